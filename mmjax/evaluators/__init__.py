@@ -1,0 +1,45 @@
+"""What is measured of a trained model; every measure is streamed, and no N x N array ever exists.
+
+An evaluator is configured under `evaluators.<type>.<name>` and called as
+`evaluator(model, data, mesh) -> {metric: value}`; `run` calls several and names their metrics
+`<type>/<name>/<metric>`.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmjax.evaluators.data import EvalData, Model
+from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.retrieval import Retrieval
+from mmjax.evaluators.zero_shot import ZeroShot
+
+EVALUATORS = {"retrieval": Retrieval, "zero_shot": ZeroShot, "geometry": Geometry}
+
+Evaluator = Callable[[Model, EvalData, Any], dict[str, float]]
+
+
+def run(
+    model: Model, evaluators: Mapping[str, tuple[Evaluator, EvalData]], mesh: Any = None
+) -> dict[str, float]:
+    """Runs evaluators on one state of a model.
+
+    Args:
+      model: the model.
+      evaluators: `<type>/<name>` -> evaluator and its data. Evaluators of one EvalData object
+        share its embeddings, so give equal sources the same object.
+      mesh: of devices, handed on.
+
+    Returns:
+      `<type>/<name>/<metric>` -> value.
+    """
+    metrics = {}
+    with contextlib.ExitStack() as stack:
+        for _, data in evaluators.values():
+            stack.enter_context(data.shared())
+        for name, (evaluator, data) in evaluators.items():
+            metrics |= {f"{name}/{m}": v for m, v in evaluator(model, data, mesh).items()}
+        for sentence in dict.fromkeys(s for _, d in evaluators.values() for s in d.unreadable()):
+            logging.getLogger(__name__).warning("left out of the evaluation: %s", sentence)
+    return metrics

@@ -1,0 +1,267 @@
+"""What an evaluation sees of a source: every picture and caption of it, in order, embedded once.
+
+Nothing is drawn at random, cropped at random or left out: an example that cannot be read is counted
+and named, never replaced. Reading runs in threads ahead of the model.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from mmjax.data.sources.base import BadExample, Source
+
+Alternatives = Literal["first", "all"]
+
+
+class Model(Protocol):
+    """A trained model as evaluators see it.
+
+    `embed(modality, array [B, ...]) -> f32[B, D]`, unit rows. Called with one batch shape per
+    modality, so that it compiles once.
+    """
+
+    modalities: Sequence[str]
+
+    def embed(self, modality: str, array: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embedded items of one modality of a source, in the order of the source.
+
+    Attributes:
+      modality: e.g. `image`.
+      unit: f32[N,D], unit rows.
+      ids: i64[N], the records' ids; items with equal ids belong together.
+      rows: i64[N], positions of the records in the source.
+      alternatives: i64[N], position of the item among its record's alternatives.
+      fields: N dicts, the records' other fields than modalities: `id`, `key`, labels.
+      source: where the items came from.
+      unreadable: one sentence for each item that could not be read.
+    """
+
+    modality: str
+    unit: np.ndarray
+    ids: np.ndarray
+    rows: np.ndarray
+    alternatives: np.ndarray
+    fields: tuple[dict[str, Any], ...]
+    source: Source
+    unreadable: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def raw(self, item: int) -> Any:
+        """The item as the source has it: encoded bytes or an array for a picture, a str for text.
+
+        Args:
+          item: position in 0..N-1.
+        """
+        record = self.source[int(self.rows[item])]
+        return options(record[self.modality])[int(self.alternatives[item])]
+
+
+@dataclass
+class EvalData:
+    """A source with the views that turn its raw values into a model's inputs.
+
+    Evaluators that share one EvalData, within `shared`, share its embeddings too.
+
+    Attributes:
+      source: the records.
+      views: modality -> view; called with `train=False`.
+      batch_size: of the calls of the model; the last batch is padded to it.
+    """
+
+    source: Source
+    views: Mapping[str, Callable[..., np.ndarray]]
+    batch_size: int = 256
+    _memory: dict | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size of an evaluation is {self.batch_size}; it must be >= 1")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The source's modalities that have a view, in the order of the source."""
+        return tuple(m for m in self.source.modalities if m in self.views)
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """While this is open, an item is embedded once, whichever evaluators ask for it.
+
+        Open it around the evaluators of ONE state of the model: the embeddings are kept by
+        modality and not by the model's parameters. They are dropped at the end.
+        """
+        if self._memory is not None:
+            yield  # the outer one keeps the embeddings
+            return
+        self._memory = {}
+        try:
+            yield
+        finally:
+            self._memory = None
+
+    def unreadable(self) -> list[str]:
+        """One sentence for each item that could not be read, of those embedded within `shared`."""
+        return [s for embedded in (self._memory or {}).values() for s in embedded.unreadable]
+
+
+def embed(
+    model: Model,
+    data: EvalData,
+    modalities: Iterable[str] = (),
+    alternatives: Alternatives = "first",
+) -> dict[str, Embedded]:
+    """Embeds items of a source.
+
+    Args:
+      model: the model.
+      data: the source, its views and the batch size.
+      modalities: which; none named means all that both the model and the data have.
+      alternatives: `first` embeds one value per record and modality, `all` embeds all of them
+        (five captions of a picture, say).
+
+    Returns:
+      modality -> Embedded.
+
+    Raises:
+      ValueError: for a modality that the model or the data lacks, for one of which no item could
+        be read, and for embeddings that are not finite or not of length one.
+    """
+    wanted = tuple(modalities) or tuple(m for m in data.modalities if m in model.modalities)
+    for modality in wanted:
+        for owner, has in (("model", model.modalities), ("evaluation data", data.modalities)):
+            if modality not in has:
+                raise ValueError(
+                    f"the {owner} has no modality {modality!r}, only {', '.join(has)}; name one "
+                    "of these in the evaluator's options or add a view for it"
+                )
+    memory = {} if data._memory is None else data._memory
+    missing = [m for m in wanted if (m, alternatives) not in memory]
+    if missing:
+        for modality, embedded in _embed(model, data, missing, alternatives).items():
+            memory[modality, alternatives] = embedded
+    return {modality: memory[modality, alternatives] for modality in wanted}
+
+
+def embed_values(model: Model, data: EvalData, modality: str, values: Sequence[Any]) -> np.ndarray:
+    """Embeds values that are not of the source, such as prompts: f32[N,D], in their order.
+
+    Raises:
+      BadExample: if the view refuses one of them.
+    """
+    collect = _Collect(model, modality, data.batch_size)
+    for value in values:
+        collect.add(data.views[modality](value, None, False))
+    return collect.finish()
+
+
+def options(value: Any) -> list:
+    """The alternatives of a record's field: a list as it is, anything else as the only one."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _embed(model, data, modalities, alternatives):
+    """One pass over the source, whatever the number of modalities."""
+    collect = {m: _Collect(model, m, data.batch_size) for m in modalities}
+    found = {m: [] for m in modalities}
+    unreadable = {m: [] for m in modalities}
+    known = set(data.source.modalities)
+    for row, (record, items, problems) in enumerate(_read(data, modalities, alternatives)):
+        record = {name: value for name, value in record.items() if name not in known}
+        for modality, position, array in items:
+            collect[modality].add(array)
+            found[modality].append((row, position, record))
+        for modality, sentence in problems:
+            unreadable[modality].append(sentence)
+    result = {}
+    for modality in modalities:
+        if not found[modality]:
+            first = "".join(f"; {sentence}" for sentence in unreadable[modality][:1])
+            raise ValueError(
+                f"none of the {len(data.source)} records of the evaluation data has a readable "
+                f"{modality!r}{first}"
+            )
+        rows, positions, fields = zip(*found[modality], strict=True)
+        result[modality] = Embedded(
+            modality=modality,
+            unit=collect[modality].finish(),
+            ids=np.array([record["id"] for record in fields], np.int64),
+            rows=np.array(rows, np.int64),
+            alternatives=np.array(positions, np.int64),
+            fields=fields,
+            source=data.source,
+            unreadable=tuple(unreadable[modality]),
+        )
+    return result
+
+
+def _read(data, modalities, alternatives):
+    """Yields, record by record, (record, [(modality, position, array)], [(modality, sentence)])."""
+
+    def read(row):
+        try:
+            record = data.source[row]
+        except BadExample as error:
+            return {}, [], [(m, str(error)) for m in modalities]
+        items, problems = [], []
+        for modality in modalities:
+            values = options(record[modality]) if modality in record else []
+            for position, value in enumerate(values[:1] if alternatives == "first" else values):
+                try:
+                    items.append((modality, position, data.views[modality](value, None, False)))
+                except BadExample as error:
+                    sentence = f"{record['key']}: {modality}: {error.reason}."
+                    problems.append((modality, sentence))
+        return record, items, problems
+
+    threads = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        # One batch is read while the model embeds the last one; no more is held in memory.
+        ahead = []
+        for start in range(0, len(data.source), data.batch_size):
+            rows = range(start, min(start + data.batch_size, len(data.source)))
+            now, ahead = ahead, [pool.submit(read, row) for row in rows]
+            yield from (future.result() for future in now)
+        yield from (future.result() for future in ahead)
+
+
+class _Collect:
+    """Gathers inputs of one modality into batches of one size, and their embeddings."""
+
+    def __init__(self, model: Model, modality: str, batch_size: int):
+        self.model, self.modality, self.batch_size = model, modality, batch_size
+        self.inputs: list[np.ndarray] = []
+        self.outputs: list[np.ndarray] = []
+
+    def add(self, array: np.ndarray) -> None:
+        self.inputs.append(array)
+        if len(self.inputs) == self.batch_size:
+            self._embed()
+
+    def finish(self) -> np.ndarray:
+        if self.inputs:
+            self._embed()
+        return np.concatenate(self.outputs)
+
+    def _embed(self) -> None:
+        count = len(self.inputs)
+        # Padded with a real example: an empty one may not be a valid input (a text of length 0).
+        batch = np.stack(self.inputs + self.inputs[:1] * (self.batch_size - count))
+        unit = np.asarray(self.model.embed(self.modality, batch), np.float32)[:count]
+        lengths = np.linalg.norm(unit, axis=-1)
+        if not np.allclose(lengths, 1, atol=1e-3):
+            raise ValueError(
+                f"the model's {self.modality!r} embeddings have lengths "
+                f"{lengths.min():.4g} to {lengths.max():.4g} instead of 1"
+            )
+        self.inputs = []
+        self.outputs.append(unit)

@@ -1,0 +1,163 @@
+"""Zero-shot classification: a picture belongs to the class whose described name is nearest."""
+
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from mmjax.evaluators import ranking
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values, options
+
+
+class ZeroShot:
+    """Classifies items by the nearest class embedding, made from the class's name.
+
+    A class embedding is the mean of the unit embeddings of all its prompts (every template with
+    every name of the class), made a unit vector again (CLIP, Radford et al. 2021, section 3.1.4).
+    Classes with equal scores count by the mean over their random order.
+
+    Metrics: `top_1` and `top_5` (share of items whose class is among the nearest 1 and 5),
+    `mean_per_class` (mean over classes of their top-1), `chance` (top-1 of a random choice),
+    `classes`, `examples`, `unreadable` (items that could not be read) and `unlabelled` (items
+    without the label, which are left out). With `languages`, the first three also for each
+    language, as `de/top_1`; without a language in front they are then the mean over the languages.
+
+    Args:
+      labels: the field of a record that holds its class, such as `group`; or `text`, and then
+        every id is a class and its first text is the class's name.
+      templates: prompts, each with one `{}` for the name; for `languages` other than those of
+        `templates_by_language`.
+      languages: languages of the class names; they come from `source.labels(labels, language)`,
+        a mapping from class (the id, if `labels` is `text`) to a name or several names. None
+        named means that the classes' own values are their names.
+      templates_by_language: language -> its own templates.
+      modality: what is classified.
+      text: the modality of the names.
+      alternatives: `first` classifies one value per record, `all` each of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        labels: str,
+        templates: tuple[str, ...] = ("{}",),
+        languages: tuple[str, ...] = (),
+        templates_by_language: dict | None = None,
+        modality: str = "image",
+        text: str = "text",
+        alternatives: Literal["first", "all"] = "first",
+    ):
+        self.labels, self.languages = labels, languages
+        self.modality, self.text, self.alternatives = modality, text, alternatives
+        self.templates = {None: templates, **(templates_by_language or {})}
+        for language, own in self.templates.items():
+            if not own:
+                raise ValueError(f"zero_shot: no templates for {language or 'the names'}")
+            for template in own:
+                _check_template(template)
+
+    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+        """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        items = embed(model, data, (self.modality,), self.alternatives)[self.modality]
+        keep, classes = self._classes(items)
+        names = sorted(set(classes), key=str)
+        position = {name: p for p, name in enumerate(names)}
+        truth = np.array([position[c] for c in classes])
+
+        results = {}
+        for language in self.languages or (None,):
+            prompts = self._names(items, keep, names, language)
+            vectors = self._class_vectors(model, data, prompts, language)
+            ranks = ranking.rank(items.unit[keep], vectors, truth, np.arange(len(names)))
+            best = ranking.best(ranks)
+            first = ranking.hit(best, 1)
+            per_class = np.bincount(truth, first) / np.bincount(truth)
+            results[language] = {
+                "top_1": float(first.mean()),
+                "top_5": float(ranking.hit(best, 5).mean()),
+                "mean_per_class": float(per_class.mean()),
+            }
+        metrics = {
+            name: float(np.mean([part[name] for part in results.values()]))
+            for name in ("top_1", "top_5", "mean_per_class")
+        }
+        for language in self.languages:
+            metrics |= {f"{language}/{name}": v for name, v in results[language].items()}
+        return metrics | {
+            "chance": 1 / len(names),
+            "classes": float(len(names)),
+            "examples": float(len(keep)),
+            "unreadable": float(len(items.unreadable)),
+            "unlabelled": float(len(items) - len(keep)),
+        }
+
+    def _classes(self, items: Embedded) -> tuple[np.ndarray, list]:
+        """Positions of the labelled items, and their classes."""
+        if self.labels == self.text:
+            return np.arange(len(items)), items.ids.tolist()
+        keep = [n for n, fields in enumerate(items.fields) if fields.get(self.labels) is not None]
+        if not keep:
+            known = sorted(set().union(*items.fields) - {"id", "key"})
+            raise ValueError(
+                f"zero_shot: no record has the label {self.labels!r}; the records have "
+                f"{', '.join(known) or 'no labels'}, and {self.text!r} makes every id a class"
+            )
+        return np.array(keep), [items.fields[n][self.labels] for n in keep]
+
+    def _names(
+        self, items: Embedded, keep: np.ndarray, classes: Sequence, language: str | None
+    ) -> list[list[str]]:
+        """The names of each class in a language; None is the classes' own values."""
+        if language is not None:
+            if not hasattr(items.source, "labels"):
+                raise ValueError(
+                    "zero_shot: this source has no names of labels in other languages (no method "
+                    "'labels'); leave out the option 'languages'"
+                )
+            names: Mapping = items.source.labels(self.labels, language)
+            lost = [c for c in classes if c not in names]
+            if lost:
+                raise ValueError(
+                    f"zero_shot: {len(lost)} of {len(classes)} classes of {self.labels!r} have no "
+                    f"name in language {language!r}, the first being {lost[0]!r}"
+                )
+            return [[str(name) for name in options(names[c])] for c in classes]
+        if self.labels != self.text:
+            return [[str(c)] for c in classes]
+        first = {}
+        for n in keep:
+            first.setdefault(int(items.ids[n]), int(items.rows[n]))
+        records = [items.source[first[c]] for c in classes]
+        for record in records:
+            if not options(record.get(self.text, [])):
+                raise ValueError(f"zero_shot: {record['key']} has no {self.text!r} to name it by")
+        return [[options(record[self.text])[0]] for record in records]
+
+    def _class_vectors(
+        self, model: Model, data: EvalData, names: list[list[str]], language: str | None
+    ) -> np.ndarray:
+        """Unit class embeddings f32[C,D]."""
+        templates = self.templates.get(language, self.templates[None])
+        prompts = [[t.format(name) for name in own for t in templates] for own in names]
+        flat = [prompt for own in prompts for prompt in own]
+        owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
+        unit = embed_values(model, data, self.text, flat)
+        total = np.zeros((len(prompts), unit.shape[1]), np.float64)
+        np.add.at(total, owner, unit)  # the sum has the direction of the mean
+        lengths = np.linalg.norm(total, axis=1, keepdims=True)
+        if not lengths.all():
+            where = names[int(np.argmin(lengths))][0]
+            raise ValueError(f"zero_shot: the prompts of class {where!r} cancel each other")
+        return (total / lengths).astype(np.float32)
+
+
+def _check_template(template: str) -> None:
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError:
+        fields = []
+    if fields != [""]:
+        raise ValueError(
+            f"zero_shot: template {template!r} must have exactly one {{}}, for the name of a class"
+        )

@@ -1,0 +1,22 @@
+"""Encoders, from values of one modality to vectors; `ENCODERS` maps a config's `type` to one."""
+
+from mmjax.encoders.base import EncoderError, Encoding, parameter_count
+from mmjax.encoders.mlp import MLP
+from mmjax.encoders.text import TextTransformer
+from mmjax.encoders.vit import ViT
+
+ENCODERS = {
+    "vit": ViT,
+    "text_transformer": TextTransformer,
+    "mlp": MLP,
+}
+
+__all__ = [
+    "ENCODERS",
+    "MLP",
+    "EncoderError",
+    "Encoding",
+    "TextTransformer",
+    "ViT",
+    "parameter_count",
+]

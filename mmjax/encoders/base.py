@@ -1,0 +1,44 @@
+"""What every encoder returns, and what is asked of one.
+
+An encoder is an `nnx.Module` with an attribute `width: int` and the call
+
+    encoder(x, *, train: bool = False, rngs: nnx.Rngs | None = None) -> Encoding
+
+Its parameters are float32 and it computes in the `dtype` given to its constructor. With
+`train=False` it is deterministic; with `train=True` it draws dropout and drop-path masks from
+`rngs` (stream `dropout`), which may be None when it has neither.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+from flax import nnx
+
+
+class EncoderError(ValueError):
+    """An option or an input that an encoder cannot take; the message says which, and what to do."""
+
+
+class Encoding(NamedTuple):
+    """The output of an encoder for B examples.
+
+    Attributes:
+      pooled: f[B, W], one vector for each example.
+      tokens: f[B, T, W], one vector for each position, or None for encoders without positions.
+      mask: bool[B, T], True where a position is real and not padding; None when all are.
+    """
+
+    pooled: jax.Array
+    tokens: jax.Array | None = None
+    mask: jax.Array | None = None
+
+
+def parameter_count(module: nnx.Module) -> int:
+    """The number of trainable scalars in `module` (its `nnx.Param` variables).
+
+    Also right for an abstract module (`nnx.eval_shape`), so it costs no memory to ask.
+    """
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(nnx.state(module, nnx.Param)))

@@ -1,0 +1,172 @@
+"""The layers that transformers are made of: activations, dropout, attention, MLP, layer norm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders.base import EncoderError
+from mmjax.encoders.initializers import Initialization
+
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "gelu_tanh": partial(jax.nn.gelu, approximate=True),
+    # x sigmoid(1.702 x): the approximation that OpenAI's CLIP weights were trained with.
+    "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
+    "relu": jax.nn.relu,
+}
+
+
+def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+    """`x` with each element zeroed with probability `rate`, the others divided by 1 - rate.
+
+    Returns `x` itself where `key` is None (evaluation) or `rate` is 0.
+    """
+    if key is None or rate == 0:
+        return x
+    keep = jax.random.bernoulli(key, 1 - rate, x.shape)
+    return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
+
+
+def drop_path(x: jax.Array, rate: jax.Array | None, key: jax.Array | None) -> jax.Array:
+    """`x` f[B, ...] with whole examples zeroed with probability `rate`, the others rescaled.
+
+    Stochastic depth (Huang et al. 2016) when `x` is what a residual branch adds. Returns `x` itself
+    where `rate` or `key` is None.
+    """
+    if key is None or rate is None:
+        return x
+    keep = jax.random.bernoulli(key, 1 - rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+    return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
+
+
+def dropout_key(rngs: nnx.Rngs | None, train: bool, rate: float) -> jax.Array | None:
+    """The key for the dropout of one call, or None where the call drops nothing."""
+    if not train or rate == 0:
+        return None
+    if rngs is None:
+        raise EncoderError(
+            f"dropout or drop-path of {rate} with train=True needs random numbers: "
+            "pass rngs=nnx.Rngs(dropout=key) at the call"
+        )
+    return rngs.dropout()
+
+
+def layer_norm(width: int, *, eps: float, dtype: DTypeLike, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """Layer norm over the last axis; mean and variance in float32 whatever `dtype` is.
+
+    The variance is E[(x - mean)^2]: E[x^2] - mean^2 loses its digits where |mean| >> deviation.
+    """
+    return nnx.LayerNorm(width, epsilon=eps, dtype=dtype, use_fast_variance=False, rngs=rngs)
+
+
+class Attention(nnx.Module):
+    """Multi-head attention with separate query, key, value and output projections.
+
+    Softmax(Q K^T / sqrt(width / heads)) V in each head (Vaswani et al. 2017, equation 1); the
+    softmax is in float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        bias: bool = True,
+        init: Initialization,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        if width % heads:
+            raise EncoderError(f"heads={heads} does not divide width={width}")
+        self.heads = heads
+        linear = partial(nnx.Linear, width, width, use_bias=bias, dtype=dtype, rngs=rngs)
+        self.query = linear(kernel_init=init.attention)
+        self.key = linear(kernel_init=init.attention)
+        self.value = linear(kernel_init=init.attention)
+        self.out = linear(kernel_init=init.attention_out)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        context: jax.Array | None = None,
+        *,
+        mask: jax.Array | None = None,
+        causal: bool = False,
+    ) -> jax.Array:
+        """Attends from each position of `x` to those of `context`.
+
+        Args:
+          x: f[B, T, W], the queries.
+          context: f[B, S, W], keys and values; `x` itself where None.
+          mask: bool[B, S], False at positions that nothing may attend to. (Where a whole row is
+            False, the average of all values is the result: finite, and to be ignored.)
+          causal: position t attends only to positions up to t.
+
+        Returns:
+          f[B, T, W].
+        """
+        context = x if context is None else context
+
+        def split(y: jax.Array) -> jax.Array:  # B S W -> B S N H
+            return y.reshape(*y.shape[:-1], self.heads, -1)
+
+        y = jax.nn.dot_product_attention(
+            split(self.query(x)),
+            split(self.key(context)),
+            split(self.value(context)),
+            mask=None if mask is None else mask[:, None, None, :],
+            is_causal=causal,
+        )
+        return self.out(y.reshape(*x.shape))
+
+
+class FeedForward(nnx.Module):
+    """The MLP of a transformer block: down(activation(up(x))), f[..., W] -> f[..., W].
+
+    With `swiglu` the first layer has twice the units, a and b, and the second gets silu(a) * b
+    (Shazeer 2020).
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        hidden: int,
+        activation: Activation = "gelu",
+        bias: bool = True,
+        init: Initialization,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        self.activation = activation
+        gated = activation == "swiglu"
+        linear = partial(nnx.Linear, use_bias=bias, bias_init=init.mlp_bias, dtype=dtype, rngs=rngs)
+        self.up = linear(width, hidden * (2 if gated else 1), kernel_init=init.up)
+        self.down = linear(hidden, width, kernel_init=init.down)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = self.up(x)
+        if self.activation == "swiglu":
+            gate, x = jnp.split(x, 2, axis=-1)
+            return self.down(jax.nn.silu(gate) * x)
+        return self.down(ACTIVATIONS[self.activation](x))
+
+
+class LayerScale(nnx.Module):
+    """x * scale with a learned f[W] that starts small (Touvron et al. 2021, CaiT, equation 6)."""
+
+    def __init__(self, width: int, *, start: float, dtype: DTypeLike):
+        self.dtype = dtype
+        self.scale = nnx.Param(jnp.full((width,), start, jnp.float32))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x * self.scale[...].astype(self.dtype)

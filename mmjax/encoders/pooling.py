@@ -1,0 +1,66 @@
+"""From one vector a position to one vector an example."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders.initializers import Initialization
+from mmjax.encoders.layers import Activation, Attention, FeedForward, layer_norm
+
+
+def mean(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    """The mean over real positions: f[B, T, W], bool[B, T] -> f[B, W]; 0 where none is real.
+
+    The sum is in float32.
+    """
+    if mask is None:
+        return tokens.mean(axis=1, dtype=jnp.float32).astype(tokens.dtype)
+    total = jnp.sum(tokens, axis=1, dtype=jnp.float32, where=mask[:, :, None])
+    return (total / jnp.maximum(mask.sum(axis=1), 1)[:, None]).astype(tokens.dtype)
+
+
+def at(tokens: jax.Array, position: jax.Array) -> jax.Array:
+    """The vector at one position of each example: f[B, T, W], i32[B] -> f[B, W]."""
+    return jnp.take_along_axis(tokens, position[:, None, None], axis=1)[:, 0]
+
+
+def last_position(mask: jax.Array) -> jax.Array:
+    """The last True of each row, bool[B, T] -> i32[B]; 0 where there is none."""
+    return jnp.max(jnp.where(mask, jnp.arange(mask.shape[1]), 0), axis=1)
+
+
+class AttentionPooling(nnx.Module):
+    """A learned probe attends to all positions; a residual MLP follows; f[B, T, W] -> f[B, W].
+
+    y = attention(probe, tokens);  y + mlp(norm(y))   (Zhai et al. 2022, "Scaling vision
+    transformers", section 3.2: multihead attention pooling; the head of SigLIP.)
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        mlp_width: int,
+        activation: Activation,
+        bias: bool = True,
+        eps: float,
+        init: Initialization,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        common = {"width": width, "bias": bias, "init": init, "dtype": dtype, "rngs": rngs}
+        self.dtype = dtype
+        self.probe = nnx.Param(init.special(rngs.params(), (1, 1, width), jnp.float32))
+        self.attention = Attention(heads=heads, **common)
+        self.norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
+        self.mlp = FeedForward(hidden=mlp_width, activation=activation, **common)
+
+    def __call__(self, tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        probe = self.probe[...].astype(self.dtype)
+        probe = jnp.broadcast_to(probe, (tokens.shape[0], 1, tokens.shape[2]))
+        y = self.attention(probe, tokens, mask=mask)[:, 0]
+        return y + self.mlp(self.norm(y))

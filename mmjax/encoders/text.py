@@ -1,0 +1,201 @@
+"""Text transformers: the text towers of CLIP and SigLIP, and BERT.
+
+Settings that reproduce published models:
+
+    CLIP    causal=True, pool='eot', activation='quick_gelu', eps=1e-5, init='clip'
+    SigLIP  causal=False, pool='last', mask_padding=False, activation='gelu_tanh', init='xavier'
+    BERT    causal=False, pool='cls', norm='post', embedding_norm=True, segments=2, eps=1e-12
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders import pooling
+from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.initializers import Scheme, initialization
+from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
+from mmjax.encoders.transformer import Remat, Transformer
+
+
+class TextTransformer(nnx.Module):
+    """A transformer over token ids, i32[B, T] -> pooled f[B, width] and tokens f[B, T, width].
+
+    Args:
+      vocab_size: number of token ids.
+      length: the longest text, in tokens; shorter batches are fine.
+      width, depth, heads, mlp_width: of the transformer, see `Transformer`.
+      causal: each position sees only those before it, and itself.
+      pool: `eot` the vector at the first `eos_id` of each row (where a row has none, at its last
+        attended position); `last` at its last attended position; `cls` at position 0; `mean` over
+        attended positions; `map` attention pooling by a learned probe.
+      pad_id: the id of padding.
+      eos_id: the id that ends a text. Where it equals `pad_id`, the first one of a row is real.
+      mask_padding: attend to real positions only; False attends to padding too, as SigLIP does.
+      norm: `pre` (with a final layer norm) or `post`, see `Block`.
+      embedding_norm: a layer norm after the embeddings (BERT).
+      segments: number of segment ("token type") embeddings; 0 for none.
+      activation, bias, eps, dropout, drop_path, init, scan, remat: see `Transformer`; `dropout`
+        also follows the embeddings.
+      dtype: of the computation; parameters are float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        length: int = 77,
+        width: int = 512,
+        depth: int = 12,
+        heads: int = 8,
+        mlp_width: int | None = None,
+        causal: bool = True,
+        pool: Literal["eot", "last", "cls", "mean", "map"] = "eot",
+        pad_id: int = 0,
+        eos_id: int = 3,
+        mask_padding: bool = True,
+        norm: Literal["pre", "post"] = "pre",
+        embedding_norm: bool = False,
+        segments: int = 0,
+        activation: Activation = "gelu",
+        bias: bool = True,
+        eps: float = 1e-6,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        init: Scheme = "trunc_normal",
+        scan: bool = True,
+        remat: Remat = "none",
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        if causal and pool == "cls":
+            raise EncoderError(
+                "pool='cls' reads position 0, which sees nothing but itself when causal=True: "
+                "use pool='eot', or causal=False"
+            )
+        self.length, self.width, self.causal, self.pool = length, width, causal, pool
+        self.pad_id, self.eos_id, self.mask_padding = pad_id, eos_id, mask_padding
+        self.dropout, self.dtype = dropout, dtype
+        mlp_width = 4 * width if mlp_width is None else mlp_width
+
+        weights = initialization(init, width=width, depth=depth)
+
+        def learned(initializer, rows: int) -> nnx.Param:
+            return nnx.Param(initializer(rngs.params(), (rows, width), jnp.float32))
+
+        self.token = learned(weights.token, vocab_size)
+        self.position = learned(weights.position, length)
+        self.segment = learned(weights.token, segments) if segments else None
+        self.embedding_norm = (
+            layer_norm(width, eps=eps, dtype=dtype, rngs=rngs) if embedding_norm else None
+        )
+        self.transformer = Transformer(
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_width=mlp_width,
+            norm=norm,
+            final_norm=norm == "pre",
+            activation=activation,
+            bias=bias,
+            eps=eps,
+            dropout=dropout,
+            drop_path=drop_path,
+            init=init,
+            scan=scan,
+            remat=remat,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.probe = (
+            pooling.AttentionPooling(
+                width=width,
+                heads=heads,
+                mlp_width=mlp_width,
+                activation=activation,
+                bias=bias,
+                eps=eps,
+                init=weights,
+                dtype=dtype,
+                rngs=rngs,
+            )
+            if pool == "map"
+            else None
+        )
+
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        segments: jax.Array | None = None,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+    ) -> Encoding:
+        """Encodes token ids.
+
+        Args:
+          x: i32[B, T], T at most `length`, every id below `vocab_size` (another gives NaN).
+          segments: i32[B, T], which segment embedding each position gets; all 0 where None.
+          train: apply dropout and drop-path.
+          rngs: random numbers for them; may be None where their rates are 0.
+
+        Returns:
+          Encoding whose mask is True at real positions, also where padding is attended to.
+        """
+        if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.integer):
+            raise EncoderError(
+                f"text of shape {x.shape} and type {x.dtype} where i32[B, T] is needed"
+            )
+        if x.shape[1] > self.length:
+            raise EncoderError(
+                f"text of {x.shape[1]} tokens for an encoder of length={self.length}: "
+                "make the text view's length smaller, or the encoder's larger"
+            )
+        if segments is not None and self.segment is None:
+            raise EncoderError("segments were given to a text encoder built with segments=0")
+
+        y = jnp.take(self.token[...], x, axis=0) + self.position[: x.shape[1]]
+        if self.segment is not None:
+            y = y + (self.segment[0] if segments is None else self.segment[...][segments])
+        y = y.astype(self.dtype)
+        if self.embedding_norm is not None:
+            y = self.embedding_norm(y)
+        y = dropout(y, self.dropout, dropout_key(rngs, train, self.dropout))
+
+        real = real_positions(x, self.pad_id, self.eos_id)
+        attended = real if self.mask_padding else None
+        tokens = self.transformer(y, mask=attended, causal=self.causal, train=train, rngs=rngs)
+        return Encoding(self._pool(tokens, x, attended), tokens, real)
+
+    def _pool(self, tokens: jax.Array, ids: jax.Array, attended: jax.Array | None) -> jax.Array:
+        if self.pool == "cls":
+            return tokens[:, 0]
+        if self.pool == "mean":
+            return pooling.mean(tokens, attended)
+        if self.pool == "map":
+            return self.probe(tokens, attended)
+        if attended is None:
+            last = jnp.full(ids.shape[:1], ids.shape[1] - 1)
+        else:
+            last = pooling.last_position(attended)
+        if self.pool == "eot":
+            ends = ids == self.eos_id
+            last = jnp.where(ends.any(axis=1), jnp.argmax(ends, axis=1), last)
+        return pooling.at(tokens, last)
+
+
+def real_positions(ids: jax.Array, pad_id: int, eos_id: int) -> jax.Array:
+    """Which positions hold text and not padding, i32[B, T] -> bool[B, T].
+
+    Some tokenizers pad with the end-of-text id (CLIP's, as published); the first one is real then.
+    """
+    real = ids != pad_id
+    if pad_id == eos_id:
+        real |= ~real & (jnp.cumsum(~real, axis=1) == 1)
+    return real

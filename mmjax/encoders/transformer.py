@@ -1,0 +1,218 @@
+"""A stack of transformer blocks whose parameters lie on a leading `layers` axis.
+
+The stack is run by `jax.lax.scan`, so that compile time does not grow with depth, or unrolled over
+the same parameters. What the backward pass keeps is chosen by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders.base import EncoderError
+from mmjax.encoders.initializers import Initialization, Scheme, initialization
+from mmjax.encoders.layers import (
+    Activation,
+    Attention,
+    FeedForward,
+    LayerScale,
+    drop_path,
+    dropout,
+    dropout_key,
+    layer_norm,
+)
+
+Remat = Literal["none", "full", "dots", "dots_no_batch"]
+
+# What a checkpointed block keeps for the backward pass. `dots` keeps the results of all matrix
+# products, `dots_no_batch` only of those without batch dimensions: the linear layers, not the
+# T x T attention scores.
+REMAT_POLICIES: dict[str, Callable | None] = {
+    "full": jax.checkpoint_policies.nothing_saveable,
+    "dots": jax.checkpoint_policies.dots_saveable,
+    "dots_no_batch": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+}
+
+
+class Block(nnx.Module):
+    """Attention and an MLP, each a residual branch, f[B, T, W] -> f[B, T, W].
+
+    `norm='pre'`:  x = x + scale(attention(norm(x)));  x = x + scale(mlp(norm(x)))  (GPT-2, ViT).
+    `norm='post'`: x = norm(x + scale(attention(x)));  x = norm(x + scale(mlp(x)))  (BERT).
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        mlp_width: int,
+        norm: Literal["pre", "post"],
+        activation: Activation,
+        bias: bool,
+        eps: float,
+        dropout: float,
+        layer_scale: float | None,
+        init: Initialization,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        self.norm, self.dropout = norm, dropout
+        common = {"width": width, "bias": bias, "init": init, "dtype": dtype, "rngs": rngs}
+        self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
+        self.attention = Attention(heads=heads, **common)
+        self.mlp_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
+        self.mlp = FeedForward(hidden=mlp_width, activation=activation, **common)
+        self.scaled = layer_scale is not None
+        if self.scaled:
+            self.attention_scale = LayerScale(width, start=layer_scale, dtype=dtype)
+            self.mlp_scale = LayerScale(width, start=layer_scale, dtype=dtype)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        causal: bool = False,
+        key: jax.Array | None = None,
+        drop_path_rate: jax.Array | None = None,
+    ) -> jax.Array:
+        keys = (None,) * 4 if key is None else jax.random.split(key, 4)
+
+        def attend(y: jax.Array) -> jax.Array:
+            y = dropout(self.attention(y, mask=mask, causal=causal), self.dropout, keys[0])
+            return drop_path(self.attention_scale(y) if self.scaled else y, drop_path_rate, keys[1])
+
+        def feed(y: jax.Array) -> jax.Array:
+            y = dropout(self.mlp(y), self.dropout, keys[2])
+            return drop_path(self.mlp_scale(y) if self.scaled else y, drop_path_rate, keys[3])
+
+        if self.norm == "pre":
+            x = x + attend(self.attention_norm(x))
+            return x + feed(self.mlp_norm(x))
+        x = self.attention_norm(x + attend(x))
+        return self.mlp_norm(x + feed(x))
+
+
+class Transformer(nnx.Module):
+    """`depth` blocks and, where `final_norm`, a layer norm; f[B, T, W] -> f[B, T, W].
+
+    Args:
+      width: W, the size of each position's vector.
+      depth: number of blocks, at least 1.
+      heads: number of attention heads; divides `width`.
+      mlp_width: hidden units of each MLP; 4 * width where None.
+      norm: where the blocks normalise, see `Block`.
+      final_norm: a layer norm after the last block, as pre-norm transformers need.
+      activation: of the MLPs.
+      bias: biases in attention and MLP (layer norms always have them).
+      eps: of the layer norms.
+      dropout: rate at the end of each residual branch.
+      drop_path: rate of stochastic depth at the last block; it grows linearly from 0 at the first.
+      layer_scale: start value of a learned scale on each branch; None for no such scale.
+      init: named initialisation, see `initializers`.
+      scan: run by `jax.lax.scan`; False unrolls the same parameters.
+      remat: what to keep for the backward pass: `none` recomputes nothing.
+      dtype: of the computation; parameters are float32.
+      rngs: for the initial parameters.
+
+    Attributes:
+      blocks: one `Block` whose every parameter has a leading axis of length `depth`.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        mlp_width: int | None = None,
+        norm: Literal["pre", "post"] = "pre",
+        final_norm: bool = True,
+        activation: Activation = "gelu",
+        bias: bool = True,
+        eps: float = 1e-6,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        layer_scale: float | None = None,
+        init: Scheme = "trunc_normal",
+        scan: bool = True,
+        remat: Remat = "none",
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        if depth < 1:
+            raise EncoderError(f"depth={depth}: a transformer needs at least one block")
+        for name, rate in (("dropout", dropout), ("drop_path", drop_path)):
+            if not 0 <= rate < 1:
+                raise EncoderError(f"{name}={rate} is not in [0, 1)")
+        self.width, self.depth, self.scan, self.remat = width, depth, scan, remat
+        self.dropout, self.drop_path = dropout, drop_path
+
+        @jax.vmap
+        def stack(key: jax.Array):
+            block = Block(
+                width=width,
+                heads=heads,
+                mlp_width=4 * width if mlp_width is None else mlp_width,
+                norm=norm,
+                activation=activation,
+                bias=bias,
+                eps=eps,
+                dropout=dropout,
+                layer_scale=layer_scale,
+                init=initialization(init, width=width, depth=depth),
+                dtype=dtype,
+                rngs=nnx.Rngs(key),
+            )
+            return nnx.split(block)
+
+        self.blocks = nnx.merge(*stack(jax.random.split(rngs.params(), depth)))
+        self.norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs) if final_norm else None
+
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        causal: bool = False,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+    ) -> jax.Array:
+        """Runs the stack.
+
+        Args:
+          x: f[B, T, W].
+          mask: bool[B, T], False at padding.
+          causal: position t attends only to positions up to t.
+          train: apply dropout and drop-path.
+          rngs: random numbers for them; may be None where both rates are 0.
+
+        Returns:
+          f[B, T, W] in the compute dtype.
+        """
+        graphdef, parameters = nnx.split(self.blocks)
+        key = dropout_key(rngs, train, max(self.dropout, self.drop_path))
+        keys = None if key is None else jax.random.split(key, self.depth)
+        rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
+
+        def run(x: jax.Array, layer) -> tuple[jax.Array, None]:
+            parameters, key, rate = layer
+            block = nnx.merge(graphdef, parameters)
+            return block(x, mask=mask, causal=causal, key=key, drop_path_rate=rate), None
+
+        if self.remat != "none":
+            # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
+            run = jax.checkpoint(run, policy=REMAT_POLICIES[self.remat], prevent_cse=not self.scan)
+        layers = (parameters, keys, rates)
+        if self.scan:
+            x, _ = jax.lax.scan(run, x, layers)
+        else:
+            for i in range(self.depth):
+                x, _ = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
+        return x if self.norm is None else self.norm(x)

@@ -1,0 +1,123 @@
+"""Projection heads: from an encoder's pooled vector to the space in which modalities meet."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders.base import EncoderError
+from mmjax.encoders.layers import ACTIVATIONS
+
+
+class NoHead(nnx.Module):
+    """The pooled vector itself, f[B, W] -> f32[B, W]."""
+
+    def __init__(self, *, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
+        del dtype, rngs
+        self.dim = width
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        return x.astype(jnp.float32)
+
+
+class LinearHead(nnx.Module):
+    """One linear layer, f[B, W] -> f32[B, dim]; deviation W^-1/2 at the start.
+
+    Args:
+      dim: size of the joint space.
+      bias: add a bias (CLIP has none, SigLIP's text tower has one).
+      width: W, of the encoder.
+      dtype: of the product; its result is float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self, *, dim: int, bias: bool = False, width: int, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
+        self.dim = dim
+        self.project = nnx.Linear(
+            width,
+            dim,
+            use_bias=bias,
+            kernel_init=nnx.initializers.normal(width**-0.5),
+            dtype=dtype,
+            preferred_element_type=jnp.float32,
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        return self.project(x).astype(jnp.float32)
+
+
+class MLPHead(nnx.Module):
+    """Linear layers with norm and activation between them, f[B, W] -> f32[B, dim].
+
+    The projector of SimCLR, BYOL and their kin. `layers=2, norm='batch'` is BYOL's:
+    linear, batch norm, ReLU, linear.
+
+    Args:
+      dim: size of the output.
+      hidden: width of the layers before the last.
+      layers: number of linear layers, at least 2.
+      norm: after each linear layer but the last: `none`, `layer` or `batch`.
+      final_norm: the same norm, without activation, after the last layer too (SimSiam, Barlow).
+      activation: between the layers.
+      bias: biases in the linear layers.
+      width: W, of the encoder.
+      dtype: of the products; the result is float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        hidden: int,
+        layers: int = 2,
+        norm: Literal["none", "layer", "batch"] = "none",
+        final_norm: bool = False,
+        activation: Literal["relu", "gelu", "gelu_tanh", "quick_gelu"] = "relu",
+        bias: bool = True,
+        width: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        if layers < 2:
+            raise EncoderError(f"layers={layers}: an 'mlp' head has at least 2; 'linear' has one")
+        if final_norm and norm == "none":
+            raise EncoderError("final_norm=True needs norm='layer' or norm='batch'")
+        self.dim, self.norm, self.activation = dim, norm, activation
+        widths = (width, *[hidden] * (layers - 1), dim)
+        self.layers = nnx.List(
+            nnx.Linear(
+                widths[i],
+                widths[i + 1],
+                use_bias=bias,
+                kernel_init=nnx.initializers.he_normal(),
+                dtype=dtype,
+                preferred_element_type=jnp.float32,
+                rngs=rngs,
+            )
+            for i in range(layers)
+        )
+        # Norms run in float32: they are small and their statistics want the digits.
+        kinds = {"layer": nnx.LayerNorm, "batch": nnx.BatchNorm}
+        normed = [] if norm == "none" else widths[1:] if final_norm else widths[1:-1]
+        self.norms = nnx.List(kinds[norm](w, dtype=jnp.float32, rngs=rngs) for w in normed)
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if i < len(self.norms):
+                norm = self.norms[i]
+                x = norm(x, use_running_average=not train) if self.norm == "batch" else norm(x)
+            if i < len(self.layers) - 1:
+                x = ACTIVATIONS[self.activation](x)
+        return x.astype(jnp.float32)
+
+
+HEADS = {"none": NoHead, "linear": LinearHead, "mlp": MLPHead}

@@ -1,0 +1,60 @@
+"""A tower: the encoder of one modality and the head that takes it to the joint space."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.encoders.base import Encoding
+
+
+class Embedding(NamedTuple):
+    """B examples of one modality in the joint space.
+
+    Attributes:
+      raw: f32[B, D], the output of the head.
+      unit: f32[B, D], `raw` divided by its L2 norm.
+      encoding: what the encoder gave; None where only embeddings were kept.
+    """
+
+    raw: jax.Array
+    unit: jax.Array
+    encoding: Encoding | None = None
+
+
+def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
+    """x / max(|x|, eps) over the last axis, f[..., D] -> f32[..., D].
+
+    A zero vector stays zero, and its gradient is finite: plain x / |x| gives NaN for both.
+    """
+    x = x.astype(jnp.float32)
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    # The maximum is taken before the root, whose derivative at 0 is infinite.
+    return x * jax.lax.rsqrt(jnp.maximum(square, eps * eps))
+
+
+class Tower(nnx.Module):
+    """`head(encoder(x).pooled)`, and that on the unit sphere.
+
+    Args:
+      encoder: as in `mmjax.encoders.base`.
+      head: one of `mmjax.model.heads.HEADS`, built for `encoder.width`.
+
+    Attributes:
+      dim: D, the size of the embedding.
+    """
+
+    def __init__(self, encoder: nnx.Module, head: nnx.Module):
+        self.encoder, self.head = encoder, head
+        self.dim: int = head.dim
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Embedding:
+        """Embeds the values `x` of B examples, in the form that the encoder takes."""
+        encoding = self.encoder(x, train=train, rngs=rngs)
+        raw = self.head(encoding.pooled, train=train)
+        return Embedding(raw, unit_norm(raw), encoding)

@@ -1,0 +1,175 @@
+"""Saving and restoring the state of a run, through Orbax; the only file that knows Orbax.
+
+A checkpoint appears under its final name only when it is complete (Orbax writes into a temporary
+folder and renames it), so a process that dies in the middle of a save leaves the one before.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
+
+logger = logging.getLogger("mmjax")
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be written or read; the message says which, why and what to do."""
+
+
+class Store:
+    """The checkpoints of one run.
+
+    Args:
+      directory: folder of the checkpoints, made if missing.
+      keep_last: how many of the newest are kept.
+      keep_best: how many of the best by `metric` are kept besides.
+      metric: name of the evaluation metric that `keep_best` goes by.
+      mode: whether a larger (`max`) or smaller (`min`) metric is better.
+      asynchronous: write in the background while training goes on.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        keep_last: int = 2,
+        keep_best: int = 0,
+        metric: str | None = None,
+        mode: str = "max",
+        asynchronous: bool = True,
+    ):
+        self.directory = Path(directory).absolute()
+        self._metric, self._mode = metric, mode
+        policies: list[keep.PreservationPolicy] = [keep.LatestN(keep_last)]
+        # A checkpoint between two evaluations has no metric and is nobody's best.
+        worst = float("-inf" if mode == "max" else "inf")
+
+        def value(metrics: Mapping[str, float] | None) -> float:
+            return (metrics or {}).get(metric, worst)
+
+        if keep_best:
+            policies.append(
+                keep.BestN(
+                    get_metric_fn=value,
+                    reverse=mode == "min",
+                    n=keep_best,
+                    keep_checkpoints_without_metrics=False,
+                )
+            )
+        self._manager = ocp.CheckpointManager(
+            self.directory,
+            options=ocp.CheckpointManagerOptions(
+                # Only with a best_fn are metrics written beside the checkpoint, and so known again
+                # after a restart; what is kept is up to the policy.
+                best_fn=value if metric else None,
+                best_mode=mode,
+                preservation_policy=keep.AnyPreservationPolicy(policies),
+                enable_async_checkpointing=asynchronous,
+                cleanup_tmp_directories=True,
+            ),
+        )
+
+    def steps(self) -> list[int]:
+        """Steps of the complete checkpoints, ascending."""
+        return sorted(self._manager.all_steps())
+
+    def latest(self) -> int | None:
+        """Step of the newest complete checkpoint, or None."""
+        return max(self.steps(), default=None)
+
+    def best(self) -> int | None:
+        """Step of the best checkpoint by the metric, or None where none has one."""
+        values = {step: self._metric_of(step) for step in self.steps()}
+        known = {step: value for step, value in values.items() if value is not None}
+        choose = max if self._mode == "max" else min
+        return choose(known, key=known.get) if known else None
+
+    def _metric_of(self, step: int) -> float | None:
+        return (self._manager.metrics(step) or {}).get(self._metric)
+
+    def save(self, step: int, state: Any, metrics: Mapping[str, float] | None = None) -> None:
+        """Starts a save (and, unless asynchronous, ends it); a step already saved is passed over.
+
+        Raises:
+          CheckpointError: also for an earlier background save that failed.
+        """
+        if step in self._manager.all_steps():
+            return
+        chosen = None
+        if metrics and self._metric in metrics:
+            chosen = {self._metric: float(metrics[self._metric])}
+        self._guard(
+            step,
+            lambda: self._manager.save(
+                step, args=ocp.args.StandardSave(state), metrics=chosen, force=True
+            ),
+        )
+
+    def wait(self) -> None:
+        """Blocks until everything is on disk.
+
+        Raises:
+          CheckpointError: when a background save failed.
+        """
+        self._guard(None, self._manager.wait_until_finished)
+
+    def restore(self, abstract: Any, step: int | None = None) -> Any:
+        """Reads a checkpoint into the layout of `abstract`, whatever mesh it was saved on.
+
+        Args:
+          abstract: a tree of `jax.ShapeDtypeStruct` with shardings.
+          step: which one; the newest if None.
+
+        Raises:
+          CheckpointError: when there is none, or it is damaged, or of another structure.
+        """
+        step = self.latest() if step is None else step
+        if step is None or step not in self._manager.all_steps():
+            raise CheckpointError(
+                f"{self.directory} has no checkpoint{'' if step is None else f' of step {step}'}; "
+                f"it has {self.steps() or 'none'}"
+            )
+        try:
+            return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+        except Exception as error:
+            raise CheckpointError(
+                f"checkpoint {self.directory / str(step)} cannot be read ({_first_line(error)}); "
+                "if the file is damaged, delete that folder and start again from "
+                f"{[s for s in self.steps() if s != step] or 'the beginning'}"
+            ) from error
+
+    def close(self) -> None:
+        """Waits for background work and lets go of it."""
+        self.wait()
+        self._manager.close()
+
+    def _guard(self, step: int | None, action: Any) -> None:
+        try:
+            action()
+        except Exception as error:
+            what = "a checkpoint" if step is None else f"the checkpoint of step {step}"
+            raise CheckpointError(
+                f"{what} could not be written to {self.directory} ({_first_line(error)}); the last "
+                f"complete one is of step {self.latest()}: make room, then run the same command"
+            ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    """The most telling line of an error that may carry a long trace of the storage layer."""
+    text = str(error)
+    for known in ("No space left on device", "Disk quota exceeded", "Permission denied"):
+        if known in text:
+            return known
+    return (text.strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def abstract_like(tree: Any) -> Any:
+    """Shapes, dtypes and layouts of a tree of arrays."""
+    return jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=getattr(a, "sharding", None)),
+        tree,
+    )

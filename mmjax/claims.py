@@ -1,0 +1,190 @@
+"""Runs the claim of a recipe: its arms over its seeds, through the same trainer as everything.
+
+    python -m mmjax.claims clip_uniform              # the `claim` variant of configs/clip_uniform.py
+    python -m mmjax.claims clip_uniform:small        # any variant that has a claim
+    python -m mmjax.claims --all
+
+A claim is the section `claim` of a config (`mmjax.config.Claim`): arms, each some overrides of the
+config, and checks, each an inequality between the metrics of two arms. The verdict is written to
+`<out>/<recipe>.json`; the exit code is 1 when a claim is not shown. Runs that are finished are
+kept under `<out>/runs` and not made again, so an interrupted command goes on where it stopped.
+"""
+
+import json
+import logging
+import operator
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+
+logger = logging.getLogger("mmjax")
+
+OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.")
+ALL = flags.DEFINE_bool("all", False, "Run the claims of every recipe in --configs.")
+CONFIGS = flags.DEFINE_string("configs", "configs", "Folder of the recipes.")
+
+COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+
+
+def run_claim(file: str, out: Path) -> dict:
+    """Runs every arm and seed of one recipe's claim and judges it.
+
+    Args:
+      file: `configs/clip_uniform.py:claim`.
+      out: folder for results and runs.
+
+    Returns:
+      What is written to `<out>/<recipe>.json`: the statement, `shown`, every check with its
+      numbers, and every metric by arm and seed.
+    """
+    config = config_lib.load(file)
+    claim = config_lib.plain(config["claim"])
+    if claim is None:
+        raise ConfigError(f"{file} makes no claim: its config has no section 'claim'")
+    name = config["recipe"] if config["variant"] == "claim" else (
+        f"{config['recipe']}-{config['variant']}"
+    )  # fmt: skip
+    results: dict[str, list[dict[str, float]]] = {arm: [] for arm in claim["arms"]}
+    runs = [(arm, seed) for seed in claim["seeds"] for arm in claim["arms"]]
+    for number, (arm, seed) in enumerate(runs, 1):
+        print(f"\r{name}: run {number} of {len(runs)} ({arm}, seed {seed}) ", end="", flush=True)
+        overrides = [*claim["arms"][arm], f"seed={seed}", "claim=None"]
+        results[arm].append(_run(file, overrides, out / "runs" / name / f"{arm}-seed{seed}"))
+    print()
+    checks = [judge(check, results) for check in claim["checks"]]
+    verdict = {
+        "recipe": name,
+        "paper": config["paper"],
+        "statement": claim["statement"],
+        "paper_numbers": claim["paper_numbers"],
+        "shown": all(check["holds"] for check in checks),
+        "checks": checks,
+        "seeds": list(claim["seeds"]),
+        "arms": results,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(verdict, indent=2, ensure_ascii=False) + "\n"
+    (out / f"{name}.json").write_text(text, encoding="utf-8")
+    print(table(verdict, claim["metrics"]))
+    return verdict
+
+
+def _run(file: str, overrides: Sequence[str], folder: Path) -> dict[str, float]:
+    from mmjax.train import trainer
+
+    config = config_lib.load(file, overrides)
+    finished = folder / "summary.json"
+    stored = folder / "config.json"
+    if finished.is_file() and stored.read_text(encoding="utf-8") == config_lib.dump(config):
+        return json.loads(finished.read_text(encoding="utf-8"))
+    return trainer.train(config, folder, quiet=True)
+
+
+def judge(check: Mapping, results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict:
+    """Decides one check: `arm metric  compare  factor * baseline metric + offset`.
+
+    Args:
+      check: keys `metric`, `arm`, `compare`, `baseline` (an arm, or None for a bare `offset`),
+        `factor`, `offset`, and `each_seed`: whether it has to hold in every seed rather than for
+        the means over seeds.
+      results: arm -> metrics of every seed.
+
+    Returns:
+      The check with `holds`, and `left` and `right`: both sides by seed, or of the means.
+    """
+    left = [metrics[check["metric"]] for metrics in results[check["arm"]]]
+    if check["baseline"] is None:
+        right = [check["offset"]] * len(left)
+    else:
+        right = [
+            check["factor"] * metrics[check["metric"]] + check["offset"]
+            for metrics in results[check["baseline"]]
+        ]
+    if not check["each_seed"]:
+        left, right = [statistics.fmean(left)], [statistics.fmean(right)]
+    compare = COMPARE[check["compare"]]
+    holds = all(compare(a, b) for a, b in zip(left, right, strict=True))
+    return {**check, "left": left, "right": right, "holds": holds}
+
+
+def table(verdict: Mapping, metrics: Sequence[str]) -> str:
+    """The verdict as text: a row for each arm (mean ± deviation over seeds), then the checks."""
+    heads = [metric.split("/", 1)[-1] for metric in metrics]
+    rows = [["arm", *heads]]
+    for arm, seeds in verdict["arms"].items():
+        cells = []
+        for metric in metrics:
+            values = [metrics_of_seed[metric] for metrics_of_seed in seeds]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            cells.append(f"{statistics.fmean(values):.3f} ± {spread:.3f}")
+        rows.append([arm, *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    title = f"{verdict['recipe']}: {verdict['statement']}"
+    lines = [title, f"({len(verdict['seeds'])} seeds; {verdict['paper']})", "", *lines, ""]
+    for check in verdict["checks"]:
+        mark = "holds " if check["holds"] else "FAILS "
+        right = "" if check["baseline"] is None else f"{check['factor']:g} x {check['baseline']}"
+        if check["offset"] or check["baseline"] is None:
+            right += f" {check['offset']:+g}" if right else f"{check['offset']:g}"
+        numbers = ", ".join(
+            f"{a:.3f} {check['compare']} {b:.3f}"
+            for a, b in zip(check["left"], check["right"], strict=True)
+        )
+        where = "in every seed" if check["each_seed"] else "in the mean"
+        lines.append(
+            f"{mark} {check['metric']}: {check['arm']} {check['compare']} {right} {where}: {numbers}"
+        )
+    lines.append("")
+    lines.append("SHOWN" if verdict["shown"] else "NOT SHOWN")
+    return "\n".join(lines)
+
+
+def claimed(folder: Path) -> list[str]:
+    """The recipes of a folder that make a claim, as `file:claim`."""
+    files = []
+    for file in sorted(folder.glob("*.py")):
+        if file.stem in ("__init__", "base"):
+            continue
+        try:
+            config_lib.load(f"{file}:claim")
+        except config_lib.NoVariant:
+            continue
+        files.append(f"{file}:claim")
+    return files
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the named claims, or all, and tells the verdicts."""
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    out, folder = Path(OUT.value), Path(CONFIGS.value)
+    try:
+        if ALL.value:
+            files = claimed(folder)
+        else:
+            files = [
+                str(folder / f"{name}.py") + ":" + (variant or "claim")
+                for name, _, variant in (word.partition(":") for word in argv[1:])
+            ]
+        if not files:
+            raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
+        verdicts = [run_claim(file, out) for file in files]
+    except ConfigError as error:
+        sys.exit(f"mmjax: {error}")
+    if len(verdicts) > 1:
+        print("\nclaim                     shown")
+        for verdict in verdicts:
+            print(f"{verdict['recipe']:<24}  {'yes' if verdict['shown'] else 'no'}")
+    sys.exit(0 if all(verdict["shown"] for verdict in verdicts) else 1)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,78 @@
+"""What the commands share: `--config` with overrides beside absl flags, and errors as sentences."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from mmjax import config as config_lib
+from mmjax.checkpoints.store import CheckpointError
+
+
+def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """Takes `--config=FILE[:VARIANT]` and `--config.key=value` out of a command line.
+
+    Both may also be given as two words, `--config FILE`.
+
+    Returns:
+      (the other arguments, the config's path or None, the overrides `key=value`).
+    """
+    rest, path, overrides = [], None, []
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.partition("=")
+        name = name.removeprefix("-").removeprefix("-") if name.startswith("-") else ""
+        if name == "config" or name.startswith("config."):
+            if not equals:
+                value = next(words, None)
+                if value is None:
+                    raise config_lib.ConfigError(f"{word} needs a value: {word}=...")
+            if name == "config":
+                path = value
+            else:
+                overrides.append(f"{name.removeprefix('config.')}={value}")
+        else:
+            rest.append(word)
+    return rest, path, overrides
+
+
+def run(main: Callable[[str | None, list[str]], None]) -> None:
+    """Runs a command's `main(config path, overrides)` after parsing its absl flags.
+
+    An error that a person can mend ends the process with its sentence and code 2 (a wrong config
+    or wrong data) or 1 (something failed on the way), without a trace.
+    """
+    # Imported here, so that `--help` of a command does not wait for jax.
+    from mmjax.data import DataError
+    from mmjax.encoders import EncoderError
+    from mmjax.parallel.pairwise import PairwiseError
+    from mmjax.train.trainer import NonFiniteLoss
+
+    wrong = (config_lib.ConfigError, DataError, EncoderError, PairwiseError)
+    failed = (CheckpointError, NonFiniteLoss, OSError)
+    found: dict = {}
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        try:
+            rest, found["path"], found["overrides"] = split_config(argv)
+        except config_lib.ConfigError as error:
+            sys.exit(f"mmjax: {error}")
+        left = flags.FLAGS(rest)
+        if len(left) > 1:
+            sys.exit(f"mmjax: {left[1]!r} is not understood: options look like --name=value")
+        return left
+
+    def body(_: Sequence[str]) -> None:
+        # Storage and device libraries log at INFO what is no news to the person at the terminal.
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        try:
+            main(found["path"], found["overrides"])
+        except wrong as error:
+            print(f"mmjax: {error}", file=sys.stderr)
+            sys.exit(2)
+        except failed as error:
+            print(f"mmjax: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    app.run(body, flags_parser=parse)

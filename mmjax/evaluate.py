@@ -1,0 +1,41 @@
+"""Runs a recipe's evaluators on a saved run.
+
+    python -m mmjax.evaluate --workdir=runs/clip_uniform-... [--checkpoint=latest|best|STEP]
+
+Writes `evaluation-<step>.json` and a fresh `report.html` into the run's folder.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from mmjax import cli
+from mmjax.config import ConfigError
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "latest, best, or a step.")
+
+
+def main(path: str | None, overrides: list[str]) -> None:
+    """Evaluates one checkpoint of a run."""
+    from mmjax.train.evaluation import Evaluation, load_run
+    from mmjax.train.metrics import log_to
+    from mmjax.train.workdir import write_atomically
+
+    if path is not None or overrides:
+        raise ConfigError("a run is evaluated by the config in its folder: leave out --config")
+    if WORKDIR.value is None:
+        raise ConfigError("which run? Give --workdir=runs/...")
+    folder = Path(WORKDIR.value)
+    config, step, model, mesh = load_run(folder, CHECKPOINT.value)
+    log_to(folder)
+    evaluation = Evaluation(config, mesh)
+    metrics = {**evaluation(model), "step": step}
+    evaluation.report(model, folder, metrics)
+    write_atomically(folder / f"evaluation-{step}.json", json.dumps(metrics, indent=2) + "\n")
+    evaluation.show(metrics, folder)
+
+
+if __name__ == "__main__":
+    cli.run(main)

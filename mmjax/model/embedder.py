@@ -1,0 +1,63 @@
+"""A trained system as a function from arrays to unit embeddings, for evaluation and use."""
+
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmjax.model.system import Definition
+from mmjax.parallel import mesh as mesh_lib
+
+
+class Embedder:
+    """Embeds batches of any modality on a mesh; what evaluators call `model`.
+
+    Args:
+      definition: structure of the System.
+      arrays: path -> array, all of the System's variables, laid out on the mesh.
+      mesh: the mesh.
+    """
+
+    def __init__(
+        self, definition: Definition, arrays: Mapping[str, jax.Array], mesh: jax.sharding.Mesh
+    ):
+        self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
+        self.modalities = tuple(
+            sorted({path.split("/")[1] for path in definition.variables if "towers/" in path})
+        )
+
+    @functools.cached_property
+    def _forward(self):
+        def forward(arrays, batch):
+            system = self._definition.merge(arrays)
+            return {name: e.unit for name, e in system.embed(batch).items()}
+
+        # Every process reads the whole result, so that each computes the same metrics.
+        return jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
+
+    def embed(self, modality: str, values: np.ndarray) -> np.ndarray:
+        """Embeds one batch.
+
+        Args:
+          modality: name of a tower.
+          values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
+            devices; every other B compiles once more, so use few.
+
+        Returns:
+          f32[B, D], rows of length 1.
+
+        Raises:
+          KeyError: for a modality without a tower.
+        """
+        if modality not in self.modalities:
+            raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
+        rows = len(values)
+        padding = -rows % mesh_lib.batch_shards(self._mesh)
+        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
+        batch = jax.make_array_from_callback(
+            padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
+        )
+        out = self._forward(self._arrays, {modality: batch})[modality]
+        return np.asarray(out.astype(jnp.float32))[:rows]

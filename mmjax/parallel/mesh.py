@@ -1,0 +1,92 @@
+"""The device mesh: axes `data`, `fsdp` and `tensor`, and how a batch lies on them.
+
+A batch is split over `data` and `fsdp` together; `fsdp` also splits parameters and optimizer
+state; `tensor` splits the matrices inside a layer. Axes are of type Auto: code is written for the
+global arrays and the compiler partitions it, but for the pairwise engine, which says itself what
+travels.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from mmjax.config import ConfigError
+
+AXES = ("data", "fsdp", "tensor")
+BATCH_AXES = ("data", "fsdp")
+
+
+def make_mesh(
+    data: int = -1, fsdp: int = 1, tensor: int = 1, devices: list[jax.Device] | None = None
+) -> jax.sharding.Mesh:
+    """Arranges devices (all by default) as a `data` x `fsdp` x `tensor` mesh.
+
+    Args:
+      data, fsdp, tensor: sizes of the axes; at most one is -1 and takes what is left.
+      devices: the devices to use.
+
+    Raises:
+      ConfigError: when the sizes do not multiply to the number of devices.
+    """
+    count = len(devices) if devices is not None else jax.device_count()
+    sizes = dict(zip(AXES, (data, fsdp, tensor), strict=True))
+    open_axes = [axis for axis, size in sizes.items() if size == -1]
+    if len(open_axes) > 1 or any(size < 1 and size != -1 for size in sizes.values()):
+        raise ConfigError(f"mesh {sizes}: sizes are positive, and at most one is -1")
+    known = int(np.prod([size for size in sizes.values() if size != -1]))
+    if open_axes and count % known == 0:
+        sizes[open_axes[0]] = count // known
+    if int(np.prod(list(sizes.values()))) != count:
+        raise ConfigError(
+            f"mesh {sizes} does not fit {count} devices: the sizes of the axes must multiply to "
+            f"{count} (set one of mesh.data, mesh.fsdp, mesh.tensor to -1)"
+        )
+    return jax.make_mesh(
+        tuple(sizes.values()), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices
+    )
+
+
+def batch_size_fits(batch_size: int, mesh: jax.sharding.Mesh) -> None:
+    """Raises ConfigError when a batch does not divide over the batch axes of the mesh."""
+    shards = batch_shards(mesh)
+    if batch_size % shards:
+        raise ConfigError(
+            f"data.batch_size={batch_size} does not divide over the {shards} devices of the mesh "
+            f"axes {BATCH_AXES}: choose a multiple of {shards}"
+        )
+
+
+def batch_shards(mesh: jax.sharding.Mesh) -> int:
+    """Into how many parts a batch is split."""
+    return int(np.prod([mesh.shape[axis] for axis in BATCH_AXES]))
+
+
+def batch_sharding(mesh: jax.sharding.Mesh) -> NamedSharding:
+    """Layout of arrays whose leading axis is the batch."""
+    return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
+
+
+def replicated(mesh: jax.sharding.Mesh) -> NamedSharding:
+    """Layout of arrays that every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def to_device(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[str, Any]:
+    """Puts this process's rows of a global batch on its devices.
+
+    Args:
+      batch: arrays [B/P, ...] of one of P processes; process p holds rows p B/P to (p+1) B/P.
+      mesh: the mesh, whose devices are in the order of their processes.
+
+    Returns:
+      Global arrays [B, ...] sharded by `batch_sharding`.
+    """
+    sharding = batch_sharding(mesh)
+    if jax.process_count() == 1:
+        return {name: jax.device_put(rows, sharding) for name, rows in batch.items()}
+    return {
+        name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()
+    }

@@ -1,0 +1,106 @@
+"""The evaluators of a config on a state, and a saved run as a model to evaluate."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+
+from mmjax import config as config_lib
+from mmjax import evaluators
+from mmjax.checkpoints.store import Store
+from mmjax.config import ConfigError
+from mmjax.evaluators import EVALUATORS
+from mmjax.evaluators.data import EvalData
+from mmjax.model.embedder import Embedder
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import inputs
+from mmjax.train import state as state_lib
+
+logger = logging.getLogger("mmjax")
+
+
+class Evaluation:
+    """The evaluators of a config, ready to run on one state after another.
+
+    Args:
+      config: a whole config.
+      mesh: of devices.
+    """
+
+    def __init__(self, config: Mapping, mesh: jax.sharding.Mesh):
+        self._mesh = mesh
+        views = inputs.views(config)
+        # Evaluators with the same source share one object, and so its embeddings.
+        shared: dict[str, EvalData] = {}
+        self._evaluators = {}
+        for kind, named in config["evaluators"].items():
+            for name, spec in named.items():
+                source = config_lib.plain(spec["source"])
+                key = json.dumps(source, sort_keys=True)
+                if key not in shared:
+                    shared[key] = EvalData(inputs.source(source), views)
+                options = {k: v for k, v in spec.items() if k != "source"}
+                evaluator = config_lib.build({kind: EVALUATORS[kind]}, {"type": kind, **options})
+                self._evaluators[f"{kind}/{name}"] = (evaluator, shared[key])
+
+    def __call__(self, model: Embedder) -> dict[str, float]:
+        """`<type>/<name>/<metric>` -> value."""
+        return evaluators.run(model, self._evaluators, self._mesh)
+
+    def report(self, model: Embedder, folder: Path, summary: Mapping[str, float]) -> None:
+        """Writes `report.html`, the page to look at, into the run's folder."""
+        from mmjax.report import gather, page
+
+        if self._evaluators:
+            (_, data) = next(iter(self._evaluators.values()))
+            gather.gather(model, data, folder)
+        page.write(folder, summary)
+
+    def show(self, summary: Mapping[str, float], folder: Path) -> None:
+        """Tells the final table."""
+        from mmjax.report.table import summary_table
+
+        logger.info(summary_table(summary, folder))
+
+
+def load_run(
+    folder: Path, checkpoint: str = "latest"
+) -> tuple[Mapping, int, Embedder, jax.sharding.Mesh]:
+    """Restores a saved run for use.
+
+    Args:
+      folder: of the run.
+      checkpoint: `latest`, `best` or a step.
+
+    Returns:
+      (config, step, model, mesh).
+
+    Raises:
+      ConfigError: when the folder holds no run.
+      CheckpointError: when it holds no such checkpoint.
+    """
+    stored = folder / "config.json"
+    if not stored.is_file():
+        raise ConfigError(f"{folder} holds no run: there is no config.json in it")
+    config = config_lib.complete(json.loads(stored.read_text(encoding="utf-8")), str(stored))
+    mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+    plan = state_lib.plan(config, mesh)
+    section = config["checkpoints"]
+    store = Store(folder / "checkpoints", metric=section["metric"], mode=section["mode"],
+                  keep_last=section["keep_last"], keep_best=section["keep_best"])  # fmt: skip
+    if checkpoint == "best":
+        step = store.best()
+        if step is None:
+            raise ConfigError(f"{folder} has no best checkpoint: checkpoints.metric is not set")
+    elif checkpoint == "latest":
+        step = store.latest()
+    elif checkpoint.isdigit():
+        step = int(checkpoint)
+    else:
+        raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
+    state = store.restore(state_lib.abstract(config, plan), step)
+    store.close()
+    model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
+    return config, int(state.step), model, mesh

@@ -1,0 +1,68 @@
+"""From the config's data section to objects: sources, views, the training batches."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.data import SOURCES, TOKENIZERS, VIEWS
+from mmjax.data.pipeline import TrainData
+
+
+def views(config: Mapping) -> dict[str, Any]:
+    """The view of every modality of the batch, name -> View, all with one tokenizer."""
+    section = config["data"]
+    tokenizer = None
+    if section["tokenizer"] is not None:
+        tokenizer = config_lib.build(TOKENIZERS, section["tokenizer"])
+    return {
+        name: config_lib.build(VIEWS, spec, tokenizer=tokenizer)
+        for name, spec in section["views"].items()
+    }
+
+
+def source(spec: Mapping) -> Any:
+    """One source, from a checked spec of SOURCES."""
+    return config_lib.build(SOURCES, spec)
+
+
+def train_data(config: Mapping, folder: Path | None) -> TrainData:
+    """The batches to train on, of this process.
+
+    Args:
+      config: the whole config.
+      folder: where `bad_rows.jsonl` goes; None writes none.
+
+    Raises:
+      ConfigError: when the source cannot fill a batch, or the processes do not divide it.
+    """
+    section = config["data"]
+    if "type" in section["source"]:
+        sources: Any = source(section["source"])
+        weights = None
+    else:
+        sources, weights = [], []
+        for spec in section["source"].values():
+            sources.append(source({k: v for k, v in spec.items() if k != "weight"}))
+            weights.append(spec["weight"])
+    if section["batch_size"] % jax.process_count():
+        raise ConfigError(
+            f"data.batch_size={section['batch_size']} does not divide over "
+            f"{jax.process_count()} processes: choose a multiple"
+        )
+    return TrainData(
+        sources,
+        views(config),
+        weights=weights,
+        batch_size=section["batch_size"],
+        seed=config["seed"],
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        workers=section["workers"],
+        prefetch=section["prefetch"],
+        on_error=section["on_error"],
+        report=None if folder is None else folder / "bad_rows.jsonl",
+    )

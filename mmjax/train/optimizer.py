@@ -1,0 +1,160 @@
+"""Optimizer, learning rate schedule and the per-parameter rule tables.
+
+Parameters are a flat dict path -> array. Which of them train, at what share of the learning rate
+and with how much weight decay, is said by tables of (regular expression -> factor) whose first
+match wins.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mmjax.config import ConfigError
+
+
+def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
+    """Learning rate by step: linear warm-up from 0, then constant, cosine or linear decay.
+
+    Args:
+      optimizer: `learning_rate`, `warmup_steps`, `schedule`, `final_fraction`.
+      steps: of the whole run; the last update is made at the decayed end.
+
+    Raises:
+      ConfigError: when the warm-up is not shorter than the run.
+    """
+    peak, warmup = optimizer["learning_rate"], optimizer["warmup_steps"]
+    if not 0 <= warmup < max(steps, 1):
+        raise ConfigError(
+            f"optimizer.warmup_steps={warmup} has to be less than steps={steps}: the learning rate "
+            "would never reach its peak"
+        )
+    end = peak * optimizer["final_fraction"]
+    length = max(steps - warmup, 1)
+    after = {
+        "constant": lambda: optax.constant_schedule(peak),
+        "cosine": lambda: optax.cosine_decay_schedule(
+            peak, length, alpha=optimizer["final_fraction"]
+        ),
+        "linear": lambda: optax.linear_schedule(peak, end, length),
+    }[optimizer["schedule"]]()
+    if not warmup:
+        return after
+    # The first update already moves: step 0 has 1/warmup of the peak.
+    rise = optax.linear_schedule(peak / warmup, peak, max(warmup - 1, 1))
+    return optax.join_schedules([rise, after], [warmup])
+
+
+def frozen(patterns: Sequence[str], paths: Iterable[str]) -> frozenset[str]:
+    """The paths that `optimizer.freeze` makes constants.
+
+    Raises:
+      ConfigError: for a pattern that no parameter matches, or when nothing is left to train.
+    """
+    paths = list(paths)
+    found = set()
+    for pattern in patterns:
+        matching = {path for path in paths if re.fullmatch(pattern, path)}
+        if not matching:
+            raise ConfigError(
+                f"optimizer.freeze: no parameter matches {pattern!r}; parameters have paths such "
+                f"as {paths[0]!r} and {paths[-1]!r}"
+            )
+        found |= matching
+    if len(found) == len(paths):
+        raise ConfigError("optimizer.freeze: every parameter is frozen, nothing is left to train")
+    return frozenset(found)
+
+
+def factors(
+    rules: Sequence[tuple[str, float]], paths: Iterable[str], default: float = 1.0
+) -> dict[str, float]:
+    """The factor of every path: that of the first rule that matches, or the default."""
+    return {
+        path: next((f for pattern, f in rules if re.fullmatch(pattern, path)), default)
+        for path in paths
+    }
+
+
+def _scale(by: Mapping[str, float]) -> optax.GradientTransformation:
+    return optax.stateless(lambda updates, _: {k: u * by[k] for k, u in updates.items()})
+
+
+def _decay(rate: float, by: Mapping[str, float]) -> optax.GradientTransformation:
+    """Adds rate * factor * parameter to the update (decoupled weight decay)."""
+    return optax.stateless(
+        lambda updates, params: {k: u + rate * by[k] * params[k] for k, u in updates.items()}
+    )
+
+
+def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.GradientTransformation:
+    """The whole update rule, for the parameters that train.
+
+    Args:
+      optimizer: section `optimizer` of the config.
+      steps: of the whole run.
+      paths: parameters that train.
+
+    Returns:
+      A transformation of flat dicts: clip, precondition, decay, schedule and rates.
+
+    Raises:
+      ConfigError: for a learning rate rule that matches nothing.
+    """
+    paths = list(paths)
+    for pattern, _ in optimizer["learning_rate_rules"]:
+        if not any(re.fullmatch(pattern, path) for path in paths):
+            raise ConfigError(
+                f"optimizer.learning_rate_rules: no trained parameter matches {pattern!r}"
+            )
+    rates = factors(optimizer["learning_rate_rules"], paths)
+    b1, b2 = optimizer["b1"], optimizer["b2"]
+    parts = []
+    if optimizer["clip_norm"] is not None:
+        parts.append(optax.clip_by_global_norm(optimizer["clip_norm"]))
+    parts.append(
+        {
+            "adamw": lambda: optax.scale_by_adam(b1, b2, optimizer["eps"]),
+            "lion": lambda: optax.scale_by_lion(b1, b2),
+            "sgd": lambda: optax.trace(b1) if b1 else optax.identity(),
+        }[optimizer["type"]]()
+    )
+    if optimizer["weight_decay"]:
+        decays = factors(optimizer["weight_decay_rules"], paths)
+        parts.append(_decay(optimizer["weight_decay"], decays))
+    if any(rate != 1.0 for rate in rates.values()):
+        parts.append(_scale(rates))
+    parts.append(optax.scale_by_learning_rate(schedule(optimizer, steps)))
+    return optax.chain(*parts)
+
+
+def state_shardings(
+    transformation: optax.GradientTransformation,
+    params: Mapping[str, jax.ShapeDtypeStruct],
+    shardings: Mapping[str, Any],
+    other: Any,
+) -> Any:
+    """Layout of the optimizer's state: moments lie as their parameters do.
+
+    Args:
+      transformation: what `make` returned.
+      params: shapes of the parameters that train.
+      shardings: layout of each of them.
+      other: layout of everything else (counters).
+    """
+    state = jax.eval_shape(transformation.init, dict(params))
+    return optax.tree.map_params(
+        transformation,
+        lambda _, sharding: sharding,
+        state,
+        dict(shardings),
+        transform_non_params=lambda _: other,
+    )
+
+
+def norm(tree: Any) -> jax.Array:
+    """Global L2 norm of all arrays of a tree, in float32."""
+    return optax.global_norm(jax.tree.map(lambda x: x.astype(jnp.float32), tree))

@@ -1,0 +1,133 @@
+"""The state of a run: everything that the next step depends on, and its layout on the mesh."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from mmjax.model.system import Definition, System
+from mmjax.parallel import layout
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import optimizer as optimizer_lib
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class State:
+    """Arrays of a run; a checkpoint is exactly this.
+
+    The position in the data needs no field: global batch k belongs to step k.
+
+    Attributes:
+      step: i32[], updates made.
+      params: path -> f32 array, the parameters that train.
+      constants: path -> array, frozen parameters and other variables (batch statistics).
+      optimizer: state of the optimizer, for `params` only.
+      average: path -> moving average of `params`; empty without `model.ema`.
+      key: key data of the run's random key; step k uses fold_in(key, k).
+    """
+
+    step: jax.Array
+    params: dict[str, jax.Array]
+    constants: dict[str, jax.Array]
+    optimizer: optax.OptState
+    average: dict[str, jax.Array]
+    key: jax.Array
+
+    def evaluation_arrays(self) -> dict[str, jax.Array]:
+        """The arrays that evaluation and export use: averaged where there is an average."""
+        return {**self.constants, **(self.average or self.params)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is fixed before the first step: the module's structure, the optimizer, the layout.
+
+    Attributes:
+      definition: structure of the System.
+      trained: paths that the optimizer updates.
+      transformation: the optimizer.
+      shardings: a State of layouts.
+      partition: path -> PartitionSpec, of all variables.
+      dtype: of the towers' computation.
+    """
+
+    definition: Definition
+    trained: frozenset[str]
+    transformation: optax.GradientTransformation
+    shardings: State
+    partition: dict
+    dtype: jnp.dtype
+
+
+def compute_dtype(name: str) -> jnp.dtype:
+    """`auto` is bfloat16 where the hardware multiplies it (TPU, GPU) and float32 on a CPU."""
+    if name == "auto":
+        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return jnp.dtype(name)
+
+
+def _make_system(config: Mapping, dtype: jnp.dtype, seed: int | jax.Array) -> System:
+    return System(config, dtype=dtype, rngs=nnx.Rngs(seed))
+
+
+def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
+    """Works out structure and layout; computes nothing and allocates nothing.
+
+    Raises:
+      ConfigError: for rules (freezing, layout, learning rate) that do not fit the parameters.
+    """
+    dtype = compute_dtype(config["model"]["dtype"])
+    definition = Definition.of(lambda: _make_system(config, dtype, 0))
+    parameters = definition.kinds(nnx.Param)
+    constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters)
+    trained = {path: shape for path, shape in parameters.items() if path not in constant}
+    everything = definition.kinds(nnx.Variable)
+
+    section = config["mesh"]
+    partition = layout.specs(everything, mesh, section["rules"], section["fsdp_min_size"])
+    where = layout.shardings(partition, mesh)
+    transformation = optimizer_lib.make(config["optimizer"], config["steps"], trained)
+    single = mesh_lib.replicated(mesh)
+    of_params = {path: where[path] for path in trained}
+    shardings = State(
+        step=single,
+        params=of_params,
+        constants={path: where[path] for path in everything if path not in trained},
+        optimizer=optimizer_lib.state_shardings(transformation, trained, of_params, single),
+        average=of_params if config["model"]["ema"] is not None else {},
+        key=single,
+    )
+    return Plan(definition, frozenset(trained), transformation, shardings, partition, dtype)
+
+
+def initial(config: Mapping, plan: Plan) -> State:
+    """The state before the first step, made where it lies: no device ever holds it whole."""
+
+    def make(seed: jax.Array) -> State:
+        arrays = Definition.arrays(_make_system(config, plan.dtype, seed))
+        params = {path: arrays[path] for path in plan.trained}
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            constants={path: a for path, a in arrays.items() if path not in plan.trained},
+            optimizer=plan.transformation.init(params),
+            # A copy: both are donated to the step, and one buffer cannot be given twice.
+            average=jax.tree.map(jnp.copy, params) if config["model"]["ema"] is not None else {},
+            key=jax.random.key_data(jax.random.key(seed + 1)),
+        )
+
+    return jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(config["seed"]))
+
+
+def abstract(config: Mapping, plan: Plan) -> State:
+    """Shapes, dtypes and layouts of the state, to restore a checkpoint into."""
+    shapes = jax.eval_shape(lambda: initial(config, plan))
+    return jax.tree.map(
+        lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
+        shapes,
+        plan.shardings,
+    )

@@ -1,0 +1,102 @@
+"""One update: embed the batch, sum the terms, differentiate, apply. The only train step there is."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from mmjax.objectives import Context
+from mmjax.parallel import pairwise
+from mmjax.train import optimizer as optimizer_lib
+from mmjax.train.state import Plan, State
+
+Batch = Mapping[str, jax.Array]
+
+
+def loss_plan(config: Mapping, mesh: jax.sharding.Mesh) -> pairwise.Plan:
+    """How the losses over pairs are computed on this mesh."""
+    return pairwise.Plan(
+        mesh=mesh, schedule=config["pairwise"]["schedule"], tile=config["pairwise"]["tile"]
+    )
+
+
+def make(
+    config: Mapping, plan: Plan, mesh: jax.sharding.Mesh
+) -> Callable[[State, Batch], tuple[State, dict[str, jax.Array]]]:
+    """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
+
+    Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
+    `parameter_norm`, `gradient_norm/<modality>`.
+    """
+    learning_rate = optimizer_lib.schedule(config["optimizer"], config["steps"])
+    steps, decay = config["steps"], config["model"]["ema"]
+    pairs = loss_plan(config, mesh)
+
+    def loss(params, constants, batch, key, progress):
+        system = plan.definition.merge({**constants, **params})
+        towers_key, terms_key = jax.random.split(key)
+        outputs = system.embed(batch, train=True, key=towers_key)
+        context = Context(plan=pairs, progress=progress, rng=terms_key)
+        value, metrics = system.objectives(outputs, batch, context)
+        arrays = plan.definition.arrays(system)
+        updated = {path: arrays[path] for path in constants}
+        return value, (metrics, updated)
+
+    def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        progress = state.step.astype(jnp.float32) / steps
+        (_, (metrics, constants)), gradient = jax.value_and_grad(loss, has_aux=True)(
+            state.params, state.constants, batch, key, progress
+        )
+        updates, moments = plan.transformation.update(gradient, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {
+            **metrics,
+            "learning_rate": learning_rate(state.step),
+            "gradient_norm": optimizer_lib.norm(gradient),
+            "parameter_norm": optimizer_lib.norm(params),
+            **_norms_by_tower(gradient),
+        }
+        average = state.average
+        if decay is not None:
+            average = {
+                path: value + (1 - decay) * (params[path] - value)
+                for path, value in average.items()
+            }
+        new = State(
+            step=state.step + 1,
+            params=params,
+            constants=constants,
+            optimizer=moments,
+            average=average,
+            key=state.key,
+        )
+        return new, {name: jnp.asarray(v, jnp.float32) for name, v in metrics.items()}
+
+    return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+
+
+def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """A tower that has stopped learning, or runs away, shows here first."""
+    towers: dict[str, dict] = {}
+    for path, value in gradient.items():
+        part, _, rest = path.partition("/")
+        if part == "towers":
+            towers.setdefault(rest.partition("/")[0], {})[path] = value
+    return {f"gradient_norm/{name}": optimizer_lib.norm(g) for name, g in towers.items()}
+
+
+def parameter_counts(plan: Plan) -> dict[str, int]:
+    """Numbers of parameters by tower, of the objectives, in all, and how many of them train."""
+    counts: dict[str, int] = {"all": 0, "trained": 0}
+    for path, shape in plan.definition.kinds(nnx.Param).items():
+        size = math.prod(shape.shape)
+        part, _, rest = path.partition("/")
+        name = rest.partition("/")[0] if part == "towers" else part
+        counts[name] = counts.get(name, 0) + size
+        counts["all"] += size
+        counts["trained"] += size if path in plan.trained else 0
+    return counts

@@ -1,0 +1,232 @@
+"""The training loop of every recipe, to be read from top to bottom."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mmjax.checkpoints.store import Store
+from mmjax.model.embedder import Embedder
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import header, inputs
+from mmjax.train import state as state_lib
+from mmjax.train import step as step_lib
+from mmjax.train.evaluation import Evaluation
+from mmjax.train.metrics import MetricWriter, Progress, log_to
+from mmjax.train.signals import Interrupted, StopSignals
+from mmjax.train.workdir import Workdir
+
+logger = logging.getLogger("mmjax")
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss or the gradient stopped being a number; the message says where."""
+
+
+def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
+    """Trains a recipe, or goes on where an earlier run in the same folder stopped.
+
+    Args:
+      config: a whole config, from `mmjax.config.load`.
+      path: the run's folder; see `mmjax.train.workdir` for what it holds afterwards.
+      quiet: show nothing on the terminal (claims run many arms).
+
+    Returns:
+      The final metrics by name, as in `summary.json`.
+
+    Raises:
+      ConfigError: for what can be known to be wrong before anything is compiled.
+      NonFiniteLoss: with the step, the terms and the ids of the batch.
+      CheckpointError: when a state cannot be saved or restored.
+      Interrupted: after saving, when SIGTERM or Ctrl-C came.
+    """
+    begin = time.monotonic()
+    first = jax.process_index() == 0
+    with Workdir(path, config, write=first) as workdir, StopSignals() as signals:
+        log_to(workdir.path if first and not quiet else None)
+
+        # What is fixed: devices, data, structure and layout. Nothing is computed yet.
+        mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+        mesh_lib.batch_size_fits(config["data"]["batch_size"], mesh)
+        data = inputs.train_data(config, workdir.path if first else None)
+        plan = state_lib.plan(config, mesh)
+        for line in header.lines(config, mesh, plan, data, workdir.path):
+            logger.info(line)
+
+        # The state: new, or the newest checkpoint's.
+        section = config["checkpoints"]
+        store = Store(
+            workdir.path / "checkpoints",
+            keep_last=section["keep_last"],
+            keep_best=section["keep_best"],
+            metric=section["metric"],
+            mode=section["mode"],
+            asynchronous=section["asynchronous"],
+        )
+        start = store.latest() or 0
+        if start:
+            state = store.restore(state_lib.abstract(config, plan))
+            logger.info(f"going on from step {start}")
+        else:
+            state = state_lib.initial(config, plan)
+        evaluator = Evaluation(config, mesh)
+
+        # The loop.
+        train_step = step_lib.make(config, plan, mesh)
+        steps = config["steps"]
+        writer = MetricWriter(workdir.path, start, write=first)
+        progress = Progress(steps, start, show=first and not quiet)
+        watch = _Watch(start, config["data"]["batch_size"])
+        results: dict[str, float] = {}
+        try:
+            for k, batch, ids in _on_device(data, start, steps, mesh, watch):
+                state, metrics = train_step(state, batch)
+                watch.finished(k, metrics, ids)
+                done = k + 1
+                stopping = _agree(signals.received, done, config["log_every"])
+                last = done == steps
+                evaluating = last or _due(done, config["evaluate_every"])
+                saving = last or stopping or _due(done, section["every"])
+                if last or saving or _due(done, config["log_every"]):
+                    watch.check()
+                if last or _due(done, config["log_every"]):
+                    row = watch.row(done)
+                    writer.write(done, {f"train/{name}": v for name, v in row.items()})
+                    progress.update(done, row)
+                if evaluating and not stopping:
+                    model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
+                    results = evaluator(model)
+                    writer.write(done, results)
+                    watch.pause()
+                if saving:
+                    store.save(done, state, results if evaluating else None)
+                if stopping and not last:
+                    store.wait()
+                    logger.info(
+                        f"stopped after step {done} by signal {signals.received}; saved in "
+                        f"{workdir.path}: run the same command to go on"
+                    )
+                    raise Interrupted(signals.received or 0)
+            if start >= steps:  # resumed after the last step, before the summary was written
+                model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
+                results = evaluator(model)
+        finally:
+            progress.close()
+            writer.close()
+            data.close()
+        store.close()
+
+        # What a person reads.
+        for line in data.summary():
+            logger.info(line)
+        summary = {**results, "seconds": round(time.monotonic() - begin, 1), "step": steps}
+        if first:
+            model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
+            if not quiet:
+                evaluator.report(model, workdir.path, summary)
+            workdir.write_json("summary.json", summary)
+            evaluator.show(summary, workdir.path)
+        return summary
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _agree(received: int | None, step: int, every: int) -> bool:
+    """Whether to stop now. Many processes have to stop at the same step, and ask each other."""
+    if jax.process_count() == 1:
+        return received is not None
+    if not _due(step, every):
+        return False
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.array(received is not None))))
+
+
+def _on_device(
+    data: Any, start: int, steps: int, mesh: jax.sharding.Mesh, watch: "_Watch"
+) -> Iterator[tuple[int, dict[str, jax.Array], np.ndarray]]:
+    """Batches from `start`, one of them copied to the devices while another is used."""
+    batches = data.iter_from(start)
+    ahead: list[tuple[dict[str, jax.Array], np.ndarray]] = []
+    for k in range(start, steps):
+        while len(ahead) < min(2, steps - k):
+            with watch.waiting():
+                rows = next(batches)
+            ahead.append((mesh_lib.to_device(rows, mesh), rows["id"]))
+        batch, ids = ahead.pop(0)
+        yield k, batch, ids
+
+
+class _Watch:
+    """Collects step metrics without making the device wait, and knows a bad number when it comes.
+
+    The metrics of a step are read when the next one has been dispatched, so the device is never
+    idle for the sake of a log line, and a run stops at most one step after a number went bad.
+    """
+
+    def __init__(self, step: int, batch_size: int):
+        self._pending: list[tuple[int, Mapping[str, jax.Array], np.ndarray]] = []
+        self._read: list[dict[str, float]] = []
+        self._batch_size = batch_size
+        self._step = step
+        self._waited = 0.0
+        self._since = time.monotonic()
+
+    def waiting(self) -> "_Watch":
+        return self
+
+    def __enter__(self) -> None:
+        self._wait_began = time.monotonic()
+
+    def __exit__(self, *_: Any) -> None:
+        self._waited += time.monotonic() - self._wait_began
+
+    def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: np.ndarray) -> None:
+        """Takes the metrics of step k, just dispatched, and reads those of the step before."""
+        self._pending.append((k, metrics, ids))
+        self._examine(self._pending[:-1])
+        self._pending = self._pending[-1:]
+
+    def check(self) -> None:
+        """Reads what is pending; afterwards every step so far is known to be good."""
+        self._examine(self._pending)
+        self._pending = []
+
+    def _examine(self, entries: list[tuple[int, Mapping[str, jax.Array], np.ndarray]]) -> None:
+        for k, metrics, ids in entries:
+            values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+            bad = [n for n in ("loss", "gradient_norm") if not math.isfinite(values[n])]
+            if bad:
+                terms = {n: v for n, v in values.items() if n == "loss" or n.endswith("/loss")}
+                raise NonFiniteLoss(
+                    f"step {k + 1}: {' and '.join(bad)} not finite ("
+                    + ", ".join(f"{name} = {value:g}" for name, value in terms.items())
+                    + f"); ids of the batch: {', '.join(map(str, np.asarray(ids).tolist()))}. The "
+                    "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
+                    "look at these examples"
+                )
+            self._read.append(values)
+
+    def row(self, step: int) -> dict[str, float]:
+        """Means since the last row, with speed; learning rate and scales as they are now."""
+        now = time.monotonic()
+        seconds = max(now - self._since, 1e-9)
+        names = self._read[-1]
+        row = {name: float(np.mean([values[name] for values in self._read])) for name in names}
+        row["learning_rate"] = names["learning_rate"]
+        row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
+        row["data_wait_share"] = min(self._waited / seconds, 1.0)
+        self._read, self._step = [], step
+        self._waited, self._since = 0.0, now
+        return row
+
+    def pause(self) -> None:
+        """Leaves the time since the last row (an evaluation) out of the next one."""
+        self._since = time.monotonic()

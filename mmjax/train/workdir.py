@@ -1,0 +1,128 @@
+"""The folder of a run: which one, whose it is, and that only one process group writes to it.
+
+config.json      the whole config that the run was started with
+checkpoints/     states by step
+metrics.jsonl    one JSON object a line: step, and metrics by name
+log.txt          what the terminal showed, plainly
+bad_rows.jsonl   examples that could not be read, with the reason
+summary.json     final metrics by name; its presence says that the run is finished
+report.html      the page to look at
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+
+
+def default(config: Mapping, root: str | Path = "runs") -> Path:
+    """`runs/<recipe>-<time>`, or the newest unfinished run of the very same config.
+
+    So the same command, given again after an interruption, goes on where it stopped. A run that
+    another process is writing to at the moment is not taken.
+    """
+    root = Path(root)
+    for folder in sorted(root.glob(f"{config['recipe']}-*"), reverse=True):
+        stored = folder / "config.json"
+        if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
+            continue
+        if stored.read_text(encoding="utf-8") == config_lib.dump(config):
+            return folder
+    return root / f"{config['recipe']}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+class Workdir:
+    """An open run folder; a context manager that holds its lock.
+
+    Args:
+      path: the folder, made if missing.
+      config: the run's whole config, written to `config.json` by the first run.
+      write: whether this process writes (process 0 of a multi-process run).
+
+    Raises:
+      ConfigError: when the folder belongs to a run of another config, naming the keys that
+        differ, or another process is using it.
+    """
+
+    def __init__(self, path: str | Path, config: Mapping, *, write: bool = True):
+        self.path = Path(path)
+        self.writes = write
+        self._lock = None
+        stored = self.path / "config.json"
+        if stored.is_file():
+            try:
+                old = json.loads(stored.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ConfigError(
+                    f"{stored} is damaged ({error}): choose another --workdir"
+                ) from error
+            differing = config_lib.differences(old, config_lib.plain(config))
+            if differing:
+                raise ConfigError(
+                    f"{self.path} holds a run of another config ({'; '.join(differing)}): choose "
+                    "another --workdir, or run it with the config it was started with"
+                )
+        elif (self.path / "checkpoints").is_dir() and any((self.path / "checkpoints").iterdir()):
+            raise ConfigError(
+                f"{self.path} holds checkpoints but no config.json, so whose they are cannot be "
+                "told: choose another --workdir"
+            )
+        if write:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.path)
+            if self._lock is None:
+                raise ConfigError(
+                    f"another process is writing to {self.path}: wait for it, stop it, or choose "
+                    "another --workdir"
+                )
+            write_atomically(stored, config_lib.dump(config))
+
+    def __enter__(self) -> "Workdir":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Writes a JSON file so that it is there whole or not at all."""
+        target = self.path / name
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
+        write_atomically(target, text)
+        return target
+
+
+def write_atomically(target: Path, text: str) -> None:
+    """Writes beside the target, then renames: a reader, or a crash, never meets half a file."""
+    part = target.with_name(target.name + ".part")
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, target)
+
+
+def _lock(folder: Path) -> int | None:
+    """An exclusive lock that the system releases when the process ends, however it ends."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _is_locked(folder: Path) -> bool:
+    handle = _lock(folder)
+    if handle is None:
+        return True
+    os.close(handle)
+    return False

@@ -1,0 +1,94 @@
+"""Schedules, rule tables and the update rule against formulas written out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import optimizer
+
+
+def section(**values):
+    return config_lib._fill(config_lib.Optimizer, {"learning_rate": 0.1, **values}, "optimizer", "")
+
+
+def test_schedule_warms_up_and_decays():
+    rate = optimizer.schedule(section(warmup_steps=10, schedule="cosine", final_fraction=0.1), 110)
+    values = np.array([rate(k) for k in range(110)])
+    np.testing.assert_allclose(values[:10], 0.1 * np.arange(1, 11) / 10, rtol=1e-6)
+    t = np.arange(100) / 100
+    expected = 0.1 * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * t)))
+    np.testing.assert_allclose(values[10:], expected, rtol=1e-5)
+
+
+def test_linear_and_constant():
+    linear = optimizer.schedule(section(schedule="linear", final_fraction=0.5), 100)
+    assert float(linear(0)) == pytest.approx(0.1)
+    assert float(linear(50)) == pytest.approx(0.075)
+    assert float(optimizer.schedule(section(schedule="constant"), 100)(99)) == pytest.approx(0.1)
+
+
+def test_warmup_longer_than_the_run_is_refused():
+    with pytest.raises(ConfigError, match="warmup_steps=50"):
+        optimizer.schedule(section(warmup_steps=50), 50)
+
+
+def test_adamw_with_rules_matches_the_formula():
+    values = section(
+        type="adamw", weight_decay=0.2, schedule="constant", clip_norm=1.0, b1=0.8, b2=0.9,
+        learning_rate_rules=(("slow/.*", 0.5),), weight_decay_rules=((".*bias", 0.0),),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    params = {path: rng.normal(size=3) for path in ("slow/w", "fast/w", "fast/bias")}
+    grads = [{path: rng.normal(size=3) for path in params} for _ in range(3)]
+    transformation = optimizer.make(values, 10, params)
+    ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
+    state = transformation.init(ours)
+    m = {path: np.zeros(3) for path in params}
+    v = {path: np.zeros(3) for path in params}
+    for k, grad in enumerate(grads, 1):
+        updates, state = transformation.update(
+            {path: jnp.asarray(g, jnp.float32) for path, g in grad.items()}, state, ours
+        )
+        ours = {path: ours[path] + updates[path] for path in ours}
+        norm = np.sqrt(sum((g**2).sum() for g in grad.values()))
+        for path in params:
+            g = grad[path] / max(norm, 1.0)
+            m[path] = 0.8 * m[path] + 0.2 * g
+            v[path] = 0.9 * v[path] + 0.1 * g**2
+            step = m[path] / (1 - 0.8**k) / (np.sqrt(v[path] / (1 - 0.9**k)) + 1e-8)
+            decay = 0.0 if path == "fast/bias" else 0.2
+            rate = 0.05 if path == "slow/w" else 0.1
+            params[path] = params[path] - rate * (step + decay * params[path])
+    for path in params:
+        np.testing.assert_allclose(ours[path], params[path], rtol=2e-5)
+
+
+def test_freezing():
+    paths = ["towers/image/w", "towers/text/w"]
+    assert optimizer.frozen(("towers/image/.*",), paths) == {"towers/image/w"}
+    with pytest.raises(ConfigError, match="no parameter matches 'tower/image/"):
+        optimizer.frozen(("tower/image/.*",), paths)
+    with pytest.raises(ConfigError, match="nothing is left to train"):
+        optimizer.frozen((".*",), paths)
+
+
+def test_a_rate_for_nothing_is_refused():
+    with pytest.raises(ConfigError, match="no trained parameter matches 'x'"):
+        optimizer.make(section(learning_rate_rules=(("x", 0.1),)), 10, ["towers/image/w"])
+
+
+def test_moments_lie_as_their_parameters():
+    mesh = mesh_lib.make_mesh(data=1, fsdp=8)
+    shard = jax.sharding.NamedSharding(mesh, jax.P("fsdp"))
+    whole = mesh_lib.replicated(mesh)
+    params = {"w": jax.ShapeDtypeStruct((16, 4), jnp.float32)}
+    transformation = optimizer.make(section(clip_norm=1.0, weight_decay=0.1), 10, params)
+    layout = optimizer.state_shardings(transformation, params, {"w": shard}, whole)
+    state = jax.jit(transformation.init, out_shardings=layout)({"w": jnp.ones((16, 4))})
+    leaves = [leaf for leaf in jax.tree.leaves(state) if leaf.shape == (16, 4)]
+    assert len(leaves) == 2
+    assert {leaf.addressable_shards[0].data.shape for leaf in leaves} == {(2, 4)}

@@ -1,7 +1,7 @@
 """Runs the claim of a recipe: its arms over its seeds, through the same trainer as everything.
 
-    python -m mmjax.claims clip_uniform              # the `claim` variant of configs/clip_uniform.py
-    python -m mmjax.claims clip_uniform:small        # any variant that has a claim
+    python -m mmjax.claims clip_uniform         # variant `claim` of configs/clip_uniform.py
+    python -m mmjax.claims clip_uniform:small   # any variant that has a claim
     python -m mmjax.claims --all
 
 A claim is the section `claim` of a config (`mmjax.config.Claim`): arms, each some overrides of the
@@ -140,9 +140,8 @@ def table(verdict: Mapping, metrics: Sequence[str]) -> str:
             for a, b in zip(check["left"], check["right"], strict=True)
         )
         where = "in every seed" if check["each_seed"] else "in the mean"
-        lines.append(
-            f"{mark} {check['metric']}: {check['arm']} {check['compare']} {right} {where}: {numbers}"
-        )
+        said = f"{check['arm']} {check['compare']} {right} {where}"
+        lines.append(f"{mark} {check['metric']}: {said}: {numbers}")
     lines.append("")
     lines.append("SHOWN" if verdict["shown"] else "NOT SHOWN")
     return "\n".join(lines)

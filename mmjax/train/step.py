@@ -1,4 +1,4 @@
-"""One update: embed the batch, sum the terms, differentiate, apply. The only train step there is."""
+"""One update, the only train step: embed the batch, sum the terms, differentiate, apply."""
 
 import math
 from collections.abc import Callable, Mapping

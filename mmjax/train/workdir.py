@@ -34,7 +34,13 @@ def default(config: Mapping, root: str | Path = "runs") -> Path:
             continue
         if stored.read_text(encoding="utf-8") == config_lib.dump(config):
             return folder
-    return root / f"{config['recipe']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = f"{config['recipe']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    new = root / name
+    count = 2
+    while new.exists():
+        new = root / f"{name}_{count}"
+        count += 1
+    return new
 
 
 class Workdir:

@@ -14,10 +14,10 @@ from mmjax.checkpoints.store import CheckpointError, Store, abstract_like
 from mmjax.parallel import mesh as mesh_lib
 
 
-def tree(value=0.0, mesh=None, spec=P()):
+def tree(value=0.0, mesh=None, spec=None):
     w = jnp.arange(32.0).reshape(8, 4) + value
     if mesh is not None:
-        w = jax.device_put(w, NamedSharding(mesh, spec))
+        w = jax.device_put(w, NamedSharding(mesh, spec or P()))
     return {"a/b/w": w, "half": jnp.full((3,), 1 / 3, jnp.bfloat16), "step": jnp.int32(value)}
 
 

@@ -1,0 +1,69 @@
+"""Objective terms, and the weighted sum of them that a recipe trains.
+
+A term is `term(outputs, batch, context) -> (loss, metrics)`, see `base.Term`. `TERMS` lists those a
+config may name; the constructor's keyword arguments are the config's keys.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+from flax import nnx
+
+from mmjax import config as config_lib
+from mmjax.objectives.base import Context, Term, TermError
+from mmjax.objectives.contrastive import InfoNCE, Sigmoid
+from mmjax.objectives.uniformity import Alignment, CrossUniformity, Uniformity
+from mmjax.objectives.weights import Weight
+
+__all__ = ["TERMS", "Context", "Objectives", "Term", "TermError", "Weight"]
+
+TERMS = {
+    "info_nce": InfoNCE,
+    "sigmoid": Sigmoid,
+    "uniformity": Uniformity,
+    "cross_uniformity": CrossUniformity,
+    "alignment": Alignment,
+}
+
+
+class Objectives(nnx.Module):
+    """The loss of a recipe: a weighted sum of terms.
+
+    Args:
+      specs: name -> dict with `type` (one of `TERMS`), the constructor's arguments, and `weight`, a
+        number or a schedule (see `Weight`); 1 if it is left out.
+      rngs: for the parameters that terms own.
+    """
+
+    def __init__(self, specs: Mapping[str, Mapping[str, Any]], *, rngs: nnx.Rngs):
+        terms, weights = {}, []
+        for name, spec in specs.items():
+            options = {key: value for key, value in spec.items() if key != "weight"}
+            terms[name] = config_lib.build(TERMS, options, rngs=rngs)
+            weight = Weight.of(spec.get("weight", 1.0), f"objectives.{name}.weight")
+            weights.append((name, weight))
+        self.terms = nnx.Dict(terms)
+        self.weights = tuple(weights)
+
+    def __call__(
+        self,
+        outputs: Mapping[str, NamedTuple],
+        batch: Mapping[str, jax.Array],
+        context: Context,
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The loss of a batch, an f32 scalar, and what to log.
+
+        Metrics: `loss`; for each term `<name>/loss`, before weighting, `<name>/weight` if it is
+        scheduled, and the term's own as `<name>/<metric>`.
+        """
+        loss, metrics = 0.0, {}
+        for name, weight in self.weights:
+            value, own = self.terms[name](outputs, batch, context)
+            factor = weight(context.progress)
+            loss = loss + factor * value
+            metrics[f"{name}/loss"] = value
+            if not weight.constant:
+                metrics[f"{name}/weight"] = factor
+            metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
+        return loss, {"loss": loss, **metrics}

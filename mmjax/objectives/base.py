@@ -1,0 +1,145 @@
+"""What every objective term is given, and the vocabulary they share: valid rows and similarity."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from mmjax.parallel import pairwise
+
+
+class TermError(ValueError):
+    """A term cannot be computed or built as asked; the message names it and what to change."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What a term may know besides embeddings and batch.
+
+    Attributes:
+      plan: how reductions over pairs are computed; terms only pass it on.
+      progress: f32 scalar in [0, 1], the share of the training that is done.
+      rng: key for terms that draw at random.
+      teacher: embeddings of the same batch by a teacher, by modality.
+    """
+
+    plan: pairwise.Plan
+    progress: jax.Array | float = 0.0
+    rng: jax.Array | None = None
+    teacher: Mapping[str, NamedTuple] | None = None
+
+
+class Term(Protocol):
+    """A loss over a batch: an NNX module, which may own parameters.
+
+    Arguments of the call: `outputs`, modality -> `Embedding` (views are `image@2`); `batch`, name
+    -> array, with `id` and `<modality>_present`; `context`. Result: an f32 scalar and f32 metrics.
+    """
+
+    def __call__(
+        self, outputs: Mapping[str, NamedTuple], batch: Mapping[str, jax.Array], context: Context
+    ) -> tuple[jax.Array, dict[str, jax.Array]]: ...
+
+
+class Rows(NamedTuple):
+    """The examples of a batch that have all modalities that a term needs.
+
+    Attributes:
+      unit: for each modality, f32[B, D] on the unit sphere; rows that are not valid are zero.
+      valid: bool[B], or None if every row is valid.
+      count: f32 scalar, the number of valid rows.
+    """
+
+    unit: tuple[jax.Array, ...]
+    valid: jax.Array | None
+    count: jax.Array
+
+    def mean(self, values: jax.Array) -> jax.Array:
+        """Mean of f32[B] over the valid rows; 0 if there are none."""
+        if self.valid is not None:
+            values = jnp.where(self.valid, values, 0.0)
+        return values.sum() / jnp.maximum(self.count, 1.0)
+
+
+def rows_of(
+    term: str,
+    names: tuple[str, ...],
+    outputs: Mapping[str, NamedTuple],
+    batch: Mapping[str, jax.Array],
+) -> Rows:
+    """The unit embeddings of the modalities `names`, and which rows have all of them.
+
+    Raises:
+      TermError: the batch has no such modality, or the embeddings differ in size.
+    """
+    for name in names:
+        if name not in outputs:
+            raise TermError(
+                f"The term {term!r} needs the modality {name!r}, but the batch has only "
+                f"{', '.join(map(repr, sorted(outputs)))}; change the term's modalities or add a "
+                "view and a tower."
+            )
+    units = tuple(outputs[name].unit for name in names)
+    for name, unit in zip(names, units, strict=True):
+        if unit.shape != units[0].shape:
+            raise TermError(
+                f"The term {term!r} compares {names[0]!r} of shape {units[0].shape} with {name!r} "
+                f"of shape {unit.shape}; give both towers heads of one size."
+            )
+    valid = None
+    for modality in sorted({name.partition("@")[0] for name in names} | set(names)):
+        present = batch.get(f"{modality}_present")
+        if present is not None:
+            present = jnp.asarray(present, bool)
+            valid = present if valid is None else valid & present
+    if valid is None:
+        return Rows(units, None, jnp.float32(units[0].shape[0]))
+    # Whatever a tower made of the placeholder of a missing value must not spread: 0 * inf is NaN.
+    units = tuple(jnp.where(valid[:, None], unit, 0.0) for unit in units)
+    return Rows(units, valid, valid.sum(dtype=jnp.float32))
+
+
+def features(
+    rows: Rows, side: int, *, index: bool = False, ids: jax.Array | None = None
+) -> dict[str, jax.Array]:
+    """Row features for the pairwise engine: `unit`, and where needed `valid`, `index` and `id`.
+
+    `index` numbers the examples of the batch, so that a tile knows its part of the diagonal; it
+    comes with `ids` too, for those mark duplicates off the diagonal.
+    """
+    tree = {"unit": rows.unit[side]}
+    if rows.valid is not None:
+        tree["valid"] = rows.valid
+    if index or ids is not None:
+        tree["index"] = jnp.arange(rows.unit[side].shape[0], dtype=jnp.int32)
+    if ids is not None:
+        tree["id"] = ids
+    return tree
+
+
+def similarity(x: jax.Array, y: jax.Array) -> jax.Array:
+    """All inner products, f[r, D] and f[c, D] -> f32[r, c].
+
+    In full precision: a fast matmul's error of 1e-3 would be multiplied by a scale of 100. For
+    bfloat16 features the products are exact anyway.
+    """
+    return jnp.einsum("rd,cd->rc", x, y, precision="highest", preferred_element_type=jnp.float32)
+
+
+def same_example(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Array:
+    """bool[r, c]: the diagonal of the whole matrix, as seen in this tile."""
+    return x["index"][:, None] == y["index"][None, :]
+
+
+def both_valid(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Array | bool:
+    """bool[r, c]: pairs of valid rows; True if all rows are valid."""
+    if "valid" not in x:
+        return True
+    return x["valid"][:, None] & y["valid"][None, :]
+
+
+def mean_over(values: list[jax.Array]) -> jax.Array:
+    """Mean over the pairs (or modalities) of a term, so that its size does not grow with them."""
+    return sum(values) / len(values)

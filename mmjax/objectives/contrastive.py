@@ -1,0 +1,194 @@
+"""Two ways to tell pairs from non-pairs: softmax over the batch (InfoNCE) and sigmoid per pair."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.objectives.base import (
+    TermError,
+    both_valid,
+    features,
+    mean_over,
+    rows_of,
+    same_example,
+    similarity,
+)
+from mmjax.objectives.temperature import Temperature
+from mmjax.parallel import pairwise
+
+
+class InfoNCE(nnx.Module):
+    """Symmetric InfoNCE: which of the batch belongs to this one, in both directions.
+
+    For unit embeddings x_i, y_i of the N valid rows and scores S_ij = x_i·y_j / τ,
+
+        L = w_x 1/N Σ_i [lse_j S_ij - P_i] + w_y 1/N Σ_i [lse_j S_ji - P'_i],
+
+    with P_i = (1-ε) S_ii + ε mean_j S_ij and P'_i likewise over columns; ε is `label_smoothing`.
+    Radford et al. 2021 (arXiv 2103.00020, figure 3), with w = (1/2, 1/2) and ε = 0. The loss of a
+    model that knows nothing is ln N (metric `chance`) if the weights sum to 1.
+
+    Args:
+      pairs: pairs of modalities; the loss is the mean over them.
+      temperature: τ, at the start if it is learned.
+      learn_temperature: whether 1/τ = exp(parameter) trains.
+      max_scale: bound of a learned 1/τ, or None.
+      direction_weights: (w_x, w_y).
+      label_smoothing: ε in [0, 1).
+      duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
+        'mask', left out of sums and means.
+    """
+
+    def __init__(
+        self,
+        *,
+        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        temperature: float = 0.07,
+        learn_temperature: bool = True,
+        max_scale: float | None = 100.0,
+        direction_weights: tuple[float, float] = (0.5, 0.5),
+        label_smoothing: float = 0.0,
+        duplicates: Literal["negative", "mask"] = "negative",
+    ):
+        check_pairs("info_nce", pairs)
+        if not 0.0 <= label_smoothing < 1.0:
+            raise TermError(f"label_smoothing has to be in [0, 1), but is {label_smoothing}.")
+        if min(direction_weights) < 0 or max(direction_weights) == 0:
+            raise TermError(
+                "direction_weights have to be two numbers >= 0, not both 0, but are "
+                f"{direction_weights}."
+            )
+        self.pairs = pairs
+        self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
+        self.direction_weights = direction_weights
+        self.label_smoothing = label_smoothing
+        self.mask_duplicates = duplicates == "mask"
+
+    def __call__(self, outputs, batch, context):
+        scale = self.temperature()
+        losses, counts = [], []
+        for pair in self.pairs:
+            loss, count = self._pair(pair, outputs, batch, scale, context.plan)
+            losses.append(loss)
+            counts.append(count)
+        chance = jnp.log(jnp.maximum(mean_over(counts), 1.0))
+        return mean_over(losses), {"scale": scale, "chance": chance}
+
+    def _pair(self, pair, outputs, batch, scale, plan):
+        rows = rows_of("info_nce", pair, outputs, batch)
+        ids = batch["id"] if self.mask_duplicates else None
+        x, y = (features(rows, side, ids=ids) for side in (0, 1))
+
+        def score(x, y, scale):
+            return jnp.where(_counted(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
+
+        weights = self.direction_weights
+        sides = "rows" if weights[1] == 0 else "cols" if weights[0] == 0 else "both"
+        normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan, sides=sides)
+        positive = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
+        targets = (positive, positive)
+        if self.label_smoothing > 0:
+            targets = self._smoothed(positive, x, y, scale, plan, sides)
+        loss = sum(
+            weight * rows.mean(normalizer - target)
+            for weight, normalizer, target in zip(weights, normalizers, targets, strict=True)
+            if weight > 0
+        )
+        return loss, rows.count
+
+    def _smoothed(self, positive, x, y, scale, plan, sides):
+        """(1-ε) S_ii + ε mean_j S_ij, over rows and over columns."""
+
+        def score(x, y, scale):
+            counted = _counted(x, y)
+            scores = scale * similarity(x["unit"], y["unit"])
+            return jnp.where(counted, scores, 0.0), jnp.broadcast_to(
+                jnp.asarray(counted, jnp.float32), scores.shape
+            )
+
+        smoothed = []
+        for side in pairwise.sums(score, x, y, scale, plan=plan, sides=sides):
+            if side is None:
+                smoothed.append(None)
+                continue
+            total, count = side
+            mean = total / jnp.maximum(count, 1.0)
+            smoothed.append((1 - self.label_smoothing) * positive + self.label_smoothing * mean)
+        return smoothed
+
+
+class Sigmoid(nnx.Module):
+    """Sigmoid loss: for every pair by itself, do these two belong together?
+
+        L = -1/N Σ_i Σ_j log σ(m_ij (t x_i·y_j + b)),   m_ij = 1 if i = j, else -1,
+
+    over the N valid rows. Zhai et al. 2023 (arXiv 2303.15343, equation 1), where t = exp(t') and b
+    are learned from t' = ln 10 and b = -10.
+
+    Args:
+      pairs: pairs of modalities; the loss is the mean over them.
+      temperature: 1/t, at the start if it is learned.
+      learn_temperature: whether t' trains.
+      max_scale: bound of a learned t, or None.
+      bias: b at the start.
+      learn_bias: whether b trains.
+      duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
+        'mask', left out of the sum.
+    """
+
+    def __init__(
+        self,
+        *,
+        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        temperature: float = 0.1,
+        learn_temperature: bool = True,
+        max_scale: float | None = None,
+        bias: float = -10.0,
+        learn_bias: bool = True,
+        duplicates: Literal["negative", "mask"] = "negative",
+    ):
+        check_pairs("sigmoid", pairs)
+        self.pairs = pairs
+        self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
+        self.fixed_bias = None if learn_bias else bias
+        if learn_bias:
+            self.bias = nnx.Param(jnp.float32(bias))
+        self.mask_duplicates = duplicates == "mask"
+
+    def __call__(self, outputs, batch, context):
+        scale = self.temperature()
+        bias = self.bias[...] if self.fixed_bias is None else jnp.float32(self.fixed_bias)
+
+        def score(x, y, shared):
+            scale, bias = shared
+            logits = scale * similarity(x["unit"], y["unit"]) + bias
+            sign = jnp.where(same_example(x, y), 1.0, -1.0)
+            return jnp.where(_counted(x, y), jax.nn.log_sigmoid(sign * logits), 0.0)
+
+        losses = []
+        for pair in self.pairs:
+            rows = rows_of("sigmoid", pair, outputs, batch)
+            ids = batch["id"] if self.mask_duplicates else None
+            x, y = (features(rows, side, index=True, ids=ids) for side in (0, 1))
+            total = pairwise.total(score, x, y, (scale, bias), plan=context.plan)
+            losses.append(-total / jnp.maximum(rows.count, 1.0))
+        return mean_over(losses), {"scale": scale, "bias": bias}
+
+
+def _counted(x, y) -> jax.Array | bool:
+    """bool[r, c]: pairs that take part. Rows carry `id` only if duplicates are to be masked."""
+    counted = both_valid(x, y)
+    if "id" in x:
+        counted = counted & (same_example(x, y) | (x["id"][:, None] != y["id"][None, :]))
+    return counted
+
+
+def check_pairs(term: str, pairs: tuple[tuple[str, str], ...]) -> None:
+    """Raises a TermError unless there are pairs, each of two different names."""
+    if not pairs or any(a == b for a, b in pairs):
+        raise TermError(
+            f"The term {term!r} needs at least one pair of two different modalities, but "
+            f"pairs={pairs!r}; two views of one modality are ('image', 'image@2')."
+        )

@@ -1,0 +1,80 @@
+"""The scale of similarities: 1 / temperature, learned or fixed."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.objectives.base import TermError
+
+
+class Temperature(nnx.Module):
+    """The factor 1/τ on similarities, parametrised by its logarithm.
+
+    The parameter is held between the logarithms of `min_scale` and `max_scale`: outside, the bound
+    is used, and a gradient that would push the parameter further out is dropped, while one that
+    leads back is kept. This is the clamping after each step of CLIP (Radford et al. 2021, section
+    2.5) written as a function.
+
+    Args:
+      temperature: τ at the start, > 0.
+      learned: whether it trains; otherwise it is a constant of the program and no parameter.
+      max_scale: largest 1/τ, or None.
+      min_scale: smallest 1/τ, or None.
+    """
+
+    def __init__(
+        self,
+        temperature: float,
+        *,
+        learned: bool,
+        max_scale: float | None = None,
+        min_scale: float | None = None,
+    ):
+        if not temperature > 0:
+            raise TermError(f"A temperature has to be positive, but is {temperature}.")
+        low = -math.inf if min_scale is None else _log(min_scale, "min_scale")
+        high = math.inf if max_scale is None else _log(max_scale, "max_scale")
+        start = -math.log(temperature)
+        # A rounding error is no contradiction: 1 / 0.01 is 100.00000000000001 in some notations.
+        if learned and not low - 1e-6 <= start <= high + 1e-6:
+            raise TermError(
+                f"temperature={temperature} means a scale of {1 / temperature:g}, outside of "
+                f"min_scale={min_scale} and max_scale={max_scale}."
+            )
+        self.bounds = (low, high)
+        self.fixed = None if learned else 1.0 / temperature
+        if learned:
+            self.log_scale = nnx.Param(jnp.float32(start))
+
+    def __call__(self) -> jax.Array:
+        """The scale 1/τ, an f32 scalar."""
+        if self.fixed is not None:
+            return jnp.float32(self.fixed)
+        return jnp.exp(_hold(self.log_scale[...], *self.bounds))
+
+
+def _log(scale: float, name: str) -> float:
+    if not scale > 0:
+        raise TermError(f"{name} has to be positive, but is {scale}.")
+    return math.log(scale)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _hold(x: jax.Array, low: float, high: float) -> jax.Array:
+    """`clip(x, low, high)` with the gradient of x wherever descent leads inwards."""
+    return jnp.clip(x, low, high)
+
+
+def _hold_forward(x, low, high):
+    return jnp.clip(x, low, high), x
+
+
+def _hold_backward(low, high, x, g):
+    outwards = ((x >= high) & (g < 0)) | ((x <= low) & (g > 0))
+    return (jnp.where(outwards, 0.0, g),)
+
+
+_hold.defvjp(_hold_forward, _hold_backward)

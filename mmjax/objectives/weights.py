@@ -1,0 +1,79 @@
+"""Weights of objective terms that change during training."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from mmjax.objectives.base import TermError
+
+
+@dataclasses.dataclass(frozen=True)
+class Weight:
+    """The weight of a term as a function of training progress in [0, 1].
+
+    Before `begin` it is `start`, after `end_at` it is `end`; in between it goes from one to the
+    other along a straight line ('linear') or along half a cosine ('cosine'). A 'step' jumps from
+    `start` to `end` at `begin`.
+    """
+
+    start: float
+    end: float
+    type: Literal["linear", "cosine", "step"] = "linear"
+    begin: float = 0.0
+    end_at: float = 1.0
+
+    @classmethod
+    def of(cls, spec: float | Mapping[str, Any], where: str) -> "Weight":
+        """The weight that a config says: a number, or a dict with the fields above and `type`.
+
+        Args:
+          spec: the number or dict.
+          where: path of the key in the config, for messages.
+
+        Raises:
+          TermError: unknown, missing or impossible fields.
+        """
+        if not isinstance(spec, Mapping):
+            return cls(float(spec), float(spec))
+        fields = [field.name for field in dataclasses.fields(cls)]
+        for key in spec:
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f": it may have {fields}."
+                raise TermError(f"{where!r} has no key {key!r}{hint}")
+        for key in ("type", "start", "end"):
+            if key not in spec:
+                raise TermError(f"{where!r} misses the key {key!r}.")
+        weight = cls(**spec)
+        if weight.type not in ("linear", "cosine", "step"):
+            raise TermError(
+                f"{where!r} has type {weight.type!r}: use 'linear', 'cosine' or 'step'."
+            )
+        if weight.type == "step" and "end_at" in spec:
+            raise TermError(f"{where!r} is a step, which happens at 'begin': leave out 'end_at'.")
+        if not 0.0 <= weight.begin < weight.end_at <= 1.0:
+            raise TermError(
+                f"{where!r} needs 0 <= begin < end_at <= 1, shares of the training, but has "
+                f"begin={weight.begin} and end_at={weight.end_at}."
+            )
+        return weight
+
+    @property
+    def constant(self) -> bool:
+        return self.start == self.end
+
+    def __call__(self, progress: jax.Array | float) -> jax.Array:
+        """The weight, an f32 scalar."""
+        progress = jnp.asarray(progress, jnp.float32)
+        if self.type == "step":
+            share = jnp.where(progress >= self.begin, 1.0, 0.0)
+        else:
+            share = jnp.clip((progress - self.begin) / (self.end_at - self.begin), 0.0, 1.0)
+        if self.type == "cosine":
+            share = 0.5 - 0.5 * jnp.cos(math.pi * share)
+        return self.start + share * (self.end - self.start)

@@ -1,0 +1,105 @@
+"""What is computed from the tiles of a score matrix: a running statistic of rows and of columns.
+
+A reduction is a commutative monoid with a known derivative. That is all a schedule needs: tiles may
+be added to the statistics in any order and on any device, and the cotangent of a tile follows from
+the final results alone, so that no tile has to be kept for the backward pass.
+"""
+
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+
+class Side(NamedTuple):
+    """The final results of one side (rows or columns) and their cotangents, each f32[n]."""
+
+    result: jax.Array
+    cotangent: jax.Array
+
+
+class Reduction(Protocol):
+    """A way to reduce the scores of each row and column; statistics are pytrees of f32[n]."""
+
+    blank: float  # the score that changes nothing
+
+    def start(self, n: int):
+        """Statistics of `n` rows (or columns) before any score."""
+        ...
+
+    def add(self, stats, tile: jax.Array, axis: int):
+        """Statistics after the scores of `tile`, f32[r, c], reduced over `axis`."""
+        ...
+
+    def merge(self, a, b):
+        """Statistics of two disjoint sets of scores together."""
+        ...
+
+    def finish(self, stats) -> jax.Array:
+        """The result f32[n]."""
+        ...
+
+    def cotangent(self, tile: jax.Array, side: Side, axis: int) -> jax.Array:
+        """Cotangent of `tile`, f32[r, c], by way of the results that reduce it over `axis`."""
+        ...
+
+
+class LogSumExp:
+    """log Σ exp, by an online maximum and a sum of exponentials relative to it.
+
+    Rows without any score above -inf give -inf, and no gradient.
+    """
+
+    blank = -jnp.inf
+
+    def start(self, n):
+        return jnp.full(n, -jnp.inf, jnp.float32), jnp.zeros(n, jnp.float32)
+
+    def add(self, stats, tile, axis):
+        maximum, total = stats
+        top = jnp.maximum(maximum, jax.lax.stop_gradient(tile.max(axis)))
+        base = _finite(top)
+        part = jnp.exp(tile - jnp.expand_dims(base, axis)).sum(axis)
+        return top, total * jnp.exp(maximum - base) + part
+
+    def merge(self, a, b):
+        top = jnp.maximum(a[0], b[0])
+        base = _finite(top)
+        return top, a[1] * jnp.exp(a[0] - base) + b[1] * jnp.exp(b[0] - base)
+
+    def finish(self, stats):
+        maximum, total = stats
+        # `where` twice: log(0) must not be differentiated even where its value is not used.
+        empty = total == 0
+        return jnp.where(empty, -jnp.inf, _finite(maximum) + jnp.log(jnp.where(empty, 1.0, total)))
+
+    def cotangent(self, tile, side, axis):
+        result, g = (jnp.expand_dims(leaf, axis) for leaf in side)
+        # Where the result is -inf every score is -inf, and exp(-inf - 0) = 0.
+        return jnp.exp(tile - _finite(result)) * g
+
+
+class Sum:
+    """Σ of the scores."""
+
+    blank = 0.0
+
+    def start(self, n):
+        return jnp.zeros(n, jnp.float32)
+
+    def add(self, stats, tile, axis):
+        return stats + tile.sum(axis)
+
+    def merge(self, a, b):
+        return a + b
+
+    def finish(self, stats):
+        return stats
+
+    def cotangent(self, tile, side, axis):
+        return jnp.broadcast_to(jnp.expand_dims(side.cotangent, axis), tile.shape)
+
+
+def _finite(x):
+    """`x` with -inf replaced by 0: a reference for exponentials that never gives inf - inf."""
+    return jnp.where(x == -jnp.inf, 0.0, x)

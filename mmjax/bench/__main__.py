@@ -1,0 +1,20 @@
+"""`python -m mmjax.bench NAME [options]`."""
+
+import importlib
+import sys
+
+BENCHMARKS = {"loss": "time and memory of the InfoNCE loss under every schedule"}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in BENCHMARKS:
+        print("usage: python -m mmjax.bench NAME [options], where NAME is one of", file=sys.stderr)
+        for name, about in BENCHMARKS.items():
+            print(f"  {name:8}{about}", file=sys.stderr)
+        return 2
+    importlib.import_module(f"mmjax.bench.{arguments[0]}").main(arguments[1:])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

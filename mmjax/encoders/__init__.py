@@ -2,11 +2,13 @@
 
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.mlp import MLP
+from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.vit import ViT
 
 ENCODERS = {
     "vit": ViT,
+    "resnet": ResNet,
     "text_transformer": TextTransformer,
     "mlp": MLP,
 }
@@ -16,6 +18,7 @@ __all__ = [
     "MLP",
     "EncoderError",
     "Encoding",
+    "ResNet",
     "TextTransformer",
     "ViT",
     "parameter_count",

@@ -80,6 +80,7 @@ class Attention(nnx.Module):
         *,
         width: int,
         heads: int,
+        out_width: int | None = None,
         bias: bool = True,
         init: Initialization,
         dtype: DTypeLike,
@@ -88,11 +89,12 @@ class Attention(nnx.Module):
         if width % heads:
             raise EncoderError(f"heads={heads} does not divide width={width}")
         self.heads = heads
-        linear = partial(nnx.Linear, width, width, use_bias=bias, dtype=dtype, rngs=rngs)
-        self.query = linear(kernel_init=init.attention)
-        self.key = linear(kernel_init=init.attention)
-        self.value = linear(kernel_init=init.attention)
-        self.out = linear(kernel_init=init.attention_out)
+        out_width = width if out_width is None else out_width
+        linear = partial(nnx.Linear, width, use_bias=bias, dtype=dtype, rngs=rngs)
+        self.query = linear(width, kernel_init=init.attention)
+        self.key = linear(width, kernel_init=init.attention)
+        self.value = linear(width, kernel_init=init.attention)
+        self.out = linear(out_width, kernel_init=init.attention_out)
 
     def __call__(
         self,
@@ -112,7 +114,7 @@ class Attention(nnx.Module):
           causal: position t attends only to positions up to t.
 
         Returns:
-          f[B, T, W].
+          f[B, T, W], or f[B, T, out_width].
         """
         context = x if context is None else context
 

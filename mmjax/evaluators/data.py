@@ -215,6 +215,9 @@ def _read(data, modalities, alternatives):
         items, problems = [], []
         for modality in modalities:
             values = options(record[modality]) if modality in record else []
+            if modality in record and not values:
+                sentence = f"{record['key']}: {modality}: the list of alternatives is empty."
+                problems.append((modality, sentence))
             for position, value in enumerate(values[:1] if alternatives == "first" else values):
                 try:
                     items.append((modality, position, data.views[modality](value, None, False)))

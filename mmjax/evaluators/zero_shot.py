@@ -1,7 +1,6 @@
 """Zero-shot classification: a picture belongs to the class whose described name is nearest."""
 
 import string
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -28,9 +27,10 @@ class ZeroShot:
         every id is a class and its first text is the class's name.
       templates: prompts, each with one `{}` for the name; for `languages` other than those of
         `templates_by_language`.
-      languages: languages of the class names; they come from `source.labels(labels, language)`,
-        a mapping from class (the id, if `labels` is `text`) to a name or several names. None
-        named means that the classes' own values are their names.
+      languages: languages of the class names. They come from `source.labels(labels, language)`,
+        a list of names in the order of `source.labels(labels)`, which are the classes themselves.
+        None named means that the classes' own values are their names. (Names that are the texts
+        of records are in the languages that the source itself is set to.)
       templates_by_language: language -> its own templates.
       modality: what is classified.
       text: the modality of the names.
@@ -48,6 +48,11 @@ class ZeroShot:
         text: str = "text",
         alternatives: Literal["first", "all"] = "first",
     ):
+        if labels == text and languages:
+            raise ValueError(
+                f"zero_shot: with labels={labels!r} the names are the texts of the source, so set "
+                "the language there and leave out 'languages' here"
+            )
         self.labels, self.languages = labels, languages
         self.modality, self.text, self.alternatives = modality, text, alternatives
         self.templates = {None: templates, **(templates_by_language or {})}
@@ -60,19 +65,20 @@ class ZeroShot:
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         items = embed(model, data, (self.modality,), self.alternatives)[self.modality]
-        keep, classes = self._classes(items)
-        names = sorted(set(classes), key=str)
-        position = {name: p for p, name in enumerate(names)}
-        truth = np.array([position[c] for c in classes])
+        keep, labels = self._labelled(items)
+        classes = self._classes(items, labels)
+        position = {name: p for p, name in enumerate(classes)}
+        truth = np.array([position[label] for label in labels])
 
         results = {}
         for language in self.languages or (None,):
-            prompts = self._names(items, keep, names, language)
+            prompts = self._names(items, keep, classes, language)
             vectors = self._class_vectors(model, data, prompts, language)
-            ranks = ranking.rank(items.unit[keep], vectors, truth, np.arange(len(names)))
+            ranks = ranking.rank(items.unit[keep], vectors, truth, np.arange(len(classes)))
             best = ranking.best(ranks)
             first = ranking.hit(best, 1)
-            per_class = np.bincount(truth, first) / np.bincount(truth)
+            count = np.bincount(truth)
+            per_class = np.bincount(truth, first)[count > 0] / count[count > 0]
             results[language] = {
                 "top_1": float(first.mean()),
                 "top_5": float(ranking.hit(best, 5).mean()),
@@ -85,15 +91,15 @@ class ZeroShot:
         for language in self.languages:
             metrics |= {f"{language}/{name}": v for name, v in results[language].items()}
         return metrics | {
-            "chance": 1 / len(names),
-            "classes": float(len(names)),
+            "chance": 1 / len(classes),
+            "classes": float(len(classes)),
             "examples": float(len(keep)),
             "unreadable": float(len(items.unreadable)),
             "unlabelled": float(len(items) - len(keep)),
         }
 
-    def _classes(self, items: Embedded) -> tuple[np.ndarray, list]:
-        """Positions of the labelled items, and their classes."""
+    def _labelled(self, items: Embedded) -> tuple[np.ndarray, list]:
+        """Positions of the items that have a label, and their labels."""
         if self.labels == self.text:
             return np.arange(len(items)), items.ids.tolist()
         keep = [n for n, fields in enumerate(items.fields) if fields.get(self.labels) is not None]
@@ -105,8 +111,21 @@ class ZeroShot:
             )
         return np.array(keep), [items.fields[n][self.labels] for n in keep]
 
+    def _classes(self, items: Embedded, labels: list) -> list:
+        """All classes to choose from: those that the source lists, else those that occur."""
+        if self.labels == self.text or not hasattr(items.source, "labels"):
+            return sorted(set(labels), key=lambda label: (str(type(label)), label))
+        classes = list(items.source.labels(self.labels))
+        strange = sorted(set(map(str, labels)) - set(map(str, classes)))
+        if strange:
+            raise ValueError(
+                f"zero_shot: the records have the {self.labels!r} {strange[0]!r}, which is not "
+                "among the names of classes that the source lists"
+            )
+        return classes
+
     def _names(
-        self, items: Embedded, keep: np.ndarray, classes: Sequence, language: str | None
+        self, items: Embedded, keep: np.ndarray, classes: list, language: str | None
     ) -> list[list[str]]:
         """The names of each class in a language; None is the classes' own values."""
         if language is not None:
@@ -115,14 +134,7 @@ class ZeroShot:
                     "zero_shot: this source has no names of labels in other languages (no method "
                     "'labels'); leave out the option 'languages'"
                 )
-            names: Mapping = items.source.labels(self.labels, language)
-            lost = [c for c in classes if c not in names]
-            if lost:
-                raise ValueError(
-                    f"zero_shot: {len(lost)} of {len(classes)} classes of {self.labels!r} have no "
-                    f"name in language {language!r}, the first being {lost[0]!r}"
-                )
-            return [[str(name) for name in options(names[c])] for c in classes]
+            return [[str(name)] for name in items.source.labels(self.labels, language)]
         if self.labels != self.text:
             return [[str(c)] for c in classes]
         first = {}

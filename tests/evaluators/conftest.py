@@ -29,10 +29,11 @@ class FakeSource:
             raise record
         return record
 
-    def labels(self, field, language):
-        if field == "text":
-            return {record["id"]: f"{language} {record['id']}" for record in self.records}
-        return {group: f"{language} {group}" for group in ("even", "odd")}
+    def labels(self, field, language="en"):
+        names = {"en": ["even", "odd", "none"], "de": ["gerade", "ungerade", "keine"]}
+        if field != "group":
+            raise ValueError(f"Unknown label field {field!r}; known is group.")
+        return names[language]
 
 
 def image_view(value, rng, train):
@@ -76,7 +77,7 @@ class FakeModel:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     def number(self, text):
-        return int("".join(c for c in text if c.isdigit()) or {"even": 0, "odd": 1}.get(text, 5))
+        return int("".join(c for c in text if c.isdigit()) or {"even": 0, "odd": 1}.get(text, 9))
 
 
 @pytest.fixture

@@ -37,14 +37,16 @@ def test_bad_examples_are_named_and_nothing_takes_their_place(
     records[2]["text"] = ""
     records[3] = BadExample("row 3", "image", "the file does not exist")
     del records[4]["text"]
+    records[0]["text"] = []
     embedded = embed(fake_model(), EvalData(fake_source(records), views, 4))
     np.testing.assert_array_equal(embedded["image"].ids, [0, 2, 4])
-    np.testing.assert_array_equal(embedded["text"].ids, [0, 1])
+    np.testing.assert_array_equal(embedded["text"].ids, [1])
     assert embedded["image"].unreadable == (
         "row 1: image: the file dog.jpg is cut short.",
         "row 3: image: the file does not exist.",
     )
     assert embedded["text"].unreadable == (
+        "row 0: text: the list of alternatives is empty.",
         "row 2: text: the caption is empty.",
         "row 3: image: the file does not exist.",
     )
@@ -101,11 +103,11 @@ def test_evaluators_of_one_source_embed_it_once(make_source, views, fake_model, 
     with caplog.at_level(logging.WARNING):
         metrics = evaluators.run(model, {name: (e, data) for name, e in built.items()})
     assert model.shapes["image", (13, 2)] == 1
-    assert model.shapes["text", (13, 24)] == 2  # the captions, and the two class names
+    assert model.shapes["text", (13, 24)] == 2  # the captions, and the three class names
     assert metrics["retrieval/all/image_to_text/R@1"] == 1
     assert metrics["retrieval/all/unreadable"] == 1
     assert 0 < metrics["geometry/all/positive_cosine"] < 1
-    assert metrics["zero_shot/groups/chance"] == 0.5
+    assert metrics["zero_shot/groups/chance"] == 1 / 3
     assert caplog.text.count("row 2: image: the file cat.png is cut short.") == 1
     # The next evaluation is of another state of the model and must not see old embeddings.
     evaluators.run(model, {"retrieval/all": (built["retrieval/all"], data)})

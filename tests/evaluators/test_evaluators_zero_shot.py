@@ -14,14 +14,26 @@ def test_names_as_classes(make_source, views, fake_model):
 
 
 def test_groups_as_classes(make_source, views, fake_model):
-    """The model puts `even` at 0 and `odd` at 1, so that only pictures 0 and 1 are near a class."""
-    source = make_source(11)
-    metrics = ZeroShot(labels="group")(fake_model(), EvalData(source, views, 4))
-    # The nine others are at equal distance from both classes.
-    assert metrics["top_1"] == pytest.approx((2 + 9 / 2) / 11)
-    assert metrics["mean_per_class"] == pytest.approx(((1 + 5 / 2) / 6 + (1 + 4 / 2) / 5) / 2)
+    """The model puts `even` at 0, `odd` at 1 and `none`, which no record has, at 9."""
+    metrics = ZeroShot(labels="group")(fake_model(), EvalData(make_source(11), views, 4))
+    # Pictures 0 and 1 are at their class, 9 is at the wrong one and so shares the second place;
+    # the others are equally far from all three.
+    assert metrics["top_1"] == pytest.approx((2 + 8 / 3) / 11)
+    assert metrics["mean_per_class"] == pytest.approx(((1 + 5 / 3) / 6 + (1 + 3 / 3) / 5) / 2)
     assert metrics["top_5"] == 1
-    assert metrics["chance"] == 0.5
+    assert metrics["chance"] == 1 / 3
+    assert metrics["classes"] == 3
+
+
+def test_a_source_without_a_list_has_the_classes_that_occur(make_source, views, fake_model):
+    class Plain(list):
+        modalities = ("image", "text")
+
+    metrics = ZeroShot(labels="group")(
+        fake_model(), EvalData(Plain(make_source(11).records), views, 4)
+    )
+    assert metrics["classes"] == 2
+    assert metrics["top_1"] == pytest.approx((2 + 9 / 2) / 11)
 
 
 def test_templates_are_averaged_and_made_unit_again(make_source, views, fake_model):
@@ -49,24 +61,28 @@ def test_several_names_of_a_class(make_source, views, fake_model):
 
 
 def test_languages(make_source, views, fake_model):
-    class Monolingual(fake_model):
+    class Bilingual(fake_model):
         def number(self, text):
-            return super().number(text) if text.startswith(("en", "ein")) else 0
+            known = {"eine Gruppe gerade": 0, "eine Gruppe ungerade": 1, "eine Gruppe keine": 9}
+            return known[text] if text in known else 5 if text == "gerade" else super().number(text)
 
-    model = Monolingual()
+    source = make_source(11)
+    source.records = source.records[:2]
+    model = Bilingual()
     evaluator = ZeroShot(
-        labels="text",
-        languages=("en", "de", "fr"),
-        templates_by_language={"de": ("ein {}",)},
+        labels="group",
+        languages=("en", "de"),
+        templates_by_language={"de": ("eine Gruppe {}",)},
     )
-    metrics = evaluator(model, EvalData(make_source(10), views, 4))
-    assert metrics["en/top_1"] == metrics["de/top_1"] == 1
-    # Every French name is at 0: picture 0 has ten equal classes, and so has every other one.
-    assert metrics["fr/top_1"] == pytest.approx(1 / 10)
-    assert metrics["fr/top_5"] == pytest.approx(5 / 10)
-    assert metrics["top_1"] == pytest.approx((1 + 1 + 0.1) / 3)
-    assert "ein de 3" in model.texts
-    assert "en 3" in model.texts
+    metrics = evaluator(model, EvalData(source, views, 4))
+    assert metrics["en/top_1"] == metrics["de/top_1"] == metrics["top_1"] == 1
+    assert "eine Gruppe gerade" in model.texts
+    assert "even" in model.texts
+
+    metrics = ZeroShot(labels="group", languages=("en", "de"))(model, EvalData(source, views, 4))
+    # Without its template no German name is near: three equal classes.
+    assert metrics["de/top_1"] == pytest.approx(1 / 3)
+    assert metrics["top_1"] == pytest.approx((1 + 1 / 3) / 2)
 
 
 def test_unlabelled_items_are_counted(make_source, views, fake_model):
@@ -85,7 +101,22 @@ def test_errors(make_source, views, fake_model):
             ZeroShot(labels="group", templates=(template,))
     with pytest.raises(ValueError, match="no templates for de"):
         ZeroShot(labels="group", templates_by_language={"de": ()})
+    with pytest.raises(ValueError, match="set the language there"):
+        ZeroShot(labels="text", languages=("de",))
 
-    data.source.labels = lambda field, language: {"even": "gerade"}
-    with pytest.raises(ValueError, match="1 of 2 classes of 'group' have no name in language 'de'"):
-        ZeroShot(labels="group", languages=("de",))(fake_model(), data)
+    data.source.records[3]["group"] = "prime"
+    with pytest.raises(ValueError, match="'group' 'prime', which is not among the names"):
+        ZeroShot(labels="group")(fake_model(), data)
+
+
+def test_emoji_groups(views, fake_model):
+    """The source of the package lists its classes as this evaluator reads them."""
+    emoji = pytest.importorskip("mmjax.data.sources.emoji")
+    source = emoji.EmojiSource(split="new_style_new_concepts")
+    views["image"] = lambda value, rng, train: np.zeros(2, np.float32)
+    views["text"] = lambda value, rng, train: np.array(list(value.encode()[:24].ljust(24)))
+    evaluator = ZeroShot(labels="group", languages=("en", "de"))
+    metrics = evaluator(fake_model(), EvalData(source, views, 64))
+    assert metrics["classes"] == 9
+    assert metrics["examples"] == len(source)
+    assert metrics["unlabelled"] == 0

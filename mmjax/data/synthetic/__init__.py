@@ -1,0 +1,1 @@
+"""Data made up by formula."""

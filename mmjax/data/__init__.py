@@ -1,0 +1,25 @@
+"""Data: sources of records, views of their fields, and the pipeline that makes batches."""
+
+from mmjax.data.pipeline import Batches, TrainData, bad_examples, eval_items
+from mmjax.data.report import BadRows
+from mmjax.data.sources import SOURCES, BadExample, Record, Source, SourceError
+from mmjax.data.tokenizers import TOKENIZERS, Tokenizer
+from mmjax.data.views import VIEWS, View, render
+
+__all__ = [
+    "SOURCES",
+    "TOKENIZERS",
+    "VIEWS",
+    "BadExample",
+    "BadRows",
+    "Batches",
+    "Record",
+    "Source",
+    "SourceError",
+    "Tokenizer",
+    "TrainData",
+    "View",
+    "bad_examples",
+    "eval_items",
+    "render",
+]

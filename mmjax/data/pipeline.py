@@ -1,0 +1,366 @@
+"""From sources to batches: one global order, the same for any number of processes and workers.
+
+The order of the data is one integer. Epoch e of a source of N examples is a seeded permutation of
+them, cut to S = N // B whole batches of B, so that no example stands twice in a batch; the epochs
+follow each other, and global batch k is rows kB .. (k+1)B of that order. The N - SB examples that
+an epoch leaves out are others in each epoch.
+
+Process p of P computes the p-th contiguous block of B / P rows of every global batch. Joined in the
+order of processes, which is how devices are numbered, the blocks are the same global array whatever
+P is. The augmentation of a row is keyed by the seed and the row's place in the global order.
+So the only position to save is k, and it is right on any number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple
+
+import grain
+import numpy as np
+
+from mmjax.data.report import BadRows
+from mmjax.data.sources.base import BadExample, Record, Source
+from mmjax.data.views import View, field_of, render
+
+Batch = dict[str, np.ndarray]
+
+
+class TrainData:
+    """Training batches of one source or of a weighted mixture.
+
+    A batch is `{name: array[b, ...] for each view, 'id': i32[b]}` with b = batch_size /
+    process_count, and `<modality>_present: bool[b]` for the modalities that a row may be without:
+    those that a source says its records may lack, and all of them with on_error='skip'. Which keys
+    there are never changes. A row without a modality holds zeros for it.
+
+    In a mixture, rows interleave by weight, each source in its own order and epochs; ids of the
+    second source start after those of the first, and so on.
+
+    Args:
+      source: one source, or {name: source}.
+      views: {batch key: view}; `image@2` is a second view of the field `image`.
+      batch_size: B, of the global batch.
+      seed: of the order and of the augmentation.
+      weights: {name: weight} of a mixture; None weighs all alike.
+      process_index, process_count: p and P.
+      workers: processes that make batches; 0 makes them in threads of this process.
+      prefetch: batches made ahead.
+      on_error: what an example that cannot be used does. 'skip': its bad modality is absent from
+        the row and is counted in `report`; no other example takes its place. 'fail': BadExample.
+      report: takes the bad rows.
+
+    Attributes:
+      steps_per_epoch: global batches in which a source is seen once; for a mixture, the number of
+        all its examples over B.
+      id_limit: all ids are below it.
+      report: the bad rows so far.
+
+    Raises:
+      ValueError: for a batch larger than the source, or not divisible by the processes; for a view
+        of a field that no source has.
+    """
+
+    def __init__(
+        self,
+        source: Source | Mapping[str, Source],
+        views: Mapping[str, View],
+        *,
+        batch_size: int,
+        seed: int,
+        weights: Mapping[str, float] | None = None,
+        process_index: int = 0,
+        process_count: int = 1,
+        workers: int = 0,
+        prefetch: int = 4,
+        on_error: Literal["skip", "fail"] = "skip",
+        report: BadRows | None = None,
+    ):
+        sources = dict(source) if isinstance(source, Mapping) else {"": source}
+        if on_error not in ("skip", "fail"):
+            raise ValueError(f"on_error is {on_error!r}; it can be 'skip' or 'fail'")
+        if batch_size < 1 or batch_size % process_count:
+            raise ValueError(
+                f"batch_size={batch_size} cannot be divided among {process_count} processes"
+            )
+        _check_fields(sources, views)
+        self.sources, self.views = sources, dict(sorted(views.items()))
+        self.batch_size, self.local_batch_size = batch_size, batch_size // process_count
+        self.workers, self.prefetch, self.on_error = workers, prefetch, on_error
+        self.report = report if report is not None else BadRows()
+        for part in sources.values():
+            self.report.extend(getattr(part, "bad", ()))
+
+        streams, offset = [], 0
+        for name, part in sources.items():
+            limit = getattr(part, "id_limit", len(part))
+            rows = grain.MapDataset.source(_Rows(part, offset, limit, on_error))
+            streams.append(_endless(rows, name, batch_size, len(sources) > 1, seed))
+            offset += limit
+        if offset > np.iinfo(np.int32).max:
+            raise ValueError(f"{offset:,} ids are more than fit in 32 bits")
+        self.id_limit = offset
+        order = streams[0]
+        if len(sources) > 1:
+            order = grain.MapDataset.mix(streams, _weights(sources, weights))
+        may_lack = {m for part in sources.values() for m in _may_lack(part, self.views)}
+        self.maybe_absent = tuple(
+            m
+            for m in sorted({field_of(name) for name in self.views})
+            if on_error == "skip" or m in may_lack
+        )
+        make = _MakeRow(self.views, self.maybe_absent, on_error)
+        self._batches = order.random_map(make, seed=_seed(seed, "augmentation")).batch(
+            self.local_batch_size, batch_fn=_collate
+        )[process_index::process_count]
+        self.steps_per_epoch = sum(map(len, sources.values())) / batch_size
+        if len(sources) == 1:
+            self.steps_per_epoch = float(int(self.steps_per_epoch))
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """{key: (shape, dtype)} of a global batch."""
+        found = {
+            name: ((self.batch_size, *view.shape), np.dtype(view.dtype))
+            for name, view in self.views.items()
+        }
+        found["id"] = ((self.batch_size,), np.dtype(np.int32))
+        for modality in self.maybe_absent:
+            found[f"{modality}_present"] = ((self.batch_size,), np.dtype(bool))
+        return found
+
+    def __getitem__(self, step: int) -> Batch:
+        """This process' block of global batch `step`, made here and now; bad rows are not counted.
+
+        Raises:
+          BadExample: for a bad row, with on_error='fail'.
+        """
+        return self._batches[step][0]
+
+    def iter_from(self, step: int) -> Batches:
+        """Iterates over this process' blocks of global batches step, step + 1, ... without end."""
+        return Batches(self._batches[step:], self.report, self.workers, self.prefetch)
+
+    def check(self) -> BadRows:
+        """Decodes every field of every example once, and returns the bad ones; counts them, too."""
+        found = BadRows()
+        for part in self.sources.values():
+            found.extend(bad_examples(part, self.views))
+        for key, field, reason in found.counts:
+            self.report.add(BadExample(key, field, reason))
+        return found
+
+
+class Batches:
+    """An iterator over batches that knows how long it was waited for.
+
+    Attributes:
+      waited: seconds spent in `next()` so far: the time in which training stood still for data.
+    """
+
+    def __init__(self, batches: grain.MapDataset, report: BadRows, workers: int, prefetch: int):
+        self.waited, self._report = 0.0, report
+        if workers:
+            # A worker makes its batches one after the other; the workers take turns.
+            ahead = max(1, prefetch // workers)
+            rows = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+            rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead))
+        else:
+            threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
+            rows = batches.to_iter_dataset(
+                grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
+            )
+        self._iterator = iter(rows)
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> Batch:
+        """The next batch.
+
+        Raises:
+          BadExample: for a bad row, with on_error='fail'.
+        """
+        start = time.perf_counter()
+        batch, bad = next(self._iterator)
+        self.waited += time.perf_counter() - start
+        for key, field, reason in bad:
+            self._report.add(BadExample(key, field, reason))
+        return batch
+
+    def close(self) -> None:
+        """Ends threads and worker processes."""
+        self._iterator.close()
+
+
+class Item(NamedTuple):
+    """One value to evaluate: the id, key and label of its record, and one of its alternatives."""
+
+    id: int
+    key: str
+    value: Any
+    record: Record
+
+
+def eval_items(
+    source: Source,
+    modality: str,
+    alternatives: Literal["first", "all"] = "first",
+    report: BadRows | None = None,
+) -> Iterator[Item]:
+    """The values of one modality in the order of the source.
+
+    Args:
+      source: of the records; those that lack the modality are passed over.
+      modality: a field.
+      alternatives: the first of several values (captions, pictures), or all of them in turn, as
+        items of one id.
+      report: takes examples that cannot be read, which then give no item; without it they raise
+        BadExample.
+    """
+    for index in range(len(source)):
+        try:
+            record = source[index]
+        except BadExample as error:
+            if report is None:
+                raise
+            report.add(error)
+            continue
+        value = record.get(modality)
+        if value is None:
+            continue
+        values = value if isinstance(value, list | tuple) else [value]
+        for value in values[:1] if alternatives == "first" else values:
+            yield Item(record["id"], record["key"], value, record)
+
+
+def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExample]:
+    """Reads every example of a source and renders each of its alternatives, as evaluation does."""
+    for index in range(len(source)):
+        try:
+            record = source[index]
+        except BadExample as error:
+            yield error
+            continue
+        for name, view in views.items():
+            value = record.get(field_of(name))
+            for one in value if isinstance(value, list | tuple) else [value]:
+                try:
+                    render(view, {**record, field_of(name): one}, name, None, False)
+                except BadExample as error:
+                    yield error
+
+
+class _Rows:
+    """A source that gives (record or error) with ids moved to their range in a mixture."""
+
+    def __init__(self, source: Source, offset: int, limit: int, on_error: str):
+        self.source, self.offset, self.limit, self.on_error = source, offset, limit, on_error
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> tuple[int, Record | BadExample]:
+        try:
+            record = self.source[index]
+        except BadExample as error:
+            if self.on_error == "fail":
+                raise
+            return self.offset + min(index, self.limit - 1), error
+        if not 0 <= record["id"] < self.limit:
+            raise ValueError(
+                f"{record['key']}: the id {record['id']} is not below {self.limit}; a source whose "
+                "ids are not 0 .. len - 1 needs an attribute id_limit"
+            )
+        return self.offset + record["id"], record
+
+
+class _MakeRow:
+    """Renders the views of one record: (id, record) -> (row of a batch, its bad fields)."""
+
+    def __init__(self, views: Mapping[str, View], maybe_absent: Sequence[str], on_error: str):
+        self.views, self.maybe_absent, self.on_error = views, maybe_absent, on_error
+        self.absent = {n: np.zeros(view.shape, view.dtype) for n, view in views.items()}
+
+    def __call__(
+        self, row: tuple[int, Record | BadExample], rng: np.random.Generator
+    ) -> tuple[Batch, list[tuple[str, str, str]]]:
+        identity, record = row
+        bad: dict[str, BadExample] = {}
+        arrays: dict[str, Any] = {"id": np.int32(identity)}
+        present = dict.fromkeys(self.maybe_absent, True)
+        if isinstance(record, BadExample):
+            bad[record.field], record = record, {"key": record.key}
+        for name, view in self.views.items():
+            field = field_of(name)
+            try:
+                array = render(view, record, name, rng, True)
+            except BadExample as error:
+                if self.on_error == "fail":
+                    raise
+                array, bad[field] = None, error
+            if array is None and field not in present:
+                raise BadExample(record["key"], field, "the record lacks it")
+            if array is None:
+                present[field] = False
+            arrays[name] = self.absent[name] if array is None else array
+        # With a second view of a bad field, neither is there.
+        for name in self.views:
+            if not present.get(field_of(name), True):
+                arrays[name] = self.absent[name]
+        arrays |= {f"{m}_present": np.bool_(there) for m, there in present.items()}
+        return arrays, [(error.key, error.field, error.reason) for error in bad.values()]
+
+
+def _collate(rows: Sequence[tuple[Batch, list]]) -> tuple[Batch, list]:
+    batch = {name: np.stack([row[name] for row, _ in rows]) for name in rows[0][0]}
+    return batch, [bad for _, some in rows for bad in some]
+
+
+def _endless(rows: grain.MapDataset, name: str, batch_size: int, mixed: bool,
+             seed: int) -> grain.MapDataset:  # fmt: skip
+    """The epochs of one source, each in a new order."""
+    count = len(rows)
+    if count < batch_size and not mixed:
+        raise ValueError(
+            f"batch_size={batch_size} is larger than the {count} examples of the source; an "
+            "example would meet itself as a negative, so use a smaller batch"
+        )
+    # grain adds the epoch to the seed, so that neighbouring seeds would give shifted epochs.
+    rows = rows.shuffle(seed=_seed(seed, "order", name))
+    if not mixed:
+        rows = rows[: count // batch_size * batch_size]
+    return rows.repeat()
+
+
+def _seed(seed: int, *names: str) -> int:
+    """An unrelated 32-bit seed for each name."""
+    digest = blake2b(repr((int(seed), *names)).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _weights(sources: Mapping[str, Source], weights: Mapping[str, float] | None) -> list[float]:
+    weights = dict.fromkeys(sources, 1.0) if weights is None else weights
+    if set(weights) != set(sources) or min(weights.values()) <= 0:
+        raise ValueError(
+            f"weights={dict(weights)} should give a number above 0 for each of {sorted(sources)}"
+        )
+    return [weights[name] for name in sources]
+
+
+def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> None:
+    known = sorted({modality for part in sources.values() for modality in part.modalities})
+    for name in views:
+        if field_of(name) not in known:
+            raise ValueError(
+                f"the view {name!r} needs the field {field_of(name)!r}, but the source has {known}"
+            )
+
+
+def _may_lack(source: Source, views: Mapping[str, View]) -> set[str]:
+    """The modalities of the views that a record of the source may be without."""
+    fields = {field_of(name) for name in views}
+    return (fields - set(source.modalities)) | (fields & set(getattr(source, "may_lack", ())))

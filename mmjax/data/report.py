@@ -1,0 +1,91 @@
+"""The report of examples that could not be used: counted, named, never replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmjax.data.sources.base import BadExample
+
+
+class BadRows:
+    """Counts bad examples and lists each once in a file of JSON lines.
+
+    A line is `{"key": ..., "field": ..., "reason": ..., "count": ...}`. It is written when its
+    example is first met, so that a killed run leaves the list behind; `close` brings the counts up
+    to date. A resumed run goes on with the file; batches that it reads again count again.
+
+    Args:
+      path: the file, by custom `bad_rows.jsonl` in the folder of the run; None only counts.
+    """
+
+    def __init__(self, path: str | os.PathLike | None = None):
+        self.path = Path(path) if path is not None else None
+        self.counts: dict[tuple[str, str, str], int] = {}
+        self.trouble: str | None = None  # why the file could not be written
+        self._lock = threading.Lock()
+        if self.path is not None and self.path.is_file():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                try:
+                    row = json.loads(line)
+                    self.counts[row["key"], row["field"], row["reason"]] = int(row["count"])
+                except (ValueError, KeyError, TypeError):
+                    continue  # the last line of a run that was killed while it wrote
+
+    def add(self, error: BadExample) -> None:
+        """Counts one more meeting with a bad example."""
+        row = (error.key, error.field, error.reason)
+        with self._lock:
+            self.counts[row] = self.counts.get(row, 0) + 1
+            if self.counts[row] == 1:
+                self._write([row], "a")
+
+    def extend(self, errors: Iterable[BadExample]) -> None:
+        for error in errors:
+            self.add(error)
+
+    def __len__(self) -> int:
+        """Number of different bad examples."""
+        return len(self.counts)
+
+    def summary(self, most: int = 5) -> str:
+        """Some lines for the log: how many, by what reason, and the first of them by name."""
+        if not self.counts:
+            return "No bad examples."
+        met = sum(self.counts.values())
+        lines = [f"{len(self.counts):,} bad examples, met {met:,} times and left out:"]
+        for (key, field, reason), count in list(self.counts.items())[:most]:
+            lines.append(f"  {key}: {field}: {reason}" + (f" ({count} times)" if count > 1 else ""))
+        if len(self.counts) > most:
+            where = f"; all are in {self.path}" if self.path and not self.trouble else ""
+            lines.append(f"  and {len(self.counts) - most:,} more{where}")
+        if self.trouble:
+            lines.append(f"  {self.path} could not be written: {self.trouble}")
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        """Writes the file anew with the final counts."""
+        with self._lock:
+            if self.counts:
+                self._write(list(self.counts), "w")
+
+    def _write(self, rows: list[tuple[str, str, str]], mode: str) -> None:
+        if self.path is None:
+            return
+        lines = [
+            json.dumps({"key": key, "field": field, "reason": reason,
+                        "count": self.counts[key, field, reason]})
+            for key, field, reason in rows
+        ]  # fmt: skip
+        target = self.path if mode == "a" else self.path.with_suffix(".tmp")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(target, mode, encoding="utf-8") as file:
+                file.write("".join(line + "\n" for line in lines))
+            if target != self.path:
+                os.replace(target, self.path)
+        except OSError as error:  # a full disk: the run matters more than the list of bad rows
+            self.trouble = error.strerror or str(error)

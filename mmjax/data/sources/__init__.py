@@ -1,0 +1,34 @@
+"""Sources: where records come from."""
+
+from mmjax.data.sources.base import BadExample, Record, Source
+from mmjax.data.sources.folder import FolderSource
+from mmjax.data.sources.manifest import ManifestSource
+from mmjax.data.sources.memory import MemorySource
+from mmjax.data.sources.tfds import TfdsSource
+from mmjax.data.sources.user_files import SourceError
+from mmjax.data.sources.webdataset import WebDatasetSource
+from mmjax.data.synthetic.latent import GaussianLatentSource
+
+# The names that `type=` of a source may have in a recipe.
+SOURCES = {
+    "folder": FolderSource,
+    "gaussian_latent": GaussianLatentSource,
+    "manifest": ManifestSource,
+    "memory": MemorySource,
+    "tfds": TfdsSource,
+    "webdataset": WebDatasetSource,
+}
+
+__all__ = [
+    "SOURCES",
+    "BadExample",
+    "FolderSource",
+    "GaussianLatentSource",
+    "ManifestSource",
+    "MemorySource",
+    "Record",
+    "Source",
+    "SourceError",
+    "TfdsSource",
+    "WebDatasetSource",
+]

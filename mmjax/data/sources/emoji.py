@@ -1,0 +1,225 @@
+"""Emoji with their names: the picture-text data set that is part of the package.
+
+1,833 concepts ("dog face", "flag: Japan", "woman pilot"), each drawn in up to three styles as a
+64-pixel RGBA WebP, named in 106 languages, with keywords, and sorted into 9 groups and 97
+subgroups. No skin tone variants. What is in the files and under which licences: `assets/emoji/NOTICE`; how they
+are made again, byte for byte: `tools/build_emoji.py`.
+
+Styles: ``fluent`` (Fluent Emoji 3D, MIT, 1,570 concepts: it has no country flags and no couples or
+families), ``google`` (Noto Emoji, Apache-2.0) and ``twitter`` (Twemoji, CC-BY-4.0), all concepts.
+
+The splits are fixed by two rules:
+
+* A concept is *new* if and only if ``int(sha256(code).hexdigest(), 16) % 10 == 0``, where ``code``
+  is its code points in lower-case hexadecimal (four digits or more) joined by ``-``, without the
+  variation selector FE0F, as UTF-8: ``1f436``, ``0023-20e3``. New concepts are held out in every
+  style. They are new, not unrelated: "man astronaut" may be new where "woman astronaut" is trained.
+* The style ``twitter`` is never trained on.
+
+==========================  ================  ==========
+split                       styles            concepts
+==========================  ================  ==========
+train                       fluent, google    not new
+new_concepts                fluent, google    new
+new_style                   twitter           all
+new_style_train_concepts    twitter           not new
+new_style_new_concepts      twitter           new
+==========================  ================  ==========
+"""
+
+from __future__ import annotations
+
+import bz2  # noqa: F401  (names.zip needs it; a Python built without it should say so here)
+import difflib
+import functools
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets" / "emoji"
+
+Split = Literal[
+    "train",
+    "new_concepts",
+    "new_style",
+    "new_style_train_concepts",
+    "new_style_new_concepts",
+]
+
+# split -> (styles, whether a concept may be new: None means either)
+SPLITS: dict[str, tuple[tuple[str, ...], bool | None]] = {
+    "train": (("fluent", "google"), False),
+    "new_concepts": (("fluent", "google"), True),
+    "new_style": (("twitter",), None),
+    "new_style_train_concepts": (("twitter",), False),
+    "new_style_new_concepts": (("twitter",), True),
+}
+LABELS = ("group", "subgroup")
+
+
+def is_new(code: str) -> bool:
+    """Whether the concept with this code (``1f468-200d-1f680``) is held out from training."""
+    return int(hashlib.sha256(code.encode()).hexdigest(), 16) % 10 == 0
+
+
+class EmojiSource:
+    """The concepts of one split; one record is one concept, so no batch holds a concept twice.
+
+    ``source[i]`` is::
+
+        {'id': 412,                             # place in the table of all concepts, all splits
+         'key': 'emoji 1f436 (dog face)',
+         'image': [bytes, ...],                 # encoded WebP, 64 x 64 RGBA, one per style
+         'text': ['dog face', ...],             # names in the order of `languages`, then keywords
+         'group': 'Animals & Nature', 'subgroup': 'animal mammal'}
+
+    The pictures are in the order of the styles above, the ones that the concept has. A concept that
+    has no name in any of `languages` has no ``'text'`` (English names are complete, the others
+    nearly). `labels` lists the class names for zero-shot classification.
+
+    The object is small and picklable; files are read once per process, on first use.
+
+    Args:
+        split: which pictures of which concepts; see the table in this module's docstring.
+        languages: codes of Unicode CLDR, such as ``en``, ``de``, ``zh-Hant``; see `languages`.
+        keywords: whether the keywords of the languages follow the names in ``'text'``.
+
+    Raises:
+        ValueError: unknown split or language, or no language at all.
+    """
+
+    modalities = ("image", "text")
+
+    def __init__(
+        self,
+        *,
+        split: Split = "train",
+        languages: tuple[str, ...] = ("en",),
+        keywords: bool = False,
+    ):
+        if split not in SPLITS:
+            raise ValueError(_unknown("emoji split", split, SPLITS))
+        if isinstance(languages, str) or not languages:
+            raise ValueError(
+                f"languages of the emoji source must be one or more codes such as ('en', 'de'), "
+                f"got {languages!r}."
+            )
+        for language in languages:
+            _check_language(language)
+        self.split, self.languages, self.keywords = split, tuple(languages), keywords
+        self.styles, new = SPLITS[split]
+        self._ids = [
+            i for i, c in enumerate(_concepts()) if new is None or is_new(c["code"]) == new
+        ]
+
+    def __reduce__(self):
+        options = {"split": self.split, "languages": self.languages, "keywords": self.keywords}
+        return functools.partial(type(self), **options), ()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        number = self._ids[index]
+        concept = _concepts()[number]
+        code = concept["code"]
+        pictures = (_pictures(style).get(code) for style in self.styles)
+        record = {
+            "id": number,
+            "key": f"emoji {code} ({concept['name']})",
+            "image": [picture for picture in pictures if picture is not None],
+            "group": concept["group"],
+            "subgroup": concept["subgroup"],
+        }
+        if captions := self._captions(number):
+            record["text"] = captions
+        return record
+
+    def _captions(self, number: int) -> list[str]:
+        texts = [_texts(language) for language in self.languages]
+        captions = [text["names"][number] for text in texts]
+        if self.keywords:
+            captions += [word for text in texts for word in text["keywords"][number]]
+        # The same word may be the name in two languages: one alternative, not two.
+        return [caption for caption in dict.fromkeys(captions) if caption is not None]
+
+    def labels(self, field: str, language: str = "en") -> list[str]:
+        """The class names of a label field, for zero-shot classification.
+
+        The order is the same in every language, and the English names are the values that records
+        carry: the class of a record is ``source.labels('group').index(record['group'])``. English
+        names are Unicode's own; those of 25 other languages were translated by the emojibase
+        project, and are not all good.
+
+        Args:
+            field: ``'group'`` (9 classes) or ``'subgroup'`` (97 classes).
+            language: one of the languages that the labels are translated to.
+
+        Raises:
+            ValueError: unknown field, or a language that the labels are not translated to.
+        """
+        if field not in LABELS:
+            raise ValueError(_unknown("label field of the emoji source", field, LABELS))
+        translations = _labels()[field]
+        if language not in translations:
+            raise ValueError(_unknown(f"language of the {field} labels", language, translations))
+        return list(translations[language])
+
+
+@functools.cache
+def languages() -> tuple[str, ...]:
+    """The codes of all languages that have names (in at least 1,480 of the concepts)."""
+    with zipfile.ZipFile(_file("names.zip")) as archive:
+        return tuple(name.removesuffix(".json") for name in archive.namelist())
+
+
+def _check_language(language: str) -> None:
+    if language not in languages():
+        raise ValueError(_unknown("language of emoji names", language, languages()))
+
+
+def _unknown(what: str, value: object, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Unknown {what} {value!r}; known are {', '.join(known)}.{hint}"
+
+
+def _file(name: str) -> Path:
+    path = ASSETS / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing. The emoji data is part of the package: install mmjax again, or "
+            f"make the file with tools/build_emoji.py."
+        )
+    return path
+
+
+# The functions below are caches: two threads may both read a file on first use, with one result.
+
+
+@functools.cache
+def _concepts() -> list[dict[str, str]]:
+    return json.loads(_file("concepts.json").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _labels() -> dict[str, dict[str, list[str]]]:
+    return json.loads(_file("labels.json").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _texts(language: str) -> dict[str, list]:
+    with zipfile.ZipFile(_file("names.zip")) as archive:
+        return json.loads(archive.read(f"{language}.json"))
+
+
+@functools.cache
+def _pictures(style: str) -> dict[str, bytes]:
+    """code -> encoded picture; all of a style in memory (5 MB), so that reads share no file."""
+    with zipfile.ZipFile(io.BytesIO(_file(f"{style}.zip").read_bytes())) as archive:
+        return {name.removesuffix(".webp"): archive.read(name) for name in archive.namelist()}

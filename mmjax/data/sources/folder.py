@@ -1,0 +1,139 @@
+"""A folder of pictures whose captions are found by the layout of the folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from mmjax.data.sources.base import BadExample
+from mmjax.data.sources.manifest import read_manifest
+from mmjax.data.sources.user_files import (
+    IMAGE_SUFFIXES,
+    Entry,
+    FileSource,
+    Found,
+    OnError,
+    SourceError,
+    Split,
+    existing,
+    missing,
+)
+
+TABLES = tuple(
+    f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in (".csv", ".tsv", ".jsonl")
+)
+
+
+class FolderSource(FileSource):
+    """A folder of pictures with their captions, in one of three layouts.
+
+    1. 'table': the folder holds captions.csv, metadata.jsonl or the like (`TABLES`); see
+       `ManifestSource`, whose default options are used.
+    2. 'sidecar': beside a picture `dog.jpg` lies `dog.txt`; every line that is not blank is one
+       caption, and several are alternatives.
+    3. 'subfolder': the caption is the name of the sub-folder, `golden_retriever/1.jpg` is
+       "golden retriever"; it is also the label `group`.
+
+    Pictures of layouts 2 and 3 are searched for in all sub-folders, and taken in sorted order.
+
+    Args:
+      path: the folder.
+      captions: the layout; 'auto' takes the first that is there, and `describe()` says which.
+      split: 'train', 'val' or 'all', by a hash of the picture's path within the folder.
+      val_fraction: the share of examples in 'val'.
+      on_error: 'skip' or 'fail', for a picture without a caption, an empty file, ...
+
+    Raises:
+      SourceError: if the folder is missing, holds no pictures, or the layout is not there.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        captions: Literal["auto", "table", "sidecar", "subfolder"] = "auto",
+        split: Split = "all",
+        val_fraction: float = 0.1,
+        on_error: OnError = "skip",
+    ):
+        folder = existing(path, "folder")
+        if not folder.is_dir():
+            raise SourceError(f"{folder} is not a folder; for a table use type='manifest'")
+        tables = [folder / name for name in TABLES if (folder / name).is_file()]
+        if captions == "table" or (captions == "auto" and tables):
+            if len(tables) != 1:
+                found = ", ".join(table.name for table in tables) or f"none of {', '.join(TABLES)}"
+                raise SourceError(
+                    f"{folder} should hold one table of captions but holds {found}; name it with "
+                    "type='manifest', path=..."
+                )
+            found = read_manifest(str(tables[0]))
+        else:
+            found = _scan(folder, captions)
+        super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
+
+
+def _scan(folder: Path, captions: str) -> Found:
+    """The entries of layouts 2 and 3."""
+    pictures = _pictures(folder)
+    if not pictures:
+        raise SourceError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)})")
+    sidecars = sum((folder / name).with_suffix(".txt").is_file() for name in pictures)
+    nested = any(os.path.dirname(name) for name in pictures)
+    if captions == "auto":
+        captions = "sidecar" if sidecars else "subfolder" if nested else captions
+    if captions == "auto":
+        raise SourceError(
+            f"{folder} holds {len(pictures)} pictures but no captions: no {TABLES[0]} or other "
+            "table, no .txt file beside a picture, no sub-folders"
+        )
+    entry = _sidecar_entry if captions == "sidecar" else _subfolder_entry
+    entries, bad = [], []
+    for position, name in enumerate(pictures):
+        try:
+            if reason := missing(str(folder / name)):
+                raise BadExample(name, "image", reason)
+            entries.append(entry(position, folder, name))
+        except BadExample as error:
+            bad.append(error)
+    return Found(str(folder), entries, bad, ("image", "text"), len(pictures),
+                 notes=(f"captions from {_LAYOUTS[captions]}",))  # fmt: skip
+
+
+_LAYOUTS = {"sidecar": "the .txt file beside each picture", "subfolder": "names of sub-folders"}
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Paths of all pictures below a folder, relative to it, in sorted order."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
+                found.append(os.path.relpath(os.path.join(place, name), folder))
+    return sorted(found)
+
+
+def _sidecar_entry(position: int, folder: Path, name: str) -> Entry:
+    sidecar = (folder / name).with_suffix(".txt")
+    if reason := missing(str(sidecar)):
+        raise BadExample(name, "text", reason)
+    try:
+        lines = sidecar.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadExample(name, "text", f"{sidecar.name} is not UTF-8 text ({error})") from error
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise BadExample(name, "text", f"{sidecar.name} holds no caption")
+    return Entry(position, name, name, {"image": str(folder / name)}, {"text": captions}, {})
+
+
+def _subfolder_entry(position: int, folder: Path, name: str) -> Entry:
+    group = os.path.basename(os.path.dirname(name))
+    caption = re.sub(r"[_\-\s]+", " ", group).strip()
+    if not caption:
+        raise BadExample(name, "text", "it lies in no sub-folder, so it has no caption")
+    files = {"image": str(folder / name)}
+    return Entry(position, name, name, files, {"text": [caption]}, {"group": group})

@@ -1,0 +1,172 @@
+"""What the sources of a user's own files share: the split, the check of files, the bad rows."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from mmjax.data.sources.base import BadExample, Record
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+Split = Literal["train", "val", "all"]
+OnError = Literal["skip", "fail"]
+
+
+class SourceError(ValueError):
+    """A source cannot be opened at all; the message says which file or option, and what to do."""
+
+
+class Entry(NamedTuple):
+    """One example that passed the cheap checks."""
+
+    id: int
+    key: str
+    name: str  # what decides its split: the file as it is named in the table or folder
+    files: dict[str, str]  # modality -> path
+    texts: dict[str, list[str]]  # modality -> captions
+    labels: dict[str, str]
+
+
+class Found(NamedTuple):
+    """What the listing of a user's files gave."""
+
+    name: str  # of the table or folder
+    entries: list[Entry]
+    bad: list[BadExample]
+    modalities: tuple[str, ...]
+    id_limit: int  # every id is below it
+    may_lack: tuple[str, ...] = ()  # modalities that a record may lack
+    notes: tuple[str, ...] = ()
+
+
+class FileSource:
+    """A list of entries with a split; reads files when an example is asked for.
+
+    Attributes:
+      modalities: the fields that records have.
+      may_lack: those of them that a record may lack.
+      id_limit: every id is below it, whatever the split.
+      bad: the rows that were left out, one error each.
+      notes: what a person should know about what was found.
+    """
+
+    def __init__(self, found: Found, *, split: Split, val_fraction: float, on_error: OnError):
+        self.name, self.modalities, self.may_lack = found.name, found.modalities, found.may_lack
+        self.id_limit, self.notes = found.id_limit, found.notes
+        self.bad = settle(found.name, len(found.entries), found.bad, on_error)
+        # By the name of the picture, so that all its captions fall on one side.
+        self.entries = choose(found.name, found.entries, lambda e: e.name, split, val_fraction)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> Record:
+        entry = self.entries[index]
+        record: Record = {"id": entry.id, "key": entry.key, **entry.labels}
+        for field, path in entry.files.items():
+            record[field] = read_file(path, entry.key, field)
+        for field, captions in entry.texts.items():
+            record[field] = captions if len(captions) > 1 else captions[0]
+        return record
+
+    def describe(self) -> str:
+        """One line for the header of a run: what was found and what was left out."""
+        skipped = f", {len(self.bad)} bad rows skipped" if self.bad else ""
+        notes = "".join(f"; {note}" for note in self.notes)
+        return f"{self.name}: {len(self):,} examples{skipped}{notes}"
+
+
+def choose(name: str, entries: Sequence, identity: Callable, split: Split,
+           val_fraction: float) -> list:  # fmt: skip
+    """The entries of a split, by a hash of each entry's own name.
+
+    An example stays in its split when others come or go, and no list of the split is needed.
+    """
+    if split not in ("train", "val", "all"):
+        raise SourceError(f"{name}: split is {split!r}; it can be 'train', 'val' or 'all'")
+    if not 0 <= val_fraction < 1:
+        raise SourceError(f"{name}: val_fraction is {val_fraction}; it must be in [0, 1)")
+    if split == "all":
+        return list(entries)
+    chosen = [e for e in entries if _in_val(identity(e), val_fraction) == (split == "val")]
+    if not chosen:
+        raise SourceError(
+            f"{name}: the split {split!r} is empty: {len(entries)} examples with "
+            f"val_fraction={val_fraction}; use split='all' or another val_fraction"
+        )
+    return chosen
+
+
+def _in_val(identity: str, fraction: float) -> bool:
+    digest = blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < fraction * 2**64
+
+
+def settle(name: str, good: int, bad: Iterable[BadExample], on_error: OnError) -> list[BadExample]:
+    """Returns the bad rows where they may be skipped; raises one error for all where not."""
+    bad = list(bad)
+    if on_error not in ("skip", "fail"):
+        raise SourceError(f"{name}: on_error is {on_error!r}; it can be 'skip' or 'fail'")
+    if bad and (on_error == "fail" or not good):
+        first = " ".join(str(error) for error in bad[:3])
+        more = f" And {len(bad) - 3} more." if len(bad) > 3 else ""
+        advice = "Mend them, or set on_error='skip' to leave them out." if good else ""
+        raise SourceError(
+            f"{name}: {len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}"
+            .rstrip()
+        )  # fmt: skip
+    if not good:
+        raise SourceError(f"{name} holds no examples")
+    return bad
+
+
+def missing(path: str) -> str | None:
+    """Why a file cannot be read, without opening it; None if it can."""
+    if "://" in path:
+        return f"{path} is an address; only files can be read, so download it first"
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        hint = " (it holds a backslash; write / instead)" if "\\" in path else ""
+        return f"the file {path} does not exist{hint}"
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        return f"the file {path!r} cannot be read: {_reason(error)}"
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device would block for ever
+        return f"{path} is not a plain file"
+    if status.st_size == 0:
+        return f"the file {path} is empty"
+    return None
+
+
+def read_file(path: str, key: str, field: str) -> bytes:
+    """The bytes of a file, or BadExample."""
+    if reason := missing(path):
+        raise BadExample(key, field, reason)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise BadExample(key, field, f"the file {path} cannot be read: {_reason(error)}") from error
+
+
+def existing(path: str, kind: str) -> Path:
+    """A path of a source that must exist, or a sentence with the nearest thing that does."""
+    found = Path(path).expanduser()
+    if found.exists():
+        return found
+    parent = found.parent
+    while not parent.exists():
+        parent = parent.parent
+    names = sorted(p.name for p in parent.iterdir())[:10] if parent.is_dir() else []
+    raise SourceError(
+        f"there is no {kind} {found}; {parent} holds {', '.join(names) if names else 'nothing'}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,11 @@
+"""Views: from a raw value of a record to an array of the batch."""
+
+from mmjax.data.views.base import View, field_of, render
+from mmjax.data.views.image import ImageView
+from mmjax.data.views.text import TextView
+from mmjax.data.views.vector import VectorView
+
+# The names that `type=` of a view may have in a recipe.
+VIEWS = {"image": ImageView, "text": TextView, "vector": VectorView}
+
+__all__ = ["VIEWS", "ImageView", "TextView", "VectorView", "View", "field_of", "render"]

@@ -1,0 +1,131 @@
+"""Pictures of any kind to RGB or RGBA with 8 bits, right side up."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mmjax.data.views.base import unusable
+
+# No other decoder of Pillow is tried: some of them start programs.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112  # EXIF tag
+
+
+class Picture:
+    """An opened picture: its size is known, its pixels are decoded when asked for.
+
+    Attributes:
+      width, height: in pixels, as it is to be seen.
+    """
+
+    def __init__(self, value: Any, max_pixels: int):
+        """Reads the header of encoded bytes, or takes a uint8 array [H, W] or [H, W, 1, 3 or 4].
+
+        Raises:
+          BadExample: if it is neither, or has more than `max_pixels` pixels.
+        """
+        if isinstance(value, np.ndarray):
+            self._image, self._orientation = _from_array(value), 1
+        elif isinstance(value, bytes | bytearray | memoryview):
+            try:
+                self._image = Image.open(io.BytesIO(value), formats=FORMATS)
+                self._orientation = _orientation(self._image)
+            except Image.DecompressionBombError as error:
+                raise unusable(f"the picture is too large: {error}") from error
+            except Exception as error:  # damaged headers make Pillow raise nearly anything
+                start = bytes(value[:8])
+                raise unusable(
+                    f"the {len(value)} bytes, starting with {start!r}, are no picture that can be "
+                    f"read ({', '.join(FORMATS[:-1])})"
+                ) from error
+        else:
+            raise unusable(f"a picture should be bytes or a uint8 array, not {_name(value)}")
+        self.width, self.height = self._image.size
+        if self._orientation >= 5:
+            self.width, self.height = self.height, self.width
+        if self.width * self.height > max_pixels:
+            raise unusable(
+                f"the picture has {self.width} x {self.height} pixels, more than "
+                f"max_pixels={max_pixels}"
+            )
+
+    def decode(self, shrink: float = 1.0) -> Image.Image:
+        """The pixels in mode RGB or RGBA.
+
+        Args:
+          shrink: how many times smaller, along each side, the result may be; JPEG decodes to a
+            half, a quarter or an eighth much faster than whole.
+
+        Raises:
+          BadExample: if the data are damaged or end too soon.
+        """
+        image = self._image
+        try:
+            if shrink >= 2 and image.format in ("JPEG", "MPO"):
+                wanted = (int(image.width / shrink), int(image.height / shrink))
+                image.draft(None, (max(wanted[0], 1), max(wanted[1], 1)))
+            image.load()
+            image = _eight_bits(image)
+            if turn := _TURNS.get(self._orientation):
+                image = image.transpose(turn)
+        except Exception as error:  # damaged data make Pillow raise nearly anything
+            reason = f"the picture is damaged or cut off: {type(error).__name__}: {error}"
+            raise unusable(reason.rstrip(": ")) from error
+        return image
+
+
+def _orientation(image: Image.Image) -> int:
+    if "exif" not in image.info and image.format != "TIFF":
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
+        return 1  # the picture may be whole though its notes are not
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Any mode of Pillow as RGB, or RGBA if there is transparency."""
+    mode = image.mode
+    if mode in ("RGB", "RGBA"):
+        if mode == "RGB" and "transparency" in image.info:
+            return image.convert("RGBA")
+        return image
+    if mode.startswith("I"):  # 16 or 32 bits of grey; convert() would clip instead of scale
+        values = np.asarray(image)
+        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+            raise ValueError(f"its {mode} values are outside 0..65535")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    elif mode == "F":
+        raise ValueError("pictures of floating-point values have no known range")
+    transparent = mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def _from_array(value: np.ndarray) -> Image.Image:
+    if value.ndim == 3 and value.shape[2] == 1:
+        value = value[..., 0]
+    good = value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (3, 4))
+    if value.dtype != np.uint8 or not good or not value.size:
+        raise unusable(
+            f"an array picture should be uint8 [height, width, 3 or 4], not {value.dtype} "
+            f"{list(value.shape)}"
+        )
+    return Image.fromarray(value)
+
+
+def _name(value: Any) -> str:
+    return f"a {type(value).__name__}"

@@ -1,0 +1,258 @@
+"""Pictures to float arrays: crop, flip, turn, colour, normalise."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from mmjax.data.views.base import pick
+from mmjax.data.views.decode import Picture
+
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
+_BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
+_CACHE_PIXELS = 128 * 128  # larger pictures are not kept
+_CACHE_BYTES = 512 * 2**20
+
+
+class Region(NamedTuple):
+    """The rectangle of a picture that fills the view, in its pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class ImageView:
+    """A picture as f32[height, width, 3], each channel (value / 255 - mean) / std.
+
+    Training: a random region of the picture (`crop_scale` is its share of the area, log-uniform
+    `crop_ratio` its width over height; both as in Szegedy et al. 2015, arXiv 1409.4842), perhaps
+    turned and mirrored, resampled once; then brightness, contrast, saturation and hue, in this
+    order, as one affine map of colours. A region larger than the picture (`crop_scale` above 1)
+    shows the background around it. Evaluation: the whole picture, as `fit` says.
+
+    Args:
+      size: side of the view, or (height, width).
+      crop_scale: smallest and largest share of the area; None shows the picture as in evaluation.
+      crop_ratio: smallest and largest width over height of the region.
+      flip: probability of a mirror image.
+      rotate: largest turn in degrees.
+      brightness, contrast, saturation: factors are drawn from [1 - x, 1 + x].
+      hue: the largest shift, in turns of the colour circle (0.5 is all colours).
+      jitter: probability that the four above are applied.
+      grayscale: probability that colours are removed.
+      background: what lies behind transparent parts and outside of the picture.
+      random_background: probability, in training, of a random colour instead.
+      fit: how a picture of another shape is shown where there is no random region: 'crop' its
+        middle, 'squash' it, or 'pad' it.
+      mean, std: of the normalisation; the defaults give values in [-1, 1].
+      interpolation: of the resampling.
+      max_pixels: a larger picture is refused, since its decoding could take all memory.
+      cache_decoded: keep the pixels of pictures of at most 128 x 128 in memory, at most 512 MiB.
+
+    Attributes:
+      shape: (height, width, 3).
+      dtype: float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int | tuple[int, int],
+        crop_scale: tuple[float, float] | None = None,
+        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip: float = 0.0,
+        rotate: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        jitter: float = 1.0,
+        grayscale: float = 0.0,
+        background: Literal["white", "black", "grey"] = "white",
+        random_background: float = 0.0,
+        fit: Literal["crop", "squash", "pad"] = "crop",
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        interpolation: Literal["bilinear", "bicubic"] = "bicubic",
+        max_pixels: int = 89_478_485,
+        cache_decoded: bool = False,
+    ):
+        self.height, self.width = (size, size) if isinstance(size, int) else size
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"image view: size={size} must be positive")
+        for name, low_high in (("crop_scale", crop_scale), ("crop_ratio", crop_ratio)):
+            if low_high is not None and not 0 < low_high[0] <= low_high[1]:
+                raise ValueError(
+                    f"image view: {name}={low_high} must be two rising numbers above 0"
+                )
+        if min(std) <= 0:
+            raise ValueError(f"image view: std={std} must be above 0")
+        if not 0 <= hue <= 0.5 or min(brightness, contrast, saturation) < 0:
+            raise ValueError("image view: hue must be in [0, 0.5] and the others not below 0")
+        self.crop_scale, self.crop_ratio = crop_scale, crop_ratio
+        self.flip, self.rotate, self.grayscale = flip, rotate, grayscale
+        self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
+        self.hue, self.jitter = hue, jitter
+        self.background, self.random_background = _BACKGROUNDS[background], random_background
+        self.fit, self.max_pixels = fit, max_pixels
+        self.resample = Image.Resampling[interpolation.upper()]
+        self.scale = np.float32(1) / (np.asarray(std, np.float32) * 255)
+        self.offset = -np.asarray(mean, np.float32) / np.asarray(std, np.float32)
+        self.shape, self.dtype = (self.height, self.width, 3), np.dtype(np.float32)
+        self.cache_decoded = cache_decoded
+        self._reset_cache()
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        value = pick(value, rng, train)
+        # One draw for all decisions costs a tenth of one draw for each.
+        u = rng.random(16, np.float32).tolist() if train else None
+        image = self._cached(value)
+        if image is None:
+            picture = Picture(value, self.max_pixels)
+        size = image.size if image is not None else (picture.width, picture.height)
+        region = self._region(size, u)
+        if image is None:
+            image = picture.decode(min(region.width / self.width, region.height / self.height))
+            self._keep(value, size, image)
+        behind = self.background
+        if train and u[0] < self.random_background:
+            behind = tuple(int(256 * x) for x in u[1:4])
+        if image.mode == "RGBA":
+            flat = Image.new("RGB", image.size, behind)
+            flat.paste(image, mask=image)
+            image = flat
+        if image.size != size:  # decoded smaller
+            fx, fy = image.width / size[0], image.height / size[1]
+            region = Region(*(a * b for a, b in zip(region, (fx, fy, fx, fy), strict=True)))
+        degrees = (2 * u[7] - 1) * self.rotate if train else 0.0
+        image = resample(image, region, degrees, (self.width, self.height), self.resample, behind)
+        x = np.asarray(image, np.float32)
+        if train:
+            x = self._colour(x, u[9:])
+            if u[8] < self.flip:
+                x = x[:, ::-1]
+        x = x * self.scale
+        x += self.offset
+        return x
+
+    def _region(self, size: tuple[int, int], u: list[float] | None) -> Region:
+        """What part of a picture of `size` (width, height) to show."""
+        width, height = size
+        if u is not None and self.crop_scale is not None:
+            low, high = self.crop_scale
+            area = width * height * (low + (high - low) * u[4])
+            low, high = map(math.log, self.crop_ratio)
+            ratio = math.exp(low + (high - low) * u[5])
+            w, h = math.sqrt(area * ratio), math.sqrt(area / ratio)
+            if self.crop_scale[1] <= 1:  # shrink to fit, where others draw anew
+                fit = min(1.0, width / w, height / h)
+                w, h = w * fit, h * fit
+            return Region(u[6] * (width - w), u[15] * (height - h), w, h)
+        if self.fit == "squash":
+            return Region(0, 0, width, height)
+        choose = min if self.fit == "crop" else max
+        pixel = choose(width / self.width, height / self.height)
+        w, h = pixel * self.width, pixel * self.height
+        return Region((width - w) / 2, (height - h) / 2, w, h)
+
+    def _colour(self, x: np.ndarray, u: list[float]) -> np.ndarray:
+        """Brightness, contrast, saturation, hue and grey as one affine map, x -> x A + c."""
+        grey = u[0] < self.grayscale
+        jitter = u[1] < self.jitter and any(
+            (self.brightness, self.contrast, self.saturation, self.hue)
+        )
+        if not grey and not jitter:
+            return x
+        matrix, shift = np.eye(3, dtype=np.float32), np.float32(0)
+        if jitter:
+            bright, contrast, saturation = (
+                max(0.0, 1 + (2 * v - 1) * most)
+                for v, most in zip(
+                    u[2:5], (self.brightness, self.contrast, self.saturation), strict=True
+                )
+            )
+            middle = bright * float(x.mean((0, 1)) @ _GREY)
+            shift = np.float32((1 - contrast) * middle)
+            matrix = saturate(np.float32(saturation)) * np.float32(bright * contrast)
+            if self.hue:
+                matrix = matrix @ turn_hue((2 * u[5] - 1) * self.hue)
+        if grey:
+            matrix = matrix @ saturate(np.float32(0))
+        x = x.reshape(-1, 3) @ matrix
+        x += shift  # the same for all channels, so that it passes saturation and hue unchanged
+        return np.clip(x, 0, 255, out=x).reshape(self.shape)
+
+    def _reset_cache(self) -> None:
+        self._cache: dict[bytes, Image.Image] = {}
+        self._cache_bytes, self._lock = 0, threading.Lock()
+
+    def _cached(self, value: Any) -> Image.Image | None:
+        return self._cache.get(value) if self.cache_decoded and type(value) is bytes else None
+
+    def _keep(self, value: Any, size: tuple[int, int], image: Image.Image) -> None:
+        if not self.cache_decoded or type(value) is not bytes or image.size != size:
+            return
+        cost = len(value) + 4 * size[0] * size[1]
+        with self._lock:
+            fits = self._cache_bytes + cost <= _CACHE_BYTES
+            if size[0] * size[1] <= _CACHE_PIXELS and fits and value not in self._cache:
+                self._cache[value] = image
+                self._cache_bytes += cost
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_cache", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset_cache()
+
+
+def resample(image: Image.Image, region: Region, degrees: float, size: tuple[int, int],
+             method: Image.Resampling, outside: tuple[int, int, int]) -> Image.Image:  # fmt: skip
+    """A region of a picture, turned about its centre, as a picture of `size` (width, height)."""
+    left, top, width, height = region
+    right, bottom = left + width, top + height
+    rounding = 1e-4
+    inside = min(left, top, image.width - right, image.height - bottom) >= -rounding
+    if inside and not degrees:
+        box = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
+        return image.resize(size, method, box, reducing_gap=2.0)
+    # transform() looks at a few pixels around each point only, so that a picture that is to become
+    # much smaller has to be averaged first.
+    shrink = int(min(width / size[0], height / size[1]))
+    if shrink >= 2:
+        before = image.size
+        image = image.reduce(shrink)
+        fx, fy = image.width / before[0], image.height / before[1]
+        left, top, width, height = left * fx, top * fy, width * fx, height * fy
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    sx, sy = width / size[0], height / size[1]  # pixels of the picture per pixel of the view
+    a, b, d, e = cos * sx, -sin * sy, sin * sx, cos * sy
+    c = left + width / 2 - a * size[0] / 2 - b * size[1] / 2
+    f = top + height / 2 - d * size[0] / 2 - e * size[1] / 2
+    return image.transform(
+        size, Image.Transform.AFFINE, (a, b, c, d, e, f), method, fillcolor=outside
+    )
+
+
+def saturate(factor: np.float32) -> np.ndarray:
+    """The matrix, for rows of RGB, between grey (0) and the colour itself (1): f32[3, 3]."""
+    return factor * np.eye(3, dtype=np.float32) + (1 - factor) * _GREY[:, None]
+
+
+def turn_hue(turns: float) -> np.ndarray:
+    """The matrix, for rows of RGB, that turns colours about the grey axis: f32[3, 3].
+
+    Rodrigues' formula for the axis (1, 1, 1) / sqrt(3).
+    """
+    angle = 2 * math.pi * turns
+    cos, sin = math.cos(angle), math.sin(angle)
+    third, root = (1 - cos) / 3, sin / math.sqrt(3)
+    p, q, r = cos + third, third - root, third + root
+    return np.array([[p, r, q], [q, p, r], [r, q, p]], np.float32)

@@ -1,0 +1,49 @@
+"""Numbers that are an example already: latents, features, measurements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.data.views.base import pick, unusable
+
+
+class VectorView:
+    """A vector as f32[dim], in training with fresh Gaussian noise.
+
+    Args:
+      dim: length of the vector.
+      noise: standard deviation of the noise that training adds at every visit.
+      normalize: whether to scale the result to length 1.
+
+    Attributes:
+      shape: (dim,).
+      dtype: float32.
+    """
+
+    def __init__(self, *, dim: int, noise: float = 0.0, normalize: bool = False):
+        if dim < 1 or noise < 0:
+            raise ValueError(
+                f"vector view: dim={dim} must be at least 1, and noise={noise} at least 0"
+            )
+        self.noise, self.normalize = np.float32(noise), normalize
+        self.shape, self.dtype = (dim,), np.dtype(np.float32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        try:
+            x = np.asarray(pick(value, rng, train), np.float32)
+        except (TypeError, ValueError) as error:
+            raise unusable(f"it is not a vector of numbers: {error}") from error
+        if x.shape != self.shape:
+            raise unusable(f"its shape is {list(x.shape)}, but the view takes {list(self.shape)}")
+        if not np.isfinite(x).all():
+            raise unusable("it holds NaN or infinite numbers")
+        if train and self.noise:
+            x = x + self.noise * rng.standard_normal(self.shape, np.float32)
+        if self.normalize:
+            length = np.linalg.norm(x)
+            if length == 0:
+                raise unusable("it is zero, so it has no direction")
+            x = x / length
+        return x

@@ -1,0 +1,218 @@
+"""Metrics sorted into what a person asks, and every measure explained in a sentence.
+
+The terminal's table and the page both read from here, so they cannot tell different stories.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Retrieval(NamedTuple):
+    """One direction of one retrieval set; what was not measured is NaN.
+
+    Attributes:
+      name: of the set, e.g. `new_style`.
+      query, answer: modalities.
+      recall: k -> share of queries with a right answer among the first k.
+      median_rank, mean_ap: see `mmjax.evaluators.retrieval`.
+      gallery: number of answers to choose from.
+      chance: R@1 of random scores.
+    """
+
+    name: str
+    query: str
+    answer: str
+    recall: dict[int, float]
+    median_rank: float
+    mean_ap: float
+    gallery: float
+    chance: float
+
+
+class ZeroShot(NamedTuple):
+    """One zero-shot set, or one language of it; what was not measured is NaN."""
+
+    name: str
+    language: str  # empty: all languages together, or the only one
+    top_1: float
+    top_5: float
+    mean_per_class: float
+    classes: float
+    chance: float
+
+
+class Measure(NamedTuple):
+    """One measure of geometry over all sets that have it.
+
+    Attributes:
+      metric: its name, e.g. `centroid_distance`.
+      label: in plain words.
+      meaning: one sentence.
+      values: set -> value.
+    """
+
+    metric: str
+    label: str
+    meaning: str
+    values: dict[str, float]
+
+
+RETRIEVAL_MEANING = (
+    "R@k is the share of queries whose right answer is among the first k. Median rank is the usual "
+    "place of the best right answer (1 is best), and mAP the mean average precision, which counts "
+    "all right answers of a query."
+)
+ZERO_SHOT_MEANING = (
+    "Each picture is given the class whose name, put into words and embedded as text, is nearest. "
+    "The model never saw a class label. Top-5 counts a picture if its class is among the nearest "
+    "five; mean per class counts every class alike, however many pictures it has."
+)
+
+_GEOMETRY = {
+    "centroid_distance": (
+        "gap between the modalities (0: none)",
+        "Distance of the two centres of mass; 0 means no gap.",
+    ),
+    "linear_separability": (
+        "told apart by a plane (50 %: mixed)",
+        "How often a plane tells {first} from {second}; 100 % is two separate clouds, 50 % one.",
+    ),
+    "positive_cosine": (
+        "likeness of a pair (1: best)",
+        "Mean cosine of the two members of a pair; 1 is best.",
+    ),
+    "alignment": (
+        "distance within a pair (0: best)",
+        "Mean squared distance of the two members of a pair; 0 is best.",
+    ),
+    "uniformity": (
+        "spread of {modality} (0: a point, -4: even)",
+        "0 if all lie on one point, about -4 if spread evenly over the sphere.",
+    ),
+    "cross_uniformity": (
+        "spread across modalities",
+        "The same over pairs that do not belong together; lower is further apart.",
+    ),
+    "effective_rank": (
+        "directions used by {modality}",
+        "How many independent directions the embeddings really use.",
+    ),
+}
+
+
+def plain(name: str) -> str:
+    """`new_style` as `new style`."""
+    return name.replace("_", " ")
+
+
+def percent(value: float) -> str:
+    """0.4132 as `41.3 %`; small values keep two digits that mean something: `0.054 %`."""
+    if math.isnan(value):
+        return "-"
+    share = 100 * value
+    if share == 0 or share >= 1:
+        return f"{share:.1f} %"
+    return f"{share:.{1 - math.floor(math.log10(share))}f} %"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A count without, any other number with a few decimals; NaN as `-`."""
+    if math.isnan(value):
+        return "-"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """247.3 as `4 min 7 s`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def numbers(tree: Mapping, prefix: str = "") -> dict[str, float]:
+    """The numbers of a nested dict, with slashes in their names; anything else is left out."""
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= numbers(value, f"{prefix}{key}/")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[f"{prefix}{key}"] = float(value)
+    return flat
+
+
+def _sets(metrics: Mapping[str, float], kind: str) -> dict[str, dict[str, float]]:
+    """set -> metric -> value, of one type of evaluator; `eval/` may stand in front."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        parts = name.removeprefix("eval/").split("/", 2)
+        if len(parts) == 3 and parts[0] == kind:
+            found.setdefault(parts[1], {})[parts[2]] = value
+    return found
+
+
+def retrieval(metrics: Mapping[str, float]) -> list[Retrieval]:
+    """Every direction of every retrieval set, in the order of the metrics."""
+    rows = []
+    for name, values in _sets(metrics, "retrieval").items():
+        directions: dict[str, dict[str, float]] = {}
+        for metric, value in values.items():
+            direction, slash, rest = metric.partition("/")
+            if slash and "_to_" in direction:
+                directions.setdefault(direction, {})[rest] = value
+        for direction, own in directions.items():
+            query, _, answer = direction.partition("_to_")
+            recall = {
+                int(match[1]): value
+                for metric, value in own.items()
+                if (match := re.fullmatch(r"R@(\d+)", metric))
+            }
+            rest = (own.get(m, math.nan) for m in ("median_rank", "mAP", "gallery", "chance_R@1"))
+            rows.append(Retrieval(name, query, answer, dict(sorted(recall.items())), *rest))
+    return rows
+
+
+def zero_shot(metrics: Mapping[str, float]) -> list[ZeroShot]:
+    """Every zero-shot set, each followed by its languages."""
+    rows = []
+    shared = ("classes", "chance")
+    for name, values in _sets(metrics, "zero_shot").items():
+        languages = [m.removesuffix("/top_1") for m in values if m.endswith("/top_1")]
+        for language in ("", *languages):
+            prefix = f"{language}/" if language else ""
+            own = (values.get(prefix + m, math.nan) for m in ("top_1", "top_5", "mean_per_class"))
+            rows.append(ZeroShot(name, language, *own, *(values.get(m, math.nan) for m in shared)))
+    return rows
+
+
+def geometry(metrics: Mapping[str, float]) -> list[Measure]:
+    """Every measure of geometry, the gap first."""
+    sets = _sets(metrics, "geometry")
+    order = list(_GEOMETRY)
+    names = dict.fromkeys(m for values in sets.values() for m in values)
+    known = [m for m in names if m.partition("/")[0] in _GEOMETRY]
+    modalities = list(dict.fromkeys(m.partition("/")[2] for m in known if "/" in m))
+    first, second = [*modalities, "one modality", "the other"][:2]
+    rows = []
+    for metric in sorted(known, key=lambda m: order.index(m.partition("/")[0])):
+        base, _, modality = metric.partition("/")
+        label, meaning = (
+            text.format(modality=modality or "both", first=first, second=second)
+            for text in _GEOMETRY[base]
+        )
+        values = {name: own[metric] for name, own in sets.items() if metric in own}
+        rows.append(Measure(metric, label, meaning, values))
+    return rows
+
+
+def geometry_value(metric: str, value: float) -> str:
+    """A value of geometry as it is shown."""
+    if metric == "linear_separability":
+        return percent(value)
+    return number(value, 1 if metric.startswith("effective_rank") else 3)

@@ -115,6 +115,8 @@ class EmojiSource:
         self._ids = [
             i for i, c in enumerate(_concepts()) if new is None or is_new(c["code"]) == new
         ]
+        self.id_limit = len(_concepts())
+        self.may_lack = () if all(map(self._captions, self._ids)) else ("text",)
 
     def __reduce__(self):
         options = {"split": self.split, "languages": self.languages, "keywords": self.keywords}
@@ -139,8 +141,14 @@ class EmojiSource:
             record["text"] = captions
         return record
 
+    def describe(self) -> str:
+        return (
+            f"emoji, {self.split}: {len(self):,} concepts in {' and '.join(self.styles)}, named in "
+            f"{', '.join(self.languages)}{' with keywords' if self.keywords else ''}"
+        )
+
     def _captions(self, number: int) -> list[str]:
-        texts = [_texts(language) for language in self.languages]
+        texts = [texts(language) for language in self.languages]
         captions = [text["names"][number] for text in texts]
         if self.keywords:
             captions += [word for text in texts for word in text["keywords"][number]]
@@ -213,7 +221,7 @@ def _labels() -> dict[str, dict[str, list[str]]]:
 
 
 @functools.cache
-def _texts(language: str) -> dict[str, list]:
+def texts(language: str) -> dict[str, list]:
     with zipfile.ZipFile(_file("names.zip")) as archive:
         return json.loads(archive.read(f"{language}.json"))
 

@@ -6,7 +6,8 @@ An encoder is an `nnx.Module` with an attribute `width: int` and the call
 
 Its parameters are float32 and it computes in the `dtype` given to its constructor. With
 `train=False` it is deterministic; with `train=True` it draws dropout and drop-path masks from
-`rngs` (stream `dropout`), which may be None when it has neither.
+`rngs` (stream `dropout`), which may be None when it has neither. The key of that stream may be one
+key or key[B], one for each example; `layers.draw` and its neighbours take both.
 """
 
 from __future__ import annotations

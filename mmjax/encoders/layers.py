@@ -26,30 +26,35 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 
 
 def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-    """`x` with each element zeroed with probability `rate`, the others divided by 1 - rate.
+    """`x` f[B, ...] with each element zeroed with probability `rate`, the others over 1 - rate.
 
-    Returns `x` itself where `key` is None (evaluation) or `rate` is 0.
+    `key` is as in `draw`. Returns `x` itself where it is None (evaluation) or `rate` is 0.
     """
     if key is None or rate == 0:
         return x
-    keep = jax.random.bernoulli(key, 1 - rate, x.shape)
+    keep = draw(lambda key, shape: jax.random.bernoulli(key, 1 - rate, shape), key, x.shape)
     return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
 
 
 def drop_path(x: jax.Array, rate: jax.Array | None, key: jax.Array | None) -> jax.Array:
     """`x` f[B, ...] with whole examples zeroed with probability `rate`, the others rescaled.
 
-    Stochastic depth (Huang et al. 2016) when `x` is what a residual branch adds. Returns `x` itself
-    where `rate` or `key` is None.
+    Stochastic depth (Huang et al. 2016) when `x` is what a residual branch adds. `key` is as in
+    `draw`. Returns `x` itself where `rate` or `key` is None.
     """
     if key is None or rate is None:
         return x
-    keep = jax.random.bernoulli(key, 1 - rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+    shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+    keep = draw(lambda key, shape: jax.random.bernoulli(key, 1 - rate, shape), key, shape)
     return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
 
 
 def dropout_key(rngs: nnx.Rngs | None, train: bool, rate: float) -> jax.Array | None:
-    """The key for the dropout of one call, or None where the call drops nothing."""
+    """The key for the dropout of one call, or None where the call drops nothing.
+
+    Like the key that `rngs` was made with: one key, or key[B], one for each example. Derive others
+    from it with `split_key` and `fold_in`, and draw with `draw`, which all take both.
+    """
     if not train or rate == 0:
         return None
     if rngs is None:
@@ -57,7 +62,42 @@ def dropout_key(rngs: nnx.Rngs | None, train: bool, rate: float) -> jax.Array | 
             f"dropout or drop-path of {rate} with train=True needs random numbers: "
             "pass rngs=nnx.Rngs(dropout=key) at the call"
         )
-    return rngs.dropout()
+    stream = rngs.dropout
+    if stream.key.ndim == 0:
+        return stream()
+    keys = jax.vmap(jax.random.fold_in)(stream.key[...], stream.count[...])
+    stream.count[...] += 1
+    return keys
+
+
+def draw(sample: Callable, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Random numbers of a batch, row by row: `sample(row key, shape[1:])` for each row -> [B, ...].
+
+    What one example draws depends on its own key and on nothing else in the batch. So an encoder
+    that is run on slices of a batch draws what it would on the whole (`parallel.microbatch`).
+
+    Args:
+      sample: `(key, shape) -> array`, such as `jax.random.uniform`.
+      key: key[B], one for each example; or one key, from which those of examples 0, 1, ... follow.
+      shape: `(B, ...)`.
+    """
+    if key.ndim == 0:
+        key = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(shape[0]))
+    return jax.vmap(lambda row_key: sample(row_key, shape[1:]))(key)
+
+
+def split_key(key: jax.Array, count: int) -> jax.Array:
+    """`jax.random.split` for one key or for key[B]: key[count] or key[count, B]."""
+    if key.ndim == 0:
+        return jax.random.split(key, count)
+    return jax.vmap(lambda row_key: jax.random.split(row_key, count), out_axes=1)(key)
+
+
+def fold_in(key: jax.Array, data: int) -> jax.Array:
+    """`jax.random.fold_in` for one key or for key[B]."""
+    if key.ndim == 0:
+        return jax.random.fold_in(key, data)
+    return jax.vmap(jax.random.fold_in, (0, None))(key, data)
 
 
 def layer_norm(width: int, *, eps: float, dtype: DTypeLike, rngs: nnx.Rngs) -> nnx.LayerNorm:

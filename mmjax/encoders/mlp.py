@@ -10,7 +10,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, Encoding
-from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key
+from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key, fold_in
 
 
 class MLP(nnx.Module):
@@ -61,5 +61,5 @@ class MLP(nnx.Module):
         key = dropout_key(rngs, train, self.dropout)
         for i, layer in enumerate(self.layers[:-1]):
             x = ACTIVATIONS[self.activation](layer(x))
-            x = dropout(x, self.dropout, None if key is None else jax.random.fold_in(key, i))
+            x = dropout(x, self.dropout, None if key is None else fold_in(key, i))
         return Encoding(self.layers[-1](x))

@@ -26,7 +26,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, Encoding
 from mmjax.encoders.initializers import initialization
-from mmjax.encoders.layers import Attention, drop_path, dropout_key
+from mmjax.encoders.layers import Attention, drop_path, dropout_key, fold_in
 from mmjax.encoders.vit import PatchStem
 
 NormKind = Literal["batch", "group"]
@@ -336,9 +336,7 @@ class ResNet(nnx.Module):
         key = dropout_key(rngs, train, self.drop_path)
         for i, block in enumerate(self.blocks):
             rate = self.drop_path * i / max(1, len(self.blocks) - 1)
-            y = block(
-                y, train=train, rate=rate, key=None if key is None else jax.random.fold_in(key, i)
-            )
+            y = block(y, train=train, rate=rate, key=None if key is None else fold_in(key, i))
         tokens = y.reshape(y.shape[0], -1, y.shape[-1])
         if self.attention_pool is not None:
             return Encoding(self.attention_pool(tokens), tokens)

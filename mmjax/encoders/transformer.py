@@ -25,6 +25,7 @@ from mmjax.encoders.layers import (
     dropout,
     dropout_key,
     layer_norm,
+    split_key,
 )
 
 Remat = Literal["none", "full", "dots", "dots_no_batch"]
@@ -82,7 +83,7 @@ class Block(nnx.Module):
         key: jax.Array | None = None,
         drop_path_rate: jax.Array | None = None,
     ) -> jax.Array:
-        keys = (None,) * 4 if key is None else jax.random.split(key, 4)
+        keys = (None,) * 4 if key is None else split_key(key, 4)
 
         def attend(y: jax.Array) -> jax.Array:
             y = dropout(self.attention(y, mask=mask, causal=causal), self.dropout, keys[0])
@@ -198,7 +199,7 @@ class Transformer(nnx.Module):
         """
         graphdef, parameters = nnx.split(self.blocks)
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path))
-        keys = None if key is None else jax.random.split(key, self.depth)
+        keys = None if key is None else split_key(key, self.depth)
         rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
 
         def run(x: jax.Array, layer) -> tuple[jax.Array, None]:

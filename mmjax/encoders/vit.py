@@ -22,7 +22,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders import pooling, positions
 from mmjax.encoders.base import EncoderError, Encoding
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
-from mmjax.encoders.layers import Activation, dropout_key, layer_norm
+from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
 from mmjax.encoders.transformer import Remat, Transformer
 
 
@@ -273,6 +273,6 @@ def _keep_some(patches: jax.Array, part: float, key: jax.Array) -> jax.Array:
     """A random `part` of the patches of each image, in their order: f[B, N, W] -> f[B, M, W]."""
     batch, count, _ = patches.shape
     kept = max(1, round(part * count))
-    noise = jax.random.uniform(key, (batch, count))
+    noise = draw(jax.random.uniform, key, (batch, count))
     chosen = jnp.sort(jnp.argsort(noise, axis=1)[:, :kept], axis=1)
     return jnp.take_along_axis(patches, chosen[:, :, None], axis=1)

@@ -1,12 +1,13 @@
 """Builds the embedded emoji data, mmjax/data/assets/emoji, from public npm packages.
 
     python tools/build_emoji.py --cache=/tmp/emoji            # writes the files
-    python tools/build_emoji.py --cache=/tmp/emoji --check    # builds again, compares, writes nothing
+    python tools/build_emoji.py --cache=/tmp/emoji --check    # compares them, writes nothing
 
 Seven packages of pinned version and checksum (170 MB) are fetched with `npm pack` into the cache
 folder, unless they are there. The same packages give the same bytes: archives carry no times, and
-entries are in the order of Unicode. The bytes of the pictures also depend on the WebP library, whose
-version is kept in build.json; with another one, --check still compares what the files decode to.
+entries are in the order of Unicode. The bytes of the pictures also depend on the WebP library,
+whose version is kept in build.json; with another one, --check still compares what the files decode
+to. When names change, tools/train_tokenizer.py is to be run again.
 
 What is chosen:
 

@@ -1,6 +1,7 @@
 """Sources: where records come from."""
 
 from mmjax.data.sources.base import BadExample, Record, Source
+from mmjax.data.sources.emoji import EmojiSource
 from mmjax.data.sources.folder import FolderSource
 from mmjax.data.sources.manifest import ManifestSource
 from mmjax.data.sources.memory import MemorySource
@@ -11,6 +12,7 @@ from mmjax.data.synthetic.latent import GaussianLatentSource
 
 # The names that `type=` of a source may have in a recipe.
 SOURCES = {
+    "emoji": EmojiSource,
     "folder": FolderSource,
     "gaussian_latent": GaussianLatentSource,
     "manifest": ManifestSource,
@@ -22,6 +24,7 @@ SOURCES = {
 __all__ = [
     "SOURCES",
     "BadExample",
+    "EmojiSource",
     "FolderSource",
     "GaussianLatentSource",
     "ManifestSource",

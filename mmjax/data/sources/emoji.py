@@ -1,9 +1,9 @@
 """Emoji with their names: the picture-text data set that is part of the package.
 
-1,833 concepts ("dog face", "flag: Japan", "woman pilot"), each drawn in up to three styles as a
+1,834 concepts ("dog face", "flag: Japan", "woman pilot"), each drawn in up to three styles as a
 64-pixel RGBA WebP, named in 106 languages, with keywords, and sorted into 9 groups and 97
-subgroups. No skin tone variants. What is in the files and under which licences: `assets/emoji/NOTICE`; how they
-are made again, byte for byte: `tools/build_emoji.py`.
+subgroups. No skin tone variants. What is in the files and under which licences:
+`assets/emoji/NOTICE`; how they are made again, byte for byte: `tools/build_emoji.py`.
 
 Styles: ``fluent`` (Fluent Emoji 3D, MIT, 1,570 concepts: it has no country flags and no couples or
 families), ``google`` (Noto Emoji, Apache-2.0) and ``twitter`` (Twemoji, CC-BY-4.0), all concepts.
@@ -148,10 +148,10 @@ class EmojiSource:
         )
 
     def _captions(self, number: int) -> list[str]:
-        texts = [texts(language) for language in self.languages]
-        captions = [text["names"][number] for text in texts]
+        tables = [texts(language) for language in self.languages]
+        captions = [table["names"][number] for table in tables]
         if self.keywords:
-            captions += [word for text in texts for word in text["keywords"][number]]
+            captions += [word for table in tables for word in table["keywords"][number]]
         # The same word may be the name in two languages: one alternative, not two.
         return [caption for caption in dict.fromkeys(captions) if caption is not None]
 

@@ -102,8 +102,10 @@ class ImageView:
         self.background, self.random_background = _BACKGROUNDS[background], random_background
         self.fit, self.max_pixels = fit, max_pixels
         self.resample = Image.Resampling[interpolation.upper()]
-        self.scale = np.float32(1) / (np.asarray(std, np.float32) * 255)
-        self.offset = -np.asarray(mean, np.float32) / np.asarray(std, np.float32)
+        # One number per value of a row of pixels: NumPy is slow where the last axis has length 3.
+        scale = np.float32(1) / (np.asarray(std, np.float32) * 255)
+        offset = -np.asarray(mean, np.float32) / np.asarray(std, np.float32)
+        self.scale, self.offset = np.tile(scale, self.width), np.tile(offset, self.width)
         self.shape, self.dtype = (self.height, self.width, 3), np.dtype(np.float32)
         self.cache_decoded = cache_decoded
         self._reset_cache()
@@ -132,14 +134,14 @@ class ImageView:
             region = Region(*(a * b for a, b in zip(region, (fx, fy, fx, fy), strict=True)))
         degrees = (2 * u[7] - 1) * self.rotate if train else 0.0
         image = resample(image, region, degrees, (self.width, self.height), self.resample, behind)
+        if train and u[8] < self.flip:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         x = np.asarray(image, np.float32)
         if train:
             x = self._colour(x, u[9:])
-            if u[8] < self.flip:
-                x = x[:, ::-1]
-        x = x * self.scale
+        x = x.reshape(self.height, -1) * self.scale
         x += self.offset
-        return x
+        return x.reshape(self.shape)
 
     def _region(self, size: tuple[int, int], u: list[float] | None) -> Region:
         """What part of a picture of `size` (width, height) to show."""
@@ -169,6 +171,7 @@ class ImageView:
         )
         if not grey and not jitter:
             return x
+        x = x.reshape(-1, 3)
         matrix, shift = np.eye(3, dtype=np.float32), np.float32(0)
         if jitter:
             bright, contrast, saturation = (
@@ -177,16 +180,17 @@ class ImageView:
                     u[2:5], (self.brightness, self.contrast, self.saturation), strict=True
                 )
             )
-            middle = bright * float(x.mean((0, 1)) @ _GREY)
+            mean = np.full(len(x), 1 / len(x), np.float32) @ x
+            middle = bright * float(mean @ _GREY)
             shift = np.float32((1 - contrast) * middle)
             matrix = saturate(np.float32(saturation)) * np.float32(bright * contrast)
             if self.hue:
                 matrix = matrix @ turn_hue((2 * u[5] - 1) * self.hue)
         if grey:
             matrix = matrix @ saturate(np.float32(0))
-        x = x.reshape(-1, 3) @ matrix
+        x = x @ matrix
         x += shift  # the same for all channels, so that it passes saturation and hue unchanged
-        return np.clip(x, 0, 255, out=x).reshape(self.shape)
+        return np.clip(x, 0, 255, out=x)
 
     def _reset_cache(self) -> None:
         self._cache: dict[bytes, Image.Image] = {}

@@ -1,6 +1,6 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
-from mmjax.data.pipeline import Batches, TrainData, bad_examples, eval_items
+from mmjax.data.pipeline import Batches, TrainData, WorkerDied, bad_examples
 from mmjax.data.report import BadRows
 from mmjax.data.sources import SOURCES, BadExample, Record, Source, SourceError
 from mmjax.data.tokenizers import TOKENIZERS, Tokenizer
@@ -19,7 +19,7 @@ __all__ = [
     "Tokenizer",
     "TrainData",
     "View",
+    "WorkerDied",
     "bad_examples",
-    "eval_items",
     "render",
 ]

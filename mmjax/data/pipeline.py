@@ -13,11 +13,16 @@ So the only position to save is k, and it is right on any number of processes.
 
 from __future__ import annotations
 
+import math
+import multiprocessing
 import os
+import re
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import grain
 import numpy as np
@@ -50,18 +55,21 @@ class TrainData:
       workers: processes that make batches; 0 makes them in threads of this process.
       prefetch: batches made ahead.
       on_error: what an example that cannot be used does. 'skip': its bad modality is absent from
-        the row and is counted in `report`; no other example takes its place. 'fail': BadExample.
-      report: takes the bad rows.
+        the row (all of them where the source could not read the record) and is counted in `report`;
+        no other example takes its place. 'fail': BadExample.
+      report: takes the bad rows, of which those that the sources left out from the start are the
+        same on every process, and go to the report of process 0.
 
     Attributes:
       steps_per_epoch: global batches in which a source is seen once; for a mixture, the number of
         all its examples over B.
       id_limit: all ids are below it.
+      shares: {name: its part of the rows}, which sum to 1.
       report: the bad rows so far.
 
     Raises:
       ValueError: for a batch larger than the source, or not divisible by the processes; for a view
-        of a field that no source has.
+        of a field that no source has; for weights that are not one positive number for each source.
     """
 
     def __init__(
@@ -86,13 +94,16 @@ class TrainData:
             raise ValueError(
                 f"batch_size={batch_size} cannot be divided among {process_count} processes"
             )
+        if workers < 0 or prefetch < 1:
+            raise ValueError(f"workers={workers} must be at least 0 and prefetch={prefetch} 1")
         _check_fields(sources, views)
         self.sources, self.views = sources, dict(sorted(views.items()))
         self.batch_size, self.local_batch_size = batch_size, batch_size // process_count
         self.workers, self.prefetch, self.on_error = workers, prefetch, on_error
         self.report = report if report is not None else BadRows()
-        for part in sources.values():
-            self.report.extend(getattr(part, "bad", ()))
+        if process_index == 0:
+            for part in sources.values():
+                self.report.note(getattr(part, "bad", ()))
 
         streams, offset = [], 0
         for name, part in sources.items():
@@ -103,9 +114,10 @@ class TrainData:
         if offset > np.iinfo(np.int32).max:
             raise ValueError(f"{offset:,} ids are more than fit in 32 bits")
         self.id_limit = offset
+        self.shares = _shares(sources, weights)
         order = streams[0]
         if len(sources) > 1:
-            order = grain.MapDataset.mix(streams, _weights(sources, weights))
+            order = grain.MapDataset.mix(streams, list(self.shares.values()))
         may_lack = {m for part in sources.values() for m in _may_lack(part, self.views)}
         self.maybe_absent = tuple(
             m
@@ -140,17 +152,27 @@ class TrainData:
         """
         return self._batches[step][0]
 
+    def describe(self) -> str:
+        """One phrase for the header of a run: what each source holds."""
+        parts = []
+        for name, part in self.sources.items():
+            share = f"{name} ({self.shares[name]:.0%}): " if len(self.sources) > 1 else ""
+            parts.append(share + part.describe())
+        return "; ".join(parts)
+
     def iter_from(self, step: int) -> Batches:
-        """Iterates over this process' blocks of global batches step, step + 1, ... without end."""
+        """Iterates over this process' blocks of global batches step, step + 1, ... without end.
+
+        Making them begins at once, so that the first are there when the model has compiled.
+        """
         return Batches(self._batches[step:], self.report, self.workers, self.prefetch)
 
     def check(self) -> BadRows:
-        """Decodes every field of every example once, and returns the bad ones; counts them, too."""
+        """Reads and renders every example once, and returns the bad ones."""
         found = BadRows()
         for part in self.sources.values():
-            found.extend(bad_examples(part, self.views))
-        for key, field, reason in found.counts:
-            self.report.add(BadExample(key, field, reason))
+            found.note(getattr(part, "bad", ()))
+            found.note(bad_examples(part, self.views))
         return found
 
 
@@ -167,13 +189,14 @@ class Batches:
             # A worker makes its batches one after the other; the workers take turns.
             ahead = max(1, prefetch // workers)
             rows = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
-            rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead))
+            rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), _start_worker)
         else:
             threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
             rows = batches.to_iter_dataset(
                 grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
             )
         self._iterator = iter(rows)
+        self._iterator.start_prefetch()
 
     def __iter__(self) -> Batches:
         return self
@@ -183,9 +206,16 @@ class Batches:
 
         Raises:
           BadExample: for a bad row, with on_error='fail'.
+          WorkerDied: if a worker process ended.
         """
         start = time.perf_counter()
-        batch, bad = next(self._iterator)
+        try:
+            batch, bad = next(self._iterator)
+        except RuntimeError as error:  # of grain, which has no name of its own for it
+            ended = re.search(r"terminated unexpectedly with exit code (-?\d+)", str(error))
+            if not ended:
+                raise
+            raise WorkerDied(int(ended[1])) from error
         self.waited += time.perf_counter() - start
         for key, field, reason in bad:
             self._report.add(BadExample(key, field, reason))
@@ -196,45 +226,36 @@ class Batches:
         self._iterator.close()
 
 
-class Item(NamedTuple):
-    """One value to evaluate: the id, key and label of its record, and one of its alternatives."""
+class WorkerDied(RuntimeError):
+    """A process that makes batches ended by itself; the message says by what."""
 
-    id: int
-    key: str
-    value: Any
-    record: Record
+    def __init__(self, exit_code: int):
+        how = f"with exit code {exit_code}"
+        if exit_code < 0:
+            how = f"by signal {-exit_code} ({signal.Signals(-exit_code).name})"
+        advice = {
+            -signal.SIGKILL: "; that is how a machine out of memory ends processes, so try fewer "
+            "data.workers or a smaller data.prefetch",
+            -signal.SIGBUS: "; batches pass through /dev/shm, which is perhaps too small, so make "
+            "it larger or set data.workers to 0",
+        }
+        super().__init__(f"a worker process of the data ended {how}{advice.get(exit_code, '')}")
 
 
-def eval_items(
-    source: Source,
-    modality: str,
-    alternatives: Literal["first", "all"] = "first",
-    report: BadRows | None = None,
-) -> Iterator[Item]:
-    """The values of one modality in the order of the source.
+def _start_worker(index: int, count: int) -> None:
+    """What a worker process does first."""
+    del index, count
+    # Ctrl-C and a scheduler's SIGTERM go to all processes. The training process decides what they
+    # mean: it may need batches until it has saved.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A worker is told to stop by its parent, which cannot tell it anything when it was killed.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
-    Args:
-      source: of the records; those that lack the modality are passed over.
-      modality: a field.
-      alternatives: the first of several values (captions, pictures), or all of them in turn, as
-        items of one id.
-      report: takes examples that cannot be read, which then give no item; without it they raise
-        BadExample.
-    """
-    for index in range(len(source)):
-        try:
-            record = source[index]
-        except BadExample as error:
-            if report is None:
-                raise
-            report.add(error)
-            continue
-        value = record.get(modality)
-        if value is None:
-            continue
-        values = value if isinstance(value, list | tuple) else [value]
-        for value in values[:1] if alternatives == "first" else values:
-            yield Item(record["id"], record["key"], value, record)
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExample]:
@@ -269,7 +290,8 @@ class _Rows:
         except BadExample as error:
             if self.on_error == "fail":
                 raise
-            return self.offset + min(index, self.limit - 1), error
+            id_of = getattr(self.source, "id_of", int)
+            return self.offset + id_of(index), error
         if not 0 <= record["id"] < self.limit:
             raise ValueError(
                 f"{record['key']}: the id {record['id']} is not below {self.limit}; a source whose "
@@ -342,13 +364,15 @@ def _seed(seed: int, *names: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def _weights(sources: Mapping[str, Source], weights: Mapping[str, float] | None) -> list[float]:
+def _shares(sources: Mapping[str, Source], weights: Mapping[str, float] | None) -> dict[str, float]:
     weights = dict.fromkeys(sources, 1.0) if weights is None else weights
-    if set(weights) != set(sources) or min(weights.values()) <= 0:
+    good = set(weights) == set(sources)
+    if not good or not all(0 < weight < math.inf for weight in weights.values()):
         raise ValueError(
             f"weights={dict(weights)} should give a number above 0 for each of {sorted(sources)}"
         )
-    return [weights[name] for name in sources]
+    total = sum(weights.values())
+    return {name: weights[name] / total for name in sources}
 
 
 def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> None:

@@ -28,12 +28,15 @@ class BadRows:
         self.trouble: str | None = None  # why the file could not be written
         self._lock = threading.Lock()
         if self.path is not None and self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+            for line in text.split("\n"):
                 try:
                     row = json.loads(line)
                     self.counts[row["key"], row["field"], row["reason"]] = int(row["count"])
                 except (ValueError, KeyError, TypeError):
                     continue  # the last line of a run that was killed while it wrote
+            if text and not text.endswith("\n"):
+                self._write(list(self.counts), "w")
 
     def add(self, error: BadExample) -> None:
         """Counts one more meeting with a bad example."""
@@ -43,9 +46,16 @@ class BadRows:
             if self.counts[row] == 1:
                 self._write([row], "a")
 
-    def extend(self, errors: Iterable[BadExample]) -> None:
-        for error in errors:
-            self.add(error)
+    def note(self, errors: Iterable[BadExample]) -> None:
+        """Takes errors that are known once and for all; a resumed run counts them no second time.
+
+        One write for all of them: a table may have a million bad rows.
+        """
+        with self._lock:
+            rows = [(error.key, error.field, error.reason) for error in errors]
+            new = [row for row in dict.fromkeys(rows) if row not in self.counts]
+            self.counts.update(dict.fromkeys(new, 1))
+            self._write(new, "a")
 
     def __len__(self) -> int:
         """Number of different bad examples."""
@@ -69,11 +79,10 @@ class BadRows:
     def close(self) -> None:
         """Writes the file anew with the final counts."""
         with self._lock:
-            if self.counts:
-                self._write(list(self.counts), "w")
+            self._write(list(self.counts), "w")
 
     def _write(self, rows: list[tuple[str, str, str]], mode: str) -> None:
-        if self.path is None:
+        if self.path is None or not rows:
             return
         lines = [
             json.dumps({"key": key, "field": field, "reason": reason,

@@ -38,6 +38,15 @@ class Source(Protocol):
     concept); training picks one at random and evaluation takes the first. A record may lack a
     modality, and may carry labels such as ``'group'``. An image is encoded bytes or a uint8 array
     [height, width, 3 or 4]; a text is a str.
+
+    Attributes:
+        modalities: the fields that records have and a view can use.
+
+    A source may have these, too:
+        may_lack: the modalities that a record may be without; none by default.
+        id_limit: all ids are below it; its length by default.
+        id_of: ``(index) -> id`` of a record that cannot be read; the index by default.
+        bad: the rows that it left out from the start, as BadExample.
     """
 
     modalities: tuple[str, ...]
@@ -45,3 +54,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Record: ...
+
+    def describe(self) -> str:
+        """One phrase for the header of a run."""
+        ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mmjax.data.sources.base import BadExample, Record
 from mmjax.data.sources.user_files import SourceError
 
@@ -154,7 +156,7 @@ def _follow(example: Any, path: str) -> Any:
 
 def _plain(value: Any) -> Any:
     """Object arrays and ragged lists of TFDS as plain lists, 0-d arrays as their value."""
-    if getattr(value, "dtype", None) == object:
+    if isinstance(value, np.ndarray) and value.dtype.hasobject:
         return value.item() if value.ndim == 0 else list(value)
     if isinstance(value, tuple):
         return list(value)

@@ -65,6 +65,9 @@ class FileSource:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def id_of(self, index: int) -> int:
+        return self.entries[index].id
+
     def __getitem__(self, index: int) -> Record:
         entry = self.entries[index]
         record: Record = {"id": entry.id, "key": entry.key, **entry.labels}

@@ -95,6 +95,9 @@ class WebDatasetSource:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def id_of(self, index: int) -> int:
+        return self.samples[index].id
+
     def __getitem__(self, index: int) -> Record:
         sample = self.samples[index]
         return {

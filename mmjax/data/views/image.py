@@ -12,6 +12,7 @@ from PIL import Image
 from mmjax.data.views.base import pick
 from mmjax.data.views.decode import Picture
 
+_EYE = np.eye(3, dtype=np.float32)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
 _BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
 _CACHE_PIXELS = 128 * 128  # larger pictures are not kept
@@ -172,7 +173,7 @@ class ImageView:
         if not grey and not jitter:
             return x
         x = x.reshape(-1, 3)
-        matrix, shift = np.eye(3, dtype=np.float32), np.float32(0)
+        matrix, shift = _EYE, np.float32(0)
         if jitter:
             bright, contrast, saturation = (
                 max(0.0, 1 + (2 * v - 1) * most)
@@ -247,7 +248,7 @@ def resample(image: Image.Image, region: Region, degrees: float, size: tuple[int
 
 def saturate(factor: np.float32) -> np.ndarray:
     """The matrix, for rows of RGB, between grey (0) and the colour itself (1): f32[3, 3]."""
-    return factor * np.eye(3, dtype=np.float32) + (1 - factor) * _GREY[:, None]
+    return factor * _EYE + (1 - factor) * _GREY[:, None]
 
 
 def turn_hue(turns: float) -> np.ndarray:

@@ -44,12 +44,15 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
     or wrong data) or 1 (something failed on the way), without a trace.
     """
     # Imported here, so that `--help` of a command does not wait for jax.
-    from mmjax.data import DataError
+    from mmjax.data import BadExample, SourceError
     from mmjax.encoders import EncoderError
+    from mmjax.objectives import TermError
     from mmjax.parallel.pairwise import PairwiseError
     from mmjax.train.trainer import NonFiniteLoss
 
-    wrong = (config_lib.ConfigError, DataError, EncoderError, PairwiseError)
+    wrong = (
+        config_lib.ConfigError, SourceError, BadExample, EncoderError, TermError, PairwiseError,
+    )  # fmt: skip
     failed = (CheckpointError, NonFiniteLoss, OSError)
     found: dict = {}
 

@@ -351,21 +351,31 @@ def check(
 
 
 def build(registry: Mapping[str, Callable], spec: Mapping, **provided: Any) -> Any:
-    """Constructs the component of a checked spec; `provided` that it does not take are left out."""
+    """Constructs the component of a checked spec; `provided` that it does not take are left out.
+
+    Raises:
+      ConfigError: when the constructor refuses the options.
+    """
     make = registry[spec["type"]]
-    takes = inspect.signature(make).parameters
+    takes = signature(make)
     options = {key: value for key, value in plain(spec).items() if key != "type"}
-    return make(**options, **{key: value for key, value in provided.items() if key in takes})
+    try:
+        return make(**options, **{key: value for key, value in provided.items() if key in takes})
+    except ValueError as error:
+        raise ConfigError(f"{spec['type']}: {error}") from error
 
 
 def signature(make: Callable) -> dict[str, tuple[Any, Any]]:
     """The keyword arguments of a constructor, name -> (annotation, default)."""
+    # Of `__init__` itself: a class whose metaclass defines `__call__`, such as an NNX module, shows
+    # the signature of that.
     function = make.__init__ if inspect.isclass(make) else make
     hints = typing.get_type_hints(function)
     return {
         name: (hints.get(name, Any), parameter.default)
-        for name, parameter in inspect.signature(make).parameters.items()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "self"
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
 
 

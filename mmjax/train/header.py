@@ -3,16 +3,16 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 
+from mmjax.data import TrainData
 from mmjax.train.state import Plan
 from mmjax.train.step import parameter_counts
 
 
 def lines(
-    config: Mapping, mesh: jax.sharding.Mesh, plan: Plan, data: Any, folder: Path
+    config: Mapping, mesh: jax.sharding.Mesh, plan: Plan, data: TrainData, folder: Path
 ) -> list[str]:
     """The header: recipe, devices, towers, batch, and the loss that chance would give."""
     device = mesh.devices.flat[0]
@@ -33,10 +33,10 @@ def lines(
             f"{counts['all']:,}: {towers}, objectives {counts.get('objectives', 0):,}"
             + (f"; {counts['trained']:,} train" if counts["trained"] < counts["all"] else ""),
         ),
-        ("data", f"{len(data):,} examples: {data.describe()}"),
+        ("data", "; ".join(source.describe() for source in data.sources.values())),
         (
             "training",
-            f"{steps:,} steps of {batch:,} = {steps * batch / max(len(data), 1):.1f} passes",
+            f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} passes",
         ),
         ("chance", f"a contrastive loss of ln({batch}) = {math.log(batch):.3f} is chance"),
     ]

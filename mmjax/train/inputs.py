@@ -8,8 +8,7 @@ import jax
 
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
-from mmjax.data import SOURCES, TOKENIZERS, VIEWS
-from mmjax.data.pipeline import TrainData
+from mmjax.data import SOURCES, TOKENIZERS, VIEWS, BadRows, TrainData
 
 
 def views(config: Mapping) -> dict[str, Any]:
@@ -40,29 +39,31 @@ def train_data(config: Mapping, folder: Path | None) -> TrainData:
       ConfigError: when the source cannot fill a batch, or the processes do not divide it.
     """
     section = config["data"]
-    if "type" in section["source"]:
-        sources: Any = source(section["source"])
-        weights = None
-    else:
-        sources, weights = [], []
-        for spec in section["source"].values():
-            sources.append(source({k: v for k, v in spec.items() if k != "weight"}))
-            weights.append(spec["weight"])
+    specs = section["source"]
+    if "type" in specs:
+        specs = {specs["type"]: specs}
     if section["batch_size"] % jax.process_count():
         raise ConfigError(
             f"data.batch_size={section['batch_size']} does not divide over "
             f"{jax.process_count()} processes: choose a multiple"
         )
-    return TrainData(
-        sources,
-        views(config),
-        weights=weights,
-        batch_size=section["batch_size"],
-        seed=config["seed"],
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-        workers=section["workers"],
-        prefetch=section["prefetch"],
-        on_error=section["on_error"],
-        report=None if folder is None else folder / "bad_rows.jsonl",
-    )
+    sources = {
+        name: source({k: v for k, v in spec.items() if k != "weight"})
+        for name, spec in specs.items()
+    }
+    try:
+        return TrainData(
+            sources,
+            views(config),
+            weights={name: spec.get("weight", 1.0) for name, spec in specs.items()},
+            batch_size=section["batch_size"],
+            seed=config["seed"],
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            workers=section["workers"],
+            prefetch=section["prefetch"],
+            on_error=section["on_error"],
+            report=BadRows(None if folder is None else folder / "bad_rows.jsonl"),
+        )
+    except ValueError as error:
+        raise ConfigError(f"data: {error}") from error

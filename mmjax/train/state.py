@@ -71,7 +71,7 @@ def compute_dtype(name: str) -> jnp.dtype:
 
 
 def _make_system(config: Mapping, dtype: jnp.dtype, seed: int | jax.Array) -> System:
-    return System(config, dtype=dtype, rngs=nnx.Rngs(seed))
+    return System(config, dtype=dtype, rngs=nnx.Rngs(jax.random.key(seed)))
 
 
 def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:

@@ -1,15 +1,16 @@
 """One update, the only train step: embed the batch, sum the terms, differentiate, apply."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from mmjax.model.system import Definition, System
 from mmjax.objectives import Context
-from mmjax.parallel import pairwise
+from mmjax.parallel import microbatch, pairwise
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train.state import Plan, State
 
@@ -35,21 +36,31 @@ def make(
     steps, decay = config["steps"], config["model"]["ema"]
     pairs = loss_plan(config, mesh)
 
-    def loss(params, constants, batch, key, progress):
-        system = plan.definition.merge({**constants, **params})
-        towers_key, terms_key = jax.random.split(key)
-        outputs = system.embed(batch, train=True, key=towers_key)
-        context = Context(plan=pairs, progress=progress, rng=terms_key)
-        value, metrics = system.objectives(outputs, batch, context)
-        arrays = plan.definition.arrays(system)
-        updated = {path: arrays[path] for path in constants}
-        return value, (metrics, updated)
-
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
-        (_, (metrics, constants)), gradient = jax.value_and_grad(loss, has_aux=True)(
-            state.params, state.constants, batch, key, progress
+        context = Context(plan=pairs, progress=progress, rng=terms_key)
+
+        def embed(params, constants, batch, keys):
+            system = plan.definition.merge({**constants, **params})
+            outputs = system.embed(batch, train=True, key=keys)
+            return outputs, _variables(system, constants)
+
+        def reduce(params, constants, outputs):
+            system = plan.definition.merge({**constants, **params})
+            value, metrics = system.objectives(outputs, batch, context)
+            return value, (metrics, _variables(system, constants))
+
+        (_, (metrics, constants)), gradient = microbatch.value_and_grad(
+            embed,
+            reduce,
+            state.params,
+            state.constants,
+            batch,
+            microbatch.row_keys(towers_key, len(batch["id"])),
+            microbatches=config["microbatches"],
+            mesh=mesh,
         )
         updates, moments = plan.transformation.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -77,6 +88,11 @@ def make(
         return new, {name: jnp.asarray(v, jnp.float32) for name, v in metrics.items()}
 
     return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+
+
+def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:
+    arrays = Definition.arrays(system)
+    return {path: arrays[path] for path in paths}
 
 
 def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

@@ -5,12 +5,12 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
 from mmjax.checkpoints.store import Store
+from mmjax.data import Batches
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import header, inputs
@@ -81,10 +81,11 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         steps = config["steps"]
         writer = MetricWriter(workdir.path, start, write=first)
         progress = Progress(steps, start, show=first and not quiet)
-        watch = _Watch(start, config["data"]["batch_size"])
+        batches = data.iter_from(start)
+        watch = _Watch(start, config["data"]["batch_size"], batches)
         results: dict[str, float] = {}
         try:
-            for k, batch, ids in _on_device(data, start, steps, mesh, watch):
+            for k, batch, ids in _on_device(batches, start, steps, mesh):
                 state, metrics = train_step(state, batch)
                 watch.finished(k, metrics, ids)
                 done = k + 1
@@ -118,12 +119,13 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         finally:
             progress.close()
             writer.close()
-            data.close()
+            batches.close()
         store.close()
 
         # What a person reads.
-        for line in data.summary():
-            logger.info(line)
+        data.report.close()
+        if len(data.report):
+            logger.info(data.report.summary())
         summary = {**results, "seconds": round(time.monotonic() - begin, 1), "step": steps}
         if first:
             model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
@@ -150,15 +152,13 @@ def _agree(received: int | None, step: int, every: int) -> bool:
 
 
 def _on_device(
-    data: Any, start: int, steps: int, mesh: jax.sharding.Mesh, watch: "_Watch"
+    batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh
 ) -> Iterator[tuple[int, dict[str, jax.Array], np.ndarray]]:
     """Batches from `start`, one of them copied to the devices while another is used."""
-    batches = data.iter_from(start)
     ahead: list[tuple[dict[str, jax.Array], np.ndarray]] = []
     for k in range(start, steps):
         while len(ahead) < min(2, steps - k):
-            with watch.waiting():
-                rows = next(batches)
+            rows = next(batches)
             ahead.append((mesh_lib.to_device(rows, mesh), rows["id"]))
         batch, ids = ahead.pop(0)
         yield k, batch, ids
@@ -171,22 +171,12 @@ class _Watch:
     idle for the sake of a log line, and a run stops at most one step after a number went bad.
     """
 
-    def __init__(self, step: int, batch_size: int):
+    def __init__(self, step: int, batch_size: int, batches: Batches):
         self._pending: list[tuple[int, Mapping[str, jax.Array], np.ndarray]] = []
         self._read: list[dict[str, float]] = []
-        self._batch_size = batch_size
-        self._step = step
-        self._waited = 0.0
+        self._batch_size, self._batches = batch_size, batches
+        self._step, self._waited = step, 0.0
         self._since = time.monotonic()
-
-    def waiting(self) -> "_Watch":
-        return self
-
-    def __enter__(self) -> None:
-        self._wait_began = time.monotonic()
-
-    def __exit__(self, *_: Any) -> None:
-        self._waited += time.monotonic() - self._wait_began
 
     def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: np.ndarray) -> None:
         """Takes the metrics of step k, just dispatched, and reads those of the step before."""
@@ -222,9 +212,9 @@ class _Watch:
         row = {name: float(np.mean([values[name] for values in self._read])) for name in names}
         row["learning_rate"] = names["learning_rate"]
         row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
-        row["data_wait_share"] = min(self._waited / seconds, 1.0)
+        row["data_wait_share"] = min((self._batches.waited - self._waited) / seconds, 1.0)
         self._read, self._step = [], step
-        self._waited, self._since = 0.0, now
+        self._waited, self._since = self._batches.waited, now
         return row
 
     def pause(self) -> None:

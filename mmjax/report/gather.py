@@ -1,4 +1,4 @@
-"""What the page shows of a model on a set: a heat map, a 2-D picture, and galleries of answers.
+"""What the page shows of a model on a set: a heat map, a 2-D picture, cosines, and galleries.
 
 All of it is small and goes into one file, `report_data.npz`, so that the page can be written again
 without the model or the data.
@@ -11,14 +11,16 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
-from PIL import Image
 
 from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.report.thumbnails import Thumbnails
 
 FILE = "report_data.npz"
-THUMBNAIL = 96  # pixels of the longer side
+SAMPLE = 2000  # pairs that cosines, ranks and the plane are taken from, at most
+COSINE_BINS = 60
 
 
 def gather(
@@ -30,87 +32,97 @@ def gather(
     pair: tuple[str, str] | None = None,
     heat_map_pairs: int = 48,
     points: int = 250,
-    queries: int = 8,
+    queries: int = 4,
     answers: int = 5,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Collects the page's pictures of a model, and writes them to `report_data.npz`.
 
-    In a run of several processes every one has to call it, since embedding is a joint computation.
-    What is shown is drawn at random with a fixed seed, not picked by how well it looks.
+    In a run of several processes every one has to call it, since embedding is a joint computation;
+    the first one writes. What is shown is drawn at random with a fixed seed, not picked by how well
+    it looks.
 
     Args:
       model: the model.
       data: the set to show.
-      folder: of the run; None writes nothing (processes other than the first).
+      folder: of the run; None writes nothing.
       name: of the set, for the page.
       pair: two modalities; None takes the first two that both the model and the data have.
       heat_map_pairs: pairs of the heat map.
       points: pairs of the 2-D picture.
-      queries, answers: of each gallery.
+      queries: of each part of a gallery (right, wrong, worst).
+      answers: shown for each query.
       seed: of the draws.
 
     Returns:
       What was written, see `read`.
-
-    Raises:
-      ValueError: if there are no two modalities, or no record has both.
     """
-    if pair is None:
-        both = [m for m in data.modalities if m in model.modalities][:2]
-        if len(both) < 2:
-            raise ValueError(
-                f"the page shows pairs, but model and data share only {', '.join(both) or 'no'} "
-                "modality"
-            )
-        pair = (both[0], both[1])
+    both = tuple(m for m in data.modalities if m in model.modalities)
+    pair = pair or both[:2]
+    if len(pair) < 2 or not set(pair) <= set(both):
+        missing = (
+            f"The model and the set {name!r} have {', '.join(both) or 'no modality'} in common, "
+            "and a picture of pairs needs two modalities."
+        )
+        return _write(folder, {}, {"name": name, "missing": missing})
     embedded = embed(model, data, pair)
     first, second = (embedded[m] for m in pair)
     _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
     if not len(a):
-        raise ValueError(f"no record of the data has both {pair[0]!r} and {pair[1]!r}")
+        missing = f"No record of the set {name!r} has both {pair[0]} and {pair[1]}."
+        return _write(folder, {}, {"name": name, "missing": missing})
+
     # Two records of one concept would put right answers off the diagonal of the heat map.
     _, distinct = np.unique(first.ids[a], return_index=True)
-    drawn = np.random.default_rng(seed).permutation(np.sort(distinct))
-
-    heat = drawn[:heat_map_pairs]
-    shown = drawn[:points]
-    projected, explained = principal_plane(first.unit[a], second.unit[b])
+    drawn = np.random.default_rng(seed).permutation(np.sort(distinct))[:SAMPLE]
+    x, y = first.unit[a[drawn]], second.unit[b[drawn]]
+    projected, explained = principal_plane(x, y)
+    order = like_beside_like(x[:heat_map_pairs] + y[:heat_map_pairs])
     arrays = {
-        "similarity": first.unit[a[heat]] @ second.unit[b[heat]].T,
-        "points": np.stack([part[shown] for part in projected]),
+        "similarity": x[order] @ y[order].T,
+        "points": np.stack([part[:points] for part in projected]),
+        "centroids": np.stack([part.mean(axis=0) for part in projected]),
         "explained": explained,
+        **cosines(x, y),
     }
-    pictures = _Pictures()
+    thumbnails = Thumbnails()
     galleries = [
-        _gallery(first, second, a[drawn[:queries]], answers, pictures),
-        _gallery(second, first, b[drawn[:queries]], answers, pictures),
+        _gallery(first, second, a[drawn], queries, answers, thumbnails),
+        _gallery(second, first, b[drawn], queries, answers, thumbnails),
     ]
-    arrays |= {f"picture/{n}": np.frombuffer(png, np.uint8) for n, png in pictures.png.items()}
+    arrays |= {f"picture/{n}": np.frombuffer(file, np.uint8) for n, file in thumbnails.files()}
     description = {
         "name": name,
         "pair": list(pair),
         "pairs": len(a),
+        "dimensions": int(x.shape[1]),
+        "centroid_distance": float(
+            np.linalg.norm(first.unit[a].mean(0, np.float64) - second.unit[b].mean(0, np.float64))
+        ),
         "galleries": galleries,
     }
-    if folder is not None:
-        _write(Path(folder) / FILE, arrays, description)
-    return {**arrays, **description}
+    return _write(folder, arrays, description)
 
 
 def read(folder: str | Path) -> dict[str, Any] | None:
     """What `gather` wrote into a run's folder, or None if there is none.
 
     Returns:
-      similarity f32[n,n]: cosines of n pairs.
+      Either `name` and `missing`, a sentence that says why nothing could be shown, or:
+      similarity f32[n,n]: cosines of n pairs, like ones beside each other.
       points f64[2,M,2]: both modalities of M pairs on the plane of the first two principal
         components of both together.
+      centroids f64[2,2]: the centre of each modality on that plane.
       explained f64[2]: shares of the variance of these components.
-      picture/<n> u8[bytes]: PNG files.
-      name, pair, pairs: of the set, its two modalities, and how many pairs it has.
-      galleries: for both directions `{query, answer, size, queries}`; each query is
-        `{item, rank, answers}`, rank being the place of its best right answer; each answer is
-        `{item, score, right}`; each item is `{key}` with `text` or `picture` (an n) if it is one.
+      edges f64[k+1], positive f64[k], negative f64[k]: shares of the cosines of pairs, and of items
+        that are no pair, in k bins.
+      picture/<n> u8[bytes]: image files.
+      name, pair, pairs, dimensions, centroid_distance: the set, its two modalities, how many pairs
+        it has, the length of an embedding and the distance of the centres in that space.
+      galleries: for both directions `{query, answer, size, asked, right, parts}`: of `asked` queries
+        `right` had a right answer in the first place; parts `right`, `wrong` and `worst` are lists
+        of `{item, rank, answers, best}`, rank being the place of its best right answer `best`. An
+        answer is `{item, score, right}`, an item `{key}` with `text`, or `picture` (an n).
 
     Raises:
       ValueError: if the file is damaged.
@@ -122,7 +134,7 @@ def read(folder: str | Path) -> dict[str, Any] | None:
         with np.load(path, allow_pickle=False) as archive:
             content = {key: archive[key] for key in archive.files}
         return content | json.loads(content.pop("description").tobytes().decode())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it or evaluate again") from error
 
 
@@ -150,82 +162,95 @@ def principal_plane(
     return (plane[: len(x)], plane[len(x) :]), explained
 
 
+def like_beside_like(x: np.ndarray) -> np.ndarray:
+    """An order i64[N] of the rows of f[N,D] in which each one is followed by the most like it."""
+    x = x / np.linalg.norm(x, axis=1, keepdims=True).clip(1e-12)
+    order, left = [0], np.ones(len(x), bool)
+    left[0] = False
+    while left.any():
+        likeness = np.where(left, x @ x[order[-1]], -np.inf)
+        order.append(int(likeness.argmax()))
+        left[order[-1]] = False
+    return np.array(order)
+
+
+def cosines(x: np.ndarray, y: np.ndarray, negatives: int = 500) -> dict[str, np.ndarray]:
+    """Histograms of the cosines of N pairs, and of items that are no pair; see `read`.
+
+    Args:
+      x, y: f32[N,D], unit rows; row i of both is a pair, and no other row is.
+      negatives: the cosines between non-pairs are those of so many rows of x to all of y.
+    """
+    pairs = np.einsum("nd,nd->n", x, y)
+    others = x[:negatives] @ y.T
+    others = others[~np.eye(*others.shape, dtype=bool)]
+    all_of_them = np.concatenate([pairs, others])
+    edges = np.linspace(all_of_them.min() - 1e-6, all_of_them.max() + 1e-6, COSINE_BINS + 1)
+    shares = {
+        name: np.histogram(values, edges)[0] / max(len(values), 1)
+        for name, values in (("positive", pairs), ("negative", others))
+    }
+    return {"edges": edges, **shares}
+
+
 def _gallery(
-    queries: Embedded, answers: Embedded, chosen: np.ndarray, count: int, pictures: "_Pictures"
+    queries: Embedded,
+    answers: Embedded,
+    drawn: np.ndarray,
+    count: int,
+    shown: int,
+    thumbnails: Thumbnails,
 ) -> dict[str, Any]:
-    """The first answers to some queries, of all answers there are."""
-    vectors, ids = queries.unit[chosen], queries.ids[chosen]
-    scores = np.asarray(tiles.scores(vectors, answers.unit))
-    best = ranking.best(ranking.rank(vectors, answers.unit, ids, answers.ids))
-    rows = []
-    for query, own, rank in zip(chosen, scores, ranking.expected_rank(best), strict=True):
-        found = [
-            {
-                "item": pictures.item(answers, place),
-                "score": float(own[place]),
-                "right": bool(answers.ids[place] == queries.ids[query]),
-            }
-            for place in np.argsort(-own, kind="stable")[:count]
-        ]
-        item = pictures.item(queries, query)
-        rows.append({"item": item, "rank": float(rank), "answers": found})
+    """Some queries of those drawn that were answered rightly, wrongly and worst."""
+    ranks = ranking.rank(queries.unit[drawn], answers.unit, queries.ids[drawn], answers.ids)
+    place = ranking.expected_rank(ranking.best(ranks))
+    right, wrong = np.flatnonzero(place == 1), np.flatnonzero(place > 1)
+    chosen = {"right": right[:count], "wrong": wrong[:count]}
+    rest = wrong[count:]
+    chosen["worst"] = rest[np.argsort(-place[rest], kind="stable")[:count]]
+
+    def answer(own: np.ndarray, position: int, query: int) -> dict[str, Any]:
+        return {
+            "item": thumbnails.item(answers, position),
+            "score": float(own[position]),
+            "right": bool(answers.ids[position] == queries.ids[query]),
+        }
+
+    def row(which: int) -> dict[str, Any]:
+        query = int(drawn[which])
+        own = np.asarray(tiles.scores(queries.unit[query][None], answers.unit))[0]
+        its = np.flatnonzero(answers.ids == queries.ids[query])
+        return {
+            "item": thumbnails.item(queries, query),
+            "rank": float(place[which]),
+            "answers": [
+                answer(own, int(position), query)
+                for position in np.argsort(-own, kind="stable")[:shown]
+            ],
+            "best": answer(own, int(its[own[its].argmax()]), query),
+        }
+
     return {
         "query": queries.modality,
         "answer": answers.modality,
         "size": len(answers),
-        "queries": rows,
+        "asked": len(drawn),
+        "right": len(right),
+        "parts": {part: [row(int(which)) for which in them] for part, them in chosen.items()},
     }
 
 
-class _Pictures:
-    """Thumbnails by number, each picture once."""
-
-    def __init__(self):
-        self.png: dict[int, bytes] = {}
-        self._numbers: dict[tuple, int] = {}
-
-    def item(self, items: Embedded, place: int) -> dict[str, Any]:
-        """How an item is shown: as text, as a picture, or, of other modalities, by its key."""
-        shown: dict[str, Any] = {"key": items.fields[place]["key"]}
-        raw = items.raw(place)
-        if isinstance(raw, str):
-            shown["text"] = raw
-            return shown
-        at = (items.modality, int(items.rows[place]), int(items.alternatives[place]))
-        if at not in self._numbers:
-            png = thumbnail(raw)
-            if png is None:
-                return shown
-            self._numbers[at] = len(self.png)
-            self.png[self._numbers[at]] = png
-        shown["picture"] = self._numbers[at]
-        return shown
-
-
-def thumbnail(raw: Any) -> bytes | None:
-    """A small PNG of encoded bytes or of a uint8 array [H,W,3 or 4]; None for anything else."""
-    if isinstance(raw, bytes):
-        try:
-            picture = Image.open(io.BytesIO(raw))
-            picture.load()
-        except OSError:  # bytes that are not of a picture: audio, say
-            return None
-    elif isinstance(raw, np.ndarray) and raw.dtype == np.uint8 and raw.ndim == 3:
-        picture = Image.fromarray(raw)
-    else:
-        return None
-    picture = picture.convert("RGBA")
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    white = Image.new("RGBA", picture.size, "white")
-    out = io.BytesIO()
-    Image.alpha_composite(white, picture).convert("RGB").save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray], description: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    text = json.dumps(description, ensure_ascii=False).encode()
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        np.savez_compressed(file, description=np.frombuffer(text, np.uint8), **arrays)
-    os.replace(part, path)
+def _write(
+    folder: str | Path | None, arrays: dict[str, np.ndarray], description: dict[str, Any]
+) -> dict[str, Any]:
+    """Writes the file, whole or not at all, in the first process; returns all that is in it."""
+    if folder is not None and jax.process_index() == 0:
+        path = Path(folder) / FILE
+        # ASCII only: a text with half a surrogate pair cannot be encoded in any other way.
+        text = np.frombuffer(json.dumps(description).encode(), np.uint8)
+        out = io.BytesIO()
+        np.savez_compressed(out, description=text, **arrays)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(out.getvalue())
+        os.replace(part, path)
+    return {**arrays, **description}

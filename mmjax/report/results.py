@@ -72,15 +72,15 @@ ZERO_SHOT_MEANING = (
 
 _GEOMETRY = {
     "centroid_distance": (
-        "gap between the modalities (0: none)",
+        "distance of the centres (0: no gap)",
         "Distance of the two centres of mass; 0 means no gap.",
     ),
     "linear_separability": (
-        "told apart by a plane (50 %: mixed)",
+        "told apart by a plane (50 %: no gap)",
         "How often a plane tells {first} from {second}; 100 % is two separate clouds, 50 % one.",
     ),
     "positive_cosine": (
-        "likeness of a pair (1: best)",
+        "cosine of a pair (1: best)",
         "Mean cosine of the two members of a pair; 1 is best.",
     ),
     "alignment": (
@@ -109,7 +109,7 @@ def plain(name: str) -> str:
 
 def percent(value: float) -> str:
     """0.4132 as `41.3 %`; small values keep two digits that mean something: `0.054 %`."""
-    if math.isnan(value):
+    if not math.isfinite(value):
         return "-"
     share = 100 * value
     if share == 0 or share >= 1:
@@ -118,8 +118,8 @@ def percent(value: float) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A count without, any other number with a few decimals; NaN as `-`."""
-    if math.isnan(value):
+    """A count without, any other number with a few decimals; NaN and infinity as `-`."""
+    if not math.isfinite(value):
         return "-"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
@@ -198,7 +198,8 @@ def geometry(metrics: Mapping[str, float]) -> list[Measure]:
     names = dict.fromkeys(m for values in sets.values() for m in values)
     known = [m for m in names if m.partition("/")[0] in _GEOMETRY]
     modalities = list(dict.fromkeys(m.partition("/")[2] for m in known if "/" in m))
-    first, second = [*modalities, "one modality", "the other"][:2]
+    # Which two a measure is about is known only if there are no more than two.
+    first, second = modalities if len(modalities) == 2 else ("one modality", "the other")
     rows = []
     for metric in sorted(known, key=lambda m: order.index(m.partition("/")[0])):
         base, _, modality = metric.partition("/")

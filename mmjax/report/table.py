@@ -1,5 +1,9 @@
-"""The table at the end of a run, in plain text, for someone who has not read the paper."""
+"""The table at the end of a run, in plain text, for someone who has not read the paper.
 
+It holds what a person asks first; every other number is in `summary.json` and on the page.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +16,7 @@ FILES = {
     "checkpoints": "the trained model",
     "bad_rows.jsonl": "examples that could not be read",
 }
+GAP = ("centroid_distance", "linear_separability", "positive_cosine")
 
 
 def summary_table(metrics: Mapping[str, float], folder: str | Path | None = None) -> str:
@@ -26,7 +31,7 @@ def summary_table(metrics: Mapping[str, float], folder: str | Path | None = None
       Lines of text; sections without numbers are left out.
     """
     metrics = results.numbers(metrics)
-    sections = [_retrieval(metrics), _zero_shot(metrics), _geometry(metrics)]
+    sections = [_retrieval(metrics), _zero_shot(metrics), _gap(metrics)]
     lines = [line for section in sections if section for line in ("", *section)]
     if not lines:
         lines = ["", "No evaluator ran, so there is nothing to show but the files."]
@@ -53,24 +58,27 @@ def _retrieval(metrics: Mapping[str, float]) -> list[str]:
     if not rows:
         return []
     ks = sorted({k for row in rows for k in row.recall})
-    head = ["set", "given -> find", *(f"R@{k}" for k in ks)]
-    head += ["median rank", "mAP", "among", "chance R@1"]
-    grid = [head]
+    # Chance is that of R@1, so it stands beside it.
+    recall = [head for k in ks for head in ([f"R@{k}", "by chance"] if k == 1 else [f"R@{k}"])]
+    grid = [["set", "given -> find", *recall, "median rank", "of"]]
     before = None
     for row in rows:
+        cells = []
+        for k in ks:
+            cells.append(results.percent(row.recall.get(k, math.nan)))
+            if k == 1:
+                cells.append(results.percent(row.chance))
         grid.append(
             [
                 "" if row.name == before else results.plain(row.name),
                 f"{row.query} -> {row.answer}",
-                *(results.percent(row.recall.get(k, float("nan"))) for k in ks),
+                *cells,
                 results.number(row.median_rank, 1),
-                results.number(row.mean_ap),
                 results.number(row.gallery),
-                results.percent(row.chance),
             ]
         )
         before = row.name
-    title = "Retrieval: is the right answer among the first k of all answers?"
+    title = "Retrieval: how often the right answer is first (R@1) or among the first k (R@k)"
     return [title, *_grid(grid, left=2)]
 
 
@@ -78,35 +86,42 @@ def _zero_shot(metrics: Mapping[str, float]) -> list[str]:
     rows = results.zero_shot(metrics)
     if not rows:
         return []
-    grid = [["set", "top-1", "top-5", "mean per class", "classes", "chance top-1"]]
+    grid = [["set", "top-1", "by chance", "top-5", "classes"]]
+    notes = []
     for row in rows:
+        if row.language:
+            continue
         grid.append(
             [
-                f"  in {row.language}" if row.language else results.plain(row.name),
+                results.plain(row.name),
                 results.percent(row.top_1),
-                results.percent(row.top_5),
-                results.percent(row.mean_per_class),
-                results.number(row.classes),
                 results.percent(row.chance),
+                results.percent(row.top_5),
+                results.number(row.classes),
             ]
         )
-    title = "Zero-shot: is the class named right, though no class label was ever trained on?"
-    return [title, *_grid(grid, left=1)]
+        own = [r for r in rows if r.name == row.name and r.language and not math.isnan(r.top_1)]
+        if len(own) > 1:
+            best, worst = max(own, key=lambda r: r.top_1), min(own, key=lambda r: r.top_1)
+            notes.append(
+                f"  {results.plain(row.name)} is the mean of {len(own)} languages: best "
+                f"{best.language} {results.percent(best.top_1)}, worst "
+                f"{worst.language} {results.percent(worst.top_1)} (top-1)"
+            )
+    title = "Zero-shot: how often the right class is named, though no class label was trained on"
+    return [title, *_grid(grid, left=1), *notes]
 
 
-def _geometry(metrics: Mapping[str, float]) -> list[str]:
-    rows = results.geometry(metrics)
+def _gap(metrics: Mapping[str, float]) -> list[str]:
+    rows = [row for row in results.geometry(metrics) if row.metric in GAP]
     if not rows:
         return []
     sets = list(dict.fromkeys(name for row in rows for name in row.values))
-    grid = [["measure", "in words", *map(results.plain, sets)]]
+    grid = [["in words", *map(results.plain, sets)]]
     for row in rows:
-        shown = [
-            results.geometry_value(row.metric, row.values.get(name, float("nan"))) for name in sets
-        ]
-        grid.append([row.metric, row.label, *shown])
-    title = "Geometry: how far apart are the modalities (the gap), and how do they fill the sphere?"
-    return [title, *_grid(grid, left=2)]
+        values = (row.values.get(name, math.nan) for name in sets)
+        grid.append([row.label, *(results.geometry_value(row.metric, value) for value in values)])
+    return ["Modality gap: how far apart the modalities lie", *_grid(grid, left=1)]
 
 
 def _files(metrics: Mapping[str, float], folder: str | Path | None) -> list[str]:
@@ -118,8 +133,7 @@ def _files(metrics: Mapping[str, float], folder: str | Path | None) -> list[str]
         return lines
     folder = Path(folder)
     known = [(name, words) for name, words in FILES.items() if (folder / name).exists()]
-    lines += ["", f"Files in {folder}"]
-    if known:
-        width = max(len(name) for name, _ in known)
-        lines += [f"  {name.ljust(width)}  {words}" for name, words in known]
+    lines += ["", f"Files in {folder}:"] if not known else [""]
+    width = max((len(words) for _, words in known), default=0)
+    lines += [f"  {words.ljust(width)}  {folder / name}" for name, words in known]
     return lines

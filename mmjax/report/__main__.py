@@ -1,0 +1,26 @@
+"""Writes the page of a run again, from the files in its folder, without model or data.
+
+python -m mmjax.report --workdir=runs/clip_uniform-...
+"""
+
+from absl import flags
+
+from mmjax import cli
+from mmjax.config import ConfigError
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
+
+
+def main(path: str | None, overrides: list[str]) -> None:
+    """Writes `report.html` into the folder."""
+    from mmjax.report import page
+
+    if path is not None or overrides:
+        raise ConfigError("the page is made of what is in the run's folder: leave out --config")
+    if WORKDIR.value is None:
+        raise ConfigError("which run? Give --workdir=runs/...")
+    print(page.write(WORKDIR.value))
+
+
+if __name__ == "__main__":
+    cli.run(main)

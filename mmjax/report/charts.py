@@ -1,0 +1,175 @@
+"""The curves of a page: which numbers share a figure, and what each is called."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from mmjax.report import plots, results
+
+History = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+class Chart(NamedTuple):
+    """A figure of the page.
+
+    Attributes:
+      title: what is drawn.
+      note: one sentence on how to read it, or empty.
+      legend: (name, number of the colour) of each curve; empty if there is one only.
+      last: the last value of the first curve.
+      svg: the drawing.
+    """
+
+    title: str
+    note: str
+    legend: list[tuple[str, int]]
+    last: str
+    svg: Markup
+
+
+_KNOWN = {
+    "learning_rate": ("Learning rate", ""),
+    "parameter_norm": ("Size of the parameters", "The L2 norm of all of them."),
+}
+
+
+def training(history: History) -> list[Chart]:
+    """The loss, its terms, and what else was measured while training."""
+    left = {
+        name.removeprefix("train/"): curve
+        for name, curve in history.items()
+        if name.startswith("train/")
+        and name not in ("train/examples_per_second", "train/data_wait_share")
+        and np.isfinite(curve[1]).any()
+    }
+    terms = [name.removesuffix("/loss") for name in left if name.endswith("/loss")]
+    charts = []
+    for term in terms:
+        chance = _chance(left.pop(f"{term}/chance", None))
+        loss, own = left.get("loss"), left.pop(f"{term}/loss")
+        alone = len(terms) == 1 and loss is not None and np.array_equal(loss[1], own[1])
+        note = f"Dashed: chance, {results.number(chance)}." if chance is not None else ""
+        if alone:
+            charts.append(_chart("loss", "Loss", {"loss": left.pop("loss")}, note, chance))
+        else:
+            charts.append(
+                _chart(f"loss-{term}", f"Loss of {term}, unweighted", {term: own}, note, chance)
+            )
+    if "loss" in left:
+        note = "The weighted sum of all terms." if terms else ""
+        charts.insert(0, _chart("loss", "Loss", {"loss": left.pop("loss")}, note))
+    norms = {
+        name.removeprefix("gradient_norm").lstrip("/") or "all": left.pop(name)
+        for name in list(left)
+        if name.partition("/")[0] == "gradient_norm"
+    }
+    if norms:
+        note = "L2 norm, before clipping."
+        charts.append(_chart("gradient-norm", "Size of the gradient", norms, note))
+    for number, (name, curve) in enumerate(left.items()):
+        term, slash, rest = name.rpartition("/")
+        title, note = _KNOWN.get(name, (f"{results.plain(rest)} of {term}" if slash else name, ""))
+        if rest == "scale":
+            note = "1 / temperature."
+        charts.append(_chart(f"more-{number}", title, {name: curve}, note))
+    return charts
+
+
+def progress(history: History) -> list[Chart]:
+    """The main numbers of the evaluations, if there was more than one."""
+    several = {name: curve for name, curve in history.items() if len(curve[0]) > 1}
+    last = {name: curve[1][-1] for name, curve in several.items()}
+    charts = []
+    by_set: dict[str, list[results.Retrieval]] = {}
+    for row in results.retrieval(last):
+        if 1 in row.recall:
+            by_set.setdefault(row.name, []).append(row)
+    for number, (name, rows) in enumerate(by_set.items()):
+        curves = {
+            f"{row.query} → {row.answer}": several[
+                f"retrieval/{name}/{row.query}_to_{row.answer}/R@1"
+            ]
+            for row in rows
+        }
+        title = f"Retrieval {results.plain(name)}: R@1"
+        charts.append(
+            _chart(f"retrieval-{number}", title, curves, chance=rows[0].chance, share=True)
+        )
+    for number, row in enumerate(r for r in results.zero_shot(last) if not r.language):
+        curves = {"top-1": several[f"zero_shot/{row.name}/top_1"]}
+        title = f"Zero-shot {results.plain(row.name)}: top-1"
+        charts.append(_chart(f"zero-shot-{number}", title, curves, chance=row.chance, share=True))
+    gaps = {
+        results.plain(name.split("/")[1]): curve
+        for name, curve in several.items()
+        if name.startswith("geometry/") and name.endswith("/centroid_distance")
+    }
+    if gaps:
+        note = "Distance of the centres of the modalities; 0 is no gap."
+        charts.append(_chart("gap", "Modality gap", gaps, note))
+    return charts
+
+
+def speed(history: History) -> list[Chart]:
+    """Examples a second, and the share of time spent waiting for data."""
+    charts = []
+    if "train/examples_per_second" in history:
+        curve = {"examples a second": history["train/examples_per_second"]}
+        charts.append(_chart("speed", "Examples a second", curve, from_zero=True))
+    if "train/data_wait_share" in history:
+        curve = {"waiting": history["train/data_wait_share"]}
+        charts.append(_chart("waiting", "Time spent waiting for data", curve, share=True))
+    return charts
+
+
+def _chance(curve: tuple[np.ndarray, np.ndarray] | None) -> float | None:
+    if curve is None or not np.isfinite(curve[1][-1]):
+        return None
+    return float(curve[1][-1])
+
+
+def _chart(
+    name: str,
+    title: str,
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    note: str = "",
+    chance: float | None = None,
+    *,
+    share: bool = False,
+    from_zero: bool = False,
+) -> Chart:
+    if chance is not None and not np.isfinite(chance):
+        chance = None
+    if share and chance is not None:
+        note = f"{note} Dashed: chance, {results.percent(chance)}.".strip()
+
+    def shown(value: float) -> str:
+        return results.percent(value) if share else _short(value)
+
+    steps, values = next(iter(curves.values()))
+    told = "; ".join(
+        f"{label} from {shown(v[0])} at step {s[0]:,} to {shown(v[-1])} at step {s[-1]:,}"
+        for label, (s, v) in curves.items()
+    )
+    series = [
+        plots.Series(s, v, number % plots.COLOURS) for number, (s, v) in enumerate(curves.values())
+    ]
+    svg = plots.curves(
+        f"curve-{name}", series, f"{title}: {told}.", chance=chance, dots=len(steps) <= 12,
+        share=share, from_zero=from_zero,
+    )  # fmt: skip
+    legend = [(label, number % plots.COLOURS) for number, label in enumerate(curves)]
+    return Chart(title, note, legend if len(legend) > 1 else [], shown(values[-1]), Markup(svg))
+
+
+def _short(value: float) -> str:
+    """A value with four digits that mean something, without a needless exponent."""
+    if not np.isfinite(value):
+        return "not a number"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e6:
+        return f"{value:,.{max(0, 3 - max(0, int(np.floor(np.log10(abs(value))))))}f}"
+    return f"{value:.2e}"

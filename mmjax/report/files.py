@@ -1,0 +1,166 @@
+"""What a run has left in its folder, read for the page: as much of it as is there.
+
+A file that is missing or damaged costs its part of the page and no more, and the page says so.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmjax.report import gather, results
+
+LOG_CHARACTERS = 60_000
+
+
+class RunFiles(NamedTuple):
+    """The content of a run's folder.
+
+    Attributes:
+      folder: where it is.
+      config: of the run; None if it is not known.
+      summary: name -> value, the final numbers.
+      history: name -> (steps i64[n], values f64[n]), numbers over the steps.
+      bad_rows: examples that could not be read, with `key`, `field`, `reason` and `count`.
+      log: what the terminal showed; the middle of a very long one is left out.
+      shown: see `gather.read`; None if there is none.
+      notes: one sentence for each part that is missing or damaged.
+    """
+
+    folder: Path
+    config: dict[str, Any] | None
+    summary: dict[str, float]
+    history: dict[str, tuple[np.ndarray, np.ndarray]]
+    bad_rows: list[dict[str, Any]]
+    log: str
+    shown: dict[str, Any] | None
+    notes: tuple[str, ...]
+
+
+def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFiles:
+    """Reads a run's folder.
+
+    Args:
+      folder: of the run.
+      summary: its final numbers; None reads `summary.json`, or else takes the last ones that were
+        written to `metrics.jsonl`.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no run in {folder}: the folder does not exist")
+    notes: list[str] = []
+    config = _json(folder / "config.json", notes)
+    history = _history(folder / "metrics.jsonl", notes)
+    if summary is None:
+        summary = _json(folder / "summary.json", notes)
+        if summary is None:
+            summary = {n: v[-1] for n, (_, v) in history.items() if not n.startswith("train/")}
+            if history:
+                summary["step"] = max(int(steps[-1]) for steps, _ in history.values())
+            notes.append(
+                "The run has not finished, or its summary is lost: the numbers are the last ones "
+                "that it wrote down on the way."
+            )
+    try:
+        shown = gather.read(folder)
+        if shown is None:
+            notes.append(
+                f"There is no {gather.FILE} in the folder, so the page has no heat map, no picture "
+                "of the embeddings and no gallery."
+            )
+    except ValueError as error:
+        shown = None
+        notes.append(f"{error}.")
+    return RunFiles(
+        folder=folder,
+        config=config,
+        summary=results.numbers(summary),
+        history=history,
+        bad_rows=_bad_rows(folder / "bad_rows.jsonl", notes),
+        log=_log(folder / "log.txt"),
+        shown=shown,
+        notes=tuple(notes),
+    )
+
+
+def _json(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    if not path.is_file():
+        notes.append(f"There is no {path.name} in the folder.")
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        notes.append(f"{path.name} is damaged ({error}).")
+        return None
+    if not isinstance(value, dict):
+        notes.append(f"{path.name} is damaged (it holds no names).")
+        return None
+    return value
+
+
+def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines."""
+    found, bad = [], 0
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if isinstance(value, dict):
+            found.append(value)
+        elif number < len(lines):  # the last line of a killed run may be half a line
+            bad += 1
+    if bad:
+        notes.append(f"{bad:,} of the {len(lines):,} lines of {path.name} could not be read.")
+    return found
+
+
+def _history(path: Path, notes: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    if not path.is_file():
+        notes.append(f"There is no {path.name} in the folder, so the page has no curves.")
+        return {}
+    points: dict[str, dict[int, float]] = {}
+    for row in _lines(path, notes):
+        step = row.pop("step", None)
+        if not isinstance(step, int):
+            continue
+        for name, value in results.numbers(row).items():
+            points.setdefault(name, {})[step] = value  # a step that was repeated counts once
+    history = {}
+    for name, own in points.items():
+        steps = sorted(own)
+        history[name] = (np.array(steps, np.int64), np.array([own[s] for s in steps], np.float64))
+    return history
+
+
+def _bad_rows(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    rows = []
+    for row in _lines(path, notes):
+        count = row.get("count", 1)
+        known = isinstance(count, int | float) and math.isfinite(count)
+        rows.append(
+            {name: str(row.get(name, "?")) for name in ("key", "field", "reason")}
+            | {"count": int(count) if known else 1}
+        )
+    return sorted(rows, key=lambda row: -row["count"])
+
+
+def _log(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if len(text) > LOG_CHARACTERS:
+        half = LOG_CHARACTERS // 2
+        text = (
+            f"{text[:half]}\n[... {len(text) - 2 * half:,} characters left out ...]\n{text[-half:]}"
+        )
+    return text

@@ -1,0 +1,324 @@
+"""The page of a run, `report.html`: one file that needs no network, no model and no data."""
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from mmjax.report import charts, files, plots, reproduce, results
+from mmjax.report.files import RunFiles
+from mmjax.report.table import FILES
+from mmjax.train.workdir import write_atomically
+
+FILE = "report.html"
+BAD_ROWS = 30  # shown, at most
+
+
+def write(folder: str | Path, summary: Mapping[str, Any] | None = None) -> Path:
+    """Writes `report.html` into a run's folder, from the files that are there.
+
+    In a run of several processes only the first may call it.
+
+    Args:
+      folder: of the run.
+      summary: its final numbers by name; None reads `summary.json`.
+
+    Returns:
+      The path of the page.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+    """
+    page = render(files.read(folder, summary))
+    path = Path(folder) / FILE
+    # A caption may hold half a surrogate pair, which no encoding can write.
+    write_atomically(path, page.encode("utf-8", "replace").decode("utf-8"))
+    return path
+
+
+def render(run: RunFiles) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "percent": results.percent,
+        "number": results.number,
+        "plain": results.plain,
+        "geometry_value": results.geometry_value,
+        "has": lambda value: not math.isnan(value),
+        "dashes": [" ".join(map(str, dash)) for dash in plots.DASHES],
+    }
+    retrieval, zero_shot = results.retrieval(run.summary), results.zero_shot(run.summary)
+    geometry = results.geometry(run.summary)
+    return environment.get_template("page.html.jinja").render(
+        run=run,
+        title=_title(run),
+        facts=_facts(run),
+        settings=_settings(run.config or {}),
+        config=json.dumps(run.config, indent=2, ensure_ascii=False) if run.config else "",
+        claim=(run.config or {}).get("claim") or {},
+        headlines=_headlines(retrieval, zero_shot, geometry),
+        retrieval=retrieval,
+        ks=sorted({k for row in retrieval for k in row.recall}),
+        retrieval_meaning=results.RETRIEVAL_MEANING,
+        zero_shot=[row for row in zero_shot if not row.language],
+        languages=_languages(zero_shot),
+        zero_shot_meaning=results.ZERO_SHOT_MEANING,
+        geometry=geometry,
+        geometry_sets=list(dict.fromkeys(name for row in geometry for name in row.values)),
+        training=charts.training(run.history),
+        progress=charts.progress(run.history),
+        speed=charts.speed(run.history),
+        speed_sentence=_speed(run.history),
+        shown=_shown(run.shown),
+        bad_rows=run.bad_rows[:BAD_ROWS],
+        bad_rows_met=sum(row["count"] for row in run.bad_rows),
+        unreadable=_unreadable(run.summary),
+        kept=[(name, words) for name, words in FILES.items() if (run.folder / name).exists()],
+        **_reproduction(run),
+    )
+
+
+def _title(run: RunFiles) -> str:
+    if not run.config:
+        return run.folder.resolve().name
+    return f"{run.config.get('recipe', '?')} ({run.config.get('variant', '?')})"
+
+
+def _facts(run: RunFiles) -> list[tuple[str, str]]:
+    """The few numbers under the title."""
+    config, facts = run.config or {}, []
+    if "step" in run.summary:
+        facts.append((results.number(run.summary["step"]), "steps"))
+    batch = config.get("data", {}).get("batch_size")
+    if batch:
+        facts.append((results.number(batch), "examples a step"))
+    if "seconds" in run.summary:
+        facts.append((results.duration(run.summary["seconds"]), "in all"))
+    if "seed" in config:
+        facts.append((str(config["seed"]), "seed"))
+    return facts
+
+
+# Options that say how rather than what; the whole config has them.
+_DETAILS = {
+    "activation", "bos", "cache_decoded", "caption", "drop_path", "dropout", "duplicates", "eos",
+    "eos_id", "eps", "final_fraction", "init", "label_smoothing", "max_scale", "pad_id", "remat",
+    "segments", "type",
+}  # fmt: skip
+
+
+def _options(spec: Any) -> str:
+    """What a component is in one line, `type (option value, ...)`, without its finer points."""
+    if not isinstance(spec, Mapping):
+        return str(spec)
+    own = []
+    for key, value in spec.items():
+        if key in _DETAILS or isinstance(value, bool | Mapping) or value in (None, "", "none"):
+            continue
+        if isinstance(value, list | tuple):
+            if not value or not all(isinstance(v, int | float | str) for v in value):
+                continue
+            value = " ".join(map(str, value))
+        own.append(f"{results.plain(key)} {value}")
+    return str(spec.get("type", "")) + (f" ({', '.join(own)})" if own else "")
+
+
+def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a reader wants to know of a config before reading all of it."""
+    rows = []
+    for name, spec in config.get("objectives", {}).items():
+        rows.append((f"objective {name}", _options(spec)))
+    for name, tower in config.get("model", {}).get("towers", {}).items():
+        parts = [_options(tower.get("encoder", {})), _options(tower.get("head", {}))]
+        rows.append((f"tower {name}", " → ".join(part for part in parts if part)))
+    data = config.get("data", {})
+    source = data.get("source") or {}
+    if source:
+        named = {"": source} if "type" in source else source
+        text = "; ".join(f"{name} {_options(spec)}".strip() for name, spec in named.items())
+        rows.append(("training data", text))
+    if config.get("optimizer"):
+        rows.append(("optimizer", _options(config["optimizer"])))
+    return rows
+
+
+def _headlines(
+    retrieval: list[results.Retrieval],
+    zero_shot: list[results.ZeroShot],
+    geometry: list[results.Measure],
+) -> list[dict[str, Any]]:
+    """The numbers to read first, each beside what chance would give."""
+    cards: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def card(kind: str, name: str, under: str) -> list[dict[str, Any]]:
+        new = {"kind": kind, "name": results.plain(name), "under": under, "rows": []}
+        return cards.setdefault((kind, name), new)["rows"]
+
+    for row in retrieval:
+        k = min(row.recall, default=None)
+        if k is None:
+            continue
+        among = f"right answer {'first' if k == 1 else f'among the first {k}'}"
+        among += f", of {results.number(row.gallery)}" if not math.isnan(row.gallery) else ""
+        label = f"{row.query} → {row.answer}"
+        card("Retrieval", row.name, among).append(
+            _against_chance(label, row.recall[k], row.chance if k == 1 else math.nan)
+        )
+    for row in zero_shot:
+        if not row.language:
+            under = f"right class named, of {results.number(row.classes)} classes"
+            card("Zero-shot", row.name, under).append(
+                _against_chance("top-1", row.top_1, row.chance)
+            )
+    for measure in geometry:
+        if measure.metric not in ("centroid_distance", "linear_separability"):
+            continue
+        label, none = {
+            "centroid_distance": ("distance of the centres", "0 is no gap"),
+            "linear_separability": ("told apart by a plane", "50 % is no gap, 100 % is two clouds"),
+        }[measure.metric]
+        for name, value in measure.values.items():
+            shown = results.geometry_value(measure.metric, value)
+            card("Modality gap", name, "how far the modalities lie apart").append(
+                {"label": label, "value": shown, "share": None, "chance": none}
+            )
+    return list(cards.values())
+
+
+def _against_chance(label: str, value: float, chance: float) -> dict[str, Any]:
+    row = {"label": label, "value": results.percent(value), "share": value, "chance": ""}
+    if chance > 0:
+        times = value / chance
+        row["chance_share"] = chance
+        row["chance"] = f"chance {results.percent(chance)}"
+        if times >= 1.05:
+            row["chance"] += (
+                f"; {results.number(times, 1) if times < 10 else f'{times:,.0f}'} times"
+            )
+    return row
+
+
+def _languages(zero_shot: list[results.ZeroShot]) -> dict[str, list[results.ZeroShot]]:
+    """set -> its languages, best first."""
+    by_set: dict[str, list[results.ZeroShot]] = {}
+    for row in zero_shot:
+        if row.language:
+            by_set.setdefault(row.name, []).append(row)
+    return {name: sorted(rows, key=lambda row: -row.top_1) for name, rows in by_set.items()}
+
+
+def _speed(history: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    parts = []
+    if "train/examples_per_second" in history:
+        rate = float(np.median(history["train/examples_per_second"][1]))
+        parts.append(f"The run trained on {rate:,.0f} examples a second (median)")
+    if "train/data_wait_share" in history:
+        share = float(np.mean(history["train/data_wait_share"][1]))
+        waited = f"waited for data {results.percent(share)} of the time"
+        parts.append(waited if parts else f"The run {waited}")
+        if share > 0.1:
+            parts.append("so reading the data is what slows it down: try more data.workers")
+    return ", ".join([" and ".join(parts[:2]), *parts[2:]]) + "." if parts else ""
+
+
+def _shown(shown: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What `gather` found, as pictures and words."""
+    if shown is None or "missing" in shown:
+        return shown
+    first, second = shown["pair"]
+    similarity = shown["similarity"]
+    size, found = (
+        len(similarity),
+        int((similarity.argmax(axis=1) == np.arange(len(similarity))).sum()),
+    )
+    distance = results.number(shown["centroid_distance"])
+    pictures = {
+        int(key.removeprefix("picture/")): Markup("data:image/png;base64,")
+        + base64.b64encode(value.tobytes()).decode()
+        for key, value in shown.items()
+        if key.startswith("picture/")
+    }
+    items = [
+        (gallery["query"], query["item"])
+        for gallery in shown["galleries"]
+        for part in gallery["parts"].values()
+        for query in part
+    ]
+    nameless = sorted(
+        {name for name, item in items if "text" not in item and "picture" not in item}
+    )
+    return {
+        **{key: shown[key] for key in ("name", "pairs", "dimensions", "galleries", "explained")},
+        "first": first,
+        "second": second,
+        "size": size,
+        "found": found,
+        "distance": distance,
+        "lines": min(60, shown["points"].shape[1]),
+        "count": shown["points"].shape[1],
+        "pictures": pictures,
+        "nameless": nameless,
+        "heat_map": Markup(
+            plots.heat_map(
+                "heat-map",
+                similarity,
+                f"Heat map of {size} by {size} cosines of {first} and {second}; in {found} of "
+                f"{size} rows the greatest is on the diagonal.",
+            )
+        ),
+        "clouds": Markup(
+            plots.two_clouds(
+                "clouds",
+                shown["points"],
+                shown["centroids"],
+                f"Two clouds of points, {first} and {second}, with their centres {distance} apart.",
+                min(60, shown["points"].shape[1]),
+            )
+        ),
+        "cosines": Markup(
+            plots.two_histograms(
+                "cosines",
+                shown["edges"],
+                shown["positive"],
+                shown["negative"],
+                f"Two histograms: cosines of pairs, on average {_mean(shown, 'positive'):.2f}, and "
+                f"of others, on average {_mean(shown, 'negative'):.2f}.",
+            )
+        ),
+        "mean_positive": f"{_mean(shown, 'positive'):.2f}",
+        "mean_negative": f"{_mean(shown, 'negative'):.2f}",
+    }
+
+
+def _mean(shown: Mapping[str, Any], kind: str) -> float:
+    """The mean of a histogram."""
+    edges, shares = shown["edges"], shown[kind]
+    return float((shares * (edges[1:] + edges[:-1]) / 2).sum() / max(shares.sum(), 1e-12))
+
+
+def _unreadable(summary: Mapping[str, float]) -> list[tuple[str, int]]:
+    """Items that the evaluators could not read, set by set."""
+    return [
+        (results.plain(name.removeprefix("eval/").rsplit("/", 1)[0]), int(value))
+        for name, value in summary.items()
+        if name.endswith("/unreadable") and value > 0
+    ]
+
+
+def _reproduction(run: RunFiles) -> dict[str, Any]:
+    if not run.config:
+        return {"recipe": None, "command": ""}
+    recipe = reproduce.recipe_of(run.config)
+    return {"recipe": recipe, "command": reproduce.command(run.config, recipe)}

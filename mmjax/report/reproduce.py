@@ -1,0 +1,102 @@
+"""In what a run differs from its recipe, and the command that makes the run again."""
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmjax import config as config_lib
+
+_ABSENT = object()
+
+
+class Change(NamedTuple):
+    """A key that the run sets otherwise than the recipe; `before` is None if it is new."""
+
+    key: str
+    before: Any
+    after: Any
+
+
+class Recipe(NamedTuple):
+    """The recipe of a run.
+
+    Attributes:
+      file: where it is, as it is named in a command.
+      changes: what the run sets otherwise; None if the recipe could not be read.
+      trouble: why it could not be read; empty otherwise.
+    """
+
+    file: str
+    changes: list[Change] | None
+    trouble: str
+
+
+def recipe_of(config: Mapping[str, Any]) -> Recipe:
+    """Compares a run's config with its recipe as it is now.
+
+    Args:
+      config: the whole config of a run, as in `config.json`.
+    """
+    name = str(config.get("recipe", ""))
+    named = f"configs/{name}.py"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        return Recipe(named, None, f"{name!r} is no name of a recipe")
+    here = Path("configs") / f"{name}.py"
+    shipped = Path(config_lib.__file__).resolve().parents[1] / "configs" / f"{name}.py"
+    file = next((path for path in (here, shipped) if path.is_file()), None)
+    if file is None:
+        return Recipe(named, None, f"there is no {named} where this page was written")
+    try:
+        plain = config_lib.plain(config_lib.load(f"{file}:{config.get('variant', '')}"))
+    except Exception as error:  # a recipe is code of anyone's, and the page is worth more than it
+        return Recipe(named, None, f"{named} cannot be read any more ({error})")
+    # As it would come back from config.json: lists for tuples.
+    before = json.loads(json.dumps(plain))
+    after = json.loads(json.dumps(config_lib.plain(config)))
+    return Recipe(named, list(_changes(before, after)), "")
+
+
+def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Change]:
+    """The fewest overrides that turn one config into the other.
+
+    An override can set a key but not take one away. So a section that lost keys, as by another
+    `type`, is given whole.
+    """
+    for key in sorted({*before, *after}):
+        path = f"{where}.{key}" if where else key
+        old, new = before.get(key, _ABSENT), after.get(key, _ABSENT)
+        if new is _ABSENT:
+            if where == "objectives":  # here None takes a term away
+                yield Change(path, old, None)
+        elif isinstance(old, Mapping) and isinstance(new, Mapping):
+            lost = not set(old) <= set(new) and path != "objectives"
+            if lost or old.get("type") != new.get("type"):
+                yield Change(path, old, new)
+            else:
+                yield from _changes(old, new, path)
+        elif old != new or isinstance(old, bool) != isinstance(new, bool):
+            yield Change(path, None if old is _ABSENT else old, new)
+
+
+def command(config: Mapping[str, Any], recipe: Recipe) -> str:
+    """The command line that trains the same config again."""
+    words = ["python -m mmjax.main", f"--config={recipe.file}:{config.get('variant', 'small')}"]
+    words += [
+        shlex.quote(f"--config.{change.key}={literal(change.after)}")
+        for change in recipe.changes or []
+    ]
+    return " \\\n    ".join(words)
+
+
+def literal(value: Any) -> str:
+    """A value as an override gives it; a string is bare unless it would be read as a literal."""
+    if isinstance(value, str) and value.lower() not in ("true", "false", "none"):
+        try:
+            ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            return value
+    return repr(value)

@@ -20,12 +20,14 @@ import re
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
 import grain
 import numpy as np
+from absl import flags
 
 from mmjax.data.report import BadRows
 from mmjax.data.sources.base import BadExample, Record, Source
@@ -184,11 +186,15 @@ class Batches:
     """
 
     def __init__(self, batches: grain.MapDataset, report: BadRows, workers: int, prefetch: int):
-        self.waited, self._report = 0.0, report
+        self.waited, self._report, self._shared = 0.0, report, workers > 0
         if workers:
+            if not flags.FLAGS.is_parsed():  # in a notebook; grain asks for its flags
+                flags.FLAGS.mark_as_parsed()
             # A worker makes its batches one after the other; the workers take turns.
             ahead = max(1, prefetch // workers)
             rows = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+            options = grain.experimental.DatasetOptions(min_shm_size=2**16)
+            rows = grain.experimental.WithOptionsIterDataset(rows, options)
             rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), _start_worker)
         else:
             threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
@@ -197,6 +203,8 @@ class Batches:
             )
         self._iterator = iter(rows)
         self._iterator.start_prefetch()
+        # Also when nobody closes this: at exit, while the modules that closing needs are there.
+        self._end = weakref.finalize(self, self._iterator.close)
 
     def __iter__(self) -> Batches:
         return self
@@ -216,14 +224,19 @@ class Batches:
             if not ended:
                 raise
             raise WorkerDied(int(ended[1])) from error
+        if self._shared:
+            # Out of the shared memory at once: grain unmaps it under whoever still looks at it when
+            # the program ends, and a small array would keep a file of its own open.
+            batch = {name: np.array(values) for name, values in batch.items()}
         self.waited += time.perf_counter() - start
         for key, field, reason in bad:
             self._report.add(BadExample(key, field, reason))
         return batch
 
     def close(self) -> None:
-        """Ends threads and worker processes."""
-        self._iterator.close()
+        """Ends threads and worker processes; there are no more batches."""
+        self._end()
+        self._iterator = iter(())
 
 
 class WorkerDied(RuntimeError):

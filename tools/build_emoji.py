@@ -157,18 +157,18 @@ def published_fluent(packages: Packages) -> set[str]:
 
 def without_lookalikes(codes: list[str], pictures: dict) -> list[str]:
     """Drops concepts that look, in some style, like one before them."""
-    kept, vectors = [], {style: [] for style in pictures}
-    for code in codes:
-        mine = {style: over_white(p[code]) for style, p in pictures.items() if code in p}
-        if not any(
-            np.sqrt(np.mean((np.stack(vectors[style]) - vector) ** 2, axis=1)).min() < SAME
-            for style, vector in mine.items()
-            if vectors[style]
-        ):
-            kept.append(code)
-            for style, vector in mine.items():
-                vectors[style].append(vector)
-    return kept
+    alike = np.zeros((len(codes), len(codes)), bool)
+    for of_style in pictures.values():
+        places = [i for i, code in enumerate(codes) if code in of_style]
+        vectors = np.stack([over_white(of_style[codes[i]]) for i in places]).astype(np.float64)
+        squares = np.sum(vectors**2, axis=1)
+        distances = (squares[:, None] + squares - 2 * vectors @ vectors.T) / vectors.shape[1]
+        alike[np.ix_(places, places)] |= distances < SAME**2
+    kept: list[int] = []
+    for place in range(len(codes)):
+        if not alike[place, kept].any():
+            kept.append(place)
+    return [codes[place] for place in kept]
 
 
 def over_white(image: Image.Image) -> np.ndarray:

@@ -50,6 +50,8 @@ class SentencePieceTokenizer:
 
     def _load(self, path: str, model: bytes) -> None:
         self.path, self._model = path, model
+        if not model:  # sentencepiece would take no bytes for no model and answer 0 to everything
+            raise ValueError(f"{path} is empty, not a SentencePiece model")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:

@@ -66,7 +66,7 @@ def emoji_towers(dim: int = 256) -> dict:
                 "type": "resnet",
                 "block": "basic",
                 "blocks": (1, 1, 1),
-                "base_width": 64,
+                "widths": (64, 128, 256),
                 "stem": "patch4",
                 "image_size": (64, 64),
             },

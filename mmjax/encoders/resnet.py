@@ -7,10 +7,11 @@ convolution of a bottleneck ("v1.5"). Radford et al. 2021, section 2.4, for CLIP
     ResNet-50, -101   block='bottleneck', blocks=(3, 4, 6, 3) or (3, 4, 23, 3)
     CLIP RN50         blocks=(3, 4, 6, 3), stem='clip', antialias=True, pool='attention', heads=32,
                       pool_width=1024
-    32 to 64 pixels   stem='conv3', 'patch2' or 'patch4', two or three stages
+    32 to 64 pixels   stem='conv3', 'patch2' or 'patch4', two or three stages of `basic` blocks
 
-Convolutions are plain `jax.lax` ones over NHWC: on CPU, forward and backward, XLA runs them as fast
-as its matrix products, and NCHW, shifted sums or im2col are no faster or half as fast.
+Convolutions are dense `jax.lax` ones over NHWC. On CPU, forward and backward, XLA runs them at 70
+to 85% of the speed of its matrix products; sums of shifted products and im2col are slower, and
+grouped or depthwise convolutions so slow that a depthwise one takes as long as a dense one.
 """
 
 from __future__ import annotations
@@ -29,18 +30,27 @@ from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import Attention, drop_path, dropout_key, fold_in
 from mmjax.encoders.vit import PatchStem
 
-NormKind = Literal["batch", "group"]
-StemKind = Literal["imagenet", "clip", "conv3", "patch2", "patch4"]
+NormKind = Literal["batch", "group", "layer"]
+StemKind = Literal["imagenet", "clip", "conv3", "patch2", "patch4", "patch8"]
 
-STEM_STRIDE: dict[str, int] = {"imagenet": 4, "clip": 4, "conv3": 1, "patch2": 2, "patch4": 4}
+STEM_STRIDE: dict[str, int] = {
+    "imagenet": 4,
+    "clip": 4,
+    "conv3": 1,
+    "patch2": 2,
+    "patch4": 4,
+    "patch8": 8,
+}
 
 
 class Norm(nnx.Module):
-    """Batch or group norm over f[B, H, W, C], in float32, returned in `dtype`.
+    """Batch, group or layer norm over f[B, H, W, C], in float32, returned in `dtype`.
 
     Batch norm's running mean and variance are `nnx.BatchStat` variables that a call with
     `train=True` updates (momentum 0.9); the statistics are those of the whole batch, on however
-    many devices it lies. Group norm has 32 groups, or the most that divide both 32 and C.
+    many devices it lies. Group norm has 32 groups, or the most that divide both 32 and C. Layer
+    norm is over the channels of each pixel. The last two see one example at a time, so they are
+    the same in training and evaluation, and suit small batches.
     """
 
     def __init__(
@@ -56,8 +66,12 @@ class Norm(nnx.Module):
         }
         if kind == "batch":
             self.norm = nnx.BatchNorm(channels, momentum=0.9, **common)
-        else:
+        elif kind == "group":
             self.norm = nnx.GroupNorm(channels, num_groups=math.gcd(32, channels), **common)
+        elif kind == "layer":
+            self.norm = nnx.LayerNorm(channels, use_fast_variance=False, **common)
+        else:
+            raise EncoderError(f"norm={kind!r} is not one of 'batch', 'group', 'layer'")
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         if self.kind == "batch":
@@ -164,7 +178,7 @@ class Stem(nnx.Module):
     - `imagenet` (s = 4): 7x7 of stride 2, 3x3 max pool of stride 2.
     - `clip` (s = 4): three 3x3, the first of stride 2, average pool of 2.
     - `conv3` (s = 1): one 3x3, for 32 pixels (He et al. 2016, section 4.2).
-    - `patch2`, `patch4` (s = 2, 4): non-overlapping patches, mapped linearly.
+    - `patch2`, `patch4`, `patch8` (s = 2, 4, 8): non-overlapping patches, mapped linearly.
     """
 
     def __init__(
@@ -234,18 +248,18 @@ class ResNet(nnx.Module):
     """A residual network, f[B, H, W, C] -> pooled f[B, width], tokens f[B, H/s * W/s, last].
 
     `tokens` is the last feature map, row by row; s is the stride of the stem times 2 for each
-    stage after the first; `last` is base_width * 2^(stages - 1), times 4 with bottlenecks.
+    stage after the first; `last` is the last of `widths`, times 4 with bottlenecks.
 
     Args:
       image_size: (height, width) in pixels; only `pool='attention'` insists on it.
       channels: of the image.
       block: `basic` or `bottleneck`, see `ResidualBlock`.
       blocks: number of blocks in each stage; the first stage keeps the resolution.
-      base_width: width of the first stage; each further stage has twice the one before.
+      widths: of the 3x3 convolutions of each stage; a bottleneck's output has four times as many.
       stem: see `Stem`.
       antialias: average pools in place of strides (CLIP).
-      norm: `batch` or `group`, see `Norm`.
-      pool: `mean` of the last map, or `attention`, see `GridAttentionPooling`.
+      norm: `batch`, `group` or `layer`, see `Norm`.
+      pool: `mean` or `max` of the last map, or `attention`, see `GridAttentionPooling`.
       heads: of the attention pooling.
       pool_width: output width of the attention pooling; `last` where None.
       drop_path: rate of stochastic depth at the last block, growing linearly from 0 at the first.
@@ -263,11 +277,11 @@ class ResNet(nnx.Module):
         channels: int = 3,
         block: Literal["basic", "bottleneck"] = "bottleneck",
         blocks: tuple[int, ...] = (3, 4, 6, 3),
-        base_width: int = 64,
+        widths: tuple[int, ...] = (64, 128, 256, 512),
         stem: StemKind = "imagenet",
         antialias: bool = False,
         norm: NormKind = "batch",
-        pool: Literal["mean", "attention"] = "mean",
+        pool: Literal["mean", "max", "attention"] = "mean",
         heads: int = 32,
         pool_width: int | None = None,
         drop_path: float = 0.0,
@@ -276,19 +290,31 @@ class ResNet(nnx.Module):
     ):
         if not blocks or min(blocks) < 1:
             raise EncoderError(f"blocks={tuple(blocks)}: every stage needs at least one block")
+        if len(widths) != len(blocks):
+            raise EncoderError(
+                f"widths={tuple(widths)} and blocks={tuple(blocks)} are of different lengths: give "
+                "one number for each stage in both"
+            )
+        if stem not in STEM_STRIDE:
+            raise EncoderError(f"stem={stem!r} is not one of {', '.join(map(repr, STEM_STRIDE))}")
+        if pool not in ("mean", "max", "attention"):
+            raise EncoderError(f"pool={pool!r} is not one of 'mean', 'max', 'attention'")
+        if block not in ("basic", "bottleneck"):
+            raise EncoderError(f"block={block!r} is not one of 'basic', 'bottleneck'")
         if not 0 <= drop_path < 1:
             raise EncoderError(f"drop_path={drop_path} is not in [0, 1)")
-        if pool == "mean" and pool_width is not None:
-            raise EncoderError("pool_width is the output of pool='attention'; pool='mean' has none")
+        if pool != "attention" and pool_width is not None:
+            raise EncoderError(
+                f"pool_width is the output of pool='attention'; pool={pool!r} has none"
+            )
         self.image_size, self.channels, self.dtype = tuple(image_size), channels, dtype
         self.pool, self.drop_path = pool, drop_path
         self.stem_stride = STEM_STRIDE[stem]
         self.stem = Stem(
-            stem, channels=channels, width=base_width, norm=norm, dtype=dtype, rngs=rngs
+            stem, channels=channels, width=widths[0], norm=norm, dtype=dtype, rngs=rngs
         )
-        built, current = [], base_width
-        for stage, count in enumerate(blocks):
-            width = base_width * 2**stage
+        built, current = [], widths[0]
+        for stage, (count, width) in enumerate(zip(blocks, widths, strict=True)):
             for i in range(count):
                 built.append(
                     ResidualBlock(
@@ -306,14 +332,16 @@ class ResNet(nnx.Module):
         self.blocks = nnx.List(built)
         self.stride = self.stem_stride * 2 ** (len(blocks) - 1)
         self.width = current if pool_width is None else pool_width
-        self.attention_pool = None if pool == "mean" else self._attention_pool(current, heads, rngs)
+        self.attention_pool = (
+            self._attention_pool(current, heads, rngs) if pool == "attention" else None
+        )
 
     def _attention_pool(self, channels: int, heads: int, rngs: nnx.Rngs) -> GridAttentionPooling:
         height, side = self.image_size
         if height % self.stride or side % self.stride:
             raise EncoderError(
-                f"image_size={self.image_size} is not divisible by the stride {self.stride} of this "
-                "network, which pool='attention' needs"
+                f"image_size={self.image_size} is not divisible by the stride {self.stride} of "
+                "this network, which pool='attention' needs"
             )
         return GridAttentionPooling(
             count=(height // self.stride) * (side // self.stride),
@@ -340,6 +368,8 @@ class ResNet(nnx.Module):
         tokens = y.reshape(y.shape[0], -1, y.shape[-1])
         if self.attention_pool is not None:
             return Encoding(self.attention_pool(tokens), tokens)
+        if self.pool == "max":
+            return Encoding(tokens.max(axis=1), tokens)
         return Encoding(tokens.mean(axis=1, dtype=jnp.float32).astype(self.dtype), tokens)
 
     def _check(self, x: jax.Array) -> None:
@@ -355,5 +385,6 @@ class ResNet(nnx.Module):
             )
         if size[0] % self.stem_stride or size[1] % self.stem_stride:
             raise EncoderError(
-                f"images of {size} pixels are not divisible by the stride {self.stem_stride} of the stem"
+                f"images of {size} pixels are not divisible by the stride {self.stem_stride} of "
+                "the stem"
             )

@@ -64,9 +64,9 @@ class FolderSource(FileSource):
         tables = [folder / name for name in TABLES if (folder / name).is_file()]
         if captions == "table" or (captions == "auto" and tables):
             if len(tables) != 1:
-                found = ", ".join(table.name for table in tables) or f"none of {', '.join(TABLES)}"
+                names = ", ".join(table.name for table in tables) or f"none of {', '.join(TABLES)}"
                 raise SourceError(
-                    f"{folder} should hold one table of captions but holds {found}; name it with "
+                    f"{folder} should hold one table of captions but holds {names}; name it with "
                     "type='manifest', path=..."
                 )
             found = read_manifest(str(tables[0]))
@@ -107,9 +107,19 @@ _LAYOUTS = {"sidecar": "the .txt file beside each picture", "subfolder": "names 
 
 def _pictures(folder: Path) -> list[str]:
     """Paths of all pictures below a folder, relative to it, in sorted order."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+
+    def fail(error: OSError) -> None:
+        raise SourceError(f"{error.filename} cannot be listed: {error.strerror}") from error
+
+    found: list[str] = []
+    above: dict[str, frozenset[str]] = {}  # folder -> it and those around it, links resolved
+    for place, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        real, around = os.path.realpath(place), above.get(os.path.dirname(place), frozenset())
+        if real in around:  # a link that leads back up
+            folders[:] = []
+            continue
+        above[place] = around | {real}
         for name in names:
             if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
                 found.append(os.path.relpath(os.path.join(place, name), folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class ManifestSource(FileSource):
     A row that cannot be used (a file that does not exist, an empty caption, too few cells, a
     repeated id, ...) is left out and listed in `bad`, or ends the run, as `on_error` says; nothing
     takes its place. The number of a row is the one that a spreadsheet shows: a header is row 1.
+    File names are taken as they are: absolute, relative, or leading out of the folder.
 
     Args:
       path: the table. Relative file names in it start from its folder, or from `root`.
@@ -43,8 +45,8 @@ class ManifestSource(FileSource):
       labels: {label: column} of columns to carry along as text, e.g. {'group': 'category'}.
       id_column: a column whose values must not repeat.
       optional: modalities that a row may leave blank; the record then lacks them.
-      group_rows: make rows that name the same file one example with several captions. As examples
-        of their own they would be negatives of each other.
+      group_rows: make rows that name the same file one example with several captions, and the
+        labels of the first. As examples of their own they would be negatives of each other.
       json_lists: a caption cell of a CSV file is a JSON list of captions.
       check_files: look at startup whether every file exists.
       format: of the table; 'auto' goes by the suffix.
@@ -112,7 +114,7 @@ def read_manifest(
     labels = dict(labels or {})
     for what, column in (*labels.items(), ("id_column", id_column)):
         if column is not None and column not in table.columns:
-            raise _no_column(file, table, what, repr(column))
+            raise _no_column(file, table, what, column)
     for modality in optional:
         if modality not in fields:
             raise SourceError(f"{file}: optional names {modality!r}, but columns does not")
@@ -172,7 +174,8 @@ class _Reader:
             for modality, path in files.items():
                 if reason := missing(path):
                     raise BadExample(key, modality, reason)
-        labels = {label: str(row.cells.get(c, [""])[0]) for label, c in self.labels.items()}
+        labels = {label: _first(row, column) for label, column in self.labels.items()}
+        labels = {label: str(value) for label, value in labels.items() if value is not None}
         return Entry(position, key, name, files, texts, labels)
 
     def _values(self, row: Row, modality: str, key: str) -> list[str]:
@@ -210,6 +213,10 @@ def _is_text(modality: str) -> bool:
     return modality == "text" or modality.startswith("text_")
 
 
+def _first(row: Row, column: str) -> Any:
+    return next(iter(row.cells.get(column, ())), None)
+
+
 def _kind(value: Any) -> str:
     return {bool: "truth value", int: "number", float: "number"}.get(type(value), "JSON value")
 
@@ -221,7 +228,7 @@ def _fields(file: Path, table: Table, columns: Mapping | None) -> dict[str, list
         for modality, names in KNOWN_COLUMNS.items():
             found = [column for name in names for column in table.columns if column.lower() == name]
             if not found:
-                raise _no_column(file, table, modality, f"one of {', '.join(names)}")
+                raise _no_column(file, table, modality)
             fields[modality] = found[:1]
         return fields
     if not columns:
@@ -231,20 +238,24 @@ def _fields(file: Path, table: Table, columns: Mapping | None) -> dict[str, list
         fields[modality] = [named] if isinstance(named, str) else list(named)
         for column in fields[modality]:
             if column not in table.columns:
-                raise _no_column(file, table, modality, repr(column))
+                raise _no_column(file, table, modality, column)
     return fields
 
 
-def _no_column(file: Path, table: Table, what: str, column: str) -> SourceError:
+def _no_column(file: Path, table: Table, what: str, wanted: str | None = None) -> SourceError:
     found = ", ".join(repr(name) for name in table.columns[:20]) or "none"
+    names = [wanted] if wanted else list(KNOWN_COLUMNS[what])
+    lower = {name.lower(): name for name in table.columns}
+    near = [m for name in names for m in difflib.get_close_matches(name.lower(), lower, n=1)]
+    hint = f", of which {lower[near[0]]!r} is the nearest" if near else ""
     return SourceError(
-        f"{file}: the column for {what!r} ({column}) is missing; the columns found are {found}; "
-        "name them with columns={'image': ..., 'text': ...}, or set delimiter"
+        f"{file}: the column for {what!r} ({' or '.join(names)}) is missing; the columns found are "
+        f"{found}{hint}; name them with columns={{'image': ..., 'text': ...}}, or set delimiter"
     )
 
 
 def _check_id(ids: dict, row: Row, column: str, key: str) -> None:
-    value = row.cells.get(column, [None])[0]
+    value = _first(row, column)
     if value is None or value == "":
         raise BadExample(key, column, "the id is empty")
     if repr(value) in ids:
@@ -256,7 +267,9 @@ def _group(entries: list[Entry]) -> tuple[list[Entry], int]:
     """Joins entries of the same files into the first of them, with all their captions."""
     grouped: dict[Any, Entry] = {}
     for entry in entries:
-        identity = tuple(entry.files.items()) or entry.id
+        # Only for the comparison: beyond a link, a/../b may be another file than b.
+        files = tuple((m, os.path.normpath(path)) for m, path in entry.files.items())
+        identity = files or entry.id
         if identity not in grouped:
             grouped[identity] = entry
             continue

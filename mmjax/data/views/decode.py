@@ -28,6 +28,8 @@ _ORIENTATION = 0x0112  # EXIF tag
 class Picture:
     """An opened picture: its size is known, its pixels are decoded when asked for.
 
+    Of an animated picture, this is the first frame.
+
     Attributes:
       width, height: in pixels, as it is to be seen.
     """
@@ -104,13 +106,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         if mode == "RGB" and "transparency" in image.info:
             return image.convert("RGBA")
         return image
-    if mode.startswith("I"):  # 16 or 32 bits of grey; convert() would clip instead of scale
-        values = np.asarray(image)
-        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-            raise ValueError(f"its {mode} values are outside 0..65535")
-        image = Image.fromarray((values >> 8).astype(np.uint8))
-    elif mode == "F":
-        raise ValueError("pictures of floating-point values have no known range")
+    if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
+        # 16 bits of grey; convert() would clip instead of scale.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif mode in ("I", "F"):
+        raise ValueError("pictures of 32 bits per value have no known range")
     transparent = mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
     return image.convert("RGBA" if transparent else "RGB")
 

@@ -79,6 +79,8 @@ class TextView:
             ids = self.tokenizer.encode(text)
         except UnicodeEncodeError as error:
             raise unusable(f"the caption is not valid Unicode ({error.reason})") from error
+        if not ids:
+            raise unusable(f"the tokenizer finds nothing in the caption {text!r:.60}")
         room = self.length - self.bos - self.eos
         tokens = np.full(self.length, self.tokenizer.pad_id, np.int32)
         ids = ids[:room]

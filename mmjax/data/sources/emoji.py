@@ -96,7 +96,7 @@ class EmojiSource:
 
     ``source[i]`` is::
 
-        {'id': 412,                             # place in the table of all concepts, all splits
+        {'id': 511,                             # place in the table of all concepts, all splits
          'key': 'emoji 1f436 (dog face)',
          'image': [bytes, ...],                 # encoded WebP, 64 x 64 RGBA, one per style
          'text': ['dog face', ...],             # names in the order of `languages`, then keywords

@@ -119,10 +119,11 @@ def read(folder: str | Path) -> dict[str, Any] | None:
       picture/<n> u8[bytes]: image files.
       name, pair, pairs, dimensions, centroid_distance: the set, its two modalities, how many pairs
         it has, the length of an embedding and the distance of the centres in that space.
-      galleries: for both directions `{query, answer, size, asked, right, parts}`: of `asked` queries
-        `right` had a right answer in the first place; parts `right`, `wrong` and `worst` are lists
-        of `{item, rank, answers, best}`, rank being the place of its best right answer `best`. An
-        answer is `{item, score, right}`, an item `{key}` with `text`, or `picture` (an n).
+      galleries: for both directions `{query, answer, size, asked, right, parts}`: `right` of
+        `asked` queries had a right answer in the first place; the parts `right`, `wrong` and
+        `worst` are lists of `{item, rank, answers, best}`, rank being the place of the best right
+        answer `best`. An answer is `{item, score, right}`, an item `{key}` with `text`, or with
+        `picture` (an n).
 
     Raises:
       ValueError: if the file is damaged.

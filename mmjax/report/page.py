@@ -1,6 +1,5 @@
 """The page of a run, `report.html`: one file that needs no network, no model and no data."""
 
-import base64
 import json
 import math
 from collections.abc import Mapping
@@ -9,9 +8,8 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 
-from mmjax.report import charts, files, plots, reproduce, results
+from mmjax.report import charts, embeddings, files, plots, reproduce, results
 from mmjax.report.files import RunFiles
 from mmjax.report.table import FILES
 from mmjax.train.workdir import write_atomically
@@ -78,14 +76,19 @@ def render(run: RunFiles) -> str:
         geometry=geometry,
         geometry_sets=list(dict.fromkeys(name for row in geometry for name in row.values)),
         training=charts.training(run.history),
+        long_curves=any(len(steps) > plots.MOST_POINTS for steps, _ in run.history.values()),
         progress=charts.progress(run.history),
         speed=charts.speed(run.history),
         speed_sentence=_speed(run.history),
-        shown=_shown(run.shown),
+        shown=embeddings.drawn(run.shown),
         bad_rows=run.bad_rows[:BAD_ROWS],
         bad_rows_met=sum(row["count"] for row in run.bad_rows),
         unreadable=_unreadable(run.summary),
-        kept=[(name, words) for name, words in FILES.items() if (run.folder / name).exists()],
+        kept=[
+            (name, words)
+            for name, words in FILES.items()
+            if name != FILE and (run.folder / name).exists()
+        ],
         **_reproduction(run),
     )
 
@@ -220,92 +223,21 @@ def _languages(zero_shot: list[results.ZeroShot]) -> dict[str, list[results.Zero
 
 
 def _speed(history: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    def finite(name: str) -> np.ndarray:
+        values = history.get(name, (None, np.zeros(0)))[1]
+        return values[np.isfinite(values)]
+
+    rates, shares = finite("train/examples_per_second"), finite("train/data_wait_share")
     parts = []
-    if "train/examples_per_second" in history:
-        rate = float(np.median(history["train/examples_per_second"][1]))
-        parts.append(f"The run trained on {rate:,.0f} examples a second (median)")
-    if "train/data_wait_share" in history:
-        share = float(np.mean(history["train/data_wait_share"][1]))
-        waited = f"waited for data {results.percent(share)} of the time"
+    if len(rates):
+        parts.append(f"The run trained on {np.median(rates):,.0f} examples a second (median)")
+    if len(shares):
+        waited = f"waited for data {results.percent(float(shares.mean()))} of the time"
         parts.append(waited if parts else f"The run {waited}")
-        if share > 0.1:
-            parts.append("so reading the data is what slows it down: try more data.workers")
-    return ", ".join([" and ".join(parts[:2]), *parts[2:]]) + "." if parts else ""
-
-
-def _shown(shown: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What `gather` found, as pictures and words."""
-    if shown is None or "missing" in shown:
-        return shown
-    first, second = shown["pair"]
-    similarity = shown["similarity"]
-    size, found = (
-        len(similarity),
-        int((similarity.argmax(axis=1) == np.arange(len(similarity))).sum()),
-    )
-    distance = results.number(shown["centroid_distance"])
-    pictures = {
-        int(key.removeprefix("picture/")): Markup("data:image/png;base64,")
-        + base64.b64encode(value.tobytes()).decode()
-        for key, value in shown.items()
-        if key.startswith("picture/")
-    }
-    items = [
-        (gallery["query"], query["item"])
-        for gallery in shown["galleries"]
-        for part in gallery["parts"].values()
-        for query in part
-    ]
-    nameless = sorted(
-        {name for name, item in items if "text" not in item and "picture" not in item}
-    )
-    return {
-        **{key: shown[key] for key in ("name", "pairs", "dimensions", "galleries", "explained")},
-        "first": first,
-        "second": second,
-        "size": size,
-        "found": found,
-        "distance": distance,
-        "lines": min(60, shown["points"].shape[1]),
-        "count": shown["points"].shape[1],
-        "pictures": pictures,
-        "nameless": nameless,
-        "heat_map": Markup(
-            plots.heat_map(
-                "heat-map",
-                similarity,
-                f"Heat map of {size} by {size} cosines of {first} and {second}; in {found} of "
-                f"{size} rows the greatest is on the diagonal.",
-            )
-        ),
-        "clouds": Markup(
-            plots.two_clouds(
-                "clouds",
-                shown["points"],
-                shown["centroids"],
-                f"Two clouds of points, {first} and {second}, with their centres {distance} apart.",
-                min(60, shown["points"].shape[1]),
-            )
-        ),
-        "cosines": Markup(
-            plots.two_histograms(
-                "cosines",
-                shown["edges"],
-                shown["positive"],
-                shown["negative"],
-                f"Two histograms: cosines of pairs, on average {_mean(shown, 'positive'):.2f}, and "
-                f"of others, on average {_mean(shown, 'negative'):.2f}.",
-            )
-        ),
-        "mean_positive": f"{_mean(shown, 'positive'):.2f}",
-        "mean_negative": f"{_mean(shown, 'negative'):.2f}",
-    }
-
-
-def _mean(shown: Mapping[str, Any], kind: str) -> float:
-    """The mean of a histogram."""
-    edges, shares = shown["edges"], shown[kind]
-    return float((shares * (edges[1:] + edges[:-1]) / 2).sum() / max(shares.sum(), 1e-12))
+    sentence = " and ".join(parts)
+    if len(shares) and shares.mean() > 0.1:
+        sentence += ", so reading the data is what slows it down: try more data.workers"
+    return f"{sentence}." if sentence else ""
 
 
 def _unreadable(summary: Mapping[str, float]) -> list[tuple[str, int]]:

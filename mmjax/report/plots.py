@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 COLOURS = 6  # --series-0 .. --series-5 of the page's style sheet
+MOST_POINTS = 200  # of a curve; a longer one is drawn as means
 # Curves differ in their dashes too, for eyes and printers that see no colours.
 DASHES = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2), (9, 2), (3, 3))
 
@@ -161,7 +162,7 @@ def two_histograms(
 
 
 def _bins(
-    x: np.ndarray, y: np.ndarray, most: int = 200
+    x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """At most `most` places, with the least, mean and greatest value at each."""
     if len(x) <= most:

@@ -127,7 +127,9 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """247.3 as `4 min 7 s`."""
+    """247.3 as `4 min 7 s`; NaN and infinity as `-`."""
+    if not math.isfinite(seconds):
+        return "-"
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s"

@@ -20,7 +20,7 @@ GAP = ("centroid_distance", "linear_separability", "positive_cosine")
 
 
 def summary_table(metrics: Mapping[str, float], folder: str | Path | None = None) -> str:
-    """The final numbers as a table of at most 100 columns.
+    """The final numbers as a table of a few dozen lines, however many numbers there are.
 
     Args:
       metrics: name -> value, as in `summary.json`: `retrieval/<set>/<a>_to_<b>/...`,
@@ -60,7 +60,7 @@ def _retrieval(metrics: Mapping[str, float]) -> list[str]:
     ks = sorted({k for row in rows for k in row.recall})
     # Chance is that of R@1, so it stands beside it.
     recall = [head for k in ks for head in ([f"R@{k}", "by chance"] if k == 1 else [f"R@{k}"])]
-    grid = [["set", "given -> find", *recall, "median rank", "of"]]
+    grid = [["set", "given -> find", *recall, "median rank", "answers"]]
     before = None
     for row in rows:
         cells = []
@@ -117,7 +117,7 @@ def _gap(metrics: Mapping[str, float]) -> list[str]:
     if not rows:
         return []
     sets = list(dict.fromkeys(name for row in rows for name in row.values))
-    grid = [["in words", *map(results.plain, sets)]]
+    grid = [["measure", *map(results.plain, sets)]]
     for row in rows:
         values = (row.values.get(name, math.nan) for name in sets)
         grid.append([row.label, *(results.geometry_value(row.metric, value) for value in values)])
@@ -133,7 +133,7 @@ def _files(metrics: Mapping[str, float], folder: str | Path | None) -> list[str]
         return lines
     folder = Path(folder)
     known = [(name, words) for name, words in FILES.items() if (folder / name).exists()]
-    lines += ["", f"Files in {folder}:"] if not known else [""]
+    lines += ["", *([] if known else [f"The run's folder: {folder}"])]
     width = max((len(words) for _, words in known), default=0)
     lines += [f"  {words.ljust(width)}  {folder / name}" for name, words in known]
     return lines

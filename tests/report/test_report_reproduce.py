@@ -1,0 +1,80 @@
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mmjax import cli
+from mmjax import config as config_lib
+from mmjax.report import reproduce
+
+SHIPPED = Path(config_lib.__file__).resolve().parents[1] / "configs" / "clip_uniform.py"
+
+
+def as_stored(overrides):
+    config = config_lib.load(str(SHIPPED), overrides)
+    return json.loads(config_lib.dump(config))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["seed=3", "optimizer.learning_rate=0.002", "data.batch_size=64"],
+        ["objectives.alignment=None"],
+        ["objectives={'only':{'type':'info_nce','temperature':0.05}}"],
+        ["model.ema=0.99", "data.on_error=fail"],
+        ["data.source={'type':'gaussian_latent','dim':8}"],
+        ["paper='it is # \"quoted\"'"],
+    ],
+)
+def test_the_command_gives_the_same_config(overrides, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stored = as_stored(overrides)
+    recipe = reproduce.recipe_of(stored)
+    assert recipe.trouble == ""
+    assert len(recipe.changes) <= 5
+    words = shlex.split(reproduce.command(stored, recipe))
+    assert words[:3] == ["python", "-m", "mmjax.main"]
+    _, path, again = cli.split_config(words[3:])
+    assert path == "configs/clip_uniform.py:small"
+    assert as_stored(again) == stored
+
+
+def test_changes_are_the_keys_that_were_set(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    recipe = reproduce.recipe_of(as_stored(["seed=3", "pairwise.schedule=ring"]))
+    assert recipe.changes == [
+        reproduce.Change("pairwise.schedule", "auto", "ring"), reproduce.Change("seed", 0, 3),
+    ]  # fmt: skip
+
+
+def test_the_recipe_of_the_working_folder_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    shutil.copy(SHIPPED, tmp_path / "configs" / "clip_uniform.py")
+    stored = as_stored([])
+    assert reproduce.recipe_of(stored).changes == []
+    (tmp_path / "configs" / "clip_uniform.py").write_text("raise RuntimeError('broken recipe')")
+    recipe = reproduce.recipe_of(stored)
+    assert recipe.changes is None
+    assert "cannot be read any more (broken recipe)" in recipe.trouble
+
+
+@pytest.mark.parametrize("name", ["none_of_these", "../../etc/passwd", "", 3])
+def test_an_unknown_recipe_is_said(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = reproduce.recipe_of({"recipe": name, "variant": "small"})
+    assert recipe.changes is None
+    assert recipe.trouble
+
+
+@pytest.mark.parametrize("value", ["ring", "3", "None", "none", "a b", "[x", 3, 0.1, True, None,
+                                   [1, "b"], {"type": "x", "y": [1.5]}])  # fmt: skip
+def test_a_literal_is_read_back_as_it_was(value):
+    tree = {}
+    config_lib._set(tree, f"key={reproduce.literal(value)}", "file")
+    expected = tuple(value) if isinstance(value, list) else config_lib.plain(value)
+    assert tree["key"] == expected
+    assert type(tree["key"]) is type(expected)

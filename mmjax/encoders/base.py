@@ -13,7 +13,7 @@ key or key[B], one for each example; `layers.draw` and its neighbours take both.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 from flax import nnx
@@ -21,6 +21,27 @@ from flax import nnx
 
 class EncoderError(ValueError):
     """An option or an input that an encoder cannot take; the message says which, and what to do."""
+
+
+def check_choice(key: str, value: Any, choices: Any) -> None:
+    """Raises EncoderError unless `value` of the option `key` is one of a `Literal`'s."""
+    if value not in get_args(choices):
+        raise EncoderError(
+            f"{key}={value!r} is not one of {', '.join(map(repr, get_args(choices)))}"
+        )
+
+
+def check_rate(key: str, value: float) -> None:
+    """Raises EncoderError unless the rate `value` of the option `key` is in [0, 1)."""
+    if not 0 <= value < 1:
+        raise EncoderError(f"{key}={value} is not in [0, 1)")
+
+
+def check_positive(**sizes: int) -> None:
+    """Raises EncoderError for the first of these sizes that is below 1."""
+    for key, value in sizes.items():
+        if value < 1:
+            raise EncoderError(f"{key}={value}: at least 1 is needed")
 
 
 class Encoding(NamedTuple):

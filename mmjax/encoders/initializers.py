@@ -8,7 +8,7 @@ from typing import Literal
 import jax
 from jax.nn.initializers import Initializer
 
-from mmjax.encoders.base import EncoderError
+from mmjax.encoders.base import check_choice
 
 Scheme = Literal["trunc_normal", "clip", "xavier"]
 
@@ -52,6 +52,7 @@ def initialization(scheme: Scheme, *, width: int, depth: int) -> Initialization:
     - `xavier`: Glorot-uniform kernels, MLP biases of deviation 1e-6, embeddings of deviation
       width^-1/2, LeCun-normal patches (Dosovitskiy et al. 2021, as in the authors' code).
     """
+    check_choice("init", scheme, Scheme)
     normal, zeros = jax.nn.initializers.normal, jax.nn.initializers.zeros
     if scheme == "trunc_normal":
         cut = jax.nn.initializers.truncated_normal(0.02)
@@ -69,17 +70,15 @@ def initialization(scheme: Scheme, *, width: int, depth: int) -> Initialization:
             position=normal(0.01),
             special=normal(width**-0.5),
         )
-    if scheme == "xavier":
-        glorot, embedding = jax.nn.initializers.glorot_uniform(), normal(width**-0.5)
-        return Initialization(
-            attention=glorot,
-            attention_out=glorot,
-            up=glorot,
-            down=glorot,
-            mlp_bias=normal(1e-6),
-            patch=jax.nn.initializers.lecun_normal(),
-            token=embedding,
-            position=embedding,
-            special=embedding,
-        )
-    raise EncoderError(f"init={scheme!r} is not one of 'trunc_normal', 'clip', 'xavier'")
+    glorot, embedding = jax.nn.initializers.glorot_uniform(), normal(width**-0.5)
+    return Initialization(
+        attention=glorot,
+        attention_out=glorot,
+        up=glorot,
+        down=glorot,
+        mlp_bias=normal(1e-6),
+        patch=jax.nn.initializers.lecun_normal(),
+        token=embedding,
+        position=embedding,
+        special=embedding,
+    )

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError
+from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.initializers import Initialization
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
@@ -126,6 +126,7 @@ class Attention(nnx.Module):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_positive(width=width, heads=heads)
         if width % heads:
             raise EncoderError(f"heads={heads} does not divide width={width}")
         self.heads = heads
@@ -189,6 +190,7 @@ class FeedForward(nnx.Module):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_choice("activation", activation, Activation)
         self.activation = activation
         gated = activation == "swiglu"
         linear = partial(nnx.Linear, use_bias=bias, bias_init=init.mlp_bias, dtype=dtype, rngs=rngs)

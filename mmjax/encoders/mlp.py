@@ -9,8 +9,10 @@ import jax
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key, fold_in
+
+PlainActivation = Literal["relu", "gelu", "gelu_tanh", "quick_gelu"]
 
 
 class MLP(nnx.Module):
@@ -34,11 +36,16 @@ class MLP(nnx.Module):
         inputs: int,
         hidden: tuple[int, ...] = (256, 256),
         width: int,
-        activation: Literal["relu", "gelu", "gelu_tanh", "quick_gelu"] = "relu",
+        activation: PlainActivation = "relu",
         dropout: float = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_positive(inputs=inputs, width=width)
+        check_choice("activation", activation, PlainActivation)
+        check_rate("dropout", dropout)
+        if any(size < 1 for size in hidden):
+            raise EncoderError(f"hidden={tuple(hidden)}: every layer needs at least 1 unit")
         self.inputs, self.width = inputs, width
         self.activation, self.dropout = activation, dropout
         self.layers = nnx.List(

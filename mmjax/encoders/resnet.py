@@ -25,11 +25,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import Attention, drop_path, dropout_key, fold_in
 from mmjax.encoders.vit import PatchStem
 
+BlockKind = Literal["basic", "bottleneck"]
+Pool = Literal["mean", "max", "attention"]
 NormKind = Literal["batch", "group", "layer"]
 StemKind = Literal["imagenet", "clip", "conv3", "patch2", "patch4", "patch8"]
 
@@ -68,10 +70,8 @@ class Norm(nnx.Module):
             self.norm = nnx.BatchNorm(channels, momentum=0.9, **common)
         elif kind == "group":
             self.norm = nnx.GroupNorm(channels, num_groups=math.gcd(32, channels), **common)
-        elif kind == "layer":
-            self.norm = nnx.LayerNorm(channels, use_fast_variance=False, **common)
         else:
-            raise EncoderError(f"norm={kind!r} is not one of 'batch', 'group', 'layer'")
+            self.norm = nnx.LayerNorm(channels, use_fast_variance=False, **common)
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         if self.kind == "batch":
@@ -126,7 +126,7 @@ class ResidualBlock(nnx.Module):
         channels: int,
         width: int,
         *,
-        kind: Literal["basic", "bottleneck"],
+        kind: BlockKind,
         stride: int,
         antialias: bool,
         norm: NormKind,
@@ -275,19 +275,25 @@ class ResNet(nnx.Module):
         *,
         image_size: tuple[int, int] = (224, 224),
         channels: int = 3,
-        block: Literal["basic", "bottleneck"] = "bottleneck",
+        block: BlockKind = "bottleneck",
         blocks: tuple[int, ...] = (3, 4, 6, 3),
         widths: tuple[int, ...] = (64, 128, 256, 512),
         stem: StemKind = "imagenet",
         antialias: bool = False,
         norm: NormKind = "batch",
-        pool: Literal["mean", "max", "attention"] = "mean",
+        pool: Pool = "mean",
         heads: int = 32,
         pool_width: int | None = None,
         drop_path: float = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_positive(channels=channels)
+        check_choice("block", block, BlockKind)
+        check_choice("stem", stem, StemKind)
+        check_choice("norm", norm, NormKind)
+        check_choice("pool", pool, Pool)
+        check_rate("drop_path", drop_path)
         if not blocks or min(blocks) < 1:
             raise EncoderError(f"blocks={tuple(blocks)}: every stage needs at least one block")
         if len(widths) != len(blocks):
@@ -295,14 +301,6 @@ class ResNet(nnx.Module):
                 f"widths={tuple(widths)} and blocks={tuple(blocks)} are of different lengths: give "
                 "one number for each stage in both"
             )
-        if stem not in STEM_STRIDE:
-            raise EncoderError(f"stem={stem!r} is not one of {', '.join(map(repr, STEM_STRIDE))}")
-        if pool not in ("mean", "max", "attention"):
-            raise EncoderError(f"pool={pool!r} is not one of 'mean', 'max', 'attention'")
-        if block not in ("basic", "bottleneck"):
-            raise EncoderError(f"block={block!r} is not one of 'basic', 'bottleneck'")
-        if not 0 <= drop_path < 1:
-            raise EncoderError(f"drop_path={drop_path} is not in [0, 1)")
         if pool != "attention" and pool_width is not None:
             raise EncoderError(
                 f"pool_width is the output of pool='attention'; pool={pool!r} has none"

@@ -17,10 +17,12 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
-from mmjax.encoders.transformer import Remat, Transformer
+from mmjax.encoders.transformer import NormPlace, Remat, Transformer
+
+Pool = Literal["eot", "last", "cls", "mean", "map"]
 
 
 class TextTransformer(nnx.Module):
@@ -56,11 +58,11 @@ class TextTransformer(nnx.Module):
         heads: int = 8,
         mlp_width: int | None = None,
         causal: bool = True,
-        pool: Literal["eot", "last", "cls", "mean", "map"] = "eot",
+        pool: Pool = "eot",
         pad_id: int = 0,
         eos_id: int = 3,
         mask_padding: bool = True,
-        norm: Literal["pre", "post"] = "pre",
+        norm: NormPlace = "pre",
         embedding_norm: bool = False,
         segments: int = 0,
         activation: Activation = "gelu",
@@ -74,6 +76,13 @@ class TextTransformer(nnx.Module):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_positive(vocab_size=vocab_size, length=length, width=width, depth=depth)
+        check_choice("pool", pool, Pool)
+        if pool == "eot" and not 0 <= eos_id < vocab_size:
+            raise EncoderError(
+                f"eos_id={eos_id} is no id of a vocabulary of vocab_size={vocab_size}: pool='eot' "
+                "reads the position of that id"
+            )
         if causal and pool == "cls":
             raise EncoderError(
                 "pool='cls' reads position 0, which sees nothing but itself when causal=True: "

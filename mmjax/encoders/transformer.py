@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError
+from mmjax.encoders.base import check_choice, check_positive, check_rate
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import (
     Activation,
@@ -28,6 +28,7 @@ from mmjax.encoders.layers import (
     split_key,
 )
 
+NormPlace = Literal["pre", "post"]
 Remat = Literal["none", "full", "dots", "dots_no_batch"]
 
 # What a checkpointed block keeps for the backward pass. `dots` keeps the results of all matrix
@@ -53,7 +54,7 @@ class Block(nnx.Module):
         width: int,
         heads: int,
         mlp_width: int,
-        norm: Literal["pre", "post"],
+        norm: NormPlace,
         activation: Activation,
         bias: bool,
         eps: float,
@@ -133,7 +134,7 @@ class Transformer(nnx.Module):
         depth: int,
         heads: int,
         mlp_width: int | None = None,
-        norm: Literal["pre", "post"] = "pre",
+        norm: NormPlace = "pre",
         final_norm: bool = True,
         activation: Activation = "gelu",
         bias: bool = True,
@@ -147,11 +148,11 @@ class Transformer(nnx.Module):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
-        if depth < 1:
-            raise EncoderError(f"depth={depth}: a transformer needs at least one block")
-        for name, rate in (("dropout", dropout), ("drop_path", drop_path)):
-            if not 0 <= rate < 1:
-                raise EncoderError(f"{name}={rate} is not in [0, 1)")
+        check_positive(width=width, depth=depth)
+        check_choice("norm", norm, NormPlace)
+        check_choice("remat", remat, Remat)
+        check_rate("dropout", dropout)
+        check_rate("drop_path", drop_path)
         self.width, self.depth, self.scan, self.remat = width, depth, scan, remat
         self.dropout, self.drop_path = dropout, drop_path
 

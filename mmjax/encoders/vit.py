@@ -20,10 +20,14 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling, positions
-from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
 from mmjax.encoders.transformer import Remat, Transformer
+
+Pool = Literal["cls", "mean", "map"]
+Positions = Literal["learned", "sincos"]
+StemKind = Literal["patch", "conv"]
 
 
 class PatchStem(nnx.Module):
@@ -117,9 +121,9 @@ class ViT(nnx.Module):
         depth: int = 12,
         heads: int = 12,
         mlp_width: int | None = None,
-        pool: Literal["cls", "mean", "map"] = "cls",
-        positions: Literal["learned", "sincos"] = "learned",
-        stem: Literal["patch", "conv"] = "patch",
+        pool: Pool = "cls",
+        positions: Positions = "learned",
+        stem: StemKind = "patch",
         patch_bias: bool = True,
         pre_norm: bool = False,
         registers: int = 0,
@@ -136,11 +140,14 @@ class ViT(nnx.Module):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_positive(patch=patch, channels=channels, width=width, depth=depth)
+        check_choice("pool", pool, Pool)
+        check_choice("positions", positions, Positions)
+        check_choice("stem", stem, StemKind)
+        check_rate("patch_dropout", patch_dropout)
         height, side = image_size
         if height % patch or side % patch:
             raise EncoderError(f"image_size={tuple(image_size)} is not divisible by patch={patch}")
-        if not 0 <= patch_dropout < 1:
-            raise EncoderError(f"patch_dropout={patch_dropout} is not in [0, 1)")
         self.image_size, self.patch, self.channels = tuple(image_size), patch, channels
         self.width, self.pool, self.positions = width, pool, positions
         self.patch_dropout, self.dtype = patch_dropout, dtype

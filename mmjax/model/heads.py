@@ -9,8 +9,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError
+from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS
+from mmjax.encoders.mlp import PlainActivation
+
+HeadNorm = Literal["none", "layer", "batch"]
 
 
 class NoHead(nnx.Module):
@@ -38,6 +41,7 @@ class LinearHead(nnx.Module):
     def __init__(
         self, *, dim: int, bias: bool = False, width: int, dtype: DTypeLike, rngs: nnx.Rngs
     ):
+        check_positive(dim=dim)
         self.dim = dim
         self.project = nnx.Linear(
             width,
@@ -78,14 +82,17 @@ class MLPHead(nnx.Module):
         dim: int,
         hidden: int,
         layers: int = 2,
-        norm: Literal["none", "layer", "batch"] = "none",
+        norm: HeadNorm = "none",
         final_norm: bool = False,
-        activation: Literal["relu", "gelu", "gelu_tanh", "quick_gelu"] = "relu",
+        activation: PlainActivation = "relu",
         bias: bool = True,
         width: int,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
+        check_positive(dim=dim, hidden=hidden)
+        check_choice("norm", norm, HeadNorm)
+        check_choice("activation", activation, PlainActivation)
         if layers < 2:
             raise EncoderError(f"layers={layers}: an 'mlp' head has at least 2; 'linear' has one")
         if final_norm and norm == "none":

@@ -205,7 +205,7 @@ class EmojiSource:
 
 @functools.cache
 def languages() -> tuple[str, ...]:
-    """The codes of all languages that have names (in at least 1,480 of the concepts)."""
+    """The codes of all languages that have names (for at least 1,523 of the concepts)."""
     with zipfile.ZipFile(_file("names.zip")) as archive:
         return tuple(name.removesuffix(".json") for name in archive.namelist())
 

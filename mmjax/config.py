@@ -80,9 +80,8 @@ class Optimizer:
     clip_norm: float | None = None  # global norm of the gradient
     # Tables of (regular expression over the whole parameter path, factor); the first match wins.
     learning_rate_rules: tuple[tuple[str, float], ...] = ()
-    weight_decay_rules: tuple[tuple[str, float], ...] = (
-        (r".*/(bias|scale|class_token|positions|temperature.*)", 0.0),
-    )
+    # Only kernels decay, of linear layers and convolutions: not biases, norms, embeddings, scales.
+    weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
     freeze: tuple[str, ...] = ()  # parameters that match are constants without optimizer state
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.initializers import Initialization
+from mmjax.encoders.initializers import Initialization, initialization
 from mmjax.encoders.layers import Activation, Attention, FeedForward, layer_norm
 
 
@@ -64,3 +64,26 @@ class AttentionPooling(nnx.Module):
         probe = jnp.broadcast_to(probe, (tokens.shape[0], 1, tokens.shape[2]))
         y = self.attention(probe, tokens, mask=mask)[:, 0]
         return y + self.mlp(self.norm(y))
+
+
+class GridAttentionPooling(nnx.Module):
+    """CLIP's pooling: the mean of the map attends to the map and itself, f[B, T, C] -> f[B, W].
+
+    Radford et al. 2021, section 2.4: "a single layer of transformer-style multi-head QKV attention
+    where the query is conditioned on the global average-pooled representation".
+    """
+
+    def __init__(self, *, count: int, channels: int, heads: int, width: int, dtype, rngs):
+        self.dtype = dtype
+        start = nnx.initializers.normal(channels**-0.5)
+        self.position = nnx.Param(start(rngs.params(), (count + 1, channels), jnp.float32))
+        # CLIP draws all four projections with the deviation channels^-1/2.
+        init = initialization("clip", width=channels, depth=1)
+        self.attention = Attention(
+            width=channels, heads=heads, out_width=width, init=init, dtype=dtype, rngs=rngs
+        )
+
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        mean = tokens.mean(axis=1, keepdims=True, dtype=jnp.float32).astype(tokens.dtype)
+        y = jnp.concatenate([mean, tokens], axis=1) + self.position[...].astype(self.dtype)
+        return self.attention(y[:, :1], y)[:, 0]

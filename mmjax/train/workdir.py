@@ -69,12 +69,14 @@ class Workdir:
                     f"{stored} is damaged ({error}): choose another --workdir"
                 ) from error
             differing = config_lib.differences(old, config_lib.plain(config))
-            if differing:
+            # A run that ended before its first checkpoint, often by a mistake in the config, has
+            # nothing to lose.
+            if differing and _holds_checkpoints(self.path):
                 raise ConfigError(
                     f"{self.path} holds a run of another config ({'; '.join(differing)}): choose "
                     "another --workdir, or run it with the config it was started with"
                 )
-        elif (self.path / "checkpoints").is_dir() and any((self.path / "checkpoints").iterdir()):
+        elif _holds_checkpoints(self.path):
             raise ConfigError(
                 f"{self.path} holds checkpoints but no config.json, so whose they are cannot be "
                 "told: choose another --workdir"
@@ -113,6 +115,10 @@ def write_atomically(target: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, target)
+
+
+def _holds_checkpoints(folder: Path) -> bool:
+    return any((folder / "checkpoints").glob("*"))
 
 
 def _lock(folder: Path) -> int | None:

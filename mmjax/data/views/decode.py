@@ -82,8 +82,8 @@ class Picture:
                 image.draft(None, (max(wanted[0], 1), max(wanted[1], 1)))
             image.load()
             image = _eight_bits(image)
-            if turn := _TURNS.get(self._orientation):
-                image = image.transpose(turn)
+            if self._orientation in _TURNS:
+                image = image.transpose(_TURNS[self._orientation])
         except Exception as error:  # damaged data make Pillow raise nearly anything
             reason = f"the picture is damaged or cut off: {type(error).__name__}: {error}"
             raise unusable(reason.rstrip(": ")) from error

@@ -94,8 +94,24 @@ class ImageView:
                 )
         if min(std) <= 0:
             raise ValueError(f"image view: std={std} must be above 0")
-        if not 0 <= hue <= 0.5 or min(brightness, contrast, saturation) < 0:
-            raise ValueError("image view: hue must be in [0, 0.5] and the others not below 0")
+        if not 0 <= hue <= 0.5 or min(brightness, contrast, saturation, rotate) < 0:
+            raise ValueError(
+                f"image view: hue={hue} must be in [0, 0.5], and brightness={brightness}, "
+                f"contrast={contrast}, saturation={saturation} and rotate={rotate} at least 0"
+            )
+        for name, probability in (
+            ("flip", flip), ("jitter", jitter), ("grayscale", grayscale),
+            ("random_background", random_background),
+        ):  # fmt: skip
+            if not 0 <= probability <= 1:
+                raise ValueError(f"image view: {name}={probability} must be in [0, 1]")
+        for name, value, known in (
+            ("background", background, tuple(_BACKGROUNDS)),
+            ("fit", fit, ("crop", "squash", "pad")),
+            ("interpolation", interpolation, ("bilinear", "bicubic")),
+        ):
+            if value not in known:
+                raise ValueError(f"image view: {name} is {value!r}; it can be {' or '.join(known)}")
         self.crop_scale, self.crop_ratio = crop_scale, crop_ratio
         self.flip, self.rotate, self.grayscale = flip, rotate, grayscale
         self.brightness, self.contrast, self.saturation = brightness, contrast, saturation

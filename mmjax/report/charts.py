@@ -70,9 +70,8 @@ def training(history: History) -> list[Chart]:
         charts.append(_chart("gradient-norm", "Size of the gradient", norms, note))
     for number, (name, curve) in enumerate(left.items()):
         term, slash, rest = name.rpartition("/")
-        title, note = _KNOWN.get(
-            name, (results.plain(f"{rest} of {term}" if slash else name).capitalize(), "")
-        )
+        own = f"{results.plain(term)}: {results.plain(rest)}" if slash else results.plain(name)
+        title, note = _KNOWN.get(name, (own, ""))
         if rest == "scale":
             note = "1 / temperature."
         charts.append(_chart(f"more-{number}", title, {name: curve}, note))

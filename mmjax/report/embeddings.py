@@ -24,10 +24,8 @@ def drawn(shown: dict[str, Any] | None) -> dict[str, Any] | None:
         return shown
     first, second = shown["pair"]
     similarity = shown["similarity"]
-    size, found = (
-        len(similarity),
-        int((similarity.argmax(axis=1) == np.arange(len(similarity))).sum()),
-    )
+    size = len(similarity)
+    found = int((similarity.argmax(axis=1) == np.arange(size)).sum())
     distance = results.number(shown["centroid_distance"])
     pictures = {
         int(key.removeprefix("picture/")): Markup("data:image/png;base64,")

@@ -16,6 +16,7 @@ from flax import nnx
 
 from mmjax import config as config_lib
 from mmjax.encoders import ENCODERS
+from mmjax.encoders.layers import fold_in
 from mmjax.model.heads import HEADS
 from mmjax.model.towers import Embedding, Tower
 from mmjax.objectives import Objectives
@@ -51,7 +52,7 @@ class System(nnx.Module):
         Args:
           batch: arrays by name; names without a tower (ids, presence) are passed over.
           train: dropout and batch statistics as in training.
-          key: for dropout; each view uses a key of its own.
+          key: for dropout, one key or key[B]; each view uses a key of its own.
 
         Returns:
           name -> Embedding, for each name of the batch that has a tower.
@@ -62,7 +63,7 @@ class System(nnx.Module):
             if modality in self.towers:
                 rngs = None
                 if key is not None:
-                    rngs = nnx.Rngs(dropout=jax.random.fold_in(key, zlib.crc32(name.encode())))
+                    rngs = nnx.Rngs(dropout=fold_in(key, zlib.crc32(name.encode())))
                 outputs[name] = self.towers[modality](batch[name], train=train, rngs=rngs)
         return outputs
 

@@ -41,7 +41,15 @@ setup(
         "safetensors>=0.5",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.9"],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "ruff>=0.9",
+            "tokenizers>=0.20",
+        ],
+        # Tokenizers in Hugging Face's format, such as CLIP's BPE.
+        "tokenizers": ["tokenizers>=0.20"],
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda13]"],
         # For compiling ahead of time for a TPU topology on a machine without a TPU; the release

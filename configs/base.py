@@ -29,7 +29,23 @@ def variants(name: str, table: Mapping[str, Callable[[], dict]]) -> Callable[...
 
 # --- emoji: the embedded data ------------------------------------------------------------------
 
-PROMPTS = ("{}", "an emoji of {}", "a picture of {}", "a small drawing of {}")
+
+def emoji(objectives: dict) -> dict:
+    """The small variant of recipes for pictures and text: emoji with their names."""
+    return {
+        "steps": 600,
+        "data": emoji_data(batch_size=256),
+        "model": {"towers": emoji_towers()},
+        "objectives": objectives,
+        "optimizer": {
+            "learning_rate": 1e-3,
+            "weight_decay": 0.1,
+            "warmup_steps": 50,
+            "clip_norm": 1.0,
+        },
+        "evaluators": emoji_evaluators(),
+        "checkpoints": {"every": 200},
+    }
 
 
 def emoji_data(batch_size: int) -> dict:
@@ -102,4 +118,80 @@ def emoji_evaluators() -> dict:
             "subgroup": {"source": new_style, "labels": "subgroup"},
         },
         "geometry": {"new_style": {"source": new_style}},
+    }
+
+
+# --- paper scale: picture-text shards, published towers ------------------------------------------
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def clip_tokenizer() -> dict:
+    """CLIP's byte-pair encoding, 49,408 tokens, from a local copy of its `tokenizer.json`."""
+    return {
+        "type": "huggingface",
+        "path": "data/clip/tokenizer.json",
+        "bos": "<|startoftext|>",
+        "eos": "<|endoftext|>",
+        "pad": "!",
+    }
+
+
+def vit(patch: int, image_size: int = 224, size: str = "base", **options: object) -> dict:
+    """A vision transformer of the published sizes `base` and `large`."""
+    width, depth, heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}[size]
+    return {
+        "type": "vit",
+        "image_size": (image_size, image_size),
+        "patch": patch,
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        **options,
+    }
+
+
+def clip_towers(patch: int = 32, size: str = "base", dim: int = 512) -> dict:
+    """The towers of Radford et al. 2021, table 20: ViT-B/32, ViT-B/16, ViT-L/14 and their texts."""
+    width, heads = {"base": (512, 8), "large": (768, 12)}[size]
+    options = {"activation": "quick_gelu", "eps": 1e-5, "init": "clip"}
+    image = vit(patch, size=size, pool="cls", pre_norm=True, patch_bias=False, **options)
+    text = {
+        "type": "text_transformer",
+        "vocab_size": 49408,
+        "length": 77,
+        "width": width,
+        "depth": 12,
+        "heads": heads,
+        "causal": True,
+        "pool": "eot",
+        "eos_id": 49407,
+        "mask_padding": False,  # causal: what comes before the end never sees what comes after
+        **options,
+    }
+    head = {"type": "linear", "dim": dim}
+    return {"image": {"encoder": image, "head": head}, "text": {"encoder": text, "head": head}}
+
+
+def webdataset(path: str) -> dict:
+    """Tar shards of pictures (jpg, png, webp) and captions (txt) with common names."""
+    return {"type": "webdataset", "path": path}
+
+
+def coco(split: str) -> dict:
+    """COCO captions, five a picture: `tfds build coco_captions --file_format=array_record`."""
+    return {
+        "type": "tfds",
+        "name": "coco_captions",
+        "split": split,
+        "columns": {"image": "image", "text": "captions/text"},
+    }
+
+
+def coco_evaluators() -> dict:
+    """Retrieval among COCO's validation pictures and all of their captions."""
+    val = coco("val")
+    return {
+        "retrieval": {"coco": {"source": val, "alternatives": "all"}},
+        "geometry": {"coco": {"source": val}},
     }

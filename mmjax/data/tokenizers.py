@@ -100,8 +100,79 @@ class BytesTokenizer:
         return bytes(int(i) - 4 for i in ids if int(i) >= 4).decode("utf-8", "replace")
 
 
+class HuggingFaceTokenizer:
+    """A `tokenizer.json` of the Hugging Face library `tokenizers`: CLIP's BPE, BERT's WordPiece.
+
+    Needs the extra `tokenizers`. What the file itself would put around a text is not used: the view
+    puts bos and eos.
+
+    Args:
+      path: the file.
+      bos, eos, pad: the tokens that begin, end and fill up a text. CLIP: '<|startoftext|>',
+        '<|endoftext|>' and, as OpenAI's weights expect, '!' (the id 0); BERT: '[CLS]', '[SEP]',
+        '[PAD]'.
+      unk: the token of unknown characters; None for a byte-level vocabulary, which has none.
+
+    Raises:
+      ValueError: if there is no such file, it is no tokenizer, or it lacks one of the tokens.
+    """
+
+    def __init__(self, *, path: str, bos: str, eos: str, pad: str, unk: str | None = None):
+        file = Path(path).expanduser()
+        if not file.is_file():
+            raise ValueError(f"there is no tokenizer file {path}; give a local tokenizer.json")
+        self._load({"path": path, "bos": bos, "eos": eos, "pad": pad, "unk": unk}, file.read_text())
+
+    def _load(self, options: dict[str, str | None], text: str) -> None:
+        try:
+            import tokenizers
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                "a tokenizer of type 'huggingface' needs the extra `tokenizers`: "
+                "pip install 'mmjax[tokenizers]'"
+            ) from error
+        self._options, self._text = options, text
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(f"{options['path']} is not a tokenizer.json: {error}") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        ids = {}
+        for role in ("bos", "eos", "pad", "unk"):
+            token = options[role]
+            ids[role] = -1 if token is None else self._tokenizer.token_to_id(token)
+            if ids[role] is None:
+                raise ValueError(f"{options['path']} has no token {token!r} for {role}")
+        self.pad_id, self.unk_id = ids["pad"], ids["unk"]
+        self.bos_id, self.eos_id = ids["bos"], ids["eos"]
+        self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        self.fingerprint = sha256(text.encode("utf-8")).hexdigest()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without bos and eos."""
+        text.encode("utf-8")  # a lone surrogate is a UnicodeEncodeError here, too
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids; special ids are left out."""
+        special = (self.pad_id, self.bos_id, self.eos_id)
+        kept = [int(i) for i in ids if int(i) not in special]
+        return self._tokenizer.decode(kept, skip_special_tokens=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"options": self._options, "text": self._text}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._load(state["options"], state["text"])
+
+
 # The names that `type=` of a tokenizer may have in a recipe.
-TOKENIZERS = {"sentencepiece": SentencePieceTokenizer, "bytes": BytesTokenizer}
+TOKENIZERS = {
+    "sentencepiece": SentencePieceTokenizer,
+    "huggingface": HuggingFaceTokenizer,
+    "bytes": BytesTokenizer,
+}
 
 
 def _read(path: str) -> bytes:

@@ -1,0 +1,76 @@
+"""Sigmoid Loss for Language Image Pre-Training (SigLIP).
+
+Zhai et al. 2023, arXiv 2303.15343. Every pair of the batch is a binary decision of its own, with a
+learned temperature and bias; there is no softmax over the batch.
+
+    python -m mmjax.main --config=configs/siglip.py          # emoji, minutes on two CPU cores
+    python -m mmjax.main --config=configs/siglip.py:paper    # ViT-B/16, batch 32,768, on a pod
+"""
+
+from configs import base
+
+PAPER = "Zhai et al. 2023, Sigmoid Loss for Language Image Pre-Training, arXiv 2303.15343"
+
+
+def objectives() -> dict:
+    """t starts at 10 and b at -10, so that a new model finds nearly every pair a non-pair."""
+    return {"siglip": {"type": "sigmoid", "temperature": 0.1, "bias": -10.0}}
+
+
+def small() -> dict:
+    """Emoji with their names."""
+    return {"paper": PAPER, **base.emoji(objectives())}
+
+
+def paper() -> dict:
+    """ViT-B/16 for 9 billion pairs in batches of 32,768.
+
+    The paper's pairs (WebLI) are not public, and its optimizer is a modified Adafactor with
+    b2 = 0.95; here it is AdamW with the same rates. Bring shards of your own and a SentencePiece
+    model of 32,000 pieces with pad, bos and eos.
+    """
+    width = {"width": 768, "depth": 12, "heads": 12}
+    options = {"activation": "gelu_tanh", "init": "xavier"}
+    text = {
+        "type": "text_transformer",
+        "vocab_size": 32_000,
+        "length": 64,
+        "causal": False,
+        "pool": "last",
+        "mask_padding": False,
+        **width,
+        **options,
+    }
+    towers = {
+        "image": {"encoder": base.vit(16, pool="map", **options), "head": {"type": "none"}},
+        "text": {"encoder": text, "head": {"type": "linear", "dim": 768, "bias": True}},
+    }
+    return {
+        "paper": PAPER,
+        "steps": 274_658,
+        "data": {
+            "source": base.webdataset("data/shards/*.tar"),
+            "tokenizer": {"type": "sentencepiece", "path": "data/c4_en_32k.model"},
+            "views": {
+                "image": {"type": "image", "size": 224, "fit": "squash", "flip": 0.5},
+                "text": {"type": "text", "length": 64, "bos": False, "lowercase": True},
+            },
+            "batch_size": 32_768,
+            "workers": 64,
+        },
+        "model": {"towers": towers},
+        "objectives": objectives(),
+        "optimizer": {
+            "learning_rate": 1e-3,
+            "b2": 0.95,
+            "weight_decay": 1e-4,
+            "warmup_steps": 20_000,
+            "clip_norm": 1.0,
+        },
+        "evaluators": base.coco_evaluators(),
+        "evaluate_every": 10_000,
+        "checkpoints": {"every": 1000},
+    }
+
+
+get_config = base.variants("siglip", {"small": small, "paper": paper})

@@ -155,9 +155,11 @@ class HuggingFaceTokenizer:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids; special ids are left out."""
-        special = (self.pad_id, self.bos_id, self.eos_id)
-        kept = [int(i) for i in ids if int(i) not in special]
+        """The text of ids, from bos to eos."""
+        # Padding is what follows eos: CLIP's pad token is a real one, '!', inside of a text.
+        kept = [int(i) for i in ids if int(i) != self.bos_id]
+        if self.eos_id in kept:
+            kept = kept[: kept.index(self.eos_id)]
         return self._tokenizer.decode(kept, skip_special_tokens=False)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import pickle
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -12,7 +13,13 @@ import pytest
 import sentencepiece
 
 from mmjax.data.sources import BadExample, emoji
-from mmjax.data.tokenizers import TOKENIZERS, BytesTokenizer, SentencePieceTokenizer, Tokenizer
+from mmjax.data.tokenizers import (
+    TOKENIZERS,
+    BytesTokenizer,
+    HuggingFaceTokenizer,
+    SentencePieceTokenizer,
+    Tokenizer,
+)
 from mmjax.data.views import TextView
 
 TEXTS = {
@@ -282,3 +289,62 @@ def test_a_model_of_ones_own(tmp_path):
     assert tokens[0] == 1
     assert tokens[-1] == 3
     assert 2 in tokens
+
+
+def _clip_like(folder: Path) -> Path:
+    """A byte-level BPE with CLIP's marks, as `tokenizer.json`."""
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["!", "<|startoftext|>", "<|endoftext|>"],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+    )
+    made.train_from_iterator(TEXTS.values(), trainer)
+    # What a published file has switched on must not reach the ids of a view.
+    made.enable_truncation(4)
+    made.enable_padding(length=9)
+    file = folder / "tokenizer.json"
+    made.save(str(file))
+    return file
+
+
+MARKS = {"bos": "<|startoftext|>", "eos": "<|endoftext|>", "pad": "!"}
+
+
+def test_hugging_face_files(tmp_path):
+    tokenizer = HuggingFaceTokenizer(path=str(_clip_like(tmp_path)), **MARKS)
+    assert (tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id) == (0, 1, 2)
+    assert tokenizer.vocab_size <= 400
+    for text in TEXTS.values():
+        ids = tokenizer.encode(text)
+        assert max(ids) < tokenizer.vocab_size
+        assert tokenizer.decode([1, *ids, 2, 0, 0]) == text
+    again = pickle.loads(pickle.dumps(tokenizer))
+    assert again.encode("a grinning cat") == tokenizer.encode("a grinning cat")
+    tokens = TextView(tokenizer=tokenizer, length=6).tokens("a photo of a grinning cat")
+    assert tokens[0] == 1
+    assert tokens[-1] == 2
+
+
+def test_hugging_face_errors(tmp_path):
+    file = _clip_like(tmp_path)
+    with pytest.raises(ValueError, match="no tokenizer file"):
+        HuggingFaceTokenizer(path=str(tmp_path / "none.json"), **MARKS)
+    with pytest.raises(ValueError, match="has no token '<s>' for bos"):
+        HuggingFaceTokenizer(path=str(file), **{**MARKS, "bos": "<s>"})
+    broken = tmp_path / "broken.json"
+    broken.write_text(file.read_text()[:100])
+    with pytest.raises(ValueError, match=r"broken.json is not a tokenizer.json"):
+        HuggingFaceTokenizer(path=str(broken), **MARKS)
+    with pytest.raises(UnicodeEncodeError):
+        HuggingFaceTokenizer(path=str(file), **MARKS).encode("a \ud800")
+
+
+def test_hugging_face_names_its_extra(tmp_path, monkeypatch):
+    file = _clip_like(tmp_path)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ValueError, match="needs the extra `tokenizers`"):
+        HuggingFaceTokenizer(path=str(file), **MARKS)

@@ -99,10 +99,10 @@ class TfdsSource:
 
     def __getitem__(self, index: int) -> Record:
         key = f"{self.name} {self.split} example {index}"
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         try:
             example = self._data[index]
-        except IndexError:
-            raise
         except Exception as error:  # whatever a damaged file makes of the reader and the parser
             reason = f"it cannot be read: {type(error).__name__}: {error}"
             raise BadExample(key, "record", reason) from error

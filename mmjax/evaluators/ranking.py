@@ -12,9 +12,9 @@ import numpy as np
 
 from mmjax.evaluators import tiles
 
-# Scores closer than this are equal: float32 products of unit vectors are no more exact than that,
-# and two equal captions at two places of a batch may differ by as much.
-TIE = 1e-6
+# Scores closer than this are equal. Products of unit vectors in float32 are off by up to 1e-6 (512
+# numbers on a CPU), and two equal captions at two places of a batch may differ by as much.
+TIE = 2e-6
 
 
 class Ranks(NamedTuple):
@@ -45,8 +45,10 @@ def _count(tie, rows, columns, real):
     similarity = tiles.scores(rows["vector"], columns["vector"])
     above = similarity > rows["score"][:, None] + tie
     equal = jnp.abs(similarity - rows["score"][:, None]) <= tie
-    right = real & (columns["label"] == rows["label"][:, None])
-    wrong = real & ~right
+    same = columns["label"] == rows["label"][:, None]
+    # The answer itself is left to the caller: rounding must not put it above or below itself.
+    right = real & same & (columns["index"] != rows["answer"][:, None])
+    wrong = real & ~same
     masks = {
         "wrong_above": above & wrong,
         "wrong_equal": equal & wrong,
@@ -79,17 +81,28 @@ def rank(
     # Dense 32-bit labels, as jax has no 64-bit ones by default.
     known, answer_labels = np.unique(answer_labels, return_inverse=True)
     query_labels = np.searchsorted(known, query_labels).astype(np.int32)
-    columns = {"vector": answers, "label": answer_labels.astype(np.int32)}
+    columns = {
+        "vector": answers,
+        "label": answer_labels.astype(np.int32),
+        "index": np.arange(len(answers), dtype=np.int32),
+    }
     score = np.empty(len(query), np.float32)
 
     # One row per pair and not per query, so that queries with many right answers need no padding.
     def rows(part):
         vector = queries[query[part]]
-        score[part] = np.einsum("pd,pd->p", vector, answers[answer[part]])
-        return {"vector": vector, "score": score[part], "label": query_labels[query[part]]}
+        # In float64, so that only the scores it is compared with are rounded.
+        score[part] = np.einsum("pd,pd->p", vector, answers[answer[part]], dtype=np.float64)
+        return {
+            "vector": vector,
+            "score": score[part],
+            "label": query_labels[query[part]],
+            "answer": answer[part].astype(np.int32),
+        }
 
     counts = tiles.sum_over_columns(_count, len(query), rows, columns, np.float32(TIE))
     counts = {name: count.astype(np.int64) for name, count in counts.items()}
+    counts["right_equal"] += 1  # the answer itself
     return Ranks(query, answer, score, **counts, gallery=len(answers))
 
 

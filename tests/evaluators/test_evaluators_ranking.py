@@ -131,10 +131,16 @@ def program(count, dim=64):
 
     arguments = (
         shape(),
-        {"vector": shape(rows, dim), "score": shape(rows), "label": shape(rows, dtype=np.int32)},
+        {
+            "vector": shape(rows, dim),
+            "score": shape(rows),
+            "label": shape(rows, dtype=np.int32),
+            "answer": shape(rows, dtype=np.int32),
+        },
         {
             "vector": shape(blocks, columns, dim),
             "label": shape(blocks, columns, dtype=np.int32),
+            "index": shape(blocks, columns, dtype=np.int32),
         },
         shape(blocks, columns, dtype=bool),
     )
@@ -152,3 +158,19 @@ def test_memory_is_that_of_a_tile():
     # No more than a few tiles of float32, and independent of the number of answers.
     assert temporary[20_000] <= 6 * 4 * tiles.ROW_TILE * tiles.COLUMN_TILE
     assert temporary[80_000] <= 1.1 * temporary[20_000]
+
+
+def test_an_answer_equals_itself_however_its_score_is_rounded(monkeypatch):
+    # Wide vectors in one order of summation and another differ by more than TIE now and then.
+    monkeypatch.setattr(ranking, "TIE", 0.0)
+    rng = np.random.default_rng(0)
+    x = unit(rng, 300, 2048)
+    y = x + 0.02 * rng.normal(size=x.shape).astype(np.float32)
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    labels = np.arange(300)
+    ranks = ranking.rank(x, y, labels, labels)
+    np.testing.assert_array_equal(ranks.right_equal, 1)
+    np.testing.assert_array_equal(ranks.right_above, 0)
+    best = ranking.best(ranks)
+    np.testing.assert_array_equal(ranking.expected_rank(best), 1)
+    np.testing.assert_array_equal(ranking.average_precision(ranks), 1)

@@ -23,7 +23,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal
 
 import grain
 import numpy as np
@@ -126,9 +126,9 @@ class TrainData:
             for m in sorted({field_of(name) for name in self.views})
             if on_error == "skip" or m in may_lack
         )
-        make = _MakeRow(self.views, self.maybe_absent, on_error)
-        self._batches = order.random_map(make, seed=_seed(seed, "augmentation")).batch(
-            self.local_batch_size, batch_fn=_collate
+        make = _MakeBatch(self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
+        self._batches = order.map_with_index(_with_place).batch(
+            self.local_batch_size, batch_fn=make
         )[process_index::process_count]
         self.steps_per_epoch = sum(map(len, sources.values())) / batch_size
         if len(sources) == 1:
@@ -313,20 +313,44 @@ class _Rows:
         return self.offset + record["id"], record
 
 
-class _MakeRow:
-    """Renders the views of one record: (id, record) -> (row of a batch, its bad fields)."""
+def _with_place(place: int, row: tuple[int, Record | BadExample]) -> tuple:
+    return place, *row
 
-    def __init__(self, views: Mapping[str, View], maybe_absent: Sequence[str], on_error: str):
+
+class _MakeBatch:
+    """Renders the views of the rows of a batch, each straight into its place.
+
+    The random numbers of a row are the Philox stream (Salmon et al. 2011) whose key is the seed and
+    whose counter starts with the row's place in the global order.
+    """
+
+    def __init__(
+        self, views: Mapping[str, View], maybe_absent: Sequence[str], on_error: str, seed: int
+    ):
         self.views, self.maybe_absent, self.on_error = views, maybe_absent, on_error
-        self.absent = {n: np.zeros(view.shape, view.dtype) for n, view in views.items()}
+        self.seed = seed
 
     def __call__(
-        self, row: tuple[int, Record | BadExample], rng: np.random.Generator
+        self, rows: Sequence[tuple[int, int, Record | BadExample]]
     ) -> tuple[Batch, list[tuple[str, str, str]]]:
-        identity, record = row
+        """rows: (place in the global order, id, record) -> (batch, its bad fields)."""
+        batch = {name: np.zeros((len(rows), *v.shape), v.dtype) for name, v in self.views.items()}
+        batch["id"] = np.array([identity for _, identity, _ in rows], np.int32)
+        for modality in self.maybe_absent:
+            batch[f"{modality}_present"] = np.ones(len(rows), bool)
+        bits = np.random.Philox(key=self.seed)
+        rng, start, bad = np.random.Generator(bits), bits.state, []
+        for row, (place, _, record) in enumerate(rows):
+            start["state"]["counter"][3] = place
+            bits.state = start
+            bad += self._fill(batch, row, record, rng)
+        return batch, [(error.key, error.field, error.reason) for error in bad]
+
+    def _fill(
+        self, batch: Batch, row: int, record: Record | BadExample, rng: np.random.Generator
+    ) -> list[BadExample]:
         bad: dict[str, BadExample] = {}
-        arrays: dict[str, Any] = {"id": np.int32(identity)}
-        present = dict.fromkeys(self.maybe_absent, True)
+        absent: set[str] = set()
         if isinstance(record, BadExample):
             bad[record.field], record = record, {"key": record.key}
         for name, view in self.views.items():
@@ -337,22 +361,18 @@ class _MakeRow:
                 if self.on_error == "fail":
                     raise
                 array, bad[field] = None, error
-            if array is None and field not in present:
+            if array is not None:
+                batch[name][row] = array
+            elif field in self.maybe_absent:
+                absent.add(field)
+            else:
                 raise BadExample(record["key"], field, "the record lacks it")
-            if array is None:
-                present[field] = False
-            arrays[name] = self.absent[name] if array is None else array
-        # With a second view of a bad field, neither is there.
-        for name in self.views:
-            if not present.get(field_of(name), True):
-                arrays[name] = self.absent[name]
-        arrays |= {f"{m}_present": np.bool_(there) for m, there in present.items()}
-        return arrays, [(error.key, error.field, error.reason) for error in bad.values()]
-
-
-def _collate(rows: Sequence[tuple[Batch, list]]) -> tuple[Batch, list]:
-    batch = {name: np.stack([row[name] for row, _ in rows]) for name in rows[0][0]}
-    return batch, [bad for _, some in rows for bad in some]
+        for field in absent:
+            batch[f"{field}_present"][row] = False
+            for name in self.views:  # with one view of a bad field, no other view of it is there
+                if field_of(name) == field:
+                    batch[name][row] = 0
+        return list(bad.values())
 
 
 def _endless(rows: grain.MapDataset, name: str, batch_size: int, mixed: bool,

@@ -21,7 +21,7 @@ class CheckpointError(RuntimeError):
 
 
 class Store:
-    """The checkpoints of one run.
+    """The checkpoints of one run; a context manager that ends background work, however it is left.
 
     Args:
       directory: folder of the checkpoints, made if missing.
@@ -143,9 +143,27 @@ class Store:
             ) from error
 
     def close(self) -> None:
-        """Waits for background work and lets go of it."""
-        self.wait()
-        self._manager.close()
+        """Waits for background work and lets go of it; a second call does nothing.
+
+        Raises:
+          CheckpointError: when a background save failed.
+        """
+        try:
+            self.wait()
+        finally:
+            self._manager.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, kind: type | None, *_: Any) -> None:
+        try:
+            self.close()
+        except Exception as error:
+            if kind is None:
+                raise
+            # Another error ends the run already; that one is the news.
+            logger.warning(error)
 
     def _guard(self, step: int | None, action: Any) -> None:
         try:

@@ -57,6 +57,22 @@ class BadRows:
             self.counts.update(dict.fromkeys(new, 1))
             self._write(new, "a")
 
+    def hand_over(self) -> str:
+        """The rows as JSON text for the report of another process; here they are forgotten."""
+        with self._lock:
+            rows, self.counts = self.counts, {}
+        return json.dumps([[*row, count] for row, count in rows.items()])
+
+    def take_over(self, text: str) -> None:
+        """Adds what another process handed over."""
+        with self._lock:
+            new = []
+            for *row, count in json.loads(text):
+                if tuple(row) not in self.counts:
+                    new.append(tuple(row))
+                self.counts[tuple(row)] = self.counts.get(tuple(row), 0) + count
+            self._write(new, "a")
+
     def __len__(self) -> int:
         """Number of different bad examples."""
         return len(self.counts)

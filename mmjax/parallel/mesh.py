@@ -74,12 +74,46 @@ def replicated(mesh: jax.sharding.Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
+def reading(devices: np.ndarray, process: int) -> tuple[int, int]:
+    """Which part of every batch a process reads, and of how many.
+
+    Processes that hold the same rows, because `tensor` reaches over them, read the same part.
+
+    Args:
+      devices: [data, fsdp, tensor], of a mesh.
+      process: its index.
+
+    Returns:
+      (index, count): the part `index` of `count` equal parts. In a batch on the devices, parts are
+      in this order where each process has neighbours in the mesh; otherwise each row is there
+      once, but the order of rows is the mesh's.
+
+    Raises:
+      ConfigError: when two processes hold some rows in common and others not.
+    """
+    shards: dict[int, set[int]] = {}
+    for shard, row in enumerate(devices.reshape(-1, devices.shape[-1])):
+        for device in row:
+            shards.setdefault(device.process_index, set()).add(shard)
+    parts = sorted({tuple(sorted(of_one)) for of_one in shards.values()})
+    if len({len(part) for part in parts}) != 1 or sum(map(len, parts)) != len(
+        set().union(*shards.values())
+    ):
+        raise ConfigError(
+            f"mesh {dict(zip(AXES, devices.shape, strict=True))}: a batch cannot be divided among "
+            f"the {len(shards)} processes, because some of them share only a part of their rows: "
+            "choose mesh.tensor so that it divides the devices of a process or is a multiple of "
+            "them"
+        )
+    return parts.index(tuple(sorted(shards[process]))), len(parts)
+
+
 def to_device(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[str, Any]:
     """Puts this process's rows of a global batch on its devices.
 
     Args:
-      batch: arrays [B/P, ...] of one of P processes; process p holds rows p B/P to (p+1) B/P.
-      mesh: the mesh, whose devices are in the order of their processes.
+      batch: arrays [B/P, ...], the part of the batch that `reading` names.
+      mesh: the mesh.
 
     Returns:
       Global arrays [B, ...] sharded by `batch_sharding`.
@@ -87,6 +121,10 @@ def to_device(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[
     sharding = batch_sharding(mesh)
     if jax.process_count() == 1:
         return {name: jax.device_put(rows, sharding) for name, rows in batch.items()}
+    _, parts = reading(mesh.devices, jax.process_index())
     return {
-        name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()
+        name: jax.make_array_from_process_local_data(
+            sharding, rows, (len(rows) * parts, *rows.shape[1:])
+        )
+        for name, rows in batch.items()
     }

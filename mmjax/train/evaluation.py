@@ -50,13 +50,17 @@ class Evaluation:
         return evaluators.run(model, self._evaluators, self._mesh)
 
     def report(self, model: Embedder, folder: Path, summary: Mapping[str, float]) -> None:
-        """Writes `report.html`, the page to look at, into the run's folder."""
+        """Writes `report.html`, the page to look at, into the run's folder.
+
+        Every process has to call this, since embedding is a joint computation; the first writes.
+        """
         from mmjax.report import gather, page
 
         if self._evaluators:
             (_, data) = next(iter(self._evaluators.values()))
             gather.gather(model, data, folder)
-        page.write(folder, summary)
+        if jax.process_index() == 0:
+            page.write(folder, summary)
 
     def show(self, summary: Mapping[str, float], folder: Path) -> None:
         """Tells the final table."""

@@ -9,6 +9,7 @@ import jax
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.data import SOURCES, TOKENIZERS, VIEWS, BadRows, TrainData
+from mmjax.parallel import mesh as mesh_lib
 
 
 def views(config: Mapping) -> dict[str, Any]:
@@ -28,25 +29,22 @@ def source(spec: Mapping) -> Any:
     return config_lib.build(SOURCES, spec)
 
 
-def train_data(config: Mapping, folder: Path | None) -> TrainData:
+def train_data(config: Mapping, folder: Path | None, mesh: jax.sharding.Mesh) -> TrainData:
     """The batches to train on, of this process.
 
     Args:
       config: the whole config.
       folder: where `bad_rows.jsonl` goes; None writes none.
+      mesh: says which rows this process needs.
 
     Raises:
-      ConfigError: when the source cannot fill a batch, or the processes do not divide it.
+      ConfigError: when the source cannot fill a batch, or the processes cannot divide it.
     """
+    part, parts = mesh_lib.reading(mesh.devices, jax.process_index())
     section = config["data"]
     specs = section["source"]
     if "type" in specs:
         specs = {specs["type"]: specs}
-    if section["batch_size"] % jax.process_count():
-        raise ConfigError(
-            f"data.batch_size={section['batch_size']} does not divide over "
-            f"{jax.process_count()} processes: choose a multiple"
-        )
     sources = {
         name: source({k: v for k, v in spec.items() if k != "weight"})
         for name, spec in specs.items()
@@ -58,8 +56,8 @@ def train_data(config: Mapping, folder: Path | None) -> TrainData:
             weights={name: spec.get("weight", 1.0) for name, spec in specs.items()},
             batch_size=section["batch_size"],
             seed=config["seed"],
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
+            process_index=part,
+            process_count=parts,
             workers=section["workers"],
             prefetch=section["prefetch"],
             on_error=section["on_error"],

@@ -1,8 +1,12 @@
 """SIGTERM and Ctrl-C ask a run to save and end; a second one ends it at once."""
 
+import os
 import signal
 import threading
 from types import FrameType
+
+import jax
+from jax.experimental import multihost_utils
 
 
 class Interrupted(SystemExit):
@@ -14,17 +18,23 @@ class Interrupted(SystemExit):
 
 
 class StopSignals:
-    """While entered, the first SIGTERM or SIGINT sets `received` instead of ending the process."""
+    """While entered, the first SIGTERM or SIGINT is remembered instead of ending the process.
+
+    In a run of many processes SIGTERM belongs to jax's preemption service, which tells the other
+    processes and finds a step that none of them has passed; Ctrl-C is handed on as a SIGTERM.
+    """
 
     def __init__(self) -> None:
-        self.received: int | None = None
+        self._received: int | None = None
         self._old: dict[int, object] = {}
+        self._many = jax.process_count() > 1
 
     def __enter__(self) -> "StopSignals":
         # Handlers can only be set from the main thread; elsewhere (a notebook's worker, a test)
         # the process keeps its own.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            numbers = (signal.SIGINT,) if self._many else (signal.SIGINT, signal.SIGTERM)
+            for number in numbers:
                 self._old[number] = signal.signal(number, self._receive)
         return self
 
@@ -32,6 +42,17 @@ class StopSignals:
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
+    def stop_after(self, step: int) -> int | None:
+        """The signal because of which to stop after this step, the same in all processes.
+
+        Has to be asked after every step.
+        """
+        if self._many:
+            return signal.SIGTERM if multihost_utils.reached_preemption_sync_point(step) else None
+        return self._received
+
     def _receive(self, number: int, _: FrameType | None) -> None:
-        self.received = number
+        self._received = number
         signal.signal(number, self._old[number])
+        if self._many:
+            os.kill(os.getpid(), signal.SIGTERM)

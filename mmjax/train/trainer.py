@@ -4,14 +4,17 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from mmjax.checkpoints.store import Store
-from mmjax.data import Batches
+from mmjax.data import BadRows, Batches
 from mmjax.model.embedder import Embedder
+from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import header, inputs
 from mmjax.train import state as state_lib
@@ -31,6 +34,8 @@ class NonFiniteLoss(RuntimeError):
 def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
     """Trains a recipe, or goes on where an earlier run in the same folder stopped.
 
+    In a run of many processes each of them calls this, with the same arguments.
+
     Args:
       config: a whole config, from `mmjax.config.load`.
       path: the run's folder; see `mmjax.train.workdir` for what it holds afterwards.
@@ -47,26 +52,30 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
     """
     begin = time.monotonic()
     first = jax.process_index() == 0
-    with Workdir(path, config, write=first) as workdir, StopSignals() as signals:
+    with ExitStack() as stack:
+        workdir = stack.enter_context(Workdir(path, config, write=first))
+        signals = stack.enter_context(StopSignals())
         log_to(workdir.path if first and not quiet else None)
 
         # What is fixed: devices, data, structure and layout. Nothing is computed yet.
         mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
         mesh_lib.batch_size_fits(config["data"]["batch_size"], mesh)
-        data = inputs.train_data(config, workdir.path if first else None)
+        data = inputs.train_data(config, workdir.path if first else None, mesh)
         plan = state_lib.plan(config, mesh)
         for line in header.lines(config, mesh, plan, data, workdir.path):
             logger.info(line)
 
         # The state: new, or the newest checkpoint's.
         section = config["checkpoints"]
-        store = Store(
-            workdir.path / "checkpoints",
-            keep_last=section["keep_last"],
-            keep_best=section["keep_best"],
-            metric=section["metric"],
-            mode=section["mode"],
-            asynchronous=section["asynchronous"],
+        store = stack.enter_context(
+            Store(
+                workdir.path / "checkpoints",
+                keep_last=section["keep_last"],
+                keep_best=section["keep_best"],
+                metric=section["metric"],
+                mode=section["mode"],
+                asynchronous=section["asynchronous"],
+            )
         )
         start = store.latest() or 0
         if start:
@@ -85,11 +94,11 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         watch = _Watch(start, config["data"]["batch_size"], batches)
         results: dict[str, float] = {}
         try:
-            for k, batch, ids in _on_device(batches, start, steps, mesh):
+            for k, batch in _on_device(batches, start, steps, mesh):
                 state, metrics = train_step(state, batch)
-                watch.finished(k, metrics, ids)
+                watch.finished(k, metrics, batch["id"])
                 done = k + 1
-                stopping = _agree(signals.received, done, config["log_every"])
+                stopping = signals.stop_after(done)
                 last = done == steps
                 evaluating = last or _due(done, config["evaluate_every"])
                 saving = last or stopping or _due(done, section["every"])
@@ -105,14 +114,15 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
                     writer.write(done, results)
                     watch.pause()
                 if saving:
-                    store.save(done, state, results if evaluating else None)
+                    store.save(done, state, results if evaluating and not stopping else None)
+                    _collect(data.report)
                 if stopping and not last:
                     store.wait()
                     logger.info(
-                        f"stopped after step {done} by signal {signals.received}; saved in "
+                        f"stopped after step {done} by signal {stopping:d}; saved in "
                         f"{workdir.path}: run the same command to go on"
                     )
-                    raise Interrupted(signals.received or 0)
+                    raise Interrupted(stopping)
             if start >= steps:  # resumed after the last step, before the summary was written
                 model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
                 results = evaluator(model)
@@ -120,17 +130,18 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
             progress.close()
             writer.close()
             batches.close()
-        store.close()
+        store.wait()
 
         # What a person reads.
+        _collect(data.report)
         data.report.close()
         if len(data.report):
             logger.info(data.report.summary())
         summary = {**results, "seconds": round(time.monotonic() - begin, 1), "step": steps}
-        if first:
+        if not quiet:
             model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-            if not quiet:
-                evaluator.report(model, workdir.path, summary)
+            evaluator.report(model, workdir.path, summary)
+        if first:
             workdir.write_json("summary.json", summary)
             evaluator.show(summary, workdir.path)
         return summary
@@ -140,28 +151,24 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _agree(received: int | None, step: int, every: int) -> bool:
-    """Whether to stop now. Many processes have to stop at the same step, and ask each other."""
-    if jax.process_count() == 1:
-        return received is not None
-    if not _due(step, every):
-        return False
-    from jax.experimental import multihost_utils
-
-    return bool(np.any(multihost_utils.process_allgather(np.array(received is not None))))
+def _collect(report: BadRows) -> None:
+    """Hands the bad rows that all processes met to the first, which writes them."""
+    if jax.process_count() > 1:
+        first = jax.process_index() == 0
+        for text in distributed.gather("" if first else report.hand_over())[1:]:
+            if first:
+                report.take_over(text)
 
 
 def _on_device(
     batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh
-) -> Iterator[tuple[int, dict[str, jax.Array], np.ndarray]]:
+) -> Iterator[tuple[int, dict[str, jax.Array]]]:
     """Batches from `start`, one of them copied to the devices while another is used."""
-    ahead: list[tuple[dict[str, jax.Array], np.ndarray]] = []
+    ahead: list[dict[str, jax.Array]] = []
     for k in range(start, steps):
         while len(ahead) < min(2, steps - k):
-            rows = next(batches)
-            ahead.append((mesh_lib.to_device(rows, mesh), rows["id"]))
-        batch, ids = ahead.pop(0)
-        yield k, batch, ids
+            ahead.append(mesh_lib.to_device(next(batches), mesh))
+        yield k, ahead.pop(0)
 
 
 class _Watch:
@@ -172,13 +179,13 @@ class _Watch:
     """
 
     def __init__(self, step: int, batch_size: int, batches: Batches):
-        self._pending: list[tuple[int, Mapping[str, jax.Array], np.ndarray]] = []
+        self._pending: list[tuple[int, Mapping[str, jax.Array], jax.Array]] = []
         self._read: list[dict[str, float]] = []
         self._batch_size, self._batches = batch_size, batches
         self._step, self._waited = step, 0.0
         self._since = time.monotonic()
 
-    def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: np.ndarray) -> None:
+    def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: jax.Array) -> None:
         """Takes the metrics of step k, just dispatched, and reads those of the step before."""
         self._pending.append((k, metrics, ids))
         self._examine(self._pending[:-1])
@@ -189,16 +196,18 @@ class _Watch:
         self._examine(self._pending)
         self._pending = []
 
-    def _examine(self, entries: list[tuple[int, Mapping[str, jax.Array], np.ndarray]]) -> None:
+    def _examine(self, entries: list[tuple[int, Mapping[str, jax.Array], jax.Array]]) -> None:
         for k, metrics, ids in entries:
             values = {name: float(value) for name, value in jax.device_get(metrics).items()}
             bad = [n for n in ("loss", "gradient_norm") if not math.isfinite(values[n])]
             if bad:
+                # All processes are here together: they read the same numbers.
+                ids = multihost_utils.process_allgather(ids, tiled=True)
                 terms = {n: v for n, v in values.items() if n == "loss" or n.endswith("/loss")}
                 raise NonFiniteLoss(
                     f"step {k + 1}: {' and '.join(bad)} not finite ("
                     + ", ".join(f"{name} = {value:g}" for name, value in terms.items())
-                    + f"); ids of the batch: {', '.join(map(str, np.asarray(ids).tolist()))}. The "
+                    + f"); ids of the batch: {', '.join(map(str, ids.tolist()))}. The "
                     "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
                     "look at these examples"
                 )

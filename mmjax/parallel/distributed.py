@@ -1,0 +1,111 @@
+"""Runs of many processes: how they find each other, what they tell each other, how they end.
+
+Every process runs the same program on the same config. Process 0 alone writes files; checkpoints
+are written by all of them together, into one folder that all of them see.
+
+A process that ends early ends the others. Its machine closes its connections, or its heartbeats
+stop for `HEARTBEAT_SECONDS`; then the others have nothing to wait for, and end with a sentence.
+"""
+
+import os
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from mmjax.config import ConfigError
+
+HEARTBEAT_SECONDS = 20  # a process that was silent for so long is gone
+CONNECT_SECONDS = 300  # for all processes to appear
+
+# The first is what jax itself reads; it leaves the other two to the program.
+VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+
+
+class ProcessLost(RuntimeError):
+    """Another process of the run ended or cannot be reached."""
+
+
+def initialize(detect: bool = False) -> None:
+    """Joins the processes of a run, if it has many; has to come before any use of a device.
+
+    Args:
+      detect: let jax find out from SLURM, Open MPI or a TPU's metadata who the processes are.
+        Otherwise they are as the environment says: JAX_COORDINATOR_ADDRESS (host:port of process
+        0), JAX_NUM_PROCESSES and JAX_PROCESS_ID; without these, this process runs alone.
+
+    Raises:
+      ConfigError: when the environment says only half of it, or jax finds nothing.
+      ProcessLost: when the others do not appear.
+    """
+    given = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    options: dict = {}
+    if len(given) == len(VARIABLES):
+        address, count, index = given.values()
+        if ":" not in address or not (count.isdigit() and index.isdigit()):
+            raise ConfigError(
+                f"the environment says JAX_COORDINATOR_ADDRESS={address}, JAX_NUM_PROCESSES="
+                f"{count}, JAX_PROCESS_ID={index}: these should be host:port and two numbers"
+            )
+        options = {
+            "coordinator_address": address,
+            "num_processes": int(count),
+            "process_id": int(index),
+        }
+    elif not detect:
+        if given:
+            missing = [name for name in VARIABLES if name not in given]
+            raise ConfigError(
+                f"the environment sets {' and '.join(given)} but not {' and '.join(missing)}: a "
+                "run of many processes needs all three, or --distributed on SLURM, Open MPI or TPU"
+            )
+        return
+    try:
+        jax.distributed.initialize(
+            **options,
+            initialization_timeout=CONNECT_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"--distributed: jax cannot tell who the processes are ({error}): start them by a "
+            f"script of launch/, or set {', '.join(VARIABLES)}"
+        ) from error
+    except jax.errors.JaxRuntimeError as error:
+        where = options.get("coordinator_address", "process 0")
+        raise ProcessLost(
+            f"the processes of the run did not all appear at {where} within {CONNECT_SECONDS} "
+            f"seconds ({str(error).splitlines()[0][:200]})"
+        ) from error
+
+
+def many() -> bool:
+    """Whether this run has more than one process; asking touches no device."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def leave(code: int) -> None:
+    """Ends this process at once if the run has many: an orderly end would wait for the others.
+
+    The others notice by themselves.
+    """
+    if many():
+        os._exit(code)
+
+
+def of_first(text: str) -> str:
+    """The text that process 0 gives here, in all processes."""
+    return gather(text)[0] if jax.process_count() > 1 else text
+
+
+def gather(text: str) -> list[str]:
+    """The texts that the processes give here, in their order, in all processes."""
+    if jax.process_count() == 1:
+        return [text]
+    data = np.frombuffer(text.encode(), np.uint8)
+    sizes = multihost_utils.process_allgather(np.int32(len(data)))
+    # A power of two, so that few sizes are ever compiled.
+    room = np.zeros(1 << int(max(sizes.max(), 1) - 1).bit_length(), np.uint8)
+    room[: len(data)] = data
+    rows = multihost_utils.process_allgather(room)
+    return [row[:size].tobytes().decode() for row, size in zip(rows, sizes, strict=True)]

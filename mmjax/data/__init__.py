@@ -1,7 +1,9 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
-from mmjax.data.pipeline import Batches, TrainData, WorkerDied, bad_examples
+from mmjax.data.batches import Batches, WorkerDied
+from mmjax.data.pipeline import TrainData
 from mmjax.data.report import BadRows
+from mmjax.data.rows import bad_examples
 from mmjax.data.sources import SOURCES, BadExample, Record, Source, SourceError
 from mmjax.data.tokenizers import TOKENIZERS, Tokenizer
 from mmjax.data.views import VIEWS, View, render

@@ -14,26 +14,18 @@ So the only position to save is k, and it is right on any number of processes.
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-import re
-import signal
-import threading
-import time
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Literal
 
 import grain
 import numpy as np
-from absl import flags
 
+from mmjax.data.batches import Batches
 from mmjax.data.report import BadRows
-from mmjax.data.sources.base import BadExample, Record, Source
-from mmjax.data.views import View, field_of, render
-
-Batch = dict[str, np.ndarray]
+from mmjax.data.rows import Batch, MakeBatch, Rows, bad_examples, with_place
+from mmjax.data.sources.base import Source
+from mmjax.data.views import View, field_of
 
 
 class TrainData:
@@ -110,7 +102,7 @@ class TrainData:
         streams, offset = [], 0
         for name, part in sources.items():
             limit = getattr(part, "id_limit", len(part))
-            rows = grain.MapDataset.source(_Rows(part, offset, limit, on_error))
+            rows = grain.MapDataset.source(Rows(part, offset, limit, on_error))
             streams.append(_endless(rows, name, batch_size, len(sources) > 1, seed))
             offset += limit
         if offset > np.iinfo(np.int32).max:
@@ -126,8 +118,8 @@ class TrainData:
             for m in sorted({field_of(name) for name in self.views})
             if on_error == "skip" or m in may_lack
         )
-        make = _MakeBatch(self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
-        self._batches = order.map_with_index(_with_place).batch(
+        make = MakeBatch(self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
+        self._batches = order.map_with_index(with_place).batch(
             self.local_batch_size, batch_fn=make
         )[process_index::process_count]
         self.steps_per_epoch = sum(map(len, sources.values())) / batch_size
@@ -176,203 +168,6 @@ class TrainData:
             found.note(getattr(part, "bad", ()))
             found.note(bad_examples(part, self.views))
         return found
-
-
-class Batches:
-    """An iterator over batches that knows how long it was waited for.
-
-    Attributes:
-      waited: seconds spent in `next()` so far: the time in which training stood still for data.
-    """
-
-    def __init__(self, batches: grain.MapDataset, report: BadRows, workers: int, prefetch: int):
-        self.waited, self._report, self._shared = 0.0, report, workers > 0
-        if workers:
-            if not flags.FLAGS.is_parsed():  # in a notebook; grain asks for its flags
-                flags.FLAGS.mark_as_parsed()
-            # A worker makes its batches one after the other; the workers take turns.
-            ahead = max(1, prefetch // workers)
-            rows = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
-            options = grain.experimental.DatasetOptions(min_shm_size=2**16)
-            rows = grain.experimental.WithOptionsIterDataset(rows, options)
-            rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), _start_worker)
-        else:
-            threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
-            rows = batches.to_iter_dataset(
-                grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
-            )
-        self._iterator = iter(rows)
-        self._iterator.start_prefetch()
-        # Also when nobody closes this: at exit, while the modules that closing needs are there.
-        self._end = weakref.finalize(self, self._iterator.close)
-
-    def __iter__(self) -> Batches:
-        return self
-
-    def __next__(self) -> Batch:
-        """The next batch.
-
-        Raises:
-          BadExample: for a bad row, with on_error='fail'.
-          WorkerDied: if a worker process ended.
-        """
-        start = time.perf_counter()
-        try:
-            batch, bad = next(self._iterator)
-        except RuntimeError as error:  # of grain, which has no name of its own for it
-            ended = re.search(r"terminated unexpectedly with exit code (-?\d+)", str(error))
-            if not ended:
-                raise
-            raise WorkerDied(int(ended[1])) from error
-        if self._shared:
-            # Out of the shared memory at once: grain unmaps it under whoever still looks at it when
-            # the program ends, and a small array would keep a file of its own open.
-            batch = {name: np.array(values) for name, values in batch.items()}
-        self.waited += time.perf_counter() - start
-        for key, field, reason in bad:
-            self._report.add(BadExample(key, field, reason))
-        return batch
-
-    def close(self) -> None:
-        """Ends threads and worker processes; there are no more batches."""
-        self._end()
-        self._iterator = iter(())
-
-
-class WorkerDied(RuntimeError):
-    """A process that makes batches ended by itself; the message says by what."""
-
-    def __init__(self, exit_code: int):
-        how = f"with exit code {exit_code}"
-        if exit_code < 0:
-            how = f"by signal {-exit_code} ({signal.Signals(-exit_code).name})"
-        advice = {
-            -signal.SIGKILL: "; that is how a machine out of memory ends processes, so try fewer "
-            "data.workers or a smaller data.prefetch",
-            -signal.SIGBUS: "; batches pass through /dev/shm, which is perhaps too small, so make "
-            "it larger or set data.workers to 0",
-        }
-        super().__init__(f"a worker process of the data ended {how}{advice.get(exit_code, '')}")
-
-
-def _start_worker(index: int, count: int) -> None:
-    """What a worker process does first."""
-    del index, count
-    # Ctrl-C and a scheduler's SIGTERM go to all processes. The training process decides what they
-    # mean: it may need batches until it has saved.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # A worker is told to stop by its parent, which cannot tell it anything when it was killed.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExample]:
-    """Reads every example of a source and renders each of its alternatives, as evaluation does."""
-    for index in range(len(source)):
-        try:
-            record = source[index]
-        except BadExample as error:
-            yield error
-            continue
-        for name, view in views.items():
-            value = record.get(field_of(name))
-            for one in value if isinstance(value, list | tuple) else [value]:
-                try:
-                    render(view, {**record, field_of(name): one}, name, None, False)
-                except BadExample as error:
-                    yield error
-
-
-class _Rows:
-    """A source that gives (record or error) with ids moved to their range in a mixture."""
-
-    def __init__(self, source: Source, offset: int, limit: int, on_error: str):
-        self.source, self.offset, self.limit, self.on_error = source, offset, limit, on_error
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> tuple[int, Record | BadExample]:
-        try:
-            record = self.source[index]
-        except BadExample as error:
-            if self.on_error == "fail":
-                raise
-            id_of = getattr(self.source, "id_of", int)
-            return self.offset + id_of(index), error
-        if not 0 <= record["id"] < self.limit:
-            raise ValueError(
-                f"{record['key']}: the id {record['id']} is not below {self.limit}; a source whose "
-                "ids are not 0 .. len - 1 needs an attribute id_limit"
-            )
-        return self.offset + record["id"], record
-
-
-def _with_place(place: int, row: tuple[int, Record | BadExample]) -> tuple:
-    return place, *row
-
-
-class _MakeBatch:
-    """Renders the views of the rows of a batch, each straight into its place.
-
-    The random numbers of a row are the Philox stream (Salmon et al. 2011) whose key is the seed and
-    whose counter starts with the row's place in the global order.
-    """
-
-    def __init__(
-        self, views: Mapping[str, View], maybe_absent: Sequence[str], on_error: str, seed: int
-    ):
-        self.views, self.maybe_absent, self.on_error = views, maybe_absent, on_error
-        self.seed = seed
-
-    def __call__(
-        self, rows: Sequence[tuple[int, int, Record | BadExample]]
-    ) -> tuple[Batch, list[tuple[str, str, str]]]:
-        """rows: (place in the global order, id, record) -> (batch, its bad fields)."""
-        batch = {name: np.zeros((len(rows), *v.shape), v.dtype) for name, v in self.views.items()}
-        batch["id"] = np.array([identity for _, identity, _ in rows], np.int32)
-        for modality in self.maybe_absent:
-            batch[f"{modality}_present"] = np.ones(len(rows), bool)
-        bits = np.random.Philox(key=self.seed)
-        rng, start, bad = np.random.Generator(bits), bits.state, []
-        for row, (place, _, record) in enumerate(rows):
-            start["state"]["counter"][3] = place
-            bits.state = start
-            bad += self._fill(batch, row, record, rng)
-        return batch, [(error.key, error.field, error.reason) for error in bad]
-
-    def _fill(
-        self, batch: Batch, row: int, record: Record | BadExample, rng: np.random.Generator
-    ) -> list[BadExample]:
-        bad: dict[str, BadExample] = {}
-        absent: set[str] = set()
-        if isinstance(record, BadExample):
-            bad[record.field], record = record, {"key": record.key}
-        for name, view in self.views.items():
-            field = field_of(name)
-            try:
-                array = render(view, record, name, rng, True)
-            except BadExample as error:
-                if self.on_error == "fail":
-                    raise
-                array, bad[field] = None, error
-            if array is not None:
-                batch[name][row] = array
-            elif field in self.maybe_absent:
-                absent.add(field)
-            else:
-                raise BadExample(record["key"], field, "the record lacks it")
-        for field in absent:
-            batch[f"{field}_present"][row] = False
-            for name in self.views:  # with one view of a bad field, no other view of it is there
-                if field_of(name) == field:
-                    batch[name][row] = 0
-        return list(bad.values())
 
 
 def _endless(rows: grain.MapDataset, name: str, batch_size: int, mixed: bool,

@@ -1,0 +1,116 @@
+"""From the records of a source to the rows of a batch; bad ones are left empty and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from mmjax.data.sources.base import BadExample, Record, Source
+from mmjax.data.views import View, field_of, render
+
+Batch = dict[str, np.ndarray]
+
+
+class Rows:
+    """A source that gives (record or error) with ids moved to their range in a mixture."""
+
+    def __init__(self, source: Source, offset: int, limit: int, on_error: str):
+        self.source, self.offset, self.limit, self.on_error = source, offset, limit, on_error
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> tuple[int, Record | BadExample]:
+        try:
+            record = self.source[index]
+        except BadExample as error:
+            if self.on_error == "fail":
+                raise
+            id_of = getattr(self.source, "id_of", int)
+            return self.offset + id_of(index), error
+        if not 0 <= record["id"] < self.limit:
+            raise ValueError(
+                f"{record['key']}: the id {record['id']} is not below {self.limit}; a source whose "
+                "ids are not 0 .. len - 1 needs an attribute id_limit"
+            )
+        return self.offset + record["id"], record
+
+
+def with_place(place: int, row: tuple[int, Record | BadExample]) -> tuple:
+    return place, *row
+
+
+class MakeBatch:
+    """Renders the views of the rows of a batch, each straight into its place.
+
+    The random numbers of a row are the Philox stream (Salmon et al. 2011) whose key is the seed and
+    whose counter starts with the row's place in the global order.
+    """
+
+    def __init__(
+        self, views: Mapping[str, View], maybe_absent: Sequence[str], on_error: str, seed: int
+    ):
+        self.views, self.maybe_absent, self.on_error = views, maybe_absent, on_error
+        self.seed = seed
+
+    def __call__(
+        self, rows: Sequence[tuple[int, int, Record | BadExample]]
+    ) -> tuple[Batch, list[tuple[str, str, str]]]:
+        """rows: (place in the global order, id, record) -> (batch, its bad fields)."""
+        batch = {name: np.zeros((len(rows), *v.shape), v.dtype) for name, v in self.views.items()}
+        batch["id"] = np.array([identity for _, identity, _ in rows], np.int32)
+        for modality in self.maybe_absent:
+            batch[f"{modality}_present"] = np.ones(len(rows), bool)
+        bits = np.random.Philox(key=self.seed)
+        rng, start, bad = np.random.Generator(bits), bits.state, []
+        for row, (place, _, record) in enumerate(rows):
+            start["state"]["counter"][3] = place
+            bits.state = start
+            bad += self._fill(batch, row, record, rng)
+        return batch, [(error.key, error.field, error.reason) for error in bad]
+
+    def _fill(
+        self, batch: Batch, row: int, record: Record | BadExample, rng: np.random.Generator
+    ) -> list[BadExample]:
+        bad: dict[str, BadExample] = {}
+        absent: set[str] = set()
+        if isinstance(record, BadExample):
+            bad[record.field], record = record, {"key": record.key}
+        for name, view in self.views.items():
+            field = field_of(name)
+            try:
+                array = render(view, record, name, rng, True)
+            except BadExample as error:
+                if self.on_error == "fail":
+                    raise
+                array, bad[field] = None, error
+            if array is not None:
+                batch[name][row] = array
+            elif field in self.maybe_absent:
+                absent.add(field)
+            else:
+                raise BadExample(record["key"], field, "the record lacks it")
+        for field in absent:
+            batch[f"{field}_present"][row] = False
+            for name in self.views:  # with one view of a bad field, no other view of it is there
+                if field_of(name) == field:
+                    batch[name][row] = 0
+        return list(bad.values())
+
+
+def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExample]:
+    """Reads every example of a source and renders each of its alternatives, as evaluation does."""
+    for index in range(len(source)):
+        try:
+            record = source[index]
+        except BadExample as error:
+            yield error
+            continue
+        for name, view in views.items():
+            value = record.get(field_of(name))
+            for one in value if isinstance(value, list | tuple) else [value]:
+                try:
+                    render(view, {**record, field_of(name): one}, name, None, False)
+                except BadExample as error:
+                    yield error

@@ -1,20 +1,14 @@
-"""Batches: the same for any number of processes and workers and from any step; nothing replaced."""
+"""Batches: the same for any number of processes and from any step; nothing replaced."""
 
 import collections
 import json
-import multiprocessing
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmjax.data import BadExample, BadRows, TrainData, WorkerDied
+from mmjax.data import BadExample, BadRows, TrainData
 from mmjax.data.sources import MemorySource
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import ImageView, TextView, VectorView
@@ -225,82 +219,3 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes, message):
     options = {"views": VIEWS, "batch_size": 8, "seed": 0, **changes}
     with pytest.raises(ValueError, match=message):
         TrainData(memory(8), options.pop("views"), **options)
-
-
-def test_workers_make_the_same_batches_and_leave_nothing_behind():
-    plain = TrainData(memory(), VIEWS, batch_size=8, seed=5)
-    data = TrainData(memory(), VIEWS, batch_size=8, seed=5, workers=2)
-    before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
-    batches = data.iter_from(3)
-    for k in range(3, 9):
-        same(next(batches), plain[k])
-    workers = [p for p in multiprocessing.active_children() if "grain" in p.name]
-    assert len(workers) == 2
-    for worker in workers:  # as Ctrl-C and a scheduler do to the whole group
-        os.kill(worker.pid, signal.SIGINT)
-        os.kill(worker.pid, signal.SIGTERM)
-    for k in range(9, 15):
-        same(next(batches), plain[k])
-    batches.close()
-    assert not any(worker.is_alive() for worker in workers)
-    if before:
-        assert not {n for n in set(os.listdir("/dev/shm")) - before if n.startswith("psm_")}
-    with pytest.raises(StopIteration):
-        next(batches)
-
-
-def test_a_killed_worker_is_an_error_in_a_sentence():
-    data = TrainData(memory(), VIEWS, batch_size=8, seed=5, workers=1, prefetch=1)
-    batches = data.iter_from(0)
-    next(batches)
-    (worker,) = [p for p in multiprocessing.active_children() if "grain" in p.name]
-    os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerDied, match=r"SIGKILL.*out of memory"):
-        collections.deque(batches, maxlen=0)
-    batches.close()
-
-
-def test_workers_of_a_program_started_with_m_pass_on_errors_and_end_with_it(tmp_path):
-    (tmp_path / "program.py").write_text(
-        textwrap.dedent("""
-        import os, sys
-        import numpy as np
-        from mmjax.data import BadExample, TrainData
-        from mmjax.data.sources import MemorySource
-        from mmjax.data.views import VectorView
-
-        if __name__ == "__main__":
-            rows = [np.ones(3)] * 7 + [np.full(3, np.nan)]
-            source = MemorySource(data={"number": rows}, name="table")
-            data = TrainData(source, {"number": VectorView(dim=3)}, batch_size=4, seed=0,
-                             workers=1, on_error="fail")
-            batches = data.iter_from(0)
-            try:
-                for _ in range(3):
-                    next(batches)
-            except BadExample as error:
-                print(error)
-            batches.close()
-            lasting = TrainData(source, {"number": VectorView(dim=3)}, batch_size=4, seed=0,
-                                workers=1).iter_from(0)
-            next(lasting)
-            import multiprocessing
-            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-            os.kill(os.getpid(), 9)
-        """)
-    )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    run = subprocess.run(
-        [sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True,
-        timeout=120, env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"},
-    )  # fmt: skip
-    error, pid = run.stdout.strip().split("\n")
-    assert error == "table row 7: number: it holds NaN or infinite numbers.", run.stderr
-    assert run.returncode == -signal.SIGKILL
-    # The output closes when the last process that has it ends, so the worker is gone by now.
-    assert not os.path.exists(f"/proc/{pid}") or _is_zombie(pid)
-
-
-def _is_zombie(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] == "Z"

@@ -21,6 +21,7 @@ from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_posi
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
 from mmjax.encoders.transformer import NormPlace, Remat, Transformer
+from mmjax.parallel.layout import whole
 
 Pool = Literal["eot", "last", "cls", "mean", "map"]
 
@@ -169,7 +170,7 @@ class TextTransformer(nnx.Module):
         if segments is not None and self.segment is None:
             raise EncoderError("segments were given to a text encoder built with segments=0")
 
-        y = jnp.take(self.token[...], x, axis=0) + self.position[: x.shape[1]]
+        y = jnp.take(whole(self.token[...]), x, axis=0) + self.position[: x.shape[1]]
         if self.segment is not None:
             y = y + (self.segment[0] if segments is None else self.segment[...][segments])
         y = y.astype(self.dtype)

@@ -27,6 +27,7 @@ from mmjax.encoders.layers import (
     layer_norm,
     split_key,
 )
+from mmjax.parallel.layout import rows
 
 NormPlace = Literal["pre", "post"]
 Remat = Literal["none", "full", "dots", "dots_no_batch"]
@@ -206,7 +207,7 @@ class Transformer(nnx.Module):
         def run(x: jax.Array, layer) -> tuple[jax.Array, None]:
             parameters, key, rate = layer
             block = nnx.merge(graphdef, parameters)
-            return block(x, mask=mask, causal=causal, key=key, drop_path_rate=rate), None
+            return block(rows(x), mask=mask, causal=causal, key=key, drop_path_rate=rate), None
 
         if self.remat != "none":
             # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.

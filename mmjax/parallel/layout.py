@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from mmjax.config import ConfigError
+from mmjax.parallel.mesh import BATCH_AXES
 
 # Blocks are stacked on a leading `layers` axis and scanned; splitting that axis would make every
 # step of the scan fetch its layer from another device, so it is skipped.
@@ -96,6 +97,32 @@ def _names(names: Any, mesh: jax.sharding.Mesh, path: str) -> tuple[str, ...]:
                 f"mesh.rules: {name!r}, for {path}, is no axis of the mesh {tuple(mesh.shape)}"
             )
     return names
+
+
+def rows(x: jax.Array) -> jax.Array:
+    """`x` [B, ...], kept split by rows over the batch axes of the mesh in context, if there is one.
+
+    Parameters that `fsdp` splits leave the compiler a choice, to collect the parameter or the
+    activations; without this word it often takes the activations, which are larger.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    axes = tuple(axis for axis in BATCH_AXES if axis in mesh.auto_axes)
+    split = int(np.prod([mesh.shape[axis] for axis in axes]))
+    if split == 1 or x.shape[0] % split:
+        return x
+    free = (PartitionSpec.UNCONSTRAINED,) * (x.ndim - 1)
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(axes, *free))
+
+
+def whole(x: jax.Array) -> jax.Array:
+    """`x`, collected on every device of the mesh in context, if there is one.
+
+    For a table that rows are looked up in: otherwise what is looked up travels, and is larger.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.size <= 1:
+        return x
+    return jax.lax.with_sharding_constraint(x, PartitionSpec())
 
 
 def shardings(partition: Mapping[str, PartitionSpec], mesh: jax.sharding.Mesh) -> dict:

@@ -44,7 +44,9 @@ def make(
 
         def embed(params, constants, batch, keys):
             system = plan.definition.merge({**constants, **params})
-            outputs = system.embed(batch, train=True, key=keys)
+            # The mesh in context is where the towers keep their activations (`layout.rows`).
+            with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+                outputs = system.embed(batch, train=True, key=keys)
             return outputs, _variables(system, constants)
 
         def reduce(params, constants, outputs):

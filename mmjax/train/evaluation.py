@@ -57,8 +57,9 @@ class Evaluation:
         from mmjax.report import gather, page
 
         if self._evaluators:
-            (_, data) = next(iter(self._evaluators.values()))
-            gather.gather(model, data, folder)
+            name, (evaluator, data) = next(iter(self._evaluators.items()))
+            pair = getattr(evaluator, "pair", None)
+            gather.gather(model, data, folder, name=name.partition("/")[2], pair=pair)
         if jax.process_index() == 0:
             page.write(folder, summary)
 

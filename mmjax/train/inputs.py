@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.data import SOURCES, TOKENIZERS, VIEWS, BadRows, TrainData
+from mmjax.data.views import field_of
 from mmjax.parallel import mesh as mesh_lib
 
 
@@ -22,6 +24,31 @@ def views(config: Mapping) -> dict[str, Any]:
         name: config_lib.build(VIEWS, spec, tokenizer=tokenizer)
         for name, spec in section["views"].items()
     }
+
+
+def batch_shapes(config: Mapping) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and dtype of every array of a global batch, from the config alone: no file is read.
+
+    A modality can be absent from a row where `data.on_error` is 'skip'; whether a source says so
+    too is in its files, and not known here.
+    """
+    section = config["data"]
+    views = {
+        name: config_lib.build(VIEWS, spec, tokenizer=_NoTokenizer())
+        for name, spec in section["views"].items()
+    }
+    size = section["batch_size"]
+    shapes = {
+        name: jax.ShapeDtypeStruct((size, *view.shape), view.dtype) for name, view in views.items()
+    }
+    if section["on_error"] == "skip":
+        for name in views:
+            shapes[f"{field_of(name)}_present"] = jax.ShapeDtypeStruct((size,), bool)
+    return {**shapes, "id": jax.ShapeDtypeStruct((size,), np.int32)}
+
+
+class _NoTokenizer:
+    """Stands in a view for the tokenizer, whose file need not be there, when nothing is read."""
 
 
 def source(spec: Mapping) -> Any:

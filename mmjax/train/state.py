@@ -63,10 +63,11 @@ class Plan:
     dtype: jnp.dtype
 
 
-def compute_dtype(name: str) -> jnp.dtype:
+def compute_dtype(name: str, mesh: jax.sharding.Mesh) -> jnp.dtype:
     """`auto` is bfloat16 where the hardware multiplies it (TPU, GPU) and float32 on a CPU."""
     if name == "auto":
-        name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+        # Of the mesh, not of this machine: preflight compiles for devices that are elsewhere.
+        name = "float32" if mesh.devices.flat[0].platform == "cpu" else "bfloat16"
     return jnp.dtype(name)
 
 
@@ -80,7 +81,7 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
     Raises:
       ConfigError: for rules (freezing, layout, learning rate) that do not fit the parameters.
     """
-    dtype = compute_dtype(config["model"]["dtype"])
+    dtype = compute_dtype(config["model"]["dtype"], mesh)
     definition = Definition.of(lambda: _make_system(config, dtype, 0))
     parameters = definition.kinds(nnx.Param)
     constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters)

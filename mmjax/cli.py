@@ -1,6 +1,7 @@
 """What the commands share: `--config` with overrides beside absl flags, and errors as sentences."""
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
@@ -41,19 +42,21 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
     """Runs a command's `main(config path, overrides)` after parsing its absl flags.
 
     An error that a person can mend ends the process with its sentence and code 2 (a wrong config
-    or wrong data) or 1 (something failed on the way), without a trace.
+    or wrong data) or 1 (something failed on the way), without a trace. In a run of many processes
+    any error ends this one at once, so that the others do not wait for it.
     """
     # Imported here, so that `--help` of a command does not wait for jax.
     from mmjax.data import BadExample, SourceError
     from mmjax.encoders import EncoderError
     from mmjax.objectives import TermError
+    from mmjax.parallel import distributed
     from mmjax.parallel.pairwise import PairwiseError
     from mmjax.train.trainer import NonFiniteLoss
 
     wrong = (
         config_lib.ConfigError, SourceError, BadExample, EncoderError, TermError, PairwiseError,
     )  # fmt: skip
-    failed = (CheckpointError, NonFiniteLoss, OSError)
+    failed = (CheckpointError, NonFiniteLoss, distributed.ProcessLost, OSError)
     found: dict = {}
 
     def parse(argv: Sequence[str]) -> list[str]:
@@ -71,11 +74,16 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
         absl_logging.set_verbosity(absl_logging.ERROR)
         try:
             main(found["path"], found["overrides"])
-        except wrong as error:
-            print(f"mmjax: {error}", file=sys.stderr)
-            sys.exit(2)
-        except failed as error:
-            print(f"mmjax: {error}", file=sys.stderr)
-            sys.exit(1)
+        except Exception as error:
+            lost = distributed.lost(error)
+            code = 2 if isinstance(error, wrong) else 1
+            if lost or isinstance(error, wrong + failed):
+                print(f"mmjax: {lost or error}", file=sys.stderr, flush=True)
+            elif distributed.many():
+                traceback.print_exc()
+            else:
+                raise
+            distributed.leave(code)
+            sys.exit(code)
 
     app.run(body, flags_parser=parse)

@@ -18,6 +18,12 @@ WORKDIR = flags.DEFINE_string(
     "Folder of the run. By default runs/<recipe>-<time>, or the newest unfinished run of the same "
     "config.",
 )
+DISTRIBUTED = flags.DEFINE_bool(
+    "distributed",
+    False,
+    "One of many processes, as SLURM, Open MPI or a TPU says. Without this flag the environment "
+    "decides: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
+)
 
 
 def main(path: str | None, overrides: list[str]) -> None:
@@ -26,9 +32,13 @@ def main(path: str | None, overrides: list[str]) -> None:
         raise config_lib.ConfigError("which recipe? Give --config=configs/clip_uniform.py")
     config = config_lib.load(path, overrides)
 
+    from mmjax.parallel import distributed
     from mmjax.train import trainer, workdir
 
-    trainer.train(config, WORKDIR.value or workdir.default(config))
+    distributed.initialize(detect=DISTRIBUTED.value)
+    # Which folder comes next depends on the clock and on locks: the first process says it.
+    folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(config)))
+    trainer.train(config, folder)
 
 
 if __name__ == "__main__":

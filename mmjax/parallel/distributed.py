@@ -8,6 +8,9 @@ stop for `HEARTBEAT_SECONDS`; then the others have nothing to wait for, and end 
 """
 
 import os
+import re
+import sys
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -84,18 +87,39 @@ def many() -> bool:
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
+def lost(error: BaseException) -> str | None:
+    """The sentence to end with when an error means that another process is gone, or None."""
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    if not many() or not any(isinstance(part, jax.errors.JaxRuntimeError) for part in chain):
+        return None
+    text = " ".join(map(str, chain))
+    if not re.search(r"[Cc]onnection|Gloo|NCCL|barrier|heartbeat|unhealthy|UNAVAILABLE", text):
+        return None
+    return (
+        f"process {jax.process_index()} lost another process of the run "
+        f"({' '.join(text.split())[:200]}): see what the others said before; the same command in "
+        "all processes goes on from the last checkpoint"
+    )
+
+
 def leave(code: int) -> None:
     """Ends this process at once if the run has many: an orderly end would wait for the others.
 
     The others notice by themselves.
     """
     if many():
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 
-def of_first(text: str) -> str:
-    """The text that process 0 gives here, in all processes."""
-    return gather(text)[0] if jax.process_count() > 1 else text
+def of_first(make: Callable[[], str]) -> str:
+    """What `make` returns in process 0, the only one that calls it, in all processes."""
+    return gather(make() if jax.process_index() == 0 else "")[0]
 
 
 def gather(text: str) -> list[str]:

@@ -10,12 +10,12 @@ from mmjax import config as config_lib
 
 RECIPE = Path(__file__).parents[2] / "configs" / "clip_uniform.py"
 # Without evaluators a run is its steps and its checkpoints.
-OVERRIDES = ("steps=100", "checkpoints.every=9", "log_every=20", "evaluators={}")
+OVERRIDES = ("steps=100", "checkpoints.every=15", "log_every=20", "evaluators={}")
 
 
 @pytest.fixture(scope="session")
 def tiny():
-    """`tiny("key=value", ...)` makes the config of a run of 100 steps that saves every 9."""
+    """`tiny("key=value", ...)` makes the config of a run of 100 steps that saves every 15."""
 
     def make(*overrides):
         return config_lib.load(f"{RECIPE}:claim", (*OVERRIDES, *overrides))

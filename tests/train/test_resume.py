@@ -155,6 +155,8 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny, saved, tmp_path):
     assert int(saved(config, tmp_path)[".step"]) == step - 1
 
 
+# Orbax's threads that the error ends leave one notice to a loop that is no more.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
     tiny, saved, identical, whole, tmp_path
 ):
@@ -168,7 +170,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
         with pytest.raises(CheckpointError, match=r"No space left on device.*is of step \d+"):
             trainer.train(tiny("checkpoints.keep_last=9"), disk / "run", quiet=True)
         step = int(saved(tiny(), disk / "run")[".step"])
-        assert step >= 9
+        assert step >= 15
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
         trainer.train(tiny(), disk / "run", quiet=True)
         assert identical(saved(tiny(), disk / "run"), whole) == []
@@ -197,26 +199,26 @@ def saving(folder):
     return any("tmp" in p.name for p in (folder / "checkpoints").glob("*"))
 
 
-def test_sigterm_ends_a_process_cleanly(tiny, command, saved, identical, whole, tmp_path):
-    process = start(command(tmp_path), tmp_path)
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, said
-    stopped = re.search(r"stopped after step (\d+) by signal 15; saved in .*same command", said)
-    assert stopped, said
-    assert int(saved(tiny(), tmp_path)[".step"]) == int(stopped[1]) < 100
-    assert "Traceback" not in said
-    trainer.train(tiny(), tmp_path, quiet=True)
-    assert identical(saved(tiny(), tmp_path), whole) == []
-
-
-def test_kill_9_during_a_save_loses_nothing(tiny, command, saved, identical, whole, tmp_path):
+def test_kill_9_during_a_save_and_then_sigterm_lose_nothing(
+    tiny, command, saved, identical, whole, tmp_path
+):
     process = start(command(tmp_path), tmp_path)
     while process.poll() is None and not saving(tmp_path):
         time.sleep(0.0005)
     process.kill()
     assert process.wait() == -signal.SIGKILL, process.stdout.read()
     process.stdout.close()
+
+    process = start(command(tmp_path), tmp_path)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "going on from step " in said
+    assert "Traceback" not in said
+    stopped = re.search(r"stopped after step (\d+) by signal 15; saved in .*same command", said)
+    assert stopped, said
+    assert int(saved(tiny(), tmp_path)[".step"]) == int(stopped[1]) < 100
+
     trainer.train(tiny(), tmp_path, quiet=True)
     assert identical(saved(tiny(), tmp_path), whole) == []
 

@@ -266,15 +266,14 @@ def _check_id(ids: dict, row: Row, column: str, key: str) -> None:
 def _group(entries: list[Entry]) -> tuple[list[Entry], int]:
     """Joins entries of the same files into the first of them, with all their captions."""
     grouped: dict[Any, Entry] = {}
+    captions: dict[tuple[Any, str], dict[str, None]] = {}  # an ordered set for each text
     for entry in entries:
         # Only for the comparison: beyond a link, a/../b may be another file than b.
         files = tuple((m, os.path.normpath(path)) for m, path in entry.files.items())
         identity = files or entry.id
-        if identity not in grouped:
-            grouped[identity] = entry
-            continue
-        texts = grouped[identity].texts
-        for modality, captions in entry.texts.items():
-            known = texts.setdefault(modality, [])
-            known += [caption for caption in captions if caption not in known]
+        grouped.setdefault(identity, entry)
+        for modality, texts in entry.texts.items():
+            captions.setdefault((identity, modality), {}).update(dict.fromkeys(texts))
+    for (identity, modality), texts in captions.items():
+        grouped[identity].texts[modality] = list(texts)
     return list(grouped.values()), len(entries) - len(grouped)

@@ -3,7 +3,8 @@
 The first rule that matches decides. A rule is one of
   'replicate'            every device holds the parameter whole;
   ('fsdp', skip)         the largest axis that `fsdp` divides is split over it, the first `skip`
-                         axes left alone; small parameters are replicated;
+                         axes left alone; where the others hold few numbers (biases and scales of
+                         a layer, whose travel costs more than their memory) it is replicated;
   a tuple of axis names  one name, None or tuple of names for each axis of the array, e.g.
                          (None, 'fsdp', 'tensor').
 Optimizer state and moving averages follow their parameters.
@@ -40,7 +41,7 @@ def specs(
       shapes: path -> something with `.shape`.
       mesh: the mesh with the axes that rules name.
       rules: tried before `DEFAULT_RULES`.
-      fsdp_min_size: parameters with fewer numbers are replicated by the 'fsdp' rule.
+      fsdp_min_size: parameters with fewer numbers (in one layer) are replicated by the 'fsdp' rule.
 
     Raises:
       ConfigError: for a rule that no parameter matches, or that does not fit one that it matches.
@@ -68,7 +69,7 @@ def _spec(
         return PartitionSpec()
     if len(rule) == 2 and rule[0] == "fsdp" and isinstance(rule[1], int):
         size = mesh.shape["fsdp"]
-        if size == 1 or np.prod(shape, dtype=int) < fsdp_min_size:
+        if size == 1 or np.prod(shape[rule[1] :], dtype=int) < fsdp_min_size:
             return PartitionSpec()
         axes = [axis for axis in range(rule[1], len(shape)) if shape[axis] % size == 0]
         if not axes:

@@ -64,6 +64,9 @@ def make(
             microbatches=config["microbatches"],
             mesh=mesh,
         )
+        # Each gradient where its parameter lies, before anything else reads it: so a sum over the
+        # devices leaves each of them its part (reduce-scatter) and not the whole (all-reduce).
+        gradient = jax.lax.with_sharding_constraint(gradient, dict(plan.shardings.params))
         updates, moments = plan.transformation.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {

@@ -49,9 +49,9 @@ def emoji(objectives: dict) -> dict:
 
 
 def emoji_data(batch_size: int) -> dict:
-    """Pictures of the Fluent and Google styles with their English names and keywords, 64 pixels."""
+    """Pictures of the Fluent and Google styles with their English names, 64 pixels."""
     return {
-        "source": {"type": "emoji", "split": "train", "keywords": True},
+        "source": {"type": "emoji", "split": "train"},
         "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"},
         "views": {
             "image": {
@@ -66,6 +66,7 @@ def emoji_data(batch_size: int) -> dict:
                 "hue": 0.05,
                 "jitter": 0.8,
                 "grayscale": 0.1,
+                "interpolation": "bilinear",
                 "cache_decoded": True,
             },
             "text": {"type": "text", "length": 16, "caption": "random"},

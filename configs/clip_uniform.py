@@ -74,7 +74,8 @@ def claim() -> dict:
         return tuple(changes)
 
     tower = {"encoder": {"type": "mlp", "inputs": 32, "hidden": (256, 256), "width": 64}}
-    test = {"type": "gaussian_latent", "examples": 1000, "dim": 32, "noise": 0.5, "seed": 1}
+    latent = {"type": "gaussian_latent", "dim": 32}
+    test = {**latent, "split": "test", "noise": 0.5}
     gap = "geometry/test/centroid_distance"
     separability = "geometry/test/linear_separability"
     recall = "retrieval/test/a_to_b/R@1"
@@ -90,7 +91,7 @@ def claim() -> dict:
         "paper": PAPER,
         "steps": 1280,  # 20 epochs
         "data": {
-            "source": {"type": "gaussian_latent", "examples": 4096, "dim": 32, "seed": 0},
+            "source": {**latent, "split": "train"},
             "views": {m: {"type": "vector", "dim": 32, "noise": 0.5} for m in ("a", "b")},
             "batch_size": 64,
         },

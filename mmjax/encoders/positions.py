@@ -9,6 +9,14 @@ import numpy as np
 from mmjax.encoders.base import EncoderError
 
 
+def check_sincos_width(width: int) -> None:
+    """Raises EncoderError for a width that `sincos_2d` cannot fill."""
+    if width % 4 or width < 8:
+        raise EncoderError(
+            f"width={width}: sincos positions need a width of 8 or more, divisible by 4"
+        )
+
+
 def sincos_2d(grid: tuple[int, int], width: int, temperature: float = 10_000.0) -> np.ndarray:
     """Fixed sine and cosine positions of a grid (Chen et al. 2021, MoCo v3, section 4).
 
@@ -23,10 +31,7 @@ def sincos_2d(grid: tuple[int, int], width: int, temperature: float = 10_000.0) 
     Returns:
       f32[rows * columns, W], row by row.
     """
-    if width % 4 or width < 8:
-        raise EncoderError(
-            f"width={width}: sincos positions need a width of 8 or more, divisible by 4"
-        )
+    check_sincos_width(width)
     rows, columns = np.mgrid[: grid[0], : grid[1]]
     frequency = temperature ** -np.linspace(0, 1, width // 4)
     y, x = rows.reshape(-1, 1) * frequency, columns.reshape(-1, 1) * frequency

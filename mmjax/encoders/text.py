@@ -79,6 +79,8 @@ class TextTransformer(nnx.Module):
     ):
         check_positive(vocab_size=vocab_size, length=length, width=width, depth=depth)
         check_choice("pool", pool, Pool)
+        if segments < 0:
+            raise EncoderError(f"segments={segments} is negative: give 0 for none")
         if pool == "eot" and not 0 <= eos_id < vocab_size:
             raise EncoderError(
                 f"eos_id={eos_id} is no id of a vocabulary of vocab_size={vocab_size}: pool='eot' "

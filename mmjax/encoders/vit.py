@@ -23,6 +23,7 @@ from mmjax.encoders import pooling, positions
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
+from mmjax.encoders.positions import check_sincos_width
 from mmjax.encoders.transformer import Remat, Transformer
 
 Pool = Literal["cls", "mean", "map"]
@@ -145,6 +146,10 @@ class ViT(nnx.Module):
         check_choice("positions", positions, Positions)
         check_choice("stem", stem, StemKind)
         check_rate("patch_dropout", patch_dropout)
+        if positions == "sincos":
+            check_sincos_width(width)
+        if registers < 0:
+            raise EncoderError(f"registers={registers} is negative: give 0 for none")
         height, side = image_size
         if height % patch or side % patch:
             raise EncoderError(f"image_size={tuple(image_size)} is not divisible by patch={patch}")

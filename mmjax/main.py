@@ -5,7 +5,14 @@
 
 Any key of the recipe can be set on the command line as `--config.data.batch_size=512`. The same
 command, given again after an interruption, goes on where the run stopped.
+
+    python -m mmjax.main --config=configs/clip.py:paper --dry_run --topology=v5e:16x16
+
+says what the recipe would need and do, on the devices here or on a TPU slice that is not here,
+without reading data (`mmjax.train.preflight`).
 """
+
+from collections.abc import Mapping
 
 from absl import flags
 
@@ -24,6 +31,23 @@ DISTRIBUTED = flags.DEFINE_bool(
     "One of many processes, as SLURM, Open MPI or a TPU says. Without this flag the environment "
     "decides: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
 )
+DRY_RUN = flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Compile the step, report on layout, memory and work, and train nothing. Reads no data.",
+)
+MEMORY_GB = flags.DEFINE_float(
+    "memory_gb",
+    None,
+    "With --dry_run: look for the largest batch that fits this many GiB a device.",
+    lower_bound=0.0,
+)
+TOPOLOGY = flags.DEFINE_string(
+    "topology",
+    None,
+    "With --dry_run: compile for this TPU slice, v5e:16x16 for example (also v5p, v6e, tpu7x). "
+    "Needs libtpu: pip install 'mmjax[aot]'.",
+)
 
 
 def main(path: str | None, overrides: list[str]) -> None:
@@ -32,6 +56,13 @@ def main(path: str | None, overrides: list[str]) -> None:
         raise config_lib.ConfigError("which recipe? Give --config=configs/clip_uniform.py")
     config = config_lib.load(path, overrides)
 
+    if DRY_RUN.value:
+        dry_run(config)
+        return
+    for flag in (MEMORY_GB, TOPOLOGY):
+        if flag.value is not None:
+            raise config_lib.ConfigError(f"--{flag.name} is a question for --dry_run: add it")
+
     from mmjax.parallel import distributed
     from mmjax.train import trainer, workdir
 
@@ -39,6 +70,20 @@ def main(path: str | None, overrides: list[str]) -> None:
     # Which folder comes next depends on the clock and on locks: the first process says it.
     folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(config)))
     trainer.train(config, folder)
+
+
+def dry_run(config: Mapping) -> None:
+    """Prints what the recipe would need and do."""
+    from mmjax.parallel import distributed
+    from mmjax.train import preflight, preflight_report
+
+    if TOPOLOGY.value is None:
+        distributed.initialize(detect=DISTRIBUTED.value)
+    report = preflight.preflight(
+        config, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value
+    )
+    for line in preflight_report.lines(report):
+        print(line)
 
 
 if __name__ == "__main__":

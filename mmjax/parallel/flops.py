@@ -1,0 +1,93 @@
+"""Multiplications of a traced program: counted from its jaxpr, before any compiler has seen it.
+
+The count is of the global program, on all devices together, and of matrix products and convolutions
+alone (the rest is additions by comparison). Loops count as often as they turn.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.extend import core
+
+from mmjax.parallel.hlo_cost import window_meetings
+
+
+def flops(f: Callable, *args: Any) -> float:
+    """FLOPs of `f(*args)`; the arguments may be shapes.
+
+    Raises:
+      ValueError: for a loop whose number of turns depends on data.
+    """
+    return count(jax.make_jaxpr(f)(*args).jaxpr)
+
+
+def count(jaxpr: core.Jaxpr) -> float:
+    """FLOPs of a jaxpr: two for each multiplication and addition."""
+    total = 0.0
+    for equation in jaxpr.eqns:
+        name, params = equation.primitive.name, equation.params
+        if name == "dot_general":
+            total += _dot(equation)
+        elif name == "conv_general_dilated":
+            total += _convolution(equation)
+        elif name == "scan":
+            total += params["length"] * count(params["jaxpr"].jaxpr)
+        elif name == "while":
+            inside = count(params["body_jaxpr"].jaxpr)
+            if inside:
+                raise ValueError(
+                    "a loop with matrix products runs until its data says so: its FLOPs are not "
+                    "known before it runs"
+                )
+        elif name == "cond":
+            total += max(count(branch.jaxpr) for branch in params["branches"])
+        elif name == "shard_map":
+            # The inner program is one device's.
+            mesh, axes = params["mesh"], params["manual_axes"]
+            total += math.prod(mesh.shape[axis] for axis in axes) * count(_open(params["jaxpr"]))
+        elif name == "custom_vjp_call":
+            total += count(_open(params["call_jaxpr"]))
+        elif name == "pallas_call":
+            raise ValueError("a Pallas kernel has no count of its FLOPs")
+        else:
+            total += sum(map(count, _inner(params)))
+    return total
+
+
+def _inner(params: dict) -> list[core.Jaxpr]:
+    return [_open(value) for value in params.values() if hasattr(value, "eqns") or (
+        hasattr(value, "jaxpr") and hasattr(value.jaxpr, "eqns")
+    )]  # fmt: skip
+
+
+def _open(jaxpr: Any) -> core.Jaxpr:
+    return jaxpr if hasattr(jaxpr, "eqns") and not hasattr(jaxpr, "jaxpr") else jaxpr.jaxpr
+
+
+def _dot(equation) -> float:
+    (contracted, _), _ = equation.params["dimension_numbers"]
+    left, out = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+    return 2.0 * math.prod(out) * math.prod(left[axis] for axis in contracted)
+
+
+def _convolution(equation) -> float:
+    params = equation.params
+    lhs_spec, rhs_spec, out_spec = params["dimension_numbers"]
+    left, right = (v.aval.shape for v in equation.invars[:2])
+    out = equation.outvars[0].aval.shape
+    meetings = math.prod(
+        window_meetings(left[a], right[b], out[c], stride, pad[0], spread, dilation)
+        for a, b, c, stride, pad, spread, dilation in zip(
+            lhs_spec[2:],
+            rhs_spec[2:],
+            out_spec[2:],
+            params["window_strides"],
+            params["padding"],
+            params["lhs_dilation"],
+            params["rhs_dilation"],
+            strict=True,
+        )
+    )
+    return 2.0 * meetings * out[out_spec[0]] * out[out_spec[1]] * right[rhs_spec[1]]

@@ -1,0 +1,143 @@
+"""How much memory a step needs, as the compiler says, and the largest batch that fits."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+import jax
+
+GIB = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """Bytes of one device while a step runs, from `compiled.memory_analysis()`.
+
+    Attributes:
+      arguments: the state and the batch.
+      outputs: the next state and the metrics; most of it takes the place of the arguments.
+      aliased: the part of the outputs that does.
+      temporaries: activations, gradients and buffers.
+      code: the program itself.
+    """
+
+    arguments: int
+    outputs: int
+    aliased: int
+    temporaries: int
+    code: int
+
+    @classmethod
+    def of(cls, compiled: jax.stages.Compiled) -> "Memory":
+        stats = compiled.memory_analysis()
+        return cls(
+            stats.argument_size_in_bytes,
+            stats.output_size_in_bytes,
+            stats.alias_size_in_bytes,
+            stats.temp_size_in_bytes,
+            stats.generated_code_size_in_bytes,
+        )
+
+    @property
+    def total(self) -> int:
+        return self.arguments + self.outputs - self.aliased + self.temporaries + self.code
+
+
+@dataclasses.dataclass(frozen=True)
+class DoesNotFit:
+    """The compiler's answer for a program that needs more memory than the device has.
+
+    Attributes:
+      needed, available: bytes, where the compiler says them.
+      message: the first lines of what it said.
+    """
+
+    needed: int | None
+    available: int | None
+    message: str
+
+    def __str__(self) -> str:
+        if self.needed is None or self.available is None:
+            return f"does not fit the device's memory ({self.message})"
+        return f"needs {self.needed / GIB:.1f} of {self.available / GIB:.1f} GiB"
+
+
+def compile_or_size(lowered: jax.stages.Lowered) -> jax.stages.Compiled | DoesNotFit:
+    """Compiles; where memory does not suffice, says how much would be needed."""
+    try:
+        return lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        text = str(error)
+        if "RESOURCE_EXHAUSTED" not in text and "Ran out of memory" not in text:
+            raise
+        return out_of_memory(text)
+
+
+def out_of_memory(text: str) -> DoesNotFit:
+    """Reads 'Used 31.62G of 15.75G hbm' of the compiler's message."""
+    found = re.search(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm", text)
+    short = " ".join(text.split())[:200]
+    if not found:
+        return DoesNotFit(None, None, short)
+    needed, available = (
+        int(float(found.group(i)) * 1024 ** " KMGT".index(found.group(i + 1) or " "))
+        for i in (1, 3)
+    )
+    return DoesNotFit(needed, available, short)
+
+
+def largest_batch(
+    memory: Callable[[int], float], limit: float, unit: int, start: int, tries: int = 6
+) -> tuple[int, float] | None:
+    """The largest batch whose step needs at most `limit` bytes, to an eighth.
+
+    Memory is nearly a straight line in the batch, so each try goes where the line through the two
+    nearest known points meets the limit; what is returned has been compiled.
+
+    Args:
+      memory: batch per device -> bytes; math.inf where it cannot be told.
+      limit: bytes.
+      unit: the batch is a multiple of it.
+      start: where to begin, a multiple of `unit`.
+      tries: how often `memory` may be asked.
+
+    Returns:
+      (batch per device, its bytes), or None when not even one unit fits.
+    """
+    known: dict[int, float] = {}
+    batch = max(start // unit, 1) * unit
+    for _ in range(tries):
+        if batch in known:
+            break
+        known[batch] = memory(batch)
+        fits = [b for b, size in known.items() if size <= limit]
+        fails = [b for b, size in known.items() if size > limit]
+        low, high = max(fits, default=0), min(fails, default=None)
+        if low and high and high - low <= max(unit, low // 8):
+            break
+        if high == unit:
+            return None
+        batch = _next(known, limit, unit, low, high)
+    fits = [b for b, size in known.items() if size <= limit]
+    return (max(fits), known[max(fits)]) if fits else None
+
+
+def _next(known: dict[int, float], limit: float, unit: int, low: int, high: int | None) -> int:
+    """Where to look next between `low`, which fits, and `high`, which does not."""
+    sizes = sorted((b, size) for b, size in known.items() if size < float("inf"))
+    guess = None
+    if len(sizes) >= 2:
+        (a, size_a), (b, size_b) = min(
+            zip(sizes, sizes[1:], strict=False), key=lambda pair: abs(pair[0][1] - limit)
+        )
+        if size_b > size_a:
+            guess = int(a + (limit - size_a) * (b - a) / (size_b - size_a))
+    elif sizes:
+        guess = 2 * low if low else int(sizes[0][0] * limit / sizes[0][1])
+    if guess is None:
+        guess = 2 * low if high is None else (low + high) // 2
+    if high is None:
+        guess = min(max(guess, low + unit), 16 * low)
+    else:
+        guess = min(max(guess, low + unit), high - unit)
+    return max(guess // unit, 1) * unit

@@ -1,0 +1,82 @@
+"""The README's table of recipes."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+spec = importlib.util.spec_from_file_location("recipe_table", ROOT / "tools" / "recipe_table.py")
+recipe_table = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(recipe_table)
+
+RECIPE = '''
+"""A recipe."""
+from configs import base
+
+def small():
+    terms = {"clip": {"type": "info_nce"}, "u": {"type": "uniformity"}}
+    return {"paper": "A | B 2024", **base.emoji(terms)}
+
+def claim():
+    check = {"metric": "m/R@1", "arm": "new", "compare": ">=", "baseline": "old", "offset": 0.1}
+    return {**small(), "claim": {
+        "statement": "new beats old", "arms": {"old": (), "new": ()}, "paper_numbers": ".3",
+        "metrics": ("m/R@1",), "checks": ({**check, "baseline": None}, check)}}
+
+get_config = base.variants("toy", {"small": small, "claim": claim})
+'''
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "toy.py").write_text(RECIPE)
+    (tmp_path / "base.py").write_text("")
+    return tmp_path
+
+
+def verdict(out, shown):
+    arms = {"old": [{"m/R@1": 0.2, "other": 1}, {"m/R@1": 0.4, "other": 1}]}
+    arms["new"] = [{"m/R@1": 0.5}, {"m/R@1": 0.5}]
+    check = {"metric": "m/R@1", "arm": "new", "compare": ">=", "baseline": "old"}
+    data = {"recipe": "toy", "statement": "new beats old", "shown": shown, "seeds": [0, 1],
+            "paper_numbers": ".3", "checks": [{**check, "baseline": None}, check],
+            "arms": arms}  # fmt: skip
+    out.mkdir(exist_ok=True)
+    (out / "toy.json").write_text(json.dumps(data))
+
+
+def test_a_claim_that_ran_is_shown_with_both_arms(folder):
+    results = folder / "docs" / "claims.json"
+    verdict(folder / "out", shown=False)
+    assert recipe_table.collect(folder / "out", results, folder) == ["toy"]
+    kept = json.loads(results.read_text())
+    assert kept["toy"]["arms"]["old"] == {"m/R@1": [0.2, 0.4]}
+    (row,) = recipe_table.rows(folder, kept)
+    assert row == ("[toy](configs/toy.py)", "A | B 2024", "info_nce, uniformity", "emoji",
+                   "new beats old", "no", "m/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000", ".3")  # fmt: skip
+    # Without a new verdict what is known stays.
+    assert recipe_table.collect(folder / "nothing", results, folder) == []
+    assert json.loads(results.read_text()) == kept
+
+
+def test_a_claim_that_did_not_run_says_so(folder):
+    (row,) = recipe_table.rows(folder, {})
+    assert row[4:] == ("new beats old", "not run", "", ".3")
+
+
+def test_only_what_is_between_the_markers_changes():
+    old = "# Title\n<!-- recipes -->\nold\n<!-- /recipes -->\nrest\n"
+    table = recipe_table.markdown([("a|b",) * len(recipe_table.HEAD)])
+    new = recipe_table.replaced(old, table)
+    assert new.startswith("# Title\n<!-- recipes -->\n| recipe |")
+    assert new.endswith("\n<!-- /recipes -->\nrest\n")
+    assert r"a\|b" in new
+    assert recipe_table.replaced(new, table) == new
+
+
+@pytest.mark.parametrize("text", ["", "<!-- recipes -->", "<!-- /recipes --><!-- recipes -->"])
+def test_a_readme_without_markers_is_refused(text):
+    with pytest.raises(ValueError, match=r"needs the line <!-- recipes -->"):
+        recipe_table.replaced(text, "")

@@ -1,0 +1,173 @@
+"""Writes the README's table of recipes, from the recipes themselves and from what their claims gave.
+
+    python -m mmjax.claims --all                          # runs the claims, into claims-out/
+    python tools/recipe_table.py --collect claims-out     # keeps their results in docs/claims.json
+    python tools/recipe_table.py                          # the table, into README.md
+    python tools/recipe_table.py --check                  # ends with 1 if the README is not as new
+
+The table stands between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md; the rest
+of the file is not touched. A claim's result is the first of its checks that compares two arms:
+both arms' means over the seeds, with the deviation over the seeds; the file of results has every
+arm and check.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from mmjax import config as config_lib
+
+BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"
+HEAD = ("recipe", "paper", "terms", "data", "claim", "shown", "baseline -> recipe", "paper's own")
+
+
+def recipes(folder: Path) -> list[Path]:
+    """The files of a folder that are recipes."""
+    return [f for f in sorted(folder.glob("*.py")) if f.stem not in ("__init__", "base")]
+
+
+def collect(out: Path, results: Path, folder: Path) -> list[str]:
+    """Takes the verdicts that `mmjax.claims` wrote to `out` into the file `results`.
+
+    Of every arm only the metrics that the claim shows are kept. Results of recipes without a new
+    verdict stay as they are.
+
+    Returns:
+      The names of the recipes that were taken.
+    """
+    kept = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+    taken = []
+    for file in recipes(folder):
+        verdict_file = out / f"{file.stem}.json"
+        if not verdict_file.is_file():
+            continue
+        verdict = json.loads(verdict_file.read_text(encoding="utf-8"))
+        claim = config_lib.load(f"{file}:claim")["claim"]
+        shown = {*claim["metrics"], *(check["metric"] for check in verdict["checks"])}
+        arms = {
+            arm: {
+                metric: [round(seed[metric], 5) for seed in seeds]
+                for metric in sorted(shown & set(seeds[0]))
+            }
+            for arm, seeds in verdict["arms"].items()
+        }
+        fields = ("statement", "shown", "paper_numbers", "seeds", "checks")
+        kept[file.stem] = {**{key: verdict[key] for key in fields}, "arms": arms}
+        taken.append(file.stem)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False) + "\n"
+    results.write_text(text, encoding="utf-8")
+    return taken
+
+
+def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
+    """A row of cells for every recipe of a folder."""
+    found = []
+    for file in recipes(folder):
+        small = config_lib.load(str(file))
+        try:
+            claim = config_lib.load(f"{file}:claim")["claim"]
+        except config_lib.NoVariant:
+            claim = None
+        result = results.get(file.stem)
+        if claim is None:
+            cells = ("", "no claim", "", "")
+        elif result is None:
+            cells = (claim["statement"], "not run", "", claim["paper_numbers"])
+        else:
+            verdict = "yes" if result["shown"] else "no"
+            cells = (result["statement"], verdict, _numbers(result), result["paper_numbers"])
+        found.append(
+            (
+                f"[{file.stem}](configs/{file.name})",
+                small["paper"],
+                ", ".join(dict.fromkeys(spec["type"] for spec in small["objectives"].values())),
+                _data(small["data"]["source"]),
+                *cells,
+            )
+        )
+    return found
+
+
+def _data(source: Mapping) -> str:
+    if "type" in source:
+        return source["type"]
+    return ", ".join(spec["type"] for spec in source.values())
+
+
+def _numbers(result: Mapping) -> str:
+    """`metric: baseline ± deviation -> recipe ± deviation` of the first check of two arms."""
+    checks = sorted(result["checks"], key=lambda check: check["baseline"] is None)
+    if not checks:
+        return ""
+    check = checks[0]
+    arms = [check["baseline"], check["arm"]] if check["baseline"] else [check["arm"]]
+    return f"{check['metric']}: " + " -> ".join(
+        _spread(result["arms"][arm][check["metric"]]) for arm in arms
+    )
+
+
+def _spread(values: list[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
+
+
+def markdown(table: list[tuple[str, ...]]) -> str:
+    """The table in Markdown, with a head."""
+    lines = [HEAD, ("---",) * len(HEAD), *table]
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in line) + " |"
+        for line in lines
+    )
+
+
+def replaced(text: str, table: str, file: str = "README.md") -> str:
+    """`text` with the table between the two markers.
+
+    Raises:
+      ValueError: when the markers do not stand there once each, in order.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(
+            f"{file} needs the line {BEGIN} once and {END} once after it, where the table of "
+            "recipes is to stand"
+        )
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    """Collects results if asked to, then writes or checks the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--collect", type=Path, help="folder that `mmjax.claims` wrote to")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    parser.add_argument("--configs", type=Path, default=ROOT / "configs")
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "claims.json")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    args = parser.parse_args()
+    if args.collect is not None:
+        taken = collect(args.collect, args.results, args.configs)
+        print(f"{args.results}: {', '.join(taken) or 'nothing new'}")
+        return
+    results = {}
+    if args.results.is_file():
+        results = json.loads(args.results.read_text(encoding="utf-8"))
+    old = args.readme.read_text(encoding="utf-8")
+    try:
+        new = replaced(old, markdown(rows(args.configs, results)), args.readme.name)
+    except ValueError as error:
+        sys.exit(f"recipe_table: {error}")
+    if args.check:
+        if new != old:
+            sys.exit(f"recipe_table: the table in {args.readme} is old; run this without --check")
+        return
+    args.readme.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

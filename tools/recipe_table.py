@@ -1,4 +1,4 @@
-"""Writes the README's table of recipes, from the recipes themselves and from what their claims gave.
+"""Writes the README's table of recipes, from the recipes and from what their claims gave.
 
     python -m mmjax.claims --all                          # runs the claims, into claims-out/
     python tools/recipe_table.py --collect claims-out     # keeps their results in docs/claims.json
@@ -18,10 +18,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mmjax import config as config_lib
 
+ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"
 HEAD = ("recipe", "paper", "terms", "data", "claim", "shown", "baseline -> recipe", "paper's own")
 

@@ -46,7 +46,7 @@ def recipe_of(config: Mapping[str, Any]) -> Recipe:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return Recipe(named, None, f"{name!r} is no name of a recipe")
     here = Path("configs") / f"{name}.py"
-    shipped = Path(config_lib.__file__).resolve().parents[1] / "configs" / f"{name}.py"
+    shipped = Path(config_lib.__file__).resolve().parents[2] / "configs" / f"{name}.py"
     file = next((path for path in (here, shipped) if path.is_file()), None)
     if file is None:
         return Recipe(named, None, f"there is no {named} where this page was written")

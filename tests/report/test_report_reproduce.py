@@ -9,7 +9,7 @@ from mmjax import cli
 from mmjax import config as config_lib
 from mmjax.report import reproduce
 
-SHIPPED = Path(config_lib.__file__).resolve().parents[1] / "configs" / "clip_uniform.py"
+SHIPPED = Path(config_lib.__file__).resolve().parents[2] / "configs" / "clip_uniform.py"
 
 
 def as_stored(overrides):
@@ -74,7 +74,7 @@ def test_an_unknown_recipe_is_said(name, tmp_path, monkeypatch):
                                    [1, "b"], {"type": "x", "y": [1.5]}])  # fmt: skip
 def test_a_literal_is_read_back_as_it_was(value):
     tree = {}
-    config_lib._set(tree, f"key={reproduce.literal(value)}", "file")
+    config_lib.set_key(tree, f"key={reproduce.literal(value)}", "file")
     expected = tuple(value) if isinstance(value, list) else config_lib.plain(value)
     assert tree["key"] == expected
     assert type(tree["key"]) is type(expected)

@@ -12,7 +12,7 @@ from mmjax.train import optimizer
 
 
 def section(**values):
-    return config_lib._fill(config_lib.Optimizer, {"learning_rate": 0.1, **values}, "optimizer", "")
+    return config_lib.fill(config_lib.Optimizer, {"learning_rate": 0.1, **values}, "optimizer", "")
 
 
 def test_schedule_warms_up_and_decays():

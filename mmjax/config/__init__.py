@@ -1,0 +1,54 @@
+"""What a recipe may say, and the check that it says it well.
+
+A recipe is a Python file with `get_config(variant)` that returns an `ml_collections.ConfigDict`.
+The schema is not written twice: a section is a dataclass (`sections`: `Optimizer`, `Mesh`, ...),
+and a component is named by `type`, looked up in its package's dict (`ENCODERS`, `TERMS`, ...), and
+the constructor's signature says which keys there are, of which types, and which may be left out.
+`load` checks every key before anything is built and completes the defaults, so that the config
+that a run writes down is whole.
+"""
+
+from mmjax.config.components import build, check, complete
+from mmjax.config.errors import ConfigError, NoVariant, unknown
+from mmjax.config.recipe import load, set_key
+from mmjax.config.sections import (
+    OPERATIONAL,
+    Check,
+    Checkpoints,
+    Claim,
+    Config,
+    Data,
+    Mesh,
+    Model,
+    Optimizer,
+    Pairwise,
+)
+from mmjax.config.stored import differences, dump
+from mmjax.config.values import fill, fits, plain, signature
+
+__all__ = [
+    "OPERATIONAL",
+    "Check",
+    "Checkpoints",
+    "Claim",
+    "Config",
+    "ConfigError",
+    "Data",
+    "Mesh",
+    "Model",
+    "NoVariant",
+    "Optimizer",
+    "Pairwise",
+    "build",
+    "check",
+    "complete",
+    "differences",
+    "dump",
+    "fill",
+    "fits",
+    "load",
+    "plain",
+    "set_key",
+    "signature",
+    "unknown",
+]

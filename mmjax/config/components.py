@@ -1,0 +1,142 @@
+"""The whole of a recipe against the schema, and components from their specs.
+
+A component is named by `type`, looked up in its package's dict (`ENCODERS`, `TERMS`, ...); the
+constructor's signature says which keys there are beside it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mmjax.config.errors import ConfigError, unknown
+from mmjax.config.sections import Check, Claim, Config
+from mmjax.config.values import fill, match, plain, section_of, signature
+
+
+def complete(tree: Mapping, file: str) -> dict:
+    """Checks a plain config against the schema and returns it with every default filled in."""
+    # Imported here: the packages import ConfigError from this module.
+    from mmjax.data import SOURCES, TOKENIZERS, VIEWS
+    from mmjax.encoders import ENCODERS
+    from mmjax.evaluators import EVALUATORS
+    from mmjax.model.heads import HEADS
+    from mmjax.objectives import TERMS
+
+    config = fill(Config, tree, "", file)
+
+    def component(registry, spec, where, provided=(), also=()):
+        return check(registry, spec, where, file, provided, also)
+
+    def source(spec, where):
+        if "type" in spec:
+            return component(SOURCES, spec, where)
+        return {
+            name: component(SOURCES, part, f"{where}.{name}", also={"weight": (float, 1.0)})
+            for name, part in section_of(spec, where, file).items()
+        }
+
+    data, model = config["data"], config["model"]
+    data["source"] = source(data["source"], "data.source")
+    if data["tokenizer"] is not None:
+        data["tokenizer"] = component(TOKENIZERS, data["tokenizer"], "data.tokenizer")
+    data["views"] = {
+        name: component(VIEWS, spec, f"data.views.{name}", {"tokenizer"})
+        for name, spec in data["views"].items()
+    }
+    for name, tower in model["towers"].items():
+        where = f"model.towers.{name}"
+        for key in section_of(tower, where, file):
+            if key not in ("encoder", "head"):
+                raise unknown(key, ("encoder", "head"), where, file)
+        if "encoder" not in tower:
+            raise ConfigError(f"{file}: {where!r} misses the key 'encoder'")
+        model["towers"][name] = {
+            "encoder": component(
+                ENCODERS, tower["encoder"], f"{where}.encoder", {"rngs", "dtype"}
+            ),
+            "head": component(
+                HEADS, tower.get("head", {"type": "none"}), f"{where}.head",
+                {"rngs", "dtype", "width"},
+            ),
+        }  # fmt: skip
+    for name in data["views"]:
+        if name.partition("@")[0] not in model["towers"]:
+            raise ConfigError(
+                f"{file}: 'data.views.{name}' has no tower; 'model.towers' has "
+                f"{sorted(model['towers'])}"
+            )
+    # A component that an override sets to None is left out.
+    config["objectives"] = {k: v for k, v in config["objectives"].items() if v is not None}
+    if not config["objectives"]:
+        raise ConfigError(f"{file}: 'objectives' is empty: there is nothing to train")
+    config["objectives"] = {
+        name: component(
+            TERMS, spec, f"objectives.{name}", {"rngs"}, {"weight": (float | dict, 1.0)}
+        )
+        for name, spec in config["objectives"].items()
+    }
+    for kind, named in config["evaluators"].items():
+        if kind not in EVALUATORS:
+            raise unknown(kind, EVALUATORS, "evaluators", file)
+        for name, spec in section_of(named, f"evaluators.{kind}", file).items():
+            where = f"evaluators.{kind}.{name}"
+            if "source" not in section_of(spec, where, file):
+                raise ConfigError(f"{file}: {where!r} misses the key 'source'")
+            named[name] = component(
+                {kind: EVALUATORS[kind]}, {"type": kind, **spec}, where, also={"source": (dict, {})}
+            )
+            del named[name]["type"]
+            named[name]["source"] = source(spec["source"], f"{where}.source")
+    if config["claim"] is not None:
+        claim = config["claim"] = fill(Claim, config["claim"], "claim", file)
+        claim["checks"] = tuple(
+            fill(Check, each, f"claim.checks[{i}]", file) for i, each in enumerate(claim["checks"])
+        )
+        for each in claim["checks"]:
+            for arm in {each["arm"], each["baseline"]} - {None}:
+                if arm not in claim["arms"]:
+                    raise unknown(arm, claim["arms"], "claim.checks", file, "arm")
+    return config
+
+
+def check(
+    registry: Mapping[str, Callable], spec: Any, where: str, file: str,
+    provided: Iterable[str] = (), also: Mapping[str, tuple[Any, Any]] | None = None,
+) -> dict:  # fmt: skip
+    """Checks the spec of one component against its constructor and completes it.
+
+    Args:
+      registry: name -> constructor.
+      spec: a dict with `type` and the constructor's keyword arguments.
+      where: path of the spec in the config, for messages.
+      file: the recipe's file, for messages.
+      provided: arguments that the framework passes and a recipe may not.
+      also: further keys that may stand beside the arguments, name -> (type, default).
+    """
+    section_of(spec, where, file)
+    if "type" not in spec:
+        raise ConfigError(f"{file}: {where!r} misses the key 'type' (one of {sorted(registry)})")
+    if spec["type"] not in registry:
+        raise unknown(spec["type"], registry, f"{where}.type", file, "value")
+    fields = {
+        name: field
+        for name, field in signature(registry[spec["type"]]).items()
+        if name not in set(provided)
+    }
+    fields.update(also or {})
+    rest = {key: value for key, value in spec.items() if key != "type"}
+    return {"type": spec["type"], **match(fields, rest, where, file)}
+
+
+def build(registry: Mapping[str, Callable], spec: Mapping, **provided: Any) -> Any:
+    """Constructs the component of a checked spec; `provided` that it does not take are left out.
+
+    Raises:
+      ConfigError: when the constructor refuses the options.
+    """
+    make = registry[spec["type"]]
+    takes = signature(make)
+    options = {key: value for key, value in plain(spec).items() if key != "type"}
+    try:
+        return make(**options, **{key: value for key, value in provided.items() if key in takes})
+    except ValueError as error:
+        raise ConfigError(f"{spec['type']}: {error}") from error

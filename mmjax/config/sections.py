@@ -1,0 +1,133 @@
+"""The sections of a recipe, each a dataclass: its fields are the keys, with types and defaults."""
+
+import dataclasses
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Where examples come from and how they become a batch; see `mmjax.data`."""
+
+    source: dict  # a spec of SOURCES, or {name: spec with `weight`} for a mixture
+    views: dict  # {modality or modality@2: spec of VIEWS}
+    batch_size: int  # global: over all processes and devices
+    tokenizer: dict | None = None  # a spec of TOKENIZERS, for the text views
+    workers: int = 0  # processes that decode and augment; 0 means threads of this process
+    prefetch: int = 4  # batches made ready ahead
+    on_error: Literal["skip", "fail"] = "skip"  # what an unreadable example does; it is reported
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The towers, {modality: {encoder: spec of ENCODERS, head: spec of HEADS}}."""
+
+    towers: dict
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on TPU and GPU
+    ema: float | None = None  # decay of a moving average of parameters; evaluation then uses it
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairwise:
+    """How losses over pairs are computed; every choice gives the same result."""
+
+    schedule: Literal["auto", "dense", "gather", "ring"] = "auto"
+    tile: int | None = None  # rows and columns of a tile; None: the default of the engine
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """Optimizer, schedule and per-parameter rules; see `mmjax.train.optimizer`."""
+
+    learning_rate: float
+    type: Literal["adamw", "lion", "sgd"] = "adamw"
+    b1: float = 0.9  # for `sgd`: the momentum
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0  # decoupled, times the learning rate
+    schedule: Literal["constant", "cosine", "linear"] = "cosine"
+    warmup_steps: int = 0
+    final_fraction: float = 0.0  # last learning rate as a share of the peak
+    clip_norm: float | None = None  # global norm of the gradient
+    # Tables of (regular expression over the whole parameter path, factor); the first match wins.
+    learning_rate_rules: tuple[tuple[str, float], ...] = ()
+    # Only kernels decay, of linear layers and convolutions: not biases, norms, embeddings, scales.
+    weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
+    freeze: tuple[str, ...] = ()  # parameters that match are constants without optimizer state
+
+
+@dataclasses.dataclass(frozen=True)
+class Mesh:
+    """Sizes of the device axes; one of them may be -1, for the rest of the devices."""
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1
+    # Table of (regular expression, rule) tried before the defaults of mmjax.parallel.layout.
+    rules: tuple[tuple[str, Any], ...] = ()
+    fsdp_min_size: int = 4096  # smaller parameters are replicated
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """When to save and what to keep."""
+
+    every: int = 1000  # steps
+    keep_last: int = 2
+    keep_best: int = 0  # by `metric`
+    metric: str | None = None  # name of an evaluation metric
+    mode: Literal["max", "min"] = "max"
+    asynchronous: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """An inequality between two arms: `arm[metric] compare factor * baseline[metric] + offset`."""
+
+    metric: str
+    arm: str
+    compare: Literal["<=", ">=", "<", ">"]
+    baseline: str | None = None  # None compares with `offset` alone
+    factor: float = 1.0
+    offset: float = 0.0
+    each_seed: bool = False  # hold in every seed, not only in the mean over seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """What a paper says, as an experiment; run by `mmjax.claims`."""
+
+    statement: str
+    arms: dict[str, tuple[str, ...]]  # arm -> overrides of this config, `key=value` each
+    checks: tuple[dict, ...]  # of `Check`
+    metrics: tuple[str, ...]  # to show for every arm
+    seeds: tuple[int, ...] = (0, 1, 2)
+    paper_numbers: str = ""  # the paper's own result, to read beside ours
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The top level of a recipe."""
+
+    recipe: str
+    variant: str
+    paper: str  # the paper, as a reader would cite it
+    steps: int
+    data: Data
+    model: Model
+    objectives: dict  # {name: spec of TERMS with `weight`}
+    optimizer: Optimizer
+    seed: int = 0
+    microbatches: int = 1
+    pairwise: Pairwise = dataclasses.field(default_factory=Pairwise)
+    mesh: Mesh = dataclasses.field(default_factory=Mesh)
+    checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
+    log_every: int = 50
+    evaluate_every: int = 0  # steps; 0: only at the end
+    evaluators: dict = dataclasses.field(default_factory=dict)  # {type: {name: spec}}
+    claim: dict | None = None  # see mmjax.claims
+
+
+# Keys that change how a run is carried out but not what it computes, so that a run may be resumed
+# under other values of them.
+OPERATIONAL = ("mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluators",
+               "claim", "microbatches", "data.workers", "data.prefetch")  # fmt: skip

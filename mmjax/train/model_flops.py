@@ -29,8 +29,8 @@ def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]
     state, batch = state_lib.abstract(config, plan), inputs.batch_shapes(config)
     everything = flops(step_lib.make(config, plan, mesh), state, batch)
 
-    def embed(params, batch):
-        return plan.definition.merge({**state.constants, **params}).embed(batch)
+    def embed(params, constants, batch):
+        return plan.definition.merge({**constants, **params}).embed(batch)
 
     def objectives(params, constants, outputs, batch, progress, key):
         context = Context(
@@ -46,7 +46,7 @@ def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]
         value, pull = jax.vjp(loss, params, outputs)
         return pull(jnp.ones_like(value))
 
-    outputs = jax.eval_shape(embed, state.params, batch)
+    outputs = jax.eval_shape(embed, state.params, state.constants, batch)
     progress = jax.ShapeDtypeStruct((), jnp.float32)
     part = flops(objectives, state.params, state.constants, outputs, batch, progress, state.key)
     return everything, part

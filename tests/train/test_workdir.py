@@ -23,12 +23,16 @@ def config(**values):
 
 
 def test_another_config_is_refused_with_the_keys_that_differ(tmp_path):
+    other = config(seed=1, data={"batch_size": 16, "workers": 0})
     with Workdir(tmp_path / "run", config()):
         pass
+    with Workdir(tmp_path / "run", other):  # nothing has been saved that it could spoil
+        pass
+    (tmp_path / "run" / "checkpoints" / "10").mkdir(parents=True)
     with pytest.raises(ConfigError) as error:
-        Workdir(tmp_path / "run", config(seed=1, data={"batch_size": 16, "workers": 0}))
-    assert "seed: 0 -> 1" in str(error.value)
-    assert "data.batch_size: 8 -> 16" in str(error.value)
+        Workdir(tmp_path / "run", config())
+    assert "seed: 1 -> 0" in str(error.value)
+    assert "data.batch_size: 16 -> 8" in str(error.value)
 
 
 def test_operational_keys_may_change_on_resume(tmp_path):

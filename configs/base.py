@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 
 def variants(name: str, table: Mapping[str, Callable[[], dict]]) -> Callable[..., ConfigDict]:
-    """`get_config(variant="small")` of a recipe.
+    """`get_config(variant="small")` of a recipe; its attribute `variants` names what it takes.
 
     Args:
       name: of the recipe; its file's name.
@@ -24,6 +24,7 @@ def variants(name: str, table: Mapping[str, Callable[[], dict]]) -> Callable[...
         config = {"recipe": name, "variant": variant, **table[variant]()}
         return ConfigDict(config)
 
+    get_config.variants = tuple(table)
     return get_config
 
 

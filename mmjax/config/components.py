@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mmjax.config.errors import ConfigError, unknown
+from mmjax.config.references import check_references
 from mmjax.config.sections import Check, Claim, Config
 from mmjax.config.values import fill, match, plain, section_of, signature
 
@@ -29,6 +30,8 @@ def complete(tree: Mapping, file: str) -> dict:
     def source(spec, where):
         if "type" in spec:
             return component(SOURCES, spec, where)
+        if not spec:
+            raise ConfigError(f"{file}: {where!r} is empty: name a source, by its 'type'")
         return {
             name: component(SOURCES, part, f"{where}.{name}", also={"weight": (float, 1.0)})
             for name, part in section_of(spec, where, file).items()
@@ -58,8 +61,9 @@ def complete(tree: Mapping, file: str) -> dict:
                 {"rngs", "dtype", "width"},
             ),
         }  # fmt: skip
-    for name in data["views"]:
-        if name.partition("@")[0] not in model["towers"]:
+    for name, spec in data["views"].items():
+        embedded = getattr(VIEWS[spec["type"]], "embedded", True)
+        if embedded and name.partition("@")[0] not in model["towers"]:
             raise ConfigError(
                 f"{file}: 'data.views.{name}' has no tower; 'model.towers' has "
                 f"{sorted(model['towers'])}"
@@ -85,7 +89,8 @@ def complete(tree: Mapping, file: str) -> dict:
                 {kind: EVALUATORS[kind]}, {"type": kind, **spec}, where, also={"source": (dict, {})}
             )
             del named[name]["type"]
-            named[name]["source"] = source(spec["source"], f"{where}.source")
+            for key in {"source", "train"} & set(spec):  # what it measures, what it fits on
+                named[name][key] = source(spec[key], f"{where}.{key}")
     if config["claim"] is not None:
         claim = config["claim"] = fill(Claim, config["claim"], "claim", file)
         claim["checks"] = tuple(
@@ -95,6 +100,7 @@ def complete(tree: Mapping, file: str) -> dict:
             for arm in {each["arm"], each["baseline"]} - {None}:
                 if arm not in claim["arms"]:
                     raise unknown(arm, claim["arms"], "claim.checks", file, "arm")
+    check_references(config, file)
     return config
 
 

@@ -27,7 +27,19 @@ def unknown(
     """
     valid = [str(each) for each in valid]
     path = f"{where}.{name}" if where and what == "key" else where or name
-    near = difflib.get_close_matches(str(name), valid, 1, 0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(str(name), valid)
+    hint = f"; did you mean {near!r}?" if near else ""
     named = f"{path!r}" if what == "key" else f"{name!r} of {where!r}"
     return ConfigError(f"{file}: unknown {what} {named}{hint} (valid: {', '.join(valid)})")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that was probably meant: spelled alike, abbreviated, or a part of it; or None.
+
+    `lr` and `rate` are `learning_rate`, though as strings they have little in common with it.
+    """
+    valid = list(valid)
+    near = difflib.get_close_matches(name, valid, 1, 0.5)
+    near += [key for key in valid if "".join(word[:1] for word in key.split("_")) == name]
+    near += [key for key in valid if len(name) > 2 and (name in key or key in name)]
+    return near[0] if near else None

@@ -5,7 +5,6 @@ that a file spells out: here any key of the schema can be set, and a wrong one e
 """
 
 import ast
-import difflib
 import importlib.util
 import types
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from pathlib import Path
 import ml_collections
 
 from mmjax.config.components import complete
-from mmjax.config.errors import ConfigError, NoVariant
+from mmjax.config.errors import ConfigError, NoVariant, nearest
 from mmjax.config.values import plain
 
 
@@ -32,12 +31,21 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
       ConfigError: in one sentence, for a file, a variant or a key that cannot be.
     """
     file, _, variant = path.partition(":")
-    recipe = _recipe(file)
+    make, variant = _recipe(file).get_config, variant or "small"
+    # What `configs.base.variants` makes knows its variants; another function may take what it will.
+    known = getattr(make, "variants", (variant,))
+    if variant not in known:
+        near = nearest(variant, known)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise NoVariant(f"{file} has no variant {variant!r}{hint} (valid: {', '.join(known)})")
     try:
-        config = recipe.get_config(variant or "small")
+        tree = plain(make(variant))
     except KeyError as error:
-        raise NoVariant(f"{file} has no variant {error}") from error
-    tree = plain(config)
+        if error.args == (variant,):
+            raise NoVariant(f"{file} has no variant {variant!r}") from error
+        raise
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file}: get_config({variant!r}) should return a ConfigDict")
     for override in overrides:
         set_key(tree, override, file)
     return ml_collections.ConfigDict(complete(tree, file))
@@ -45,14 +53,15 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
 
 def _recipe(file: str) -> types.ModuleType:
     if not Path(file).is_file():
-        near = difflib.get_close_matches(
-            Path(file).name, [p.name for p in Path(file).parent.glob("*.py")], 1
-        )
-        hint = f"; did you mean {Path(file).parent / near[0]}?" if near else ""
+        near = nearest(Path(file).name, sorted(p.name for p in Path(file).parent.glob("*.py")))
+        hint = f"; did you mean {Path(file).parent / near}?" if near else ""
         raise ConfigError(f"there is no config file {file}{hint}")
     spec = importlib.util.spec_from_file_location(f"mmjax_recipe_{Path(file).stem}", file)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     if not hasattr(module, "get_config"):
         raise ConfigError(f"{file} has no function get_config(variant), so it is not a recipe")
     return module

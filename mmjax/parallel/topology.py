@@ -69,6 +69,16 @@ CHIPS = {
     "tpu7x": Chip("TPU7x", 2307e12, 192 * 2**30, 7380e9, links=6, interconnect=1200e9, devices=2),
 }
 
+# libtpu looks for a TPU's metadata over the network unless told that there is none, complains where
+# it does not find which machine it is on, and lets one process at a time have the TPU, which is not
+# used here.
+_LIBTPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+
 
 def chip_of(device: jax.Device) -> Chip | None:
     """The chip of a device, or None for one that is not in `CHIPS`."""
@@ -91,10 +101,8 @@ def devices(name: str) -> list[jax.Device]:
             "pip install 'mmjax[aot]' (its release has to be the one made for the installed jax "
             f"{jax.__version__})"
         )
-    # libtpu looks for a TPU's metadata over the network unless told that there is none, and lets
-    # one process at a time have the TPU, which is not used here.
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    for variable, value in _LIBTPU.items():
+        os.environ.setdefault(variable, value)
     from jax.experimental import topologies
 
     try:

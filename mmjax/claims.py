@@ -55,7 +55,8 @@ def run_claim(file: str, out: Path) -> dict:
     runs = [(arm, seed) for seed in claim["seeds"] for arm in claim["arms"]]
     for number, (arm, seed) in enumerate(runs, 1):
         print(f"\r{name}: run {number} of {len(runs)} ({arm}, seed {seed}) ", end="", flush=True)
-        overrides = [*claim["arms"][arm], f"seed={seed}", "claim=None"]
+        overrides = [f"{key}={seed}" for key in ("seed", *claim["seed_keys"])]
+        overrides += [*claim["arms"][arm], "claim=None"]
         results[arm].append(_run(file, overrides, out / "runs" / name / f"{arm}-seed{seed}"))
     print()
     checks = [judge(check, results) for check in claim["checks"]]

@@ -101,6 +101,8 @@ class Claim:
     checks: tuple[dict, ...]  # of `Check`
     metrics: tuple[str, ...]  # to show for every arm
     seeds: tuple[int, ...] = (0, 1, 2)
+    # Further keys that are set to the seed of a run, such as the seeds of generated data.
+    seed_keys: tuple[str, ...] = ()
     paper_numbers: str = ""  # the paper's own result, to read beside ours
 
 

@@ -204,7 +204,7 @@ def _shares(sources: Mapping[str, Source], weights: Mapping[str, float] | None) 
 
 
 def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> None:
-    known = sorted({modality for part in sources.values() for modality in part.modalities})
+    known = sorted({field for part in sources.values() for field in _fields(part)})
     for name in views:
         if field_of(name) not in known:
             raise ValueError(
@@ -215,4 +215,9 @@ def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> N
 def _may_lack(source: Source, views: Mapping[str, View]) -> set[str]:
     """The modalities of the views that a record of the source may be without."""
     fields = {field_of(name) for name in views}
-    return (fields - set(source.modalities)) | (fields & set(getattr(source, "may_lack", ())))
+    return (fields - set(_fields(source))) | (fields & set(getattr(source, "may_lack", ())))
+
+
+def _fields(source: Source) -> tuple[str, ...]:
+    """What a view may read of a source's records."""
+    return (*source.modalities, *getattr(source, "label_fields", ()))

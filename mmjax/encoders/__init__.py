@@ -1,7 +1,7 @@
 """Encoders, from values of one modality to vectors; `ENCODERS` maps a config's `type` to one."""
 
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
-from mmjax.encoders.mlp import MLP
+from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.vit import ViT
@@ -11,6 +11,7 @@ ENCODERS = {
     "resnet": ResNet,
     "text_transformer": TextTransformer,
     "mlp": MLP,
+    "identity": Identity,
 }
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "MLP",
     "EncoderError",
     "Encoding",
+    "Identity",
     "ResNet",
     "TextTransformer",
     "ViT",

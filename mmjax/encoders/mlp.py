@@ -1,4 +1,4 @@
-"""An MLP over vectors: the encoder of feature vectors and of most small experiments."""
+"""Encoders of vectors: an MLP, for most small experiments, and none, for features of others."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ from itertools import pairwise
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key, fold_in
 
+Init = Literal["he", "uniform"]
 PlainActivation = Literal["relu", "gelu", "gelu_tanh", "quick_gelu"]
 
 
 class MLP(nnx.Module):
     """Linear layers with an activation between them (none after the last), f[B, N] -> f[B, W].
 
-    Kernels are He-normal (He et al. 2015, equation 10), biases zero.
+    Kernels are He-normal (He et al. 2015, equation 10), biases zero; or with `init='uniform'` both
+    are uniform within ± fan_in^-1/2, as PyTorch's linear layers are, so that an input of zeros is
+    not embedded as zero, which has no direction.
 
     Args:
       inputs: N, the size of the input vector.
       hidden: the widths of the hidden layers; `hidden=(256, 256)` makes three linear layers.
       width: W, the size of the output.
       activation: between the layers.
+      final_activation: whether it also follows the last layer.
+      init: `he` or `uniform`.
       dropout: rate after each activation.
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
@@ -37,22 +43,27 @@ class MLP(nnx.Module):
         hidden: tuple[int, ...] = (256, 256),
         width: int,
         activation: PlainActivation = "relu",
+        final_activation: bool = False,
+        init: Init = "he",
         dropout: float = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
         check_positive(inputs=inputs, width=width)
         check_choice("activation", activation, PlainActivation)
+        check_choice("init", init, Init)
         check_rate("dropout", dropout)
         if any(size < 1 for size in hidden):
             raise EncoderError(f"hidden={tuple(hidden)}: every layer needs at least 1 unit")
         self.inputs, self.width = inputs, width
         self.activation, self.dropout = activation, dropout
+        self.final_activation = final_activation
         self.layers = nnx.List(
             nnx.Linear(
                 fan_in,
                 fan_out,
-                kernel_init=nnx.initializers.he_normal(),
+                kernel_init=nnx.initializers.he_normal() if init == "he" else _within(fan_in),
+                bias_init=nnx.initializers.zeros if init == "he" else _within(fan_in),
                 dtype=dtype,
                 rngs=rngs,
             )
@@ -69,4 +80,39 @@ class MLP(nnx.Module):
         for i, layer in enumerate(self.layers[:-1]):
             x = ACTIVATIONS[self.activation](layer(x))
             x = dropout(x, self.dropout, None if key is None else fold_in(key, i))
-        return Encoding(self.layers[-1](x))
+        x = self.layers[-1](x)
+        if self.final_activation:
+            x = ACTIVATIONS[self.activation](x)
+        return Encoding(x)
+
+
+class Identity(nnx.Module):
+    """Vectors as they are, f[B, N] -> f[B, N]: features computed elsewhere, by a frozen model.
+
+    Args:
+      inputs: N, the size of the vectors.
+      dtype, rngs: not needed; encoders are given them.
+    """
+
+    def __init__(self, *, inputs: int, dtype: DTypeLike, rngs: nnx.Rngs):
+        del dtype, rngs
+        check_positive(inputs=inputs)
+        self.inputs = self.width = inputs
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Encoding:
+        """Hands f[B, N] on; see `mmjax.encoders.base`."""
+        if x.ndim != 2 or x.shape[1] != self.inputs:
+            raise EncoderError(f"vectors of shape {x.shape} where [B, {self.inputs}] is expected")
+        return Encoding(x)
+
+
+def _within(fan_in: int) -> nnx.Initializer:
+    """Uniform within ± fan_in^-1/2."""
+
+    def init(key, shape, dtype=jnp.float32, out_sharding=None):
+        bound = fan_in**-0.5
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init

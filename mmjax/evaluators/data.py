@@ -16,18 +16,20 @@ import numpy as np
 from mmjax.data.sources.base import BadExample, Source
 
 Alternatives = Literal["first", "all"]
+Layer = Literal["unit", "encoder"]
 
 
 class Model(Protocol):
     """A trained model as evaluators see it.
 
     `embed(modality, array [B, ...]) -> f32[B, D]`, unit rows. Called with one batch shape per
-    modality, so that it compiles once.
+    modality, so that it compiles once. With `layer='encoder'` it gives f32[B, W], what the encoder
+    gives to the head; only the evaluators that measure that ask for it.
     """
 
     modalities: Sequence[str]
 
-    def embed(self, modality: str, array: np.ndarray) -> np.ndarray: ...
+    def embed(self, modality: str, array: np.ndarray, layer: str = "unit") -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Embedded:
 
     Attributes:
       modality: e.g. `image`.
-      unit: f32[N,D], unit rows.
+      unit: f32[N,D], unit rows; of the layer `encoder`, f32[N,W] of any length.
       ids: i64[N], the records' ids; items with equal ids belong together.
       rows: i64[N], positions of the records in the source.
       alternatives: i64[N], position of the item among its record's alternatives.
@@ -119,6 +121,7 @@ def embed(
     data: EvalData,
     modalities: Iterable[str] = (),
     alternatives: Alternatives = "first",
+    layer: Layer = "unit",
 ) -> dict[str, Embedded]:
     """Embeds items of a source.
 
@@ -128,6 +131,7 @@ def embed(
       modalities: which; none named means all that both the model and the data have.
       alternatives: `first` embeds one value per record and modality, `all` embeds all of them
         (five captions of a picture, say).
+      layer: `unit`, the embeddings; or `encoder`, what the encoders give to their heads.
 
     Returns:
       modality -> Embedded.
@@ -145,11 +149,11 @@ def embed(
                     "of these in the evaluator's options or add a view for it"
                 )
     memory = {} if data._memory is None else data._memory
-    missing = [m for m in wanted if (m, alternatives) not in memory]
+    missing = [m for m in wanted if (m, alternatives, layer) not in memory]
     if missing:
-        for modality, embedded in _embed(model, data, missing, alternatives).items():
-            memory[modality, alternatives] = embedded
-    return {modality: memory[modality, alternatives] for modality in wanted}
+        for modality, embedded in _embed(model, data, missing, alternatives, layer).items():
+            memory[modality, alternatives, layer] = embedded
+    return {modality: memory[modality, alternatives, layer] for modality in wanted}
 
 
 def embed_values(model: Model, data: EvalData, modality: str, values: Sequence[Any]) -> np.ndarray:
@@ -169,9 +173,9 @@ def options(value: Any) -> list:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _embed(model, data, modalities, alternatives):
+def _embed(model, data, modalities, alternatives, layer):
     """One pass over the source, whatever the number of modalities."""
-    collect = {m: _Collect(model, m, data.batch_size) for m in modalities}
+    collect = {m: _Collect(model, m, data.batch_size, layer) for m in modalities}
     found = {m: [] for m in modalities}
     unreadable = {m: [] for m in modalities}
     known = set(data.source.modalities)
@@ -240,8 +244,9 @@ def _read(data, modalities, alternatives):
 class _Collect:
     """Gathers inputs of one modality into batches of one size, and their embeddings."""
 
-    def __init__(self, model: Model, modality: str, batch_size: int):
+    def __init__(self, model: Model, modality: str, batch_size: int, layer: Layer = "unit"):
         self.model, self.modality, self.batch_size = model, modality, batch_size
+        self.layer = layer
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []
 
@@ -259,6 +264,11 @@ class _Collect:
         count = len(self.inputs)
         # Padded with a real example: an empty one may not be a valid input (a text of length 0).
         batch = np.stack(self.inputs + self.inputs[:1] * (self.batch_size - count))
+        if self.layer != "unit":
+            features = self.model.embed(self.modality, batch, self.layer)
+            self.outputs.append(np.asarray(features, np.float32)[:count])
+            self.inputs = []
+            return
         unit = np.asarray(self.model.embed(self.modality, batch), np.float32)[:count]
         lengths = np.linalg.norm(unit, axis=-1)
         if not np.allclose(lengths, 1, atol=1e-3):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -32,21 +33,27 @@ class Embedder:
     def _forward(self):
         def forward(arrays, batch):
             system = self._definition.merge(arrays)
-            return {name: e.unit for name, e in system.embed(batch).items()}
+            return {
+                name: {"unit": e.unit, "encoder": e.encoding.pooled}
+                for name, e in system.embed(batch).items()
+            }
 
         # Every process reads the whole result, so that each computes the same metrics.
         return jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
 
-    def embed(self, modality: str, values: np.ndarray) -> np.ndarray:
+    def embed(
+        self, modality: str, values: np.ndarray, layer: Literal["unit", "encoder"] = "unit"
+    ) -> np.ndarray:
         """Embeds one batch.
 
         Args:
           modality: name of a tower.
           values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
             devices; every other B compiles once more, so use few.
+          layer: `unit`, the embedding; or `encoder`, what the encoder gives to the head.
 
         Returns:
-          f32[B, D], rows of length 1.
+          f32[B, D], rows of length 1; or f32[B, W] of the encoder.
 
         Raises:
           KeyError: for a modality without a tower.
@@ -59,5 +66,5 @@ class Embedder:
         batch = jax.make_array_from_callback(
             padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
         )
-        out = self._forward(self._arrays, {modality: batch})[modality]
+        out = self._forward(self._arrays, {modality: batch})[modality][layer]
         return np.asarray(out.astype(jnp.float32))[:rows]

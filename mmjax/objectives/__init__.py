@@ -4,6 +4,8 @@ A term is `term(outputs, batch, context) -> (loss, metrics)`, see `base.Term`. `
 config may name; the constructor's keyword arguments are the config's keys.
 """
 
+import dataclasses
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -59,7 +61,7 @@ class Objectives(nnx.Module):
         """
         loss, metrics = 0.0, {}
         for name, weight in self.weights:
-            value, own = self.terms[name](outputs, batch, context)
+            value, own = self.terms[name](outputs, batch, _own_rng(context, name))
             factor = weight(context.progress)
             loss = loss + factor * value
             metrics[f"{name}/loss"] = value
@@ -67,3 +69,12 @@ class Objectives(nnx.Module):
                 metrics[f"{name}/weight"] = factor
             metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
         return loss, {"loss": loss, **metrics}
+
+
+def _own_rng(context: Context, name: str) -> Context:
+    """The context with random numbers of the term's own: no two terms draw the same."""
+    if context.rng is None:
+        return context
+    return dataclasses.replace(
+        context, rng=jax.random.fold_in(context.rng, zlib.crc32(name.encode()))
+    )

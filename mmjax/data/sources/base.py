@@ -43,6 +43,8 @@ class Source(Protocol):
         modalities: the fields that records have and a view can use.
 
     A source may have these, too:
+        label_fields: fields that are labels: a view may read them as it reads a modality, and
+            evaluators find them among a record's other fields.
         may_lack: the modalities that a record may be without; none by default.
         id_limit: all ids are below it; its length by default.
         id_of: ``(index) -> id`` of a record that cannot be read; the index by default.

@@ -2,10 +2,20 @@
 
 from mmjax.data.views.base import View, field_of, render
 from mmjax.data.views.image import ImageView
+from mmjax.data.views.label import LabelView
 from mmjax.data.views.text import TextView
 from mmjax.data.views.vector import VectorView
 
 # The names that `type=` of a view may have in a recipe.
-VIEWS = {"image": ImageView, "text": TextView, "vector": VectorView}
+VIEWS = {"image": ImageView, "text": TextView, "vector": VectorView, "label": LabelView}
 
-__all__ = ["VIEWS", "ImageView", "TextView", "VectorView", "View", "field_of", "render"]
+__all__ = [
+    "VIEWS",
+    "ImageView",
+    "LabelView",
+    "TextView",
+    "VectorView",
+    "View",
+    "field_of",
+    "render",
+]

@@ -1,0 +1,55 @@
+"""Labels in a batch: for terms, without a tower."""
+
+import numpy as np
+import pytest
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.data import BadExample, TrainData
+from mmjax.data.views import LabelView, VectorView
+
+
+class Source:
+    modalities = ("a",)
+    label_fields = ("group",)
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return {"id": i, "key": f"row {i}", "a": np.full(2, i, np.float32), "group": i % 3}
+
+    def describe(self):
+        return "eight rows"
+
+
+def test_a_label_is_in_the_batch_beside_what_is_embedded():
+    views = {"a": VectorView(dim=2), "group": LabelView()}
+    batch = TrainData(Source(), views, batch_size=4, seed=0)[0]
+    assert batch["group"].dtype == np.int32
+    np.testing.assert_array_equal(batch["group"], batch["id"] % 3)
+    assert batch["group_present"].all()
+
+
+@pytest.mark.parametrize("value", ["cat", 1.5, [1], 2**40, True])
+def test_what_is_no_integer_is_no_label(value):
+    with pytest.raises(BadExample):
+        LabelView()(value, None, False)
+
+
+def test_only_labels_need_no_tower(tmp_path):
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text(
+        "def get_config(variant):\n"
+        "    tower = {'encoder': {'type': 'mlp', 'inputs': 4, 'width': 4}}\n"
+        "    vector = {'type': 'vector', 'dim': 4}\n"
+        "    return {'recipe': 'r', 'variant': variant, 'paper': '', 'steps': 1,\n"
+        "        'data': {'source': {'type': 'gaussian_latent'}, 'batch_size': 4,\n"
+        "                 'views': {'a': vector, 'b': vector, 'group': {'type': 'label'}}},\n"
+        "        'model': {'towers': {'a': tower, 'b': tower}},\n"
+        "        'objectives': {'clip': {'type': 'info_nce', 'pairs': (('a', 'b'),)}},\n"
+        "        'optimizer': {'learning_rate': 1e-3}}\n"
+    )
+    config_lib.load(str(recipe))
+    with pytest.raises(ConfigError, match=r"data.views.group' has no tower"):
+        config_lib.load(str(recipe), ["data.views.group={'type': 'vector', 'dim': 2}"])

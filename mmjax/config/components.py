@@ -28,6 +28,8 @@ def complete(tree: Mapping, file: str) -> dict:
         return check(registry, spec, where, file, provided, also)
 
     def source(spec, where):
+        if "like" in spec and where.startswith("evaluators."):
+            spec = _like(spec, config["data"]["source"], where, file)
         if "type" in spec:
             return component(SOURCES, spec, where)
         if not spec:
@@ -102,6 +104,21 @@ def complete(tree: Mapping, file: str) -> dict:
                     raise unknown(arm, claim["arms"], "claim.checks", file, "arm")
     check_references(config, file)
     return config
+
+
+def _like(spec: Mapping, training: Mapping, where: str, file: str) -> dict:
+    """A source that says what differs from the training source: `{like: data.source, split: val}`.
+
+    So an override of the training source's path holds for evaluation, too. Of a mixture one part
+    is named, `data.source.<name>`.
+    """
+    known = {"data.source": training} if "type" in training else {
+        f"data.source.{name}": part for name, part in training.items()
+    }  # fmt: skip
+    if spec["like"] not in known:
+        raise unknown(spec["like"], known, f"{where}.like", file, "value")
+    model = {key: value for key, value in known[spec["like"]].items() if key != "weight"}
+    return {**model, **{key: value for key, value in spec.items() if key != "like"}}
 
 
 def check(

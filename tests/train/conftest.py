@@ -9,8 +9,8 @@ import pytest
 from mmjax import config as config_lib
 
 RECIPE = Path(__file__).parents[2] / "configs" / "clip_uniform.py"
-# Without evaluators a run is its steps and its checkpoints.
-OVERRIDES = ("steps=100", "checkpoints.every=15", "log_every=20", "evaluators={}")
+# Without evaluators, and the claim that goes by them, a run is its steps and its checkpoints.
+OVERRIDES = ("steps=100", "checkpoints.every=15", "log_every=20", "evaluators={}", "claim=None")
 
 
 @pytest.fixture(scope="session")

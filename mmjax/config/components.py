@@ -16,6 +16,7 @@ from mmjax.config.values import fill, match, plain, section_of, signature
 def complete(tree: Mapping, file: str) -> dict:
     """Checks a plain config against the schema and returns it with every default filled in."""
     # Imported here: the packages import ConfigError from this module.
+    from mmjax.checkpoints.weights.start import complete as complete_tower
     from mmjax.data import SOURCES, TOKENIZERS, VIEWS
     from mmjax.encoders import ENCODERS
     from mmjax.evaluators import EVALUATORS
@@ -50,11 +51,16 @@ def complete(tree: Mapping, file: str) -> dict:
     for name, tower in model["towers"].items():
         where = f"model.towers.{name}"
         for key in section_of(tower, where, file):
-            if key not in ("encoder", "head"):
-                raise unknown(key, ("encoder", "head"), where, file)
+            if key not in ("encoder", "head", "init_from"):
+                raise unknown(key, ("encoder", "head", "init_from"), where, file)
+        start = {}
+        if tower.get("init_from") is not None:
+            tower = complete_tower(tower, name, where, file)
+            start = {"init_from": tower["init_from"]}
         if "encoder" not in tower:
             raise ConfigError(f"{file}: {where!r} misses the key 'encoder'")
         model["towers"][name] = {
+            **start,
             "encoder": component(
                 ENCODERS, tower["encoder"], f"{where}.encoder", {"rngs", "dtype"}
             ),

@@ -19,7 +19,10 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """The towers, {modality: {encoder: spec of ENCODERS, head: spec of HEADS}}."""
+    """The towers, {modality: {encoder: spec of ENCODERS, head: spec of HEADS}}.
+
+    A tower may start from the weights of a folder: `init_from`, mmjax.checkpoints.weights.start.
+    """
 
     towers: dict
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on TPU and GPU

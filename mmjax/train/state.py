@@ -1,7 +1,7 @@
 """The state of a run: everything that the next step depends on, and its layout on the mesh."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -122,6 +122,16 @@ def initial(config: Mapping, plan: Plan) -> State:
         )
 
     return jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(config["seed"]))
+
+
+def started(state: State, fill: Callable[[dict], dict]) -> State:
+    """`state` with parameters and constants that `fill` replaced, and the average equal to them."""
+    params, constants = fill(state.params), fill(state.constants)
+    changed = {path for path in params if params[path] is not state.params[path]}
+    average = {
+        path: jnp.copy(params[path]) if path in changed else a for path, a in state.average.items()
+    }
+    return dataclasses.replace(state, params=params, constants=constants, average=average)
 
 
 def abstract(config: Mapping, plan: Plan) -> State:

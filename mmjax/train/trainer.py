@@ -9,9 +9,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from flax import nnx
 from jax.experimental import multihost_utils
 
 from mmjax.checkpoints.store import Store
+from mmjax.checkpoints.weights.start import Pretrained
 from mmjax.data import BadRows, Batches
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import distributed
@@ -82,7 +84,10 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
             state = store.restore(state_lib.abstract(config, plan))
             logger.info(f"going on from step {start}")
         else:
-            state = state_lib.initial(config, plan)
+            pretrained = Pretrained(config, plan.definition.kinds(nnx.Variable))
+            state = state_lib.started(state_lib.initial(config, plan), pretrained.into)
+            for line in pretrained.lines:
+                logger.info(line)
         evaluator = Evaluation(config, mesh)
 
         # The loop.

@@ -45,7 +45,7 @@ def count(jaxpr: core.Jaxpr) -> float:
             total += max(count(branch.jaxpr) for branch in params["branches"])
         elif name == "shard_map":
             # The inner program is one device's.
-            mesh, axes = params["mesh"], params["manual_axes"]
+            mesh, axes = params["mesh"], params["newly_manual_axes"]
             total += math.prod(mesh.shape[axis] for axis in axes) * count(_open(params["jaxpr"]))
         elif name == "custom_vjp_call":
             total += count(_open(params["call_jaxpr"]))

@@ -119,8 +119,8 @@ def _work(report: Report) -> list[tuple[str, str]]:
             "program",
             f"{cost.flops / 1e12:,.3f} TFLOP on each device in a step, "
             f"{cost.flops / wanted:.2f} times the model's (recomputation, tiles); "
-            f"{_size(cost.memory)} read and written"
-            + (f", {1 - cost.useful_memory / cost.memory:.0%} of it padding" if cost.memory else ""),
+            f"{_size(cost.memory)} read and written, "
+            f"{1 - cost.useful_memory / max(cost.memory, 1):.0%} of it padding",
         )
     )
     for i, (kind, (count, whole, sent)) in enumerate(cost.by_kind().items()):

@@ -1,6 +1,7 @@
 """How much memory a step needs, as the compiler says, and the largest batch that fits."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 
@@ -128,7 +129,7 @@ def _next(known: dict[int, float], limit: float, unit: int, low: int, high: int 
     guess = None
     if len(sizes) >= 2:
         (a, size_a), (b, size_b) = min(
-            zip(sizes, sizes[1:], strict=False), key=lambda pair: abs(pair[0][1] - limit)
+            itertools.pairwise(sizes), key=lambda pair: abs(pair[0][1] - limit)
         )
         if size_b > size_a:
             guess = int(a + (limit - size_a) * (b - a) / (size_b - size_a))

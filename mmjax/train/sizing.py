@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import re
 from collections.abc import Callable
 
@@ -125,20 +126,25 @@ def largest_batch(
 
 def _next(known: dict[int, float], limit: float, unit: int, low: int, high: int | None) -> int:
     """Where to look next between `low`, which fits, and `high`, which does not."""
-    sizes = sorted((b, size) for b, size in known.items() if size < float("inf"))
-    guess = None
-    if len(sizes) >= 2:
-        (a, size_a), (b, size_b) = min(
-            itertools.pairwise(sizes), key=lambda pair: abs(pair[0][1] - limit)
-        )
-        if size_b > size_a:
-            guess = int(a + (limit - size_a) * (b - a) / (size_b - size_a))
-    elif sizes:
-        guess = 2 * low if low else int(sizes[0][0] * limit / sizes[0][1])
-    if guess is None:
-        guess = 2 * low if high is None else (low + high) // 2
+    if low and high and known[high] == math.inf:  # there is no line to follow
+        guess = (low + high) // 2
+    else:
+        guess = _where_the_line_meets(known, limit, low, high)
     if high is None:
         guess = min(max(guess, low + unit), 16 * low)
     else:
         guess = min(max(guess, low + unit), high - unit)
     return max(guess // unit, 1) * unit
+
+
+def _where_the_line_meets(known: dict[int, float], limit: float, low: int, high: int | None) -> int:
+    sizes = sorted((b, size) for b, size in known.items() if size < math.inf)
+    if len(sizes) >= 2:
+        (a, size_a), (b, size_b) = min(
+            itertools.pairwise(sizes), key=lambda pair: abs(pair[0][1] - limit)
+        )
+        if size_b > size_a:
+            return int(a + (limit - size_a) * (b - a) / (size_b - size_a))
+    elif sizes:
+        return 2 * low if low else int(sizes[0][0] * limit / sizes[0][1])
+    return 2 * low if high is None else (low + high) // 2

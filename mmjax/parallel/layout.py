@@ -22,9 +22,10 @@ from mmjax.config import ConfigError
 from mmjax.parallel.mesh import BATCH_AXES
 
 # Blocks are stacked on a leading `layers` axis and scanned; splitting that axis would make every
-# step of the scan fetch its layer from another device, so it is skipped.
+# step of the scan fetch its layer from another device, so it is skipped. (Blocks with a number in
+# their path are a list of single ones.)
 DEFAULT_RULES = (
-    (r".*/blocks/.*", ("fsdp", 1)),
+    (r".*/blocks/[^0-9].*", ("fsdp", 1)),
     (r".*", ("fsdp", 0)),
 )
 

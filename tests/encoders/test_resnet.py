@@ -1,0 +1,128 @@
+"""Residual networks: sizes, CLIP's changes, and batch statistics on many devices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax.sharding import PartitionSpec as P
+
+from mmjax.encoders import ResNet
+from mmjax.encoders.residual import average_pool
+from mmjax.parallel import mesh as mesh_lib
+
+
+def images(rows, height=16, width=24):
+    rng = np.random.default_rng(rows)
+    return jnp.asarray(rng.normal(0.3, 1.2, (rows, height, width, 3)), jnp.float32)
+
+
+def statistics(module):
+    return {"/".join(map(str, path)): np.asarray(v[...])
+            for path, v in nnx.to_flat_state(nnx.state(module, nnx.BatchStat))}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "grid"),
+    [
+        ({"stem": "conv3"}, (8, 12)),
+        ({"stem": "patch2"}, (4, 6)),
+        ({"stem": "patch4"}, (2, 3)),
+        ({"stem": "patch8"}, (1, 2)),
+        ({"stem": "imagenet"}, (2, 3)),
+        ({"stem": "clip", "antialias": True}, (2, 3)),
+        ({"stem": "patch4", "block": "bottleneck", "antialias": True}, (2, 3)),
+    ],
+)
+def test_the_map_has_the_size_of_the_strides(make, options, grid):
+    module = make(ResNet, abstract=True, **options)
+    out = jax.eval_shape(ResNet.__call__, module, jnp.zeros((2, 16, 24, 3)))
+    width = 64 if options.get("block") == "bottleneck" else 16
+    assert out.tokens.shape == (2, grid[0] * grid[1], width)
+    assert out.pooled.shape == (2, module.width) == (2, width)
+
+
+def test_odd_sizes_as_published_networks_round_them(make):
+    """49 pixels: 25 after the stem's convolution, 13 after its pool, 7 after the second stage."""
+    module = make(ResNet, abstract=True, stem="imagenet", image_size=(52, 52))
+    out = jax.eval_shape(ResNet.__call__, module, jnp.zeros((1, 52, 52, 3)))
+    assert out.tokens.shape[1] == 7 * 7
+
+
+def test_a_new_block_is_its_shortcut(make):
+    module = make(ResNet, norm="layer")
+    block, x = module.blocks[2], jnp.abs(images(2)[..., :1]) * jnp.ones(16)
+    np.testing.assert_array_equal(block(x, train=False), x)
+
+
+def test_poolings(make, run):
+    x = images(2)
+    mean, largest = (run(make(ResNet, norm="group", pool=p), x) for p in ("mean", "max"))
+    np.testing.assert_allclose(mean.pooled, mean.tokens.mean(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(largest.pooled, largest.tokens.max(axis=1))
+
+
+def test_average_pool_leaves_out_what_fills_no_square():
+    x = jnp.arange(15.0).reshape(1, 3, 5, 1)
+    np.testing.assert_allclose(average_pool(x, 2)[0, :, :, 0], [[3.0, 5.0]])
+
+
+def test_training_uses_the_batch_and_remembers_it(make, run):
+    module, x = make(ResNet), images(6)
+    before = statistics(module)
+    still = run(module, x)
+    np.testing.assert_equal(statistics(module), before)
+    train = run(module, x, train=True)
+    assert np.abs(train.pooled - still.pooled).max() > 0.1
+    # The first norm sees the stem's output, which we can compute: momentum 0.9, from 0 and 1.
+    y = np.asarray(module.stem.convs[0](x), np.float64)
+    after = statistics(module)
+    np.testing.assert_allclose(
+        after["stem/norms/0/norm/mean"], 0.1 * y.mean(axis=(0, 1, 2)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        after["stem/norms/0/norm/var"], 0.9 + 0.1 * y.var(axis=(0, 1, 2)), rtol=1e-4
+    )
+    # They are no parameters, and after many batches evaluation does what training did.
+    assert not any("mean" in map(str, path)
+                   for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param)))  # fmt: skip
+    for _ in range(150):
+        train = run(module, x, train=True)
+    np.testing.assert_allclose(run(module, x).pooled, train.pooled, atol=2e-3)
+
+
+def test_norms_of_single_examples_have_no_state(make, run):
+    for norm in ("group", "layer"):
+        module, x = make(ResNet, norm=norm), images(4)
+        assert not statistics(module)
+        np.testing.assert_array_equal(run(module, x, train=True).pooled, run(module, x).pooled)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"block": "bottleneck", "stem": "clip", "antialias": True}]
+)
+def test_batch_statistics_cross_devices(make, options):
+    """Sharded over eight devices, one row each: output, gradient and statistics of one device."""
+    module, x = make(ResNet, **options), images(8)
+    # Rows of very different scale, so that statistics of single devices would show.
+    x = x * jnp.arange(1.0, 9.0)[:, None, None, None]
+    graphdef, params, rest = nnx.split(module, nnx.Param, ...)
+
+    def step(params, rest, x):
+        def loss(params):
+            m = nnx.merge(graphdef, params, rest, copy=True)
+            pooled = m(x, train=True).pooled
+            weights = jnp.linspace(-1, 1, pooled.size).reshape(pooled.shape)
+            return jnp.sum(pooled * weights), nnx.split(m, nnx.Param, ...)[2]
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    mesh = mesh_lib.make_mesh(data=4, fsdp=2)
+    one = jax.jit(step)(params, rest, x)
+    everywhere = mesh_lib.replicated(mesh)
+    sharded = jax.device_put(x, mesh_lib.batch_sharding(mesh))
+    assert sharded.sharding.spec == P(("data", "fsdp"))
+    params, rest = jax.device_put((params, rest), everywhere)
+    many = jax.jit(step)(params, rest, sharded)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(many), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=2e-5 * max(1, np.abs(a).max()))

@@ -79,23 +79,21 @@ def _vision(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
         "type": "vit", "image_size": options.image_size(), "patch": patch, "channels": channels,
         "pool": "cls", "pre_norm": True, "patch_bias": False, **common,
     }  # fmt: skip
-    theirs = "vision_model."
     rules = (
         *keymap.patches(
-            "encoder/stem/project", f"{theirs}embeddings.patch_embedding", patch, channels,
+            "encoder/stem/project", "embeddings.patch_embedding", patch, channels,
             bias=False,
         ),
         *keymap.reshaped(
-            "encoder/class_token", f"{theirs}embeddings.class_embedding", (1, width), (width,)
+            "encoder/class_token", "embeddings.class_embedding", (1, width), (width,)
         ),
-        *keymap.same("encoder/position", f"{theirs}embeddings.position_embedding.weight"),
+        *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
         # The name is theirs, one letter short.
-        *keymap.norm("encoder/pre_norm", f"{theirs}pre_layrnorm"),
-        *keymap.blocks(f"{theirs}encoder.layers.{{}}.", common["depth"], **_BLOCK),
-        *keymap.norm("encoder/transformer/norm", f"{theirs}post_layernorm"),
-        *head_rules,
+        *keymap.norm("encoder/pre_norm", "pre_layrnorm"),
+        *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
+        *keymap.norm("encoder/transformer/norm", "post_layernorm"),
     )  # fmt: skip
-    return Part(encoder, head, rules)
+    return Part(encoder, head, rules, ("vision_model.", ""), head_rules)
 
 
 def _text(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
@@ -108,15 +106,13 @@ def _text(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
         "length": options.size("max_position_embeddings"), "causal": True, "pool": "eot",
         "eos_id": eos, "mask_padding": False, **common,
     }  # fmt: skip
-    theirs = "text_model."
     rules = (
-        *keymap.same("encoder/token", f"{theirs}embeddings.token_embedding.weight"),
-        *keymap.same("encoder/position", f"{theirs}embeddings.position_embedding.weight"),
-        *keymap.blocks(f"{theirs}encoder.layers.{{}}.", common["depth"], **_BLOCK),
-        *keymap.norm("encoder/transformer/norm", f"{theirs}final_layer_norm"),
-        *head_rules,
+        *keymap.same("encoder/token", "embeddings.token_embedding.weight"),
+        *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
+        *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
+        *keymap.norm("encoder/transformer/norm", "final_layer_norm"),
     )
-    return Part(encoder, head, rules)
+    return Part(encoder, head, rules, ("text_model.", ""), head_rules)
 
 
 def compose(image: Mapping[str, Mapping], text: Mapping[str, Mapping]) -> dict[str, Any]:

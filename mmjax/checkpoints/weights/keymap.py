@@ -174,24 +174,23 @@ class Part:
     Attributes:
       encoder, head: specs of ENCODERS and HEADS, with every option that the model decides.
       rules: all parameters of the tower, by paths below it.
-      prefixes: what may stand before their names, the first that fits is used.
+      prefixes: what may stand before their names; the first that fits is used.
+      outer: further rules, before whose names none of them stands.
     """
 
     encoder: dict[str, Any]
     head: dict[str, Any]
     rules: tuple[Rule, ...]
     prefixes: tuple[str, ...] = ("",)
+    outer: tuple[Rule, ...] = ()
 
     def located(self, names: Iterable[str]) -> Part:
         """The same with the prefix that these names have."""
         names = set(names)
         probe = self.rules[0].names()[0][0]
-        for prefix in self.prefixes:
-            if prefix + probe in names:
-                return replace(
-                    self, rules=tuple(r.prefixed(prefix) for r in self.rules), prefixes=("",)
-                )
-        return replace(self, prefixes=("",))
+        found = next((p for p in self.prefixes if p + probe in names), self.prefixes[0])
+        rules = tuple(rule.prefixed(found) for rule in self.rules) + self.outer
+        return replace(self, rules=rules, prefixes=("",), outer=())
 
     def encoder_only(self) -> Part:
         """The same without the head."""

@@ -28,6 +28,9 @@ VISION = {
     "pos_embed_type": "learnable", "final_ln_after_pool": False, "pool_type": "tok",
     "act_kwargs": None, "norm_kwargs": None, "timm_model_name": None,
 }  # fmt: skip
+# Variants of a block that are not here, in both towers.
+_FEATURES = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn",
+             "scale_fc", "attentional_pool", "final_ln_after_pool", "embed_cls")  # fmt: skip
 PASSED_OVER = ((r"(text\.)?attn_mask", "the causal mask, which needs no file"),)
 _BLOCK = {
     "attention_norm": "ln_1",
@@ -49,7 +52,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
     dim = model["embed_dim"]
     text_cfg = model.get("text_cfg") or {}
     # open_clip builds CustomTextCLIP when it is asked for, and for encoders of other libraries.
-    below = "text." if model.get("custom_text") or "logit_bias" in config else ""
+    below = "text." if model.get("custom_text") else ""
     parts = {
         "image": _vision(Options(model.get("vision_cfg"), VISION, "vision_cfg"), dim, model),
         "text": _text(Options(text_cfg, TEXT, "text_cfg"), dim, model, below),
@@ -65,6 +68,9 @@ def describe(config: Mapping[str, Any]) -> Foreign:
 
 def _common(options: Options, model: Mapping[str, Any], heads: int) -> dict[str, Any]:
     """Options of a transformer in both towers."""
+    for key in _FEATURES:
+        if options.get(key):
+            raise WeightsError(f"open_clip_config.json: {key} is not supported")
     activation = "quick_gelu" if model.get("quick_gelu") else "gelu"
     acts = options.get("act_kwargs") or {}
     if acts and (activation != "gelu" or acts != {"approximate": "tanh"}):
@@ -88,8 +94,6 @@ def _blocks(theirs: str, depth: int) -> tuple[keymap.Rule, ...]:
 def _vision(options: Options, dim: int, model: Mapping[str, Any]) -> Part:
     for key in ("timm_model_name", "ls_init_value"):
         options.only(key, None, "is not supported")
-    for key in ("attentional_pool", "final_ln_after_pool"):
-        options.only(key, False, "is not supported")
     options.only("pos_embed_type", "learnable", "is not supported, only 'learnable' is")
     options.only("pool_type", "tok", "is not supported, only 'tok', the class token, is")
     if not isinstance(options["layers"], int):
@@ -120,8 +124,6 @@ def _vision(options: Options, dim: int, model: Mapping[str, Any]) -> Part:
 def _text(options: Options, dim: int, model: Mapping[str, Any], below: str) -> Part:
     for key in ("hf_model_name", "ls_init_value"):
         options.only(key, None, "is not supported")
-    for key in ("embed_cls", "final_ln_after_pool"):
-        options.only(key, False, "is not supported")
     options.only("proj_type", "linear", "is not supported, only 'linear' is")
     common = _common(options, model, options.size("heads"))
     vocabulary, causal = options.size("vocab_size"), not options.get("no_causal_mask")

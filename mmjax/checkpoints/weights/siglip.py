@@ -64,29 +64,28 @@ def _vision(options: Options) -> Part:
         "type": "vit", "image_size": options.image_size(), "patch": patch, "channels": channels,
         "pool": "map", "pre_norm": False, "patch_bias": True, **common,
     }  # fmt: skip
-    theirs = "vision_model."
     rules = (
         *keymap.patches(
-            "encoder/stem/project", f"{theirs}embeddings.patch_embedding", patch, channels,
+            "encoder/stem/project", "embeddings.patch_embedding", patch, channels,
             bias=True,
         ),
-        *keymap.same("encoder/position", f"{theirs}embeddings.position_embedding.weight"),
-        *keymap.blocks(f"{theirs}encoder.layers.{{}}.", common["depth"], **_BLOCK),
-        *keymap.norm("encoder/transformer/norm", f"{theirs}post_layernorm"),
+        *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
+        *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
+        *keymap.norm("encoder/transformer/norm", "post_layernorm"),
         *keymap.reshaped(
-            "encoder/probe/probe", f"{theirs}head.probe", (1, 1, width), (1, 1, width)
+            "encoder/probe/probe", "head.probe", (1, 1, width), (1, 1, width)
         ),
         *keymap.fused_qkv(
             "encoder/probe/attention",
-            f"{theirs}head.attention.in_proj_weight",
-            f"{theirs}head.attention.in_proj_bias",
+            "head.attention.in_proj_weight",
+            "head.attention.in_proj_bias",
         ),
-        *keymap.linear("encoder/probe/attention/out", f"{theirs}head.attention.out_proj"),
-        *keymap.norm("encoder/probe/norm", f"{theirs}head.layernorm"),
-        *keymap.linear("encoder/probe/mlp/up", f"{theirs}head.mlp.fc1"),
-        *keymap.linear("encoder/probe/mlp/down", f"{theirs}head.mlp.fc2"),
+        *keymap.linear("encoder/probe/attention/out", "head.attention.out_proj"),
+        *keymap.norm("encoder/probe/norm", "head.layernorm"),
+        *keymap.linear("encoder/probe/mlp/up", "head.mlp.fc1"),
+        *keymap.linear("encoder/probe/mlp/down", "head.mlp.fc2"),
     )  # fmt: skip
-    return Part(encoder, {"type": "none"}, rules)
+    return Part(encoder, {"type": "none"}, rules, prefixes=("vision_model.", ""))
 
 
 def _text(options: Options) -> Part:
@@ -97,15 +96,15 @@ def _text(options: Options) -> Part:
         "length": options.size("max_position_embeddings"), "causal": False, "pool": "last",
         "mask_padding": False, "pad_id": options["pad_token_id"], **common,
     }  # fmt: skip
-    theirs = "text_model."
     rules = (
-        *keymap.same("encoder/token", f"{theirs}embeddings.token_embedding.weight"),
-        *keymap.same("encoder/position", f"{theirs}embeddings.position_embedding.weight"),
-        *keymap.blocks(f"{theirs}encoder.layers.{{}}.", common["depth"], **_BLOCK),
-        *keymap.norm("encoder/transformer/norm", f"{theirs}final_layer_norm"),
-        *keymap.linear("head/project", f"{theirs}head"),
+        *keymap.same("encoder/token", "embeddings.token_embedding.weight"),
+        *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
+        *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
+        *keymap.norm("encoder/transformer/norm", "final_layer_norm"),
+        *keymap.linear("head/project", "head"),
     )
-    return Part(encoder, {"type": "linear", "dim": dim, "bias": True}, rules)
+    head = {"type": "linear", "dim": dim, "bias": True}
+    return Part(encoder, head, rules, prefixes=("text_model.", ""))
 
 
 def compose(image: Mapping[str, Mapping], text: Mapping[str, Mapping]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ alone (the rest is additions by comparison). Loops count as often as they turn.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -25,35 +25,49 @@ def flops(f: Callable, *args: Any) -> float:
 
 def count(jaxpr: core.Jaxpr) -> float:
     """FLOPs of a jaxpr: two for each multiplication and addition."""
-    total = 0.0
+    return sum((times * product_flops(equation) for equation, times in products(jaxpr)), 0.0)
+
+
+def products(jaxpr: core.Jaxpr) -> Iterator[tuple[core.JaxprEqn, int]]:
+    """Every matrix product and convolution of a jaxpr, with how often it is done.
+
+    Of the branches of a condition, those of the dearest.
+
+    Raises:
+      ValueError: for a loop whose number of turns depends on data.
+    """
     for equation in jaxpr.eqns:
         name, params = equation.primitive.name, equation.params
-        if name == "dot_general":
-            total += _dot(equation)
-        elif name == "conv_general_dilated":
-            total += _convolution(equation)
-        elif name == "scan":
-            total += params["length"] * count(params["jaxpr"].jaxpr)
+        times, inside = 1, _inner(params)
+        if name in ("dot_general", "conv_general_dilated"):
+            yield equation, 1
+            continue
+        if name == "scan":
+            times = params["length"]
         elif name == "while":
-            inside = count(params["body_jaxpr"].jaxpr)
-            if inside:
+            if any(True for _ in products(_open(params["body_jaxpr"]))):
                 raise ValueError(
                     "a loop with matrix products runs until its data says so: its FLOPs are not "
                     "known before it runs"
                 )
+            inside = []
         elif name == "cond":
-            total += max(count(branch.jaxpr) for branch in params["branches"])
+            inside = [max((_open(branch) for branch in params["branches"]), key=count)]
         elif name == "shard_map":
             # The inner program is one device's.
-            mesh, axes = params["mesh"], params["newly_manual_axes"]
-            total += math.prod(mesh.shape[axis] for axis in axes) * count(_open(params["jaxpr"]))
+            times = math.prod(params["mesh"].shape[a] for a in params["newly_manual_axes"])
         elif name == "custom_vjp_call":
-            total += count(_open(params["call_jaxpr"]))
+            inside = [_open(params["call_jaxpr"])]
         elif name == "pallas_call":
             raise ValueError("a Pallas kernel has no count of its FLOPs")
-        else:
-            total += sum(map(count, _inner(params)))
-    return total
+        for one in inside:
+            for product, more in products(one):
+                yield product, times * more
+
+
+def product_flops(equation: core.JaxprEqn) -> float:
+    """FLOPs of one matrix product or convolution."""
+    return _dot(equation) if equation.primitive.name == "dot_general" else _convolution(equation)
 
 
 def _inner(params: dict) -> list[core.Jaxpr]:

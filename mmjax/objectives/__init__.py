@@ -15,6 +15,15 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.objectives.base import Context, Term, TermError
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
+from mmjax.objectives.gated import GatedNCE
+from mmjax.objectives.gram import GramVolume
+from mmjax.objectives.hard_negatives import HardInfoNCE
+from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
+from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
+from mmjax.objectives.redundancy import BarlowTwins, VICReg
+from mmjax.objectives.soft_targets import SoftInfoNCE
+from mmjax.objectives.sup_con import SupCon
+from mmjax.objectives.symile import Symile
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, Uniformity
 from mmjax.objectives.weights import Weight
 
@@ -26,6 +35,19 @@ TERMS = {
     "uniformity": Uniformity,
     "cross_uniformity": CrossUniformity,
     "alignment": Alignment,
+    "nt_xent": NTXent,
+    "mv_infonce": MultiViewInfoNCE,
+    "mv_dhel": MultiViewDHEL,
+    "sup_con": SupCon,
+    "soft_info_nce": SoftInfoNCE,
+    "hard_info_nce": HardInfoNCE,
+    "mixup_nce": MixupNCE,
+    "geodesic_negatives": GeodesicNegatives,
+    "gated_nce": GatedNCE,
+    "symile": Symile,
+    "gram_volume": GramVolume,
+    "barlow_twins": BarlowTwins,
+    "vicreg": VICReg,
 }
 
 

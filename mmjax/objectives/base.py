@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,8 @@ class Rows(NamedTuple):
     """The examples of a batch that have all modalities that a term needs.
 
     Attributes:
-      unit: for each modality, f32[B, D] on the unit sphere; rows that are not valid are zero.
+      unit: for each modality, f32[B, D] on the unit sphere, or as the head gave it where the term
+        asked for that; rows that are not valid are zero.
       valid: bool[B], or None if every row is valid.
       count: f32 scalar, the number of valid rows.
     """
@@ -68,11 +69,22 @@ def rows_of(
     names: tuple[str, ...],
     outputs: Mapping[str, NamedTuple],
     batch: Mapping[str, jax.Array],
+    *,
+    layer: Literal["unit", "raw"] = "unit",
+    fields: tuple[str, ...] = (),
 ) -> Rows:
     """The unit embeddings of the modalities `names`, and which rows have all of them.
 
+    Args:
+      term: its name, for messages.
+      names: modalities, or views of them, whose embeddings are needed.
+      outputs: of the towers.
+      batch: for presence.
+      layer: `raw` takes embeddings before they are made unit vectors.
+      fields: further entries of the batch, such as labels, that a row needs too.
+
     Raises:
-      TermError: the batch has no such modality, or the embeddings differ in size.
+      TermError: the batch has no such modality or field, or the embeddings differ in size.
     """
     for name in names:
         if name not in outputs:
@@ -81,7 +93,13 @@ def rows_of(
                 f"{', '.join(map(repr, sorted(outputs)))}; change the term's modalities or add a "
                 "view and a tower."
             )
-    units = tuple(outputs[name].unit for name in names)
+    for name in fields:
+        if name not in batch and name not in outputs:
+            raise TermError(
+                f"The term {term!r} needs {name!r} of every example: add a view of type 'label' "
+                f"for it to data.views; the batch has {', '.join(map(repr, sorted(batch)))}."
+            )
+    units = tuple(getattr(outputs[name], layer) for name in names)
     for name, unit in zip(names, units, strict=True):
         if unit.shape != units[0].shape:
             raise TermError(
@@ -89,7 +107,7 @@ def rows_of(
                 f"of shape {unit.shape}; give both towers heads of one size."
             )
     valid = None
-    for modality in sorted({name.partition("@")[0] for name in names} | set(names)):
+    for modality in sorted({name.partition("@")[0] for name in names} | {*names, *fields}):
         present = batch.get(f"{modality}_present")
         if present is not None:
             present = jnp.asarray(present, bool)
@@ -143,3 +161,19 @@ def both_valid(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Ar
 def mean_over(values: list[jax.Array]) -> jax.Array:
     """Mean over the pairs (or modalities) of a term, so that its size does not grow with them."""
     return sum(values) / len(values)
+
+
+def same_label(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Array:
+    """bool[r, c]: pairs of rows with one `label`."""
+    return x["label"][:, None] == y["label"][None, :]
+
+
+def random_key(term: str, context: Context) -> jax.Array:
+    """The key of a term that draws at random.
+
+    Raises:
+      TermError: when the context has none.
+    """
+    if context.rng is None:
+        raise TermError(f"The term {term!r} draws at random, but the context has no rng.")
+    return context.rng

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.objectives.base import (
+    Rows,
     TermError,
     both_valid,
     features,
@@ -84,39 +85,63 @@ class InfoNCE(nnx.Module):
         def score(x, y, scale):
             return jnp.where(_counted(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
-        weights = self.direction_weights
-        sides = "rows" if weights[1] == 0 else "cols" if weights[0] == 0 else "both"
-        normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan, sides=sides)
         positive = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
-        targets = (positive, positive)
-        if self.label_smoothing > 0:
-            targets = self._smoothed(positive, x, y, scale, plan, sides)
-        loss = sum(
-            weight * rows.mean(normalizer - target)
-            for weight, normalizer, target in zip(weights, normalizers, targets, strict=True)
-            if weight > 0
+        loss = cross_entropy(
+            score,
+            x,
+            y,
+            scale,
+            positive,
+            rows,
+            plan=plan,
+            direction_weights=self.direction_weights,
+            label_smoothing=self.label_smoothing,
         )
         return loss, rows.count
 
-    def _smoothed(self, positive, x, y, scale, plan, sides):
-        """(1-ε) S_ii + ε mean_j S_ij, over rows and over columns."""
 
-        def score(x, y, scale):
-            counted = _counted(x, y)
-            scores = scale * similarity(x["unit"], y["unit"])
-            return jnp.where(counted, scores, 0.0), jnp.broadcast_to(
-                jnp.asarray(counted, jnp.float32), scores.shape
-            )
+def cross_entropy(
+    score,
+    x,
+    y,
+    shared,
+    positive: jax.Array,
+    rows: Rows,
+    *,
+    plan: pairwise.Plan,
+    direction_weights: tuple[float, float] = (0.5, 0.5),
+    label_smoothing: float = 0.0,
+) -> jax.Array:
+    """w_x mean_i [lse_j S_ij - P_i] + w_y mean_i [lse_j S_ji - P'_i], an f32 scalar.
 
-        smoothed = []
-        for side in pairwise.sums(score, x, y, scale, plan=plan, sides=sides):
-            if side is None:
-                smoothed.append(None)
-                continue
-            total, count = side
-            mean = total / jnp.maximum(count, 1.0)
-            smoothed.append((1 - self.label_smoothing) * positive + self.label_smoothing * mean)
-        return smoothed
+    Args:
+      score: of a tile, as for `pairwise.logsumexp`; -inf takes a pair out.
+      x, y, shared: its arguments.
+      positive: f32[B], S_ii.
+      rows: says which examples count.
+      plan: of the reductions.
+      direction_weights: (w_x, w_y).
+      label_smoothing: ε; P_i = (1-ε) S_ii + ε mean_j S_ij over the pairs that are not taken out.
+    """
+    sides = "rows" if direction_weights[1] == 0 else "cols" if direction_weights[0] == 0 else "both"
+    normalizers = pairwise.logsumexp(score, x, y, shared, plan=plan, sides=sides)
+    targets = [positive, positive]
+    if label_smoothing > 0:
+
+        def counted(x, y, shared):
+            scores = score(x, y, shared)
+            real = scores > -jnp.inf
+            return jnp.where(real, scores, 0.0), real.astype(jnp.float32)
+
+        for k, side in enumerate(pairwise.sums(counted, x, y, shared, plan=plan, sides=sides)):
+            if side is not None:
+                mean = side[0] / jnp.maximum(side[1], 1.0)
+                targets[k] = (1 - label_smoothing) * positive + label_smoothing * mean
+    return sum(
+        weight * rows.mean(normalizer - target)
+        for weight, normalizer, target in zip(direction_weights, normalizers, targets, strict=True)
+        if weight > 0
+    )
 
 
 class Sigmoid(nnx.Module):

@@ -1,0 +1,152 @@
+"""InfoNCE whose targets are spread over the batch: related rows are not equally wrong."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.objectives.base import (
+    TermError,
+    both_valid,
+    features,
+    mean_over,
+    rows_of,
+    same_label,
+    similarity,
+)
+from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.temperature import Temperature
+from mmjax.parallel import pairwise
+
+WeightFunction = Literal["softmax", "affine", "relu", "labels"]
+
+
+class SoftInfoNCE(nnx.Module):
+    """InfoNCE with soft targets, which a reference says.
+
+    For unit embeddings x_i, y_j with S_ij = x_i·y_j / τ, and weights w_ij >= 0 of a reference,
+
+        L = w_x mean_i [ lse_j S_ij - Σ_j w_ij S_ij / Σ_j w_ij ]  +  w_y (the same over columns),
+
+    where a direction that `soft` leaves out has the target S_ii. The weights are, for reference
+    embeddings r with cosines c_ij = r_i·r_j,
+
+        softmax: exp(c_ij / τ');   affine: (1 + c_ij) / 2;   relu: max(c_ij, 0);
+        labels: 1 if rows i and j have one label, else 0 (c is not needed).
+
+    The diagonal counts as any other pair. With them the term is
+
+    - the continuously weighted loss of Srinivasa et al. 2023 (arXiv 2309.14580, CWCL): affine
+      weights of a frozen modality, which is also the anchor of the one direction that is soft;
+    - the soft contrastive loss of Burdisso et al. 2024 (arXiv 2410.18481, Dialog2Flow): softmax of
+      embedded names of labels; and its hard baseline: labels;
+    - SoftClip of Singhal et al. 2024 (arXiv 2409.17777, M3CoL): softmax of the second modality
+      against itself, without stopping the gradient;
+    - cross-modal supervised contrastive loss: labels.
+
+    Weights are symmetric, so those of columns are those of rows, normalised by the column.
+
+    Args:
+      pairs: pairs of modalities; the loss is the mean over them.
+      reference: a modality with a tower for the similarities, `second` for the second of each
+        pair, or a field of labels.
+      weights: which function.
+      reference_temperature: τ' of softmax weights.
+      stop_gradient: whether the reference is a constant.
+      soft: the directions with soft targets, `both`, `rows` or `cols`; a pair's first is the rows.
+      temperature: τ, at the start if it is learned.
+      learn_temperature: whether 1/τ = exp(parameter) trains.
+      max_scale: bound of a learned 1/τ, or None.
+      direction_weights: (w_x, w_y).
+    """
+
+    def __init__(
+        self,
+        *,
+        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        reference: str = "image",
+        weights: WeightFunction = "softmax",
+        reference_temperature: float = 0.1,
+        stop_gradient: bool = True,
+        soft: Literal["both", "rows", "cols"] = "both",
+        temperature: float = 0.07,
+        learn_temperature: bool = True,
+        max_scale: float | None = 100.0,
+        direction_weights: tuple[float, float] = (0.5, 0.5),
+    ):
+        check_pairs("soft_info_nce", pairs)
+        if not reference_temperature > 0:
+            raise TermError(f"reference_temperature={reference_temperature} has to be positive.")
+        if min(direction_weights) < 0 or max(direction_weights) == 0:
+            raise TermError(
+                "direction_weights have to be two numbers >= 0, not both 0, but are "
+                f"{direction_weights}."
+            )
+        self.pairs, self.reference, self.weights = pairs, reference, weights
+        self.reference_scale, self.stop_gradient = 1 / reference_temperature, stop_gradient
+        self.soft = (soft != "cols", soft != "rows")
+        self.direction_weights = direction_weights
+        self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
+
+    def __call__(self, outputs, batch, context):
+        scale = self.temperature()
+        losses = [self._pair(pair, outputs, batch, scale, context.plan) for pair in self.pairs]
+        return mean_over(losses), {"scale": scale}
+
+    def _pair(self, pair, outputs, batch, scale, plan):
+        reference = pair[1] if self.reference == "second" else self.reference
+        # As a field, for embeddings of the reference may have another size.
+        rows = rows_of("soft_info_nce", pair, outputs, batch, fields=(reference,))
+        x, y = (features(rows, side) for side in (0, 1))
+        if self.weights == "labels":
+            x["label"] = y["label"] = batch[reference]
+        else:
+            (unit,) = rows_of("soft_info_nce", (reference,), outputs, batch).unit
+            x["reference"] = y["reference"] = unit
+
+        def score(x, y, scale):
+            return jnp.where(both_valid(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
+
+        def weighted(x, y, scale):
+            s = jnp.where(both_valid(x, y), scale * similarity(x["unit"], y["unit"]), 0.0)
+            w = jnp.where(both_valid(x, y), self._weights(x, y), 0.0)
+            return w * s, w
+
+        loss_weights = self.direction_weights
+        wanted = [weight > 0 for weight in loss_weights]
+        normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan, sides=_sides(wanted))
+        soft = [want and is_soft for want, is_soft in zip(wanted, self.soft, strict=True)]
+        sums = (None, None)
+        if any(soft):
+            sums = pairwise.sums(weighted, x, y, scale, plan=plan, sides=_sides(soft))
+        loss = 0.0
+        for side in (0, 1):
+            if not wanted[side]:
+                continue
+            if soft[side]:
+                total, mass = sums[side]
+                # Relu weights of a row that is valid hold its own, 1; so only masked rows have 0.
+                target = total / jnp.where(mass > 0, mass, 1.0)
+            else:
+                target = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
+            loss = loss + loss_weights[side] * rows.mean(normalizers[side] - target)
+        return loss
+
+    def _weights(self, x, y) -> jax.Array:
+        if self.weights == "labels":
+            return same_label(x, y).astype(jnp.float32)
+        a, b = x["reference"], y["reference"]
+        if self.stop_gradient:
+            a, b = jax.lax.stop_gradient((a, b))
+        cosine = similarity(a, b)
+        if self.weights == "affine":
+            return 0.5 + 0.5 * cosine
+        if self.weights == "relu":
+            return jnp.maximum(cosine, 0.0)
+        # Cosines are at most 1: with that taken off, nothing overflows and a row has at least 1.
+        return jnp.exp(self.reference_scale * (cosine - 1.0))
+
+
+def _sides(wanted: list[bool]) -> str:
+    return "both" if all(wanted) else "rows" if wanted[0] else "cols"

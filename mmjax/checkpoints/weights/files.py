@@ -229,7 +229,7 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     from safetensors.numpy import save_file
 
     part = file.with_name(file.name + ".part")
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, part, dict(metadata))
+    save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
     part.replace(file)
 
 

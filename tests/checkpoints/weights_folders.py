@@ -1,0 +1,53 @@
+"""Folders in foreign layouts with random numbers, made by our key maps: no torch needed."""
+
+import json
+
+import numpy as np
+
+from mmjax.checkpoints.weights import files, keymap
+from mmjax.checkpoints.weights.foreign import FAMILIES, complete, tower_shapes
+
+WIDE = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2,
+        "intermediate_size": 24}  # fmt: skip
+VISION = {**WIDE, "image_size": 16, "patch_size": 8}
+TEXT = {**WIDE, "vocab_size": 30, "max_position_embeddings": 9}
+CONFIGS = {
+    "clip": {"model_type": "clip", "projection_dim": 12, "vision_config": VISION,
+             "text_config": {**TEXT, "eos_token_id": 3}},
+    "siglip": {"model_type": "siglip", "vision_config": VISION, "text_config": TEXT},
+    "vit": {"model_type": "vit", **VISION},
+    "dinov2": {"model_type": "dinov2", **VISION},
+    "bert": {"model_type": "bert", **TEXT},
+    "roberta": {"model_type": "roberta", **TEXT},
+}  # fmt: skip
+
+
+def foreign_of(config):
+    """The towers of a config."""
+    return FAMILIES[config["model_type"]](config)
+
+
+def tensors_of(config, seed=0):
+    """Random tensors of a model, with its scale and bias."""
+    rng = np.random.default_rng(seed)
+    foreign, tensors = foreign_of(config), {}
+    for part in foreign.parts.values():
+        specs = complete(part)
+        shapes = tower_shapes(specs["encoder"], specs["head"])
+        arrays = {path: rng.normal(size=shape).astype(np.float32) for path, shape in shapes.items()}
+        # With the first prefix, as in the whole model.
+        own = part.located(())
+        tensors.update(keymap.write_tensors(own.rules, arrays))
+    if foreign.scale:
+        tensors[foreign.scale] = np.float32(2.25)
+    if foreign.bias:
+        tensors[foreign.bias] = np.float32(-3.5)
+    return tensors
+
+
+def folder_of(config, path, tensors=None):
+    """Writes config.json and model.safetensors."""
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text(json.dumps(config))
+    files.write(path / "model.safetensors", tensors_of(config) if tensors is None else tensors, {})
+    return path

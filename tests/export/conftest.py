@@ -1,0 +1,72 @@
+"""Runs of two steps, small enough for every test: one of CLIP's shape, one of SigLIP's."""
+
+import pytest
+
+from mmjax import config as config_lib
+
+VISION = {"type": "vit", "image_size": (32, 32), "patch": 8, "width": 24, "depth": 2, "heads": 3,
+          "mlp_width": 40}  # fmt: skip
+TEXT = {"type": "text_transformer", "vocab_size": 8000, "length": 16, "width": 16, "depth": 2,
+        "heads": 2}  # fmt: skip
+SHAPES = {
+    "clip": (
+        {**VISION, "pool": "cls", "pre_norm": True, "patch_bias": False, "eps": 1e-5},
+        {**TEXT, "causal": True, "pool": "eot", "eps": 1e-5},
+        {"type": "linear", "dim": 20},
+        {"type": "linear", "dim": 20},
+        {"type": "info_nce"},
+    ),
+    "siglip": (
+        {**VISION, "pool": "map", "activation": "gelu_tanh"},
+        {**TEXT, "causal": False, "pool": "last", "mask_padding": False,
+         "activation": "gelu_tanh"},
+        {"type": "none"},
+        {"type": "linear", "dim": 24, "bias": True},
+        {"type": "sigmoid"},
+    ),
+    # No shape of another library: a mean over tokens, and an MLP for a head.
+    "own": (
+        {**VISION, "pool": "mean"},
+        {**TEXT, "causal": False, "pool": "mean"},
+        {"type": "mlp", "dim": 20, "hidden": 30},
+        {"type": "linear", "dim": 20},
+        {"type": "info_nce", "learn_temperature": False},
+    ),
+}  # fmt: skip
+
+
+def config_of(shape, file):
+    """The config of a run of two steps."""
+    image, text, image_head, text_head, term = SHAPES[shape]
+    views = {
+        "image": {"type": "image", "size": 32},
+        "text": {"type": "text", "length": 16, "bos": shape != "own"},
+    }
+    tree = {
+        "recipe": "tiny", "variant": "small", "paper": "none", "steps": 2,
+        "data": {"source": {"type": "emoji", "split": "new_concepts"}, "views": views,
+                 "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"}, "batch_size": 8},
+        "model": {"towers": {"image": {"encoder": image, "head": image_head},
+                             "text": {"encoder": text, "head": text_head}}},
+        "objectives": {"loss": term},
+        "optimizer": {"learning_rate": 1e-2},
+        "evaluators": {},
+    }  # fmt: skip
+    return config_lib.complete(tree, file)
+
+
+@pytest.fixture(scope="session")
+def run_of(tmp_path_factory):
+    """`run_of(shape)`: the folder of a finished run; each is trained once."""
+    from mmjax.train import trainer
+
+    made = {}
+
+    def make(shape):
+        if shape not in made:
+            folder = tmp_path_factory.mktemp("runs") / shape
+            trainer.train(config_of(shape, "tiny"), folder, quiet=True)
+            made[shape] = folder
+        return made[shape]
+
+    return make

@@ -94,7 +94,7 @@ def check_references(config: Mapping[str, Any], file: str) -> None:
 
 def _modalities(spec: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
     """(path of the key, name) for each modality that a term or an evaluator asks for."""
-    for key in ("pairs", "pair", "modalities", "modality", "text", "views"):
+    for key in ("pairs", "pair", "modalities", "modality", "text", "views", "query", "answer"):
         for name in _strings(spec.get(key, ())):
             yield f"{where}.{key}", name
 

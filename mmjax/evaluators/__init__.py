@@ -11,11 +11,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmjax.evaluators.data import EvalData, Model
+from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
+from mmjax.evaluators.spectrum import Spectrum
+from mmjax.evaluators.structure import Structure
+from mmjax.evaluators.tuple_retrieval import TupleRetrieval
 from mmjax.evaluators.zero_shot import ZeroShot
 
-EVALUATORS = {"retrieval": Retrieval, "zero_shot": ZeroShot, "geometry": Geometry}
+EVALUATORS = {
+    "retrieval": Retrieval,
+    "zero_shot": ZeroShot,
+    "geometry": Geometry,
+    "tuple_retrieval": TupleRetrieval,
+    "probe": Probe,
+    "few_shot": FewShot,
+    "spectrum": Spectrum,
+    "structure": Structure,
+}
 
 Evaluator = Callable[[Model, EvalData, Any], dict[str, float]]
 

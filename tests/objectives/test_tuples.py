@@ -59,16 +59,20 @@ def all_pairs(raws, extra, params):
 
 def volumes(raws, extra, params, smoothing=0.1):
     u = [normalize(raw) for raw in raws.values()]
-    tau = params["temperature"] if "temperature" in params else 0.07
+    tau = params.get("temperature", 0.07)
     size, k = len(u[0]), len(u)
-    square = np.zeros((size, size), complex)
-    for i, j in itertools.product(range(size), range(size)):
-        rows = np.stack([u[0][i], *(x[j] for x in u[1:])])
-        gram = rows @ rows.T
-        # Leibniz: numpy's determinant of complex matrices loses a step of 1e-30.
-        for order in itertools.permutations(range(k)):
-            sign = np.linalg.det(np.eye(k)[list(order)])
-            square[i, j] += np.round(sign) * np.prod([gram[m, order[m]] for m in range(k)])
+    gram = [[None] * k for _ in range(k)]  # entries [B, B]: anchor i, tuple j
+    for m, n in itertools.product(range(k), range(k)):
+        if 0 in (m, n):
+            other = u[max(m, n)]
+            gram[m][n] = u[0] @ other.T if m + n else np.ones((size, size))
+        else:
+            gram[m][n] = np.broadcast_to((u[m] * u[n]).sum(1), (size, size))
+    # Leibniz: numpy's determinant of complex matrices loses a step of 1e-30.
+    square = 0
+    for order in itertools.permutations(range(k)):
+        sign = round(np.linalg.det(np.eye(k)[list(order)]))
+        square = square + sign * np.prod([gram[m][order[m]] for m in range(k)], axis=0)
     s = -np.sqrt(square + 1e-6) / tau
     loss = 0
     for axis in (0, 1):

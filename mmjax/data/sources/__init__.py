@@ -8,7 +8,16 @@ from mmjax.data.sources.memory import MemorySource
 from mmjax.data.sources.tfds import TfdsSource
 from mmjax.data.sources.user_files import SourceError
 from mmjax.data.sources.webdataset import WebDatasetSource
+from mmjax.data.synthetic.classes import (
+    AttributeClasses,
+    FrozenClusters,
+    GroupedClasses,
+    NuisancePairs,
+)
+from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.latent import GaussianLatentSource
+from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 
 # The names that `type=` of a source may have in a recipe.
 SOURCES = {
@@ -19,6 +28,18 @@ SOURCES = {
     "memory": MemorySource,
     "tfds": TfdsSource,
     "webdataset": WebDatasetSource,
+    # Generated; see mmjax.data.synthetic.
+    "attribute_classes": AttributeClasses,
+    "concept_pairs": ConceptPairs,
+    "concept_sets": ConceptSets,
+    "frozen_clusters": FrozenClusters,
+    "grouped_classes": GroupedClasses,
+    "latent_blocks": LatentBlocks,
+    "named_actions": NamedActions,
+    "noisy_instances": NoisyInstances,
+    "nuisance_pairs": NuisancePairs,
+    "parity": Parity,
+    "xor": Xor,
 }
 
 __all__ = [

@@ -1,0 +1,174 @@
+"""Classes seen by two modalities: clusters, groups of near-by classes, attributes, nuisances."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from mmjax.data.synthetic.generated import Generated, generators, normal, size_of, unit
+
+
+class FrozenClusters(Generated):
+    """Clusters as a frozen model sees them, and a modality with much that is beside the point.
+
+    Centroids C ~ N(0, I_8) of K classes, z = C_y + 0.3 e. `frozen` = unit(tanh(z W_q)) in R^32,
+    W_q ~ N(0, 1/8); `trained` = tanh([z + 0.3 e'; n] W_u) in R^96 with n ~ N(0, nuisance² I_24),
+    e' in training only, W_u ~ N(0, 1/8); `label` = y.
+
+    The split 'classes' is laid out for zero-shot classification: its first K rows are the frozen
+    vectors of the centroids, the others have `trained` alone, of the test rows; ids are classes.
+
+    Args:
+      split: 'train' (1,000 rows), 'test' (2,000) or 'classes' (2,000 and K).
+      examples: number of rows, if another.
+      classes: K.
+      nuisance: deviation of n.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "test", "classes"] = "train",
+        examples: int | None = None,
+        classes: int = 20,
+        nuisance: float = 1.0,
+        seed: int = 0,
+    ):
+        splits = {"train": 1000, "test": 2000}
+        drawn = "test" if split == "classes" else split
+        count = size_of("frozen_clusters", drawn, splits, examples)
+        world, rng = generators(seed, drawn, splits)
+        centroids = normal(world, classes, 8)
+        frozen = normal(world, 8, 32, scale=8**-0.5)
+        trained = normal(world, 8 + 24, 96, scale=8**-0.5)
+        y = rng.integers(classes, size=count)
+        z = centroids[y] + normal(rng, count, 8, scale=0.3)
+        extra = normal(rng, count, 8, scale=0.3 if drawn == "train" else 0.0)
+        n = normal(rng, count, 24, scale=nuisance)
+        q = unit(np.tanh(z @ frozen))
+        u = np.tanh(np.concatenate([z + extra, n], axis=1) @ trained)
+        fields, ids = {"frozen": q, "trained": u, "label": y}, None
+        if split == "classes":
+            vectors = unit(np.tanh(centroids @ frozen))
+            ids = np.concatenate([np.arange(classes), y])
+            fields = {
+                "frozen": [*vectors, *[None] * count],
+                "trained": [*[None] * classes, *u],
+                "label": ids,
+            }
+        super().__init__("frozen_clusters", split, fields, ("frozen", "trained"), ids)
+
+
+class GroupedClasses(Generated):
+    """Skeletons and inertial measurements of activities that come in groups of similar ones.
+
+    K classes in K/4 groups: group mean N(0, I_16), class mean = group + 0.5 N(0, I_16), h = class +
+    0.3 N(0, I_16). `skeleton` = tanh(1.2 [h; 8 private N(0,1)] W_s) + 0.1 noise in R^60, `imu`
+    likewise in R^36 with privates and W of its own, W ~ N(0, 1/24); `label` is the class.
+
+    Args:
+      split: 'train' (4,000 rows), 'probe' (400, to fit a probe on) or 'test' (1,000).
+      examples: number of rows, if another.
+      classes: K, a multiple of 4.
+      ids: `row`, or `class`, so that retrieval counts any row of the right class.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "probe", "test"] = "train",
+        examples: int | None = None,
+        classes: int = 100,
+        ids: Literal["row", "class"] = "row",
+        seed: int = 0,
+    ):
+        splits = {"train": 4000, "probe": 400, "test": 1000}
+        count = size_of("grouped_classes", split, splits, examples)
+        if classes < 4 or classes % 4:
+            raise ValueError(f"grouped_classes: classes={classes} must be a multiple of 4")
+        world, rng = generators(seed, split, splits)
+        means = np.repeat(normal(world, classes // 4, 16), 4, axis=0)
+        means = means + normal(world, classes, 16, scale=0.5)
+        y = rng.integers(classes, size=count)
+        h = means[y] + normal(rng, count, 16, scale=0.3)
+        fields = {}
+        for name, size in (("skeleton", 60), ("imu", 36)):
+            weights = normal(world, 24, size, scale=24**-0.5)
+            seen = np.concatenate([h, normal(rng, count, 8)], axis=1)
+            fields[name] = np.tanh(1.2 * seen @ weights) + normal(rng, count, size, scale=0.1)
+        fields["label"] = y
+        super().__init__(
+            "grouped_classes", split, fields, ("skeleton", "imu"), y if ids == "class" else None
+        )
+
+
+class NuisancePairs(Generated):
+    """Pictures and texts of one class instance, each with nuisances of its own.
+
+    Centroids C ~ N(0, I_16) of 40 classes, z = C_y + 0.5 e; `image` = tanh([z; n_i] W_i) and
+    `text` = tanh([z; n_t] W_t) in R^64, nuisances in R^8, W ~ N(0, 1/16); `label` = y.
+
+    Args:
+      split: 'train' (8,000 rows), 'tune' (1,024) or 'test' (1,000).
+      examples: number of rows, if another.
+      classes: only the first so many of the 40 classes occur.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "tune", "test"] = "train",
+        examples: int | None = None,
+        classes: int = 40,
+        seed: int = 0,
+    ):
+        splits = {"train": 8000, "tune": 1024, "test": 1000}
+        count = size_of("nuisance_pairs", split, splits, examples)
+        if not 1 <= classes <= 40:
+            raise ValueError(f"nuisance_pairs: classes={classes} must be in 1..40")
+        world, rng = generators(seed, split, splits)
+        centroids = normal(world, 40, 16)
+        y = rng.integers(classes, size=count)
+        z = centroids[y] + normal(rng, count, 16, scale=0.5)
+        fields = {}
+        for name in ("image", "text"):
+            weights = normal(world, 24, 64, scale=0.25)
+            fields[name] = np.tanh(np.concatenate([z, normal(rng, count, 8)], 1) @ weights)
+        fields["label"] = y
+        super().__init__("nuisance_pairs", split, fields, ("image", "text"))
+
+
+class AttributeClasses(Generated):
+    """Classes that are patterns of attributes, some of which any two of them share.
+
+    20 classes, each a random pattern of 12 attributes ±1; x = tanh(1.5 tanh([attributes; 12
+    nuisances N(0, 1)] W1) W2) + 0.3 noise in R^64, W1 ~ N(0, 1/12) to 64 and W2 ~ N(0, 1/64);
+    `label` is the class, `attributes` its pattern.
+
+    Args:
+      split: 'train' (4,000 rows) or 'test' (2,000).
+      examples: number of rows, if another.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "test"] = "train",
+        examples: int | None = None,
+        seed: int = 0,
+    ):
+        splits = {"train": 4000, "test": 2000}
+        count = size_of("attribute_classes", split, splits, examples)
+        world, rng = generators(seed, split, splits)
+        patterns = world.choice(np.float32([-1, 1]), size=(20, 12))
+        first, second = normal(world, 24, 64, scale=12**-0.5), normal(world, 64, 64, scale=1 / 8)
+        y = rng.integers(20, size=count)
+        seen = np.concatenate([patterns[y], normal(rng, count, 12)], axis=1)
+        x = np.tanh(1.5 * np.tanh(seen @ first) @ second) + normal(rng, count, 64, scale=0.3)
+        fields = {"x": x, "label": y, "attributes": patterns[y]}
+        super().__init__("attribute_classes", split, fields, ("x",))

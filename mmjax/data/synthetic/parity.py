@@ -1,0 +1,97 @@
+"""Bits of which no pair tells anything and all together tell everything."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from mmjax.data.synthetic.generated import Generated, generators, size_of
+
+_SPLITS = {"train": 10_000, "test": 5000}
+
+
+class Xor(Generated):
+    """Three modalities a, b, c, and c is a xor b with probability p, else a.
+
+    a, b ~ Bernoulli(1/2)^d, i ~ Bernoulli(p) once for each row, c = a xor b if i = 1, else a.
+    Saporta et al. 2024 (arXiv 2411.01053, section 5.1). With p = 1 a and c give b together and
+    neither does alone; with p = 0 b is independent of both.
+
+    The split 'test' is laid out for retrieval of b from (a, c): its first 2^d rows are candidates,
+    with b alone and the number of its bits as id; the others have a and c, and the id of their b.
+
+    Args:
+      split: 'train' (10,000 rows) or 'test' (5,000 queries).
+      examples: number of rows (queries), if another.
+      p: probability of xor.
+      dim: d, bits of each modality.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "test"] = "train",
+        examples: int | None = None,
+        p: float = 1.0,
+        dim: int = 5,
+        seed: int = 0,
+    ):
+        count = size_of("xor", split, _SPLITS, examples)
+        if not 0 <= p <= 1 or not 1 <= dim <= 16:
+            raise ValueError(f"xor: p={p} must be in [0, 1] and dim={dim} in 1..16")
+        _, rng = generators(seed, split, _SPLITS)
+        a, b = rng.integers(2, size=(2, count, dim))
+        c = np.where(rng.random((count, 1)) < p, a ^ b, a)
+        fields = {"a": _bits(a), "b": _bits(b), "c": _bits(c)}
+        ids = None
+        if split == "test":
+            fields, ids = _candidates(fields, "b", b)
+        super().__init__("xor", split, fields, ("a", "b", "c"), ids)
+
+
+class Parity(Generated):
+    """Eight modalities of one bit each, the last of them the parity of the other seven.
+
+    The example in the authors' code of Saporta et al. 2024 (arXiv 2411.01053): a, ..., g ~
+    Bernoulli(1/2), h = a xor ... xor g. The split 'test' is laid out for retrieval of a from the
+    others, as that of `Xor`.
+
+    Args:
+      split: 'train' (10,000 rows) or 'test' (5,000 queries).
+      examples: number of rows (queries), if another.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "test"] = "train",
+        examples: int | None = None,
+        seed: int = 0,
+    ):
+        count = size_of("parity", split, _SPLITS, examples)
+        _, rng = generators(seed, split, _SPLITS)
+        bits = rng.integers(2, size=(count, 7))
+        bits = np.concatenate([bits, bits.sum(1, keepdims=True) % 2], axis=1)
+        fields = {name: _bits(bits[:, [i]]) for i, name in enumerate("abcdefgh")}
+        ids = None
+        if split == "test":
+            fields, ids = _candidates(fields, "a", bits[:, :1])
+        super().__init__("parity", split, fields, tuple("abcdefgh"), ids)
+
+
+def _bits(x: np.ndarray) -> list[np.ndarray]:
+    return list(x.astype(np.float32))
+
+
+def _candidates(fields: dict[str, list], target: str, bits: np.ndarray):
+    """Fields and ids with all values of `target` in front, and the queries, without it, after."""
+    powers = 2 ** np.arange(bits.shape[1])
+    everything = (np.arange(2 ** bits.shape[1])[:, None] >> np.arange(bits.shape[1])) & 1
+    laid_out = {}
+    for name, values in fields.items():
+        none = [None] * (len(everything) if name != target else len(bits))
+        laid_out[name] = _bits(everything) + none if name == target else none + values
+    return laid_out, np.concatenate([everything @ powers, bits @ powers])

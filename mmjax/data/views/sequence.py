@@ -1,0 +1,41 @@
+"""Sequences of vectors: patches, tokens or frames that someone else has made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.data.views.base import pick, unusable
+
+
+class SequenceView:
+    """A sequence of vectors as f32[length, dim]; rows of zeros follow a shorter one.
+
+    Args:
+      length: the most vectors; a longer sequence is cut.
+      dim: size of each.
+
+    Attributes:
+      shape: (length, dim).
+      dtype: float32.
+    """
+
+    def __init__(self, *, length: int, dim: int):
+        if length < 1 or dim < 1:
+            raise ValueError(f"sequence view: length={length} and dim={dim} must be at least 1")
+        self.shape, self.dtype = (length, dim), np.dtype(np.float32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        try:
+            x = np.asarray(pick(value, rng, train), np.float32)
+        except (TypeError, ValueError) as error:
+            raise unusable(f"it is not a sequence of vectors: {error}") from error
+        if x.ndim != 2 or x.shape[1] != self.shape[1] or not len(x):
+            raise unusable(
+                f"its shape is {list(x.shape)}, but the view takes [1 or more, {self.shape[1]}]"
+            )
+        if not np.isfinite(x).all():
+            raise unusable("it holds NaN or infinite numbers")
+        x = x[: self.shape[0]]
+        return np.pad(x, ((0, self.shape[0] - len(x)), (0, 0)))

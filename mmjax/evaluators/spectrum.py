@@ -1,0 +1,48 @@
+"""How many dimensions the embeddings of a modality use, and how evenly they cover the sphere."""
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.geometry import uniformity
+
+
+class Spectrum:
+    """Spread of the embeddings of one modality.
+
+    Metrics:
+      effective_rank: exp of the entropy of the singular values, divided by their sum, of the
+        centred matrix of embeddings; from 1 to D (Roy and Vetterli, EUSIPCO 2007). Geometry's
+        measure of that name takes the eigenvalues of the covariance, the squares of these, and is
+        smaller.
+      uniformity: log mean_{i<j} exp(-t |x_i - x_j|^2).
+      examples: how many rows.
+
+    Args:
+      modality: whose embeddings.
+      t: of the uniformity.
+    """
+
+    def __init__(self, *, modality: str = "image", t: float = 2.0):
+        self.modality, self.t = modality, t
+
+    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+        """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        unit = embed(model, data, (self.modality,))[self.modality].unit
+        return {
+            "effective_rank": effective_rank(unit),
+            "uniformity": uniformity(unit, unit, self.t),
+            "examples": float(len(unit)),
+        }
+
+
+def effective_rank(x: np.ndarray) -> float:
+    """exp of the entropy of the singular values of the centred f32[N, D]; of equal rows, 1."""
+    centred = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+    # Of the D x D matrix, so that N may be large.
+    values = np.sqrt(np.linalg.eigvalsh(centred.T @ centred).clip(0))
+    if values.sum() <= 1e-9:
+        return 1.0
+    p = values[values > 0] / values.sum()
+    return float(np.exp(-(p * np.log(p)).sum()))

@@ -1,0 +1,166 @@
+"""Generated data: the formulas' moments, splits of one world, and layouts for retrieval."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+from mmjax.data import TrainData
+from mmjax.data.sources import SOURCES
+from mmjax.data.synthetic.generated import Generated
+from mmjax.data.views import LabelView, SequenceView, VectorView
+
+NAMES = sorted(n for n, s in SOURCES.items() if inspect.isclass(s) and issubclass(s, Generated))
+
+
+def splits(name):
+    annotation = inspect.signature(SOURCES[name].__init__).parameters["split"].annotation
+    return annotation.split("'" if "'" in annotation else '"')[1::2]
+
+
+def make(name, **options):
+    return SOURCES[name](**{"examples": 40, **options})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_the_same_again_and_other_worlds_differ(name):
+    assert len(splits(name)) >= 2
+    for split in splits(name):
+        source, again, other = (make(name, split=split, seed=s) for s in (0, 0, 1))
+        assert len(source) >= 40
+        assert name in source.describe()
+        row = pickle.loads(pickle.dumps(source))[len(source) - 1]
+        assert 0 <= row["id"] < source.id_limit
+        different = False
+        for field in (*source.modalities, *source.label_fields):
+            if field in row:
+                first = np.asarray(row[field])
+                np.testing.assert_array_equal(first, np.asarray(again[len(source) - 1][field]))
+                theirs = np.asarray(other[len(source) - 1].get(field))
+                different |= first.shape != theirs.shape or not np.array_equal(first, theirs)
+        if name not in ("xor", "parity"):  # whose single rows may well be equal
+            assert different
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_makes_no_sense_is_refused(name):
+    with pytest.raises(ValueError, match="examples"):
+        make(name, examples=0)
+    with pytest.raises(ValueError, match="split is 'dev'"):
+        make(name, split="dev")
+
+
+def column(source, field):
+    return np.stack([source[i][field] for i in range(len(source))])
+
+
+def test_a_class_looks_the_same_in_every_split():
+    """The world is one: a nearest class mean fitted on one split works on another."""
+    for name, field, fitted, tested in (
+        ("attribute_classes", "x", "train", "test"),
+        ("grouped_classes", "skeleton", "train", "probe"),
+        ("nuisance_pairs", "text", "train", "tune"),
+    ):
+        options = {"classes": 8} if name == "grouped_classes" else {}
+        a, b = (make(name, split=s, examples=600, **options) for s in (fitted, tested))
+        x, y, z, truth = column(a, field), column(a, "label"), column(b, field), column(b, "label")
+        names = np.unique(y)
+        means = np.stack([x[y == c].mean(0) for c in names])
+        answer = names[((z[:, None] - means) ** 2).sum(-1).argmin(1)]
+        assert (answer == truth).mean() > 0.6, name
+
+
+def test_xor_and_parity_hold_and_their_test_lays_out_candidates():
+    source = make("xor", p=1.0, dim=3, examples=200)
+    a, b, c = (column(source, m) for m in "abc")
+    np.testing.assert_array_equal(c, (a + b) % 2)
+    np.testing.assert_array_equal(column(make("xor", p=0.0), "a"), column(make("xor", p=0.0), "c"))
+    mixed = make("xor", p=0.5, dim=5, examples=2000)
+    same = (column(mixed, "c") == column(mixed, "a")).all(1).mean()
+    assert 0.45 < same < 0.6  # one half, and rows whose b is zero
+    parity = make("parity")
+    bits = np.concatenate([column(parity, m) for m in "abcdefgh"], axis=1)
+    assert not (bits.sum(1) % 2).any()
+
+    test = make("xor", split="test", p=1.0, dim=3)
+    assert len(test) == 8 + 40
+    for i in range(8):
+        assert set(test[i]) == {"id", "key", "b"}
+        assert test[i]["id"] == i == test[i]["b"] @ [1, 2, 4]
+    for i in range(8, 48):
+        row = test[i]
+        assert row["id"] == ((row["a"] + row["c"]) % 2) @ [1, 2, 4]
+        assert "b" not in row
+
+
+def test_frozen_vectors_of_classes_come_first_and_queries_have_their_class_as_id():
+    source = make("frozen_clusters", split="classes", classes=5)
+    assert [source[i]["id"] for i in range(5)] == list(range(5))
+    assert all("trained" not in source[i] for i in range(5))
+    test = make("frozen_clusters", split="test", classes=5)
+    for i in range(40):
+        assert source[5 + i]["id"] == test[i]["label"]
+        np.testing.assert_array_equal(source[5 + i]["trained"], test[i]["trained"])
+    np.testing.assert_allclose(np.linalg.norm(column(test, "frozen"), axis=1), 1, rtol=1e-5)
+
+
+def test_two_views_of_an_action_are_two_utterances_of_one_label():
+    source = make("named_actions", examples=300)
+    row = source[0]
+    mates = [i for i in range(300) if source[i]["label"] == row["label"]]
+    assert len(row["x"]) == len(mates) > 1
+    views = {"x": VectorView(dim=128), "x@2": VectorView(dim=128), "label": LabelView()}
+    batch = TrainData(source, views, batch_size=64, seed=0)[0]
+    assert (batch["x"] != batch["x@2"]).any(1).mean() > 0.5
+    assert set(batch["label"].tolist()) <= set(range(60))
+    names = column(source, "name")
+    cosine = names @ names.T
+    same = column(source, "action")
+    same = same[:, None] == same[None, :]
+    assert cosine[same].min() > 0.5 > np.abs(cosine[~same]).mean()
+
+
+def test_scenes_and_captions_hold_their_three_concepts():
+    source = make("concept_sets", examples=200)
+    view = SequenceView(length=6, dim=32)
+    lengths = [len(source[i]["text"]) for i in range(200)]
+    assert set(lengths) == {3, 4, 5, 6}
+    batch = np.stack([view(source[i]["text"], None, False) for i in range(200)])
+    np.testing.assert_array_equal((batch != 0).any(2).sum(1), lengths)
+    # A word is fixed: that of a concept is in every caption of a sample with it.
+    by_concept = {}
+    for i in range(200):
+        for concept in source[i]["concepts"]:
+            words = {tuple(w) for w in source[i]["text"].tolist()}
+            by_concept.setdefault(concept, []).append(words)
+    for captions in by_concept.values():
+        if len(captions) > 5:
+            assert set.intersection(*captions)
+    test = make("concept_sets", split="test", examples=300)
+    assert len({test[i]["id"] for i in range(300)}) == 300
+
+
+def test_blocks_see_their_part_of_the_latent():
+    source = make("latent_blocks", examples=4000, noise=(0.0, 0.0, 0.0))
+    t, v, a = (column(source, m).astype(float) for m in "tva")
+    for one, other, rank in ((t, v, 8), (t, a, 8), (v, a, 4)):
+        both = np.linalg.matrix_rank(np.concatenate([one, other], 1), tol=1.0)
+        ranks = [np.linalg.matrix_rank(x, tol=1.0) for x in (one, other)]
+        assert sum(ranks) - both == rank
+
+
+def test_labels_are_no_modality_and_two_concepts_are_different():
+    source = make("concept_pairs")
+    assert source.modalities == ("image", "text")
+    assert set(source.label_fields) == {"label", "concepts"}
+    concepts = column(source, "concepts")
+    np.testing.assert_array_equal(concepts.sum(1), 2)
+    assert (concepts[np.arange(40), column(source, "label")] == 1).all()
+
+
+def test_noise_is_fixed_and_of_its_deviation():
+    clean, noisy = (make("noisy_instances", examples=500, noise=n) for n in (0.0, 0.5))
+    difference = column(noisy, "x") - column(clean, "x")
+    assert difference.std() == pytest.approx(0.5, rel=0.02)
+    np.testing.assert_array_equal(column(clean, "label"), column(noisy, "label"))

@@ -1,0 +1,186 @@
+"""Probe, few-shot, spectrum, structure and tuple retrieval, on features that are known."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mmjax.data.sources import SOURCES
+from mmjax.data.synthetic.generated import Generated
+from mmjax.evaluators import logistic
+from mmjax.evaluators.data import EvalData
+from mmjax.evaluators.few_shot import FewShot
+from mmjax.evaluators.geometry import effective_rank as of_covariance
+from mmjax.evaluators.probe import Probe
+from mmjax.evaluators.spectrum import Spectrum, effective_rank
+from mmjax.evaluators.structure import Structure
+from mmjax.evaluators.tuple_retrieval import TupleRetrieval
+
+
+class Vectors:
+    """A model that embeds a vector as its direction, and encodes it as it is."""
+
+    modalities = ("x", "a", "b", "c")
+
+    def embed(self, modality, array, layer="unit"):
+        return array if layer == "encoder" else array / np.linalg.norm(array, axis=1, keepdims=True)
+
+
+def data(fields, modalities, ids=None):
+    def view(value, rng, train):
+        return np.asarray(value, np.float32)
+
+    source = Generated("test", "test", fields, modalities, ids)
+    return EvalData(source, dict.fromkeys(modalities, view), batch_size=16)
+
+
+def test_several_classes_are_told_apart_by_the_minimum_of_the_objective():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=200)
+    x = rng.normal(size=(200, 4)) + 2 * np.eye(3, 4)[y]
+    w, b = logistic.fit_classes(x, y, 3, c=0.5)
+
+    def objective(w, b):
+        s = x @ w + b
+        top = s.max(1, keepdims=True)
+        log_p = s - top - np.log(np.exp(s - top).sum(1, keepdims=True))
+        return 0.5 * (w**2).sum() - 0.5 * log_p[np.arange(200), y].sum()
+
+    best = objective(w, b)
+    for _ in range(20):
+        assert objective(w + 0.01 * rng.normal(size=w.shape), b) > best
+        assert objective(w, b + 0.05 * rng.normal(size=3) * [1, -1, 0]) > best
+    with pytest.raises(ValueError, match="two classes"):
+        logistic.fit_classes(x, np.zeros(200, int), 1)
+
+
+def test_a_probe_reads_the_encoder_of_every_modality_and_forgets_scales(monkeypatch):
+    rng = np.random.default_rng(1)
+
+    def fields(count):
+        y = rng.integers(4, size=count)
+        # Each modality tells one of two bits of the class, in a small and in a large direction.
+        a = np.stack(
+            [rng.normal(size=count) * 9, 1e-3 * (y % 2) + 1e-4 * rng.normal(size=count)], 1
+        )
+        b = np.stack([500 * (y // 2) + rng.normal(size=count), rng.normal(size=count)], 1)
+        return {"a": a, "b": b, "label": y}
+
+    train = Generated("test", "train", fields(300), ("a", "b"))
+    monkeypatch.setitem(SOURCES, "toy", lambda: train)
+    tested = data(fields(200), ("a", "b"))
+    probe = Probe(train={"type": "toy"}, modalities=("a", "b"))
+    found = probe(Vectors(), tested)
+    assert found["accuracy"] > 0.99
+    assert found["classes"] == 4
+    alone = Probe(train={"type": "toy"}, modalities=("a",))(Vectors(), tested)
+    assert 0.4 < alone["accuracy"] < 0.6
+    with pytest.raises(ValueError, match="no label 'shape'"):
+        Probe(train={"type": "toy"}, labels="shape", modalities=("a",))(Vectors(), tested)
+
+
+def test_prototypes_of_clear_classes_are_right_and_cosines_are_plain_means():
+    rng = np.random.default_rng(2)
+    y = np.repeat(np.arange(5), 12)
+    x = np.eye(5, 8)[y] + 0.1 * rng.normal(size=(60, 8))
+    found = FewShot(modality="x", draws=3)(Vectors(), data({"x": x, "label": y}, ("x",)))
+    assert found["1_shot"] > 0.9
+    assert found["5_shot"] == 1
+    u = x / np.linalg.norm(x, axis=1, keepdims=True)
+    s = u @ u.T
+    same, itself = y[:, None] == y[None, :], np.eye(60, dtype=bool)
+    assert found["intra"] == pytest.approx(s[same & ~itself].mean())
+    assert found["inter"] == pytest.approx(s[~same].mean())
+    noise = FewShot(modality="x")(
+        Vectors(), data({"x": rng.normal(size=(60, 8)), "label": y}, ("x",))
+    )
+    assert noise["1_shot"] < 0.35
+    rare = {"x": x, "label": np.arange(60)}
+    with pytest.raises(ValueError, match="fewer than two classes"):
+        FewShot(modality="x")(Vectors(), data(rare, ("x",)))
+
+
+def test_effective_rank_is_of_singular_values():
+    rng = np.random.default_rng(3)
+    u, _ = np.linalg.qr(rng.normal(size=(50, 6)) - 0)
+    u = u - u.mean(0)
+    u, _ = np.linalg.qr(u)
+    values = np.array([4.0, 2, 1, 1, 0, 0])
+    p = values / values.sum()
+    expected = np.exp(-(p[:4] * np.log(p[:4])).sum())
+    x = (u * values) @ np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    assert effective_rank(x) == pytest.approx(expected, rel=0.05)
+    assert effective_rank(x) > of_covariance(x)
+    assert effective_rank(np.ones((5, 3))) == 1
+    found = Spectrum(modality="x")(Vectors(), data({"x": rng.normal(size=(200, 6))}, ("x",)))
+    assert found["effective_rank"] > 5.8
+    assert -3 < found["uniformity"] < -1.5
+
+
+def test_structure_follows_a_modality_or_shared_concepts():
+    rng = np.random.default_rng(4)
+    concepts = np.stack([rng.permutation([1, 1, 0, 0, 0, 0]) for _ in range(80)]).astype(float)
+    fields = {"a": concepts + 0.01, "b": rng.normal(size=(80, 4)), "concepts": concepts}
+    tested = data(fields, ("a", "b"))
+    own = Structure(modality="a", reference="concepts")(Vectors(), tested)
+    assert own["spearman"] > 0.85  # rounding ranks equal cosines, which are many here
+    assert own["pearson"] > 0.99
+    assert Structure(modality="a", reference="a")(Vectors(), tested)["pearson"] == pytest.approx(1)
+    other = Structure(modality="b", reference="concepts", examples=60)(Vectors(), tested)
+    assert abs(other["spearman"]) < 0.15
+    assert other["examples"] == 60
+    with pytest.raises(ValueError, match="neither a modality nor a field"):
+        Structure(modality="a", reference="colour")(Vectors(), tested)
+
+
+def hits(score, ids, answer_ids):
+    """R@1 of plain scores [Q, G], wrong ones with an equal score half above."""
+    right = ids[:, None] == answer_ids[None, :]
+    best = np.where(right, score, -np.inf).max(1, keepdims=True)
+    return (np.where(right, -np.inf, score).max(1, keepdims=True) < best).mean()
+
+
+@pytest.mark.parametrize("score", ["cosine_sum", "multilinear"])
+def test_queries_of_two_find_their_candidate(score):
+    rng = np.random.default_rng(5)
+    answers, queries = 6, 40
+    b = [*rng.normal(size=(answers, 4)), *[None] * queries]
+    a, c = ([*[None] * answers, *rng.normal(size=(queries, 4))] for _ in range(2))
+    ids = np.concatenate([np.arange(answers), rng.integers(answers, size=queries)])
+    tested = data({"a": a, "b": b, "c": c}, ("a", "b", "c"), ids)
+    found = TupleRetrieval(query=("a", "c"), answer=("b",), score=score)(Vectors(), tested)
+    u = [np.stack([v / np.linalg.norm(v) for v in side if v is not None]) for side in (a, b, c)]
+    both = u[0] + u[2] if score == "cosine_sum" else u[0] * u[2]
+    assert found["R@1"] == pytest.approx(hits(both @ u[1].T, ids[answers:], ids[:answers]))
+    assert found["gallery"] == answers
+    assert found["queries"] == queries
+    assert found["chance_R@1"] == pytest.approx(1 / answers)
+
+
+@pytest.mark.parametrize("answer", [("b",), ("b", "c")])
+def test_volumes_rank_tuples_as_determinants_do(answer):
+    rng = np.random.default_rng(6)
+    x = {m: rng.normal(size=(30, 5)) for m in "abc"}
+    x["b"] += x["a"]
+    found = TupleRetrieval(query=("a",), answer=answer, score="volume")(
+        Vectors(), data(x, ("a", "b", "c"))
+    )
+    u = {m: v / np.linalg.norm(v, axis=1, keepdims=True) for m, v in x.items()}
+    volume = np.empty((30, 30))
+    for i, j in itertools.product(range(30), range(30)):
+        rows = np.stack([u["a"][i], *(u[m][j] for m in answer)])
+        volume[i, j] = np.sqrt(np.linalg.det(rows @ rows.T))
+    ids = np.arange(30)
+    assert found["R@1"] == pytest.approx(hits(-volume, ids, ids))
+    assert found["true_volume"] == pytest.approx(np.diag(volume).mean(), rel=1e-4)
+    assert found["volume_ratio"] == pytest.approx(np.diag(volume).mean() / volume.mean(), rel=1e-4)
+
+
+def test_options_that_cannot_be_are_refused():
+    for options in (
+        {"query": ("a",), "answer": ("a",)},
+        {"query": (), "answer": ("a",)},
+        {"query": ("a", "b"), "answer": ("c",), "score": "volume"},
+    ):
+        with pytest.raises(ValueError, match="tuple_retrieval"):
+            TupleRetrieval(**options)

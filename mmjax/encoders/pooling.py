@@ -22,6 +22,17 @@ def mean(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
     return (total / jnp.maximum(mask.sum(axis=1), 1)[:, None]).astype(tokens.dtype)
 
 
+def largest(tokens: jax.Array) -> jax.Array:
+    """The largest of all positions, for each channel: f[B, T, W] -> f[B, W].
+
+    Through the position of the maximum, to which the gradient goes. That of `jnp.max` divides by
+    the number of positions that equal the maximum, and a compiler that computes `tokens` a second
+    time for the comparison, with another rounding, finds none: NaN.
+    """
+    where = jnp.argmax(tokens, axis=1, keepdims=True)
+    return jnp.take_along_axis(tokens, where, axis=1)[:, 0]
+
+
 def at(tokens: jax.Array, position: jax.Array) -> jax.Array:
     """The vector at one position of each example: f[B, T, W], i32[B] -> f[B, W]."""
     return jnp.take_along_axis(tokens, position[:, None, None], axis=1)[:, 0]

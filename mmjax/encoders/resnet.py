@@ -21,7 +21,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.layers import dropout_key, fold_in
-from mmjax.encoders.pooling import GridAttentionPooling
+from mmjax.encoders.pooling import GridAttentionPooling, largest
 from mmjax.encoders.residual import (
     STEM_STRIDE,
     BlockKind,
@@ -157,7 +157,7 @@ class ResNet(nnx.Module):
         if self.attention_pool is not None:
             return Encoding(self.attention_pool(tokens), tokens)
         if self.pool == "max":
-            return Encoding(tokens.max(axis=1), tokens)
+            return Encoding(largest(tokens), tokens)
         return Encoding(tokens.mean(axis=1, dtype=jnp.float32).astype(self.dtype), tokens)
 
     def _check(self, x: jax.Array) -> None:

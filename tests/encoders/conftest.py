@@ -9,32 +9,52 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from encoder_settings import SMALL
 from flax import nnx
 
-from mmjax.encoders import MLP, ResNet, TextTransformer, ViT
-
-VIT = {"image_size": (16, 24), "patch": 8, "width": 16, "depth": 2, "heads": 2}
-TEXT = {"vocab_size": 30, "length": 9, "width": 16, "depth": 2, "heads": 2, "eos_id": 1}
-RESNET = {"image_size": (16, 24), "block": "basic", "blocks": (1, 2), "widths": (8, 16),
-          "stem": "patch4"}  # fmt: skip
-MLP_ = {"inputs": 6, "hidden": (12, 10), "width": 8}
-SMALL = {ViT: VIT, TextTransformer: TEXT, ResNet: RESNET, MLP: MLP_}
+from mmjax.encoders import MLP, Identity, TextTransformer
 
 
 @pytest.fixture(scope="session")
 def make():
-    """`make(Encoder, **options)`: a small encoder in which these options differ."""
+    """`make(Encoder, **options)`: a small encoder in which these options differ.
 
-    def build(encoder, *, dtype=jnp.float32, seed=0, abstract=False, **options):
+    Its parameters are drawn here, so that no bias and no scale is just 0 or 1, and no program has
+    to be compiled for it. With `new=True` they are the encoder's own start values.
+    """
+
+    def build(encoder, *, dtype=jnp.float32, seed=0, abstract=False, new=False, **options):
         def construct():
             return encoder(**{**SMALL[encoder], **options}, dtype=dtype, rngs=nnx.Rngs(seed))
 
         graphdef, shapes = nnx.split(nnx.eval_shape(construct))
         if abstract:
             return nnx.merge(graphdef, shapes)
-        return nnx.merge(graphdef, jax.jit(lambda: nnx.split(construct())[1])())
+        if new:
+            return nnx.merge(graphdef, jax.jit(lambda: nnx.split(construct())[1])())
+        rng = np.random.default_rng(seed)
+        return nnx.merge(
+            graphdef,
+            nnx.from_flat_state(
+                [(path, v.replace(draw(path, v, rng))) for path, v in nnx.to_flat_state(shapes)]
+            ),
+        )
 
     return build
+
+
+def draw(path, variable, rng):
+    """Values of an encoder that has been trained a little."""
+    shape, name = variable.shape, path[-1]
+    if isinstance(variable, nnx.BatchStat):
+        return jnp.full(shape, float(name == "var"), variable.dtype)
+    noise = rng.normal(size=shape)
+    if name == "scale":
+        return jnp.asarray(1 + 0.1 * noise, variable.dtype)
+    if name == "kernel":
+        fan_in = np.prod(shape[:3] if len(shape) == 4 else shape[-2:-1])
+        return jnp.asarray(fan_in**-0.5 * noise, variable.dtype)
+    return jnp.asarray(0.3 * noise, variable.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4))
@@ -64,7 +84,7 @@ def inputs():
 
     def draw(encoder, rows=3, seed=0):
         rng = np.random.default_rng(seed)
-        if encoder is MLP:
+        if encoder in (MLP, Identity):
             return jnp.asarray(rng.normal(size=(rows, 6)), jnp.float32)
         if encoder is TextTransformer:
             ids = rng.integers(2, 30, (rows, 9), dtype=np.int32)

@@ -50,7 +50,7 @@ def test_odd_sizes_as_published_networks_round_them(make):
 
 
 def test_a_new_block_is_its_shortcut(make):
-    module = make(ResNet, norm="layer")
+    module = make(ResNet, norm="layer", new=True)
     block, x = module.blocks[2], jnp.abs(images(2)[..., :1]) * jnp.ones(16)
     np.testing.assert_array_equal(block(x, train=False), x)
 

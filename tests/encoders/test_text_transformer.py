@@ -11,12 +11,9 @@ POOLS = [
     {"pool": "eot"},
     {"pool": "last"},
     {"pool": "mean"},
-    {"pool": "map"},
-    {"pool": "eot", "causal": False},
     {"pool": "cls", "causal": False},
     {"pool": "mean", "causal": False},
     {"pool": "map", "causal": False},
-    {"pool": "last", "causal": False},
 ]
 
 
@@ -31,7 +28,7 @@ def test_padding_does_not_change_the_embedding(make, run, options):
     np.testing.assert_allclose(a.tokens[0], b.tokens[0, :4], atol=1e-6)
 
 
-@pytest.mark.parametrize("options", POOLS[:2] + POOLS[5:7])
+@pytest.mark.parametrize("options", POOLS[1:5:2])
 def test_padding_with_the_end_id_is_padding(make, run, options):
     """CLIP's tokenizer as published pads with its end-of-text id."""
     zero = make(TextTransformer, **options)

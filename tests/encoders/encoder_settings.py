@@ -1,0 +1,13 @@
+"""Options of a small encoder of each kind."""
+
+from mmjax.encoders import MLP, Identity, ResNet, TextTransformer, ViT
+
+SMALL = {
+    ViT: {"image_size": (16, 24), "patch": 8, "width": 16, "depth": 2, "heads": 2},
+    TextTransformer: {"vocab_size": 30, "length": 9, "width": 16, "depth": 2, "heads": 2,
+                      "eos_id": 1},
+    ResNet: {"image_size": (16, 24), "block": "basic", "blocks": (1, 2), "widths": (8, 16),
+             "stem": "patch4"},
+    MLP: {"inputs": 6, "hidden": (12, 10), "width": 8},
+    Identity: {"inputs": 6},
+}  # fmt: skip

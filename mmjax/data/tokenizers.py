@@ -77,6 +77,11 @@ class SentencePieceTokenizer:
         special = (self.pad_id, self.bos_id, self.eos_id)
         return self._processor.decode([int(i) for i in ids if int(i) not in special])
 
+    @property
+    def model(self) -> bytes:
+        """The model file's content."""
+        return self._model
+
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "model": self._model}
 
@@ -161,6 +166,16 @@ class HuggingFaceTokenizer:
         if self.eos_id in kept:
             kept = kept[: kept.index(self.eos_id)]
         return self._tokenizer.decode(kept, skip_special_tokens=False)
+
+    @property
+    def text(self) -> str:
+        """The file's content."""
+        return self._text
+
+    @property
+    def tokens(self) -> dict[str, str | None]:
+        """The tokens for bos, eos, pad and unk."""
+        return {role: self._options[role] for role in ("bos", "eos", "pad", "unk")}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"options": self._options, "text": self._text}

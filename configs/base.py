@@ -123,6 +123,27 @@ def emoji_evaluators() -> dict:
     }
 
 
+# --- generated data: claims, and recipes that are not about pictures and text -----------------
+
+
+def mlp(inputs: int, hidden: tuple[int, ...], width: int, **options: object) -> dict:
+    """A tower of an MLP alone; `head` may be among the options."""
+    head = {"head": options.pop("head")} if "head" in options else {}
+    return {
+        "encoder": {"type": "mlp", "inputs": inputs, "hidden": hidden, "width": width, **options},
+        **head,
+    }
+
+
+def held_out(split: str = "test", **changes: object) -> dict:
+    """Another split of the training source, of the same world."""
+    return {"like": "data.source", "split": split, **changes}
+
+
+# A claim on generated data draws another world for each of its seeds.
+WORLD_SEED = ("data.source.seed",)
+
+
 # --- paper scale: picture-text shards, published towers ------------------------------------------
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -1,0 +1,58 @@
+"""The table of docs/scale.md is made of the results that there are."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from mmjax import config as config_lib
+
+TOOL = Path(__file__).parents[2] / "tools" / "scale_table.py"
+
+RESULT = {
+    "fsdp": 16, "remat": "full", "microbatches": 2, "chips": 256, "model_flops": 256e12,
+    "hbm_bytes": 3 * 2**30, "flops_per_chip": 1.25e12,
+    "collectives": {"all-gather": [380, 1.0, 2**29]},
+    "compute_seconds": 0.098, "memory_seconds": 1.1, "interconnect_seconds": 0.007,
+    "floor_seconds": 1.1, "bound": "memory", "utilization": 0.794,
+}  # fmt: skip
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("scale_table", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    return module
+
+
+def test_rows_of_what_was_measured(tool):
+    first, second = tool.CELLS[:2]
+    first.file.write_text(json.dumps(RESULT))
+    second.file.write_text(json.dumps({**RESULT, "does_not_fit": "needs 31.6 of 15.8 GiB"}))
+    head, _, *rows = tool.table().splitlines()
+    assert len(rows) == 2
+    assert all(row.count("|") == head.count("|") for row in rows)
+    for part in ("3.0 GiB", "all-gather 380, 0.50 GiB", "(x 1.25)", "98 ms, 1.10 s", "79.4%"):
+        assert part in rows[0]
+    assert "needs 31.6 of 15.8 GiB" in rows[1]
+
+
+def test_the_table_goes_between_its_marks(tool, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{tool.BEGIN}\nold\n{tool.END}\nafter\n")
+    tool.write(page, "| new |")
+    assert page.read_text() == f"before\n{tool.BEGIN}\n| new |\n{tool.END}\nafter\n"
+    page.write_text("no marks\n")
+    with pytest.raises(SystemExit, match="needs the lines"):
+        tool.write(page, "")
+
+
+def test_every_cell_is_a_recipe(tool):
+    for cell in tool.CELLS:
+        config = config_lib.load(
+            f"{TOOL.parents[1] / 'configs' / 'clip.py'}:paper", cell.overrides()
+        )
+        assert config["data"]["batch_size"] % (256 * config["microbatches"]) == 0

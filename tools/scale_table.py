@@ -1,0 +1,202 @@
+"""Makes the table of docs/scale.md: what CLIP needs and does on TPU pods that are not here.
+
+    JAX_PLATFORMS=cpu python tools/scale_table.py              # compiles what has no result yet
+    JAX_PLATFORMS=cpu python tools/scale_table.py --only B-16  # cells whose name has this in it
+    python tools/scale_table.py --compile=0                    # the table of the results there are
+
+Each cell is one step of the `clip:paper` recipe with ViT-B/16 or ViT-L/14, compiled ahead of time
+for a TPU slice by `mmjax.train.preflight`, some minutes of one core. Its result is one JSON file in
+docs/scale/, so an interrupted run goes on where it stopped. Needs libtpu: pip install 'mmjax[aot]'.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "scale"
+PAGE = ROOT / "docs" / "scale.md"
+BEGIN, END = "<!-- table: tools/scale_table.py -->", "<!-- end of table -->"
+
+# Sizes of Radford et al. 2021, table 20: image width, depth, heads; text width, heads; joint space.
+MODELS = {
+    "ViT-B-16": (16, 768, 12, 12, 512, 8, 512),
+    "ViT-L-14": (14, 1024, 24, 16, 768, 12, 768),
+}
+# A v5e's name counts chips, a v5p's counts TensorCores, of which a chip has two.
+SLICES = {"v5e-256": "v5e:16x16", "v5p-64": "v5p:2x4x4"}
+BATCHES = {"32k": 2**15, "256k": 2**18, "1M": 2**20}
+
+# How each cell is run: chips that split the state, what the backward pass keeps, microbatches.
+SETTINGS = {
+    ("ViT-B-16", "v5e-256", "32k"): (16, "dots_no_batch", 1),
+    ("ViT-B-16", "v5e-256", "256k"): (16, "dots_no_batch", 8),
+    ("ViT-B-16", "v5e-256", "1M"): (16, "dots_no_batch", 32),
+    ("ViT-L-14", "v5e-256", "32k"): (16, "full", 1),
+    ("ViT-L-14", "v5e-256", "256k"): (16, "dots_no_batch", 16),
+    ("ViT-L-14", "v5e-256", "1M"): (16, "dots_no_batch", 64),
+    ("ViT-B-16", "v5p-64", "32k"): (32, "dots_no_batch", 1),
+    ("ViT-B-16", "v5p-64", "256k"): (32, "dots_no_batch", 8),
+    ("ViT-B-16", "v5p-64", "1M"): (32, "dots_no_batch", 32),
+    ("ViT-L-14", "v5p-64", "32k"): (32, "full", 1),
+    ("ViT-L-14", "v5p-64", "256k"): (32, "dots_no_batch", 16),
+    ("ViT-L-14", "v5p-64", "1M"): (32, "dots_no_batch", 64),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One row of the table."""
+
+    model: str
+    pod: str
+    batch: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}_{self.pod}_{self.batch}"
+
+    @property
+    def file(self) -> Path:
+        return RESULTS / f"{self.name}.json"
+
+    def overrides(self) -> list[str]:
+        """Of `configs/clip.py:paper`."""
+        patch, width, depth, heads, text_width, text_heads, dim = MODELS[self.model]
+        fsdp, remat, microbatches = SETTINGS[self.model, self.pod, self.batch]
+        image, text = "model.towers.image", "model.towers.text"
+        return [
+            f"{image}.encoder.patch={patch}",
+            f"{image}.encoder.width={width}",
+            f"{image}.encoder.depth={depth}",
+            f"{image}.encoder.heads={heads}",
+            f"{image}.encoder.remat={remat}",
+            f"{image}.head.dim={dim}",
+            f"{text}.encoder.width={text_width}",
+            f"{text}.encoder.heads={text_heads}",
+            f"{text}.encoder.remat={remat}",
+            f"{text}.head.dim={dim}",
+            f"data.batch_size={BATCHES[self.batch]}",
+            f"mesh.fsdp={fsdp}",
+            f"microbatches={microbatches}",
+        ]
+
+
+CELLS = [Cell(*key) for key in SETTINGS]
+
+
+def measure(cell: Cell) -> dict[str, Any]:
+    """Compiles a cell and says what it needs and does."""
+    import jax
+
+    from mmjax import config as config_lib
+    from mmjax.train import preflight
+    from mmjax.train.sizing import DoesNotFit
+
+    config = config_lib.load(f"{ROOT / 'configs' / 'clip.py'}:paper", cell.overrides())
+    began = time.process_time()
+    report = preflight.preflight(config, topology_name=SLICES[cell.pod])
+    fsdp, remat, microbatches = SETTINGS[cell.model, cell.pod, cell.batch]
+    found = {
+        "model": cell.model,
+        "slice": SLICES[cell.pod],
+        "chips": report.mesh.size,
+        "batch": BATCHES[cell.batch],
+        "fsdp": fsdp,
+        "remat": remat,
+        "microbatches": microbatches,
+        "jax": jax.__version__,
+        "compile_cpu_seconds": round(time.process_time() - began),
+        "state_bytes": sum(report.state_bytes.values()),
+        "model_flops": report.flops,
+        "loss_share": report.loss_flops / report.flops,
+    }
+    if isinstance(report.memory, DoesNotFit):
+        return {**found, "does_not_fit": str(report.memory)}
+    times = report.roofline
+    return {
+        **found,
+        "hbm_bytes": report.memory.total,
+        "arguments_bytes": report.memory.arguments,
+        "temporaries_bytes": report.memory.temporaries,
+        "flops_per_chip": report.cost.flops,
+        "traffic_bytes": report.cost.memory,
+        "padding": 1 - report.cost.useful_memory / report.cost.memory,
+        "collectives": report.cost.by_kind(),
+        "compute_seconds": times.compute,
+        "memory_seconds": times.memory,
+        "interconnect_seconds": times.interconnect,
+        "floor_seconds": times.floor,
+        "bound": times.bound,
+        "utilization": times.utilization,
+    }
+
+
+def table() -> str:
+    """The table in Markdown, of the cells that have a result."""
+    rows = [
+        "| model | slice | batch | fsdp, remat, microbatches | HBM a chip | collectives: times, "
+        "bytes sent by a chip | FLOPs a chip (of the model's) | compute, HBM, links | floor | MFU "
+        "at the floor |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for cell in CELLS:
+        if not cell.file.exists():
+            continue
+        found = json.loads(cell.file.read_text())
+        setting = f"{found['fsdp']}, {found['remat']}, {found['microbatches']}"
+        start = f"| {cell.model} | {cell.pod} | {cell.batch} | {setting} "
+        if "does_not_fit" in found:
+            rows.append(f"{start}| {found['does_not_fit']} | | | | | |")
+            continue
+        collectives = "; ".join(
+            f"{kind} {count:,}, {sent / 2**30:.2f} GiB"
+            for kind, (count, _, sent) in found["collectives"].items()
+        )
+        times = ", ".join(
+            _seconds(found[f"{kind}_seconds"]) for kind in ("compute", "memory", "interconnect")
+        )
+        share = found["flops_per_chip"] * found["chips"] / found["model_flops"]
+        rows.append(
+            f"{start}| {found['hbm_bytes'] / 2**30:.1f} GiB | {collectives} "
+            f"| {found['flops_per_chip'] / 1e12:,.1f} T (x {share:.2f}) | {times} "
+            f"| {_seconds(found['floor_seconds'])} ({found['bound']}) "
+            f"| {found['utilization']:.1%} |"
+        )
+    return "\n".join(rows)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{1e3 * value:.0f} ms"
+
+
+def write(page: Path, text: str) -> None:
+    """Puts the table between the two marks of the page."""
+    before, found, rest = page.read_text().partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        sys.exit(f"{page}: needs the lines {BEGIN!r} and {END!r}, between which the table goes")
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default="", help="cells whose name has this in it")
+    parser.add_argument("--compile", type=int, default=1, help="0 compiles nothing")
+    options = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for cell in CELLS if options.compile else []:
+        if options.only in cell.name and not cell.file.exists():
+            print(f"{cell.name}: compiling", flush=True)
+            cell.file.write_text(json.dumps(measure(cell), indent=2) + "\n")
+    text = table()
+    print(text)
+    write(PAGE, text)
+
+
+if __name__ == "__main__":
+    main()

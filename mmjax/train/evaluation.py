@@ -15,7 +15,7 @@ from mmjax.evaluators import EVALUATORS
 from mmjax.evaluators.data import EvalData
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import inputs
+from mmjax.train import checks, inputs
 from mmjax.train import state as state_lib
 
 logger = logging.getLogger("mmjax")
@@ -41,6 +41,7 @@ class Evaluation:
                 key = json.dumps(source, sort_keys=True)
                 if key not in shared:
                     shared[key] = EvalData(inputs.source(source), views)
+                checks.check_evaluator(f"evaluators.{kind}.{name}", spec, shared[key])
                 options = {k: v for k, v in spec.items() if k != "source"}
                 evaluator = config_lib.build({kind: EVALUATORS[kind]}, {"type": kind, **options})
                 self._evaluators[f"{kind}/{name}"] = (evaluator, shared[key])

@@ -17,7 +17,7 @@ from mmjax.parallel import hlo, hlo_cost, topology
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.hlo_cost import Cost
 from mmjax.parallel.roofline import Roofline, roofline
-from mmjax.train import inputs
+from mmjax.train import checks, inputs
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.model_flops import model_flops
@@ -90,8 +90,8 @@ def preflight(
     """
     devices = None if topology_name is None else topology.devices(topology_name)
     mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES), devices=devices)
-    mesh_lib.batch_size_fits(config["data"]["batch_size"], mesh)
     plan = state_lib.plan(config, mesh)
+    checks.check_model(config, plan, mesh)
     state = state_lib.abstract(config, plan)
     total, of_loss = model_flops(config, mesh)
 

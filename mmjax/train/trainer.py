@@ -18,7 +18,7 @@ from mmjax.data import BadRows, Batches
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import header, inputs
+from mmjax.train import checks, header, inputs
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.evaluation import Evaluation
@@ -61,9 +61,10 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
 
         # What is fixed: devices, data, structure and layout. Nothing is computed yet.
         mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
-        mesh_lib.batch_size_fits(config["data"]["batch_size"], mesh)
-        data = inputs.train_data(config, workdir.path if first else None, mesh)
         plan = state_lib.plan(config, mesh)
+        checks.check_model(config, plan, mesh)
+        data = inputs.train_data(config, workdir.path if first else None, mesh)
+        checks.check_tokenizer(config, data.views)
         for line in header.lines(config, mesh, plan, data, workdir.path):
             logger.info(line)
 

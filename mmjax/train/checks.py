@@ -1,0 +1,158 @@
+"""Whether the parts of a recipe fit each other, found out before any data is read.
+
+`mmjax.config` knows every key by itself; here shapes are worked out (nothing is computed), so that
+a view that its encoder refuses, or towers whose embeddings cannot be compared, end a run at once
+and with the keys to change.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+from flax import nnx
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.data.views import field_of
+from mmjax.encoders import EncoderError
+from mmjax.evaluators.data import EvalData
+from mmjax.model.towers import Embedding
+from mmjax.objectives import Context
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.parallel import microbatch
+from mmjax.train import inputs
+from mmjax.train import step as step_lib
+from mmjax.train.state import Plan
+
+
+def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
+    """Checks that the batch fits the mesh, views their encoders, and towers the objective terms.
+
+    Args:
+      config: a whole config.
+      plan: of the same config.
+      mesh: of devices.
+
+    Raises:
+      ConfigError: with the keys that do not fit.
+      TermError: for what a term itself finds wrong.
+    """
+    size, count = config["data"]["batch_size"], config["microbatches"]
+    mesh_lib.batch_size_fits(size, mesh)
+    if count > 1:
+        microbatch.Slices(size, count, mesh)
+        of_batches = [path for path in plan.definition.kinds(nnx.BatchStat) if "towers/" in path]
+        if of_batches:
+            raise ConfigError(
+                f"microbatches={count} cannot be exact: {of_batches[0]!r} is computed from the "
+                "whole batch; set microbatches=1, or a norm other than 'batch' in that tower"
+            )
+    batch = inputs.batch_shapes(config)
+    arrays = plan.definition.kinds(nnx.Variable)
+    outputs = {
+        name: _embedding(config, plan, arrays, name, batch[name])
+        for name in config["data"]["views"]
+        if field_of(name) in config["model"]["towers"]
+    }
+    for term, spec in config["objectives"].items():
+        for pair in spec.get("pairs") or ():
+            _check_pair(f"objectives.{term}.pairs", tuple(pair), outputs)
+
+    def loss(arrays, outputs, batch, key):
+        context = Context(plan=step_lib.loss_plan(config, mesh), progress=0.0, rng=key)
+        return plan.definition.merge(arrays).objectives(outputs, batch, context)[0]
+
+    jax.eval_shape(loss, arrays, outputs, batch, jax.eval_shape(lambda: jax.random.key(0)))
+
+
+def _embedding(config, plan, arrays, name: str, values: jax.ShapeDtypeStruct) -> Embedding:
+    """Shapes of what the tower of a view makes of it."""
+    modality = field_of(name)
+
+    def embed(arrays, x):
+        return plan.definition.merge(arrays).towers[modality](x)
+
+    try:
+        return jax.eval_shape(embed, arrays, values)
+    except EncoderError as error:
+        encoder = config["model"]["towers"][modality]["encoder"]
+        keys = [key for key in ("image_size", "length", "inputs", "channels") if key in encoder]
+        said = ", ".join(f"{key}={config_lib.plain(encoder[key])}" for key in keys)
+        raise ConfigError(
+            f"'data.views.{name}' makes {values.dtype}{list(values.shape)}, which "
+            f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
+        ) from error
+
+
+def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:
+    sizes = {name: outputs[name].unit.shape[-1] for name in pair if name in outputs}
+    if len(set(sizes.values())) > 1:
+        said = " and ".join(
+            f"{size} numbers for {name!r} ('model.towers.{field_of(name)}.head')"
+            for name, size in sizes.items()
+        )
+        raise ConfigError(
+            f"{where!r} compares {said}: give both towers heads of one size, such as "
+            "{'type': 'linear', 'dim': 256}"
+        )
+
+
+def check_tokenizer(config: Mapping, views: Mapping[str, Any]) -> None:
+    """Checks that the ids of the tokenizer are those that the text encoders were told of.
+
+    Args:
+      config: a whole config.
+      views: name -> View, with the tokenizer that has been read.
+
+    Raises:
+      ConfigError: for a vocabulary that is too small, and for other ids of padding and end.
+    """
+    for name, view in views.items():
+        tokenizer = getattr(view, "tokenizer", None)
+        tower = config["model"]["towers"].get(field_of(name))
+        if tokenizer is None or tower is None or "vocab_size" not in tower["encoder"]:
+            continue
+        encoder, where = tower["encoder"], f"model.towers.{field_of(name)}.encoder"
+        spec = config_lib.plain(config["data"]["tokenizer"])
+        file = f"'data.tokenizer' ({spec.get('path', spec['type'])})"
+        if tokenizer.vocab_size > encoder["vocab_size"]:
+            raise ConfigError(
+                f"{file} has {tokenizer.vocab_size:,} ids, but '{where}.vocab_size' is "
+                f"{encoder['vocab_size']:,}, and an id beyond it has no embedding: set it to "
+                f"{tokenizer.vocab_size}"
+            )
+        roles = [("pad_id", "pads with")]
+        if encoder.get("pool") == "eot" and getattr(view, "eos", False):
+            roles.append(("eos_id", "ends a text with"))
+        for role, does in roles:
+            told, used = encoder.get(role), getattr(tokenizer, role)
+            if told is not None and told != used:
+                raise ConfigError(
+                    f"{file} {does} the id {used}, but '{where}.{role}' is {told}: set it to {used}"
+                )
+
+
+def check_evaluator(where: str, spec: Mapping, data: EvalData) -> None:
+    """Checks that the source of an evaluator has what the evaluator is to embed.
+
+    Args:
+      where: path of the evaluator in the config.
+      spec: its section.
+      data: its source, opened.
+
+    Raises:
+      ConfigError: for a modality that the source lacks.
+    """
+    for key in ("pairs", "pair", "modality", "modalities", "query", "answer"):
+        for name in _strings(config_lib.plain(spec.get(key, ()))):
+            if name not in data.modalities:
+                raise ConfigError(
+                    f"'{where}.{key}' asks for {name!r}, which '{where}.source' does not have: it "
+                    f"has {', '.join(map(repr, data.source.modalities))}"
+                )
+
+
+def _strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        return [value]
+    return [name for part in value for name in _strings(part)]

@@ -1,0 +1,102 @@
+"""Parts of a recipe that do not fit each other end a run in a sentence, before any data is read."""
+
+from pathlib import Path
+
+import pytest
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.evaluators.data import EvalData
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import checks, inputs, trainer
+from mmjax.train import state as state_lib
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:claim"
+# As CLIP's image tower: learned positions insist on the size of the picture.
+VIT = "model.towers.image.encoder={'type':'vit','image_size':(32,32),'patch':8,'width':32,'depth':1,'heads':2}"  # noqa: E501
+
+
+def check(recipe, *overrides):
+    config = config_lib.load(recipe, overrides)
+    mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+    checks.check_model(config, state_lib.plan(config, mesh), mesh)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "message"),
+    [
+        (CLIP, ["data.views.text.length=20"],
+         r"'data.views.text' makes int32\[256, 20\], .*'model.towers.text.encoder' \(length=16\)"),
+        (CLIP, ["data.views.image.size=30"],
+         r"'data.views.image' makes float32\[256, 30, 30, 3\], .* divisible by the stride 4"),
+        (CLIP, [VIT],
+         r"'data.views.image' .*'model.towers.image.encoder' \(image_size=\(32, 32\), channels=3"),
+        (LATENT, ["data.views.a.dim=16"],
+         r"'data.views.a' makes float32\[64, 16\], which 'model.towers.a.encoder' \(inputs=32\)"),
+        (CLIP, ["model.towers.text.head.dim=64"],
+         r"'objectives.clip.pairs' compares 256 numbers for 'image' \('model.towers.image.head'\) "
+         r"and 64 numbers for 'text' \('model.towers.text.head'\): give both towers heads of one"),
+        (LATENT, ["data.batch_size=60"], r"data.batch_size=60 does not divide over the 8 devices"),
+        (LATENT, ["data.batch_size=72", "microbatches=4"],
+         r"microbatches=4 does not fit data.batch_size=72 on 8 devices"),
+        (CLIP, ["microbatches=2"],
+         r"microbatches=2 cannot be exact: 'towers/image/.*/mean' is computed from the whole"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(recipe, overrides, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        check(recipe, *overrides)
+    assert "\n" not in str(error.value)
+
+
+def test_what_fits_passes():
+    check(LATENT)
+    check(LATENT, "microbatches=2")
+    # The image of a recipe in which nothing insists on a size may have another.
+    check(CLIP, "data.views.image.size=32")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.towers.text.encoder.vocab_size=7000"],
+         r"'data.tokenizer' \(emoji_8k\) has 8,000 ids, but 'model.towers.text.encoder.vocab_size' "
+         r"is 7,000, .*: set it to 8000"),
+        (["model.towers.text.encoder.pad_id=1"],
+         r"\(emoji_8k\) pads with the id 0, but 'model.towers.text.encoder.pad_id' is 1"),
+        (["model.towers.text.encoder.pool=eot", "model.towers.text.encoder.eos_id=5"],
+         r"\(emoji_8k\) ends a text with the id 3, but 'model.towers.text.encoder.eos_id' is 5"),
+    ],
+)  # fmt: skip
+def test_ids_that_the_encoder_was_not_told_of(overrides, message):
+    config = config_lib.load(CLIP, overrides)
+    with pytest.raises(ConfigError, match=message):
+        checks.check_tokenizer(config, inputs.views(config))
+
+
+def test_larger_vocabularies_and_unread_ends_are_fine():
+    config = config_lib.load(
+        CLIP, ["model.towers.text.encoder.vocab_size=9000", "model.towers.text.encoder.eos_id=5"]
+    )
+    checks.check_tokenizer(config, inputs.views(config))
+
+
+def test_an_evaluator_asks_for_what_its_source_has():
+    config = config_lib.load(LATENT)
+    data = EvalData(
+        inputs.source(config["evaluators"]["geometry"]["test"]["source"]), inputs.views(config)
+    )
+    checks.check_evaluator("evaluators.geometry.test", {"pair": ("a", "b")}, data)
+    with pytest.raises(
+        ConfigError, match=r"'evaluators.retrieval.x.pairs' asks for 'c', .* it has 'a', 'b'$"
+    ):
+        checks.check_evaluator("evaluators.retrieval.x", {"pairs": (("a", "c"),)}, data)
+
+
+def test_a_run_ends_before_its_data_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(inputs, "train_data", lambda *_: pytest.fail("the data was opened"))
+    config = config_lib.load(LATENT, ["data.views.a.dim=16"])
+    with pytest.raises(ConfigError, match=r"'data.views.a'"):
+        trainer.train(config, tmp_path, quiet=True)

@@ -6,8 +6,9 @@
 
 A claim is the section `claim` of a config (`mmjax.config.Claim`): arms, each some overrides of the
 config, and checks, each an inequality between the metrics of two arms. The verdict is written to
-`<out>/<recipe>.json`; the exit code is 1 when a claim is not shown. Runs that are finished are
-kept under `<out>/runs` and not made again, so an interrupted command goes on where it stopped.
+`<out>/<recipe>.json`; the exit code is 1 when a claim is not shown, and 2 when it could not be
+tried. Runs that are finished are kept under `<out>/runs` and not made again, so an interrupted
+command goes on where it stopped.
 """
 
 import json
@@ -21,6 +22,7 @@ from pathlib import Path
 from absl import app, flags
 from absl import logging as absl_logging
 
+from mmjax import cli
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 
@@ -51,13 +53,25 @@ def run_claim(file: str, out: Path) -> dict:
     name = config["recipe"] if config["variant"] == "claim" else (
         f"{config['recipe']}-{config['variant']}"
     )  # fmt: skip
+    # All of them before the first run, so that a mistake in the last arm does not wait for it.
+    configs = {
+        (arm, seed): config_lib.load(
+            file,
+            [f"{key}={seed}" for key in ("seed", *claim["seed_keys"])]
+            + [*claim["arms"][arm], "claim=None"],
+        )
+        for seed in claim["seeds"]
+        for arm in claim["arms"]
+    }
     results: dict[str, list[dict[str, float]]] = {arm: [] for arm in claim["arms"]}
-    runs = [(arm, seed) for seed in claim["seeds"] for arm in claim["arms"]]
-    for number, (arm, seed) in enumerate(runs, 1):
-        print(f"\r{name}: run {number} of {len(runs)} ({arm}, seed {seed}) ", end="", flush=True)
-        overrides = [f"{key}={seed}" for key in ("seed", *claim["seed_keys"])]
-        overrides += [*claim["arms"][arm], "claim=None"]
-        results[arm].append(_run(file, overrides, out / "runs" / name / f"{arm}-seed{seed}"))
+    for number, ((arm, seed), config_of_run) in enumerate(configs.items(), 1):
+        print(f"\r{name}: run {number} of {len(configs)} ({arm}, seed {seed}) ", end="", flush=True)
+        metrics = _run(config_of_run, out / "runs" / name / f"{arm}-seed{seed}")
+        for metric in (*claim["metrics"], *(check["metric"] for check in claim["checks"])):
+            if metric not in metrics:
+                print()
+                raise config_lib.unknown(metric, metrics, "claim", file, "metric")
+        results[arm].append(metrics)
     print()
     checks = [judge(check, results) for check in claim["checks"]]
     verdict = {
@@ -77,13 +91,13 @@ def run_claim(file: str, out: Path) -> dict:
     return verdict
 
 
-def _run(file: str, overrides: Sequence[str], folder: Path) -> dict[str, float]:
+def _run(config: Mapping, folder: Path) -> dict[str, float]:
+    """The final metrics of a run, made or, where it is finished, read."""
     from mmjax.train import trainer
 
-    config = config_lib.load(file, overrides)
-    finished = folder / "summary.json"
-    stored = folder / "config.json"
-    if finished.is_file() and stored.read_text(encoding="utf-8") == config_lib.dump(config):
+    finished, stored = folder / "summary.json", folder / "config.json"
+    done = finished.is_file() and stored.is_file()
+    if done and stored.read_text(encoding="utf-8") == config_lib.dump(config):
         return json.loads(finished.read_text(encoding="utf-8"))
     return trainer.train(config, folder, quiet=True)
 
@@ -177,8 +191,12 @@ def main(argv: Sequence[str]) -> None:
         if not files:
             raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
         verdicts = [run_claim(file, out) for file in files]
-    except ConfigError as error:
-        sys.exit(f"mmjax: {error}")
+    except Exception as error:
+        code = cli.exit_code(error)
+        if code is None:
+            raise
+        # A claim that is not shown ends with 1, so what could not be tried has to be another.
+        cli.fail(error, max(code, 2))
     if len(verdicts) > 1:
         print("\nclaim                     shown")
         for verdict in verdicts:

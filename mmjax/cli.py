@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -38,12 +39,12 @@ def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]
     return rest, path, overrides
 
 
-def run(main: Callable[[str | None, list[str]], None]) -> None:
-    """Runs a command's `main(config path, overrides)` after parsing its absl flags.
+def exit_code(error: BaseException) -> int | None:
+    """How a command ends for an error whose message is a sentence for the person who can mend it.
 
-    An error that a person can mend ends the process with its sentence and code 2 (a wrong config
-    or wrong data) or 1 (something failed on the way), without a trace. In a run of many processes
-    any error ends this one at once, so that the others do not wait for it.
+    Returns:
+      2 for a wrong config or wrong data, 1 for what failed on the way, None for any other error,
+      whose trace is needed.
     """
     # Imported here, so that `--help` of a command does not wait for jax.
     from mmjax.data import BadExample, SourceError
@@ -57,33 +58,50 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
         config_lib.ConfigError, SourceError, BadExample, EncoderError, TermError, PairwiseError,
     )  # fmt: skip
     failed = (CheckpointError, NonFiniteLoss, distributed.ProcessLost, OSError)
+    return 2 if isinstance(error, wrong) else 1 if isinstance(error, failed) else None
+
+
+def fail(error: BaseException | str, code: int = 2) -> NoReturn:
+    """Ends the process with a sentence."""
+    print(f"mmjax: {error}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def run(main: Callable[[str | None, list[str]], None]) -> None:
+    """Runs a command's `main(config path, overrides)` after parsing its absl flags.
+
+    An error that a person can mend ends the process with its sentence and a code, see `exit_code`,
+    without a trace. In a run of many processes any error ends this one at once, so that the others
+    do not wait for it.
+    """
     found: dict = {}
 
     def parse(argv: Sequence[str]) -> list[str]:
         try:
             rest, found["path"], found["overrides"] = split_config(argv)
         except config_lib.ConfigError as error:
-            sys.exit(f"mmjax: {error}")
+            fail(error)
         left = flags.FLAGS(rest)
         if len(left) > 1:
-            sys.exit(f"mmjax: {left[1]!r} is not understood: options look like --name=value")
+            fail(f"{left[1]!r} is not understood: options look like --name=value")
         return left
 
     def body(_: Sequence[str]) -> None:
+        from mmjax.parallel import distributed
+
         # Storage and device libraries log at INFO what is no news to the person at the terminal.
         absl_logging.set_verbosity(absl_logging.ERROR)
         try:
             main(found["path"], found["overrides"])
         except Exception as error:
-            lost = distributed.lost(error)
-            code = 2 if isinstance(error, wrong) else 1
-            if lost or isinstance(error, wrong + failed):
+            lost, code = distributed.lost(error), exit_code(error)
+            if lost or code is not None:
                 print(f"mmjax: {lost or error}", file=sys.stderr, flush=True)
             elif distributed.many():
                 traceback.print_exc()
             else:
                 raise
-            distributed.leave(code)
-            sys.exit(code)
+            distributed.leave(code or 1)
+            sys.exit(code or 1)
 
     app.run(body, flags_parser=parse)

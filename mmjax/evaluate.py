@@ -13,8 +13,11 @@ from absl import flags
 from mmjax import cli
 from mmjax.config import ConfigError
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
-CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "latest, best, or a step.")
+# Other commands have flags of these names, too; one process may import several of them.
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.", allow_override=True)
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "latest, best, or a step.", allow_override=True
+)
 
 
 def main(path: str | None, overrides: list[str]) -> None:

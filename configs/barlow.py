@@ -1,0 +1,136 @@
+"""Barlow Twins, and VICReg: common baselines without negatives.
+
+Zbontar et al. 2021, arXiv 2103.03230, and Bardes et al. 2022, arXiv 2105.04906. Dimensions agree
+across views (or modalities) and not with each other, so nothing is compared with other examples.
+
+    python -m mmjax.main --config=configs/barlow.py          # emoji with their names
+    python -m mmjax.main --config=configs/barlow.py:paper    # ImageNet, two views
+    python -m mmjax.claims barlow                            # the claim, on noisy instances
+"""
+
+from configs import base
+
+PAPER = "Zbontar et al. 2021, Barlow Twins, arXiv 2103.03230"
+VIEW = {"type": "vector", "dim": 64, "noise": 1.0}
+
+
+def small() -> dict:
+    """Emoji with their names."""
+    return {"paper": PAPER, **base.emoji({"barlow": {"type": "barlow_twins"}})}
+
+
+def paper() -> dict:
+    """ImageNet with ResNet-50 and a projector of three layers of 8192, batch 2048, 1000 epochs.
+
+    The paper's optimizer is LARS at 0.2 per 256 examples (biases and norms 0.0048); here it is SGD.
+    Two views of one recipe each: the paper's second one blurs and solarises more.
+    """
+    view = {
+        "type": "image",
+        "size": 224,
+        "crop_scale": (0.08, 1.0),
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.2,
+        "hue": 0.1,
+        "jitter": 0.8,
+        "grayscale": 0.2,
+    }
+    encoder = {
+        "type": "resnet",
+        "block": "bottleneck",
+        "blocks": (3, 4, 6, 3),
+        "widths": (64, 128, 256, 512),
+        "image_size": (224, 224),
+    }
+    head = {"type": "mlp", "dim": 8192, "hidden": 8192, "layers": 3, "norm": "batch", "bias": False}
+    return {
+        "paper": PAPER,
+        "steps": 625_000,
+        "data": {
+            "source": {"type": "tfds", "name": "imagenet2012", "columns": {"image": "image"},
+                       "labels": {"label": "label"}},
+            "views": {"image": view, "image@2": view},
+            "batch_size": 2048,
+            "workers": 64,
+        },
+        "model": {"towers": {"image": {"encoder": encoder, "head": head}}},
+        "objectives": {"barlow": {"type": "barlow_twins", "pairs": (("image", "image@2"),)}},
+        "optimizer": {
+            "type": "sgd",
+            "learning_rate": 1.6,
+            "weight_decay": 1.5e-6,
+            "warmup_steps": 6250,
+        },
+        "evaluators": {
+            "probe": {
+                "imagenet": {
+                    "source": base.held_out("validation"),
+                    "train": base.held_out("train[:10%]"),
+                }
+            }
+        },
+        "checkpoints": {"every": 5000},
+    }  # fmt: skip
+
+
+def claim() -> dict:
+    """Against NT-Xent on noisy instances: probe and effective rank."""
+    pair = ("x", "x@2")
+    tower = base.mlp(64, (128,), 32, activation="gelu")
+    tower["head"] = {"type": "mlp", "dim": 16, "hidden": 64, "activation": "gelu"}
+    test = base.held_out(noise=1.0)
+    rank, accuracy = "spectrum/test/effective_rank", "probe/test/accuracy"
+    return {
+        "paper": PAPER,
+        "steps": 600,
+        "data": {
+            "source": {"type": "noisy_instances"},
+            "views": dict.fromkeys(pair, VIEW),
+            "batch_size": 128,
+        },
+        "model": {"towers": {"x": tower}},
+        "objectives": {
+            "term": {"type": "barlow_twins", "pairs": (pair,)},
+        },
+        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
+        "evaluators": {
+            "spectrum": {"test": {"source": test, "modality": "x"}},
+            "probe": {
+                "test": {
+                    "source": test,
+                    "train": base.held_out("probe", noise=1.0),
+                    "modalities": ("x",),
+                }
+            },
+        },
+        "log_every": 300,
+        "claim": {
+            "statement": "without negatives Barlow Twins uses more dimensions than NT-Xent, and "
+            "its probe is not worse by more than 2 points",
+            "arms": {
+                "nt_xent": (
+                    f"objectives.term={ {'type': 'nt_xent', 'views': pair, 'temperature': 0.5}!r}",
+                ),
+                "barlow": (),
+                "vicreg": (f"objectives.term={ {'type': 'vicreg', 'pairs': (pair,)}!r}",),
+                # A control: only the invariance, which collapses.
+                "invariance alone": (
+                    f"objectives.term={ {'type': 'alignment', 'pairs': (pair,)}!r}",
+                ),
+            },
+            "checks": (
+                {"metric": rank, "arm": "barlow", "compare": ">=", "baseline": "nt_xent"},
+                {"metric": accuracy, "arm": "barlow", "compare": ">=", "baseline": "nt_xent",
+                 "offset": -0.02},
+            ),
+            "metrics": (rank, accuracy, "spectrum/test/uniformity"),
+            "seed_keys": base.WORLD_SEED,
+            "paper_numbers": "ImageNet linear top-1 with ResNet-50: SimCLR 69.3, Barlow Twins "
+            "73.2, VICReg 73.2",
+        },
+    }  # fmt: skip
+
+
+get_config = base.variants("barlow", {"small": small, "paper": paper, "claim": claim})

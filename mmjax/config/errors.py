@@ -39,7 +39,9 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     `lr` and `rate` are `learning_rate`, though as strings they have little in common with it.
     """
     valid = list(valid)
-    near = difflib.get_close_matches(name, valid, 1, 0.5)
-    near += [key for key in valid if "".join(word[:1] for word in key.split("_")) == name]
+    words = {key: key.split("_") for key in valid}
+    near = [key for key in valid if "".join(word[:1] for word in words[key]) == name]
+    near += [key for key in valid if len(name) > 2 and name in words[key]]
+    near += difflib.get_close_matches(name, valid, 1, 0.5)
     near += [key for key in valid if len(name) > 2 and (name in key or key in name)]
     return near[0] if near else None

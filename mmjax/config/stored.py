@@ -10,7 +10,7 @@ from mmjax.config.values import plain
 
 def differences(old: Mapping, new: Mapping, where: str = "") -> list[str]:
     """The leaves in which two configs differ, operational keys left out, as `key: old -> new`."""
-    found = []
+    old, new, found = plain(old), plain(new), []
     for key in sorted({*old, *new}):
         path = f"{where}.{key}" if where else key
         if path in OPERATIONAL:

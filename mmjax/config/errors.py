@@ -40,7 +40,8 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     """
     valid = list(valid)
     words = {key: key.split("_") for key in valid}
-    near = [key for key in valid if "".join(word[:1] for word in words[key]) == name]
+    near = difflib.get_close_matches(name, valid, 1, 0.8)
+    near += [key for key in valid if "".join(word[:1] for word in words[key]) == name]
     near += [key for key in valid if len(name) > 2 and name in words[key]]
     near += difflib.get_close_matches(name, valid, 1, 0.5)
     near += [key for key in valid if len(name) > 2 and (name in key or key in name)]

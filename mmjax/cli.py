@@ -79,9 +79,9 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
     def parse(argv: Sequence[str]) -> list[str]:
         try:
             rest, found["path"], found["overrides"] = split_config(argv)
-        except config_lib.ConfigError as error:
+            left = flags.FLAGS(rest)
+        except (config_lib.ConfigError, flags.Error) as error:
             fail(error)
-        left = flags.FLAGS(rest)
         if len(left) > 1:
             fail(f"{left[1]!r} is not understood: options look like --name=value")
         return left

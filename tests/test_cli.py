@@ -45,6 +45,7 @@ def command(monkeypatch, main, *words):
     return end.value.code
 
 
+@pytest.mark.smoke
 def test_a_command_gets_path_and_overrides(monkeypatch):
     got = []
     code = command(monkeypatch, lambda *found: got.append(found), "--config=c.py", "--config.a=1")

@@ -6,6 +6,7 @@ that a file spells out: here any key of the schema can be set, and a wrong one e
 
 import ast
 import importlib.util
+import traceback
 import types
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,7 +44,11 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
     except KeyError as error:
         if error.args == (variant,):
             raise NoVariant(f"{file} has no variant {variant!r}") from error
+        raise _of_recipe(file, error) from error
+    except ConfigError:
         raise
+    except Exception as error:
+        raise _of_recipe(file, error) from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: get_config({variant!r}) should return a ConfigDict")
     for override in overrides:
@@ -57,14 +62,29 @@ def _recipe(file: str) -> types.ModuleType:
         hint = f"; did you mean {Path(file).parent / near}?" if near else ""
         raise ConfigError(f"there is no config file {file}{hint}")
     spec = importlib.util.spec_from_file_location(f"mmjax_recipe_{Path(file).stem}", file)
+    if spec is None:
+        raise ConfigError(f"{file} is no recipe: a recipe is a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise _of_recipe(file, error) from error
     if not hasattr(module, "get_config"):
         raise ConfigError(f"{file} has no function get_config(variant), so it is not a recipe")
     return module
+
+
+def _of_recipe(file: str, error: Exception) -> ConfigError:
+    """What a recipe's own Python raised, with the place in it."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    place = f"{file}, line {lines[-1]}" if lines else f"{file} is no recipe in Python"
+    if lines and frames[-1].filename != file:
+        text += f" (raised in {frames[-1].filename}, line {frames[-1].lineno})"
+    return ConfigError(f"{place}: {text}")
 
 
 def set_key(tree: dict, override: str, file: str) -> None:

@@ -90,7 +90,10 @@ def load_run(
     stored = folder / "config.json"
     if not stored.is_file():
         raise ConfigError(f"{folder} holds no run: there is no config.json in it")
-    config = config_lib.complete(json.loads(stored.read_text(encoding="utf-8")), str(stored))
+    try:
+        config = config_lib.complete(json.loads(stored.read_text(encoding="utf-8")), str(stored))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{stored} is damaged ({error}): it has to be JSON text") from error
     mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
     plan = state_lib.plan(config, mesh)
     section = config["checkpoints"]

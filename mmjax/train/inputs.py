@@ -10,6 +10,7 @@ import numpy as np
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.data import SOURCES, TOKENIZERS, VIEWS, BadRows, TrainData
+from mmjax.data.sources.user_files import settle
 from mmjax.data.views import field_of
 from mmjax.parallel import mesh as mesh_lib
 
@@ -66,6 +67,7 @@ def train_data(config: Mapping, folder: Path | None, mesh: jax.sharding.Mesh) ->
 
     Raises:
       ConfigError: when the source cannot fill a batch, or the processes cannot divide it.
+      SourceError: with data.on_error='fail', for rows that a source has left out.
     """
     part, parts = mesh_lib.reading(mesh.devices, jax.process_index())
     section = config["data"]
@@ -76,6 +78,10 @@ def train_data(config: Mapping, folder: Path | None, mesh: jax.sharding.Mesh) ->
         name: source({k: v for k, v in spec.items() if k != "weight"})
         for name, spec in specs.items()
     }
+    if section["on_error"] == "fail":
+        for name, part in sources.items():
+            where = "data.source" if len(sources) == 1 else f"data.source.{name}"
+            settle(where, len(part), getattr(part, "bad", ()), "fail")
     try:
         return TrainData(
             sources,

@@ -1,5 +1,6 @@
 """Where metrics go: `metrics.jsonl`, TensorBoard events, and lines for a person."""
 
+import contextlib
 import json
 import logging
 import math
@@ -8,8 +9,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
+
+from mmjax.train.workdir import writing
 
 logger = logging.getLogger("mmjax")
 
@@ -17,43 +22,60 @@ logger = logging.getLogger("mmjax")
 class MetricWriter:
     """Appends metrics of a run to its files; does nothing in processes that do not write.
 
+    A row is on its way to the disk when `write` returns: TensorBoard's own writer has a thread for
+    that, whose end on a full disk would leave the run waiting for ever.
+
     Args:
       folder: the run's folder.
       step: where the run starts or resumes. Rows of later steps, left by a process that was
         killed after its last checkpoint, are removed: they will be written again.
       write: whether this process writes.
+
+    Raises:
+      WriteError: here and in all methods, when the disk is full or cannot be written to.
     """
 
     def __init__(self, folder: Path, step: int, *, write: bool = True):
         self._file = self._board = None
         if not write:
             return
-        path = folder / "metrics.jsonl"
-        rows = []
-        if path.is_file():
-            with open(path, encoding="utf-8") as file:
-                rows = [line for line in file if _step_of(line) <= step]
-        part = path.with_name(path.name + ".part")
-        part.write_text("".join(rows), encoding="utf-8")
-        part.replace(path)
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
-        self._board = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self._path = folder / "metrics.jsonl"
+        with writing(self._path):
+            rows = []
+            if self._path.is_file():
+                with open(self._path, encoding="utf-8") as file:
+                    rows = [line for line in file if _step_of(line) <= step]
+            part = self._path.with_name(self._path.name + ".part")
+            part.write_text("".join(rows), encoding="utf-8")
+            part.replace(self._path)
+            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+            self._board = EventsWriter(str(folder / "events"))
+            if step:  # TensorBoard forgets what earlier files say of later steps
+                start = SessionLog(status=SessionLog.START)
+                self._event(Event(step=step + 1, session_log=start))
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes one row of metrics by name."""
         if self._file is None:
             return
-        self._file.write(json.dumps({"step": step, **metrics}) + "\n")
-        self._file.flush()
-        for name, value in metrics.items():
-            self._board.add_scalar(name, value, step)
+        with writing(self._path):
+            self._file.write(json.dumps({"step": step, **metrics}) + "\n")
+            self._file.flush()
+            values = [Summary.Value(tag=name, simple_value=v) for name, v in metrics.items()]
+            self._event(Event(step=step, summary=Summary(value=values)))
+
+    def _event(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self._board.write_event(event)
+        self._board.flush()
 
     def close(self) -> None:
-        """Flushes and closes the files."""
-        if self._file is not None:
-            self._file.close()
-            self._board.close()
-            self._file = None
+        """Closes the files, also where they cannot take what is left to write."""
+        if self._file is None:
+            return
+        file, board, self._file, self._board = self._file, self._board, None, None
+        with writing(self._path), contextlib.closing(board), contextlib.closing(file):
+            pass
 
 
 def _step_of(line: str) -> float:
@@ -118,7 +140,17 @@ def log_to(folder: Path | None) -> None:
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setLevel(logging.INFO)
     terminal.setFormatter(logging.Formatter("%(message)s"))
-    file = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    with writing(folder / "log.txt"):
+        file = _LogFile(folder / "log.txt", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger.addHandler(terminal)
     logger.addHandler(file)
+
+
+class _LogFile(logging.FileHandler):
+    """A log that ends, with a line on the terminal, when its disk is full; the run is the news."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        logger.removeHandler(self)
+        reason = sys.exc_info()[1]
+        logger.warning(f"{self.baseFilename} ends here: {getattr(reason, 'strerror', reason)}")

@@ -53,6 +53,9 @@ class StopSignals:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         self._received = number
+        if number == signal.SIGINT:
+            # Not by the logger: it may be in the middle of a line.
+            os.write(2, b"\nwill save after this step and stop; Ctrl-C again stops at once\n")
         signal.signal(number, self._old[number])
         if self._many:
             os.kill(os.getpid(), signal.SIGTERM)

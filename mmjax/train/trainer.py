@@ -50,6 +50,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
       ConfigError: for what can be known to be wrong before anything is compiled.
       NonFiniteLoss: with the step, the terms and the ids of the batch.
       CheckpointError: when a state cannot be saved or restored.
+      WriteError: when another file of the run cannot be written.
       Interrupted: after saving, when SIGTERM or Ctrl-C came.
     """
     begin = time.monotonic()
@@ -99,6 +100,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         batches = data.iter_from(start)
         watch = _Watch(start, config["data"]["batch_size"], batches)
         results: dict[str, float] = {}
+        scored = section["metric"] is not None
         try:
             for k, batch in _on_device(batches, start, steps, mesh):
                 state, metrics = train_step(state, batch)
@@ -114,15 +116,18 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
                     row = watch.row(done)
                     writer.write(done, {f"train/{name}": v for name, v in row.items()})
                     progress.update(done, row)
+                if saving and not scored:  # at once: an evaluation may be long
+                    store.save(done, state)
                 if evaluating and not stopping:
                     model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
                     results = evaluator(model)
                     writer.write(done, results)
                     watch.pause()
-                if saving:
+                if saving and scored:
                     store.save(done, state, results if evaluating and not stopping else None)
+                if saving:
                     _collect(data.report)
-                if stopping and not last:
+                if stopping:
                     store.wait()
                     logger.info(
                         f"stopped after step {done} by signal {stopping:d}; saved in "
@@ -134,8 +139,8 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
                 results = evaluator(model)
         finally:
             progress.close()
-            writer.close()
             batches.close()
+            writer.close()
         store.wait()
 
         # What a person reads.

@@ -13,12 +13,35 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
+
+
+class WriteError(OSError):
+    """A file of a run could not be written; the message says which, why and what to do."""
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turns the system's errors (a full disk, a read-only one) into a sentence about `path`.
+
+    Raises:
+      WriteError: for any OSError inside.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(
+            f"{path} could not be written ({_reason(error)}): mend that, then run the "
+            "same command; it goes on from the last checkpoint"
+        ) from error
 
 
 def default(config: Mapping, root: str | Path = "runs") -> Path:
@@ -57,6 +80,11 @@ class Workdir:
     """
 
     def __init__(self, path: str | Path, config: Mapping, *, write: bool = True):
+        if "://" in str(path):
+            raise ConfigError(
+                f"--workdir={path} is an address, but a run needs a folder: mount the storage and "
+                "give the folder that it is mounted on"
+            )
         self.path = Path(path)
         self.writes = write
         self._lock = None
@@ -82,14 +110,26 @@ class Workdir:
                 "told: choose another --workdir"
             )
         if write:
+            self._open(config)
+
+    def _open(self, config: Mapping) -> None:
+        """Makes the folder, locks it, and writes the config."""
+        try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
-            if self._lock is None:
-                raise ConfigError(
-                    f"another process is writing to {self.path}: wait for it, stop it, or choose "
-                    "another --workdir"
-                )
-            write_atomically(stored, config_lib.dump(config))
+            if self._lock is not None:
+                write_atomically(self.path / "config.json", config_lib.dump(config))
+        except OSError as error:
+            self.__exit__()
+            raise ConfigError(
+                f"the folder {self.path} of the run cannot be made or written to "
+                f"({_reason(error)}): mend that, or choose another --workdir"
+            ) from error
+        if self._lock is None:
+            raise ConfigError(
+                f"another process is writing to {self.path}: wait for it, stop it, or choose "
+                "another --workdir"
+            )
 
     def __enter__(self) -> "Workdir":
         return self
@@ -108,13 +148,23 @@ class Workdir:
 
 
 def write_atomically(target: Path, text: str) -> None:
-    """Writes beside the target, then renames: a reader, or a crash, never meets half a file."""
+    """Writes beside the target, then renames: a reader, or a crash, never meets half a file.
+
+    Raises:
+      WriteError: when there is no room, or no permission.
+    """
     part = target.with_name(target.name + ".part")
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, target)
+    with writing(target):
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+
+
+def _reason(error: OSError) -> str:
+    cause = error.__cause__ if isinstance(error, WriteError) else error
+    return getattr(cause, "strerror", None) or str(cause)
 
 
 def _holds_checkpoints(folder: Path) -> bool:

@@ -1,15 +1,19 @@
 """The folder of a run: whose it is, which one the same command finds again, and its files."""
 
+import errno
 import json
+import logging
 import multiprocessing
+import os
+import struct
 
 import ml_collections
 import pytest
 
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
-from mmjax.train.metrics import MetricWriter
-from mmjax.train.workdir import Workdir, default
+from mmjax.train.metrics import MetricWriter, log_to
+from mmjax.train.workdir import Workdir, WriteError, default
 
 
 def config(**values):
@@ -104,3 +108,78 @@ def test_metrics_after_the_checkpoint_are_written_anew(tmp_path):
 
 def test_dump_is_stable():
     assert config_lib.dump(config()) == config_lib.dump(config())
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path, reason in ((tmp_path / "file", "File exists"), (tmp_path / "file/run", "Not a dir")):
+        with pytest.raises(ConfigError, match=rf"{path} .*cannot be made.*{reason}.*--workdir"):
+            Workdir(path, config())
+    with pytest.raises(ConfigError, match=r"--workdir=gs://bucket/run is an address.*mount"):
+        Workdir("gs://bucket/run", config())
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_the_config_and_no_lock(tmp_path, monkeypatch):
+    with Workdir(tmp_path, config()):
+        pass
+    before = (tmp_path / "config.json").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(ConfigError, match=r"written to \(No space left on device\)"):
+            Workdir(tmp_path, config())
+    assert (tmp_path / "config.json").read_text() == before
+    with Workdir(tmp_path, config()) as workdir, monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(WriteError, match=r"summary\.json could not be written \(No space"):
+            workdir.write_json("summary.json", {})
+    assert not (tmp_path / "summary.json").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_metrics_that_find_no_room_are_a_sentence_and_do_not_wait(tmp_path):
+    writer = MetricWriter(tmp_path, 0)
+    writer._file.close()
+    writer._file = open("/dev/full", "a")  # noqa: SIM115
+    with pytest.raises(WriteError, match=r"metrics\.jsonl could not be written \(No space left"):
+        writer.write(1, {"train/loss": 1.0})
+    with pytest.raises(WriteError):
+        writer.close()
+    writer.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_log_that_finds_no_room_ends_and_the_run_goes_on(tmp_path, capsys):
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    log_to(tmp_path)
+    log = logging.getLogger("mmjax")
+    log.info("one")
+    log.info("two")
+    log_to(None)
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if "log.txt" not in line] == ["one", "two"]
+    (ends,) = [line for line in said if "log.txt" in line]
+    assert ends.endswith("ends here: No space left on device")
+
+
+def test_events_are_what_tensorboard_reads(tmp_path):
+    from tensorboardX.proto.event_pb2 import Event
+
+    writer = MetricWriter(tmp_path, 7)
+    writer.write(8, {"train/loss": 0.5, "retrieval/x/R@1": 0.25})
+    writer.close()
+    (file,) = tmp_path.glob("events.out.tfevents.*")
+    data, events = file.read_bytes(), []
+    while data:
+        (size,) = struct.unpack("<Q", data[:8])
+        events.append(Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    version, start, row = events
+    assert version.file_version == "brain.Event:2"
+    assert (start.step, start.session_log.status) == (8, start.session_log.START)
+    assert row.step == 8
+    found = {value.tag: value.simple_value for value in row.summary.value}
+    assert found == {"train/loss": 0.5, "retrieval/x/R@1": 0.25}

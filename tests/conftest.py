@@ -34,3 +34,64 @@ def getkey():
 
     count = iter(range(10**6))
     return lambda: jax.random.key(next(count))
+
+
+@pytest.fixture
+def set_flags():
+    """`set_flags(name=value, ...)` gives a command's absl flags values, until the test ends."""
+    from absl import flags
+    from absl.testing import flagsaver
+
+    with flagsaver.flagsaver():
+        yield lambda **values: flags.FLAGS(["test", *(f"--{k}={v}" for k, v in values.items())])
+
+
+# The default recipe on the embedded pictures, with towers that train in seconds.
+TINY_EMOJI = (
+    "steps=12",
+    "log_every=4",
+    "data.batch_size=64",
+    "data.views.image.size=16",
+    "model.towers.image.encoder.image_size=(16, 16)",
+    "model.towers.image.encoder.blocks=(1,)",
+    "model.towers.image.encoder.widths=(8,)",
+    "model.towers.image.head.dim=16",
+    "model.towers.text.encoder.width=16",
+    "model.towers.text.encoder.depth=1",
+    "model.towers.text.encoder.heads=2",
+    "model.towers.text.head.dim=16",
+    "optimizer.warmup_steps=2",
+    "evaluators={'retrieval': {'new_concepts': {'source': {'type': 'emoji', 'split': "
+    "'new_style_new_concepts'}}}, 'geometry': {'new_concepts': {'source': {'type': 'emoji', "
+    "'split': 'new_style_new_concepts'}}}, 'zero_shot': {'group': {'source': {'type': 'emoji', "
+    "'split': 'new_style_new_concepts'}, 'labels': 'group'}}}",
+)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A run of the default recipe as a person starts it, in a folder of its own.
+
+    Returns:
+      (the recipe's file, the overrides, the folder of the run, what was printed). Tests that use
+      it are in the xdist group `finished_run`, so that there is one.
+    """
+    import subprocess
+    import sys
+
+    recipe = Path(__file__).parents[1] / "configs" / "clip_uniform.py"
+    home = tmp_path_factory.mktemp("home")
+    program = (
+        "import runpy, sys\n"
+        "sys.argv[0] = 'mmjax'\n"
+        "try:\n"
+        "    runpy.run_module('mmjax.main', run_name='__main__')\n"
+        "finally:\n"
+        "    print('imported:', {'tensorflow', 'torch'} & set(sys.modules))\n"
+    )
+    words = [sys.executable, "-c", program, f"--config={recipe}"]
+    words += [f"--config.{override}" for override in TINY_EMOJI]
+    done = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (home / "runs").iterdir()
+    return str(recipe), TINY_EMOJI, folder, done.stdout

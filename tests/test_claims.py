@@ -1,0 +1,213 @@
+"""The runner of claims: arms over seeds, a verdict, what is kept and what is refused."""
+
+import json
+
+import pytest
+
+from mmjax import claims
+from mmjax.config import ConfigError
+from mmjax.train import trainer
+
+RECIPE = '''
+"""A claim that is tried in seconds."""
+
+from configs import base, clip_uniform
+
+COSINE = "geometry/test/positive_cosine"
+
+
+def small():
+    config = clip_uniform.claim()
+    source = {"type": "gaussian_latent", "dim": 8, "split": "train", "examples": 64}
+    test = {**source, "split": "test", "noise": 0.5}
+    tower = {"encoder": {"type": "mlp", "inputs": 8, "hidden": (), "width": 4}}
+    data = {"source": source, "batch_size": 16,
+            "views": {m: {"type": "vector", "dim": 8, "noise": 0.5} for m in "ab"}}
+    return {
+        **config,
+        "steps": 4,
+        "data": data,
+        "model": {"towers": {"a": tower, "b": tower}},
+        "evaluators": {"geometry": {"test": {"source": test, "pair": ("a", "b")}}},
+        "claim": None,
+    }
+
+
+def claim():
+    check = {"metric": COSINE, "arm": "aligned"}
+    return {
+        **small(),
+        "claim": {
+            "statement": "numbers are numbers",
+            "arms": {
+                "plain": ("objectives.alignment=None",),
+                "aligned": ("objectives.alignment.weight=2.0",),
+            },
+            "checks": (
+                {**check, "compare": ">=", "offset": -1.0, "each_seed": True},
+                {**check, "compare": "<", "baseline": "plain", "factor": 0.0, "offset": BOUND},
+            ),
+            "metrics": (COSINE,),
+            "seeds": (0, 1),
+        },
+    }
+
+
+get_config = base.variants("tiny", {"small": small, "claim": claim})
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Recipes with a claim that holds, one that does not, one whose last arm is wrong, and none."""
+    folder = tmp_path_factory.mktemp("recipes")
+    (folder / "base.py").write_text("raise SystemExit\n")
+    (folder / "tiny.py").write_text(RECIPE.replace("BOUND", "2.0"))
+    (folder / "false.py").write_text(RECIPE.replace("BOUND", "-2.0").replace('"tiny"', '"false"'))
+    (folder / "typo.py").write_text(
+        RECIPE.replace("BOUND", "2.0").replace("alignment.weight", "alignment.wieght")
+    )
+    (folder / "unmeasured.py").write_text(
+        RECIPE.replace("BOUND", "2.0").replace('test/positive_cosine"', 'test/positve_cosine"')
+    )
+    (folder / "none.py").write_text("from configs import clip\n\nget_config = clip.get_config\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture
+def run(folder, out, set_flags, capsys):
+    """`run("name", ...)`: exit code, what was said, and what was said of errors."""
+
+    def call(*names, **flags):
+        set_flags(configs=folder, out=out, **flags)
+        with pytest.raises(SystemExit) as end:
+            claims.main(["claims", *names])
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err
+
+    return call
+
+
+@pytest.mark.smoke
+def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatch):
+    code, said, _ = run("tiny")
+    assert code == 0
+    assert "run 4 of 4 (plain, seed 1)" in said
+    assert "tiny: numbers are numbers" in said
+    assert said.count("\nholds  geometry/test/positive_cosine: aligned ") == 2
+    assert said.endswith("SHOWN\n")
+    verdict = json.loads((out / "tiny.json").read_text())
+    assert verdict["shown"] is True
+    assert verdict["seeds"] == [0, 1]
+    assert verdict["statement"] == "numbers are numbers"
+    assert [check["holds"] for check in verdict["checks"]] == [True, True]
+    assert len(verdict["checks"][0]["left"]) == 2  # of each seed
+    assert len(verdict["checks"][1]["left"]) == 1  # of the mean
+    for arm in ("plain", "aligned"):
+        values = [metrics["geometry/test/positive_cosine"] for metrics in verdict["arms"][arm]]
+        assert len(set(values)) == 2  # seeds differ
+        for seed in (0, 1):
+            summary = out / "runs" / "tiny" / f"{arm}-seed{seed}" / "summary.json"
+            assert json.loads(summary.read_text()) == verdict["arms"][arm][seed]
+    assert verdict["arms"]["plain"] != verdict["arms"]["aligned"]
+
+    # Finished runs are read, not made again, so an interrupted command goes on where it stopped.
+    made = []
+    train = trainer.train
+    monkeypatch.setattr(
+        trainer,
+        "train",
+        lambda config, path, **kw: made.append(path.name) or train(config, path, **kw),
+    )
+    (out / "runs" / "tiny" / "plain-seed1" / "summary.json").unlink()
+    before = verdict
+    assert run("tiny")[0] == 0
+    assert made == ["plain-seed1"]
+    after = json.loads((out / "tiny.json").read_text())
+    for parts in (before, after):
+        del parts["arms"]["plain"][1]["seconds"]
+    assert after == before
+
+
+def test_a_claim_that_does_not_hold_ends_with_1(run, out):
+    code, said, _ = run("false")
+    assert code == 1
+    assert "\nFAILS  geometry/test/positive_cosine: aligned < 0 x plain -2 in the mean: " in said
+    assert said.endswith("\nNOT SHOWN\n")
+    verdict = json.loads((out / "false.json").read_text())
+    assert verdict["shown"] is False
+    assert [check["holds"] for check in verdict["checks"]] == [True, False]
+
+
+def test_mistakes_are_found_before_the_first_run(run, monkeypatch):
+    monkeypatch.setattr(trainer, "train", lambda *_, **__: pytest.fail("it ran"))
+    code, _, said = run("typo")
+    assert code == 2
+    assert "typo.py: unknown key 'objectives.alignment.wieght'; did you mean 'weight'?" in said
+    assert run("tiny:small")[2].endswith(
+        "tiny.py:small makes no claim: its config has no section 'claim'\n"
+    )
+    assert "has no variant 'claim' (valid: small, paper)" in run("none")[2]
+    assert "there is no config file" in run("tinny")[2]
+    assert run()[2].startswith("mmjax: which claim? Give a recipe's name")
+
+
+def test_a_metric_that_nobody_measures_ends_it_after_one_run(run, monkeypatch):
+    monkeypatch.setattr(
+        trainer, "train", lambda *_, **__: {"geometry/test/positive_cosine": 0.5, "seconds": 1.0}
+    )
+    code, said, error = run("unmeasured")
+    assert code == 2
+    assert "run 1 of 4" in said
+    assert "run 2 of 4" not in said
+    assert "unknown metric 'geometry/test/positve_cosine' of 'claim'; did you mean " in error
+
+
+def test_which_recipes_of_a_folder_make_a_claim(folder):
+    (folder / "broken.py").write_text("def get_config(:\n")
+    with pytest.raises(ConfigError, match=r"broken\.py, line 1"):
+        claims.claimed(folder)
+    (folder / "broken.py").unlink()
+    (folder / "typo.py").unlink()
+    assert claims.claimed(folder) == [
+        f"{folder}/{name}.py:claim" for name in ("false", "tiny", "unmeasured")
+    ]
+
+
+CHECK = {"metric": "m", "arm": "new", "baseline": "old", "factor": 0.5, "offset": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("check", "new", "old", "holds"),
+    [
+        ({"compare": "<="}, [0.2, 0.4], [0.4, 0.4], True),  # 0.3 <= 0.5 * 0.4 + 0.1
+        ({"compare": "<"}, [0.3, 0.3], [0.5, 0.3], False),
+        ({"compare": ">="}, [0.35, 0.35], [0.5, 0.5], True),
+        ({"compare": ">"}, [0.9, 0.1], [0.4, 0.4], True),
+        ({"compare": ">", "each_seed": True}, [0.9, 0.1], [0.4, 0.4], False),
+        ({"compare": "<", "baseline": None}, [0.0, 0.1], [9.0, 9.0], True),
+        ({"compare": "<", "baseline": None, "each_seed": True}, [0.0, 0.1], [9.0, 9.0], False),
+        ({"compare": "<="}, [float("nan")] * 2, [0.4, 0.4], False),
+    ],
+)
+def test_a_check_is_its_inequality(check, new, old, holds):
+    results = {"new": [{"m": v} for v in new], "old": [{"m": v} for v in old]}
+    judged = claims.judge({**CHECK, "each_seed": False, **check}, results)
+    assert judged["holds"] is holds
+    assert len(judged["left"]) == len(judged["right"]) == (2 if check.get("each_seed") else 1)
+
+
+def test_the_table_shows_mean_and_deviation():
+    verdict = {
+        "recipe": "r", "statement": "s", "paper": "p", "seeds": [0, 1], "shown": True,
+        "checks": [], "arms": {"a": [{"geometry/x/y": 1.0}, {"geometry/x/y": 3.0}]},
+    }  # fmt: skip
+    lines = claims.table(verdict, ["geometry/x/y"]).splitlines()
+    assert lines[0] == "r: s"
+    assert lines[3].split() == ["arm", "x/y"]
+    assert lines[5].split() == ["a", "2.000", "±", "1.414"]

@@ -118,6 +118,7 @@ def _ring_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
 
 
 def _ring_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_side, _):
+    rows, cols, row_side, col_side = jax.lax.optimization_barrier((rows, cols, row_side, col_side))
     shared = ranks.vary(shared)
 
     def visit(home, visitor):
@@ -157,19 +158,24 @@ def _tour(ranks: Ranks, visit, merge, home: Tree, cols: Tree):
 
     here = ranks.shift(cols)
     if ranks.count == 2:
-        home, parts = visit(home, here)
-    else:
+        return step(*visit(home, here), cols)
+    ahead = ranks.shift(here)
+    home, parts = visit(home, here)
+
+    def hop(_, carry):
+        home, parts, here = carry
         ahead = ranks.shift(here)
-        home, parts = visit(home, here)
+        return *step(home, parts, here), ahead
 
-        def hop(_, carry):
-            home, parts, here = carry
-            ahead = ranks.shift(here)
-            return *step(home, parts, here), ahead
+    home, parts, here = jax.lax.fori_loop(2, ranks.count - 1, hop, (home, parts, ahead))
 
-        home, parts, here = jax.lax.fori_loop(2, ranks.count - 1, hop, (home, parts, ahead))
-        home, parts = step(home, parts, here)
-    return step(home, parts, cols)
+    # The last two visits have no columns to send on. A loop of two turns, so that it is compiled
+    # once, and its gradients begin at zero when they are needed and not before.
+    def end(_, carry):
+        home, parts, here, cols = carry
+        return *step(home, parts, here), cols, cols
+
+    return jax.lax.fori_loop(0, 2, end, (home, parts, here, cols))[:2]
 
 
 def _length(tree: Tree) -> int:

@@ -4,6 +4,7 @@ from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.text import TextTransformer
+from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
 
 ENCODERS = {
@@ -12,6 +13,7 @@ ENCODERS = {
     "text_transformer": TextTransformer,
     "mlp": MLP,
     "identity": Identity,
+    "token_mlp": TokenMLP,
 }
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Identity",
     "ResNet",
     "TextTransformer",
+    "TokenMLP",
     "ViT",
     "parameter_count",
 ]

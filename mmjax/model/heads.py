@@ -12,6 +12,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.mlp import PlainActivation
+from mmjax.model.codebook import CodebookHead, TokenHead
 
 HeadNorm = Literal["none", "layer", "batch"]
 
@@ -127,4 +128,10 @@ class MLPHead(nnx.Module):
         return x.astype(jnp.float32)
 
 
-HEADS = {"none": NoHead, "linear": LinearHead, "mlp": MLPHead}
+HEADS = {
+    "none": NoHead,
+    "linear": LinearHead,
+    "mlp": MLPHead,
+    "tokens": TokenHead,
+    "codebook": CodebookHead,
+}

@@ -17,13 +17,14 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.encoders import ENCODERS
 from mmjax.encoders.layers import fold_in
+from mmjax.model import codebook
 from mmjax.model.heads import HEADS
 from mmjax.model.towers import Embedding, Tower
 from mmjax.objectives import Objectives
 
 
 class System(nnx.Module):
-    """Towers and objective terms, built from a checked config.
+    """Towers, the codebooks that they share, and objective terms, built from a checked config.
 
     Args:
       config: the whole config; `model` and `objectives` are used.
@@ -41,6 +42,8 @@ class System(nnx.Module):
             head = config_lib.build(HEADS, spec["head"], width=encoder.width, dtype=dtype, rngs=own)
             towers[name] = Tower(encoder, head)
         self.towers = nnx.Dict(towers)
+        own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
+        self.codebooks = codebook.codebooks((tower.head for tower in towers.values()), own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"objectives")))
         self.objectives = Objectives(config_lib.plain(config["objectives"]), rngs=own)
 
@@ -64,7 +67,9 @@ class System(nnx.Module):
                 rngs = None
                 if key is not None:
                     rngs = nnx.Rngs(dropout=fold_in(key, zlib.crc32(name.encode())))
-                outputs[name] = self.towers[modality](batch[name], train=train, rngs=rngs)
+                outputs[name] = self.towers[modality](
+                    batch[name], train=train, rngs=rngs, shared=self.codebooks
+                )
         return outputs
 
 

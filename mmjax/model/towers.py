@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -39,6 +40,8 @@ def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
 class Tower(nnx.Module):
     """`head(encoder(x).pooled)`, and that on the unit sphere.
 
+    A head that says `reads_tokens` gets the whole encoding, and the modules that towers share.
+
     Args:
       encoder: as in `mmjax.encoders.base`.
       head: one of `mmjax.model.heads.HEADS`, built for `encoder.width`.
@@ -52,9 +55,17 @@ class Tower(nnx.Module):
         self.dim: int = head.dim
 
     def __call__(
-        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+        self,
+        x: jax.Array,
+        *,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+        shared: Mapping[str, nnx.Module] | None = None,
     ) -> Embedding:
         """Embeds the values `x` of B examples, in the form that the encoder takes."""
         encoding = self.encoder(x, train=train, rngs=rngs)
-        raw = self.head(encoding.pooled, train=train)
+        if getattr(self.head, "reads_tokens", False):
+            raw = self.head(encoding, shared, train=train)
+        else:
+            raw = self.head(encoding.pooled, train=train)
         return Embedding(raw, unit_norm(raw), encoding)

@@ -14,6 +14,7 @@ from flax import nnx
 
 from mmjax import config as config_lib
 from mmjax.objectives.base import Context, Term, TermError
+from mmjax.objectives.classification import Classification
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
@@ -48,6 +49,7 @@ TERMS = {
     "gram_volume": GramVolume,
     "barlow_twins": BarlowTwins,
     "vicreg": VICReg,
+    "classification": Classification,
 }
 
 

@@ -107,7 +107,7 @@ class GatedNCE(nnx.Module):
             )
         self.pair, self.classes, self.label = pair, classes, label
         self.pairing, self.renorm = pairing, renorm
-        self.gate = None
+        self.gated = gated
         if gated:
             self.gate = PairGate(
                 classes=classes, dim=dim, width=width, hidden=hidden, norm=norm, rngs=rngs
@@ -130,7 +130,7 @@ class GatedNCE(nnx.Module):
         key = None if self.pairing == "identical" else random_key("gated_nce", context)
         second = self.second_labels(key, labels)
         gate = jnp.ones_like(rows.unit[0])
-        if self.gate is not None:
+        if self.gated:
             gate = self.gate(labels, second)
         # Lengths do not matter to either score, and unit vectors keep the squares in range.
         z, keys = (_unit(side) for side in rows.unit)

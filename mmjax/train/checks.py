@@ -70,7 +70,7 @@ def _embedding(config, plan, arrays, name: str, values: jax.ShapeDtypeStruct) ->
     modality = field_of(name)
 
     def embed(arrays, x):
-        return plan.definition.merge(arrays).towers[modality](x)
+        return plan.definition.merge(arrays).embed({name: x})[name]
 
     try:
         return jax.eval_shape(embed, arrays, values)

@@ -79,9 +79,9 @@ def train_data(config: Mapping, folder: Path | None, mesh: jax.sharding.Mesh) ->
         for name, spec in specs.items()
     }
     if section["on_error"] == "fail":
-        for name, part in sources.items():
+        for name, each in sources.items():
             where = "data.source" if len(sources) == 1 else f"data.source.{name}"
-            settle(where, len(part), getattr(part, "bad", ()), "fail")
+            settle(where, len(each), getattr(each, "bad", ()), "fail")
     try:
         return TrainData(
             sources,

@@ -67,14 +67,15 @@ class Model:
     Attributes:
       bundle: parameters, structure and views.
       modalities: what `encode` takes.
+      embedder: embeds ready inputs, batch by batch; what evaluators take as a model.
       log_scale, bias: logits are exp(log_scale) cosine + bias; None where the model has none.
     """
 
     def __init__(self, bundle: bundle_lib.Bundle):
         self.bundle = bundle
         self.log_scale, self.bias = bundle.log_scale, bundle.bias
-        self._embedder = Embedder(bundle.definition, bundle.arrays, bundle.mesh)
-        self.modalities = self._embedder.modalities
+        self.embedder = Embedder(bundle.definition, bundle.arrays, bundle.mesh)
+        self.modalities = self.embedder.modalities
 
     def __repr__(self) -> str:
         about = self.bundle.about.get("source", "model")
@@ -201,7 +202,7 @@ class Model:
         size = min(1 << (rows - 1).bit_length(), batch_size)
         size += -size % shards
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - rows, axis=0)])
-        return self._embedder.embed(modality, padded)[:rows]
+        return self.embedder.embed(modality, padded)[:rows]
 
     def _trimmed(self, modality: str, ids: np.ndarray) -> np.ndarray:
         """Texts without the padding that all of a batch have, where it changes nothing."""

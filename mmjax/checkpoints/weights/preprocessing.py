@@ -7,6 +7,7 @@ They follow the folder's `preprocessor_config.json` (or open_clip's `preprocess_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,14 @@ class FolderText:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.length)
         self.shape, self.dtype = (self.length,), np.dtype(np.int32)
+        names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+        there = [(name, folder.inside(name)) for name in names]
+        self._files = {name: path.read_bytes() for name, path in there if path.is_file()}
+
+    def write(self, folder: Path) -> None:
+        """Copies the tokenizer's files into another folder."""
+        for name, data in self._files.items():
+            (folder / name).write_bytes(data)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         return self.tokens(pick(value, rng, train))

@@ -1,0 +1,152 @@
+"""Embeds data and writes the embeddings, for use elsewhere.
+
+    python -m mmjax.embed --model=runs/clip-... --data=pairs.csv --out=embeddings.parquet
+
+`--model` is whatever `mmjax.load` takes. `--data` is a table (.csv, .tsv, .jsonl), tar shards
+(`shards/*.tar`), a folder of pictures, or `emoji:SPLIT`, the data in the package. `--out` ends in
+.parquet or .npz. A row is one item of one modality: `modality`, `key` and `id` of its record,
+`alternative` (its place among several captions), the record's labels, and `embedding`, f32[D] of
+length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from mmjax import cli
+from mmjax.config import ConfigError
+
+MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
+DATA = flags.DEFINE_string("data", None, "A table, shards, a folder of pictures, or emoji:SPLIT.")
+OUT = flags.DEFINE_string("out", None, "The file to write, .parquet or .npz.")
+BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
+SUFFIXES = (".parquet", ".npz")
+
+
+def source_of(data: str) -> Any:
+    """The source that `--data` names."""
+    from mmjax import config as config_lib
+    from mmjax.data import SOURCES
+
+    kind, _, split = data.partition(":")
+    if kind == "emoji":
+        spec = {"type": "emoji", "split": split or "new_style"}
+    elif Path(data).is_dir():
+        spec = {"type": "folder", "path": data}
+    elif data.endswith(".tar") or "*" in data:
+        spec = {"type": "webdataset", "path": data}
+    else:
+        spec = {"type": "manifest", "path": data}
+    return config_lib.build(SOURCES, config_lib.check(SOURCES, spec, "data", "--data"))
+
+
+def table(model: Any, source: Any, batch_size: int = 256) -> dict[str, list | np.ndarray]:
+    """Embeds every item of a source: column -> values, one for each item.
+
+    Args:
+      model: a `mmjax.api.Model`.
+      source: of records.
+      batch_size: of the calls of the model.
+
+    Returns:
+      The columns; `embedding` is a list of f32[D].
+
+    Raises:
+      ConfigError: when model and data have no modality in common, or no item can be read.
+    """
+    from mmjax.evaluators.data import EvalData, embed
+
+    data = EvalData(source, model.bundle.views, batch_size)
+    names = [m for m in data.modalities if m in model.modalities]
+    if not names:
+        raise ConfigError(
+            f"the data have {', '.join(source.modalities)} and the model reads "
+            f"{', '.join(model.bundle.views) or 'nothing'}: there is nothing to embed"
+        )
+    try:
+        found = embed(model.embedder, data, names, "all")
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    labels = sorted({k for e in found.values() for f in e.fields for k in f} - {"id", "key"})
+    columns: dict[str, list] = {
+        name: [] for name in ("modality", "key", "id", "alternative", *labels, "embedding")
+    }
+    for modality, items in found.items():
+        for i, record in enumerate(items.fields):
+            own = {"modality": modality, "key": str(record["key"]), "id": int(record["id"]),
+                   "alternative": int(items.alternatives[i]), "embedding": items.unit[i],
+                   **{name: _text(record.get(name)) for name in labels}}  # fmt: skip
+            for name, column in columns.items():
+                column.append(own[name])
+    columns["unreadable"] = [s for items in found.values() for s in items.unreadable]
+    return columns
+
+
+def write(columns: Mapping[str, list], out: Path) -> None:
+    """Writes the columns as .parquet or .npz, whole or not at all.
+
+    Raises:
+      ConfigError: for another suffix, or parquet without pyarrow.
+    """
+    columns = {name: values for name, values in columns.items() if name != "unreadable"}
+    part = out.with_name(out.name + ".part")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".parquet":
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "parquet needs pyarrow: pip install pyarrow, or write --out=....npz"
+            ) from error
+        arrays = {name: values for name, values in columns.items() if name != "embedding"}
+        rows = pyarrow.array([e.tolist() for e in columns["embedding"]],
+                             pyarrow.list_(pyarrow.float32()))  # fmt: skip
+        pyarrow.parquet.write_table(pyarrow.table({**arrays, "embedding": rows}), part)
+    else:
+        arrays = {name: np.array(v) for name, v in columns.items() if name != "embedding"}
+        sizes = {len(e) for e in columns["embedding"]}
+        if len(sizes) > 1:
+            raise ConfigError(
+                f"the towers give embeddings of sizes {sorted(sizes)}: write --out=....parquet"
+            )
+        with open(part, "wb") as file:
+            np.savez(file, **arrays, embedding=np.stack(columns["embedding"]))
+    part.replace(out)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def main(path: str | None, overrides: list[str]) -> None:
+    """Embeds one set of data."""
+    from mmjax import api
+
+    if path is not None or overrides:
+        raise ConfigError("the model says how data are read: leave out --config")
+    for flag in (MODEL, DATA, OUT):
+        if flag.value is None:
+            raise ConfigError(f"give --{flag.name}=... ({flag.help})")
+    out = Path(OUT.value)
+    if out.suffix not in SUFFIXES:
+        raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
+    model = api.load(MODEL.value, checkpoint=CHECKPOINT.value)
+    columns = table(model, source_of(DATA.value), BATCH.value)
+    unreadable = columns["unreadable"]
+    write(columns, out)
+    print(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")
+    for sentence in unreadable[:10]:
+        print(f"left out: {sentence}")
+    if len(unreadable) > 10:
+        print(f"left out: {len(unreadable) - 10:,} more")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,40 @@
+"""Exports a model.
+
+    python -m mmjax.export --workdir=runs/clip-... --format=hf --out=exports/clip-hf
+
+`--format`: `hf` (transformers: CLIPModel, SiglipModel), `open_clip`, `safetensors` (our own names)
+or `stablehlo` (programs that serve without this package). Each ends with a parity report.
+"""
+
+from absl import flags
+
+from mmjax import cli
+from mmjax.config import ConfigError
+
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of a run, or of anything else that mmjax.load takes."
+)
+CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
+FORMAT = flags.DEFINE_string("format", None, "hf, open_clip, safetensors or stablehlo.")
+OUT = flags.DEFINE_string("out", None, "The folder to make.")
+LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the model card.")
+
+
+def main(path: str | None, overrides: list[str]) -> None:
+    """Exports one model and tells its parity."""
+    from mmjax.export import export
+
+    if path is not None or overrides:
+        raise ConfigError("a model is exported as its own config says: leave out --config")
+    for flag in (WORKDIR, FORMAT, OUT):
+        if flag.value is None:
+            raise ConfigError(f"give --{flag.name}=... ({flag.help})")
+    folder, line = export(
+        WORKDIR.value, OUT.value, format=FORMAT.value, checkpoint=CHECKPOINT.value,
+        license=LICENSE.value,
+    )  # fmt: skip
+    print(f"{folder}\n{line}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,103 @@
+"""The model card of an export: what it is, what it learned from, how well, and how to load it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mmjax import config as config_lib
+
+_LOADING = {
+    "hf": """```python
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+model = AutoModel.from_pretrained(folder)
+tokenizer = AutoTokenizer.from_pretrained(folder)
+processor = AutoImageProcessor.from_pretrained(folder)
+```""",
+    "open_clip": """```python
+import open_clip
+
+model, _, transform = open_clip.create_model_and_transforms("local-dir:" + folder)
+tokenizer = open_clip.get_tokenizer("local-dir:" + folder)
+```""",
+    "safetensors": """```python
+import mmjax
+
+model = mmjax.load(folder)
+```""",
+    "stablehlo": """```python
+import jax  # any version that reads the file; this package is not needed
+
+with open(folder + "/image.stablehlo", "rb") as file:
+    image = jax.export.deserialize(bytearray(file.read()))
+unit = image.call(inputs)  # see stablehlo.json for shapes; any batch size
+```""",
+}
+
+
+def card(
+    *,
+    kind: str,
+    name: str,
+    bundle: Any,
+    report: Mapping[str, Any],
+    notes: list[str],
+    license: str | None,
+) -> str:
+    """The text of README.md.
+
+    Args:
+      kind: the format.
+      name: of the model.
+      bundle: the model.
+      report: of parity.
+      notes: what a user should know, a sentence each.
+      license: of the weights, as who exports them says.
+    """
+    config, about = bundle.config, bundle.about
+    lines = ["---", f"license: {license or 'other'}"]
+    if kind == "hf":
+        lines.append("library_name: transformers")
+    lines += ["tags:", "- contrastive", "- mmjax", "---", "", f"# {name}", ""]
+    lines += [f"Exported by mmjax from {about.get('source', 'a model')}"
+              + (f", step {about['step']:,}" if "step" in about else "") + ".", ""]  # fmt: skip
+    lines += ["## Towers", ""]
+    for modality, tower in bundle.towers.items():
+        encoder = {k: v for k, v in tower["encoder"].items() if k != "type"}
+        options = ", ".join(f"{k}={v!r}" for k, v in encoder.items())
+        lines.append(f"- **{modality}**: {tower['encoder']['type']} ({options}); head "
+                     f"{json.dumps(config_lib.plain(tower['head']))}")  # fmt: skip
+    if config:
+        data = json.dumps(config_lib.plain(config["data"]["source"]), ensure_ascii=False)
+        lines += ["", "## Data", "", f"Trained on `{data}`."]
+        if '"emoji"' in data:
+            lines.append(
+                "Emoji pictures: Fluent Emoji (MIT), Noto Emoji (Apache-2.0), Twemoji (CC-BY-4.0); "
+                "names: Unicode CLDR (Unicode-3.0)."
+            )
+        lines += ["", "## Recipe", "",
+                  f"`{config['recipe']}:{config['variant']}` ({config['paper']}), "
+                  f"{config['steps']:,} steps of {config['data']['batch_size']:,} examples, seed "
+                  f"{config['seed']}. Objectives: "
+                  f"`{json.dumps(config_lib.plain(config['objectives']))}`."]  # fmt: skip
+    metrics = {k: v for k, v in about.get("metrics", {}).items() if isinstance(v, int | float)}
+    if metrics:
+        lines += ["", "## Metrics", "", "| metric | value |", "|---|---|"]
+        lines += [f"| {key} | {value:.4g} |" for key, value in metrics.items()]
+    lines += ["", "## Parity", "", f"Against {report['compared_with']}, on {report['rows']} "
+              f"examples, tolerance {report['tolerance']:g}:", ""]  # fmt: skip
+    lines += [
+        f"- {key}: largest difference {value['max_abs']:.2e}"
+        for key, value in report.items()
+        if isinstance(value, dict)
+    ]
+    lines += ["", "## Use", "", _LOADING[kind]]
+    if notes:
+        lines += ["", "## To know", "", *[f"- {note}" for note in notes]]
+    lines += ["", "## Licence", "",
+              f"Of the weights: {license}." if license else
+              "Of the weights: not stated by who exported them (--license). What the data's "
+              "licences ask for holds besides."]  # fmt: skip
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,233 @@
+"""The four formats: what each writes, and what computes its parity."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export as jax_export
+
+from mmjax.checkpoints.weights import bundle as bundle_lib
+from mmjax.checkpoints.weights import files, keymap
+from mmjax.checkpoints.weights.preprocessing import FolderText
+from mmjax.config import ConfigError
+from mmjax.data.views.image import ImageView
+from mmjax.export import parity, preprocessing, shape, tokenizer, with_torch
+
+logger = logging.getLogger("mmjax")
+
+
+def hugging_face(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+    """`CLIPModel` or `SiglipModel`: config, tensors, tokenizer, processor; the parity report."""
+    bundle = model.bundle
+    family, config, described = shape.hugging_face(bundle.towers)
+    dim = (1,) if described.bias else ()
+    tensors = _tensors(bundle, described, dim)
+    if bundle.bias is not None and described.bias is None:
+        notes.append(f"{family} has no logit bias; the model's is {bundle.bias:.6g}.")
+    _json(folder / "config.json", {**config, "torch_dtype": "float32"})
+    files.write(folder / "model.safetensors", tensors, {"format": "pt"})
+    pictures = _processor(
+        bundle, folder, notes, "preprocessor_config.json",
+        lambda view: preprocessing.image_processor(view, family),
+    )  # fmt: skip
+    has_tokens = _tokenizer(bundle, folder, notes)
+    bias = bundle.bias if described.bias else None
+    return _report(
+        model, folder, notes, ("torch", "transformers"), bias,
+        lambda inputs: with_torch.transformers(folder, family, inputs),
+        with_torch.transformers_inputs if pictures and has_tokens else None,
+    )  # fmt: skip
+
+
+def open_clip(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+    """open_clip's config and tensors, with tokenizer files; the parity report."""
+    bundle = model.bundle
+    log_scale = 0.0 if bundle.log_scale is None else bundle.log_scale
+    _, config, described = shape.in_open_clip(bundle.towers, log_scale, bundle.bias)
+    files.write(
+        folder / "open_clip_model.safetensors", _tensors(bundle, described, ()), {"format": "pt"}
+    )
+    made: dict[str, Any] = {}
+    pictures = _processor(bundle, folder, notes, None, preprocessing.open_clip, made)
+    has_tokens = _tokenizer(bundle, folder, notes)
+    if has_tokens:
+        # Of a local folder open_clip reads the tokenizer in it, whatever is named here.
+        config["text_cfg"]["hf_tokenizer_name"] = "tokenizer.json"
+    _json(
+        folder / "open_clip_config.json",
+        {"model_cfg": config, "preprocess_cfg": made.get("config", {})},
+    )
+    return _report(
+        model, folder, notes, ("torch", "open_clip"), bundle.bias,
+        lambda inputs: with_torch.open_clip(folder, inputs),
+        with_torch.open_clip_inputs if pictures and has_tokens else None,
+    )  # fmt: skip
+
+
+def safetensors(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+    """Our own names, every model; read back by `mmjax.load`."""
+    bundle = model.bundle
+    if not bundle.config:
+        raise ConfigError("--format=safetensors is for runs; these weights are foreign already")
+    arrays = {path: np.asarray(array) for path, array in bundle.arrays.items()}
+    files.write(folder / "model.safetensors", arrays, {"format": "mmjax"})
+    _json(folder / bundle_lib.OWN_CONFIG, bundle_lib.describe(bundle))
+    for view in bundle.views.values():
+        own = getattr(view, "tokenizer", None)
+        if isinstance(getattr(own, "model", None), bytes):
+            (folder / "tokenizer.model").write_bytes(own.model)
+        elif isinstance(getattr(own, "text", None), str):
+            (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
+    inputs, _, _ = parity.samples(model)
+    return parity.compare(
+        parity.ours(model, inputs), parity.by_reading_back(folder)(inputs),
+        log_scale=bundle.log_scale, bias=bundle.bias, compared_with="the folder, read back",
+    )  # fmt: skip
+
+
+def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+    """One program a tower, parameters inside, for any batch size on CPU, GPU and TPU."""
+    bundle = model.bundle
+    inputs, _, _ = parity.samples(model)
+    arrays = {path: np.asarray(array) for path, array in bundle.arrays.items()}
+    towers: dict[str, Any] = {}
+    for modality, values in inputs.items():
+
+        def embed(x: jax.Array, modality: str = modality) -> jax.Array:
+            return bundle.definition.merge(arrays).embed({modality: x})[modality].unit
+
+        (rows,) = jax_export.symbolic_shape("batch")
+        like = jax.ShapeDtypeStruct((rows, *values.shape[1:]), values.dtype)
+        exported = jax_export.export(jax.jit(embed), platforms=("cpu", "cuda", "tpu"))(like)
+        (folder / f"{modality}.stablehlo").write_bytes(exported.serialize())
+        towers[modality] = {
+            "input": ["batch", *values.shape[1:]],
+            "dtype": str(values.dtype),
+            "output": ["batch", int(exported.out_avals[0].shape[1])],
+            "calling_convention": exported.calling_convention_version,
+        }
+    _json(
+        folder / "stablehlo.json",
+        {"towers": towers, "log_scale": bundle.log_scale, "bias": bundle.bias},
+    )
+    _processor(
+        bundle, folder, notes, "preprocessor_config.json",
+        lambda view: preprocessing.image_processor(view, "CLIPModel"),
+    )  # fmt: skip
+    _tokenizer(bundle, folder, notes)
+    theirs = {}
+    for modality, values in inputs.items():
+        program = jax_export.deserialize(bytearray((folder / f"{modality}.stablehlo").read_bytes()))
+        # Batches of different sizes, since that is what is promised.
+        parts = np.split(values, [1, 8])
+        theirs[modality] = np.concatenate([np.asarray(program.call(jnp.asarray(p))) for p in parts])
+    return parity.compare(
+        parity.ours(model, inputs), theirs, log_scale=bundle.log_scale, bias=bundle.bias,
+        compared_with=f"the serialised programs, jax {jax.__version__}",
+    )  # fmt: skip
+
+
+FORMATS: dict[str, Callable[[Any, Path, list[str]], dict[str, Any]]] = {
+    "hf": hugging_face,
+    "open_clip": open_clip,
+    "safetensors": safetensors,
+    "stablehlo": stablehlo,
+}
+
+
+def _tensors(bundle: Any, described: keymap.Foreign, scalar: tuple[int, ...]) -> dict:
+    """All tensors of a foreign model, with scale and bias of this shape."""
+    tensors: dict[str, np.ndarray] = {}
+    for modality, part in described.parts.items():
+        rules = part.located(()).rules
+        tensors |= keymap.write_tensors(rules, bundle.below(modality))
+    for name, value in ((described.scale, bundle.log_scale), (described.bias, bundle.bias)):
+        if name is not None:
+            tensors[name] = np.full(scalar, value or 0.0, np.float32)
+    return tensors
+
+
+def _processor(bundle, folder, notes, name, make, made=None) -> bool:
+    """Writes how pictures are prepared; False, with a note, where that has no words there."""
+    view = bundle.views.get("image")
+    if not isinstance(view, ImageView):
+        notes.append("How pictures are prepared is not known, and is not written.")
+        return False
+    try:
+        config = make(view)
+    except ConfigError as error:
+        notes.append(f"No image processor: {error}.")
+        return False
+    if name is None:
+        made["config"] = config
+    else:
+        _json(folder / name, config)
+    notes.append(
+        f"Transparent pictures are put on RGB {view.background} first. Other libraries resample "
+        "with other rounding: see `pixels` in parity.json."
+    )
+    return True
+
+
+def _tokenizer(bundle, folder, notes) -> bool:
+    """Writes the tokenizer; False, with a note, where it has no form there."""
+    view = bundle.views.get("text")
+    try:
+        if isinstance(view, FolderText):
+            view.write(folder)
+        elif view is not None:
+            tokenizer.write(view, folder)
+    except ConfigError as error:
+        notes.append(f"No tokenizer files: {error}.")
+        return False
+    if view is None:
+        notes.append("The tokenizer is not known, and is not written.")
+    return view is not None
+
+
+def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:
+    """Parity with another library, or, where it is not installed, with the files read back."""
+    inputs, texts, pictures = parity.samples(model)
+    own = parity.ours(model, inputs)
+    compare = functools.partial(parity.compare, log_scale=model.log_scale, bias=bias)
+    absent = with_torch.missing(*needs)
+    if absent:
+        note = (
+            f"{' and '.join(absent)} are not installed, so parity is that of the files read back "
+            "by mmjax, not of the other library: pip install 'mmjax[torch]' and export again"
+        )
+        logger.warning(note)
+        notes.append(f"{note}.")
+        return compare(own, parity.by_reading_back(folder)(inputs),
+                       compared_with=f"the folder, read back ({note})")  # fmt: skip
+    units, logits, who = run(inputs)
+    more: dict[str, Any] = {}
+    if prepare is not None:
+        prepared = prepare(folder, model.bundle.views["image"], texts, pictures)
+        more["texts_with_other_tokens"] = _other_tokens(model, prepared["text"], inputs["text"])
+        pixels = np.abs(prepared["image"] - inputs["image"])
+        embedded = model.encode(image=prepared["image"].astype(np.float32), progress=False)
+        cosine = (embedded * own["image"]).sum(axis=1)
+        more["pixels"] = {"max_abs": float(pixels.max()), "mean_abs": float(pixels.mean())}
+        more["smallest_cosine_of_their_pixels"] = float(cosine.min())
+    return compare(own, units, their_logits=logits, compared_with=who, more=more,
+                   must_be_zero=("texts_with_other_tokens",))  # fmt: skip
+
+
+def _other_tokens(model: Any, theirs: np.ndarray, ids: np.ndarray) -> int:
+    """How many texts another tokenizer gives other ids."""
+    if theirs.shape != ids.shape:
+        return len(ids)
+    return int((theirs != ids).any(axis=1).sum())
+
+
+def _json(file: Path, value: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

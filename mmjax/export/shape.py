@@ -1,0 +1,124 @@
+"""Whether two towers are of the shape that another library's models have, and which.
+
+A family's `compose` writes a config in its own words, and its `describe` reads it back; what comes
+back differently is what the family has no words for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmjax.checkpoints.weights import clip, foreign, open_clip, siglip
+from mmjax.checkpoints.weights.files import WeightsError
+from mmjax.checkpoints.weights.keymap import Foreign
+from mmjax.config import ConfigError
+
+Towers = Mapping[str, Mapping[str, Any]]
+# Options of training only, which no exported model has.
+_TRAINING = ("dropout", "drop_path", "patch_dropout", "init", "scan", "remat")
+
+
+def essential(encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an encoder that decide its output."""
+    kept = {key: value for key, value in encoder.items() if key not in _TRAINING}
+    if kept.get("mlp_width", 0) is None:
+        kept["mlp_width"] = 4 * kept["width"]
+    if "layer_scale" in kept:  # the start of what is learned
+        kept["layer_scale"] = kept["layer_scale"] is not None
+    if kept["type"] == "text_transformer":
+        if kept["pool"] != "eot":
+            kept.pop("eos_id")
+        elif kept["causal"]:  # what comes before the end never sees the padding
+            kept.pop("mask_padding")
+        if not kept.get("mask_padding"):
+            kept.pop("pad_id")
+    return kept
+
+
+def differences(towers: Towers, described: Foreign) -> list[str]:
+    """What a family cannot say of these towers, as `image.pool='mean' (there 'cls')`."""
+    found = []
+    for modality, tower in towers.items():
+        there = foreign.complete(described.parts[modality])
+        own, other = essential(tower["encoder"]), essential(there["encoder"])
+        pairs = [(f"{modality}.{key}", own.get(key), other.get(key)) for key in {**own, **other}]
+        head, there_head = tower["head"], there["head"]
+        pairs += [
+            (f"{modality}.head.{key}", head.get(key), there_head.get(key))
+            for key in {**head, **there_head}
+        ]
+        found += [f"{name}={a!r} (there {b!r})" for name, a, b in pairs if a != b]
+    return found
+
+
+def fitting(
+    towers: Towers, families: Mapping[str, tuple[Callable[[], dict], Callable[[dict], Foreign]]]
+) -> tuple[str, dict[str, Any], Foreign]:
+    """The family, of those given, whose shape these towers have.
+
+    Args:
+      towers: modality -> {encoder, head}.
+      families: name -> (what makes its config of these towers, its `describe`).
+
+    Returns:
+      (name, config, towers as described there).
+
+    Raises:
+      ConfigError: saying for each family what stands against it.
+    """
+    kinds = {m: towers[m]["encoder"]["type"] for m in towers}
+    if kinds != {"image": "vit", "text": "text_transformer"}:
+        raise ConfigError(
+            f"{' and '.join(families)} have a 'vit' for image and a 'text_transformer' for text; "
+            f"this model has {kinds}. --format=safetensors and --format=stablehlo take any model"
+        )
+    height, width = towers["image"]["encoder"]["image_size"]
+    if height != width:
+        raise ConfigError(
+            f"{' and '.join(families)} take square pictures; these are {height} x {width}"
+        )
+    reasons = []
+    for name, (compose, describe) in families.items():
+        config = compose()
+        try:
+            described = describe(config)
+            against = differences(towers, described)
+        except WeightsError as error:
+            reasons.append(f"not {name}: {error}")
+            continue
+        if not against:
+            return name, config, described
+        reasons.append(f"not {name}: {', '.join(against)}")
+    raise ConfigError(
+        f"the model has not the shape of {' or '.join(families)}. {'; '.join(reasons)}. "
+        "--format=safetensors and --format=stablehlo take any model"
+    )
+
+
+def hugging_face(towers: Towers) -> tuple[str, dict[str, Any], Foreign]:
+    """`fitting` among the families that `transformers` has."""
+    both = [towers.get("image"), towers.get("text")]
+    return fitting(
+        towers,
+        {
+            "CLIPModel": (lambda: clip.compose(*both), clip.describe),
+            "SiglipModel": (lambda: siglip.compose(*both), siglip.describe),
+        },
+    )
+
+
+def in_open_clip(
+    towers: Towers, log_scale: float, bias: float | None
+) -> tuple[str, dict[str, Any], Foreign]:
+    """`fitting` for open_clip; the config is `model_cfg`."""
+    both = [towers.get("image"), towers.get("text")]
+    return fitting(
+        towers,
+        {
+            "open_clip": (
+                lambda: open_clip.compose(*both, log_scale, bias),
+                lambda model: open_clip.describe({"model_cfg": model}),
+            )
+        },
+    )

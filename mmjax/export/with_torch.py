@@ -1,0 +1,115 @@
+"""The written folders, run by the libraries they are for; needs the extra `torch`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmjax.export import preprocessing
+
+
+def missing(*names: str) -> list[str]:
+    """Those of these modules that are not installed."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """No library asks a hub for anything while this is open."""
+    before = {name: os.environ.get(name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+def _unit(x: Any) -> np.ndarray:
+    x = x.detach().float().numpy()
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def _pixels(images: np.ndarray) -> Any:
+    import torch
+
+    return torch.tensor(np.asarray(images, np.float32)).permute(0, 3, 1, 2)
+
+
+def transformers(
+    folder: Path, family: str, inputs: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """(unit embeddings, logits image by text, what computed them)."""
+    import torch
+    import transformers as library
+
+    with offline(), torch.no_grad():
+        model, info = getattr(library, family).from_pretrained(
+            folder, output_loading_info=True, local_files_only=True
+        )
+        wrong = {k: v for k, v in info.items() if v and "error" not in k}
+        if wrong:
+            raise ValueError(f"{family} does not find its parameters in {folder}: {wrong}")
+        out = model.eval()(
+            input_ids=torch.tensor(inputs["text"]).long(), pixel_values=_pixels(inputs["image"])
+        )
+    units = {"image": _unit(out.image_embeds), "text": _unit(out.text_embeds)}
+    logits = out.logits_per_image.numpy()
+    return units, logits, f"transformers {library.__version__}, {family}"
+
+
+def transformers_inputs(
+    folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
+) -> dict[str, np.ndarray]:
+    """Inputs as the folder's own tokenizer and image processor make them."""
+    import transformers as library
+
+    with offline():
+        tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        ids = tokenizer(
+            list(texts), padding="max_length", truncation=True, return_tensors="np"
+        ).input_ids
+        processor = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        images = [preprocessing.opened(view, picture) for picture in pictures]
+        pixels = processor(images=images, return_tensors="np").pixel_values
+    return {"text": np.asarray(ids, np.int32), "image": np.asarray(pixels).transpose(0, 2, 3, 1)}
+
+
+def open_clip(
+    folder: Path, inputs: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """(unit embeddings, logits image by text, what computed them)."""
+    import open_clip as library
+    import torch
+
+    with offline(), torch.no_grad():
+        model, _, _ = library.create_model_and_transforms(f"local-dir:{folder}")
+        model.eval()
+        image = _unit(model.encode_image(_pixels(inputs["image"])))
+        text = _unit(model.encode_text(torch.tensor(inputs["text"]).long()))
+        logits = float(model.logit_scale.exp()) * image @ text.T
+        if model.logit_bias is not None:
+            logits = logits + float(model.logit_bias)
+    return {"image": image, "text": text}, logits, f"open_clip {library.__version__}"
+
+
+def open_clip_inputs(
+    folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
+) -> dict[str, np.ndarray]:
+    """Inputs as open_clip's tokenizer and transform of the folder make them."""
+    import open_clip as library
+
+    with offline():
+        _, _, transform = library.create_model_and_transforms(f"local-dir:{folder}")
+        ids = library.get_tokenizer(f"local-dir:{folder}")(list(texts))
+        pixels = [transform(preprocessing.opened(view, picture)).numpy() for picture in pictures]
+    return {"text": np.asarray(ids, np.int32), "image": np.stack(pixels).transpose(0, 2, 3, 1)}

@@ -1,0 +1,54 @@
+"""`python -m mmjax.embed`: the rows are the items, and the embeddings those of the model."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mmjax
+from mmjax import embed
+from mmjax.config import ConfigError
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    file = tmp_path / "pairs.csv"
+    file.write_text("image,text\na.png,a dog\na.png,the same dog\nb.png,a cat\n")
+    return file
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
+    model = mmjax.load(run_of("clip"))
+    columns = embed.table(model, embed.source_of(str(table)), batch_size=2)
+    out = tmp_path / f"e{suffix}"
+    embed.write(columns, out)
+    if suffix == ".npz":
+        with np.load(out) as file:
+            found = {name: file[name] for name in file.files}
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet", reason="parquet needs pyarrow")
+        read = parquet.read_table(out)
+        found = {name: np.array(read[name].to_pylist()) for name in read.column_names}
+    assert found["modality"].tolist() == ["image"] * 2 + ["text"] * 3
+    assert found["alternative"].tolist() == [0, 0, 0, 1, 0]
+    texts = model.encode(text=["a dog", "the same dog", "a cat"])
+    np.testing.assert_allclose(found["embedding"][2:], texts, atol=1e-6)
+    images = model.encode(image=[table.parent / "a.png", table.parent / "b.png"])
+    np.testing.assert_allclose(found["embedding"][:2], images, atol=1e-6)
+    ids = found["id"]
+    assert ids[2] == ids[3] == ids[0] != ids[1] == ids[4]
+
+
+def test_what_has_nothing_in_common(run_of, tmp_path):
+    class Audio:
+        modalities = ("audio",)
+
+        def __len__(self):
+            return 1
+
+    with pytest.raises(ConfigError, match="the data have audio and the model reads image, text"):
+        embed.table(mmjax.load(run_of("clip")), Audio())

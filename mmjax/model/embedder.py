@@ -25,9 +25,8 @@ class Embedder:
         self, definition: Definition, arrays: Mapping[str, jax.Array], mesh: jax.sharding.Mesh
     ):
         self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
-        self.modalities = tuple(
-            sorted({path.split("/")[1] for path in definition.variables if "towers/" in path})
-        )
+        # Of the module and not of the paths: a tower that hands features on has no parameters.
+        self.modalities = tuple(sorted(definition.merge(arrays).towers))
 
     @functools.cached_property
     def _forward(self):

@@ -18,7 +18,7 @@ def lines(
     device = mesh.devices.flat[0]
     counts = parameter_counts(plan)
     batch, steps = config["data"]["batch_size"], config["steps"]
-    towers = ", ".join(f"{m} {counts[m]:,}" for m in config["model"]["towers"])
+    towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in config["model"]["towers"])
     shape = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
     rows = [
         ("recipe", f"{config['recipe']}:{config['variant']}  ({config['paper']})"),

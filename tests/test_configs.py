@@ -1,0 +1,132 @@
+"""Every recipe: each variant is a config whose parts fit, and the small one trains."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmjax import config as config_lib
+from mmjax.model.system import System
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import checks, trainer
+from mmjax.train import state as state_lib
+from mmjax.train.evaluation import Evaluation
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+RECIPES = sorted(p.stem for p in CONFIGS.glob("*.py") if p.stem not in ("__init__", "base"))
+VARIANTS = [
+    (recipe, variant)
+    for recipe in RECIPES
+    for variant in importlib.import_module(f"configs.{recipe}").get_config.variants
+]
+
+# Large encoders of the small variants, made to compile in a second.
+REDUCED = {
+    "resnet": {"blocks": (1,), "widths": (8,)},
+    "vit": {"width": 16, "depth": 1, "heads": 2},
+    "text_transformer": {"width": 16, "depth": 1, "heads": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder of pictures with captions, for the recipe of one's own data."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(40):
+        Image.new("RGB", (40, 30), (6 * i, 90, 200)).save(folder / f"{i}.png")
+        (folder / f"{i}.txt").write_text(f"colour number {i}")
+    return folder
+
+
+def load(recipe, variant, *overrides):
+    return config_lib.load(f"{CONFIGS / recipe}.py:{variant}", overrides)
+
+
+def mesh_of(config):
+    return mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+
+
+@pytest.mark.parametrize(("recipe", "variant"), VARIANTS)
+def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
+    config = load(recipe, variant)
+    assert (config["recipe"], config["variant"]) == (recipe, variant)
+    assert config["paper"]
+    again = config_lib.complete(json.loads(config_lib.dump(config)), "config.json")
+    assert config_lib.dump(again) == config_lib.dump(config)
+    mesh = mesh_of(config)
+    plan = state_lib.plan(config, mesh)  # the model is built of shapes only
+    assert plan.trained
+    checks.check_model(config, plan, mesh)
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe, v in VARIANTS if v == "claim"])
+def test_every_arm_of_a_claim_is_a_config(recipe):
+    claim = config_lib.plain(load(recipe, "claim")["claim"])
+    assert claim["checks"]
+    compared = {arm for c in claim["checks"] for arm in (c["arm"], c["baseline"]) if arm}
+    assert compared <= set(claim["arms"])
+    for overrides in claim["arms"].values():
+        for seed in claim["seeds"]:
+            seeds = [f"{key}={seed}" for key in ("seed", *claim["seed_keys"])]
+            load(recipe, "claim", *seeds, *overrides, "claim=None")
+
+
+def reduced(recipe, *overrides):
+    """The small variant with little towers, a little batch and three steps."""
+    changes = ["steps=3", "log_every=1", "checkpoints.every=0", "optimizer.warmup_steps=0",
+               "data.batch_size=16"]  # fmt: skip
+    for name, tower in load(recipe, "small")["model"]["towers"].items():
+        for key, value in REDUCED.get(tower["encoder"]["type"], {}).items():
+            changes.append(f"model.towers.{name}.encoder.{key}={value}")
+    return load(recipe, "small", *changes, *overrides)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_small_variant_trains(recipe, pictures, tmp_path):
+    own = [f"data.source.path={pictures}"] if recipe == "own_data" else []
+    # Its evaluators are as they should be on their data, but take longer than these steps.
+    config = load(recipe, "small", *own)
+    Evaluation(config, mesh_of(config))
+    trainer.train(reduced(recipe, *own, "evaluators={}", "claim=None"), tmp_path, quiet=True)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "train/loss" in row] == [1, 2, 3]
+    for row in rows:
+        assert all(np.isfinite(value) for value in row.values()), row
+    for name in config["model"]["towers"]:
+        norms = [row[f"train/gradient_norm/{name}"] for row in rows if "train/loss" in row
+                 if f"train/gradient_norm/{name}" in row]  # fmt: skip
+        assert all(norm > 0 for norm in norms)
+
+
+def test_towers_of_recipes_do_not_depend_on_each_other():
+    """Adding a term or a tower leaves the start values of the others as they are."""
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    def arrays(config):
+        def make():
+            return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+
+        return {
+            path: value
+            for path, value in jax.jit(lambda: _flat(make()))().items()
+            if path.startswith("towers/a/")
+        }
+
+    def _flat(module):
+        return {"/".join(map(str, p)): v[...] for p, v in nnx.to_flat_state(nnx.split(module)[1])}
+
+    tower = "{'encoder': {'type': 'mlp', 'inputs': 8, 'width': 8}}"
+    one = load("clip_uniform", "claim")
+    two = load(
+        "clip_uniform", "claim", f"model.towers.c={tower}",
+        "data.views.c={'type': 'vector', 'dim': 8}", "objectives.alignment=None",
+    )  # fmt: skip
+    a, b = arrays(one), arrays(two)
+    assert a.keys() == b.keys() != set()
+    for path in a:
+        np.testing.assert_array_equal(a[path], b[path])

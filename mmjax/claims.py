@@ -28,9 +28,12 @@ from mmjax.config import ConfigError
 
 logger = logging.getLogger("mmjax")
 
-OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.")
-ALL = flags.DEFINE_bool("all", False, "Run the claims of every recipe in --configs.")
-CONFIGS = flags.DEFINE_string("configs", "configs", "Folder of the recipes.")
+# Other commands have flags of these names, too; one process may import several of them.
+OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.", allow_override=True)
+ALL = flags.DEFINE_bool(
+    "all", False, "Run the claims of every recipe in --configs.", allow_override=True
+)
+CONFIGS = flags.DEFINE_string("configs", "configs", "Folder of the recipes.", allow_override=True)
 
 COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
@@ -67,7 +70,7 @@ def run_claim(file: str, out: Path) -> dict:
     for number, ((arm, seed), config_of_run) in enumerate(configs.items(), 1):
         print(f"\r{name}: run {number} of {len(configs)} ({arm}, seed {seed}) ", end="", flush=True)
         metrics = _run(config_of_run, out / "runs" / name / f"{arm}-seed{seed}")
-        for metric in (*claim["metrics"], *(check["metric"] for check in claim["checks"])):
+        for metric in _needed(claim, arm):
             if metric not in metrics:
                 print()
                 raise config_lib.unknown(metric, metrics, "claim", file, "metric")
@@ -89,6 +92,17 @@ def run_claim(file: str, out: Path) -> dict:
     (out / f"{name}.json").write_text(text, encoding="utf-8")
     print(table(verdict, claim["metrics"]))
     return verdict
+
+
+def _needed(claim: Mapping, arm: str) -> list[str]:
+    """The metrics that a run of an arm has to have.
+
+    Those of its checks, and those that are shown: but for an arm with evaluators of its own, on
+    other data perhaps, which may do without the latter.
+    """
+    checks = [c["metric"] for c in claim["checks"] if arm in (c["arm"], c["baseline"])]
+    own = any(override.startswith("evaluators") for override in claim["arms"][arm])
+    return checks if own else [*claim["metrics"], *checks]
 
 
 def _run(config: Mapping, folder: Path) -> dict[str, float]:
@@ -136,7 +150,10 @@ def table(verdict: Mapping, metrics: Sequence[str]) -> str:
     for arm, seeds in verdict["arms"].items():
         cells = []
         for metric in metrics:
-            values = [metrics_of_seed[metric] for metrics_of_seed in seeds]
+            values = [found[metric] for found in seeds if metric in found]
+            if not values:
+                cells.append("-")
+                continue
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             cells.append(f"{statistics.fmean(values):.3f} ± {spread:.3f}")
         rows.append([arm, *cells])

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
+from mmjax.encoders.attention import attention
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.initializers import Initialization
 
@@ -112,7 +113,7 @@ class Attention(nnx.Module):
     """Multi-head attention with separate query, key, value and output projections.
 
     Softmax(Q K^T / sqrt(width / heads)) V in each head (Vaswani et al. 2017, equation 1); the
-    softmax is in float32.
+    softmax is in float32. `sliced` is as in `attention.attention`.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Attention(nnx.Module):
         heads: int,
         out_width: int | None = None,
         bias: bool = True,
+        sliced: bool = False,
         init: Initialization,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -129,7 +131,7 @@ class Attention(nnx.Module):
         check_positive(width=width, heads=heads)
         if width % heads:
             raise EncoderError(f"heads={heads} does not divide width={width}")
-        self.heads = heads
+        self.heads, self.sliced = heads, sliced
         out_width = width if out_width is None else out_width
         linear = partial(nnx.Linear, width, use_bias=bias, dtype=dtype, rngs=rngs)
         self.query = linear(width, kernel_init=init.attention)
@@ -162,12 +164,13 @@ class Attention(nnx.Module):
         def split(y: jax.Array) -> jax.Array:  # B S W -> B S N H
             return y.reshape(*y.shape[:-1], self.heads, -1)
 
-        y = jax.nn.dot_product_attention(
+        y = attention(
             split(self.query(x)),
             split(self.key(context)),
             split(self.value(context)),
-            mask=None if mask is None else mask[:, None, None, :],
-            is_causal=causal,
+            mask=mask,
+            causal=causal,
+            sliced=self.sliced,
         )
         return self.out(y.reshape(*x.shape))
 

@@ -61,6 +61,7 @@ class Block(nnx.Module):
         eps: float,
         dropout: float,
         layer_scale: float | None,
+        sliced: bool,
         init: Initialization,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -68,7 +69,7 @@ class Block(nnx.Module):
         self.norm, self.dropout = norm, dropout
         common = {"width": width, "bias": bias, "init": init, "dtype": dtype, "rngs": rngs}
         self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
-        self.attention = Attention(heads=heads, **common)
+        self.attention = Attention(heads=heads, sliced=sliced, **common)
         self.mlp_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
         self.mlp = FeedForward(hidden=mlp_width, activation=activation, **common)
         self.scaled = layer_scale is not None
@@ -120,7 +121,8 @@ class Transformer(nnx.Module):
       layer_scale: start value of a learned scale on each branch; None for no such scale.
       init: named initialisation, see `initializers`.
       scan: run by `jax.lax.scan`; False unrolls the same parameters.
-      remat: what to keep for the backward pass: `none` recomputes nothing.
+      remat: what to keep for the backward pass: `none` recomputes nothing, and all others run the
+        attention of large batches in slices (`mmjax.encoders.attention`).
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
 
@@ -169,6 +171,7 @@ class Transformer(nnx.Module):
                 eps=eps,
                 dropout=dropout,
                 layer_scale=layer_scale,
+                sliced=remat != "none",
                 init=initialization(init, width=width, depth=depth),
                 dtype=dtype,
                 rngs=nnx.Rngs(key),

@@ -107,13 +107,22 @@ def rows(x: jax.Array) -> jax.Array:
     Parameters that `fsdp` splits leave the compiler a choice, to collect the parameter or the
     activations; without this word it often takes the activations, which are larger.
     """
-    mesh = jax.sharding.get_abstract_mesh()
-    axes = tuple(axis for axis in BATCH_AXES if axis in mesh.auto_axes)
-    split = int(np.prod([mesh.shape[axis] for axis in axes]))
+    split = shards()
     if split == 1 or x.shape[0] % split:
         return x
     free = (PartitionSpec.UNCONSTRAINED,) * (x.ndim - 1)
-    return jax.lax.with_sharding_constraint(x, PartitionSpec(axes, *free))
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(_batch_axes(), *free))
+
+
+def shards() -> int:
+    """Into how many parts `rows` splits a batch: 1 without a mesh in context."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return int(np.prod([mesh.shape[axis] for axis in _batch_axes()]))
+
+
+def _batch_axes() -> tuple[str, ...]:
+    mesh = jax.sharding.get_abstract_mesh()
+    return tuple(axis for axis in BATCH_AXES if axis in mesh.auto_axes)
 
 
 def whole(x: jax.Array) -> jax.Array:

@@ -1,0 +1,96 @@
+"""Attention in slices of the batch: the same numbers, less memory, nothing that travels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mmjax.encoders import attention as module
+from mmjax.encoders.attention import attention
+from mmjax.parallel import hlo, hlo_cost
+from mmjax.parallel import mesh as mesh_lib
+
+BATCH, LENGTH, HEADS, SIZE = 24, 7, 2, 4
+SCORES = 4 * HEADS * LENGTH * LENGTH  # bytes of one example
+
+
+@pytest.fixture
+def operands(getkey):
+    shape = (BATCH, LENGTH, HEADS, SIZE)
+    return tuple(jax.random.normal(getkey(), shape) for _ in range(3))
+
+
+def gradients(operands, **options):
+    def loss(operands):
+        return jnp.sum(jnp.sin(attention(*operands, **options)))
+
+    return jax.jit(jax.value_and_grad(loss))(operands)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_slices_change_no_number(operands, causal, masked, monkeypatch):
+    mask = jnp.arange(LENGTH) < jnp.arange(1, BATCH + 1)[:, None] if masked else None
+    options = {"causal": causal, "mask": mask}
+    whole = gradients(operands, **options)
+    monkeypatch.setattr(module, "SCORES_BYTES", 5 * SCORES)
+    assert module._slices(*operands[:2]) == 6
+    text = jax.jit(lambda o: attention(*o, sliced=True, **options)).lower(operands).as_text()
+    assert "while" in text
+    for a, b in zip(
+        jax.tree.leaves(gradients(operands, sliced=True, **options)),
+        jax.tree.leaves(whole),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "fit", "count"),
+    [(24, 24, 1), (24, 23, 2), (24, 5, 6), (24, 0.5, 24), (23, 5, 23), (1, 0.5, 1), (0, 5, 1)],
+)
+def test_slices_are_equal_and_fit(batch, fit, count, monkeypatch):
+    monkeypatch.setattr(module, "SCORES_BYTES", int(fit * SCORES))
+    x = jax.ShapeDtypeStruct((batch, LENGTH, HEADS, SIZE), jnp.float32)
+    assert module._slices(x, x) == count
+
+
+def test_small_batches_are_not_sliced(operands):
+    text = jax.jit(lambda *o: attention(*o, sliced=True)).lower(*operands).as_text()
+    assert "while" not in text
+
+
+def test_on_a_mesh_nothing_travels(operands, monkeypatch):
+    monkeypatch.setattr(module, "SCORES_BYTES", SCORES)
+    mesh = mesh_lib.make_mesh(data=4, fsdp=2)
+    placed = jax.device_put(operands, mesh_lib.batch_sharding(mesh))
+
+    def both(operands):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            # Three rows on each of eight devices, one of each in a slice.
+            assert module._slices(*operands[:2]) == 3
+            value, pull = jax.vjp(lambda o: attention(*o, sliced=True), operands)
+            return value, pull(value)
+
+    compiled = jax.jit(both).lower(placed).compile()
+    assert hlo_cost.cost(hlo.parse(compiled.as_text())).collectives == ()
+    value, _ = compiled(placed)
+    assert value.sharding.is_equivalent_to(mesh_lib.batch_sharding(mesh), value.ndim)
+    np.testing.assert_allclose(value, attention(*operands), rtol=1e-6, atol=1e-6)
+
+
+def test_scores_are_never_all_there(monkeypatch):
+    batch, length = 32, 64
+    scores = 4 * HEADS * length * length
+    shape = jax.ShapeDtypeStruct((batch, length, HEADS, SIZE), jnp.float32)
+
+    def temporaries(sliced):
+        def loss(operands):
+            return jnp.sum(attention(*operands, sliced=sliced) ** 2)
+
+        compiled = jax.jit(jax.grad(loss)).lower((shape,) * 3).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    monkeypatch.setattr(module, "SCORES_BYTES", scores)
+    assert temporaries(False) > batch * scores
+    assert temporaries(True) < batch * scores / 2

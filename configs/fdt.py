@@ -116,7 +116,7 @@ def claim() -> dict:
         "evaluators": {"retrieval": {"test": {"source": base.held_out()}}},
         "log_every": 100,
         "claim": {
-            "statement": "finite discrete tokens retrieve sets of concepts 10 points or more better "
+            "statement": "finite discrete tokens retrieve sets of concepts 10 points better "
             "than pooled means, and not worse by more than a point than pooled maxima",
             "arms": {
                 "mean": arm(linear),

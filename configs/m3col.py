@@ -198,7 +198,7 @@ def claim() -> dict:
         **config,
         "claim": {
             "statement": "a contrastive term brings pictures with common concepts together "
-            "(Spearman 0.03 more than with classifiers alone), and M3Co retrieves as well as InfoNCE",
+            "(Spearman 0.03 more than with classifiers alone), and M3Co retrieves as InfoNCE does",
             "arms": arms,
             "checks": (
                 {"metric": relation, "arm": "m3col", "compare": ">=", "baseline": "none",

@@ -34,6 +34,7 @@ def same(one, other):
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
+@pytest.mark.smoke
 def test_workers_make_the_same_batches_whatever_signals_they_get():
     plain = TrainData(SOURCE, VIEW, batch_size=8, seed=5)
     data = TrainData(SOURCE, VIEW, batch_size=8, seed=5, workers=2)

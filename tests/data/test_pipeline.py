@@ -69,6 +69,7 @@ def test_global_batches_are_the_same_for_any_processes_and_from_any_step(
         same(joined, whole[start + k])
 
 
+@pytest.mark.smoke
 def test_shapes_are_what_batches_have_and_parameters_of_views_stay_in_range():
     data = TrainData(memory(), VIEWS, batch_size=8, seed=0)
     batch = data[0]

@@ -143,6 +143,7 @@ def test_another_format_says_how_to_prepare_it(folder, tmp_path):
         TfdsSource(name="tiny", data_dir=str(tmp_path / "copy"), columns=COLUMNS)
 
 
+@pytest.mark.smoke
 def test_threads_read_the_same_batches(folder):
     views = {"image": ImageView(size=4), "text": TextView(tokenizer=BytesTokenizer(), length=10)}
     source = TfdsSource(name="tiny", data_dir=folder, columns=COLUMNS)

@@ -166,6 +166,7 @@ def test_every_term_is_exact_with_dropout(every_term, term):
     assert_same(gradient, expected)
 
 
+@pytest.mark.smoke
 def test_transformers_with_remat_fsdp_and_the_ring():
     mesh = mesh_of(2, 2)
     batch = batch_of("image", "text")

@@ -65,6 +65,7 @@ def whole(tiny, saved, whole_folder):
     return saved(tiny(), whole_folder)
 
 
+@pytest.mark.smoke
 def test_ctrl_c_saves_and_the_rest_is_the_same(
     tiny, saved, identical, whole, tmp_path, monkeypatch
 ):
@@ -110,6 +111,7 @@ def test_after_a_crash_another_mesh_goes_on_within_1e_5(
         np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-5 * scale, err_msg=name)
 
 
+@pytest.mark.smoke
 def test_fsdp_splits_parameters_and_optimizer_state(tiny):
     config = tiny("mesh.data=2", "mesh.fsdp=4", "mesh.fsdp_min_size=64")
     mesh = mesh_lib.make_mesh(2, 4, 1)

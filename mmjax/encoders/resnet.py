@@ -8,6 +8,7 @@ convolution of a bottleneck ("v1.5"). Radford et al. 2021, section 2.4, for CLIP
     CLIP RN50         blocks=(3, 4, 6, 3), stem='clip', antialias=True, pool='attention', heads=32,
                       pool_width=1024
     32 to 64 pixels   stem='conv3', 'patch2' or 'patch4', two or three stages of `basic` blocks
+    centred icons     pool='flatten', which keeps what is where, and few or no strides
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from mmjax.encoders.residual import (
     StemKind,
 )
 
-Pool = Literal["mean", "max", "attention"]
+Pool = Literal["mean", "max", "attention", "flatten"]
 
 
 class ResNet(nnx.Module):
@@ -41,7 +42,7 @@ class ResNet(nnx.Module):
     stage after the first; `last` is the last of `widths`, times 4 with bottlenecks.
 
     Args:
-      image_size: (height, width) in pixels; only `pool='attention'` insists on it.
+      image_size: (height, width) in pixels; only pooling by `attention` or `flatten` insists on it.
       channels: of the image.
       block: `basic` or `bottleneck`, see `ResidualBlock`.
       blocks: number of blocks in each stage; the first stage keeps the resolution.
@@ -49,15 +50,20 @@ class ResNet(nnx.Module):
       stem: see `Stem`.
       antialias: average pools in place of strides (CLIP).
       norm: `batch`, `group` or `layer`, see `Norm`.
-      pool: `mean` or `max` of the last map, or `attention`, see `GridAttentionPooling`.
+      pool: `mean` or `max` of the last map; `attention`, see `GridAttentionPooling`; or `flatten`:
+        every position's features, squeezed by one linear layer and a ReLU, side by side, as in
+        the networks before global pooling (LeCun et al. 1998). It knows what is where: good for
+        centred pictures, wrong where things move.
       heads: of the attention pooling.
-      pool_width: output width of the attention pooling; `last` where None.
+      pool_width: output width of the attention pooling, `last` where None; with `flatten`, the
+        width of one position, 32 where None.
       drop_path: rate of stochastic depth at the last block, growing linearly from 0 at the first.
       dtype: of the computation; parameters, norms and statistics are float32.
       rngs: for the initial parameters.
 
     Attributes:
-      width: of `pooled`: `last`, or `pool_width` where it is given.
+      width: of `pooled`: `last`, or `pool_width` where it is given, times the number of positions
+        with `flatten`.
     """
 
     def __init__(
@@ -91,9 +97,9 @@ class ResNet(nnx.Module):
                 f"widths={tuple(widths)} and blocks={tuple(blocks)} are of different lengths: give "
                 "one number for each stage in both"
             )
-        if pool != "attention" and pool_width is not None:
+        if pool not in ("attention", "flatten") and pool_width is not None:
             raise EncoderError(
-                f"pool_width is the output of pool='attention'; pool={pool!r} has none"
+                f"pool_width is of pool='attention' or 'flatten'; pool={pool!r} has none"
             )
         self.image_size, self.channels, self.dtype = tuple(image_size), channels, dtype
         self.pool, self.drop_path = pool, drop_path
@@ -121,24 +127,37 @@ class ResNet(nnx.Module):
         self.stride = self.stem_stride * 2 ** (len(blocks) - 1)
         self.width = current if pool_width is None else pool_width
         self.attention_pool = (
-            self._attention_pool(current, heads, rngs) if pool == "attention" else None
+            GridAttentionPooling(
+                count=self._positions(),
+                channels=current,
+                heads=heads,
+                width=self.width,
+                dtype=dtype,
+                rngs=rngs,
+            )
+            if pool == "attention"
+            else None
         )
+        each = 32 if pool_width is None else pool_width
+        self.squeeze = (
+            nnx.Linear(
+                current, each, kernel_init=nnx.initializers.he_normal(), dtype=dtype, rngs=rngs
+            )
+            if pool == "flatten"
+            else None
+        )
+        if pool == "flatten":
+            self.width = self._positions() * each
 
-    def _attention_pool(self, channels: int, heads: int, rngs: nnx.Rngs) -> GridAttentionPooling:
+    def _positions(self) -> int:
+        """Number of positions of the last map."""
         height, side = self.image_size
         if height % self.stride or side % self.stride:
             raise EncoderError(
                 f"image_size={self.image_size} is not divisible by the stride {self.stride} of "
-                "this network, which pool='attention' needs"
+                f"this network, which pool={self.pool!r} needs"
             )
-        return GridAttentionPooling(
-            count=(height // self.stride) * (side // self.stride),
-            channels=channels,
-            heads=heads,
-            width=self.width,
-            dtype=self.dtype,
-            rngs=rngs,
-        )
+        return (height // self.stride) * (side // self.stride)
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
@@ -156,6 +175,8 @@ class ResNet(nnx.Module):
         tokens = y.reshape(y.shape[0], -1, y.shape[-1])
         if self.attention_pool is not None:
             return Encoding(self.attention_pool(tokens), tokens)
+        if self.squeeze is not None:
+            return Encoding(jax.nn.relu(self.squeeze(tokens)).reshape(x.shape[0], -1), tokens)
         if self.pool == "max":
             return Encoding(largest(tokens), tokens)
         return Encoding(tokens.mean(axis=1, dtype=jnp.float32).astype(self.dtype), tokens)
@@ -166,10 +187,10 @@ class ResNet(nnx.Module):
                 f"images of shape {x.shape} where [B, H, W, {self.channels}] is expected"
             )
         size = x.shape[1:3]
-        if self.attention_pool is not None and size != self.image_size:
+        if self.pool in ("attention", "flatten") and size != self.image_size:
             raise EncoderError(
-                f"images of {size} pixels for attention pooling over {self.image_size}: resize "
-                "them, or carry the positions over with mmjax.encoders.positions.interpolate"
+                f"images of {size} pixels for {self.pool} pooling over {self.image_size}: resize "
+                "them, or carry learned positions over with mmjax.encoders.positions.interpolate"
             )
         if size[0] % self.stem_stride or size[1] % self.stem_stride:
             raise EncoderError(

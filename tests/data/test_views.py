@@ -319,6 +319,31 @@ def test_captions_become_padded_ids_with_their_marks():
     assert {first(["x", "y"], rng(seed), True)[1] for seed in range(9)} == {124}
 
 
+def test_other_captions_join_the_first_in_training_only():
+    captions, rng = ["dog face", "pet", "animal"], np.random.default_rng(0)
+
+    class Texts(BytesTokenizer):
+        def encode(self, text):
+            seen.append(text)
+            return super().encode(text)
+
+    seen = []
+    view = TextView(tokenizer=Texts(), length=40, caption="first", join_prob=0.5)
+    for _ in range(200):
+        view(captions, rng, True)
+    expected = {"dog face", "dog face, pet", "dog face, animal", "dog face, pet, animal",
+                "dog face, animal, pet"}  # fmt: skip
+    assert set(seen) == expected
+    # Each of the two others joins half of the captions.
+    assert 160 < sum(text.count(",") for text in seen) < 240
+    seen.clear()
+    view(captions, rng, False)
+    view("a dog", rng, True)
+    assert seen == ["dog face", "a dog"]
+    with pytest.raises(ValueError, match="join_prob=2"):
+        TextView(tokenizer=BytesTokenizer(), length=9, join_prob=2)
+
+
 def test_templates_are_put_around_training_captions_only():
     view = TextView(
         tokenizer=BytesTokenizer(), length=20, templates=("a {}", "{} b"), template_prob=0.5

@@ -8,6 +8,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec as P
 
 from mmjax.encoders import ResNet
+from mmjax.encoders.base import EncoderError
 from mmjax.encoders.residual import average_pool
 from mmjax.parallel import mesh as mesh_lib
 
@@ -60,6 +61,27 @@ def test_poolings(make, run):
     mean, largest = (run(make(ResNet, norm="group", pool=p), x) for p in ("mean", "max"))
     np.testing.assert_allclose(mean.pooled, mean.tokens.mean(axis=1), atol=1e-6)
     np.testing.assert_array_equal(largest.pooled, largest.tokens.max(axis=1))
+
+
+def test_flatten_keeps_what_is_where(make, run):
+    x = images(2)
+    module = make(ResNet, norm="group", pool="flatten", image_size=(16, 24), pool_width=4)
+    out = run(module, x)
+    places = out.tokens.shape[1]
+    assert out.pooled.shape == (2, module.width) == (2, 4 * places)
+    # Each position's features have four places of their own.
+    kernel, bias = (np.asarray(v[...], np.float64) for v in (module.squeeze.kernel,
+                                                             module.squeeze.bias))  # fmt: skip
+    squeezed = np.maximum(np.asarray(out.tokens, np.float64) @ kernel + bias, 0)
+    np.testing.assert_allclose(out.pooled, squeezed.reshape(2, -1), atol=1e-5)
+
+
+def test_flatten_insists_on_its_size(make):
+    with pytest.raises(EncoderError, match="not divisible by the stride"):
+        make(ResNet, pool="flatten", image_size=(18, 24), abstract=True)
+    module = make(ResNet, pool="flatten", image_size=(16, 24), abstract=True)
+    with pytest.raises(EncoderError, match="flatten pooling over"):
+        jax.eval_shape(ResNet.__call__, module, jnp.zeros((2, 24, 24, 3)))
 
 
 def test_average_pool_leaves_out_what_fills_no_square():

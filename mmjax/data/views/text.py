@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,9 @@ class TextView:
       length: of the array.
       bos, eos: whether to put these marks.
       caption: which of several captions training takes; evaluation takes the first.
+      join_prob: probability, for each of the other captions, that training puts it behind the one
+        taken, in random order with commas between them: names with keywords become "dog face, pet,
+        animal".
       lowercase: whether to fold capitals.
       templates: prompts such as 'a photo of {}', one of which is put around a training caption ...
       template_prob: ... with this probability.
@@ -41,6 +45,7 @@ class TextView:
         bos: bool = True,
         eos: bool = True,
         caption: Literal["random", "first"] = "random",
+        join_prob: float = 0.0,
         lowercase: bool = False,
         templates: tuple[str, ...] = (),
         template_prob: float = 0.5,
@@ -52,18 +57,30 @@ class TextView:
         for template in templates:
             if template.count("{}") != 1:
                 raise ValueError(f"text view: the template {template!r} should hold {{}} once")
+        for name, probability in (("join_prob", join_prob), ("template_prob", template_prob)):
+            if not 0 <= probability <= 1:
+                raise ValueError(f"text view: {name}={probability} must be in [0, 1]")
         self.tokenizer, self.length, self.bos, self.eos = tokenizer, length, bos, eos
-        self.caption, self.lowercase = caption, lowercase
+        self.caption, self.join_prob, self.lowercase = caption, join_prob, lowercase
         self.templates, self.template_prob = tuple(templates), template_prob
         self.shape, self.dtype = (length,), np.dtype(np.int32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         text = pick(value, rng, train and self.caption == "random")
+        if train and self.join_prob and isinstance(value, list | tuple):
+            text = self._join(text, value, rng)
         if train and self.templates and rng.random() < self.template_prob:
             template = self.templates[rng.integers(len(self.templates))]
         else:
             template = "{}"
         return self.tokens(text, template)
+
+    def _join(self, text: Any, captions: Sequence, rng: np.random.Generator) -> Any:
+        """The caption taken with some of the others behind it."""
+        others = [other for other in captions if isinstance(other, str) and other != text]
+        chosen = rng.random(len(others)) < self.join_prob
+        order = rng.permutation(len(others))
+        return ", ".join([text, *(others[i] for i in order if chosen[i])])
 
     def tokens(self, text: Any, template: str = "{}") -> np.ndarray:
         """The ids of one caption in a template, i32[length]; raises BadExample if it is empty."""

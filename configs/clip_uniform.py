@@ -30,8 +30,14 @@ def objectives(pair: tuple[str, str] = ("image", "text")) -> dict:
 
 
 def small() -> dict:
-    """Emoji with their names, minutes on two CPU cores."""
-    return {"paper": PAPER, **base.emoji(objectives())}
+    """Emoji with their names, minutes on two CPU cores.
+
+    The paper's temperature is for fine-tuning; towers that start from nothing learn better at a
+    higher one (new-style R@1 .368 at .01, .451 at .07, one seed each).
+    """
+    config = {"paper": PAPER, **base.emoji(objectives())}
+    config["objectives"]["clip"]["temperature"] = 0.07
+    return config
 
 
 def paper() -> dict:

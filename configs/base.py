@@ -212,3 +212,24 @@ def coco_evaluators() -> dict:
         "retrieval": {"coco": {"source": val, "alternatives": "all"}},
         "geometry": {"coco": {"source": val}},
     }
+
+
+# --- generated data: claims, and recipes that are not about pictures and text -----------------
+
+
+def mlp(inputs: int, hidden: tuple[int, ...], width: int, **options: object) -> dict:
+    """A tower of an MLP alone; `head` may be among the options."""
+    head = {"head": options.pop("head")} if "head" in options else {}
+    return {
+        "encoder": {"type": "mlp", "inputs": inputs, "hidden": hidden, "width": width, **options},
+        **head,
+    }
+
+
+def held_out(split: str = "test", **changes: object) -> dict:
+    """Another split of the training source, of the same world."""
+    return {"like": "data.source", "split": split, **changes}
+
+
+# A claim on generated data draws another world for each of its seeds.
+WORLD_SEED = ("data.source.seed",)

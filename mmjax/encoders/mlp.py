@@ -31,6 +31,9 @@ class MLP(nnx.Module):
       activation: between the layers.
       final_activation: whether it also follows the last layer.
       init: `he` or `uniform`.
+      cone: length of the last layer's bias at the start, in a random direction. A large one puts
+        all embeddings into a narrow cone, as deep towers do by themselves (Liang et al. 2022, Mind
+        the Gap, arXiv 2203.02053), and two towers into two.
       dropout: rate after each activation.
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
@@ -45,6 +48,7 @@ class MLP(nnx.Module):
         activation: PlainActivation = "relu",
         final_activation: bool = False,
         init: Init = "he",
+        cone: float = 0.0,
         dropout: float = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -69,6 +73,10 @@ class MLP(nnx.Module):
             )
             for fan_in, fan_out in pairwise((inputs, *hidden, width))
         )
+
+        if cone:
+            direction = jax.random.normal(rngs.params(), (width,))
+            self.layers[-1].bias[...] = cone * direction / jnp.linalg.norm(direction)
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None

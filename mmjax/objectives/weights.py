@@ -18,14 +18,16 @@ class Weight:
 
     Before `begin` it is `start`, after `end_at` it is `end`; in between it goes from one to the
     other along a straight line ('linear') or along half a cosine ('cosine'). A 'step' jumps from
-    `start` to `end` at `begin`.
+    `start` to `end` at `begin`. A 'harmonic' weight approaches `end` as 1, 1/2, 1/3, ... of the
+    distance in `periods` equal parts of the training, such as its epochs.
     """
 
     start: float
     end: float
-    type: Literal["linear", "cosine", "step"] = "linear"
+    type: Literal["linear", "cosine", "step", "harmonic"] = "linear"
     begin: float = 0.0
     end_at: float = 1.0
+    periods: int = 1
 
     @classmethod
     def of(cls, spec: float | Mapping[str, Any], where: str) -> "Weight":
@@ -50,10 +52,12 @@ class Weight:
             if key not in spec:
                 raise TermError(f"{where!r} misses the key {key!r}.")
         weight = cls(**spec)
-        if weight.type not in ("linear", "cosine", "step"):
+        if weight.type not in ("linear", "cosine", "step", "harmonic"):
             raise TermError(
-                f"{where!r} has type {weight.type!r}: use 'linear', 'cosine' or 'step'."
+                f"{where!r} has type {weight.type!r}: use 'linear', 'cosine', 'step' or 'harmonic'."
             )
+        if "periods" in spec and (weight.type != "harmonic" or weight.periods < 1):
+            raise TermError(f"{where!r}: 'periods' is for type 'harmonic', and at least 1.")
         if weight.type == "step" and "end_at" in spec:
             raise TermError(f"{where!r} is a step, which happens at 'begin': leave out 'end_at'.")
         if not 0.0 <= weight.begin < weight.end_at <= 1.0:
@@ -70,7 +74,9 @@ class Weight:
     def __call__(self, progress: jax.Array | float) -> jax.Array:
         """The weight, an f32 scalar."""
         progress = jnp.asarray(progress, jnp.float32)
-        if self.type == "step":
+        if self.type == "harmonic":
+            share = 1 - 1 / (1 + jnp.floor(jnp.minimum(progress, 1.0) * self.periods))
+        elif self.type == "step":
             share = jnp.where(progress >= self.begin, 1.0, 0.0)
         else:
             share = jnp.clip((progress - self.begin) / (self.end_at - self.begin), 0.0, 1.0)

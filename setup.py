@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 setup(
     name="mmjax",
     version="0.1.0",
-    description="Contrastive pretraining of joint embeddings of many modalities in JAX and Flax NNX",
+    description="Contrastive pretraining of joint embeddings of many modalities, in JAX and Flax",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -27,6 +27,14 @@ settings.register_profile("mmjax", deadline=None, max_examples=20, derandomize=T
 settings.load_profile("mmjax")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The tests of a file stay in one worker, which makes the fixtures of the file once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture
 def getkey():
     """A function that returns a fresh jax key at every call, the same sequence in every test."""

@@ -1,6 +1,7 @@
 """Encoders, from values of one modality to vectors; `ENCODERS` maps a config's `type` to one."""
 
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
+from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.text import TextTransformer
@@ -14,11 +15,13 @@ ENCODERS = {
     "mlp": MLP,
     "identity": Identity,
     "token_mlp": TokenMLP,
+    "efficientnet_lite": EfficientNetLite,
 }
 
 __all__ = [
     "ENCODERS",
     "MLP",
+    "EfficientNetLite",
     "EncoderError",
     "Encoding",
     "Identity",

@@ -12,7 +12,16 @@ import numpy as np
 from flax import nnx
 
 from mmjax import config as config_lib
-from mmjax.checkpoints.weights import bert, clip, dinov2, keymap, open_clip, siglip, vit
+from mmjax.checkpoints.weights import (
+    bert,
+    clip,
+    dinov2,
+    efficientnet,
+    keymap,
+    open_clip,
+    siglip,
+    vit,
+)
 from mmjax.checkpoints.weights.files import Folder, Tensors, WeightsError
 from mmjax.checkpoints.weights.keymap import Foreign, Part
 from mmjax.encoders import positions
@@ -33,6 +42,7 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
     "bert": bert.describe,
     "roberta": bert.describe,
     "xlm-roberta": bert.describe,
+    "efficientnet_lite": efficientnet.describe,
 }
 # What a recipe may choose for itself although the folder's config says otherwise: how it trains,
 # sizes that positions are carried over to, and how tokens are read. (Another pooling with other

@@ -47,9 +47,12 @@ setup(
             "hypothesis>=6.100",
             "ruff>=0.9",
             "tokenizers>=0.20",
+            "flatbuffers>=24.3",
         ],
         # Tokenizers in Hugging Face's format, such as CLIP's BPE.
         "tokenizers": ["tokenizers>=0.20"],
+        # Programs that serve without this package: jax.export writes them with flatbuffers.
+        "stablehlo": ["flatbuffers>=24.3"],
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda13]"],
         # For compiling ahead of time for a TPU topology on a machine without a TPU; the release

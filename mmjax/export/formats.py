@@ -107,7 +107,7 @@ def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
         (rows,) = jax_export.symbolic_shape("batch")
         like = jax.ShapeDtypeStruct((rows, *values.shape[1:]), values.dtype)
         exported = jax_export.export(jax.jit(embed), platforms=("cpu", "cuda", "tpu"))(like)
-        (folder / f"{modality}.stablehlo").write_bytes(exported.serialize())
+        (folder / f"{modality}.stablehlo").write_bytes(_serialized(exported))
         towers[modality] = {
             "input": ["batch", *values.shape[1:]],
             "dtype": str(values.dtype),
@@ -133,6 +133,16 @@ def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
         parity.ours(model, inputs), theirs, log_scale=bundle.log_scale, bias=bundle.bias,
         compared_with=f"the serialised programs, jax {jax.__version__}",
     )  # fmt: skip
+
+
+def _serialized(exported: Any) -> bytes:
+    try:
+        return bytes(exported.serialize())
+    except ImportError as error:
+        raise ConfigError(
+            "--format=stablehlo needs the extra `stablehlo` (flatbuffers): "
+            "pip install 'mmjax[stablehlo]'"
+        ) from error
 
 
 FORMATS: dict[str, Callable[[Any, Path, list[str]], dict[str, Any]]] = {
@@ -212,7 +222,9 @@ def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if prepare is not None:
         prepared = prepare(folder, model.bundle.views["image"], texts, pictures)
-        more["texts_with_other_tokens"] = _other_tokens(model, prepared["text"], inputs["text"])
+        same = prepared["same_text"]
+        more["texts_cleaned_there_first"] = int((~same).sum())
+        more["texts_with_other_tokens"] = _other_tokens(prepared["text"], inputs["text"], same)
         pixels = np.abs(prepared["image"] - inputs["image"])
         embedded = model.encode(image=prepared["image"].astype(np.float32), progress=False)
         cosine = (embedded * own["image"]).sum(axis=1)
@@ -222,11 +234,11 @@ def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:
                    must_be_zero=("texts_with_other_tokens",))  # fmt: skip
 
 
-def _other_tokens(model: Any, theirs: np.ndarray, ids: np.ndarray) -> int:
-    """How many texts another tokenizer gives other ids."""
+def _other_tokens(theirs: np.ndarray, ids: np.ndarray, same: np.ndarray) -> int:
+    """How many of the same texts another tokenizer gives other ids."""
     if theirs.shape != ids.shape:
         return len(ids)
-    return int((theirs != ids).any(axis=1).sum())
+    return int((theirs != ids)[same].any(axis=1).sum())
 
 
 def _json(file: Path, value: Mapping[str, Any]) -> None:

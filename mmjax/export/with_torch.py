@@ -70,7 +70,10 @@ def transformers(
 def transformers_inputs(
     folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
 ) -> dict[str, np.ndarray]:
-    """Inputs as the folder's own tokenizer and image processor make them."""
+    """Inputs as the folder's own tokenizer and image processor make them.
+
+    `same_text` says which texts the library tokenises as they are: all.
+    """
     import transformers as library
 
     with offline():
@@ -81,7 +84,11 @@ def transformers_inputs(
         processor = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         images = [preprocessing.opened(view, picture) for picture in pictures]
         pixels = processor(images=images, return_tensors="np").pixel_values
-    return {"text": np.asarray(ids, np.int32), "image": np.asarray(pixels).transpose(0, 2, 3, 1)}
+    return {
+        "text": np.asarray(ids, np.int32),
+        "image": np.asarray(pixels).transpose(0, 2, 3, 1),
+        "same_text": np.ones(len(texts), bool),
+    }
 
 
 def open_clip(
@@ -105,11 +112,20 @@ def open_clip(
 def open_clip_inputs(
     folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
 ) -> dict[str, np.ndarray]:
-    """Inputs as open_clip's tokenizer and transform of the folder make them."""
+    """Inputs as open_clip's tokenizer and transform of the folder make them.
+
+    `same_text` says which texts it tokenises as they are: others it cleans first, whatever the
+    tokenizer (typographic quotes become plain ones).
+    """
     import open_clip as library
 
     with offline():
         _, _, transform = library.create_model_and_transforms(f"local-dir:{folder}")
-        ids = library.get_tokenizer(f"local-dir:{folder}")(list(texts))
+        tokenizer = library.get_tokenizer(f"local-dir:{folder}")
+        ids = tokenizer(list(texts))
         pixels = [transform(preprocessing.opened(view, picture)).numpy() for picture in pictures]
-    return {"text": np.asarray(ids, np.int32), "image": np.stack(pixels).transpose(0, 2, 3, 1)}
+    return {
+        "text": np.asarray(ids, np.int32),
+        "image": np.stack(pixels).transpose(0, 2, 3, 1),
+        "same_text": np.array([tokenizer.clean_fn(t) == " ".join(t.split()) for t in texts]),
+    }

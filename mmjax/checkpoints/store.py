@@ -44,6 +44,8 @@ class Store:
     ):
         self.directory = Path(directory).absolute()
         self._metric, self._mode = metric, mode
+        self._last: int | None = None  # step of the last save that was begun
+        logging.getLogger("absl").addFilter(_raised_anyway)
         policies: list[keep.PreservationPolicy] = [keep.LatestN(keep_last)]
         # A checkpoint between two evaluations has no metric and is nobody's best.
         worst = float("-inf" if mode == "max" else "inf")
@@ -97,16 +99,17 @@ class Store:
         Raises:
           CheckpointError: also for an earlier background save that failed.
         """
+        self.wait()  # one save at a time, and an earlier one's error under its own step
         if step in self._manager.all_steps():
             return
         chosen = None
         if metrics and self._metric in metrics:
             chosen = {self._metric: float(metrics[self._metric])}
+        self._last = step
         self._guard(
-            step,
             lambda: self._manager.save(
                 step, args=ocp.args.StandardSave(state), metrics=chosen, force=True
-            ),
+            )
         )
 
     def wait(self) -> None:
@@ -115,7 +118,7 @@ class Store:
         Raises:
           CheckpointError: when a background save failed.
         """
-        self._guard(None, self._manager.wait_until_finished)
+        self._guard(self._manager.wait_until_finished)
 
     def restore(self, abstract: Any, step: int | None = None) -> Any:
         """Reads a checkpoint into the layout of `abstract`, whatever mesh it was saved on.
@@ -165,15 +168,26 @@ class Store:
             # Another error ends the run already; that one is the news.
             logger.warning(error)
 
-    def _guard(self, step: int | None, action: Any) -> None:
+    def _guard(self, action: Any) -> None:
         try:
             action()
         except Exception as error:
-            what = "a checkpoint" if step is None else f"the checkpoint of step {step}"
+            what = "a checkpoint" if self._last is None else f"the checkpoint of step {self._last}"
+            last = self.latest()
+            kept = (
+                "there is no other yet"
+                if last is None
+                else f"the last complete one is of step {last}"
+            )
             raise CheckpointError(
-                f"{what} could not be written to {self.directory} ({_first_line(error)}); the last "
-                f"complete one is of step {self.latest()}: make room, then run the same command"
+                f"{what} could not be written to {self.directory} ({_first_line(error)}); {kept}: "
+                "mend that, then run the same command"
             ) from error
+
+
+def _raised_anyway(record: logging.LogRecord) -> bool:
+    """Keeps Orbax's threads from printing the traces of errors that come out of `Store` as well."""
+    return "orbax" not in record.pathname or record.exc_info is None
 
 
 def _first_line(error: BaseException) -> str:

@@ -169,7 +169,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
                                                        check=False).returncode:  # fmt: skip
         pytest.skip("mounting a small disk needs root")
     try:
-        with pytest.raises(CheckpointError, match=r"No space left on device.*is of step \d+"):
+        with pytest.raises(CheckpointError, match=r"No space left on device.*is of step \d+: mend"):
             trainer.train(tiny("checkpoints.keep_last=9"), disk / "run", quiet=True)
         step = int(saved(tiny(), disk / "run")[".step"])
         assert step >= 15

@@ -6,6 +6,7 @@ import pytest
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.data import BadExample, TrainData
+from mmjax.data.sources import ManifestSource
 from mmjax.data.views import LabelView, VectorView
 
 
@@ -35,6 +36,36 @@ def test_a_label_is_in_the_batch_beside_what_is_embedded():
 def test_what_is_no_integer_is_no_label(value):
     with pytest.raises(BadExample):
         LabelView()(value, None, False)
+
+
+def test_labels_of_tables_are_texts_and_classes_have_names():
+    assert LabelView()("17", None, False) == 17
+    view = LabelView(classes=("cat", "dog"))
+    assert view("dog", None, False) == 1
+    for value in ("bird", 1):
+        with pytest.raises(BadExample, match="none of the 2 classes"):
+            view(value, None, False)
+    with pytest.raises(ValueError, match="twice"):
+        LabelView(classes=("cat", "cat"))
+
+
+def test_a_table_brings_vectors_as_files_and_labels_along(tmp_path):
+    for i in range(6):
+        np.save(tmp_path / f"{i}.npy", np.full(3, i, np.float32))
+    np.save(tmp_path / "5.npy", np.array([{}], object), allow_pickle=True)
+    rows = "\n".join(f"{i}.npy,{i % 2}" for i in range(6))
+    (tmp_path / "table.csv").write_text(f"file,kind\n{rows}\n")
+    source = ManifestSource(
+        path=str(tmp_path / "table.csv"), columns={"a": "file"}, labels={"label": "kind"}
+    )
+    assert source.label_fields == ("label",)
+    views = {"a": VectorView(dim=3), "label": LabelView()}
+    data = TrainData(source, views, batch_size=6, seed=0)
+    batch = data[0]
+    order = np.argsort(batch["id"])
+    np.testing.assert_array_equal(batch["label"][order], [0, 1, 0, 1, 0, 1])
+    np.testing.assert_array_equal(batch["a"][order][:5, 0], range(5))
+    assert not batch["a_present"][order][5]  # pickled objects are not loaded
 
 
 def test_only_labels_need_no_tower(tmp_path):

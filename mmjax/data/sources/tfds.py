@@ -41,6 +41,7 @@ class TfdsSource:
     ):
         self.name, self.split, self.data_dir = name, split, data_dir
         self.columns, self.labels = dict(columns), dict(labels or {})
+        self.label_fields = tuple(self.labels)
         self.modalities = tuple(self.columns)
         self._open()
         self.id_limit = len(self._data)

@@ -50,6 +50,7 @@ class FileSource:
     Attributes:
       modalities: the fields that records have.
       may_lack: those of them that a record may lack.
+      label_fields: labels that the records carry along.
       id_limit: every id is below it, whatever the split.
       bad: the rows that were left out, one error each.
       notes: what a person should know about what was found.
@@ -58,6 +59,7 @@ class FileSource:
     def __init__(self, found: Found, *, split: Split, val_fraction: float, on_error: OnError):
         self.name, self.modalities, self.may_lack = found.name, found.modalities, found.may_lack
         self.id_limit, self.notes = found.id_limit, found.notes
+        self.label_fields = tuple(sorted({name for e in found.entries for name in e.labels}))
         self.bad = settle(found.name, len(found.entries), found.bad, on_error)
         # By the name of the picture, so that all its captions fall on one side.
         self.entries = choose(found.name, found.entries, lambda e: e.name, split, val_fraction)

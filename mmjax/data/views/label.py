@@ -10,7 +10,11 @@ from mmjax.data.views.base import unusable
 
 
 class LabelView:
-    """An integer label as i32, such as the number of a class.
+    """A label as the i32 number of its class.
+
+    Args:
+      classes: names of the classes, in the order of their numbers. Without them a label is an
+        integer already, or the text of one, as tables have it.
 
     Attributes:
       shape: ().
@@ -20,10 +24,22 @@ class LabelView:
 
     embedded = False
 
-    def __init__(self):
+    def __init__(self, *, classes: tuple[str, ...] = ()):
+        if len(set(classes)) != len(classes):
+            raise ValueError("label view: a name stands twice among the classes")
+        self.numbers = {name: number for number, name in enumerate(classes)}
         self.shape, self.dtype = (), np.dtype(np.int32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        if self.numbers:
+            if value not in self.numbers:
+                raise unusable(f"{value!r} is none of the {len(self.numbers)} classes")
+            return np.int32(self.numbers[value])
+        if isinstance(value, str):
+            try:
+                value = int(value)
+            except ValueError as error:
+                raise unusable(f"{value!r} is no integer; name the classes in the view") from error
         array = np.asarray(value)
         if array.shape != () or not np.issubdtype(array.dtype, np.integer):
             raise unusable(f"it is not an integer but {value!r}")

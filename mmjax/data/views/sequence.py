@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.vector import numbers
 
 
 class SequenceView:
     """A sequence of vectors as f32[length, dim]; rows of zeros follow a shorter one.
+
+    The value is an array [T, dim], or the bytes of a `.npy` file.
 
     Args:
       length: the most vectors; a longer sequence is cut.
@@ -27,10 +30,7 @@ class SequenceView:
         self.shape, self.dtype = (length, dim), np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
-        try:
-            x = np.asarray(pick(value, rng, train), np.float32)
-        except (TypeError, ValueError) as error:
-            raise unusable(f"it is not a sequence of vectors: {error}") from error
+        x = numbers(pick(value, rng, train))
         if x.ndim != 2 or x.shape[1] != self.shape[1] or not len(x):
             raise unusable(
                 f"its shape is {list(x.shape)}, but the view takes [1 or more, {self.shape[1]}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,24 @@ import numpy as np
 from mmjax.data.views.base import pick, unusable
 
 
+def numbers(value: Any) -> np.ndarray:
+    """A value as an array of f32: numbers, or the bytes of a `.npy` file.
+
+    Raises:
+      BadExample: of a view, if it is neither.
+    """
+    try:
+        if isinstance(value, bytes):
+            value = np.load(io.BytesIO(value), allow_pickle=False)
+        return np.asarray(value, np.float32)
+    except (TypeError, ValueError, EOFError) as error:
+        raise unusable(f"it is no array of numbers, nor a .npy file of one: {error}") from error
+
+
 class VectorView:
     """A vector as f32[dim], in training with fresh Gaussian noise.
+
+    The value is numbers or the bytes of a `.npy` file, which is how a table's files are read.
 
     Args:
       dim: length of the vector.
@@ -31,10 +48,7 @@ class VectorView:
         self.shape, self.dtype = (dim,), np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
-        try:
-            x = np.asarray(pick(value, rng, train), np.float32)
-        except (TypeError, ValueError) as error:
-            raise unusable(f"it is not a vector of numbers: {error}") from error
+        x = numbers(pick(value, rng, train))
         if x.shape != self.shape:
             raise unusable(f"its shape is {list(x.shape)}, but the view takes {list(self.shape)}")
         if not np.isfinite(x).all():

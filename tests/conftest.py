@@ -1,6 +1,9 @@
 """Every test sees eight CPU devices and no network; compiled programs are kept between runs."""
 
+import fcntl
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,14 +28,6 @@ from hypothesis import settings
 # Compilation makes first examples slow; a deadline would only measure the machine.
 settings.register_profile("mmjax", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("mmjax")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """The tests of a file stay in one worker, which makes the fixtures of the file once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture
@@ -77,18 +72,26 @@ TINY_EMOJI = (
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory):
-    """A run of the default recipe as a person starts it, in a folder of its own.
+def finished_run(tmp_path_factory, worker_id):
+    """A run of the default recipe as a person starts it, made once for all workers.
 
     Returns:
-      (the recipe's file, the overrides, the folder of the run, what was printed). Tests that use
-      it are in the xdist group `finished_run`, so that there is one.
+      (the recipe's file, the overrides, the folder of the run, what was printed).
     """
-    import subprocess
-    import sys
-
     recipe = Path(__file__).parents[1] / "configs" / "clip_uniform.py"
-    home = tmp_path_factory.mktemp("home")
+    shared = tmp_path_factory.getbasetemp()
+    shared = (shared if worker_id == "master" else shared.parent) / "finished_run"
+    shared.mkdir(exist_ok=True)
+    said = shared / "said.txt"
+    with open(shared / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            said.write_text(_train(recipe, shared))
+    (folder,) = (shared / "runs").iterdir()
+    return str(recipe), TINY_EMOJI, folder, said.read_text()
+
+
+def _train(recipe, home):
     program = (
         "import runpy, sys\n"
         "sys.argv[0] = 'mmjax'\n"
@@ -101,5 +104,4 @@ def finished_run(tmp_path_factory):
     words += [f"--config.{override}" for override in TINY_EMOJI]
     done = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (folder,) = (home / "runs").iterdir()
-    return str(recipe), TINY_EMOJI, folder, done.stdout
+    return done.stdout

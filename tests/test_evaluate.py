@@ -9,8 +9,6 @@ from mmjax import evaluate
 from mmjax.checkpoints.store import CheckpointError
 from mmjax.config import ConfigError
 
-pytestmark = pytest.mark.xdist_group("finished_run")
-
 
 @pytest.fixture(scope="module")
 def folder(finished_run, tmp_path_factory):

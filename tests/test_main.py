@@ -14,8 +14,6 @@ from mmjax import config as config_lib
 from mmjax import main
 from mmjax.config import ConfigError
 
-pytestmark = pytest.mark.xdist_group("finished_run")
-
 
 @pytest.mark.smoke
 def test_a_run_says_what_it_is_and_ends_with_a_table(finished_run):

@@ -15,7 +15,7 @@ import functools
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,15 +67,14 @@ class Model:
     Attributes:
       bundle: parameters, structure and views.
       modalities: what `encode` takes.
-      embedder: embeds ready inputs, batch by batch; what evaluators take as a model.
       log_scale, bias: logits are exp(log_scale) cosine + bias; None where the model has none.
     """
 
     def __init__(self, bundle: bundle_lib.Bundle):
         self.bundle = bundle
         self.log_scale, self.bias = bundle.log_scale, bundle.bias
-        self.embedder = Embedder(bundle.definition, bundle.arrays, bundle.mesh)
-        self.modalities = self.embedder.modalities
+        self._embedder = Embedder(bundle.definition, bundle.arrays, bundle.mesh)
+        self.modalities = self._embedder.modalities
 
     def __repr__(self) -> str:
         about = self.bundle.about.get("source", "model")
@@ -123,6 +122,21 @@ class Model:
         if not rows:
             return np.zeros((0, self.dim(modality)), np.float32)
         return np.concatenate(rows)
+
+    def embed(
+        self, modality: str, values: np.ndarray, layer: Literal["unit", "encoder"] = "unit"
+    ) -> np.ndarray:
+        """Embeds one batch of ready inputs, of any size; what evaluators ask of a model.
+
+        Args:
+          modality: name of a tower.
+          values: [B, ...] as the modality's view makes them.
+          layer: `unit`, the embedding; or `encoder`, what the encoder gives to the head.
+
+        Returns:
+          f32[B, D], rows of length 1; or f32[B, W] of the encoder.
+        """
+        return self._embedder.embed(modality, self._trimmed(modality, values), layer)
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
@@ -196,13 +210,12 @@ class Model:
         return np.stack(rows)
 
     def _embed(self, modality: str, batch: np.ndarray, batch_size: int) -> np.ndarray:
-        batch = self._trimmed(modality, batch)
         shards = mesh_lib.batch_shards(self.bundle.mesh)
         rows = len(batch)
         size = min(1 << (rows - 1).bit_length(), batch_size)
         size += -size % shards
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - rows, axis=0)])
-        return self.embedder.embed(modality, padded)[:rows]
+        return self.embed(modality, padded)[:rows]
 
     def _trimmed(self, modality: str, ids: np.ndarray) -> np.ndarray:
         """Texts without the padding that all of a batch have, where it changes nothing."""

@@ -5,15 +5,16 @@
 `--model` is whatever `mmjax.load` takes. `--data` is a table (.csv, .tsv, .jsonl), tar shards
 (`shards/*.tar`), a folder of pictures, or `emoji:SPLIT`, the data in the package. `--out` ends in
 .parquet or .npz. A row is one item of one modality: `modality`, `key` and `id` of its record,
-`alternative` (its place among several captions), the record's labels, and `embedding`, f32[D] of
-length 1.
+`alternative` (its place among several captions), the record's labels, `text` (the text itself,
+where texts are embedded), and `embedding`, f32[D] of length 1. A recipe trains on such .npz files
+with a source of type `features`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from absl import flags
@@ -26,6 +27,12 @@ CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best
 DATA = flags.DEFINE_string("data", None, "A table, shards, a folder of pictures, or emoji:SPLIT.")
 OUT = flags.DEFINE_string("out", None, "The file to write, .parquet or .npz.")
 BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
+LAYER = flags.DEFINE_enum(
+    "layer",
+    "unit",
+    ["unit", "encoder"],
+    "unit: the embeddings; encoder: what the encoder gives to its head, not scaled to length 1.",
+)
 SUFFIXES = (".parquet", ".npz")
 
 
@@ -46,16 +53,20 @@ def source_of(data: str) -> Any:
     return config_lib.build(SOURCES, config_lib.check(SOURCES, spec, "data", "--data"))
 
 
-def table(model: Any, source: Any, batch_size: int = 256) -> dict[str, list | np.ndarray]:
+def table(
+    model: Any, source: Any, batch_size: int = 256, layer: Literal["unit", "encoder"] = "unit"
+) -> dict[str, list]:
     """Embeds every item of a source: column -> values, one for each item.
 
     Args:
       model: a `mmjax.api.Model`.
       source: of records.
       batch_size: of the calls of the model.
+      layer: `unit`, the embeddings; or `encoder`, what the encoders give to their heads.
 
     Returns:
-      The columns; `embedding` is a list of f32[D].
+      The columns, where `embedding` holds f32[D] or f32[W]; and `unreadable`, a sentence for each
+      item left out.
 
     Raises:
       ConfigError: when model and data have no modality in common, or no item can be read.
@@ -70,17 +81,20 @@ def table(model: Any, source: Any, batch_size: int = 256) -> dict[str, list | np
             f"{', '.join(model.bundle.views) or 'nothing'}: there is nothing to embed"
         )
     try:
-        found = embed(model.embedder, data, names, "all")
+        found = embed(model, data, names, "all", layer)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     labels = sorted({k for e in found.values() for f in e.fields for k in f} - {"id", "key"})
     columns: dict[str, list] = {
         name: [] for name in ("modality", "key", "id", "alternative", *labels, "embedding")
     }
+    if "text" in found:
+        columns["text"] = []
     for modality, items in found.items():
         for i, record in enumerate(items.fields):
             own = {"modality": modality, "key": str(record["key"]), "id": int(record["id"]),
                    "alternative": int(items.alternatives[i]), "embedding": items.unit[i],
+                   "text": items.raw(i) if modality == "text" else "",
                    **{name: _text(record.get(name)) for name in labels}}  # fmt: skip
             for name, column in columns.items():
                 column.append(own[name])
@@ -138,7 +152,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
     model = api.load(MODEL.value, checkpoint=CHECKPOINT.value)
-    columns = table(model, source_of(DATA.value), BATCH.value)
+    columns = table(model, source_of(DATA.value), BATCH.value, LAYER.value)
     unreadable = columns["unreadable"]
     write(columns, out)
     print(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")

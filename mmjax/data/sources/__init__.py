@@ -2,6 +2,7 @@
 
 from mmjax.data.sources.base import BadExample, Record, Source
 from mmjax.data.sources.emoji import EmojiSource
+from mmjax.data.sources.features import FeaturesSource
 from mmjax.data.sources.folder import FolderSource
 from mmjax.data.sources.manifest import ManifestSource
 from mmjax.data.sources.memory import MemorySource
@@ -22,6 +23,7 @@ from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 # The names that `type=` of a source may have in a recipe.
 SOURCES = {
     "emoji": EmojiSource,
+    "features": FeaturesSource,
     "folder": FolderSource,
     "gaussian_latent": GaussianLatentSource,
     "manifest": ManifestSource,
@@ -46,6 +48,7 @@ __all__ = [
     "SOURCES",
     "BadExample",
     "EmojiSource",
+    "FeaturesSource",
     "FolderSource",
     "GaussianLatentSource",
     "ManifestSource",

@@ -1,0 +1,110 @@
+"""Features computed once by frozen models: what `python -m mmjax.embed --out=....npz` wrote."""
+
+from __future__ import annotations
+
+import zipfile
+from importlib import resources
+
+import numpy as np
+
+from mmjax.data.sources.base import Record
+from mmjax.data.sources.user_files import SourceError, existing
+
+# Name -> folder in mmjax/data/assets, of files <modality>-<split>.npz.
+EMBEDDED = {"emoji_pretrained": "emoji_pretrained"}
+
+
+class FeaturesSource:
+    """Vectors of records by modality, from one file a modality.
+
+    Records are those that the first modality has; a record without vectors of another one lacks
+    that modality. Several vectors of a record are alternatives.
+
+    Args:
+      files: {modality: file.npz}, with the arrays `embedding`, `id`, `key` and further ones,
+        labels; or {modality: 'emoji_pretrained:SPLIT'}, of those in the package.
+      raw: modalities for which the file's array `text` is taken in place of the vectors, to train
+        a text tower beside a frozen one.
+
+    Raises:
+      SourceError: for files that are missing, damaged, of no such arrays, or without a record in
+        common.
+    """
+
+    def __init__(self, *, files: dict, raw: tuple[str, ...] = ()):
+        if not files:
+            raise SourceError("features: 'files' names no file: {modality: file.npz}")
+        tables = {m: _read(m, str(path)) for m, path in files.items()}
+        self.modalities = tuple(tables)
+        first = tables[self.modalities[0]]
+        for modality in raw:
+            if "text" not in tables.get(modality, ()):
+                raise SourceError(f"features: raw={modality!r} has no file with an array 'text'")
+        self._values = {
+            m: _by_id(t, "text" if m in raw else "embedding") for m, t in tables.items()
+        }
+        ids, where = np.unique(first["id"], return_index=True)
+        self._ids = ids[np.argsort(where)]  # in the order of the file
+        self.may_lack = tuple(
+            m for m, rows in self._values.items() if any(int(i) not in rows for i in self._ids)
+        )
+        for modality, rows in self._values.items():
+            if not any(int(i) in rows for i in self._ids):
+                raise SourceError(
+                    f"features: {files[modality]} and {files[self.modalities[0]]} have no record "
+                    "in common: were they made of the same --data?"
+                )
+        labels = {"modality", "alternative", "embedding", "id", "text"}
+        self._columns = {n: a[np.sort(where)] for n, a in first.items() if n not in labels}
+        self.id_limit = int(max(t["id"].max() for t in tables.values())) + 1
+        self._files = dict(files)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> Record:
+        number = int(self._ids[index])
+        record: Record = {"id": number, **{n: str(a[index]) for n, a in self._columns.items()}}
+        for modality, rows in self._values.items():
+            if number in rows:
+                record[modality] = list(rows[number])
+        return record
+
+    def describe(self) -> str:
+        return f"features: {len(self):,} records of {', '.join(map(str, self._files.values()))}"
+
+
+def _read(modality: str, path: str) -> dict[str, np.ndarray]:
+    name, _, split = path.partition(":")
+    if name in EMBEDDED and split:
+        file = resources.files("mmjax.data") / "assets" / EMBEDDED[name] / f"{modality}-{split}.npz"
+        if not file.is_file():
+            raise SourceError(f"features: {name} has no {modality}-{split}")
+    else:
+        file = existing(path, "file of features")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            found = {n: arrays[n] for n in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise SourceError(f"features: {path} is no .npz file that can be read ({error})") from error
+    lacking = [n for n in ("embedding", "id", "key") if n not in found]
+    if lacking:
+        raise SourceError(f"features: {path} has no array {' and no '.join(lacking)}")
+    if "modality" in found:  # a file of several modalities
+        kept = found["modality"] == modality
+        if not kept.any():
+            raise SourceError(f"features: {path} has no {modality!r}")
+        found = {n: a[kept] for n, a in found.items()}
+    sizes = {n: len(a) for n, a in found.items()}
+    if len(set(sizes.values())) != 1 or found["embedding"].ndim != 2 or not sizes["id"]:
+        raise SourceError(f"features: the arrays of {path} do not fit each other: {sizes}")
+    if found["id"].dtype.kind not in "iu" or found["embedding"].dtype.kind != "f":
+        raise SourceError(f"features: {path}: 'id' should be whole numbers, 'embedding' floats")
+    return found
+
+
+def _by_id(table: dict[str, np.ndarray], column: str) -> dict[int, list]:
+    rows: dict[int, list] = {}
+    for number, value in zip(table["id"], table[column], strict=True):
+        rows.setdefault(int(number), []).append(str(value) if column == "text" else value)
+    return rows

@@ -1,0 +1,87 @@
+"""Features of frozen models as a source: records, alternatives, raw texts, damaged files."""
+
+import numpy as np
+import pytest
+
+from mmjax.data.sources.features import FeaturesSource
+from mmjax.data.sources.user_files import SourceError
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    image = {"id": [7, 3, 7], "key": ["g", "c", "g"], "group": ["x", "y", "x"],
+             "embedding": rng.normal(size=(3, 4)).astype(np.float32)}  # fmt: skip
+    text = {"id": [3, 7, 9], "key": ["c", "g", "i"], "text": ["a cat", "a dog", "none"],
+            "embedding": rng.normal(size=(3, 5)).astype(np.float16)}  # fmt: skip
+    np.savez(tmp_path / "image.npz", **image)
+    np.savez(tmp_path / "text.npz", **text)
+    return {m: str(tmp_path / f"{m}.npz") for m in ("image", "text")}
+
+
+def test_records(files):
+    source = FeaturesSource(files=files)
+    assert len(source) == 2
+    assert [source[i]["id"] for i in range(2)] == [7, 3]
+    first = source[0]
+    assert (first["key"], first["group"]) == ("g", "x")
+    with np.load(files["image"]) as image, np.load(files["text"]) as text:
+        np.testing.assert_array_equal(first["image"], image["embedding"][[0, 2]])
+        np.testing.assert_array_equal(source[1]["text"], text["embedding"][:1])
+    assert source.may_lack == ()
+    assert source.id_limit == 10
+
+
+def test_texts_in_place_of_vectors(files):
+    source = FeaturesSource(files=files, raw=("text",))
+    assert [source[i]["text"] for i in range(2)] == [["a dog"], ["a cat"]]
+    with pytest.raises(SourceError, match="has no file with an array 'text'"):
+        FeaturesSource(files={"image": files["image"]}, raw=("image",))
+
+
+def test_a_record_may_lack_a_modality(files):
+    source = FeaturesSource(files={"text": files["text"], "image": files["image"]})
+    assert source.may_lack == ("image",)
+    assert "image" not in source[2]
+
+
+def change(path, kind):
+    with np.load(path) as file:
+        arrays = {n: file[n] for n in file.files}
+    if kind == "lacking":
+        del arrays["key"]
+    elif kind == "length":
+        arrays["id"] = arrays["id"][:2]
+    elif kind == "type":
+        arrays["id"] = arrays["id"].astype(str)
+    elif kind == "pickle":
+        arrays["key"] = np.array([{"a": 1}] * 3, object)
+    elif kind == "other":
+        arrays["id"] = arrays["id"] + 100
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("lacking", "has no array key"),
+        ("length", "do not fit each other"),
+        ("type", "'id' should be whole numbers"),
+        ("pickle", r"is no \.npz file that can be read"),
+        ("other", "have no record in common"),
+    ],
+)
+def test_files_that_cannot_be(files, kind, says):
+    change(files["text"], kind)
+    with pytest.raises(SourceError, match=says):
+        FeaturesSource(files=files)
+
+
+def test_no_files(files, tmp_path):
+    with pytest.raises(SourceError, match="names no file"):
+        FeaturesSource(files={})
+    with pytest.raises(SourceError, match="there is no file of features"):
+        FeaturesSource(files={"image": str(tmp_path / "none.npz")})
+    (tmp_path / "text.npz").write_bytes(b"PK\x03\x04 no")
+    with pytest.raises(SourceError, match=r"is no \.npz file"):
+        FeaturesSource(files=files)

@@ -34,7 +34,7 @@ def variants(name: str, table: Mapping[str, Callable[[], dict]]) -> Callable[...
 def emoji(objectives: dict) -> dict:
     """The small variant of recipes for pictures and text: emoji with their names."""
     return {
-        "steps": 1600,
+        "steps": 2400,
         "data": emoji_data(batch_size=128),
         "model": {"towers": emoji_towers()},
         "objectives": objectives,
@@ -47,7 +47,7 @@ def emoji(objectives: dict) -> dict:
             "clip_norm": 1.0,
         },
         "evaluators": emoji_evaluators(),
-        "checkpoints": {"every": 400},
+        "checkpoints": {"every": 600},
     }
 
 

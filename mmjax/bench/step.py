@@ -3,10 +3,10 @@
     python -m mmjax.bench step --model ViT-B-32 --batch 16 --repeats 7 --parts
 
 One step is forward, backward and AdamW in float32 on the CPU. Each framework runs in a process of
-its own; they take turns in one run, so that what else the machine does falls on all of them.
-`unrolled` is mmjax with its layers unrolled instead of scanned. `--parts` times the pieces of the
-step alone (`mmjax.bench.step_parts`), in turns with the steps. Needs the extra `torch` for
-open_clip: pip install 'mmjax[torch]'.
+its own; they take turns in one run, so that what else the machine does falls on all of them, and
+beside the time on the clock stand CPU seconds. `unrolled` is mmjax with its layers unrolled instead
+of scanned. `--parts` times the pieces of the step alone (`mmjax.bench.step_parts`), in turns with
+the steps. Needs the extra `torch` for open_clip: pip install 'mmjax[torch]'.
 """
 
 import argparse
@@ -63,11 +63,11 @@ def main(arguments: Sequence[str]) -> None:
     }
     chosen = [*options.contenders, *(["parts"] if options.parts else [])]
     workers = {name: Worker(*commands[name]) for name in chosen}
-    seconds: dict[tuple[str, str], list[float]] = {}
+    taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(options.repeats):
         for name, worker in workers.items():
             for what in worker.names:
-                seconds.setdefault((name, what), []).append(worker.run(what))
+                taken.setdefault((name, what), []).append(worker.run(what))
     peaks = {name: workers[name].peak() for name in options.contenders}
     about = {
         "model": options.model,
@@ -79,11 +79,17 @@ def main(arguments: Sequence[str]) -> None:
     for worker in workers.values():
         worker.close()
 
-    times = {key: timing.spread(values) for key, values in seconds.items()}
-    rows = steps(times, peaks, about)
+    clock, cpu = (
+        {key: timing.spread([both[i] for both in values]) for key, values in taken.items()}
+        for i in (0, 1)
+    )
+    rows = steps(clock, cpu, peaks, about)
     print(timing.table(rows))
     if options.parts:
-        pieces = breakdown(times, about)
+        pieces = [
+            {**row, "cpu": other["seconds"], "cpu share": other["share"]}
+            for row, other in zip(breakdown(clock, about), breakdown(cpu, about), strict=True)
+        ]
         print()
         print(timing.table(pieces))
         rows += pieces
@@ -91,17 +97,19 @@ def main(arguments: Sequence[str]) -> None:
         timing.save(options.output, about, rows)
 
 
+Times = Mapping[tuple[str, str], Mapping[str, float]]
+
+
 def steps(
-    times: Mapping[tuple[str, str], Mapping[str, float]],
-    peaks: Mapping[str, int],
-    about: Mapping[str, Any],
+    clock: Times, cpu: Times, peaks: Mapping[str, int], about: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """One row for each contender: seconds of a step, examples per second, memory."""
+    """One row for each contender: seconds of a step, CPU seconds, examples per second, memory."""
     return [
         {
             "step": name,
-            **times[name, "step"],
-            "examples/s": about["batch"] / times[name, "step"]["median"],
+            **clock[name, "step"],
+            "cpu": cpu[name, "step"]["median"],
+            "examples/s": about["batch"] / clock[name, "step"]["median"],
             "peak GB": peaks[name] / 1e9,
             "parameters": about[name]["parameters"],
         }
@@ -109,9 +117,7 @@ def steps(
     ]
 
 
-def breakdown(
-    times: Mapping[tuple[str, str], Mapping[str, float]], about: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def breakdown(times: Times, about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row for each kind of piece: seconds in a step and share of the step.
 
     `at the ceiling` is what the model's products would take at the speed of a large square one;

@@ -27,7 +27,9 @@ def test_a_worker_runs_what_it_is_told(tmp_path, monkeypatch):
     assert w.names == ["wait", "hold"]
     assert w.about["a"] == 1
     before = w.peak()
-    assert 0.05 <= w.run("wait") < 5
+    seconds, cpu = w.run("wait")
+    assert 0.05 <= seconds < 5
+    assert cpu < 0.05
     if w.about["peak memory"] == "of the timed steps":
         # What it had before it was ready, in the warm-up, is forgotten.
         assert w.peak() - before < 100_000_000

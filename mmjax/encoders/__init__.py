@@ -1,5 +1,6 @@
 """Encoders, from values of one modality to vectors; `ENCODERS` maps a config's `type` to one."""
 
+from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.mlp import MLP, Identity
@@ -16,6 +17,7 @@ ENCODERS = {
     "identity": Identity,
     "token_mlp": TokenMLP,
     "efficientnet_lite": EfficientNetLite,
+    "spectrogram_transformer": SpectrogramTransformer,
 }
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Encoding",
     "Identity",
     "ResNet",
+    "SpectrogramTransformer",
     "TextTransformer",
     "TokenMLP",
     "ViT",

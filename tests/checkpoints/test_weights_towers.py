@@ -40,6 +40,21 @@ def test_dinov2(registers, swiglu, tmp_path):
     parity.assert_close(pooled, model(pixel_values=theirs).pooler_output)
 
 
+@pytest.mark.parametrize("kind", ["ASTModel", "ASTForAudioClassification"])
+def test_ast(kind, tmp_path):
+    torch, transformers = parity.torch_and("transformers")
+    config = transformers.ASTConfig(
+        **SMALL, intermediate_size=37, patch_size=6, max_length=23, num_mel_bins=14,
+        time_stride=4, frequency_stride=3, layer_norm_eps=1e-5,
+    )  # fmt: skip
+    model = parity.randomize(getattr(transformers, kind)(config))
+    model.save_pretrained(tmp_path)
+    x = np.random.default_rng(0).normal(size=(3, 23, 14)).astype(np.float32)
+    _, pooled = parity.embed(tmp_path, "audio", x)
+    base = getattr(model, "audio_spectrogram_transformer", model)
+    parity.assert_close(pooled, base(input_values=torch.tensor(x)).pooler_output)
+
+
 @pytest.mark.parametrize("family", ["Bert", "Roberta", "XLMRoberta"])
 @pytest.mark.parametrize("kind", ["Model", "ForMaskedLM"])
 def test_bert(family, kind, tmp_path):

@@ -17,6 +17,9 @@ CONFIGS = {
     "siglip": {"model_type": "siglip", "vision_config": VISION, "text_config": TEXT},
     "vit": {"model_type": "vit", **VISION},
     "dinov2": {"model_type": "dinov2", **VISION},
+    "ast": {"model_type": "audio-spectrogram-transformer", **WIDE, "patch_size": 6,
+            "max_length": 20, "num_mel_bins": 12, "time_stride": 4, "frequency_stride": 3},
+    "efficientnet": {"model_type": "efficientnet_lite", "image_size": 32},
     "bert": {"model_type": "bert", **TEXT},
     "roberta": {"model_type": "roberta", **TEXT},
 }  # fmt: skip

@@ -13,6 +13,7 @@ from flax import nnx
 
 from mmjax import config as config_lib
 from mmjax.checkpoints.weights import (
+    ast,
     bert,
     clip,
     dinov2,
@@ -42,6 +43,7 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
     "bert": bert.describe,
     "roberta": bert.describe,
     "xlm-roberta": bert.describe,
+    "audio-spectrogram-transformer": ast.describe,
     "efficientnet_lite": efficientnet.describe,
 }
 # What a recipe may choose for itself although the folder's config says otherwise: how it trains,

@@ -1,0 +1,95 @@
+"""Audio spectrogram transformer: a ViT over overlapping patches of a log-mel spectrogram.
+
+Gong, Chung and Glass 2021, "AST: Audio Spectrogram Transformer", arXiv 2104.01778. Settings that
+reproduce the published models: frames=1024, mels=128, patch=16, stride=(10, 10), eps=1e-12.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders.base import EncoderError, Encoding, check_positive
+from mmjax.encoders.initializers import Scheme, initialization
+from mmjax.encoders.layers import Activation
+from mmjax.encoders.transformer import Remat, Transformer
+
+
+class SpectrogramTransformer(nnx.Module):
+    """A transformer over spectrograms, f[B, frames, mels] -> pooled f[B, W], tokens f[B, T, W].
+
+    Tokens are, after the final layer norm: a class token, a distillation token (Touvron et al.
+    2021, DeiT, whose ImageNet weights AST starts from), and the patches, band by band. `pooled` is
+    the mean of the first two.
+
+    Args:
+      frames, mels: size of the spectrogram.
+      patch: side of a patch.
+      stride: (time, frequency) steps between patches; smaller than `patch`, they overlap.
+      width, depth, heads, mlp_width, activation, eps, dropout, drop_path, init, scan, remat: see
+        `Transformer`.
+      dtype: of the computation; parameters are float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        frames: int = 1024,
+        mels: int = 128,
+        patch: int = 16,
+        stride: tuple[int, int] = (10, 10),
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_width: int | None = None,
+        activation: Activation = "gelu",
+        eps: float = 1e-12,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        init: Scheme = "trunc_normal",
+        scan: bool = True,
+        remat: Remat = "none",
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        check_positive(patch=patch, width=width, depth=depth, stride=min(stride))
+        if min(frames, mels) < patch:
+            raise EncoderError(
+                f"frames={frames} and mels={mels}: both have to be at least patch={patch}"
+            )
+        self.frames, self.mels, self.width, self.dtype = frames, mels, width, dtype
+        self.patch, self.stride = patch, tuple(stride)
+        weights = initialization(init, width=width, depth=depth)
+        self.project = nnx.Conv(
+            1, width, (patch, patch), strides=(stride[1], stride[0]), padding="VALID",
+            kernel_init=weights.patch, dtype=dtype, rngs=rngs,
+        )  # fmt: skip
+        count = ((mels - patch) // stride[1] + 1) * ((frames - patch) // stride[0] + 1)
+        self.special_tokens = nnx.Param(weights.special(rngs.params(), (2, width), jnp.float32))
+        self.position = nnx.Param(weights.position(rngs.params(), (2 + count, width), jnp.float32))
+        self.transformer = Transformer(
+            width=width, depth=depth, heads=heads,
+            mlp_width=4 * width if mlp_width is None else mlp_width, activation=activation,
+            eps=eps, dropout=dropout, drop_path=drop_path, init=init, scan=scan, remat=remat,
+            dtype=dtype, rngs=rngs,
+        )  # fmt: skip
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Encoding:
+        """Encodes log-mel spectrograms f[B, frames, mels]; see `mmjax.encoders.base`."""
+        if x.ndim != 3 or x.shape[1:] != (self.frames, self.mels):
+            raise EncoderError(
+                f"spectrograms of shape {x.shape} where [B, {self.frames}, {self.mels}] is expected"
+            )
+        y = self.project(x.transpose(0, 2, 1)[..., None].astype(self.dtype))
+        y = y.reshape(y.shape[0], -1, self.width)
+        special = jnp.broadcast_to(
+            self.special_tokens[...].astype(self.dtype), (y.shape[0], 2, self.width)
+        )
+        y = jnp.concatenate([special, y], axis=1) + self.position[...].astype(self.dtype)
+        tokens = self.transformer(y, train=train, rngs=rngs)
+        return Encoding((tokens[:, 0] + tokens[:, 1]) / 2, tokens)

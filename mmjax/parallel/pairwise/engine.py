@@ -68,6 +68,8 @@ def _reduce(reduction: Reduction, score, rows, cols, shared, plan, sides):
     rows, cols, shared = jax.tree.map(jnp.asarray, (rows, cols, shared))
     n, m = _common_length(rows, "rows"), _common_length(cols, "columns")
     for what, size in (("rows", n), ("columns", m)):
+        if size == 0:
+            raise PairwiseError(f"A pairwise reduction has no {what}: it needs at least one.")
         if size % plan.shards:
             raise PairwiseError(
                 f"{size} {what} do not divide over the {plan.shards} devices of mesh axes "
@@ -110,15 +112,12 @@ def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):
             (split, split, whole),
             (split, split, whole),
         )
-        *results, saved = f(*zip(floats, rest, strict=True))
-        return tuple(results), (floats, rest, tuple(results), saved)
+        *stats, saved = f(*zip(floats, rest, strict=True))
+        return tuple(map(job.finish, stats)), (floats, rest, stats, saved)
 
     def run_backward(residuals, cotangents):
-        floats, rest, results, saved = residuals
-        sides = [
-            None if result is None else job.sides(result, g)
-            for result, g in zip(results, cotangents, strict=True)
-        ]
+        floats, rest, stats, saved = residuals
+        sides = [job.side(s, g) for s, g in zip(stats, cotangents, strict=True)]
         f = mapped(
             lambda rows, cols, shared, row_side, col_side, saved: backward(
                 job, ranks, rows, cols, shared, row_side, col_side, saved

@@ -2,20 +2,13 @@
 
 A reduction is a commutative monoid with a known derivative. That is all a schedule needs: tiles may
 be added to the statistics in any order and on any device, and the cotangent of a tile follows from
-the final results alone, so that no tile has to be kept for the backward pass.
+the final statistics alone, so that no tile has to be kept for the backward pass.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-
-
-class Side(NamedTuple):
-    """The final results of one side (rows or columns) and their cotangents, each f32[n]."""
-
-    result: jax.Array
-    cotangent: jax.Array
 
 
 class Reduction(Protocol):
@@ -39,7 +32,16 @@ class Reduction(Protocol):
         """The result f32[n]."""
         ...
 
-    def cotangent(self, tile: jax.Array, side: Side, axis: int) -> jax.Array:
+    def side(self, stats, cotangent: jax.Array):
+        """What `cotangent` of a tile needs: a pytree of f32[n].
+
+        Args:
+          stats: the final statistics of one side (rows or columns).
+          cotangent: f32[n], that of their result.
+        """
+        ...
+
+    def cotangent(self, tile: jax.Array, side, axis: int) -> jax.Array:
         """Cotangent of `tile`, f32[r, c], by way of the results that reduce it over `axis`."""
         ...
 
@@ -73,10 +75,15 @@ class LogSumExp:
         empty = total == 0
         return jnp.where(empty, -jnp.inf, _finite(maximum) + jnp.log(jnp.where(empty, 1.0, total)))
 
+    def side(self, stats, cotangent):
+        # Not exp(tile - result): a result near 1000 is rounded by 3e-5, and the gradient would be.
+        maximum, total = stats
+        return _finite(maximum), jnp.where(total == 0, 0.0, cotangent / total)
+
     def cotangent(self, tile, side, axis):
-        result, g = (jnp.expand_dims(leaf, axis) for leaf in side)
-        # Where the result is -inf every score is -inf, and exp(-inf - 0) = 0.
-        return jnp.exp(tile - _finite(result)) * g
+        base, weight = (jnp.expand_dims(leaf, axis) for leaf in side)
+        # Where every score is -inf the base is 0, and exp(-inf - 0) = 0.
+        return jnp.exp(tile - base) * weight
 
 
 class Sum:
@@ -96,8 +103,11 @@ class Sum:
     def finish(self, stats):
         return stats
 
+    def side(self, stats, cotangent):
+        return cotangent
+
     def cotangent(self, tile, side, axis):
-        return jnp.broadcast_to(jnp.expand_dims(side.cotangent, axis), tile.shape)
+        return jnp.broadcast_to(jnp.expand_dims(side, axis), tile.shape)
 
 
 def _finite(x):

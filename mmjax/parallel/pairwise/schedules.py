@@ -42,8 +42,8 @@ class Ranks(NamedTuple):
 class Streamed(NamedTuple):
     """A schedule that runs inside `shard_map`.
 
-    forward: (job, ranks, rows, cols, shared, sides) -> (row results, column results, saved), where
-      `saved` is equal on all devices.
+    forward: (job, ranks, rows, cols, shared, sides) -> (row statistics, column statistics, saved),
+      where `saved` is equal on all devices.
     backward: (job, ranks, rows, cols, shared, row side, column side, saved) -> gradients of the
       floating leaves of rows, cols and shared.
     """
@@ -90,7 +90,7 @@ def _gather_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
             lambda k, stats: job.merge(stats, jax.tree.map(lambda x: x[k], parts)),
             jax.tree.map(lambda x: x[0], parts),
         )
-    return job.finish(row_stats), job.finish(col_stats), everything
+    return row_stats, col_stats, everything
 
 
 def _gather_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_side, everything):
@@ -114,7 +114,7 @@ def _ring_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
 
     row_stats = ranks.vary(job.start(_length(rows))) if sides[0] else None
     row_stats, col_stats = _tour(ranks, visit, job.merge, row_stats, cols)
-    return job.finish(row_stats), job.finish(col_stats), None
+    return row_stats, col_stats, None
 
 
 def _ring_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_side, _):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmjax.parallel.pairwise.reductions import Reduction, Side
+from mmjax.parallel.pairwise.reductions import Reduction
 
 Tree = Any  # a pytree of arrays
 
@@ -43,8 +43,12 @@ class Job(NamedTuple):
             return None
         return jax.tree.map(lambda _, s: self.reduction.finish(s), self.tiles, stats)
 
-    def sides(self, results: Tree, cotangents: Tree) -> Tree:
-        return jax.tree.map(Side, results, cotangents)
+    def side(self, stats: Tree, cotangents: Tree) -> Tree:
+        if stats is None:
+            return None
+        return jax.tree.map(
+            lambda _, s, g: self.reduction.side(s, g), self.tiles, stats, cotangents
+        )
 
     def cotangent(self, tiles: Tree, side: Tree, axis: int) -> Tree:
         return jax.tree.map(lambda t, s: self.reduction.cotangent(t, s, axis), tiles, side)
@@ -132,7 +136,7 @@ def pull_back(
 
     Args:
       rows, cols, shared: `(floating leaves, other leaves)` of each, as `partition` splits them.
-      row_side, col_side: `Side` of every matrix, or None for a side without results.
+      row_side, col_side: `Reduction.side` of every matrix, or None for a side without results.
       grads: f32 gradients with respect to the floating leaves of `rows`, `cols` and `shared`.
 
     Returns:

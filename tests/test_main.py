@@ -28,6 +28,8 @@ def test_a_run_says_what_it_is_and_ends_with_a_table(finished_run):
     assert "12 steps of 64" in lines["training"]
     assert f"ln(64) = {math.log(64):.3f}" in lines["chance"]
     assert re.search(r"step 12/12  loss \S+  lr \S+  examples/s \d+  waiting \d+%", said)
+    for term in ("clip", "uniformity", "alignment", "cross_uniformity"):  # a sum says little
+        assert re.search(rf"step 12/12 .*  {term} -?\d\.\d{{3}}", said), term
     assert "R@1" in said
     assert "report.html" in said
     assert "imported: set()" in said  # neither TensorFlow nor PyTorch

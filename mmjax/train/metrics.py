@@ -110,6 +110,10 @@ class Progress:
             "examples/s": f"{metrics['examples_per_second']:.0f}",
             "waiting": f"{metrics['data_wait_share']:.0%}",
         }
+        # A sum of several terms says little: each of them, before its weight.
+        terms = {k.removesuffix("/loss"): v for k, v in metrics.items() if k.endswith("/loss")}
+        if len(terms) > 1:
+            shown |= {name: f"{value:.3f}" for name, value in terms.items()}
         line = f"step {step}/{self._steps}  " + "  ".join(f"{k} {v}" for k, v in shown.items())
         if self._bar is not None:
             self._bar.update(step - self._bar.n)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mmjax.parallel import pairwise
 
@@ -84,7 +85,9 @@ def rows_of(
       fields: further entries of the batch, such as labels, that a row needs too.
 
     Raises:
-      TermError: the batch has no such modality or field, or the embeddings differ in size.
+      TermError: the batch has no such modality or field, the embeddings differ in size, or they
+        are not of unit length: known before compilation of arrays, and of what a tower or teacher
+        gives without `unit`; what is traced has no length yet.
     """
     for name in names:
         if name not in outputs:
@@ -98,6 +101,12 @@ def rows_of(
             raise TermError(
                 f"The term {term!r} needs {name!r} of every example: add a view of type 'label' "
                 f"for it to data.views; the batch has {', '.join(map(repr, sorted(batch)))}."
+            )
+    for name in names:
+        if not hasattr(outputs[name], layer):
+            raise TermError(
+                f"The term {term!r} needs {layer!r} embeddings of {name!r}, but was given "
+                f"{type(outputs[name]).__name__} without them: give it the Embedding of a tower."
             )
     units = tuple(getattr(outputs[name], layer) for name in names)
     for name, unit in zip(names, units, strict=True):
@@ -113,10 +122,28 @@ def rows_of(
             present = jnp.asarray(present, bool)
             valid = present if valid is None else valid & present
     if valid is None:
-        return Rows(units, None, jnp.float32(units[0].shape[0]))
-    # Whatever a tower made of the placeholder of a missing value must not spread: 0 * inf is NaN.
-    units = tuple(jnp.where(valid[:, None], unit, 0.0) for unit in units)
-    return Rows(units, valid, valid.sum(dtype=jnp.float32))
+        rows = Rows(units, None, jnp.float32(units[0].shape[0]))
+    else:
+        # What a tower made of the placeholder of a missing value must not spread: 0 * inf is NaN.
+        units = tuple(jnp.where(valid[:, None], unit, 0.0) for unit in units)
+        rows = Rows(units, valid, valid.sum(dtype=jnp.float32))
+    if layer == "unit":
+        _check_unit(term, names, rows.unit)
+    return rows
+
+
+def _check_unit(term: str, names: tuple[str, ...], units: tuple[jax.Array, ...]) -> None:
+    """Raises a TermError if rows are known to be neither of length 1 nor 0, to bf16's precision."""
+    for name, unit in zip(names, units, strict=True):
+        if isinstance(unit, jax.core.Tracer):
+            continue
+        length = np.linalg.norm(np.asarray(unit, np.float32), axis=-1)
+        wrong = np.flatnonzero((length > 0) & (np.abs(length - 1) > 1e-2))
+        if wrong.size:
+            raise TermError(
+                f"The term {term!r} needs unit vectors, but row {wrong[0]} of {name!r} has length "
+                f"{length[wrong[0]]:.3g}: pass embeddings through mmjax.model.towers.unit_norm."
+            )
 
 
 def features(

@@ -2,7 +2,9 @@
 
     python -m mmjax.bench loss --sizes 8192,16384 --dim 256 --tiles 512 --repeats 5
 
-Value and gradients with respect to both embeddings and the scale. Beside the schedules of the
+Value and gradients with respect to both embeddings and the scale: seconds on the clock (median and
+quartiles), CPU seconds of all devices together where they are this machine's processors, and XLA's
+temporary memory on each device. Beside the schedules of the
 engine runs `local`, the formula that distributed contrastive training commonly uses (open_clip's
 `local_loss`): all-gather both modalities, then two b x B matrices per device, left to autodiff.
 """
@@ -46,9 +48,7 @@ def main(arguments: list[str]) -> None:
 
     from mmjax.bench import timing
 
-    mesh = jax.make_mesh(
-        (len(jax.devices()), 1), ("data", "fsdp"), axis_types=(AxisType.Auto,) * 2
-    )
+    mesh = jax.make_mesh((len(jax.devices()), 1), ("data", "fsdp"), axis_types=(AxisType.Auto,) * 2)
     about = {
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,

@@ -21,17 +21,22 @@ def interleaved(
       repeats: number of rounds.
 
     Returns:
-      name -> {'median', 'low', 'high'} in seconds, where low and high are the quartiles.
+      name -> {'median', 'low', 'high', 'cpu'}: seconds on the clock, their median and quartiles,
+      and the median of the processor's seconds, which other programs hardly change.
     """
     for function in functions.values():
         jax.block_until_ready(function())
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    clock: dict[str, list[float]] = {name: [] for name in functions}
+    cpu: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            begin = time.perf_counter()
+            begin, cpu_begin = time.perf_counter(), time.process_time()
             jax.block_until_ready(function())
-            seconds[name].append(time.perf_counter() - begin)
-    return {name: spread(values) for name, values in seconds.items()}
+            clock[name].append(time.perf_counter() - begin)
+            cpu[name].append(time.process_time() - cpu_begin)
+    return {
+        name: {**spread(clock[name]), "cpu": statistics.median(cpu[name])} for name in functions
+    }
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

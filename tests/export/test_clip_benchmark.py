@@ -77,11 +77,17 @@ def test_zero_shot(exported):
     model, tokenizer, images, data, ours, records = exported
     groups = sorted({r["group"] for r in records})
     loader = Loader(images, [groups.index(r["group"]) for r in records], groups)
-    theirs = zeroshot_classification.evaluate(
-        model, loader, tokenizer, groups, ["a {c}", "{c}"], "cpu", amp=False
+    # Its `evaluate` makes numbers of arrays of one element, which NumPy 2.4 refuses; up to there:
+    classifier = zeroshot_classification.zero_shot_classifier(
+        model, tokenizer, groups, ["a {c}", "{c}"], "cpu", amp=False
     )
+    logits, target = zeroshot_classification.run_classification(
+        model, classifier, loader, "cpu", amp=False
+    )
+    logits, target = logits.numpy(), target.numpy()
+    place = (np.argsort(-logits, axis=1) == target[:, None]).argmax(axis=1)
+    per_class = [(place[target == c] == 0).mean() for c in np.unique(target)]
     own = ZeroShot(labels="group", templates=("a {}", "{}"))(ours, data)
-    assert own["top_1"] == pytest.approx(theirs["acc1"], abs=1e-4)
-    assert own["top_5"] == pytest.approx(theirs["acc5"], abs=1e-4)
-    assert own["mean_per_class"] == pytest.approx(theirs["mean_per_class_recall"], abs=1e-4)
-    assert np.isfinite(own["top_1"])
+    assert own["top_1"] == pytest.approx((place < 1).mean(), abs=1e-4)
+    assert own["top_5"] == pytest.approx((place < 5).mean(), abs=1e-4)
+    assert own["mean_per_class"] == pytest.approx(np.mean(per_class), abs=1e-4)

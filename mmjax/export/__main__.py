@@ -4,6 +4,10 @@
 
 `--format`: `hf` (transformers: CLIPModel, SiglipModel), `open_clip`, `safetensors` (our own names)
 or `stablehlo` (programs that serve without this package). Each ends with a parity report.
+
+    python -m mmjax.export --workdir=weights/dinov2-base --format=verify --out=parity/dinov2-base
+
+writes nothing but the parity report of foreign weights, read here, with the library they are of.
 """
 
 from absl import flags
@@ -15,7 +19,7 @@ WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a run, or of anything else that mmjax.load takes."
 )
 CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
-FORMAT = flags.DEFINE_string("format", None, "hf, open_clip, safetensors or stablehlo.")
+FORMAT = flags.DEFINE_string("format", None, "hf, open_clip, safetensors, stablehlo; or verify.")
 OUT = flags.DEFINE_string("out", None, "The folder to make.")
 LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the model card.")
 
@@ -23,12 +27,17 @@ LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the 
 def main(path: str | None, overrides: list[str]) -> None:
     """Exports one model and tells its parity."""
     from mmjax.export import export
+    from mmjax.export.verify import verify
 
     if path is not None or overrides:
         raise ConfigError("a model is exported as its own config says: leave out --config")
     for flag in (WORKDIR, FORMAT, OUT):
         if flag.value is None:
             raise ConfigError(f"give --{flag.name}=... ({flag.help})")
+    if FORMAT.value == "verify":
+        folder, line = verify(WORKDIR.value, OUT.value)
+        print(f"{folder}\n{line}")
+        return
     folder, line = export(
         WORKDIR.value, OUT.value, format=FORMAT.value, checkpoint=CHECKPOINT.value,
         license=LICENSE.value,

@@ -56,11 +56,15 @@ def _random(encoder: Mapping[str, Any], modality: str, rows: int) -> np.ndarray:
     """Inputs for a tower whose views are not known."""
     rng = np.random.default_rng(0)
     if encoder["type"] == "text_transformer":
-        ids = rng.integers(0, encoder["vocab_size"], (rows, encoder["length"]), dtype=np.int32)
+        special = (encoder["pad_id"], encoder["eos_id"])
+        usual = np.setdiff1d(np.arange(encoder["vocab_size"]), special)
+        ids = rng.choice(usual, (rows, encoder["length"])).astype(np.int32)
         ids[:, -1] = encoder["eos_id"]
         return ids
     if "image_size" in encoder:
         shape = (*encoder["image_size"], encoder.get("channels", 3))
+    elif "frames" in encoder:
+        shape = (encoder["frames"], encoder["mels"])
     elif "inputs" in encoder:
         shape = (encoder["inputs"],)
     else:

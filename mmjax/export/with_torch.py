@@ -67,6 +67,30 @@ def transformers(
     return units, logits, f"transformers {library.__version__}, {family}"
 
 
+def one_tower(
+    folder: Path, modality: str, encoder: Mapping[str, Any], values: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """(unit embeddings, what computed them) of a folder with a tower without projection."""
+    import torch
+    import transformers as library
+
+    with offline(), torch.no_grad():
+        model = library.AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        name = f"transformers {library.__version__}, {type(model).__name__}"
+        if modality == "audio":
+            return _unit(model(input_values=torch.tensor(values)).pooler_output), name
+        if modality == "image":
+            tokens = model(pixel_values=_pixels(values)).last_hidden_state
+            return _unit(tokens[:, 0]), name
+        ids = torch.tensor(values).long()
+        real = ids != encoder["pad_id"]
+        tokens = model(input_ids=ids, attention_mask=real.long()).last_hidden_state
+        if encoder["pool"] == "cls":
+            return _unit(tokens[:, 0]), name
+        weight = real[:, :, None].float()
+        return _unit((tokens * weight).sum(1) / weight.sum(1)), name
+
+
 def transformers_inputs(
     folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
 ) -> dict[str, np.ndarray]:

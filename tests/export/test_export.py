@@ -149,3 +149,22 @@ def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
     # Pictures prepared by them: resampled with other rounding, but the same pictures.
     assert report["pixels"]["mean_abs"] < 0.02
     assert report["smallest_cosine_of_their_pixels"] > 0.98
+
+
+def test_foreign_weights_are_verified(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs 'mmjax[torch]'")
+    pytest.importorskip("torch", reason="needs 'mmjax[torch]'")
+    from mmjax.export.verify import verify
+
+    config = transformers.BertConfig(
+        hidden_size=16, num_attention_heads=2, num_hidden_layers=2, intermediate_size=24,
+        vocab_size=40, max_position_embeddings=12,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(tmp_path / "bert")
+    folder, line = verify(tmp_path / "bert", tmp_path / "report")
+    assert "BertModel" in line
+    assert json.loads((folder / "parity.json").read_text())["text"]["max_abs"] < 1e-5
+    file = tmp_path / "bert" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_type": "gpt2"}))
+    with pytest.raises(ConfigError, match="model_type='gpt2'"):
+        verify(tmp_path / "bert", tmp_path / "report")

@@ -28,6 +28,9 @@ def small() -> dict:
     config = base.emoji(objectives())
     for tower in config["model"]["towers"].values():
         tower["head"] = head(512, 256, 30.0)
+    # The head reads tokens, as wide as the last map, and pools them itself.
+    encoder = config["model"]["towers"]["image"]["encoder"]
+    encoder.update(pool="mean", pool_width=None)
     return {"paper": PAPER, **config}
 
 

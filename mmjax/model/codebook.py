@@ -24,6 +24,7 @@ class QueryMap(nnx.Module):
     """Layer norm, linear, GELU, layer norm, linear: f[B, T, W] -> f32[B, T, dim]."""
 
     def __init__(self, *, width: int, dim: int, dtype: DTypeLike, rngs: nnx.Rngs):
+        self.width = width
         options = {"dtype": dtype, "preferred_element_type": jnp.float32, "rngs": rngs}
         he = nnx.initializers.he_normal()
         self.first_norm = nnx.LayerNorm(width, dtype=jnp.float32, rngs=rngs)
@@ -32,6 +33,12 @@ class QueryMap(nnx.Module):
         self.second = nnx.Linear(dim, dim, kernel_init=nnx.initializers.xavier_normal(), **options)
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
+        if tokens.shape[-1] != self.width:
+            raise EncoderError(
+                f"tokens of {tokens.shape[-1]} numbers for a head that reads tokens and was built "
+                f"for the {self.width} of the encoder's pooled vector: choose a pooling that keeps "
+                "their width, such as pool='mean'"
+            )
         x = self.first(self.first_norm(tokens.astype(jnp.float32)))
         return self.second(self.second_norm(jax.nn.gelu(x))).astype(jnp.float32)
 

@@ -92,7 +92,7 @@ def gated(spec, renorm=True):
     return Case(spec, PAIR, formula, extra)
 
 
-GATE = {"type": "gated_nce", "pair": PAIR, "classes": CLASSES, "dim": 4, "width": 3, "hidden": 6,
+GATE = {"type": "gated_nce", "pair": PAIR, "classes": CLASSES, "dim": 4, "width": 8, "hidden": 6,
         "temperature": 0.3}  # fmt: skip
 SOFT = {"type": "soft_info_nce", "pairs": (PAIR,), "temperature": 0.2}
 R = (*PAIR, "r")
@@ -140,7 +140,8 @@ CASES = {
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_formula(name, plan):
-    CASES[name].check(plan)
+    # A layer norm of few numbers, some of them 0, loses a digit.
+    CASES[name].check(plan, tolerance=1e-5 if name == "gated_distinct" else 2e-6)
 
 
 @pytest.mark.parametrize("name", CASES)

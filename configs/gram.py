@@ -11,6 +11,10 @@ Trained from scratch, GRAM need not bring the modalities beside the anchor toget
 has to lie in the plane of the others, with any signs, so do not judge it by cosines. The paper
 starts from a model that pairwise losses had aligned; the arm 'gram warm' of the claim does so, by a
 schedule of weights.
+
+Measured so far, one seed of the claim's baselines: R@1 of the tuple by the sum of cosines .909 with
+anchored pairs and .875 with all pairs, ratio of volumes .65 for both. The paper, zero-shot
+text-video R@1 on MSR-VTT: 49.3 for its pairwise start, 54.8 with GRAM.
 """
 
 from configs import base

@@ -7,6 +7,16 @@ its embeddings use more dimensions, the more views there are.
     python -m mmjax.main --config=configs/mv_dhel.py          # emoji: two pictures, two names
     python -m mmjax.main --config=configs/mv_dhel.py:paper    # CIFAR-10, four views
     python -m mmjax.claims mv_dhel                            # the claim, on noisy instances
+
+Measured so far, one seed of the claim: effective rank (of 16) and probe accuracy of
+
+    averaged pairs   2 views 10.7, .366   4 views 10.7, .381
+    MV-InfoNCE       2 views 10.7, .367   4 views  9.7, .372
+    MV-DHEL          2 views 13.2, .396   4 views 15.5, .406   8 views 15.9, .417
+
+so with two views the ratio of ranks was 1.24, just below the 1.25 that is asked for in the mean.
+The paper, linear accuracy with four views, best baseline and MV-DHEL: CIFAR-10 88.7 and 89.5,
+ImageNet-100 74.4 and 77.2.
 """
 
 from configs import base

@@ -7,6 +7,9 @@ at chance and Symile is perfect.
     python -m mmjax.main --config=configs/symile.py          # exclusive or
     python -m mmjax.main --config=configs/symile.py:paper    # Symile-M3, from stored features
     python -m mmjax.claims symile                            # the claim, on exclusive or
+
+Measured so far, one seed at p = 1: accuracy 1.000 among 32 candidates after 60 steps of Symile, and
+.032, which is chance, after 500 steps of CLIP. The paper: near 1 and 1/32.
 """
 
 from configs import base

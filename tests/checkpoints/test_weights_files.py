@@ -139,7 +139,9 @@ def test_what_is_not_there(tmp_path):
     with pytest.raises(WeightsError, match=r"no config\.json"):
         Weights(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(WeightsError, match="model_type='gpt2' is none of bert, clip"):
+    with pytest.raises(
+        WeightsError, match="model_type='gpt2' is none of audio-spectrogram-transformer, bert"
+    ):
         Weights(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(WeightsError, match="holds no weights"):

@@ -132,7 +132,7 @@ def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
     config = recipe(
         clip, tmp_path, "optimizer.learning_rate=0.0", "model.ema=0.5", "mesh.data=4",
         "mesh.fsdp=2", "mesh.fsdp_min_size=1", "checkpoints.every=1",
-        "optimizer.freeze=('towers/text/encoder/.*',)",
+        "optimizer.freeze=('towers/text/encoder/.*',)", "optimizer.learning_rate_rules=()",
         f"model.towers.text.init_from={{'path': {str(clip)!r}, 'scale': 'clip'}}",
     )  # fmt: skip
     trainer.train(config, tmp_path / "run", quiet=True)

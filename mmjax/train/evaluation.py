@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
@@ -11,6 +12,7 @@ from mmjax import config as config_lib
 from mmjax import evaluators
 from mmjax.checkpoints.store import Store
 from mmjax.config import ConfigError
+from mmjax.data import SourceError
 from mmjax.evaluators import EVALUATORS
 from mmjax.evaluators.data import EvalData
 from mmjax.model.embedder import Embedder
@@ -30,7 +32,7 @@ class Evaluation:
     """
 
     def __init__(self, config: Mapping, mesh: jax.sharding.Mesh):
-        self._mesh = mesh
+        self._mesh, self._fatal = mesh, config["data"]["on_error"] == "fail"
         views = inputs.views(config)
         # Evaluators with the same source share one object, and so its embeddings.
         shared: dict[str, EvalData] = {}
@@ -47,8 +49,23 @@ class Evaluation:
                 self._evaluators[f"{kind}/{name}"] = (evaluator, shared[key])
 
     def __call__(self, model: Embedder) -> dict[str, float]:
-        """`<type>/<name>/<metric>` -> value."""
-        return evaluators.run(model, self._evaluators, self._mesh)
+        """`<type>/<name>/<metric>` -> value.
+
+        Raises:
+          SourceError: with data.on_error='fail', for an example that cannot be read.
+        """
+        with ExitStack() as stack:
+            data = [data for _, data in self._evaluators.values()]
+            for each in data:
+                stack.enter_context(each.shared())
+            results = evaluators.run(model, self._evaluators, self._mesh)
+            unreadable = list(dict.fromkeys(text for each in data for text in each.unreadable()))
+        if unreadable and self._fatal:
+            raise SourceError(
+                f"{len(unreadable)} examples of the evaluation cannot be read. {unreadable[0]} "
+                "Mend them, or set data.on_error='skip' to leave them out."
+            )
+        return results
 
     def report(self, model: Embedder, folder: Path, summary: Mapping[str, float]) -> None:
         """Writes `report.html`, the page to look at, into the run's folder.

@@ -7,6 +7,7 @@ import numpy as np
 import pairwise_formulas as formulas
 import pytest
 
+from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan, plan
 
@@ -125,3 +126,25 @@ def test_auto_equals_what_it_takes(monkeypatch):
     assert text(auto) == programs["gather"]
     monkeypatch.setattr(plan, "GATHER_BYTES", 100)
     assert text(auto) == programs["ring"]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_axes_that_rows_do_not_lie_on_repeat_the_work(schedule):
+    x, y = sides_of()
+    mesh = mesh_lib.make_mesh(2, 1, 2, jax.devices()[:4])
+
+    def run(p):
+        def loss(x, y, scale):
+            by_x, by_y = pairwise.logsumexp(dot, x, y, scale, plan=p)
+            return (by_x**2 + by_y).sum()
+
+        program = jax.jit(
+            jax.value_and_grad(loss, argnums=(0, 1, 2)), compiler_options=formulas.QUICK
+        )
+        return program(x, y, jnp.float32(1.5))
+
+    value, grads = run(Plan(mesh, schedule=schedule, tile=5))
+    want, want_grads = run(Plan(schedule="dense"))
+    assert formulas.error(value, want) < 1e-6
+    for grad, want_grad in zip(grads, want_grads, strict=True):
+        assert formulas.error(grad, want_grad) < 1e-6

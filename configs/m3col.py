@@ -208,7 +208,7 @@ def claim() -> dict:
                 {"metric": recall, "arm": "instances, m3co", "compare": ">=",
                  "baseline": "instances, info_nce", "offset": -0.01},
             ),
-            "metrics": (relation, "probe/test/accuracy", recall),
+            "metrics": (relation, "probe/test/accuracy"),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "order of an ablation: none < InfoNCE < M3Co or SoftClip < M3Co, then "
             "SoftClip; figures not confirmed",

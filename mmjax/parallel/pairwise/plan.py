@@ -8,7 +8,8 @@ from jax.sharding import Mesh
 
 Schedule = Literal["auto", "dense", "gather", "ring"]
 
-# The sizes below were measured with `python -m mmjax.bench loss`; see that module's docstring.
+# The tile and the pairs were measured with `python -m mmjax.bench loss`, see docs/engine.md; the
+# bytes are what may well lie beside the towers.
 DEFAULT_TILE = 512
 DENSE_PAIRS = 2**20
 GATHER_BYTES = 2**28

@@ -1,0 +1,37 @@
+"""Every term has a formula it is held against, and equals it under every schedule and mesh."""
+
+import pytest
+import test_classification
+import test_labelled_terms
+import test_mixtures_and_others
+import test_multi_view
+import test_terms
+import test_tuples
+
+from mmjax.objectives import TERMS
+
+MODULES = (
+    test_classification,
+    test_labelled_terms,
+    test_mixtures_and_others,
+    test_multi_view,
+    test_tuples,
+)
+CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
+
+
+@pytest.mark.smoke
+def test_no_term_is_without_a_formula():
+    proven = {case.spec["type"] for case in CASES.values()}
+    proven |= {spec["type"] for _, spec in test_terms.CASES.values()}
+    assert proven == set(TERMS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("schedule", ["dense", "gather", "ring"])
+def test_equals_the_formula_on_every_mesh(name, schedule):
+    for shape in test_terms.MESHES:
+        # A layer norm of few numbers, some of them 0, loses a digit.
+        tolerance = 1e-5 if name == "gated_distinct" else 2e-6
+        CASES[name].check((schedule, *shape), tolerance=tolerance)

@@ -49,6 +49,7 @@ def test_one_side_is_that_of_both(schedule):
             assert formulas.error(grad, want) < 1e-6
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_total_is_the_sum_of_every_matrix(schedule):
     x, y = sides_of()

@@ -70,7 +70,7 @@ def computed(names, reduction, plan):
 
 
 # What every mesh has to prove; all score functions are tried on one device and on all.
-EVERYWHERE = ("masked", "weighted", "several")
+EVERYWHERE = ("masked", "weighted")
 
 
 @pytest.mark.parametrize("shape", TILES, ids=lambda s: f"{s[0]}x{s[1]}")

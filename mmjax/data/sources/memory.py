@@ -23,8 +23,8 @@ class MemorySource:
 
     def __init__(self, *, data: dict, labels: dict | None = None, name: str = "memory"):
         self.data: dict[str, Sequence] = dict(data)
-        self.labels: dict[str, Sequence] = dict(labels or {})
-        sizes = {column: len(values) for column, values in (self.data | self.labels).items()}
+        self._labels: dict[str, Sequence] = dict(labels or {})
+        sizes = {column: len(values) for column, values in (self.data | self._labels).items()}
         if not self.data or not min(sizes.values()):
             raise SourceError(f"{name}: there are no examples in data")
         if len(set(sizes.values())) > 1:
@@ -40,7 +40,7 @@ class MemorySource:
 
     def __getitem__(self, index: int) -> Record:
         record: Record = {"id": index, "key": f"{self.name} row {index}"}
-        for column, values in (self.data | self.labels).items():
+        for column, values in (self.data | self._labels).items():
             if values[index] is not None:
                 record[column] = values[index]
         return record

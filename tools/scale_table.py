@@ -154,7 +154,7 @@ def table() -> str:
             rows.append(f"{start}| {found['does_not_fit']} | | | | | |")
             continue
         collectives = "; ".join(
-            f"{kind} {count:,}, {sent / 2**30:.2f} GiB"
+            f"{kind} {count:,}, {sent / 2**20:,.1f} MiB"
             for kind, (count, _, sent) in found["collectives"].items()
         )
         times = ", ".join(

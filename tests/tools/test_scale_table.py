@@ -35,7 +35,7 @@ def test_rows_of_what_was_measured(tool):
     head, _, *rows = tool.table().splitlines()
     assert len(rows) == 2
     assert all(row.count("|") == head.count("|") for row in rows)
-    for part in ("3.0 GiB", "all-gather 380, 0.50 GiB", "(x 1.25)", "98 ms, 1.10 s", "79.4%"):
+    for part in ("3.0 GiB", "all-gather 380, 512.0 MiB", "(x 1.25)", "98 ms, 1.10 s", "79.4%"):
         assert part in rows[0]
     assert "needs 31.6 of 15.8 GiB" in rows[1]
 

@@ -107,6 +107,7 @@ def paper() -> dict:
                 "image": {
                     "init_from": {"path": "weights/vit-base-patch16-224-in21k", "part": "image"},
                     "encoder": vit,
+                    "head": {"type": "none"},
                 },
                 "text": {"encoder": text, "head": {"type": "linear", "dim": 768, "bias": True}},
             }

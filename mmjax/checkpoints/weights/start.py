@@ -8,8 +8,8 @@ only one); `head`, whether its projection is taken too (by default unless the re
 and `scale`, the objective term whose temperature (and bias) start from the folder's logit scale.
 
 An encoder that the recipe gives without `type` changes single options of the folder's, such as
-`image_size`; with `type` it is taken as it stands, so that a run's own config needs no folder. A
-run that goes on from a checkpoint reads none of this.
+`image_size`; with `type` it is taken as it stands, and where there is a `head` too, the folder is
+read only when training starts, so that a run's own config needs no folder. A run that goes on from a checkpoint reads none of this.
 """
 
 from __future__ import annotations

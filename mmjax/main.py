@@ -79,9 +79,7 @@ def dry_run(config: Mapping) -> None:
 
     if TOPOLOGY.value is None:
         distributed.initialize(detect=DISTRIBUTED.value)
-    report = preflight.preflight(
-        config, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value
-    )
+    report = preflight.preflight(config, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value)
     for line in preflight_report.lines(report):
         print(line)
 

@@ -9,7 +9,8 @@ and `scale`, the objective term whose temperature (and bias) start from the fold
 
 An encoder that the recipe gives without `type` changes single options of the folder's, such as
 `image_size`; with `type` it is taken as it stands, and where there is a `head` too, the folder is
-read only when training starts, so that a run's own config needs no folder. A run that goes on from a checkpoint reads none of this.
+read only when training starts, so that a run's own config needs no folder. A run that goes on from
+a checkpoint reads none of this.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -152,6 +153,31 @@ def test_questions_that_make_no_sense_are_one_sentence(arguments, sentence):
         main.main("configs/clip_uniform.py:claim", [])
     assert sentence in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+RECIPES = sorted(
+    file.stem
+    for file in (Path(__file__).parents[2] / "configs").glob("*.py")
+    if file.stem not in ("__init__", "base")
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_paper_variant_can_be_asked_about(recipe, monkeypatch):
+    # All but the compiler's part, which takes minutes.
+    monkeypatch.setattr(preflight, "lower", lambda config, mesh: None)
+    monkeypatch.setattr(preflight, "compile_or_size", lambda _: DoesNotFit(None, None, "as told"))
+    report = preflight.preflight(config_lib.load(f"configs/{recipe}.py:paper", []))
+    assert 0 < report.loss_flops < report.flops
+    assert "as told" in "\n".join(preflight_report.lines(report))
+
+
+def test_a_published_model_takes_the_flops_that_are_published():
+    # open_clip's table: 14.78 GFLOP for the forward pass of ViT-B/32 and its text tower.
+    config = config_lib.load("configs/clip.py:paper", [])
+    total, of_loss = model_flops(config, mesh_lib.make_mesh())
+    assert (total - of_loss) / config["data"]["batch_size"] == pytest.approx(3 * 14.78e9, rel=0.01)
 
 
 @pytest.mark.slow

@@ -7,8 +7,13 @@ stay as they are; only projectors learn, with CLIP's loss.
     python -m mmjax.main --config=configs/freeze_align.py:paper    # DINOv2-L and RoBERTa-large
 
 `small` has the features of the emoji by EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
-components each, and trains two MLPs on them. The paper's projectors work on tokens (`paper` here
-has them on pooled vectors), and its captions are chosen by concept.
+components each, and trains a linear map on both: with this few pairs MLPs overfit (R@10 .36 after
+600 steps). The paper's projectors work on tokens (`paper` here has MLPs on pooled vectors), and its
+captions are chosen by concept.
+
+Expected of `small`, R@10 among 161 concepts never seen, picture to text (chance .06): .61 in the
+styles of training, .47 in a new style, where `configs/clip.py`, from scratch, has about .25. One
+seed; a ridge regression from one tower's features to the other's has .60 and .52.
 """
 
 from configs import base
@@ -28,12 +33,13 @@ def projector(dim: int, hidden: int) -> dict:
 
 
 def small() -> dict:
-    """Emoji: features of both towers, a projector each."""
-    tower = {"encoder": {"type": "identity", "inputs": DIM}, "head": projector(DIM, 256)}
+    """Emoji: features of both towers, a linear projector each."""
+    head = {"type": "linear", "dim": DIM}
+    tower = {"encoder": {"type": "identity", "inputs": DIM}, "head": head}
     view = {"type": "vector", "dim": DIM}
     return {
         "paper": PAPER,
-        "steps": 600,
+        "steps": 200,
         "data": {
             "source": features("train"),
             "views": {"image": view, "text": view},
@@ -43,7 +49,7 @@ def small() -> dict:
         "objectives": objectives(),
         "optimizer": {"learning_rate": 1e-3, "weight_decay": 0.02, "warmup_steps": 50},
         "evaluators": evaluators(),
-        "checkpoints": {"every": 600},
+        "checkpoints": {"every": 200},
     }
 
 

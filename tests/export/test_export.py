@@ -10,9 +10,13 @@ from mmjax.checkpoints.weights.files import WeightsError
 from mmjax.config import ConfigError
 from mmjax.export import export, parity
 
-FITTING = [("clip", "hf"), ("siglip", "hf"), ("clip", "open_clip"), *[
-    (shape, format) for shape in ("clip", "siglip", "own") for format in ("safetensors",)
-]]  # fmt: skip
+FITTING = [
+    ("clip", "hf"),
+    ("clip", "open_clip"),
+    ("own", "safetensors"),
+    pytest.param("siglip", "hf", marks=pytest.mark.slow),
+    pytest.param("siglip", "safetensors", marks=pytest.mark.slow),
+]
 
 
 def captions():
@@ -48,7 +52,7 @@ def test_an_export_is_loaded_again(run_of, tmp_path, shape, format, monkeypatch)
         mmjax.load(folder)
 
 
-@pytest.mark.parametrize("shape", ["siglip", "own"])
+@pytest.mark.parametrize("shape", ["own", pytest.param("siglip", marks=pytest.mark.slow)])
 def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
     import jax
     from jax import export as jax_export

@@ -45,6 +45,20 @@ SPECS = {
     "uniformity": {"modalities": ("a", "b")},
     "cross_uniformity": {"pairs": (("a", "a@2"),)},
     "alignment": {"pairs": (("a", "b"), ("a", "a@2"))},
+    "nt_xent": {"views": ("a", "a@2", "b")},
+    "mv_infonce": {"views": ("a", "a@2", "b")},
+    "mv_dhel": {"views": ("a", "a@2")},
+    "sup_con": {"views": ("a", "a@2")},
+    "soft_info_nce": {"pairs": (("a", "b"),), "reference": "a@2"},
+    "hard_info_nce": {"pairs": (("a", "b"),)},
+    "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
+    "geodesic_negatives": {"pairs": (("a", "b"),)},
+    "gated_nce": {"pair": ("a", "a@2"), "classes": 4, "dim": 16, "width": 8, "hidden": 8},
+    "symile": {"modalities": ("a", "a@2", "b")},
+    "gram_volume": {"modalities": ("a", "a@2", "b")},
+    "barlow_twins": {"pairs": (("a", "a@2"),)},
+    "vicreg": {"pairs": (("a", "b"),)},
+    "classification": {"modalities": ("a", "b"), "classes": 4, "dim": 16, "hidden": (8,)},
 }
 # Programs run once here: compiling them fast matters more than their speed.
 QUICK = {"xla_backend_optimization_level": 0}
@@ -55,7 +69,7 @@ def mesh_of(data=1, fsdp=1):
 
 
 def batch_of(*names, size=SIZE):
-    """Vectors `a`, `a@2` and `b`, of which some `b` are missing; pictures; sentences."""
+    """Vectors `a`, `a@2` and `b`, of which some `b` are missing; labels; pictures; sentences."""
     rng = np.random.default_rng(0)
     text = rng.integers(2, 11, (size, 5), dtype=np.int32)
     text[::2, 3], text[::2, 4] = 1, 0
@@ -64,13 +78,14 @@ def batch_of(*names, size=SIZE):
         "a@2": rng.normal(size=(size, 6)).astype(np.float32),
         "b": rng.normal(size=(size, 6)).astype(np.float32),
         "b_present": np.arange(size) % 5 != 2,
+        "label": np.arange(size, dtype=np.int32) % 4,
         "image": rng.normal(size=(size, 8, 8, 3)).astype(np.float32),
         "text": text,
     }
     return {"id": np.arange(size, dtype=np.int32), **{name: every[name] for name in names}}
 
 
-VECTORS = batch_of("a", "a@2", "b", "b_present")
+VECTORS = batch_of("a", "a@2", "b", "b_present", "label")
 
 
 def system_of(encoders, terms, head=LINEAR):
@@ -111,7 +126,7 @@ def trained(make, microbatches, mesh, batch, schedule="ring"):
     def run(params, constants, weights, seed):
         def reduce(params, constants, outputs):
             system = definition.merge({**params, **constants})
-            context = Context(Plan(mesh, schedule=schedule, tile=3))
+            context = Context(Plan(mesh, schedule=schedule, tile=3), rng=jax.random.key(3))
             _, metrics = system.objectives(outputs, batch, context)
             loss = sum(weight * metrics[f"{term}/loss"] for term, weight in weights.items())
             return loss, (metrics, variables(system, constants))

@@ -36,6 +36,8 @@ class Geometry:
       separability_pairs: the separability uses at most so many pairs, drawn at random.
     """
 
+    least_records = 10  # known before a run, so that a source that is too small does not end it
+
     def __init__(
         self,
         *,
@@ -53,10 +55,10 @@ class Geometry:
         first, second = self.pair
         embedded = embed(model, data, self.pair)
         _, a, b = np.intersect1d(embedded[first].rows, embedded[second].rows, return_indices=True)
-        if len(a) < 10:
+        if len(a) < self.least_records:
             raise ValueError(
                 f"geometry: only {len(a)} records have both {first!r} and {second!r}; the measures "
-                "of the gap need at least 10"
+                f"of the gap need at least {self.least_records}"
             )
         unreadable = sum(len(e.unreadable) for e in embedded.values())
         metrics = self.measure(embedded[first].unit[a], embedded[second].unit[b])

@@ -46,6 +46,12 @@ class Evaluation:
                 checks.check_evaluator(f"evaluators.{kind}.{name}", spec, shared[key])
                 options = {k: v for k, v in spec.items() if k != "source"}
                 evaluator = config_lib.build({kind: EVALUATORS[kind]}, {"type": kind, **options})
+                count, least = len(shared[key].source), getattr(evaluator, "least_records", 1)
+                if count < least:
+                    raise ConfigError(
+                        f"'evaluators.{kind}.{name}.source' has {count} examples, and {kind} needs "
+                        f"at least {least}: give it more, or set evaluators.{kind}={{}}"
+                    )
                 self._evaluators[f"{kind}/{name}"] = (evaluator, shared[key])
 
     def __call__(self, model: Embedder) -> dict[str, float]:

@@ -1,0 +1,158 @@
+"""A newcomer's pictures: the commands and the script of docs/own_data.md, and data with faults."""
+
+import csv
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.data import BadExample, SourceError
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import inputs, trainer
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "configs" / "own_data.py"
+GUIDE = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
+NUMBER = 80
+SMALL = (
+    "data.batch_size=16", "data.views.image.size=16", "steps=9", "log_every=1",
+    "evaluate_every=0", "data.source.val_fraction=0.3", "optimizer.warmup_steps=0",
+    "model.towers.image.encoder.blocks=(1,)", "model.towers.image.encoder.widths=(16,)",
+    "model.towers.image.encoder.image_size=(16, 16)", "model.towers.image.head.dim=16",
+    "model.towers.text.encoder.width=16", "model.towers.text.encoder.depth=1",
+    "model.towers.text.encoder.heads=2", "model.towers.text.head.dim=16",
+)  # fmt: skip
+
+
+def config(path, *overrides, variant="small"):
+    return config_lib.load(f"{RECIPE}:{variant}", (*SMALL, f"data.source.path={path}", *overrides))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What the guide's script makes, with fewer pictures."""
+    (script,) = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(script.replace("NUMBER = 600", f"NUMBER = {NUMBER}"), {})
+    return tmp_path / "pictures"
+
+
+def rows(folder):
+    with open(folder / "captions.csv", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write(folder, table):
+    with open(folder / "captions.csv", "w", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows(table)
+
+
+@pytest.fixture
+def faulty(folder):
+    """The same with five faults: the names of the pictures by fault."""
+    table = [{**row, "id": i} for i, row in enumerate(rows(folder))]
+    source = inputs.source(config(folder)["data"]["source"])
+    trained = {source[i]["key"].split()[3] for i in range(len(source))}
+    names = [row["image"] for row in table if f"({row['image']})" in trained]
+    of = {row["image"]: row for row in table}
+    of[names[0]]["caption"] = " "
+    (folder / names[1]).unlink()
+    of[names[3]]["id"] = of[names[2]]["id"]
+    (folder / names[4]).write_bytes((folder / names[4]).read_bytes()[:150])
+    (folder / names[5]).write_text("no picture")
+    write(folder, table)
+    return dict(zip(("caption", "missing", "first", "twice", "cut", "text"), names, strict=False))
+
+
+def test_every_command_of_the_guide_is_valid(folder):
+    commands = re.findall(r"^    python -m mmjax\.main (.*)$", GUIDE, re.M)
+    assert len(commands) >= 5
+    for command in commands:
+        words = shlex.split(command.replace("$MMJAX", str(ROOT)))
+        path, *rest = [word.partition("=")[2] for word in words]
+        assert words[0].startswith("--config=")
+        overrides = [word.removeprefix("--config.") for word in words[1:]]
+        assert len(rest) == len(overrides)
+        config_lib.load(path, overrides)
+    options = re.findall(r"--config\.(\S+=\S+?)[`) ]", GUIDE)
+    config_lib.load(str(RECIPE), [o for o in options if "columns" not in o and "id_co" not in o
+                                  and "root" not in o])  # fmt: skip
+
+
+def test_faults_are_skipped_counted_and_named_to_the_page(faulty, folder):
+    run = folder.parent / "run"
+    path = folder / "captions.csv"
+    summary = trainer.train(config(path, "data.source.id_column=id", variant="table"), run)
+    held_out = summary["retrieval/held_out/image_to_text/queries"]
+    assert 10 <= held_out < NUMBER / 2
+    assert summary["step"] == 9
+    found = [json.loads(line) for line in (run / "bad_rows.jsonl").read_text().splitlines()]
+    named = {re.search(r"\((.*)\)", row["key"])[1]: (row["field"], row["reason"]) for row in found}
+    # Listed at once; the damaged ones are met when their turn comes: 9 x 16 are three passes.
+    assert named[faulty["caption"]] == ("text", "the caption is empty")
+    assert "does not exist" in named[faulty["missing"]][1]
+    assert named[faulty["twice"]][0] == "id"
+    assert "damaged or cut off" in named[faulty["cut"]][1]
+    assert named[faulty["text"]][0] == "image"
+    assert len(found) == 5
+    log = (run / "log.txt").read_text()
+    assert "5 bad examples" in log
+    page = (run / "report.html").read_text()
+    for row in found:
+        assert row["key"] in page
+
+
+def test_faults_end_the_run_where_the_config_says_so(faulty, folder):
+    mesh = mesh_lib.make_mesh()
+    fatal = config(folder, "data.on_error=fail")
+    with pytest.raises(SourceError, match=r"data\.source: 2 of .*caption is empty.*not exist"):
+        inputs.train_data(fatal, None, mesh)
+
+    table = rows(folder)
+    gone = (faulty["caption"], faulty["missing"])
+    write(folder, [row for row in table if row["image"] not in gone])
+    data = inputs.train_data(fatal, None, mesh)
+    with pytest.raises(BadExample, match=f"{faulty['cut']}|{faulty['text']}"):
+        list(map(data.__getitem__, range(8)))
+
+
+def test_text_files_and_a_table_elsewhere_are_the_same_examples(folder):
+    expected = inputs.source(config(folder)["data"]["source"])
+    table = rows(folder)
+    (folder / "captions.csv").unlink()
+    lines = [json.dumps({"file_name": f"pictures/{r['image']}", "caption": [r["caption"]]})
+             for r in table]  # fmt: skip
+    (folder.parent / "all.jsonl").write_text("\n".join(lines))
+    jsonl = config(folder.parent / "all.jsonl", variant="table")["data"]["source"]
+    for row in table:
+        (folder / row["image"]).with_suffix(".txt").write_text(row["caption"] + "\n")
+    sidecar = config(folder)["data"]["source"]
+
+    def pairs(source):
+        return {(r["image"], r["text"]) for r in map(source.__getitem__, range(len(source)))}
+
+    beside = inputs.source(sidecar)
+    assert pairs(beside) == pairs(expected)
+    assert "the .txt file beside each picture" in beside.describe()
+    whole = inputs.source({**jsonl, "split": "all"})
+    assert len(whole) == NUMBER
+    assert pairs(beside) < pairs(whole)
+
+    (folder / "000.txt").write_text("\n")
+    (folder / "001.txt").unlink()
+    bad = {error.key: error.reason for error in inputs.source(sidecar).bad}
+    assert bad.keys() == {"000.png", "001.png"}
+    assert bad["000.png"] == "000.txt holds no caption"
+
+
+def test_too_few_held_out_pictures_are_known_before_training(folder, tmp_path):
+    few = config(folder, "data.source.val_fraction=0.05")
+    with pytest.raises(ConfigError, match=r"geometry\.held_out\.source' has \d examples, and geom"):
+        trainer.train(few, tmp_path / "run", quiet=True)
+    assert not list((tmp_path / "run" / "checkpoints").glob("*"))

@@ -35,6 +35,7 @@ def samples(model: Any, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[s
       (modality -> [rows, ...], captions, pictures).
     """
     from mmjax.data.sources.emoji import EmojiSource
+    from mmjax.data.views.image import ImageView
 
     source = EmojiSource(split="new_style")
     step = len(source) // rows
@@ -42,10 +43,15 @@ def samples(model: Any, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[s
     first = lambda value: value[0] if isinstance(value, list | tuple) else value  # noqa: E731
     texts = [first(record["text"]) for record in records]
     pictures = [first(record["image"]) for record in records]
-    raw = {"image": pictures, "text": texts}
+    views = model.bundle.views
+    raw = {}
+    if isinstance(views.get("image"), ImageView):
+        raw["image"] = pictures
+    if hasattr(views.get("text"), "tokens"):  # and not vectors, of features computed elsewhere
+        raw["text"] = texts
     inputs = {}
     for modality in model.modalities:
-        if modality in raw and modality in model.bundle.views:
+        if modality in raw:
             inputs[modality] = model.prepare(modality, raw[modality])
         else:
             inputs[modality] = _random(model.bundle.towers[modality]["encoder"], modality, rows)

@@ -73,6 +73,20 @@ def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
             np.testing.assert_allclose(found, model.encode(**{modality: batch}), atol=1e-5)
 
 
+def test_inputs_of_towers_of_features():
+    """A tower named `image` may take vectors, which no picture is."""
+    from types import SimpleNamespace
+
+    from mmjax.data.views.vector import VectorView
+
+    tower = {"encoder": {"type": "identity", "inputs": 7}}
+    bundle = SimpleNamespace(towers={"image": tower}, views={"image": VectorView(dim=7)})
+    model = SimpleNamespace(bundle=bundle, modalities=("image",))
+    inputs, texts, pictures = parity.samples(model, rows=5)
+    assert inputs["image"].shape == (5, 7)
+    assert len(texts) == len(pictures) == 5
+
+
 @pytest.mark.parametrize("format", ["hf", "open_clip"])
 def test_what_has_not_the_shape_is_told(run_of, tmp_path, format):
     with pytest.raises(ConfigError, match=r"image\.pool='mean' \(there 'cls'\)|pool_type='none'"):

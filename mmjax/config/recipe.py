@@ -80,9 +80,10 @@ def _of_recipe(file: str, error: Exception) -> ConfigError:
         return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == file]
+    here = str(Path(file).absolute())  # as Python names it, however the command does
+    lines = [frame.lineno for frame in frames if frame.filename in (file, here)]
     place = f"{file}, line {lines[-1]}" if lines else f"{file} is no recipe in Python"
-    if lines and frames[-1].filename != file:
+    if lines and frames[-1].filename not in (file, here):
         text += f" (raised in {frames[-1].filename}, line {frames[-1].lineno})"
     return ConfigError(f"{place}: {text}")
 

@@ -59,7 +59,8 @@ def test_the_recipe_of_the_working_folder_comes_first(tmp_path, monkeypatch):
     (tmp_path / "configs" / "clip_uniform.py").write_text("raise RuntimeError('broken recipe')")
     recipe = reproduce.recipe_of(stored)
     assert recipe.changes is None
-    assert "cannot be read any more (broken recipe)" in recipe.trouble
+    assert "cannot be read any more (configs/clip_uniform.py, line 1: Runtime" in recipe.trouble
+    assert "broken recipe" in recipe.trouble
 
 
 @pytest.mark.parametrize("name", ["none_of_these", "../../etc/passwd", "", 3])

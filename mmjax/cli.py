@@ -93,6 +93,11 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
         absl_logging.set_verbosity(absl_logging.ERROR)
         try:
             main(found["path"], found["overrides"])
+        except KeyboardInterrupt:  # the second Ctrl-C, or one before a run had begun
+            said = "stopped at once; a run goes on from its last checkpoint by the same command"
+            print(f"mmjax: {said}", file=sys.stderr, flush=True)
+            distributed.leave(130)
+            sys.exit(130)
         except Exception as error:
             lost, code = distributed.lost(error), exit_code(error)
             if lost or code is not None:

@@ -1,7 +1,7 @@
 """Trains a recipe.
 
     python -m mmjax.main --config=configs/clip_uniform.py
-    python -m mmjax.main --config=configs/clip.py:paper --workdir=gs://... --config.seed=1
+    python -m mmjax.main --config=configs/clip.py:paper --workdir=/mnt/runs/clip --config.seed=1
 
 Any key of the recipe can be set on the command line as `--config.data.batch_size=512`. The same
 command, given again after an interruption, goes on where the run stopped.

@@ -82,6 +82,15 @@ def test_any_other_error_keeps_its_trace(monkeypatch):
         cli.run(main)
 
 
+def test_a_second_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    def main(path, overrides):
+        raise KeyboardInterrupt
+
+    assert command(monkeypatch, main) == 130
+    said = capsys.readouterr().err
+    assert said.startswith("mmjax: stopped at once; a run goes on from its last checkpoint")
+
+
 def test_words_that_are_no_options(monkeypatch, capsys):
     def main(path, overrides):
         pytest.fail("it ran")

@@ -6,7 +6,7 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run, term_key
 
-from mmjax.objectives import TermError
+from mmjax.config import ConfigError
 from mmjax.objectives.mixup import slerp
 
 PAIR = ("a", "b")
@@ -186,5 +186,5 @@ def test_shares_are_one_where_no_mixing_was_drawn():
     ],
 )
 def test_options_that_make_no_sense_are_refused(spec):
-    with pytest.raises(TermError, match=f"{spec['type']}' needs"):
+    with pytest.raises(ConfigError, match=f"{spec['type']}' needs"):
         make(spec)

@@ -8,7 +8,7 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, Case, close, embeddings, make, plan_of, run
 
-from mmjax.objectives import TermError
+from mmjax.config import ConfigError
 
 VIEWS = ("a", "b", "c")
 
@@ -134,5 +134,5 @@ def test_many_views_at_a_low_temperature_do_not_overflow():
 @pytest.mark.parametrize("kind", ["mv_infonce", "mv_dhel", "nt_xent"])
 @pytest.mark.parametrize("views", [("a",), ("a", "a")])
 def test_views_have_to_differ(kind, views):
-    with pytest.raises(TermError, match="at least 2 different views"):
+    with pytest.raises(ConfigError, match="at least 2 different views"):
         make({"type": kind, "views": views})

@@ -7,7 +7,7 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run, term_key
 
-from mmjax.objectives import TermError
+from mmjax.config import ConfigError
 
 THREE = ("a", "b", "c")
 
@@ -139,7 +139,7 @@ def test_equal_vectors_have_no_volume_and_finite_gradients():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(TermError, match="takes three modalities"):
+    with pytest.raises(ConfigError, match="takes three modalities"):
         make({**SYMILE, "modalities": FOUR, "negatives": "n_squared"})
-    with pytest.raises(TermError, match="at most 5"):
+    with pytest.raises(ConfigError, match="at most 5"):
         make({"type": "gram_volume", "modalities": tuple("abcdef")})

@@ -53,13 +53,16 @@ SPECS = {
     "hard_info_nce": {"pairs": (("a", "b"),)},
     "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
     "geodesic_negatives": {"pairs": (("a", "b"),)},
-    "gated_nce": {"pair": ("a", "a@2"), "classes": 4, "dim": 16, "width": 8, "hidden": 8},
+    # Without layer norms, which magnify rounding beyond what is asked for here.
+    "gated_nce": {
+        "pair": ("a", "a@2"), "classes": 4, "dim": 16, "width": 8, "hidden": 8, "norm": False,
+    },
     "symile": {"modalities": ("a", "a@2", "b")},
     "gram_volume": {"modalities": ("a", "a@2", "b")},
     "barlow_twins": {"pairs": (("a", "a@2"),)},
     "vicreg": {"pairs": (("a", "b"),)},
     "classification": {"modalities": ("a", "b"), "classes": 4, "dim": 16, "hidden": (8,)},
-}
+}  # fmt: skip
 # Programs run once here: compiling them fast matters more than their speed.
 QUICK = {"xla_backend_optimization_level": 0}
 

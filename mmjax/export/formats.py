@@ -190,17 +190,18 @@ def _processor(bundle, folder, notes, name, make, made=None) -> bool:
 def _tokenizer(bundle, folder, notes) -> bool:
     """Writes the tokenizer; False, with a note, where it has no form there."""
     view = bundle.views.get("text")
+    if not hasattr(view, "tokens"):  # there is none, or it takes vectors
+        notes.append("The tokenizer is not known, or there is none, and is not written.")
+        return False
     try:
         if isinstance(view, FolderText):
             view.write(folder)
-        elif view is not None:
+        else:
             tokenizer.write(view, folder)
     except ConfigError as error:
         notes.append(f"No tokenizer files: {error}.")
         return False
-    if view is None:
-        notes.append("The tokenizer is not known, and is not written.")
-    return view is not None
+    return True
 
 
 def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:

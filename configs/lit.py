@@ -9,6 +9,10 @@ text tower, from scratch, is trained against it with InfoNCE.
 `small` locks EfficientNet-Lite0 (ImageNet, 1,280 numbers, of which 128 principal components of the
 training pictures are kept): its features of the emoji are in the package, so a picture costs
 nothing (`tools/build_pretrained_features.py`).
+
+Expected of `small`, R@10 among 161 concepts never seen, picture to text (chance .06): .36 in the
+styles of training, .30 in a new style, where `configs/clip.py`, both towers from scratch, has
+about .25. One seed.
 """
 
 from configs import base
@@ -39,7 +43,7 @@ def small() -> dict:
     text = base.emoji_towers(dim=DIM)["text"]
     return {
         "paper": PAPER,
-        "steps": 1200,
+        "steps": 300,
         "data": {
             "source": features("train", raw=("text",)),
             "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"},
@@ -64,7 +68,7 @@ def small() -> dict:
             "clip_norm": 1.0,
         },
         "evaluators": evaluators(raw=("text",)),
-        "checkpoints": {"every": 600},
+        "checkpoints": {"every": 300},
     }
 
 

@@ -13,6 +13,8 @@ from encoder_settings import SMALL
 from flax import nnx
 
 from mmjax.encoders import MLP, Identity, TextTransformer
+from mmjax.encoders.ast import SpectrogramTransformer
+from mmjax.encoders.tokens import TokenMLP
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +93,8 @@ def inputs():
             for i, end in enumerate(rng.integers(2, 8, rows)):
                 ids[i, end], ids[i, end + 1 :] = 1, 0
             return jnp.asarray(ids)
-        return jnp.asarray(rng.normal(size=(rows, 16, 24, 3)), jnp.float32)
+        shape = {SpectrogramTransformer: (12, 10), TokenMLP: (5, 6)}.get(encoder, (16, 24, 3))
+        return jnp.asarray(rng.normal(size=(rows, *shape)), jnp.float32)
 
     return draw
 

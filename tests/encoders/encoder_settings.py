@@ -1,6 +1,8 @@
 """Options of a small encoder of each kind."""
 
 from mmjax.encoders import MLP, Identity, ResNet, TextTransformer, ViT
+from mmjax.encoders.ast import SpectrogramTransformer
+from mmjax.encoders.tokens import TokenMLP
 
 SMALL = {
     ViT: {"image_size": (16, 24), "patch": 8, "width": 16, "depth": 2, "heads": 2},
@@ -10,4 +12,7 @@ SMALL = {
              "stem": "patch4"},
     MLP: {"inputs": 6, "hidden": (12, 10), "width": 8},
     Identity: {"inputs": 6},
+    TokenMLP: {"inputs": 6, "hidden": (12,), "width": 8},
+    SpectrogramTransformer: {"frames": 12, "mels": 10, "patch": 4, "stride": (4, 3), "width": 16,
+                             "depth": 2, "heads": 2},
 }  # fmt: skip

@@ -10,6 +10,9 @@ from encoder_settings import SMALL
 from flax import nnx
 
 from mmjax.encoders import ENCODERS, MLP, EncoderError, ResNet, TextTransformer, ViT
+from mmjax.encoders.ast import SpectrogramTransformer
+from mmjax.encoders.efficientnet import EfficientNetLite
+from mmjax.encoders.tokens import TokenMLP
 
 DROPPING = [
     (MLP, {"dropout": 0.3}),
@@ -36,6 +39,9 @@ EVERY = [
     (ResNet, {"norm": "group", "pool": "max", "block": "bottleneck", "stem": "imagenet"}),
     (ResNet, {"norm": "layer", "pool": "attention", "heads": 2, "pool_width": 12, "stem": "clip",
               "antialias": True}),
+    (TokenMLP, {}),
+    (TokenMLP, {"pool": "max", "activation": "relu"}),
+    (SpectrogramTransformer, {}),
 ]  # fmt: skip
 
 
@@ -98,7 +104,8 @@ def test_dropout_needs_rngs_and_is_off_in_evaluation(make, run, inputs, encoder,
 
 
 def test_every_encoder_of_a_recipe_is_tested_here():
-    assert set(ENCODERS.values()) == set(SMALL)
+    # EfficientNet-Lite has fifty layers at its smallest, and tests of its own.
+    assert set(ENCODERS.values()) == {*SMALL, EfficientNetLite}
 
 
 @pytest.mark.smoke

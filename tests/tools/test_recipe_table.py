@@ -20,10 +20,10 @@ def small():
     return {"paper": "A | B 2024", **base.emoji(terms)}
 
 def claim():
-    check = {"metric": "m/R@1", "arm": "new", "compare": ">=", "baseline": "old", "offset": 0.1}
+    check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=", "baseline": "old", "offset": 0.1}
     return {**small(), "claim": {
         "statement": "new beats old", "arms": {"old": (), "new": ()}, "paper_numbers": ".3",
-        "metrics": ("m/R@1",), "checks": ({**check, "baseline": None}, check)}}
+        "metrics": ("retrieval/new_style/R@1",), "checks": ({**check, "baseline": None}, check)}}
 
 get_config = base.variants("toy", {"small": small, "claim": claim})
 '''
@@ -37,9 +37,14 @@ def folder(tmp_path):
 
 
 def verdict(out, shown):
-    arms = {"old": [{"m/R@1": 0.2, "other": 1}, {"m/R@1": 0.4, "other": 1}]}
-    arms["new"] = [{"m/R@1": 0.5}, {"m/R@1": 0.5}]
-    check = {"metric": "m/R@1", "arm": "new", "compare": ">=", "baseline": "old"}
+    arms = {
+        "old": [
+            {"retrieval/new_style/R@1": 0.2, "other": 1},
+            {"retrieval/new_style/R@1": 0.4, "other": 1},
+        ]
+    }
+    arms["new"] = [{"retrieval/new_style/R@1": 0.5}, {"retrieval/new_style/R@1": 0.5}]
+    check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=", "baseline": "old"}
     data = {"recipe": "toy", "statement": "new beats old", "shown": shown, "seeds": [0, 1],
             "paper_numbers": ".3", "checks": [{**check, "baseline": None}, check],
             "arms": arms}  # fmt: skip
@@ -52,9 +57,9 @@ def test_a_claim_that_ran_is_shown_with_both_arms(folder):
     verdict(folder / "out", shown=False)
     assert recipe_table.collect(folder / "out", results, folder) == ["toy"]
     kept = json.loads(results.read_text())
-    assert kept["toy"]["arms"]["old"] == {"m/R@1": [0.2, 0.4]}
+    assert kept["toy"]["arms"]["old"] == {"retrieval/new_style/R@1": [0.2, 0.4]}
     (row,) = recipe_table.rows(folder, kept)
-    numbers = "m/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000"
+    numbers = "retrieval/new_style/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000"
     said = ("A | B 2024", "info_nce, uniformity", "emoji", "new beats old", "no", numbers, ".3")
     assert row == ("[toy](configs/toy.py)", *said)
     # Without a new verdict what is known stays.

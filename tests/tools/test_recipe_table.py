@@ -20,7 +20,8 @@ def small():
     return {"paper": "A | B 2024", **base.emoji(terms)}
 
 def claim():
-    check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=", "baseline": "old", "offset": 0.1}
+    check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=",
+             "baseline": "old", "offset": 0.1}
     return {**small(), "claim": {
         "statement": "new beats old", "arms": {"old": (), "new": ()}, "paper_numbers": ".3",
         "metrics": ("retrieval/new_style/R@1",), "checks": ({**check, "baseline": None}, check)}}

@@ -86,7 +86,8 @@ def reduced(recipe, *overrides):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_small_variant_trains(recipe, pictures, tmp_path):
-    own = [f"data.source.path={pictures}"] if recipe == "own_data" else []
+    own = [f"data.source.path={pictures}", "data.source.val_fraction=0.4"]
+    own = own if recipe == "own_data" else []
     # Its evaluators are as they should be on their data, but take longer than these steps.
     config = load(recipe, "small", *own)
     Evaluation(config, mesh_of(config))

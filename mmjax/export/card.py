@@ -72,7 +72,7 @@ def card(
     if config:
         data = json.dumps(config_lib.plain(config["data"]["source"]), ensure_ascii=False)
         lines += ["", "## Data", "", f"Trained on `{data}`."]
-        if '"emoji"' in data:
+        if '"emoji"' in data or "emoji_pretrained" in data:
             lines.append(
                 "Emoji pictures: Fluent Emoji (MIT), Noto Emoji (Apache-2.0), Twemoji (CC-BY-4.0); "
                 "names: Unicode CLDR (Unicode-3.0)."

@@ -7,6 +7,9 @@ the trained tower takes over that space's geometry.
     python -m mmjax.main --config=configs/cwcl.py          # clusters of a frozen space, seconds
     python -m mmjax.main --config=configs/cwcl.py:paper    # texts against a frozen ViT's features
     python -m mmjax.claims cwcl                            # the claim
+
+Measured so far, one seed: zero-shot accuracy .923 with InfoNCE and .947 with weights exp(cos/0.1),
+correlation with the frozen space .709 and .814. The paper: 5 to 8 points of zero-shot accuracy.
 """
 
 from configs import base

@@ -28,6 +28,7 @@ for ((p = 0; p < count; p++)); do
   JAX_PROCESS_ID=$p "$python" -m mmjax.main "$@" > >(sed -u "s/^/[$p] /") 2>&1 &
   pids+=($!)
 done
+started=("${pids[@]}")
 trap 'kill -TERM "${pids[@]}" 2> /dev/null' INT TERM
 
 # The first bad end is the result. The others end by themselves, or are made to after a minute.
@@ -43,6 +44,13 @@ while ((${#pids[@]})); do
     wait "$pid"
     code=$?
     if ((code && !result)); then
+      for p in "${!started[@]}"; do
+        [[ ${started[p]} == "$pid" ]] || continue
+        ((code == 130 || code == 143)) && continue # asked to stop, all of them
+        how="with code $code"
+        ((code > 128)) && how="by signal $((code - 128))"
+        echo "launch/local.sh: process $p ended $how; the others end, too, within a minute" >&2
+      done
       result=$code deadline=$((SECONDS + 60))
     fi
   done

@@ -11,7 +11,6 @@ across views (or modalities) and not with each other, so nothing is compared wit
 from configs import base
 
 PAPER = "Zbontar et al. 2021, Barlow Twins, arXiv 2103.03230"
-VIEW = {"type": "vector", "dim": 64, "noise": 1.0}
 
 
 def small() -> dict:
@@ -25,25 +24,8 @@ def paper() -> dict:
     The paper's optimizer is LARS at 0.2 per 256 examples (biases and norms 0.0048); here it is SGD.
     Two views of one recipe each: the paper's second one blurs and solarises more.
     """
-    view = {
-        "type": "image",
-        "size": 224,
-        "crop_scale": (0.08, 1.0),
-        "flip": 0.5,
-        "brightness": 0.4,
-        "contrast": 0.4,
-        "saturation": 0.2,
-        "hue": 0.1,
-        "jitter": 0.8,
-        "grayscale": 0.2,
-    }
-    encoder = {
-        "type": "resnet",
-        "block": "bottleneck",
-        "blocks": (3, 4, 6, 3),
-        "widths": (64, 128, 256, 512),
-        "image_size": (224, 224),
-    }
+    view = base.simclr_view(224, (0.08, 1.0), saturation=0.2)
+    encoder = base.resnet(50, 224)
     head = {"type": "mlp", "dim": 8192, "hidden": 8192, "layers": 3, "norm": "batch", "bias": False}
     return {
         "paper": PAPER,
@@ -78,34 +60,10 @@ def paper() -> dict:
 def claim() -> dict:
     """Against NT-Xent on noisy instances: probe and effective rank."""
     pair = ("x", "x@2")
-    tower = base.mlp(64, (128,), 32, activation="gelu")
-    tower["head"] = {"type": "mlp", "dim": 16, "hidden": 64, "activation": "gelu"}
-    test = base.held_out(noise=1.0)
     rank, accuracy = "spectrum/test/effective_rank", "probe/test/accuracy"
     return {
         "paper": PAPER,
-        "steps": 600,
-        "data": {
-            "source": {"type": "noisy_instances"},
-            "views": dict.fromkeys(pair, VIEW),
-            "batch_size": 128,
-        },
-        "model": {"towers": {"x": tower}},
-        "objectives": {
-            "term": {"type": "barlow_twins", "pairs": (pair,)},
-        },
-        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
-        "evaluators": {
-            "spectrum": {"test": {"source": test, "modality": "x"}},
-            "probe": {
-                "test": {
-                    "source": test,
-                    "train": base.held_out("probe", noise=1.0),
-                    "modalities": ("x",),
-                }
-            },
-        },
-        "log_every": 300,
+        **base.noisy_instances({"term": {"type": "barlow_twins", "pairs": (pair,)}}),
         "claim": {
             "statement": "without negatives Barlow Twins uses more dimensions than NT-Xent, and "
             "its probe is not worse by more than 2 points",

@@ -190,6 +190,46 @@ def clip_towers(patch: int = 32, size: str = "base", dim: int = 512) -> dict:
     return {"image": {"encoder": image, "head": head}, "text": {"encoder": text, "head": head}}
 
 
+def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
+    """A residual network of a published depth, 18 or 50."""
+    block, blocks = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}[depth]
+    return {
+        "type": "resnet",
+        "block": block,
+        "blocks": blocks,
+        "widths": (64, 128, 256, 512),
+        "stem": stem,
+        "image_size": (image_size, image_size),
+    }
+
+
+def simclr_view(size: int, crop_scale: tuple[float, float], **changes: object) -> dict:
+    """A picture as Chen et al. 2020 (SimCLR) augment it, without their blur."""
+    return {
+        "type": "image",
+        "size": size,
+        "crop_scale": crop_scale,
+        "flip": 0.5,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+        "hue": 0.1,
+        "jitter": 0.8,
+        "grayscale": 0.2,
+        **changes,
+    }
+
+
+def cifar10_files() -> dict:
+    """CIFAR-10 as a table of picture files and the numbers of their labels."""
+    return {
+        "type": "manifest",
+        "path": "data/cifar10/train.csv",
+        "columns": {"image": "file"},
+        "labels": {"label": "label"},
+    }
+
+
 def webdataset(path: str) -> dict:
     """Tar shards of pictures (jpg, png, webp) and captions (txt) with common names."""
     return {"type": "webdataset", "path": path}
@@ -233,3 +273,58 @@ def held_out(split: str = "test", **changes: object) -> dict:
 
 # A claim on generated data draws another world for each of its seeds.
 WORLD_SEED = ("data.source.seed",)
+
+
+def attribute_classes(objectives: dict, **probe: object) -> dict:
+    """Two noisy views of classes that are patterns of attributes; a probe tells what was learned.
+
+    Args:
+      objectives: of the views `x` and `x@2`, and of `label`.
+      probe: changes of the rows that the probe is fitted on, such as `examples`.
+    """
+    view = {"type": "vector", "dim": 64, "noise": 0.3}
+    head = {"type": "mlp", "dim": 64, "hidden": 128}
+    test, train = held_out(), held_out("train", **probe)
+    return {
+        "data": {
+            "source": {"type": "attribute_classes"},
+            "views": {"x": view, "x@2": view, "label": {"type": "label"}},
+            "batch_size": 128,
+        },
+        "model": {"towers": {"x": mlp(64, (256,), 64, final_activation=True, head=head)}},
+        "objectives": objectives,
+        "optimizer": {"learning_rate": 1e-3, "weight_decay": 1e-4, "warmup_steps": 50},
+        "evaluators": {
+            "probe": {"test": {"source": test, "train": train, "modalities": ("x",)}},
+            "spectrum": {"test": {"source": test, "modality": "x"}},
+        },
+    }
+
+
+NOISY_VIEW = {"type": "vector", "dim": 64, "noise": 1.0}
+
+
+def noisy_instances(objectives: dict) -> dict:
+    """Card 24's experiment: views are noisy instances of a latent of 16 dimensions.
+
+    Args:
+      objectives: of the views `x` and `x@2`.
+    """
+    head = {"type": "mlp", "dim": 16, "hidden": 64, "activation": "gelu"}
+    test, train = held_out(noise=1.0), held_out("probe", noise=1.0)
+    return {
+        "steps": 600,
+        "data": {
+            "source": {"type": "noisy_instances"},
+            "views": {"x": NOISY_VIEW, "x@2": NOISY_VIEW},
+            "batch_size": 128,
+        },
+        "model": {"towers": {"x": mlp(64, (128,), 32, activation="gelu", head=head)}},
+        "objectives": objectives,
+        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
+        "evaluators": {
+            "spectrum": {"test": {"source": test, "modality": "x"}},
+            "probe": {"test": {"source": test, "train": train, "modalities": ("x",)}},
+        },
+        "log_every": 300,
+    }

@@ -12,7 +12,6 @@ from configs import base
 
 PAPER = "Wu et al. 2024, Rethinking Positive Pairs in Contrastive Learning, arXiv 2410.18200"
 PAIR = ("x", "x@2")
-VIEW = {"type": "vector", "dim": 64, "noise": 0.3}
 
 
 def objective(**options: object) -> dict:
@@ -32,29 +31,11 @@ def objective(**options: object) -> dict:
 
 def small() -> dict:
     """Classes that are patterns of attributes, some of which any two share."""
-    tower = base.mlp(64, (256,), 64, final_activation=True)
-    tower["head"] = {"type": "mlp", "dim": 64, "hidden": 128}
-    test = base.held_out()
-    return {
-        "paper": PAPER,
-        "steps": 2000,
-        "data": {
-            "source": {"type": "attribute_classes"},
-            "views": {"x": VIEW, "x@2": VIEW, "label": {"type": "label"}},
-            "batch_size": 128,
-        },
-        "model": {"towers": {"x": tower}},
-        "objectives": {"gated": objective(pairing="arbitrary")},
-        "optimizer": {"learning_rate": 1e-3, "weight_decay": 1e-4, "warmup_steps": 50},
-        "evaluators": {
-            "probe": {
-                "test": {"source": test, "train": base.held_out("train"), "modalities": ("x",)}
-            },
-            "spectrum": {"test": {"source": test, "modality": "x"}},
-            "structure": {"test": {"source": test, "modality": "x", "reference": "attributes"}},
-        },
-        "log_every": 500,
+    config = base.attribute_classes({"gated": objective(pairing="arbitrary")})
+    config["evaluators"]["structure"] = {
+        "test": {"source": base.held_out(), "modality": "x", "reference": "attributes"}
     }
+    return {"paper": PAPER, **config, "steps": 2000, "log_every": 500}
 
 
 def paper() -> dict:
@@ -70,14 +51,7 @@ def paper() -> dict:
         "crop_scale": (0.7, 1.0),
         "flip": 0.5,
     }
-    encoder = {
-        "type": "resnet",
-        "block": "basic",
-        "blocks": (2, 2, 2, 2),
-        "widths": (64, 128, 256, 512),
-        "stem": "conv3",
-        "image_size": (32, 32),
-    }
+    encoder = base.resnet(18, 32, stem="conv3")
     pair = ("image", "image@2")
     head = {
         "type": "mlp",
@@ -91,12 +65,7 @@ def paper() -> dict:
         "paper": PAPER,
         "steps": 9750,
         "data": {
-            "source": {
-                "type": "manifest",
-                "path": "data/cifar10/train.csv",
-                "columns": {"image": "file"},
-                "labels": {"label": "label"},
-            },
+            "source": base.cifar10_files(),
             "views": {**dict.fromkeys(pair, view), "label": {"type": "label"}},
             "batch_size": 256,
             "workers": 16,

@@ -40,18 +40,7 @@ def paper() -> dict:
     The probe of the paper is trained by SGD; evaluate the encoder with `evaluators.probe`, whose
     logistic regression is exact.
     """
-    view = {
-        "type": "image",
-        "size": 32,
-        "crop_scale": (0.08, 1.0),
-        "flip": 0.5,
-        "brightness": 0.4,
-        "contrast": 0.4,
-        "saturation": 0.4,
-        "hue": 0.1,
-        "jitter": 0.8,
-        "grayscale": 0.2,
-    }
+    view = base.simclr_view(32, (0.08, 1.0))
     views = ("image", "image@2", "image@3", "image@4")
     source = {
         "type": "tfds",
@@ -59,14 +48,7 @@ def paper() -> dict:
         "columns": {"image": "image"},
         "labels": {"label": "label"},
     }
-    encoder = {
-        "type": "resnet",
-        "block": "basic",
-        "blocks": (2, 2, 2, 2),
-        "widths": (64, 128, 256, 512),
-        "stem": "conv3",
-        "image_size": (32, 32),
-    }
+    encoder = base.resnet(18, 32, stem="conv3")
     head = {
         "type": "mlp",
         "dim": 128,
@@ -112,10 +94,9 @@ def claim() -> dict:
     def arm(kind: str, count: int = 2, **options: object) -> tuple[str, ...]:
         names = ("x", *(f"x@{k}" for k in range(2, count + 1)))
         spec = {"type": kind, "views": names, "temperature": 0.5, **options}
-        extra = [f"data.views.{name}={VIEW!r}" for name in names[2:]]
+        extra = [f"data.views.{name}={base.NOISY_VIEW!r}" for name in names[2:]]
         return (f"objectives.term={spec!r}", *extra)
 
-    test = base.held_out(noise=1.0)
     rank, accuracy = "spectrum/test/effective_rank", "probe/test/accuracy"
     checks = []
     for count in (2, 4, 8):
@@ -129,30 +110,10 @@ def claim() -> dict:
         {"metric": rank, "arm": f"mv_dhel {more}", "compare": ">", "baseline": f"mv_dhel {less}"}
         for less, more in ((2, 4), (4, 8))
     ]
-    tower = base.mlp(64, (128,), 32, activation="gelu")
-    tower["head"] = {"type": "mlp", "dim": 16, "hidden": 64, "activation": "gelu"}
+    term = {"type": "mv_dhel", "views": ("x", "x@2"), "temperature": 0.5}
     return {
         "paper": PAPER,
-        "steps": 600,
-        "data": {
-            "source": {"type": "noisy_instances", "split": "train"},
-            "views": {"x": VIEW, "x@2": VIEW},
-            "batch_size": 128,
-        },
-        "model": {"towers": {"x": tower}},
-        "objectives": {"term": {"type": "mv_dhel", "views": ("x", "x@2"), "temperature": 0.5}},
-        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
-        "evaluators": {
-            "spectrum": {"test": {"source": test, "modality": "x"}},
-            "probe": {
-                "test": {
-                    "source": test,
-                    "train": base.held_out("probe", noise=1.0),
-                    "modalities": ("x",),
-                }
-            },
-        },
-        "log_every": 300,
+        **base.noisy_instances({"term": term}),
         "claim": {
             "statement": "MV-DHEL has at least 1.25 times the effective rank of averaged pairs of "
             "views, the more views the higher, and a probe that is not worse by more than a point",
@@ -175,7 +136,5 @@ def claim() -> dict:
         },
     }
 
-
-VIEW = {"type": "vector", "dim": 64, "noise": 1.0}
 
 get_config = base.variants("mv_dhel", {"small": small, "paper": paper, "claim": claim})

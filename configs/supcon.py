@@ -10,72 +10,25 @@ Khosla et al. 2020, arXiv 2004.11362. Every example with the anchor's label is a
 from configs import base
 
 PAPER = "Khosla et al. 2020, Supervised Contrastive Learning, arXiv 2004.11362"
-VIEW = {"type": "vector", "dim": 64, "noise": 0.3}
 
 
 def small() -> dict:
     """Classes that are patterns of attributes, two noisy views; a minute."""
-    tower = base.mlp(64, (256,), 64, final_activation=True)
-    tower["head"] = {"type": "mlp", "dim": 64, "hidden": 128}
-    test = base.held_out()
-    return {
-        "paper": PAPER,
-        "steps": 1000,
-        "data": {
-            "source": {"type": "attribute_classes"},
-            "views": {"x": VIEW, "x@2": VIEW, "label": {"type": "label"}},
-            "batch_size": 128,
-        },
-        "model": {"towers": {"x": tower}},
-        "objectives": {"sup_con": {"type": "sup_con", "views": ("x", "x@2")}},
-        "optimizer": {"learning_rate": 1e-3, "weight_decay": 1e-4, "warmup_steps": 50},
-        "evaluators": {
-            "probe": {
-                "test": {
-                    "source": test,
-                    # Few labels, so that the features have to bring the classes along.
-                    "train": base.held_out("train", examples=100),
-                    "modalities": ("x",),
-                }
-            },
-            "spectrum": {"test": {"source": test, "modality": "x"}},
-        },
-        "log_every": 250,
-    }
+    objectives = {"sup_con": {"type": "sup_con", "views": ("x", "x@2")}}
+    # Few labels for the probe, so that the features have to bring the classes along.
+    config = base.attribute_classes(objectives, examples=100)
+    return {"paper": PAPER, **config, "steps": 1000, "log_every": 250}
 
 
 def paper() -> dict:
     """CIFAR-10 with ResNet-50, batch 1024, 1000 epochs, temperature 0.1."""
-    view = {
-        "type": "image",
-        "size": 32,
-        "crop_scale": (0.2, 1.0),
-        "flip": 0.5,
-        "brightness": 0.4,
-        "contrast": 0.4,
-        "saturation": 0.4,
-        "hue": 0.1,
-        "jitter": 0.8,
-        "grayscale": 0.2,
-    }
-    encoder = {
-        "type": "resnet",
-        "block": "bottleneck",
-        "blocks": (3, 4, 6, 3),
-        "widths": (64, 128, 256, 512),
-        "stem": "conv3",
-        "image_size": (32, 32),
-    }
+    view = base.simclr_view(32, (0.2, 1.0))
+    encoder = base.resnet(50, 32, stem="conv3")
     return {
         "paper": PAPER,
         "steps": 48_000,
         "data": {
-            "source": {
-                "type": "manifest",
-                "path": "data/cifar10/train.csv",
-                "columns": {"image": "file"},
-                "labels": {"label": "label"},
-            },
+            "source": base.cifar10_files(),
             "views": {"image": view, "image@2": view, "label": {"type": "label"}},
             "batch_size": 1024,
             "workers": 16,

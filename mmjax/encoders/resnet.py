@@ -125,7 +125,8 @@ class ResNet(nnx.Module):
                 current = width if block == "basic" else 4 * width
         self.blocks = nnx.List(built)
         self.stride = self.stem_stride * 2 ** (len(blocks) - 1)
-        self.width = current if pool_width is None else pool_width
+        each = (32 if pool == "flatten" else current) if pool_width is None else pool_width
+        self.width = self._positions() * each if pool == "flatten" else each
         self.attention_pool = (
             GridAttentionPooling(
                 count=self._positions(),
@@ -138,7 +139,6 @@ class ResNet(nnx.Module):
             if pool == "attention"
             else None
         )
-        each = 32 if pool_width is None else pool_width
         self.squeeze = (
             nnx.Linear(
                 current, each, kernel_init=nnx.initializers.he_normal(), dtype=dtype, rngs=rngs
@@ -146,8 +146,6 @@ class ResNet(nnx.Module):
             if pool == "flatten"
             else None
         )
-        if pool == "flatten":
-            self.width = self._positions() * each
 
     def _positions(self) -> int:
         """Number of positions of the last map."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,6 @@ def open_clip(view: ImageView) -> dict[str, Any]:
 
 def opened(view: ImageView, picture: bytes) -> Image.Image:
     """A picture in RGB with its transparent parts on the view's background, as the view sees it."""
-    import io
-
     image = Image.open(io.BytesIO(picture)).convert("RGBA")
     behind = Image.new("RGBA", image.size, (*view.background, 255))
     return Image.alpha_composite(behind, image).convert("RGB")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, generators, normal, size_of, unit
+from mmjax.data.synthetic.generated import Generated, begin, normal, unit
 
 
 class FrozenClusters(Generated):
@@ -38,8 +38,7 @@ class FrozenClusters(Generated):
     ):
         splits = {"train": 1000, "test": 2000}
         drawn = "test" if split == "classes" else split
-        count = size_of("frozen_clusters", drawn, splits, examples)
-        world, rng = generators(seed, drawn, splits)
+        count, world, rng = begin("frozen_clusters", drawn, splits, examples, seed)
         centroids = normal(world, classes, 8)
         frozen = normal(world, 8, 32, scale=8**-0.5)
         trained = normal(world, 8 + 24, 96, scale=8**-0.5)
@@ -86,10 +85,9 @@ class GroupedClasses(Generated):
         seed: int = 0,
     ):
         splits = {"train": 4000, "probe": 400, "test": 1000}
-        count = size_of("grouped_classes", split, splits, examples)
+        count, world, rng = begin("grouped_classes", split, splits, examples, seed)
         if classes < 4 or classes % 4:
             raise ValueError(f"grouped_classes: classes={classes} must be a multiple of 4")
-        world, rng = generators(seed, split, splits)
         means = np.repeat(normal(world, classes // 4, 16), 4, axis=0)
         means = means + normal(world, classes, 16, scale=0.5)
         y = rng.integers(classes, size=count)
@@ -127,10 +125,9 @@ class NuisancePairs(Generated):
         seed: int = 0,
     ):
         splits = {"train": 8000, "tune": 1024, "test": 1000}
-        count = size_of("nuisance_pairs", split, splits, examples)
+        count, world, rng = begin("nuisance_pairs", split, splits, examples, seed)
         if not 1 <= classes <= 40:
             raise ValueError(f"nuisance_pairs: classes={classes} must be in 1..40")
-        world, rng = generators(seed, split, splits)
         centroids = normal(world, 40, 16)
         y = rng.integers(classes, size=count)
         z = centroids[y] + normal(rng, count, 16, scale=0.5)
@@ -163,8 +160,7 @@ class AttributeClasses(Generated):
         seed: int = 0,
     ):
         splits = {"train": 4000, "test": 2000}
-        count = size_of("attribute_classes", split, splits, examples)
-        world, rng = generators(seed, split, splits)
+        count, world, rng = begin("attribute_classes", split, splits, examples, seed)
         patterns = world.choice(np.float32([-1, 1]), size=(20, 12))
         first, second = normal(world, 24, 64, scale=12**-0.5), normal(world, 64, 64, scale=1 / 8)
         y = rng.integers(20, size=count)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, generators, normal, size_of, unit
+from mmjax.data.synthetic.generated import Generated, begin, normal, unit
 
 
 class ConceptPairs(Generated):
@@ -31,8 +31,7 @@ class ConceptPairs(Generated):
         seed: int = 0,
     ):
         splits = {"train": 600, "test": 2000}
-        count = size_of("concept_pairs", split, splits, examples)
-        world, rng = generators(seed, split, splits)
+        count, world, rng = begin("concept_pairs", split, splits, examples, seed)
         first = rng.integers(12, size=count)
         second = (first + rng.integers(1, 12, size=count)) % 12
         fields = {}
@@ -74,8 +73,7 @@ class NamedActions(Generated):
         seed: int = 0,
     ):
         splits = {"train": 3000, "test": 2000, "unseen": 2000}
-        count = size_of("named_actions", split, splits, examples)
-        world, rng = generators(seed, split, splits)
+        count, world, rng = begin("named_actions", split, splits, examples, seed)
         meaning, style = normal(world, 20, 8), normal(world, 4, 8)
         actions = unit(normal(world, 20, 16))
         names = unit(actions[:, None] + normal(world, 20, 4, 16, scale=0.1))
@@ -122,8 +120,7 @@ class ConceptSets(Generated):
         seed: int = 0,
     ):
         splits = {"train": 6000, "test": 1000}
-        count = size_of("concept_sets", split, splits, examples)
-        world, rng = generators(seed, split, splits)
+        count, world, rng = begin("concept_sets", split, splits, examples, seed)
         seen, said, fillers = normal(world, 64, 32), normal(world, 64, 32), normal(world, 20, 32)
         images, texts, triples, taken = [], [], [], set()
         while len(triples) < count:

@@ -58,8 +58,20 @@ class Generated:
         return f"{self.name}, {self.split}: {len(self):,} rows of {', '.join(self.modalities)}"
 
 
-def size_of(name: str, split: str, splits: Mapping[str, int], examples: int | None) -> int:
-    """The number of rows of a split, `examples` or its default.
+def begin(
+    name: str, split: str, splits: Mapping[str, int], examples: int | None, seed: int
+) -> tuple[int, np.random.Generator, np.random.Generator]:
+    """What a source draws its split with.
+
+    Args:
+      name: of the source, for messages.
+      split: which one.
+      splits: split -> its number of rows where none is asked for.
+      examples: the number of rows that is asked for.
+      seed: of everything.
+
+    Returns:
+      (number of rows, random numbers of the world, which all splits share, and of this split).
 
     Raises:
       ValueError: for an unknown split or a size below 1.
@@ -69,13 +81,8 @@ def size_of(name: str, split: str, splits: Mapping[str, int], examples: int | No
     count = splits[split] if examples is None else examples
     if count < 1:
         raise ValueError(f"{name}: examples={examples} must be at least 1")
-    return count
-
-
-def generators(seed: int, split: str, splits: Mapping[str, int]):
-    """Random numbers of the world, the same for all splits, and of this split."""
     number = list(splits).index(split)
-    return np.random.default_rng([seed, WORLD]), np.random.default_rng([seed, number])
+    return count, np.random.default_rng([seed, WORLD]), np.random.default_rng([seed, number])
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, generators, size_of
+from mmjax.data.synthetic.generated import Generated, begin
 
 _SPLITS = {"train": 10_000, "test": 5000}
 
@@ -38,10 +38,9 @@ class Xor(Generated):
         dim: int = 5,
         seed: int = 0,
     ):
-        count = size_of("xor", split, _SPLITS, examples)
+        count, _, rng = begin("xor", split, _SPLITS, examples, seed)
         if not 0 <= p <= 1 or not 1 <= dim <= 16:
             raise ValueError(f"xor: p={p} must be in [0, 1] and dim={dim} in 1..16")
-        _, rng = generators(seed, split, _SPLITS)
         a, b = rng.integers(2, size=(2, count, dim))
         c = np.where(rng.random((count, 1)) < p, a ^ b, a)
         fields = {"a": _bits(a), "b": _bits(b), "c": _bits(c)}
@@ -71,8 +70,7 @@ class Parity(Generated):
         examples: int | None = None,
         seed: int = 0,
     ):
-        count = size_of("parity", split, _SPLITS, examples)
-        _, rng = generators(seed, split, _SPLITS)
+        count, _, rng = begin("parity", split, _SPLITS, examples, seed)
         bits = rng.integers(2, size=(count, 7))
         bits = np.concatenate([bits, bits.sum(1, keepdims=True) % 2], axis=1)
         fields = {name: _bits(bits[:, [i]]) for i, name in enumerate("abcdefgh")}

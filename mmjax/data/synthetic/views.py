@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, generators, normal, size_of
+from mmjax.data.synthetic.generated import Generated, begin, normal
 
 
 class NoisyInstances(Generated):
@@ -33,8 +33,7 @@ class NoisyInstances(Generated):
         seed: int = 0,
     ):
         splits = {"train": 6000, "probe": 3000, "test": 2000}
-        count = size_of("noisy_instances", split, splits, examples)
-        world, rng = generators(seed, split, splits)
+        count, world, rng = begin("noisy_instances", split, splits, examples, seed)
         weights, classes = normal(world, 16, 64, scale=0.25), normal(world, 16, 10)
         y = normal(rng, count, 16)
         x = np.tanh(y @ weights) + np.float32(noise) * normal(rng, count, 64)
@@ -64,8 +63,7 @@ class LatentBlocks(Generated):
         seed: int = 0,
     ):
         splits = {"train": 8000, "test": 1000}
-        count = size_of("latent_blocks", split, splits, examples)
-        world, rng = generators(seed, split, splits)
+        count, world, rng = begin("latent_blocks", split, splits, examples, seed)
         z = normal(rng, count, 12)
         fields = {}
         for name, part, level in zip(

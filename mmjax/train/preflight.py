@@ -95,7 +95,7 @@ def preflight(
     state = state_lib.abstract(config, plan)
     total, of_loss = model_flops(config, mesh)
 
-    compiled = compile_or_size(lower(config, mesh))
+    compiled = compile_or_size(lower(config, plan, mesh))
     cost = times = None
     if isinstance(compiled, DoesNotFit):
         memory = compiled
@@ -105,6 +105,7 @@ def preflight(
         chip = topology.chip_of(mesh.devices.flat[0])
         if chip is not None:
             times = roofline(cost, chip.per_device(), total / mesh.size)
+    limit = None if memory_gb is None else memory_gb * GIB
     return Report(
         config=config,
         mesh=mesh,
@@ -120,14 +121,19 @@ def preflight(
         loss_flops=of_loss,
         cost=cost,
         roofline=times,
-        limit=None if memory_gb is None else memory_gb * GIB,
-        largest=None if memory_gb is None else _largest(config, mesh, memory, memory_gb * GIB),
+        limit=limit,
+        largest=None if limit is None else _largest(config, plan, mesh, memory, limit),
     )
 
 
-def lower(config: Mapping, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
-    """The train step of a recipe, ready to be compiled for a mesh."""
-    plan = state_lib.plan(config, mesh)
+def lower(config: Mapping, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
+    """The train step of a recipe, ready to be compiled for a mesh.
+
+    Args:
+      config: the recipe, whole.
+      plan: of it; the same for every batch size.
+      mesh: of the devices.
+    """
     split = mesh_lib.batch_sharding(mesh)
     batch = {
         name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
@@ -156,7 +162,11 @@ def bytes_per_device(array: jax.ShapeDtypeStruct) -> int:
 
 
 def _largest(
-    config: Mapping, mesh: jax.sharding.Mesh, first: Memory | DoesNotFit, limit: float
+    config: Mapping,
+    plan: state_lib.Plan,
+    mesh: jax.sharding.Mesh,
+    first: Memory | DoesNotFit,
+    limit: float,
 ) -> tuple[int, float] | None:
     shards = mesh_lib.batch_shards(mesh)
     started = config["data"]["batch_size"] // shards
@@ -166,7 +176,7 @@ def _largest(
         if batch != started:
             changed = config_lib.plain(config)
             changed["data"]["batch_size"] = batch * shards
-            answer = compile_or_size(lower(changed, mesh))
+            answer = compile_or_size(lower(changed, plan, mesh))
             if not isinstance(answer, DoesNotFit):
                 answer = Memory.of(answer)
         if isinstance(answer, Memory):

@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.attention import attention
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.initializers import Initialization
+from mmjax.encoders.products import linear_product
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
 
@@ -133,7 +134,9 @@ class Attention(nnx.Module):
             raise EncoderError(f"heads={heads} does not divide width={width}")
         self.heads, self.sliced = heads, sliced
         out_width = width if out_width is None else out_width
-        linear = partial(nnx.Linear, width, use_bias=bias, dtype=dtype, rngs=rngs)
+        linear = partial(
+            nnx.Linear, width, use_bias=bias, dtype=dtype, dot_general=linear_product, rngs=rngs
+        )
         self.query = linear(width, kernel_init=init.attention)
         self.key = linear(width, kernel_init=init.attention)
         self.value = linear(width, kernel_init=init.attention)
@@ -196,7 +199,10 @@ class FeedForward(nnx.Module):
         check_choice("activation", activation, Activation)
         self.activation = activation
         gated = activation == "swiglu"
-        linear = partial(nnx.Linear, use_bias=bias, bias_init=init.mlp_bias, dtype=dtype, rngs=rngs)
+        linear = partial(
+            nnx.Linear, use_bias=bias, bias_init=init.mlp_bias, dtype=dtype,
+            dot_general=linear_product, rngs=rngs,
+        )  # fmt: skip
         self.up = linear(width, hidden * (2 if gated else 1), kernel_init=init.up)
         self.down = linear(hidden, width, kernel_init=init.down)
 

@@ -33,6 +33,7 @@ setup(
         "ml_collections>=1.1,<2",
         "absl-py>=2.1",
         "numpy>=2.0",
+        "scipy>=1.13",  # jax needs it, too
         "pillow>=11",
         "tensorboardX>=2.6",
         "tqdm>=4.66",

@@ -12,7 +12,8 @@ class Structure:
     """Correlation of the cosines of all pairs of rows with those of a reference.
 
     Metrics: `pearson` and `spearman` correlation, over the pairs i < j, of x_i·x_j with r_i·r_j,
-    and `examples`. Rank correlation needs all pairs at once, so the rows are at most `examples`,
+    and `examples`. Products are rounded to six digits: embeddings are float32, whose rounding would
+    give ranks to pairs that are equal. Rank correlation needs all pairs at once, so the rows are at most `examples`,
     the first ones: a sample by design.
 
     Args:
@@ -44,7 +45,7 @@ class Structure:
             r = np.array([own[self.reference] for own in found.fields], np.float64)
         x, r = (v[: self.examples].astype(np.float64) for v in (x, r))
         upper = np.triu_indices(len(x), 1)
-        ours, theirs = (x @ x.T)[upper], (r @ r.T)[upper]
+        ours, theirs = (np.round((v @ v.T)[upper], 6) for v in (x, r))
         return {
             "pearson": float(np.corrcoef(ours, theirs)[0, 1]),
             "spearman": float(stats.spearmanr(ours, theirs).statistic),

@@ -1,4 +1,4 @@
-"""Positions on a two-dimensional grid, and how to carry learned ones to another grid."""
+"""Positions on a grid, and how to carry learned ones to another grid."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ import numpy as np
 from mmjax.encoders.base import EncoderError
 
 
-def check_sincos_width(width: int) -> None:
-    """Raises EncoderError for a width that `sincos_2d` cannot fill."""
-    if width % 4 or width < 8:
+def check_sincos_width(width: int, axes: int = 2) -> None:
+    """Raises EncoderError for a width that `sincos` cannot fill for a grid of so many axes."""
+    if width % (2 * axes) or width < 4 * axes:
         raise EncoderError(
-            f"width={width}: sincos positions need a width of 8 or more, divisible by 4"
+            f"width={width}: sincos positions need a width of {4 * axes} or more, divisible by "
+            f"{2 * axes}"
         )
 
 
-def sincos_2d(grid: tuple[int, int], width: int, temperature: float = 10_000.0) -> np.ndarray:
+def sincos(grid: tuple[int, ...], width: int, temperature: float = 10_000.0) -> np.ndarray:
     """Fixed sine and cosine positions of a grid (Chen et al. 2021, MoCo v3, section 4).
 
-    A quarter of the width each for the sine and cosine of the column and of the row, at
-    frequencies temperature^(-k / (W/4 - 1)).
+    Each of the n axes, the last one first, has an equal part of the width: half of it for the sine
+    and half for the cosine of the coordinate, at frequencies temperature^(-k / (W/2n - 1)).
 
     Args:
-      grid: (rows, columns).
-      width: W, divisible by 4.
+      grid: the number of patches along each axis, such as (rows, columns).
+      width: W, divisible by 2n.
       temperature: the longest wavelength is 2 pi times this.
 
     Returns:
-      f32[rows * columns, W], row by row.
+      f32[product of grid, W], the last axis fastest.
     """
-    check_sincos_width(width)
-    rows, columns = np.mgrid[: grid[0], : grid[1]]
-    frequency = temperature ** -np.linspace(0, 1, width // 4)
-    y, x = rows.reshape(-1, 1) * frequency, columns.reshape(-1, 1) * frequency
-    return np.concatenate([np.sin(x), np.cos(x), np.sin(y), np.cos(y)], axis=1).astype(np.float32)
+    axes = len(grid)
+    check_sincos_width(width, axes)
+    frequency = temperature ** -np.linspace(0, 1, width // (2 * axes))
+    parts = []
+    for coordinate in np.mgrid[tuple(slice(count) for count in grid)][::-1]:
+        angle = coordinate.reshape(-1, 1) * frequency
+        parts += [np.sin(angle), np.cos(angle)]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def interpolate(

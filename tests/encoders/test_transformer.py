@@ -10,7 +10,7 @@ from flax import nnx
 
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import ACTIVATIONS, Attention
-from mmjax.encoders.positions import interpolate, sincos_2d
+from mmjax.encoders.positions import interpolate, sincos
 from mmjax.encoders.transformer import REMAT_POLICIES, Transformer
 
 KEEP = np.random.default_rng(1).random((3, 5)) < 0.6
@@ -217,7 +217,7 @@ def test_remat_keeps_less_for_the_backward_pass(remat):
 
 def test_sincos_positions_are_the_published_ones():
     width = 8
-    found = sincos_2d((2, 3), width)
+    found = sincos((2, 3), width)
     for row in range(2):
         for column in range(3):
             for k in range(2):

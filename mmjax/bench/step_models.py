@@ -58,6 +58,10 @@ def config(sizes: Sizes, batch: int, *overrides: str) -> Mapping[str, Any]:
 
     image, text = "model.towers.image", "model.towers.text"
     changes = [
+        # What products make is kept, and nothing else: half the memory of keeping all, and faster,
+        # since less is stacked up and read again.
+        f"{image}.encoder.remat=dots",
+        f"{text}.encoder.remat=dots",
         f"data.batch_size={batch}",
         f"data.views.image.size={sizes.image}",
         f"data.views.text.length={sizes.length}",

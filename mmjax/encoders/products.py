@@ -10,9 +10,9 @@ def linear_product(
 ) -> jax.Array:
     """`jax.lax.dot_general` of f[..., I] and f[I, O], for `nnx.Linear(dot_general=...)`.
 
-    On a CPU the rows of all leading axes become one axis first. Otherwise the kernel's gradient is a
-    product over two axes, batch and position, for which XLA's CPU compiler writes the cotangent out
-    once more, transposed: a twentieth of a CLIP step. A TPU does such products as they are, and
+    On a CPU the rows of all leading axes become one axis first. Otherwise the kernel's gradient is
+    a product over two axes, batch and position, for which XLA's CPU compiler writes the cotangent
+    out once more, transposed: a twentieth of a CLIP step. A TPU does such products as they are, and
     would have to move the rows, since it pads positions to its tiles.
 
     Where the step runs is known from the mesh in context; without one nothing is changed.

@@ -16,8 +16,8 @@ from typing import Any
 
 _MARK = "mmjax-bench "  # before what is said to the parent; libraries print what they like
 
-# Steps allocate gigabytes anew each time, and on Linux the first touch of every 4 KiB of them costs
-# more than an optimizer's update. Huge pages (glibc 2.35 and later) make it 2 MiB, for all children.
+# A step allocates gigabytes anew, and on Linux the first touch of every 4 KiB of them costs more
+# than the optimizer. Huge pages (glibc 2.35 and later) make it every 2 MiB, for all children.
 _ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 

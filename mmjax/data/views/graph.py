@@ -1,0 +1,101 @@
+"""Graphs to padded arrays: nodes, their numbers, and the edges between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.graphs import MOLECULE_CATEGORIES, read_graph
+
+
+class GraphView:
+    """A graph as f32[nodes, C + F + nodes], the rows that `encoders.graph.GraphNetwork` reads.
+
+    Row i has the C categories of node i, its F numbers, and the kind of the edge to it from every
+    node, 0 for none; 1 stands on the diagonal for a node, and rows of zeros follow a smaller graph.
+    (An edge from a node to itself is left out.)
+
+    The value is a molecule or a graph in a file (CML, SDF, JSON; see `views.graphs`).
+
+    Args:
+      nodes: the most nodes; a larger graph is refused, since a part of it is another graph.
+      categories: how many values each of the C categories has; the default is that of molecules.
+      features: F.
+      edges: the number of kinds of edges; 4 for molecules.
+      hydrogens: hydrogens of molecules are nodes; otherwise they are counted at their atom.
+      drop_edges: in training, the share of edges that are left out; of both directions at once.
+      mask_nodes: in training, the share of nodes whose categories and numbers become 0.
+
+    Attributes:
+      shape: (nodes, C + F + nodes).
+      dtype: float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        nodes: int,
+        categories: tuple[int, ...] = MOLECULE_CATEGORIES,
+        features: int = 0,
+        edges: int = 4,
+        hydrogens: bool = False,
+        drop_edges: float = 0.0,
+        mask_nodes: float = 0.0,
+    ):
+        if nodes < 1 or edges < 1 or features < 0 or any(size < 1 for size in categories):
+            raise ValueError(
+                f"graph view: nodes={nodes}, edges={edges} and categories={tuple(categories)} must "
+                f"be at least 1, and features={features} at least 0"
+            )
+        if not (0 <= drop_edges < 1 and 0 <= mask_nodes < 1):
+            raise ValueError(
+                f"graph view: drop_edges={drop_edges} and mask_nodes={mask_nodes} must be in [0, 1)"
+            )
+        self.nodes, self.categories, self.features = nodes, tuple(categories), features
+        self.edges, self.hydrogens = edges, hydrogens
+        self.drop_edges, self.mask_nodes = drop_edges, mask_nodes
+        self.shape = (nodes, len(categories) + features + nodes)
+        self.dtype = np.dtype(np.float32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        graph = read_graph(pick(value, rng, train), self.hydrogens)
+        count, width = graph.nodes.shape
+        self._check(count, width, graph)
+        out = np.zeros(self.shape, np.float32)
+        before = width + self.features
+        out[:count, :width] = graph.nodes
+        out[:count, width:before] = graph.features
+        links = np.zeros((self.nodes, self.nodes), np.float32)
+        links[graph.edges[:, 1], graph.edges[:, 0]] = graph.edges[:, 2]
+        if train and self.mask_nodes:
+            out[:count, :before][rng.random(count) < self.mask_nodes] = 0
+        if train and self.drop_edges:
+            chance = np.triu(rng.random((self.nodes, self.nodes)), 1)
+            links[(chance + chance.T) < self.drop_edges] = 0
+        np.fill_diagonal(links, np.arange(self.nodes) < count)
+        out[:, before:] = links
+        return out
+
+    def _check(self, count: int, width: int, graph: Any) -> None:
+        if not 0 < count <= self.nodes:
+            raise unusable(f"it has {count} nodes, but the view takes 1 to {self.nodes}")
+        if width != len(self.categories) or graph.features.shape[1] != self.features:
+            raise unusable(
+                f"its nodes have {width} categories and {graph.features.shape[1]} numbers, but the "
+                f"view takes {len(self.categories)} and {self.features}"
+            )
+        for column, size in enumerate(self.categories):
+            worst = graph.nodes[:, column]
+            if worst.min() < 0 or worst.max() >= size:
+                raise unusable(
+                    f"a node has {int(worst.max())} in category {column}, which has {size} values"
+                )
+        kinds = graph.edges[:, 2]
+        if len(kinds) and not (kinds.min() >= 1 and kinds.max() <= self.edges):
+            raise unusable(
+                f"an edge is of kind {int(kinds.max())}, but the view takes 1 to {self.edges}"
+            )
+        if np.abs(graph.features).max(initial=0) > np.finfo(np.float32).max:
+            raise unusable("a number of a node is too large for 32 bits")

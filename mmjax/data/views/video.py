@@ -1,0 +1,99 @@
+"""Clips to arrays: frames over the whole clip, each as a picture, all changed alike."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from mmjax.data.views.base import pick
+from mmjax.data.views.clips import read_frames
+from mmjax.data.views.image import ImageView
+
+Short = Literal["repeat", "pad"]
+
+
+class VideoView:
+    """A clip as f32[frames, height, width, 3], each channel (value / 255 - 0.5) / 0.5.
+
+    The clip is cut into `frames` equal parts and a frame is taken of each: at random in training,
+    the middle one in evaluation (Wang et al. 2016, "Temporal segment networks", section 3.1). A
+    crop, a mirror image and a change of colours are the same for all frames.
+
+    The value is the bytes of a video file or animated picture, or u8[T, H, W, 3 or 4] (see
+    `views.clips`).
+
+    Args:
+      frames: number of frames.
+      size, crop_scale, crop_ratio, flip, brightness, contrast, saturation, hue, jitter, grayscale,
+        background, fit, mean, std: of the frames, see `ImageView`.
+      short: a clip of fewer frames `repeat`s some, or is `pad`ded with frames of NaN, which the
+        encoders of clips mask.
+      max_frames: a longer clip is refused.
+      max_pixels: of a frame; larger ones are refused.
+
+    Attributes:
+      shape: (frames, height, width, 3).
+      dtype: float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        frames: int,
+        size: int | tuple[int, int],
+        crop_scale: tuple[float, float] | None = None,
+        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        jitter: float = 1.0,
+        grayscale: float = 0.0,
+        background: Literal["white", "black", "grey"] = "white",
+        fit: Literal["crop", "squash", "pad"] = "crop",
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        short: Short = "repeat",
+        max_frames: int = 20_000,
+        max_pixels: int = 8_847_360,
+    ):
+        if frames < 1 or max_frames < 1:
+            raise ValueError(
+                f"video view: frames={frames}, max_frames={max_frames} must be positive"
+            )
+        if short not in ("repeat", "pad"):
+            raise ValueError(f"video view: short is {short!r}; it can be 'repeat' or 'pad'")
+        self.picture = ImageView(
+            size=size, crop_scale=crop_scale, crop_ratio=crop_ratio, flip=flip,
+            brightness=brightness, contrast=contrast, saturation=saturation, hue=hue,
+            jitter=jitter, grayscale=grayscale, background=background, fit=fit, mean=mean, std=std,
+            max_pixels=max_pixels,
+        )  # fmt: skip
+        self.short, self.max_frames, self.max_pixels = short, max_frames, max_pixels
+        self.shape, self.dtype = (frames, *self.picture.shape), np.dtype(np.float32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        count = self.shape[0]
+        where = rng.random(count) if train else np.full(count, 0.5)
+        chosen = np.empty(0, np.int64)
+
+        def choose(length: int) -> np.ndarray:
+            nonlocal chosen
+            if length < count and self.short == "pad":
+                chosen = np.arange(length)
+            else:
+                chosen = ((np.arange(count) + where) * length / count).astype(np.int64)
+                chosen = np.minimum(chosen, length - 1)
+            return np.unique(chosen)
+
+        read = read_frames(pick(value, rng, train), choose, self.max_frames, self.max_pixels)
+        seed = int(rng.integers(2**63)) if train else 0
+        # Every frame draws the same numbers, so that all of them are cropped and coloured alike.
+        shown = [
+            self.picture(f, np.random.default_rng(seed) if train else None, train) for f in read
+        ]
+        clip = np.full(self.shape, np.nan, np.float32)
+        clip[: len(chosen)] = np.stack(shown)[np.searchsorted(np.unique(chosen), chosen)]
+        return clip

@@ -1,0 +1,105 @@
+"""Volumes to arrays of one size: a region, resampled, its intensities scaled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.volumes import read_volume
+
+
+class VolumeView:
+    """A volume as f32[D, H, W, channels] with values in about [-1, 1].
+
+    The value is the bytes of a NIfTI or DICOM file, a zip archive of a DICOM series, an NPY file,
+    or an array (see `views.volumes`). The whole volume is resampled to `size`, linearly, over as
+    many voxels as become one.
+
+    Args:
+      size: (D, H, W).
+      channels: of the volume.
+      window: (low, high) of the values that become -1 and 1, such as (-160, 240) Hounsfield units
+        for soft tissue; what is beyond is cut.
+      percentiles: of the values of the volume that become -1 and 1, where there is no window.
+      crop: in training, the smallest share of each axis that a random region has.
+      flip: probability, in training, of a mirror image along each of the axes (D, H, W). (The
+        body's left and right are not alike, and reports tell them apart.)
+      intensity: in training, contrast is drawn from [1 - x, 1 + x] and brightness from [-x, x].
+      noise: deviation of noise, in training.
+      max_voxels: a larger volume is refused.
+
+    Attributes:
+      shape: (D, H, W, channels).
+      dtype: float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int, int],
+        channels: int = 1,
+        window: tuple[float, float] | None = None,
+        percentiles: tuple[float, float] = (0.5, 99.5),
+        crop: float = 1.0,
+        flip: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        intensity: float = 0.0,
+        noise: float = 0.0,
+        max_voxels: int = 2**28,
+    ):
+        if min(size) < 1 or channels < 1 or max_voxels < 1:
+            raise ValueError(f"volume view: size={size} and channels={channels} must be positive")
+        if window is not None and not window[0] < window[1]:
+            raise ValueError(f"volume view: window={window} must be two rising numbers")
+        if not 0 <= percentiles[0] < percentiles[1] <= 100:
+            raise ValueError(f"volume view: percentiles={percentiles} must rise, within 0 .. 100")
+        if not (0 < crop <= 1 and all(0 <= p <= 1 for p in flip) and 0 <= intensity < 1):
+            raise ValueError(
+                f"volume view: crop={crop} must be in (0, 1], flip={flip} in [0, 1] and "
+                f"intensity={intensity} in [0, 1)"
+            )
+        if noise < 0:
+            raise ValueError(f"volume view: noise={noise} must be at least 0")
+        self.window, self.percentiles, self.crop, self.flip = window, percentiles, crop, flip
+        self.intensity, self.noise, self.max_voxels = intensity, noise, max_voxels
+        self.shape, self.dtype = (*size, channels), np.dtype(np.float32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        x = read_volume(pick(value, rng, train), self.max_voxels)
+        if x.shape[3] != self.shape[3]:
+            raise unusable(f"it has {x.shape[3]} channels, but the view takes {self.shape[3]}")
+        low, high = self.window or np.percentile(x, self.percentiles)
+        if not low < high:
+            raise unusable(f"all of it has the value {float(low):.4g}")
+        for axis in range(3):
+            share = self.crop + (1 - self.crop) * rng.random() if train else 1.0
+            start = rng.random() * (1 - share) if train else 0.0
+            weights = resampling(x.shape[axis], self.shape[axis], start, share)
+            if train and rng.random() < self.flip[axis]:
+                weights = weights[::-1]
+            x = np.moveaxis(np.tensordot(weights, x, axes=(1, axis)), 0, axis)
+        x = np.clip((x - low) / (high - low), 0, 1) * 2 - 1
+        if train and self.intensity:
+            contrast, shift = self.intensity * (2 * rng.random(2) - 1)
+            x = x * (1 + contrast) + shift
+        if train and self.noise:
+            x = x + self.noise * rng.standard_normal(x.shape, np.float32)
+        return x.astype(np.float32)
+
+
+def resampling(old: int, new: int, start: float = 0.0, share: float = 1.0) -> np.ndarray:
+    """Weights f32[new, old] that resample a part of an axis of `old` values to `new` ones.
+
+    Linear interpolation, with a kernel as wide as the new step where that is the larger one; the
+    weights of a new value sum to 1.
+
+    Args:
+      old, new: numbers of values.
+      start, share: where the part begins and how long it is, of the whole axis.
+    """
+    step = old * share / new
+    centre = old * start + (np.arange(new) + 0.5) * step - 0.5
+    distance = np.abs(np.arange(old) - np.clip(centre, 0, old - 1)[:, None]) / max(step, 1.0)
+    weights = np.maximum(1 - distance, 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

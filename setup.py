@@ -59,6 +59,10 @@ setup(
         # For compiling ahead of time for a TPU topology on a machine without a TPU; the release
         # of libtpu has to be the one that the installed jax names.
         "aot": ["libtpu"],
+        # Volumes: NIfTI and DICOM files.
+        "volumes": ["nibabel>=5", "pydicom>=3"],
+        # Video files; animated GIF, WebP and PNG need nothing.
+        "video": ["av>=12"],
         "torch": ["torch>=2.6", "transformers>=5", "open_clip_torch>=3"],
     },
 )

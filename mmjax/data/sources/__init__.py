@@ -1,5 +1,6 @@
 """Sources: where records come from."""
 
+from mmjax.data.sets import SETS
 from mmjax.data.sources.base import BadExample, Record, Source
 from mmjax.data.sources.emoji import EmojiSource
 from mmjax.data.sources.features import FeaturesSource
@@ -42,6 +43,7 @@ SOURCES = {
     "nuisance_pairs": NuisancePairs,
     "parity": Parity,
     "xor": Xor,
+    **SETS,  # real ones, in the package or on the machine; see mmjax.data.sets
 }
 
 __all__ = [

@@ -1,11 +1,16 @@
 """Views: from a raw value of a record to an array of the batch."""
 
 from mmjax.data.views.base import View, field_of, render
+from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.label import LabelView
+from mmjax.data.views.points import PointsView
 from mmjax.data.views.sequence import SequenceView
+from mmjax.data.views.table import TableView
 from mmjax.data.views.text import TextView
 from mmjax.data.views.vector import VectorView
+from mmjax.data.views.video import VideoView
+from mmjax.data.views.volume import VolumeView
 
 # The names that `type=` of a view may have in a recipe.
 VIEWS = {
@@ -14,16 +19,26 @@ VIEWS = {
     "vector": VectorView,
     "sequence": SequenceView,
     "label": LabelView,
+    "points": PointsView,
+    "graph": GraphView,
+    "table": TableView,
+    "video": VideoView,
+    "volume": VolumeView,
 }
 
 __all__ = [
     "VIEWS",
+    "GraphView",
     "ImageView",
     "LabelView",
+    "PointsView",
     "SequenceView",
+    "TableView",
     "TextView",
     "VectorView",
+    "VideoView",
     "View",
+    "VolumeView",
     "field_of",
     "render",
 ]

@@ -21,6 +21,7 @@ def complete(tree: Mapping, file: str) -> dict:
     from mmjax.encoders import ENCODERS
     from mmjax.evaluators import EVALUATORS
     from mmjax.model.heads import HEADS
+    from mmjax.model.teachers import TEACHERS
     from mmjax.objectives import TERMS
 
     config = fill(Config, tree, "", file)
@@ -86,6 +87,8 @@ def complete(tree: Mapping, file: str) -> dict:
         )
         for name, spec in config["objectives"].items()
     }
+    if config["teacher"] is not None:
+        config["teacher"] = component(TEACHERS, config["teacher"], "teacher")
     for kind, named in config["evaluators"].items():
         if kind not in EVALUATORS:
             raise unknown(kind, EVALUATORS, "evaluators", file)

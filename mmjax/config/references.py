@@ -64,8 +64,11 @@ def check_references(config: Mapping[str, Any], file: str) -> None:
                 f"{file}: 'model.towers.{name}' gets no data: give 'data.views' a view {name!r} "
                 "or take the tower away"
             )
-    for term, spec in config["objectives"].items():
-        for path, name in _modalities(spec, f"objectives.{term}"):
+    readers = {f"objectives.{term}": spec for term, spec in config["objectives"].items()}
+    if config["teacher"] is not None:
+        readers["teacher"] = config["teacher"]
+    for where, spec in readers.items():
+        for path, name in _modalities(spec, where):
             if name.partition("@")[0] not in towers or name not in views:
                 raise unknown(name, _with_tower(views, towers), path, file, "view")
     for kind, named in config["evaluators"].items():

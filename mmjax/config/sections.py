@@ -121,6 +121,7 @@ class Config:
     model: Model
     objectives: dict  # {name: spec of TERMS with `weight`}
     optimizer: Optimizer
+    teacher: dict | None = None  # a spec of TEACHERS, in mmjax.model.teachers
     seed: int = 0
     microbatches: int = 1
     pairwise: Pairwise = dataclasses.field(default_factory=Pairwise)

@@ -148,6 +148,8 @@ class _Tower:
 
     def pull_back(self, cotangents: list) -> dict[str, jax.Array]:
         """path -> what the floating leaves' cotangents, of all rows, send to the parameters."""
+        if not self._params:  # a tower that nothing trains, such as a teacher's
+            return {}
 
         def body(total, i):
             _, pull = jax.vjp(lambda own: self._run(own, i)[0], self._params)

@@ -59,7 +59,12 @@ def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
             _check_pair(f"objectives.{term}.pairs", tuple(pair), outputs)
 
     def loss(arrays, outputs, batch, key):
-        context = Context(plan=step_lib.loss_plan(config, mesh), progress=0.0, rng=key)
+        context = Context(
+            plan=step_lib.loss_plan(config, mesh),
+            progress=0.0,
+            rng=key,
+            teacher=None if plan.teacher is None else plan.teacher.like(outputs),
+        )
         return plan.definition.merge(arrays).objectives(outputs, batch, context)[0]
 
     jax.eval_shape(loss, arrays, outputs, batch, jax.eval_shape(lambda: jax.random.key(0)))

@@ -37,6 +37,7 @@ def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]
             plan=step_lib.loss_plan(config, mesh),
             progress=progress,
             rng=jax.random.wrap_key_data(key),
+            teacher=None if plan.teacher is None else plan.teacher.like(outputs),
         )
 
         def loss(params, outputs):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from mmjax.model import teachers
 from mmjax.model.system import Definition, System
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
@@ -27,6 +28,7 @@ class State:
       constants: path -> array, frozen parameters and other variables (batch statistics).
       optimizer: state of the optimizer, for `params` only.
       average: path -> moving average of `params`; empty without `model.ema`.
+      teacher: path -> the teacher's copy of a variable; empty without `teacher`.
       key: key data of the run's random key; step k uses fold_in(key, k).
     """
 
@@ -35,6 +37,7 @@ class State:
     constants: dict[str, jax.Array]
     optimizer: optax.OptState
     average: dict[str, jax.Array]
+    teacher: dict[str, jax.Array]
     key: jax.Array
 
     def evaluation_arrays(self) -> dict[str, jax.Array]:
@@ -49,6 +52,7 @@ class Plan:
     Attributes:
       definition: structure of the System.
       trained: paths that the optimizer updates.
+      teacher: the recipe's, or None.
       transformation: the optimizer.
       shardings: a State of layouts.
       partition: path -> PartitionSpec, of all variables.
@@ -57,6 +61,7 @@ class Plan:
 
     definition: Definition
     trained: frozenset[str]
+    teacher: teachers.Teacher | None
     transformation: optax.GradientTransformation
     shardings: State
     partition: dict
@@ -87,6 +92,8 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
     constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters)
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
+    teacher = teachers.of(config)
+    copied = frozenset() if teacher is None else teacher.paths(definition, trained)
 
     section = config["mesh"]
     partition = layout.specs(everything, mesh, section["rules"], section["fsdp_min_size"])
@@ -100,9 +107,12 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
         constants={path: where[path] for path in everything if path not in trained},
         optimizer=optimizer_lib.state_shardings(transformation, trained, of_params, single),
         average=of_params if config["model"]["ema"] is not None else {},
+        teacher={path: where[path] for path in copied},
         key=single,
     )
-    return Plan(definition, frozenset(trained), transformation, shardings, partition, dtype)
+    return Plan(
+        definition, frozenset(trained), teacher, transformation, shardings, partition, dtype
+    )
 
 
 def initial(config: Mapping, plan: Plan) -> State:
@@ -118,6 +128,7 @@ def initial(config: Mapping, plan: Plan) -> State:
             optimizer=plan.transformation.init(params),
             # A copy: both are donated to the step, and one buffer cannot be given twice.
             average=jax.tree.map(jnp.copy, params) if config["model"]["ema"] is not None else {},
+            teacher={path: jnp.copy(arrays[path]) for path in plan.shardings.teacher},
             key=jax.random.key_data(jax.random.key(seed + 1)),
         )
 
@@ -125,13 +136,38 @@ def initial(config: Mapping, plan: Plan) -> State:
 
 
 def started(state: State, fill: Callable[[dict], dict]) -> State:
-    """`state` with parameters and constants that `fill` replaced, and the average equal to them."""
+    """`state` with parameters and constants that `fill` replaced; average and teacher follow."""
     params, constants = fill(state.params), fill(state.constants)
-    changed = {path for path in params if params[path] is not state.params[path]}
-    average = {
-        path: jnp.copy(params[path]) if path in changed else a for path, a in state.average.items()
-    }
-    return dataclasses.replace(state, params=params, constants=constants, average=average)
+    before, now = {**state.constants, **state.params}, {**constants, **params}
+
+    def copies(arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        return {
+            path: a if now[path] is before[path] else jnp.copy(now[path])
+            for path, a in arrays.items()
+        }
+
+    return dataclasses.replace(
+        state,
+        params=params,
+        constants=constants,
+        average=copies(state.average),
+        teacher=copies(state.teacher),
+    )
+
+
+def with_teacher(state: State, plan: Plan) -> State:
+    """`state` with the teacher's arrays from the folder that it says, if it says one.
+
+    Raises:
+      ConfigError: when the folder cannot be read or does not fit.
+    """
+    teacher = plan.teacher
+    if teacher is None or teacher.init_from is None:
+        return state
+    from mmjax.checkpoints.weights.start import of_folder
+
+    arrays = of_folder(state.teacher, teacher.init_from, teacher.checkpoint, "teacher.init_from")
+    return dataclasses.replace(state, teacher=arrays)
 
 
 def abstract(config: Mapping, plan: Plan) -> State:

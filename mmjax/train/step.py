@@ -1,5 +1,6 @@
 """One update, the only train step: embed the batch, sum the terms, differentiate, apply."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 
@@ -9,6 +10,7 @@ import optax
 from flax import nnx
 
 from mmjax.model.system import Definition, System
+from mmjax.model.teachers import Teacher, moving_average
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.train import optimizer as optimizer_lib
@@ -34,7 +36,7 @@ def make(
     """
     learning_rate = optimizer_lib.schedule(config["optimizer"], config["steps"])
     steps, decay = config["steps"], config["model"]["ema"]
-    pairs = loss_plan(config, mesh)
+    pairs, teacher = loss_plan(config, mesh), plan.teacher
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
@@ -47,11 +49,16 @@ def make(
             # The mesh in context is where the towers keep their activations (`layout.rows`).
             with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
                 outputs = system.embed(batch, train=True, key=keys)
+                if teacher is not None:
+                    copy = plan.definition.merge({**constants, **params, **state.teacher})
+                    outputs |= teacher.embed(copy, batch, keys)
             return outputs, _variables(system, constants)
 
         def reduce(params, constants, outputs):
             system = plan.definition.merge({**constants, **params})
-            value, metrics = system.objectives(outputs, batch, context)
+            outputs, taught = Teacher.split(outputs)
+            own = context if teacher is None else dataclasses.replace(context, teacher=taught)
+            value, metrics = system.objectives(outputs, batch, own)
             return value, (metrics, _variables(system, constants))
 
         (_, (metrics, constants)), gradient = microbatch.value_and_grad(
@@ -59,7 +66,7 @@ def make(
             reduce,
             state.params,
             state.constants,
-            batch,
+            batch if teacher is None else {**batch, **teacher.entries(batch)},
             microbatch.row_keys(towers_key, len(batch["id"])),
             microbatches=config["microbatches"],
             mesh=mesh,
@@ -78,16 +85,18 @@ def make(
         }
         average = state.average
         if decay is not None:
-            average = {
-                path: value + (1 - decay) * (params[path] - value)
-                for path, value in average.items()
-            }
+            average = moving_average(average, params, decay)
+        copies = state.teacher
+        if teacher is not None:
+            copies, more = teacher.update(copies, {**constants, **params}, progress)
+            metrics |= more
         new = State(
             step=state.step + 1,
             params=params,
             constants=constants,
             optimizer=moments,
             average=average,
+            teacher=copies,
             key=state.key,
         )
         return new, {name: jnp.asarray(v, jnp.float32) for name, v in metrics.items()}

@@ -88,6 +88,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         else:
             pretrained = Pretrained(config, plan.definition.kinds(nnx.Variable))
             state = state_lib.started(state_lib.initial(config, plan), pretrained.into)
+            state = state_lib.with_teacher(state, plan)
             for line in pretrained.lines:
                 logger.info(line)
         evaluator = Evaluation(config, mesh)

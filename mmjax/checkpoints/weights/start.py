@@ -169,6 +169,31 @@ class Pretrained:
         return new
 
 
+def of_folder(
+    arrays: Mapping[str, jax.Array], path: str, checkpoint: str, where: str
+) -> dict[str, jax.Array]:
+    """What a folder holds under the paths of `arrays`, in their types and layouts.
+
+    Args:
+      arrays: path -> array, variables of a System.
+      path: folder of a run, an export or foreign weights, as `mmjax.load` takes.
+      checkpoint: of a run.
+      where: the key that names the folder, for messages.
+
+    Raises:
+      ConfigError: for a folder that cannot be read, or that lacks one of the paths.
+    """
+    from mmjax.checkpoints.weights import bundle
+
+    held = bundle.load(path, checkpoint=checkpoint).arrays
+    for own in arrays:
+        if own not in held:
+            raise WeightsError(
+                f"{where}: {path} has no {own!r}; it has parameters such as {next(iter(held))!r}"
+            )
+    return {own: place(np.asarray(held[own]), old, own) for own, old in arrays.items()}
+
+
 def place(value: np.ndarray, like: jax.Array, path: str) -> jax.Array:
     """A host array in the type and layout of another array."""
     if value.shape != like.shape:

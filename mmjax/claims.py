@@ -8,15 +8,17 @@ A claim is the section `claim` of a config (`mmjax.config.Claim`): arms, each so
 config, and checks, each an inequality between the metrics of two arms. The verdict is written to
 `<out>/<recipe>.json`; the exit code is 1 when a claim is not shown, and 2 when it could not be
 tried. Runs that are finished are kept under `<out>/runs` and not made again, so an interrupted
-command goes on where it stopped.
+command goes on where it stopped; a run of a config that has changed since is made anew. After
+several claims one table shows all of them.
 """
 
 import json
 import logging
 import operator
+import shutil
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from absl import app, flags
@@ -25,6 +27,7 @@ from absl import logging as absl_logging
 from mmjax import cli
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
+from mmjax.parallel.compiler import order_for_memory
 
 logger = logging.getLogger("mmjax")
 
@@ -47,7 +50,7 @@ def run_claim(file: str, out: Path) -> dict:
 
     Returns:
       What is written to `<out>/<recipe>.json`: the statement, `shown`, every check with its
-      numbers, and every metric by arm and seed.
+      numbers, every metric by arm and seed, and the seconds that all runs took.
     """
     config = config_lib.load(file)
     claim = config_lib.plain(config["claim"])
@@ -85,6 +88,7 @@ def run_claim(file: str, out: Path) -> dict:
         "shown": all(check["holds"] for check in checks),
         "checks": checks,
         "seeds": list(claim["seeds"]),
+        "seconds": round(sum(run["seconds"] for runs in results.values() for run in runs), 1),
         "arms": results,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -110,9 +114,11 @@ def _run(config: Mapping, folder: Path) -> dict[str, float]:
     from mmjax.train import trainer
 
     finished, stored = folder / "summary.json", folder / "config.json"
-    done = finished.is_file() and stored.is_file()
-    if done and stored.read_text(encoding="utf-8") == config_lib.dump(config):
-        return json.loads(finished.read_text(encoding="utf-8"))
+    if stored.is_file():
+        if stored.read_text(encoding="utf-8") != config_lib.dump(config):
+            shutil.rmtree(folder)  # of an older version of the recipe
+        elif finished.is_file():
+            return json.loads(finished.read_text(encoding="utf-8"))
     return trainer.train(config, folder, quiet=True)
 
 
@@ -151,15 +157,9 @@ def table(verdict: Mapping, metrics: Sequence[str]) -> str:
         cells = []
         for metric in metrics:
             values = [found[metric] for found in seeds if metric in found]
-            if not values:
-                cells.append("-")
-                continue
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.fmean(values):.3f} ± {spread:.3f}")
+            cells.append(_spread(values) if values else "-")
         rows.append([arm, *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines = _columns(rows)
     title = f"{verdict['recipe']}: {verdict['statement']}"
     lines = [title, f"({len(verdict['seeds'])} seeds; {verdict['paper']})", "", *lines, ""]
     for check in verdict["checks"]:
@@ -177,6 +177,65 @@ def table(verdict: Mapping, metrics: Sequence[str]) -> str:
     lines.append("")
     lines.append("SHOWN" if verdict["shown"] else "NOT SHOWN")
     return "\n".join(lines)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of columns, the first with a rule under it."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def headline(checks: Sequence[Mapping], values: Callable[[str, str], Sequence[float]]) -> str:
+    """`metric: baseline ± deviation -> recipe ± deviation` of the first check of two arms.
+
+    Where no check compares two arms, it is the first check's arm alone.
+
+    Args:
+      checks: of a claim.
+      values: arm, metric -> the values of all seeds.
+    """
+    if not checks:
+        return ""
+    check = min(checks, key=lambda check: check["baseline"] is None)
+    arms = [arm for arm in (check["baseline"], check["arm"]) if arm]
+    return f"{check['metric']}: " + " -> ".join(
+        _spread(values(arm, check["metric"])) for arm in arms
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
+
+
+def overview(verdicts: Sequence[Mapping]) -> str:
+    """All verdicts as one table: a row for each recipe."""
+    rows = [["claim", "shown", "checks", "seconds", "baseline -> recipe"]]
+    for verdict in verdicts:
+        held = sum(check["holds"] for check in verdict["checks"])
+        checks = f"{held} of {len(verdict['checks'])}"
+        shown = "yes" if verdict["shown"] else "no"
+        seconds = f"{verdict['seconds']:.0f}"
+        arms = verdict["arms"]
+        numbers = headline(
+            verdict["checks"], lambda arm, metric, a=arms: [seed[metric] for seed in a[arm]]
+        )
+        rows.append([verdict["recipe"], shown, checks, seconds, numbers])
+    return "\n".join(_columns(rows))
+
+
+def _share_programs(folder: Path) -> None:
+    """Keeps compiled programs in a folder, unless the environment names one.
+
+    The seeds of an arm differ in what they compute with, not in what they compute, and compiling a
+    small model takes as long as training it.
+    """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def claimed(folder: Path) -> list[str]:
@@ -207,6 +266,8 @@ def main(argv: Sequence[str]) -> None:
             ]
         if not files:
             raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
+        order_for_memory()
+        _share_programs(out / "compiled")
         verdicts = [run_claim(file, out) for file in files]
     except Exception as error:
         code = cli.exit_code(error)
@@ -215,9 +276,7 @@ def main(argv: Sequence[str]) -> None:
         # A claim that is not shown ends with 1, so what could not be tried has to be another.
         cli.fail(error, max(code, 2))
     if len(verdicts) > 1:
-        print("\nclaim                     shown")
-        for verdict in verdicts:
-            print(f"{verdict['recipe']:<24}  {'yes' if verdict['shown'] else 'no'}")
+        print(f"\n{overview(verdicts)}")
     sys.exit(0 if all(verdict["shown"] for verdict in verdicts) else 1)
 
 

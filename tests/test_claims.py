@@ -7,6 +7,7 @@ import pytest
 from mmjax import claims
 from mmjax.config import ConfigError
 from mmjax.train import trainer
+from mmjax.train.signals import Interrupted
 
 RECIPE = '''
 """A claim that is tried in seconds."""
@@ -84,7 +85,7 @@ def run(folder, out, set_flags, capsys):
     """`run("name", ...)`: exit code, what was said, and what was said of errors."""
 
     def call(*names, **flags):
-        set_flags(configs=folder, out=out, **flags)
+        set_flags(**{"configs": folder, "out": out, **flags})
         with pytest.raises(SystemExit) as end:
             claims.main(["claims", *names])
         said = capsys.readouterr()
@@ -130,8 +131,59 @@ def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatc
     assert made == ["plain-seed1"]
     after = json.loads((out / "tiny.json").read_text())
     for parts in (before, after):
-        del parts["arms"]["plain"][1]["seconds"]
+        del parts["arms"]["plain"][1]["seconds"], parts["seconds"]
     assert after == before
+
+
+def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
+    folder, tmp_path, run, monkeypatch
+):
+    both, out = tmp_path / "recipes", tmp_path / "out"
+    both.mkdir()
+    for name in ("false", "none", "tiny"):
+        (both / f"{name}.py").write_text((folder / f"{name}.py").read_text())
+    made, train = [], trainer.train
+
+    def killed_in_the_sixth(config, path, **options):
+        made.append((config["recipe"], path.name))
+        if len(made) == 6:
+            raise Interrupted(15)
+        return train(config, path, **options)
+
+    monkeypatch.setattr(trainer, "train", killed_in_the_sixth)
+    code, said, _ = run(all=True, configs=both, out=out)
+    assert code == 128 + 15
+    assert "NOT SHOWN" in said
+    assert "baseline -> recipe" not in said
+    code, said, _ = run(all=True, configs=both, out=out)
+    assert code == 1  # one of them is not shown
+    assert made[5:] == [("tiny", run) for run in
+                        ("plain-seed0", "plain-seed0", "aligned-seed1", "plain-seed1")]  # fmt: skip
+    head, _, *rows = said.rpartition("claim  ")[2].splitlines()
+    assert head.split() == ["shown", "checks", "seconds", "baseline", "->", "recipe"]
+    assert [row.split()[:5] for row in rows] == [
+        ["false", "no", "1", "of", "2"],
+        ["tiny", "yes", "2", "of", "2"],
+    ]
+    assert all(row.count(" -> ") == 1 for row in rows)
+    # Everything is there now; what is asked for again is read.
+    assert run(all=True, configs=both, out=out)[1].endswith(said.rpartition("claim  ")[2])
+    assert len(made) == 9
+
+
+def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path, run, monkeypatch):
+    recipe = (folder / "tiny.py").read_text()
+    (tmp_path / "tiny.py").write_text(recipe)
+    made, train = [], trainer.train
+    monkeypatch.setattr(
+        trainer, "train", lambda *args, **kw: made.append(args[1].name) or train(*args, **kw)
+    )
+    assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0
+    (tmp_path / "tiny.py").write_text(
+        recipe.replace("alignment.weight=2.0", "alignment.weight=3.0")
+    )
+    assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0
+    assert made[4:] == ["aligned-seed0", "aligned-seed1"]
 
 
 def test_a_claim_that_does_not_hold_ends_with_1(run, out):

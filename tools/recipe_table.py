@@ -13,12 +13,12 @@ arm and check.
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from mmjax import claims
 from mmjax import config as config_lib
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ def collect(out: Path, results: Path, folder: Path) -> list[str]:
             }
             for arm, seeds in verdict["arms"].items()
         }
-        fields = ("statement", "shown", "paper_numbers", "seeds", "checks")
+        fields = ("statement", "shown", "paper_numbers", "seeds", "seconds", "checks")
         kept[file.stem] = {**{key: verdict[key] for key in fields}, "arms": arms}
         taken.append(file.stem)
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,11 @@ def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
             cells = (claim["statement"], "not run", "", claim["paper_numbers"])
         else:
             verdict = "yes" if result["shown"] else "no"
-            cells = (result["statement"], verdict, _numbers(result), result["paper_numbers"])
+            arms = result["arms"]
+            numbers = claims.headline(
+                result["checks"], lambda arm, metric, arms=arms: arms[arm][metric]
+            )
+            cells = (result["statement"], verdict, numbers, result["paper_numbers"])
         found.append(
             (
                 f"[{file.stem}](configs/{file.name})",
@@ -98,23 +102,6 @@ def _data(source: Mapping) -> str:
     if "type" in source:
         return source["type"]
     return ", ".join(spec["type"] for spec in source.values())
-
-
-def _numbers(result: Mapping) -> str:
-    """`metric: baseline ± deviation -> recipe ± deviation` of the first check of two arms."""
-    checks = sorted(result["checks"], key=lambda check: check["baseline"] is None)
-    if not checks:
-        return ""
-    check = checks[0]
-    arms = [check["baseline"], check["arm"]] if check["baseline"] else [check["arm"]]
-    return f"{check['metric']}: " + " -> ".join(
-        _spread(result["arms"][arm][check["metric"]]) for arm in arms
-    )
-
-
-def _spread(values: list[float]) -> str:
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
 
 
 def markdown(table: list[tuple[str, ...]]) -> str:

@@ -6,6 +6,7 @@ the embedded names.
 
     python -m mmjax.main --config=configs/dialog2flow.py          # 60 names of 20 actions
     python -m mmjax.main --config=configs/dialog2flow.py:paper    # BERT-base, dialog corpora
+    python -m mmjax.main --config=configs/dialog2flow.py:joint    # acts and slots apart
     python -m mmjax.claims dialog2flow                            # the claim
 """
 
@@ -92,6 +93,7 @@ def paper() -> dict:
                 "type": "manifest",
                 "path": "data/dialog2flow/pairs.csv",
                 "columns": {"text": ["utterance_1", "utterance_2"], "name": "name"},
+                "group_rows": False,  # many rows name one file
             },
             "tokenizer": {
                 "type": "huggingface",
@@ -122,6 +124,37 @@ def paper() -> dict:
         "evaluators": {"spectrum": {"val": {"source": base.held_out("val"), "modality": "text"}}},
         "checkpoints": {"every": 5000},
     }
+
+
+def joint() -> dict:
+    """D2F-joint: one loss on dialog acts and one on slots, each with a head of its own.
+
+    The table has the pairs of both sets in its rows: those of acts name a file in the column `act`
+    and leave `slot` blank, and those of slots the other way round, so that each loss sees its own
+    half of a batch. The authors take an update for acts and one for slots in turn, with an
+    optimizer for each; here the losses are summed.
+    """
+    config = paper()
+    names = ("act", "slot")
+    config["data"]["source"].update(
+        path="data/dialog2flow/joint_pairs.csv",
+        columns={"text": ["utterance_1", "utterance_2"], **{name: name for name in names}},
+        optional=names,
+    )
+    name_tower, name_view = (
+        config["model"]["towers"].pop("name"),
+        config["data"]["views"].pop("name"),
+    )
+    config["data"]["views"].update(dict.fromkeys(names, name_view))
+    config["data"]["batch_size"] = 128  # 64 of each in the mean
+    towers = config["model"]["towers"]
+    towers.update(dict.fromkeys(names, name_tower))
+    del towers["text"]["head"]
+    config["objectives"] = {
+        name: objective(("text", "text@2"), reference=name, projection=(768, 768, 128))
+        for name in names
+    }
+    return config
 
 
 def claim() -> dict:
@@ -158,4 +191,6 @@ def claim() -> dict:
     }  # fmt: skip
 
 
-get_config = base.variants("dialog2flow", {"small": small, "paper": paper, "claim": claim})
+get_config = base.variants(
+    "dialog2flow", {"small": small, "paper": paper, "joint": joint, "claim": claim}
+)

@@ -88,6 +88,7 @@ def claim() -> dict:
         return (f"objectives.gated={objective(**options)!r}",)
 
     sup_con = {"type": "sup_con", "views": PAIR, "temperature": 0.1}
+    rows = {"negatives": "all", "anchors": "both"}
     return {
         **small(),
         "claim": {
@@ -100,6 +101,9 @@ def claim() -> dict:
                 "gated arbitrary": arm(pairing="arbitrary"),
                 "identical": arm(pairing="identical", gated=False),
                 "sup_con": (f"objectives.gated={sup_con!r}",),
+                # The reading as in SimCLR: one partner of any class, all other rows are negatives.
+                "rows, ungated": arm(**rows, gated=False),
+                "rows, gated": arm(**rows),
             },
             "checks": (
                 {"metric": accuracy, "arm": "gated", "compare": ">=", "baseline": "ungated",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import TermError, both_valid, random_key, rows_of
+from mmjax.objectives.base import TermError, both_valid, mean_over, random_key, rows_of
 from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
@@ -41,6 +41,17 @@ class PairGate(nnx.Module):
 
     def __call__(self, y: jax.Array, t: jax.Array) -> jax.Array:
         """Gates f32[B, D] for classes i32[B]."""
+        return jax.nn.sigmoid(self.logits(y, t))
+
+    def entropy(self, classes: int) -> jax.Array:
+        """Mean entropy in nats of the gates g(c, c) as Bernoulli variables, f32."""
+        every = jnp.arange(classes)
+        logits = self.logits(every, every)
+        # log(1 + e^x) - x σ(x), which has a gradient where a gate is 1 in float32, too.
+        return (jax.nn.softplus(logits) - logits * jax.nn.sigmoid(logits)).mean()
+
+    def logits(self, y: jax.Array, t: jax.Array) -> jax.Array:
+        """log g / (1 - g), f32[B, D]."""
         table = self.table[...]
         x = (table[y] + table[t]) / 2
         for i, layer in enumerate((self.first, self.second)):
@@ -48,7 +59,7 @@ class PairGate(nnx.Module):
             if i < len(self.norms):
                 x = self.norms[i](x)
             x = layer(x)
-        return jax.nn.sigmoid(x)
+        return x
 
 
 class GatedNCE(nnx.Module):
@@ -63,9 +74,16 @@ class GatedNCE(nnx.Module):
 
     P_i = {j: y_j = t_i}, N_i = {j: y_j ≠ y_i and y_j ≠ t_i}, over valid rows; anchors without a
     positive or without a negative do not count. Wu et al. 2024 (arXiv 2410.18200; 'Hydra', later
-    SimLAP), the anchors' direction only, as in the author's code. The gate belongs to the row and
-    is applied to every column, which still is two matrix products: of z g² with z' and of g² with
-    z'². The engine makes two passes, for the sum over negatives and for the sum over positives.
+    SimLAP), the anchors' direction only, as in the author's code. With `negatives='all'` an anchor
+    has one row π(i) for a partner, t_i = y_π(i), P_i = {π(i)}, and N_i is every other row: as in
+    SimCLR, but for the gate. The gate belongs to the row and is applied to every column, which
+    still is two matrix products: of z g² with z' and of g² with z'². The engine makes two passes,
+    for the sum over negatives and for the sum over positives.
+
+    The author's variant with a momentum encoder takes the keys z' from a teacher, averages over
+    both views as anchors, and is (L_instance + β L) / (1 + β) + γ H: L_instance is this term
+    without a gate, `negatives='all'` and `pairing='identical'`, and H is the mean entropy
+    -g log g - (1 - g) log(1 - g) of the gates g(c, c) of all classes c, which opens or closes them.
 
     Args:
       pair: two views.
@@ -73,7 +91,12 @@ class GatedNCE(nnx.Module):
       dim: D, of the embeddings.
       label: the field of the batch that holds the label.
       pairing: t is a random permutation of the batch's labels ('arbitrary'), uniform over the other
-        classes ('distinct'), or y itself ('identical', supervised contrastive learning).
+        classes ('distinct'), or y itself ('identical', supervised contrastive learning). With
+        `negatives='all'`, π is a random permutation ('arbitrary') or i itself ('identical').
+      negatives: 'other_classes' or 'all'.
+      anchors: the views that are anchors: the 'first' of the pair, or the mean over 'both'.
+      keys: whether the other view is embedded by the towers or by the 'teacher'.
+      gate_entropy: γ.
       gated: whether there is a gate; without it g = 1.
       width, hidden, norm: of the gate.
       renorm: which score.
@@ -90,6 +113,10 @@ class GatedNCE(nnx.Module):
         dim: int,
         label: str = "label",
         pairing: Literal["arbitrary", "distinct", "identical"] = "arbitrary",
+        negatives: Literal["other_classes", "all"] = "other_classes",
+        anchors: Literal["first", "both"] = "first",
+        keys: Literal["towers", "teacher"] = "towers",
+        gate_entropy: float = 0.0,
         gated: bool = True,
         width: int = 512,
         hidden: int = 1024,
@@ -105,8 +132,21 @@ class GatedNCE(nnx.Module):
                 f"The term 'gated_nce' needs classes={classes} >= 2 and dim={dim}, width={width}, "
                 f"hidden={hidden} >= 1."
             )
+        if negatives == "all" and pairing == "distinct":
+            raise TermError(
+                "The term 'gated_nce' with negatives='all' pairs rows, not classes: pairing is "
+                "'arbitrary' or 'identical'."
+            )
+        if gate_entropy < 0 or (gate_entropy and not gated):
+            raise TermError(
+                f"gate_entropy={gate_entropy} of the term 'gated_nce' has to be >= 0, and needs "
+                "gated=True."
+            )
         self.pair, self.classes, self.label = pair, classes, label
         self.pairing, self.renorm = pairing, renorm
+        self.by_row, self.taught = negatives == "all", keys == "teacher"
+        self.directions = (pair,) if anchors == "first" else (pair, pair[::-1])
+        self.gate_entropy = gate_entropy
         self.gated = gated
         if gated:
             self.gate = PairGate(
@@ -123,12 +163,55 @@ class GatedNCE(nnx.Module):
         step = jax.random.randint(key, labels.shape, 1, self.classes)
         return (labels + step) % self.classes
 
+    def partners(
+        self, key: jax.Array | None, size: int, valid: jax.Array | None = None
+    ) -> jax.Array:
+        """π, i32[B]: a permutation of the rows that takes valid ones to valid ones."""
+        rows = jnp.arange(size, dtype=jnp.int32)
+        if self.pairing == "identical":
+            return rows
+        if valid is None:
+            return jax.random.permutation(key, rows)
+        # Both orders have the valid rows first, one as they come and one shuffled.
+        came = jnp.argsort(~valid, stable=True)
+        shuffled = jnp.argsort(jnp.where(valid, jax.random.uniform(key, (size,)), 2.0))
+        return rows.at[came].set(shuffled.astype(jnp.int32))
+
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("gated_nce", self.pair, outputs, batch, layer="raw", fields=(self.label,))
-        labels = batch[self.label]
         key = None if self.pairing == "identical" else random_key("gated_nce", context)
-        second = self.second_labels(key, labels)
+        losses, metrics = [], []
+        for k, (anchor, other) in enumerate(self.directions):
+            sides = {**outputs, other: self._taught(other, context)} if self.taught else outputs
+            drawn = jax.random.fold_in(key, k) if k and key is not None else key
+            loss, more = self._direction((anchor, other), sides, batch, scale, drawn, context.plan)
+            losses.append(loss)
+            metrics.append(more)
+        mean = {name: mean_over([each[name] for each in metrics]) for name in metrics[0]}
+        total = mean_over(losses)
+        if self.gate_entropy:
+            mean["gate_entropy"] = self.gate.entropy(self.classes)
+            total = total + self.gate_entropy * mean["gate_entropy"]
+        return total, {"scale": scale, **mean}
+
+    def _taught(self, view, context):
+        """The teacher's embedding of a view."""
+        if context.teacher is None or view not in context.teacher:
+            raise TermError(
+                f"The term 'gated_nce' has keys='teacher', but no teacher embeds {view!r}: add it "
+                "to teacher.views."
+            )
+        return context.teacher[view]
+
+    def _direction(self, pair, outputs, batch, scale, key, plan):
+        """Loss and metrics with anchors of the first of two views and keys of the second."""
+        rows = rows_of("gated_nce", pair, outputs, batch, layer="raw", fields=(self.label,))
+        labels = jnp.asarray(batch[self.label])
+        if self.by_row:
+            partner = self.partners(key, len(labels), rows.valid)
+            second = labels[partner]
+        else:
+            second = self.second_labels(key, labels)
         gate = jnp.ones_like(rows.unit[0])
         if self.gated:
             gate = self.gate(labels, second)
@@ -140,6 +223,8 @@ class GatedNCE(nnx.Module):
         y = {"z": keys, "z2": keys**2, "label": labels}
         if rows.valid is not None:
             x["valid"] = y["valid"] = rows.valid
+        if self.by_row:
+            x["partner"], y["index"] = partner, jnp.arange(len(labels), dtype=jnp.int32)
 
         def scores(x, y, scale):
             s = _product(x["a"], y["z"])
@@ -161,14 +246,12 @@ class GatedNCE(nnx.Module):
                 (real & _negative(x, y)).astype(jnp.float32),
             )
 
-        plan = context.plan
         denominator, _ = pairwise.logsumexp(negatives, x, y, scale, plan=plan, sides="rows")
         x["any"] = denominator > -jnp.inf
         x["negatives"] = jnp.where(x["any"], denominator, 0.0)
         (values, count, others), _ = pairwise.sums(positives, x, y, scale, plan=plan, sides="rows")
         anchors = jnp.maximum(x["any"].sum(dtype=jnp.float32), 1.0)
         metrics = {
-            "scale": scale,
             "positives": count.sum() / anchors,
             "gate": gate.mean(),
             "chance": jnp.log1p(others).sum() / anchors,  # the loss where all scores are equal
@@ -184,10 +267,14 @@ def _unit(x: jax.Array) -> jax.Array:
 
 
 def _positive(x, y) -> jax.Array:
+    if "partner" in x:
+        return x["partner"][:, None] == y["index"][None, :]
     return x["second"][:, None] == y["label"][None, :]
 
 
 def _negative(x, y) -> jax.Array:
+    if "partner" in x:
+        return ~_positive(x, y)
     own = x["label"][:, None] == y["label"][None, :]
     return ~own & ~_positive(x, y)
 

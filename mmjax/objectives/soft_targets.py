@@ -1,11 +1,13 @@
 """InfoNCE whose targets are spread over the batch: related rows are not equally wrong."""
 
+import itertools
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmjax.model.towers import unit_norm
 from mmjax.objectives.base import (
     TermError,
     both_valid,
@@ -45,7 +47,9 @@ class SoftInfoNCE(nnx.Module):
       against itself, without stopping the gradient;
     - cross-modal supervised contrastive loss: labels.
 
-    Weights are symmetric, so those of columns are those of rows, normalised by the column.
+    Weights are symmetric, so those of columns are those of rows, normalised by the column. With
+    `projection` x and y are the unit vectors of a head that the term owns, so that several terms
+    can share an encoder, as in Dialog2Flow's joint training.
 
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
@@ -59,6 +63,9 @@ class SoftInfoNCE(nnx.Module):
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
       direction_weights: (w_x, w_y).
+      projection: widths of linear layers without biases, with ReLU between them, on the embeddings
+        before normalisation: their size, those of layers between, and that of x and y. None: ().
+      rngs: for the projection.
     """
 
     def __init__(
@@ -74,8 +81,15 @@ class SoftInfoNCE(nnx.Module):
         learn_temperature: bool = True,
         max_scale: float | None = 100.0,
         direction_weights: tuple[float, float] = (0.5, 0.5),
+        projection: tuple[int, ...] = (),
+        rngs: nnx.Rngs,
     ):
         check_pairs("soft_info_nce", pairs)
+        if len(projection) == 1 or min(projection, default=1) < 1:
+            raise TermError(
+                f"projection={projection} of the term 'soft_info_nce' has to be empty or at least "
+                "two widths >= 1."
+            )
         if not reference_temperature > 0:
             raise TermError(f"reference_temperature={reference_temperature} has to be positive.")
         if min(direction_weights) < 0 or max(direction_weights) == 0:
@@ -88,6 +102,11 @@ class SoftInfoNCE(nnx.Module):
         self.soft = (soft != "cols", soft != "rows")
         self.direction_weights = direction_weights
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
+        he = nnx.initializers.he_normal()
+        self.projection = nnx.List(
+            nnx.Linear(a, b, use_bias=False, kernel_init=he, rngs=rngs)
+            for a, b in itertools.pairwise(projection)
+        )
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
@@ -97,7 +116,10 @@ class SoftInfoNCE(nnx.Module):
     def _pair(self, pair, outputs, batch, scale, plan):
         reference = pair[1] if self.reference == "second" else self.reference
         # As a field, for embeddings of the reference may have another size.
-        rows = rows_of("soft_info_nce", pair, outputs, batch, fields=(reference,))
+        layer = "raw" if len(self.projection) else "unit"
+        rows = rows_of("soft_info_nce", pair, outputs, batch, layer=layer, fields=(reference,))
+        if len(self.projection):
+            rows = rows._replace(unit=tuple(map(self._project, rows.unit)))
         x, y = (features(rows, side) for side in (0, 1))
         if self.weights == "labels":
             x["label"] = y["label"] = batch[reference]
@@ -132,6 +154,11 @@ class SoftInfoNCE(nnx.Module):
                 target = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
             loss = loss + loss_weights[side] * rows.mean(normalizers[side] - target)
         return loss
+
+    def _project(self, x: jax.Array) -> jax.Array:
+        for i, layer in enumerate(self.projection):
+            x = layer(jax.nn.relu(x) if i else x)
+        return unit_norm(x)
 
     def _weights(self, x, y) -> jax.Array:
         if self.weights == "labels":

@@ -81,10 +81,13 @@ class Case:
       formula: `(raws: dict, extra: dict, params: dict) -> loss`.
       extra: name -> array [size] of the batch, or a function of size.
       dim: size of the embeddings.
+      tolerance: of the value; gradients are held to three times as much, relative to their length,
+        and those of parameters to ten times.
     """
 
-    def __init__(self, spec, names, formula, extra=None, dim=4):
+    def __init__(self, spec, names, formula, extra=None, dim=4, tolerance=2e-6):
         self.spec, self.names, self.formula, self.dim = spec, names, formula, dim
+        self.tolerance = tolerance
         self.extra = extra or (lambda size: {})
 
     def expected(self, size, keep=None):
@@ -110,7 +113,7 @@ class Case:
             d_raws[name][keep] = grad
         return value, d_raws, dict(zip(params, grads[len(raws) :], strict=True))
 
-    def check(self, plan, size=SIZE, tolerance=2e-6):
+    def check(self, plan, size=SIZE):
         """The term equals its formula: value, and the gradient of every input."""
         schedule, data, fsdp = plan
         value, d_raws, d_params, metrics = run(
@@ -120,15 +123,15 @@ class Case:
             {"id": np.arange(size), **self.extra(size)},
         )
         want, want_raws, want_params = _expected(self, size)
-        assert formulas.error(value, want) < tolerance
+        assert formulas.error(value, want) < self.tolerance
         for name in self.names:
-            assert close(d_raws[name], want_raws[name], 3 * tolerance), name
+            assert close(d_raws[name], want_raws[name], 3 * self.tolerance), name
         assert d_params.keys() == want_params.keys()
         for name in d_params:
-            assert close(d_params[name], want_params[name], 10 * tolerance), name
+            assert close(d_params[name], want_params[name], 10 * self.tolerance), name
         return metrics
 
-    def check_absent(self, size=SIZE, tolerance=2e-6):
+    def check_absent(self, size=SIZE):
         """Rows without a modality enter nothing, whatever stands in for it."""
         raws, batch = embeddings(self.names, size, self.dim), {"id": np.arange(size)}
         batch.update(self.extra(size))
@@ -140,10 +143,10 @@ class Case:
             keep &= present
         value, d_raws, _, _ = run(self.spec, plan_of("dense", 2, 1), raws, batch)
         want, want_raws, _ = self.expected(size, keep)
-        assert formulas.error(value, want) < tolerance
+        assert formulas.error(value, want) < self.tolerance
         for name in self.names:
             finite = np.isfinite(raws[name]).all(1)
-            assert close(d_raws[name][finite], want_raws[name][finite], 3 * tolerance), name
+            assert close(d_raws[name][finite], want_raws[name][finite], 3 * self.tolerance), name
 
     def check_one_row(self, value=0.0):
         """One row has nothing to be compared with: a finite loss and finite gradients."""

@@ -1,5 +1,7 @@
 """Terms that read labels or a reference: supervised contrastive, soft targets, gated pairs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,10 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run, term_key
 
-from mmjax.objectives import TermError
+from mmjax.config import ConfigError
+from mmjax.model.towers import Embedding, unit_norm
+from mmjax.objectives import Context, TermError
+from mmjax.parallel.pairwise import Plan
 
 PAIR = ("a", "b")
 CLASSES = 5
@@ -28,9 +33,16 @@ def sup_con(raws, extra, params):
     return (logsumexp(s, other, 1) - mean)[has].mean()
 
 
+def project(x, params):
+    for i in range(sum(name.startswith("projection/") for name in params)):
+        x = np.where(x.real > 0, x, 0) if i else x
+        x = x @ params[f"projection/{i}/kernel"]
+    return normalize(x)
+
+
 def soft(weight, soft_sides=(True, True), sides=(0.5, 0.5), reference="r", stop=True):
     def formula(raws, extra, params):
-        x, y = normalize(raws["a"]), normalize(raws["b"])
+        x, y = (project(raws[name], params) for name in PAIR)
         scale = np.exp(params["temperature/log_scale"])
         s = scale * x @ y.T
         if reference == "label":
@@ -56,21 +68,52 @@ def second_labels(spec):
     return np.asarray(make(spec).terms["term"].second_labels(term_key(), labels(SIZE)["label"]))
 
 
+def gate_of(params, y, t):
+    x = (params["gate/table"][y] + params["gate/table"][t]) / 2
+    for i, layer in enumerate(("first", "second")):
+        x = np.where(x.real > 0, x, 0)
+        if f"gate/norms/{i}/scale" in params:
+            x = x - x.mean(1, keepdims=True)
+            x = x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-6)
+            x = x * params[f"gate/norms/{i}/scale"] + params[f"gate/norms/{i}/bias"]
+        x = x @ params[f"gate/{layer}/kernel"] + params[f"gate/{layer}/bias"]
+    return 1 / (1 + np.exp(-x))
+
+
+def partners(spec):
+    """Gated pairs of rows: cross-entropy of the partner's place, both views being anchors."""
+    term = make(spec).terms["term"]
+
+    def formula(raws, extra, params):
+        valid = np.isin(np.arange(SIZE), extra["row"])
+        place = np.cumsum(valid) - 1
+        loss = 0
+        for k, (a, b) in enumerate((("a", "b"), ("b", "a"))):
+            key = jax.random.fold_in(term_key(), k) if k else term_key()
+            drawn = term.partners(key, SIZE, None if valid.all() else jnp.asarray(valid))
+            partner = place[np.asarray(drawn)[valid]]
+            z, keys = normalize(raws[a]), normalize(raws[b])
+            gate = np.ones(z.shape)
+            if params:
+                gate = gate_of(params, extra["label"], extra["label"][partner])
+            for i in range(len(z)):
+                s = normalize(gate[i] * keys) @ normalize(gate[i : i + 1] * z[i])[0] / 0.3
+                loss = loss + np.log(np.exp(s).sum()) - s[partner[i]]
+        loss = loss / (2 * len(extra["row"]))
+        if spec.get("gate_entropy"):
+            g = gate_of(params, np.arange(CLASSES), np.arange(CLASSES))
+            entropy = -(g * np.log(g) + (1 - g) * np.log(1 - g)).mean()
+            loss = loss + spec["gate_entropy"] * entropy
+        return loss
+
+    return Case(spec, PAIR, formula, lambda size: {**labels(size), "row": np.arange(size)})
+
+
 def gated(spec, renorm=True):
     def formula(raws, extra, params):
         y, t = extra["label"], extra["second"]
         z, keys = normalize(raws["a"]), normalize(raws["b"])
-        gate = np.ones(z.shape)
-        if params:
-            x = (params["gate/table"][y] + params["gate/table"][t]) / 2
-            for i, layer in enumerate(("first", "second")):
-                x = np.where(x.real > 0, x, 0)
-                if f"gate/norms/{i}/scale" in params:
-                    x = x - x.mean(1, keepdims=True)
-                    x = x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-6)
-                    x = x * params[f"gate/norms/{i}/scale"] + params[f"gate/norms/{i}/bias"]
-                x = x @ params[f"gate/{layer}/kernel"] + params[f"gate/{layer}/bias"]
-            gate = 1 / (1 + np.exp(-x))
+        gate = gate_of(params, y, t) if params else np.ones(z.shape)
         if renorm:
             own = normalize(gate * z)
             s = np.stack([normalize(gate[i] * keys) @ own[i] for i in range(len(z))]) / 0.3
@@ -109,6 +152,11 @@ CASES = {
         R,
         soft(lambda c: np.exp(c / 0.35)),
     ),
+    "projected": Case(
+        {**SOFT, "reference": "r", "reference_temperature": 0.35, "projection": (4, 6, 5)},
+        R,
+        soft(lambda c: np.exp(c / 0.35)),
+    ),
     "soft_clip": Case(
         {**SOFT, "reference": "second", "reference_temperature": 0.2, "stop_gradient": False},
         PAIR,
@@ -134,14 +182,19 @@ CASES = {
     "gated_distinct": gated({**GATE, "pairing": "distinct"}),
     "gated_inner": gated({**GATE, "pairing": "arbitrary", "norm": False, "renorm": False}, False),
     "ungated_identical": gated({**GATE, "pairing": "identical", "gated": False}),
+    "gated_rows": partners(
+        {**GATE, "negatives": "all", "anchors": "both", "norm": False, "gate_entropy": 0.5}
+    ),
+    "instances": partners(
+        {**GATE, "negatives": "all", "anchors": "both", "pairing": "identical", "gated": False}
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_formula(name, plan):
-    # A layer norm of few numbers, some of them 0, loses a digit.
-    CASES[name].check(plan, tolerance=1e-5 if name == "gated_distinct" else 2e-6)
+    CASES[name].check(plan)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -181,6 +234,66 @@ def test_second_classes_are_what_the_pairing_says():
     arbitrary = draw("arbitrary")
     np.testing.assert_array_equal(np.bincount(arbitrary), np.bincount(np.asarray(y)))
     assert 0.1 < (arbitrary == np.asarray(y)).mean() < 0.3
+
+
+def test_partners_are_a_permutation_of_the_valid_rows():
+    term = make({**GATE, "negatives": "all"}).terms["term"]
+    valid = np.arange(1000) % 3 != 1
+    drawn = np.asarray(term.partners(jax.random.key(0), 1000, jnp.asarray(valid)))
+    np.testing.assert_array_equal(np.sort(drawn), np.arange(1000))
+    assert valid[drawn[valid]].all()
+    moved = drawn[valid] - np.flatnonzero(valid)
+    assert (moved == 0).sum() < 10  # one is expected
+    assert abs(moved.mean()) < 1e-9
+    assert np.abs(moved).mean() > 250  # a third of 1000 is expected
+
+
+def test_keys_of_a_teacher_are_constants_and_have_to_be_there():
+    spec = {**GATE, "negatives": "all", "pairing": "identical", "gated": False, "anchors": "both"}
+    term = make({**spec, "keys": "teacher"}).terms["term"]
+    raws, other = embeddings(PAIR), embeddings(PAIR, seed=1)
+
+    def outputs(raws):
+        return {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}
+
+    batch = labels(SIZE)
+
+    @functools.partial(jax.grad, has_aux=True)
+    def loss(raws, teacher):
+        value, _ = term(outputs(raws), batch, Context(plan=Plan(), teacher=teacher))
+        return value, value
+
+    teacher = jax.lax.stop_gradient(outputs(other))
+    grads, value = loss(raws, teacher)
+    want = 0
+    for anchor, key in (PAIR, PAIR[::-1]):
+        s = normalize(raws[anchor].astype(float)) @ normalize(other[key].astype(float)).T / 0.3
+        want += (np.log(np.exp(s).sum(1)) - np.diag(s)).mean() / 2
+    np.testing.assert_allclose(value, want, rtol=2e-6)
+    assert all(np.abs(grads[name]).max() > 1e-3 for name in PAIR)
+    with pytest.raises(TermError, match=r"no teacher embeds 'b': add it to teacher\.views"):
+        loss(raws, {"a": teacher["a"]})
+    with pytest.raises(TermError, match="no teacher embeds 'b'"):
+        loss(raws, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"negatives": "all", "pairing": "distinct"}, "pairs rows, not classes"),
+        ({"gated": False, "gate_entropy": 1.0}, "needs gated=True"),
+        ({"gate_entropy": -1.0}, "has to be >= 0"),
+    ],
+)
+def test_options_of_gates_that_cannot_be(options, said):
+    with pytest.raises(ConfigError, match=said):
+        make({**GATE, **options})
+
+
+@pytest.mark.parametrize("projection", [(4,), (4, 0)])
+def test_a_projection_has_widths(projection):
+    with pytest.raises(ConfigError, match="empty or at least two widths"):
+        make({**SOFT, "reference": "r", "projection": projection})
 
 
 def test_a_label_that_is_not_in_the_batch_is_named():

@@ -136,12 +136,12 @@ CASES = {
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_formula(name, plan):
-    CASES[name].check(plan, tolerance=5e-6)
+    CASES[name].check(plan)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_absent_rows_enter_nothing(name):
-    CASES[name].check_absent(tolerance=5e-6)
+    CASES[name].check_absent()
 
 
 @pytest.mark.parametrize("name", ["hard", "hard_none", "geodesic_negatives"])

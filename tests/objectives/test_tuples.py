@@ -85,6 +85,11 @@ def rows(size):
     return {"row": np.arange(size)}
 
 
+# V² is a difference of numbers near 1, so their rounding, 2^-24, is a share 2^-24 / V² of it, which
+# the root hands on to the gradient. Over the 16 tuples of 'gram' the root mean square of 1/V² is
+# 93: an error of 6e-6 in gradients, which are held to three times the tolerance.
+ROUNDING = 5e-6
+
 SYMILE = {"type": "symile", "modalities": THREE, "scale": 3.0}
 FOUR = (*THREE, "d")
 CASES = {
@@ -100,14 +105,18 @@ CASES = {
         {"type": "gram_volume", "modalities": ("a", "b"), "learn_temperature": False},
         ("a", "b"),
         volumes,
+        tolerance=ROUNDING,
     ),
-    "gram": Case({"type": "gram_volume", "modalities": THREE}, THREE, volumes),
+    "gram": Case(
+        {"type": "gram_volume", "modalities": THREE}, THREE, volumes, tolerance=ROUNDING
+    ),
     "gram_five": Case(
         {"type": "gram_volume", "modalities": (*FOUR, "e"), "label_smoothing": 0.0,
          "temperature": 0.5},
         (*FOUR, "e"),
         lambda *args: volumes(*args, smoothing=0.0),
         dim=7,
+        tolerance=ROUNDING,
     ),
 }  # fmt: skip
 
@@ -115,12 +124,12 @@ CASES = {
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_formula(name, plan):
-    CASES[name].check(plan, tolerance=1e-5)  # V² is a difference, of numbers near 1
+    CASES[name].check(plan)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_absent_rows_enter_nothing(name):
-    CASES[name].check_absent(tolerance=1e-5)
+    CASES[name].check_absent()
 
 
 @pytest.mark.parametrize("name", CASES)

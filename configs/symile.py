@@ -132,6 +132,7 @@ def claim() -> dict:
     tower = base.mlp(1, (), 16, init="uniform")
     eighth = [
         "data.source={'type': 'parity'}",
+        "data.batch_size=200",  # 28 pairs of batches of 1,000 would take minutes a run
         f"data.views={dict.fromkeys(eight, bit)!r}",
         f"model.towers={dict.fromkeys(eight, tower)!r}",
         *(

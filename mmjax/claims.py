@@ -27,7 +27,7 @@ from absl import logging as absl_logging
 from mmjax import cli
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
-from mmjax.parallel.compiler import order_for_memory
+from mmjax.parallel.compiler import set_flags
 
 logger = logging.getLogger("mmjax")
 
@@ -266,7 +266,7 @@ def main(argv: Sequence[str]) -> None:
             ]
         if not files:
             raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
-        order_for_memory()
+        set_flags()
         _share_programs(out / "compiled")
         verdicts = [run_claim(file, out) for file in files]
     except Exception as error:

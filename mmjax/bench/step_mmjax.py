@@ -14,14 +14,14 @@ from mmjax.bench import turns
 from mmjax.bench.step_models import MODELS, Sizes, config
 from mmjax.bench.step_parts import parts
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.parallel.compiler import order_for_memory
+from mmjax.parallel.compiler import set_flags
 from mmjax.train import inputs, model_flops
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
 
 def main(model: str, batch: int, *options: str) -> None:
-    order_for_memory()
+    set_flags()
     sizes = MODELS[model]
     settings = config(sizes, batch, *(option for option in options if "=" in option))
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])

@@ -2,17 +2,26 @@
 
 import os
 
-_FLAG = "xla_cpu_enable_concurrency_optimized_scheduler"
+# Environment variable -> (flag, value), where the variable does not name the flag already.
+_FLAGS = {
+    # CPU: operations in an order that needs little memory. The default order lets more of them run
+    # at once, which costs a CLIP step a quarter more temporaries and some time.
+    "XLA_FLAGS": ("xla_cpu_enable_concurrency_optimized_scheduler", "false"),
+    # TPU: never multiply by a weight that `fsdp` has split while its parts arrive. A v5p's compiler
+    # does so by default, and reads the activations anew for every part: a step of ViT-B/16 moves
+    # three times the bytes to and from HBM, and takes three times as long.
+    "LIBTPU_INIT_ARGS": ("xla_jf_spmd_threshold_for_windowed_einsum_mib", "1000000"),
+}
 
 
-def order_for_memory() -> None:
-    """On a CPU, lets XLA order operations so that they need little memory.
+def set_flags() -> None:
+    """Adds the flags to the environment; has no effect once a device has been used.
 
-    Its default order lets more of them run at once, which costs a CLIP step a quarter more
-    temporaries and some time (docs/benchmarks.md). An environment variable that names the flag is
-    left as it is. Has no effect once a device has been used; `jax.jit(compiler_options=...)` takes
-    the flag, too, and does nothing with it (jax 0.10 to 0.12).
+    An environment variable that names a flag is left as it is. (`jax.jit(compiler_options=...)`
+    takes the first one, too, and does nothing with it: jax 0.10 to 0.12.) What both do is measured
+    in docs/benchmarks.md and docs/scale.md.
     """
-    flags = os.environ.get("XLA_FLAGS", "")
-    if _FLAG not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --{_FLAG}=false".strip()
+    for variable, (flag, value) in _FLAGS.items():
+        given = os.environ.get(variable, "")
+        if flag not in given:
+            os.environ[variable] = f"{given} --{flag}={value}".strip()

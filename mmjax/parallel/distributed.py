@@ -17,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from mmjax.config import ConfigError
-from mmjax.parallel.compiler import order_for_memory
+from mmjax.parallel.compiler import set_flags
 
 HEARTBEAT_SECONDS = 20  # a process that was silent for so long is gone
 CONNECT_SECONDS = 300  # for all processes to appear
@@ -42,7 +42,7 @@ def initialize(detect: bool = False) -> None:
       ConfigError: when the environment says only half of it, or jax finds nothing.
       ProcessLost: when the others do not appear.
     """
-    order_for_memory()
+    set_flags()
     given = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
     options: dict = {}
     if len(given) == len(VARIABLES):

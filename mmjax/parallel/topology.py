@@ -15,6 +15,7 @@ import re
 import jax
 
 from mmjax.config import ConfigError
+from mmjax.parallel.compiler import set_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +104,7 @@ def devices(name: str) -> list[jax.Device]:
         )
     for variable, value in _LIBTPU.items():
         os.environ.setdefault(variable, value)
+    set_flags()
     from jax.experimental import topologies
 
     try:

@@ -49,7 +49,8 @@ class FurnitureSource:
 
     Args:
       split: 'train', 'test' or 'all'.
-      languages: 'en', or others of `languages()`.
+      languages: of the names: 'en' and 20 more.
+      categories: whether the category follows the names in ``'text'``.
 
     Raises:
       ValueError: for another split, or a language that no piece is named in.
@@ -58,7 +59,13 @@ class FurnitureSource:
     modalities = ("image", "points", "text")
     label_fields = ("category", "piece")
 
-    def __init__(self, *, split: Split = "train", languages: tuple[str, ...] = ("en",)):
+    def __init__(
+        self,
+        *,
+        split: Split = "train",
+        languages: tuple[str, ...] = ("en",),
+        categories: bool = False,
+    ):
         if split not in ("train", "test", "all"):
             raise ValueError(f"furniture: split is {split!r}; it can be 'train', 'test' or 'all'")
         known = _languages()
@@ -70,7 +77,7 @@ class FurnitureSource:
                 )
         if not languages:
             raise ValueError("furniture: languages=() names no language; give one such as 'en'")
-        self.split, self.languages = split, tuple(languages)
+        self.split, self.languages, self.categories = split, tuple(languages), categories
         self._rows = [
             row
             for row, piece in enumerate(_pieces())
@@ -85,12 +92,15 @@ class FurnitureSource:
         row = self._rows[index]
         piece = _pieces()[row]
         names = [piece["names"][k] for k in self.languages if k in piece["names"]]
+        names = names or [piece["names"]["en"]]
+        if self.categories:
+            names.append(piece["category"])
         return {
             "id": row,
             "key": f"furniture {piece['piece']} ({piece['names']['en']})",
             "image": _icons()[piece["piece"]],
             "points": _points()[row],
-            "text": list(dict.fromkeys(names or [piece["names"]["en"]])),
+            "text": list(dict.fromkeys(names)),
             "category": piece["category"],
             "piece": piece["piece"],
         }

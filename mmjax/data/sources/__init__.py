@@ -19,6 +19,7 @@ from mmjax.data.synthetic.classes import (
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 
 # The names that `type=` of a source may have in a recipe.
@@ -33,6 +34,7 @@ SOURCES = {
     "webdataset": WebDatasetSource,
     # Generated; see mmjax.data.synthetic.
     "attribute_classes": AttributeClasses,
+    "compositional_scenes": CompositionalScenes,
     "concept_pairs": ConceptPairs,
     "concept_sets": ConceptSets,
     "frozen_clusters": FrozenClusters,

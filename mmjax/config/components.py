@@ -10,7 +10,7 @@ from typing import Any
 from mmjax.config.errors import ConfigError, unknown
 from mmjax.config.references import check_references
 from mmjax.config.sections import Check, Claim, Config
-from mmjax.config.values import fill, match, plain, section_of, signature
+from mmjax.config.values import argument, fill, match, plain, section_of, signature
 
 
 def complete(tree: Mapping, file: str) -> dict:
@@ -169,6 +169,7 @@ def build(registry: Mapping[str, Callable], spec: Mapping, **provided: Any) -> A
     takes = signature(make)
     options = {key: value for key, value in plain(spec).items() if key != "type"}
     try:
+        options = {key: argument(value, takes[key][0]) for key, value in options.items()}
         return make(**options, **{key: value for key, value in provided.items() if key in takes})
     except ValueError as error:
         raise ConfigError(f"{spec['type']}: {error}") from error

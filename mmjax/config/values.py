@@ -37,6 +37,13 @@ def signature(make: Callable) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def argument(value: Any, annotation: Any) -> Any:
+    """A checked plain value as a constructor takes it: a section as its dataclass."""
+    if dataclasses.is_dataclass(annotation) and isinstance(value, Mapping):
+        return annotation(**value)
+    return value
+
+
 def section_of(value: Any, where: str, file: str) -> Mapping:
     """The value, which has to be a section."""
     if not isinstance(value, Mapping):
@@ -79,6 +86,11 @@ def match(fields: Mapping[str, tuple[Any, Any]], values: Any, where: str, file: 
             raise ConfigError(f"{file}: the key {path!r} is missing ({describe(annotation)})")
         value = plain(values.get(key, default))
         if dataclasses.is_dataclass(annotation):
+            if dataclasses.is_dataclass(value):  # the default of an argument: a whole section
+                value = dataclasses.asdict(value)
+            elif dataclasses.is_dataclass(default):
+                section = section_of(value, path, file)
+                value = {**dataclasses.asdict(default), **section}
             done[key] = fill(annotation, value, path, file)
         elif not fits(value, annotation):
             raise ConfigError(

@@ -25,7 +25,7 @@ class SpectrogramTransformer(nnx.Module):
     the mean of the first two.
 
     Args:
-      frames, mels: size of the spectrogram.
+      frames, mels: size of the spectrogram; one of fewer frames uses the first positions.
       patch: side of a patch.
       stride: (time, frequency) steps between patches; smaller than `patch`, they overlap.
       width, depth, heads, mlp_width, activation, eps, dropout, drop_path, init, scan, remat: see
@@ -67,7 +67,8 @@ class SpectrogramTransformer(nnx.Module):
             1, width, (patch, patch), strides=(stride[1], stride[0]), padding="VALID",
             kernel_init=weights.patch, dtype=dtype, rngs=rngs,
         )  # fmt: skip
-        count = ((mels - patch) // stride[1] + 1) * ((frames - patch) // stride[0] + 1)
+        self.grid = ((mels - patch) // stride[1] + 1, (frames - patch) // stride[0] + 1)
+        count = self.grid[0] * self.grid[1]
         self.special_tokens = nnx.Param(weights.special(rngs.params(), (2, width), jnp.float32))
         self.position = nnx.Param(weights.position(rngs.params(), (2 + count, width), jnp.float32))
         self.transformer = Transformer(
@@ -78,18 +79,38 @@ class SpectrogramTransformer(nnx.Module):
         )  # fmt: skip
 
     def __call__(
-        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+        self,
+        x: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
     ) -> Encoding:
-        """Encodes log-mel spectrograms f[B, frames, mels]; see `mmjax.encoders.base`."""
-        if x.ndim != 3 or x.shape[1:] != (self.frames, self.mels):
+        """Encodes log-mel spectrograms f[B, frames or fewer, mels]; see `mmjax.encoders.base`.
+
+        Args:
+          x: the spectrograms.
+          mask: bool[B, frames], False at frames of padding, which come last; None when all are
+            real. A patch is padding where its first frame is, and nothing attends to it.
+          train, rngs: for dropout.
+        """
+        if x.ndim != 3 or not self.patch <= x.shape[1] <= self.frames or x.shape[2] != self.mels:
             raise EncoderError(
-                f"spectrograms of shape {x.shape} where [B, {self.frames}, {self.mels}] is expected"
+                f"spectrograms of shape {x.shape} where [B, {self.frames}, {self.mels}] is "
+                f"expected, or fewer frames, down to {self.patch}"
             )
         y = self.project(x.transpose(0, 2, 1)[..., None].astype(self.dtype))
+        bands, times = y.shape[1:3]
         y = y.reshape(y.shape[0], -1, self.width)
-        special = jnp.broadcast_to(
-            self.special_tokens[...].astype(self.dtype), (y.shape[0], 2, self.width)
-        )
-        y = jnp.concatenate([special, y], axis=1) + self.position[...].astype(self.dtype)
-        tokens = self.transformer(y, train=train, rngs=rngs)
-        return Encoding((tokens[:, 0] + tokens[:, 1]) / 2, tokens)
+        special, y_position = self.special_tokens[...], self.position[...]
+        if times < self.grid[1]:
+            grid = y_position[2:].reshape(*self.grid, -1)[:, :times]
+            y_position = jnp.concatenate([y_position[:2], grid.reshape(-1, self.width)])
+        special = jnp.broadcast_to(special.astype(self.dtype), (y.shape[0], 2, self.width))
+        y = jnp.concatenate([special, y], axis=1) + y_position.astype(self.dtype)
+        if mask is not None:
+            real = mask[:, : times * self.stride[0] : self.stride[0]][:, None]
+            real = jnp.broadcast_to(real, (len(y), bands, times)).reshape(len(y), -1)
+            mask = jnp.concatenate([jnp.ones((len(y), 2), bool), real], axis=1)
+        tokens = self.transformer(y, mask=mask, train=train, rngs=rngs)
+        return Encoding((tokens[:, 0] + tokens[:, 1]) / 2, tokens, mask)

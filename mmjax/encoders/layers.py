@@ -51,17 +51,20 @@ def drop_path(x: jax.Array, rate: jax.Array | None, key: jax.Array | None) -> ja
     return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
 
 
-def dropout_key(rngs: nnx.Rngs | None, train: bool, rate: float) -> jax.Array | None:
+def dropout_key(
+    rngs: nnx.Rngs | None, train: bool, rate: float, what: str = "dropout or drop-path"
+) -> jax.Array | None:
     """The key for the dropout of one call, or None where the call drops nothing.
 
     Like the key that `rngs` was made with: one key, or key[B], one for each example. Derive others
-    from it with `split_key` and `fold_in`, and draw with `draw`, which all take both.
+    from it with `split_key` and `fold_in`, and draw with `draw`, which all take both. `what` is
+    what draws, for the message.
     """
     if not train or rate == 0:
         return None
     if rngs is None:
         raise EncoderError(
-            f"dropout or drop-path of {rate} with train=True needs random numbers: "
+            f"{what} of {rate} with train=True needs random numbers: "
             "pass rngs=nnx.Rngs(dropout=key) at the call"
         )
     stream = rngs.dropout

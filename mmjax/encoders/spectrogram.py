@@ -1,0 +1,204 @@
+"""Waveforms to log-mel spectrograms, on the device.
+
+Two styles that published models were trained on:
+
+* `centred`: frame t is centred on sample t * hop, with zeros beyond the ends, a periodic Hann
+  window, and triangles that are linear in Hz, of equal area (librosa's `melspectrogram`; PANNs,
+  CLAP, Whisper's filters).
+* `kaldi`: whole frames only; the mean of each frame is taken off, then a pre-emphasis of 0.97, a
+  symmetric Hann window, and triangles that are linear in mel (Kaldi's `fbank`; AST, BEATs).
+
+A waveform of N samples ends where its last sample that is not 0 stands: zeros that follow are
+padding, as the view `audio` makes it. Everything after that end is masked, so that an example is
+the same whatever it was padded to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmjax.encoders.base import EncoderError, check_choice, check_positive
+
+Style = Literal["centred", "kaldi"]
+MelScale = Literal["slaney", "htk"]
+PRE_EMPHASIS = 0.97  # of Kaldi
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """Settings of a log-mel spectrogram, ln(max(mel power, floor)), then (x - mean) / std.
+
+    Those of published models are `audio.AST` and `cnn14.PANNS`.
+
+    Attributes:
+      rate: samples per second; the view has to give the same.
+      window: samples of a frame.
+      hop: samples from one frame to the next.
+      fft: length of the Fourier transform, at least `window`.
+      mels: number of bands.
+      low, high: Hz of the lowest and the highest edge; half of the rate where `high` is None.
+      style: see the module.
+      scale: mel scale: `slaney`, linear below 1 kHz, or `htk`, 2595 log10(1 + f / 700).
+      floor: the least power.
+      mean, std: of the normalisation of the logarithms.
+    """
+
+    rate: int = 16_000
+    window: int = 400
+    hop: int = 160
+    fft: int = 512
+    mels: int = 64
+    low: float = 50.0
+    high: float | None = None
+    style: Style = "centred"
+    scale: MelScale = "slaney"
+    floor: float = 1e-10
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self):
+        check_positive(
+            rate=self.rate, window=self.window, hop=self.hop, fft=self.fft, mels=self.mels
+        )
+        check_choice("style", self.style, Style)
+        check_choice("scale", self.scale, MelScale)
+        if self.fft < self.window:
+            raise EncoderError(f"fft={self.fft} is below window={self.window}: a frame is cut")
+        if not 0 <= self.low < self.top <= self.rate / 2:
+            raise EncoderError(
+                f"low={self.low} and high={self.top}: bands lie between 0 and half of "
+                f"rate={self.rate}, and low is below high"
+            )
+        if self.style == "kaldi" and self.scale != "htk":
+            raise EncoderError("style='kaldi' has the mel scale 'htk' only: set scale='htk'")
+        if self.floor <= 0 or self.std <= 0:
+            raise EncoderError(f"floor={self.floor} and std={self.std} have to be above 0")
+
+    @property
+    def top(self) -> float:
+        """Hz of the highest edge."""
+        return self.rate / 2 if self.high is None else self.high
+
+    def frames(self, samples: int) -> int:
+        """How many frames a waveform of so many samples has."""
+        if self.style == "centred":
+            return 1 + samples // self.hop
+        return 1 + (max(samples, self.window) - self.window) // self.hop
+
+    def real_frames(self, lengths: jax.Array) -> jax.Array:
+        """How many frames waveforms of these lengths have before their padding, at least 1.
+
+        Args:
+          lengths: i32[B], in samples.
+
+        Returns:
+          i32[B]: of `centred` frames, those whose centre lies inside; of others, the whole ones.
+        """
+        if self.style == "centred":
+            return jnp.maximum(-(-lengths // self.hop), 1)
+        return 1 + jnp.maximum(lengths - self.window, 0) // self.hop
+
+
+def lengths_of(audio: jax.Array) -> jax.Array:
+    """Samples up to the last one that is not 0: f[B, N] -> i32[B]."""
+    places = jnp.arange(1, audio.shape[1] + 1, dtype=jnp.int32)
+    return jnp.max(jnp.where(audio != 0, places, 0), axis=1)
+
+
+def log_mel(
+    audio: jax.Array, lengths: jax.Array, settings: Spectrogram
+) -> tuple[jax.Array, jax.Array]:
+    """Log-mel spectrograms of waveforms.
+
+    Args:
+      audio: f[B, N], zeros from `lengths` on.
+      lengths: i32[B].
+      settings: of the spectrogram.
+
+    Returns:
+      f32[B, T, mels], which is 0, the mean, at padding; and bool[B, T], True at frames before it.
+    """
+    x = _frames(audio.astype(jnp.float32), settings)
+    if settings.style == "kaldi":
+        x = x - x.mean(axis=-1, keepdims=True)
+        before = jnp.concatenate([x[..., :1], x[..., :-1]], axis=-1)
+        x = x - PRE_EMPHASIS * before
+    x = x * jnp.asarray(_window(settings))
+    spectrum = jnp.fft.rfft(x, n=settings.fft, axis=-1)
+    power = spectrum.real**2 + spectrum.imag**2
+    # In full precision: on a TPU the product would be of bfloat16, three digits of the power.
+    mel = jnp.einsum(
+        "btf,fm->btm", power, jnp.asarray(filterbank(settings)), precision=jax.lax.Precision.HIGHEST
+    )
+    y = (jnp.log(jnp.maximum(mel, settings.floor)) - settings.mean) / settings.std
+    mask = jnp.arange(y.shape[1]) < settings.real_frames(lengths)[:, None]
+    return jnp.where(mask[:, :, None], y, 0.0), mask
+
+
+def _frames(audio: jax.Array, settings: Spectrogram) -> jax.Array:
+    """The samples of every frame, f[B, N] -> f[B, T, window], or [B, T, fft] of centred ones."""
+    count = settings.frames(audio.shape[1])
+    size = settings.fft if settings.style == "centred" else settings.window
+    before = settings.fft // 2 if settings.style == "centred" else 0
+    after = max((count - 1) * settings.hop + size - before - audio.shape[1], 0)
+    audio = jnp.pad(audio, ((0, 0), (before, after)))
+    # A gather of whole slices, which accelerators copy; one of single samples is slow.
+    starts = jnp.arange(count) * settings.hop
+    slices = jax.vmap(lambda start: jax.lax.dynamic_slice_in_dim(audio, start, size, axis=1))
+    return jnp.moveaxis(slices(starts), 0, 1)
+
+
+@lru_cache(maxsize=32)
+def _window(settings: Spectrogram) -> np.ndarray:
+    """The Hann window, f32[window], or f32[fft] with zeros around it where frames are centred."""
+    size = settings.window
+    if settings.style == "kaldi":
+        return np.hanning(size).astype(np.float32)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    left = (settings.fft - size) // 2
+    return np.pad(window, (left, settings.fft - size - left)).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def filterbank(settings: Spectrogram) -> np.ndarray:
+    """Triangles that sum power spectra to mel bands, f32[1 + fft // 2, mels]."""
+    bins = np.arange(1 + settings.fft // 2) * settings.rate / settings.fft
+    low, high = (_to_mel(f, settings.scale) for f in (settings.low, settings.top))
+    mel_edges = np.linspace(low, high, settings.mels + 2)
+    if settings.style == "kaldi":
+        edges, x = mel_edges, _to_mel(bins, "htk")
+    else:
+        edges, x = _to_hertz(mel_edges, settings.scale), bins
+    rise = (x[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - x[:, None]) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0, np.minimum(rise, fall))
+    if settings.style == "kaldi":
+        weights[-1] = 0  # Kaldi leaves out the bin at half of the rate
+    else:
+        weights *= 2 / (edges[2:] - edges[:-2])  # equal areas
+    return weights.astype(np.float32)
+
+
+_KNEE, _LINEAR, _STEP = 1000.0, 200.0 / 3, np.log(6.4) / 27  # of Slaney's Auditory Toolbox
+
+
+def _to_mel(hertz, scale: MelScale):
+    hertz = np.asarray(hertz, np.float64)
+    if scale == "htk":
+        return 2595 * np.log10(1 + hertz / 700)
+    above = _KNEE / _LINEAR + np.log(np.maximum(hertz, _KNEE) / _KNEE) / _STEP
+    return np.where(hertz < _KNEE, hertz / _LINEAR, above)
+
+
+def _to_hertz(mel, scale: MelScale):
+    if scale == "htk":
+        return 700 * (10 ** (mel / 2595) - 1)
+    knee = _KNEE / _LINEAR
+    above = _KNEE * np.exp(_STEP * (np.maximum(mel, knee) - knee))
+    return np.where(mel < knee, mel * _LINEAR, above)

@@ -80,10 +80,15 @@ def _reduce(reduction: Reduction, score, rows, cols, shared, plan, sides):
     wanted = (sides != "cols", sides != "rows")
     tiles = _tile_structure(score, rows, cols, shared)
     job = Job(score, reduction, tiles, plan.tile_or_default)
-    schedule = plan.choose(n, m, sum(x.nbytes for x in jax.tree.leaves(cols)))
+    row_bytes, col_bytes = (sum(x.nbytes for x in jax.tree.leaves(tree)) for tree in (rows, cols))
+    schedule = plan.choose(n, m, min(row_bytes, col_bytes))
     if schedule == "dense":
         return dense(job, rows, cols, shared, wanted, _row_sharding(plan))
-    return _streamed(job, rows, cols, shared, wanted, plan, schedule)
+    if row_bytes >= col_bytes:
+        return _streamed(job, rows, cols, shared, wanted, plan, schedule)
+    # Columns are what devices send to each other and hold copies of, so the smaller side is theirs.
+    by_col, by_row = _streamed(job.transposed(), cols, rows, shared, wanted[::-1], plan, schedule)
+    return by_row, by_col
 
 
 def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):

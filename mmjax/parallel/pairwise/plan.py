@@ -27,9 +27,10 @@ class Plan:
       mesh: the device mesh, or None for one device.
       axes: names of the mesh axes over which rows (and columns) are sharded, in the order in which
         the batch is laid out. On the other axes of the mesh the work is repeated.
-      schedule: 'dense' forms the whole score matrix; 'gather' collects the columns on every device
-        and streams tiles; 'ring' passes the columns from device to device and streams tiles; 'auto'
-        chooses one of them by size (see `choose`).
+      schedule: 'dense' forms the whole score matrix; 'gather' collects one side on every device
+        and streams tiles; 'ring' passes one side from device to device and streams tiles: the
+        columns, or the rows where they have fewer bytes; 'auto' chooses one of them by size (see
+        `choose`).
       tile: rows and columns of a tile, for 'gather' and 'ring'; None takes the measured default.
 
     Raises:
@@ -74,24 +75,24 @@ class Plan:
     def tile_or_default(self) -> int:
         return DEFAULT_TILE if self.tile is None else self.tile
 
-    def choose(self, rows: int, cols: int, col_bytes: int) -> Literal["dense", "gather", "ring"]:
+    def choose(self, rows: int, cols: int, sent_bytes: int) -> Literal["dense", "gather", "ring"]:
         """The schedule for a problem of this size.
 
         'auto' takes the dense formula while each device's share of the matrix has at most
-        `DENSE_PAIRS` entries (4 MiB in f32), then 'gather' while all columns together have at most
-        `GATHER_BYTES` bytes, so that a copy of them fits on every device beside the towers, then
+        `DENSE_PAIRS` entries (4 MiB in f32), then 'gather' while the smaller of both sides has at
+        most `GATHER_BYTES` bytes, so that a copy of it fits on every device beside the towers, then
         'ring', whose memory falls with the number of devices but which waits for one hop per
         device.
 
         Args:
           rows: number of rows of the score matrix, over all devices.
           cols: number of its columns, over all devices.
-          col_bytes: size of all column features together.
+          sent_bytes: size of all features of the smaller side together.
         """
         if self.schedule != "auto":
             return self.schedule
         if rows * cols <= DENSE_PAIRS * self.shards:
             return "dense"
-        if self.shards == 1 or col_bytes <= GATHER_BYTES:
+        if self.shards == 1 or sent_bytes <= GATHER_BYTES:
             return "gather"
         return "ring"

@@ -27,6 +27,14 @@ class Job(NamedTuple):
     tiles: Tree
     tile: int
 
+    def transposed(self) -> "Job":
+        """The same reduction with rows and columns in each other's place."""
+
+        def score(cols: Tree, rows: Tree, shared: Tree) -> Tree:
+            return jax.tree.map(jnp.transpose, self.score(rows, cols, shared))
+
+        return self._replace(score=score)
+
     def start(self, n: int) -> Tree:
         return jax.tree.map(lambda _: self.reduction.start(n), self.tiles)
 

@@ -5,7 +5,12 @@ labels, chooses the dimensions in which they should agree.
 
     python -m mmjax.main --config=configs/hydra.py          # classes of attributes, a minute
     python -m mmjax.main --config=configs/hydra.py:paper    # CIFAR-10, ResNet-18
+    python -m mmjax.main --config=configs/hydra.py:momentum # the same, keys of a momentum encoder
     python -m mmjax.claims hydra                            # the claim
+
+With one row of any class as the partner and all other rows as negatives (`negatives='all'`, both
+views as anchors), one seed of the claim's experiment: a probe of .820 without a gate, with a loss
+of ln 128, and of .945 with one.
 """
 
 from configs import base
@@ -80,6 +85,24 @@ def paper() -> dict:
     }
 
 
+def momentum() -> dict:
+    """The author's variant with momentum keys: (L_instance + beta L_pair) / (1 + beta).
+
+    beta = 1 and the momentum 0.99 are assumed; gamma, the weight of the gates' entropy, is 0 as in
+    the author's code.
+    """
+    config, beta = paper(), 1.0
+    pair = ("image", "image@2")
+    gated = config["objectives"]["gated"] | {"anchors": "both", "keys": "teacher"}
+    instance = {"negatives": "all", "pairing": "identical", "gated": False}
+    config["teacher"] = {"type": "ema", "views": pair, "momentum": 0.99}
+    config["objectives"] = {
+        "instance": {**gated, **instance, "weight": 1 / (1 + beta)},
+        "gated": {**gated, "gate_entropy": 0.0, "weight": beta / (1 + beta)},
+    }
+    return config
+
+
 def claim() -> dict:
     """Card 47's experiment: pairs of different classes, with a gate and without."""
     accuracy, relation = "probe/test/accuracy", "structure/test/pearson"
@@ -88,7 +111,6 @@ def claim() -> dict:
         return (f"objectives.gated={objective(**options)!r}",)
 
     sup_con = {"type": "sup_con", "views": PAIR, "temperature": 0.1}
-    rows = {"negatives": "all", "anchors": "both"}
     return {
         **small(),
         "claim": {
@@ -101,9 +123,6 @@ def claim() -> dict:
                 "gated arbitrary": arm(pairing="arbitrary"),
                 "identical": arm(pairing="identical", gated=False),
                 "sup_con": (f"objectives.gated={sup_con!r}",),
-                # The reading as in SimCLR: one partner of any class, all other rows are negatives.
-                "rows, ungated": arm(**rows, gated=False),
-                "rows, gated": arm(**rows),
             },
             "checks": (
                 {"metric": accuracy, "arm": "gated", "compare": ">=", "baseline": "ungated",
@@ -120,4 +139,6 @@ def claim() -> dict:
     }  # fmt: skip
 
 
-get_config = base.variants("hydra", {"small": small, "paper": paper, "claim": claim})
+get_config = base.variants(
+    "hydra", {"small": small, "paper": paper, "momentum": momentum, "claim": claim}
+)

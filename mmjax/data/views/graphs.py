@@ -170,7 +170,7 @@ def _table(tree: Mapping, name: str, dtype: type) -> np.ndarray:
     try:
         if dtype is np.int64 and not all(_is_whole(n) for row in rows for n in row):
             raise ValueError("they are not all whole numbers")
-        return np.array(rows, dtype).reshape(len(rows), -1)
+        return np.array(rows, dtype).reshape(len(rows), -1 if len(rows) else 0)
     except (TypeError, ValueError, OverflowError) as error:
         raise unusable(
             f"{name!r} should be a list with a list of numbers for each node ({error})"

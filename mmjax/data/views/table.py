@@ -86,7 +86,8 @@ class TableView:
         if self.clip:
             x = np.clip(x, -self.clip, self.clip)
         parts = [x, *(self._one_hot(n, kinds[n]) for n in self.categories)]
-        x = np.concatenate(parts).astype(np.float32)
+        with np.errstate(over="ignore"):
+            x = np.concatenate(parts).astype(np.float32)
         if np.isinf(x).any():
             raise unusable("a number is too large for 32 bits")
         if train and self.drop:

@@ -61,6 +61,10 @@ setup(
         "aot": ["libtpu"],
         # Volumes: NIfTI and DICOM files.
         "volumes": ["nibabel>=5", "pydicom>=3"],
+        # ECG: PhysioNet (WFDB) records and DICOM waveforms.
+        "ecg": ["wfdb>=4.3", "pydicom>=3"],
+        # Inertial sensors: the sets that these packages hold.
+        "imu": ["seglearn>=1.2.5", "aeon>=1.6"],
         # Video files; animated GIF, WebP and PNG need nothing.
         "video": ["av>=12"],
         "torch": ["torch>=2.6", "transformers>=5", "open_clip_torch>=3"],

@@ -2,6 +2,7 @@
 
 from mmjax.data.sets import SETS
 from mmjax.data.sources.base import BadExample, Record, Source
+from mmjax.data.sources.dicom import DicomEcgSource
 from mmjax.data.sources.emoji import EmojiSource
 from mmjax.data.sources.features import FeaturesSource
 from mmjax.data.sources.folder import FolderSource
@@ -10,6 +11,7 @@ from mmjax.data.sources.memory import MemorySource
 from mmjax.data.sources.tfds import TfdsSource
 from mmjax.data.sources.user_files import SourceError
 from mmjax.data.sources.webdataset import WebDatasetSource
+from mmjax.data.sources.wfdb import WfdbSource
 from mmjax.data.synthetic.classes import (
     AttributeClasses,
     FrozenClusters,
@@ -17,6 +19,7 @@ from mmjax.data.synthetic.classes import (
     NuisancePairs,
 )
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
+from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
@@ -24,6 +27,7 @@ from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 
 # The names that `type=` of a source may have in a recipe.
 SOURCES = {
+    "dicom_ecg": DicomEcgSource,
     "emoji": EmojiSource,
     "features": FeaturesSource,
     "folder": FolderSource,
@@ -32,11 +36,13 @@ SOURCES = {
     "memory": MemorySource,
     "tfds": TfdsSource,
     "webdataset": WebDatasetSource,
+    "wfdb": WfdbSource,
     # Generated; see mmjax.data.synthetic.
     "attribute_classes": AttributeClasses,
     "compositional_scenes": CompositionalScenes,
     "concept_pairs": ConceptPairs,
     "concept_sets": ConceptSets,
+    "ecg_reports": EcgReports,
     "frozen_clusters": FrozenClusters,
     "grouped_classes": GroupedClasses,
     "latent_blocks": LatentBlocks,
@@ -51,6 +57,7 @@ SOURCES = {
 __all__ = [
     "SOURCES",
     "BadExample",
+    "DicomEcgSource",
     "EmojiSource",
     "FeaturesSource",
     "FolderSource",
@@ -62,4 +69,5 @@ __all__ = [
     "SourceError",
     "TfdsSource",
     "WebDatasetSource",
+    "WfdbSource",
 ]

@@ -1,11 +1,13 @@
 """Views: from a raw value of a record to an array of the batch."""
 
 from mmjax.data.views.base import View, field_of, render
+from mmjax.data.views.ecg import EcgView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.label import LabelView
 from mmjax.data.views.points import PointsView
 from mmjax.data.views.sequence import SequenceView
+from mmjax.data.views.signal import SignalView
 from mmjax.data.views.table import TableView
 from mmjax.data.views.text import TextView
 from mmjax.data.views.vector import VectorView
@@ -19,6 +21,8 @@ VIEWS = {
     "vector": VectorView,
     "sequence": SequenceView,
     "label": LabelView,
+    "signal": SignalView,
+    "ecg": EcgView,
     "points": PointsView,
     "graph": GraphView,
     "table": TableView,
@@ -28,11 +32,13 @@ VIEWS = {
 
 __all__ = [
     "VIEWS",
+    "EcgView",
     "GraphView",
     "ImageView",
     "LabelView",
     "PointsView",
     "SequenceView",
+    "SignalView",
     "TableView",
     "TextView",
     "VectorView",

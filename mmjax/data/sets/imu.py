@@ -1,0 +1,184 @@
+"""Inertial sensors with names of what was done, from packages on PyPI: the extra `imu`."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mmjax.data.sets.object_arrays import read_objects
+from mmjax.data.signals import Signal
+from mmjax.data.sources.base import Record
+from mmjax.data.sources.user_files import SourceError, existing
+
+AXES = ("ax", "ay", "az", "wx", "wy", "wz")
+
+
+class _Labelled:
+    """Records of signals with captions; an id is a caption, so that equal ones are equally right.
+
+    Args:
+      name: of the set, for keys and messages.
+      split: of these records.
+      rows: (key, signal, captions, labels) of each.
+    """
+
+    modalities = ("imu", "text")
+
+    def __init__(self, name: str, split: str, rows: list[tuple]):
+        captions = sorted({captions[0] for _, _, captions, _ in rows})
+        number = {caption: i for i, caption in enumerate(captions)}
+        self.name, self.split = name, split
+        self.label_fields = tuple(rows[0][3])
+        self.id_limit = len(captions)
+        self._records: list[Record] = [
+            {"id": number[texts[0]], "key": key, "imu": signal, "text": list(texts), **labels}
+            for key, signal, texts, labels in rows
+        ]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def id_of(self, index: int) -> int:
+        return self._records[index]["id"]
+
+    def __getitem__(self, index: int) -> Record:
+        return dict(self._records[index])
+
+    def describe(self) -> str:
+        count = f"{len(self):,} signals of {self.id_limit} captions"
+        return f"{self.name}, {self.split}: {count}"
+
+
+class ShoulderExercises(_Labelled):
+    """Shoulder exercises as a smartwatch on the wrist measures them, and their names.
+
+    140 recordings of sets of 20 repetitions, seven exercises with either arm of each of ten people,
+    of Burns et al. 2018 (arXiv 1802.01489), as the package `seglearn` (BSD) has them: acceleration
+    in g and angular velocity in rad/s, at 50 Hz. The recordings are cut into windows.
+
+    ``source[i]`` is::
+
+        {'id': 3, 'key': 'shoulder_exercises recording 17, second 12',
+         'imu': Signal f32[T, 6] at 50 Hz,
+         'text': ['external rotation of the left arm', 'external rotation'],
+         'exercise': 'external rotation', 'side': 'left', 'person': 7}
+
+    Nobody is in both splits: fold f holds out the persons 2f + 1 and 2f + 2.
+
+    Args:
+      split: 'train', 'test' or 'all'.
+      fold: 0 to 4, who is held out.
+      seconds: of a window; what fills no window at the end of a recording is left out.
+      path: the file `watch_dataset.npy`, if it is not where the package has it.
+
+    Raises:
+      SourceError: without the extra or the file, for an unknown split, or for no window.
+    """
+
+    RATE = 50.0
+    EXERCISES = ("pendulum", "abduction", "forward elevation", "internal rotation",
+                 "external rotation", "trapezius extension", "upright row")  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "test", "all"] = "train",
+        fold: int = 0,
+        seconds: float = 6.0,
+        path: str | None = None,
+    ):
+        if split not in ("train", "test", "all") or fold not in range(5):
+            raise SourceError(
+                f"shoulder_exercises: split={split!r} should be 'train', 'test' or 'all', and "
+                f"fold={fold} in 0..4"
+            )
+        data = _watch(str(existing(path, "file") if path else _in_package()))
+        length = round(seconds * self.RATE)
+        if length < 1:
+            raise SourceError(f"shoulder_exercises: seconds={seconds} is no window")
+        held_out = (2 * fold + 1, 2 * fold + 2)
+        rows = []
+        for number, (x, y, person, right) in enumerate(
+            zip(data["X"], data["y"], data["subject"], data["side"], strict=True)
+        ):
+            if split != "all" and (int(person) in held_out) != (split == "test"):
+                continue
+            exercise, side = self.EXERCISES[int(y)], "right" if right else "left"
+            labels = {"exercise": exercise, "side": side, "person": int(person)}
+            texts = (f"{exercise} of the {side} arm", exercise)
+            for start in range(0, len(x) - length + 1, length):
+                key = f"shoulder_exercises recording {number}, second {start / self.RATE:g}"
+                window = np.asarray(x[start : start + length], np.float32)
+                rows.append((key, Signal(window, self.RATE, AXES), texts, labels))
+        if not rows:
+            raise SourceError(f"shoulder_exercises: no recording has a window of {seconds} seconds")
+        super().__init__("shoulder_exercises", split, rows)
+
+
+def _in_package() -> Path:
+    """The file in the installed package, which need not be imported for it."""
+    found = importlib.util.find_spec("seglearn")
+    if found is None or not found.submodule_search_locations:
+        raise SourceError(
+            "a source of type 'shoulder_exercises' needs the extra `imu`: pip install mmjax[imu]"
+        )
+    return Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npy"
+
+
+@functools.lru_cache(maxsize=2)
+def _watch(path: str) -> dict[str, Any]:
+    """The content of the file, checked; both splits of a run share it."""
+    if not Path(path).is_file():
+        raise SourceError(f"there is no file {path}: install seglearn 1.2.5, or give its path")
+    try:
+        data = read_objects(path)
+    except (ValueError, OSError) as error:
+        raise SourceError(f"{path} is not seglearn's watch_dataset.npy: {error}") from error
+    columns = ("X", "y", "subject", "side")
+    sizes = (
+        {len(data[c]) for c in columns} if isinstance(data, dict) and {*columns} <= {*data} else ()
+    )
+    if len(sizes) != 1 or any(np.ndim(x) != 2 or np.shape(x)[1] != 6 for x in data["X"]):
+        raise SourceError(f"{path} is not seglearn's watch_dataset.npy: it holds other columns")
+    return data
+
+
+class BasicMotions(_Labelled):
+    """Standing, walking, running and badminton as a smartwatch measures them (Clements 2015).
+
+    80 recordings of 10 s at 10 Hz, acceleration and angular velocity; half of them are 'train', by
+    the split of the UEA archive (Bagnall et al. 2018, arXiv 1811.00075). From the package `aeon`.
+
+    Args:
+      split: 'train' or 'test'.
+
+    Raises:
+      SourceError: without the extra, or for an unknown split.
+    """
+
+    RATE = 10.0
+
+    def __init__(self, *, split: Literal["train", "test"] = "train"):
+        if split not in ("train", "test"):
+            raise SourceError(f"basic_motions: split={split!r} should be 'train' or 'test'")
+        if importlib.util.find_spec("aeon") is None:
+            raise SourceError(
+                "a source of type 'basic_motions' needs the extra `imu`: pip install mmjax[imu]"
+            )
+        from aeon.datasets import load_basic_motions
+
+        signals, names = load_basic_motions(split=split)
+        rows = [
+            (
+                f"basic_motions {split} row {i}",
+                Signal(np.float32(x.T), self.RATE, AXES),
+                (str(name),),
+                {"activity": str(name)},
+            )
+            for i, (x, name) in enumerate(zip(signals, names, strict=True))
+        ]
+        super().__init__("basic_motions", split, rows)

@@ -1,0 +1,190 @@
+"""PhysioNet records: ECGs and other signals in WFDB files, with reports or diagnoses."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+from mmjax.data.signals import MOST_NUMBERS, Signal
+from mmjax.data.sources.base import BadExample, Record
+from mmjax.data.sources.manifest import read_manifest
+from mmjax.data.sources.user_files import (
+    Entry,
+    FileSource,
+    Found,
+    OnError,
+    SourceError,
+    Split,
+    existing,
+    missing,
+)
+
+# Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.
+DIAGNOSES = {
+    "10370003": "pacing rhythm",
+    "39732003": "left axis deviation",
+    "47665007": "right axis deviation",
+    "59118001": "right bundle branch block",
+    "59931005": "t wave inversion",
+    "63593006": "supraventricular premature beats",
+    "111975006": "prolonged qt interval",
+    "164884008": "ventricular ectopic beats",
+    "164889003": "atrial fibrillation",
+    "164890007": "atrial flutter",
+    "164909002": "left bundle branch block",
+    "164917005": "abnormal q wave",
+    "164931005": "st elevation",
+    "164934002": "abnormal t wave",
+    "164947007": "prolonged pr interval",
+    "251146004": "low qrs voltages",
+    "270492004": "first degree av block",
+    "284470004": "premature atrial contraction",
+    "426177001": "sinus bradycardia",
+    "426627000": "bradycardia",
+    "426783006": "sinus rhythm",
+    "427084000": "sinus tachycardia",
+    "427172004": "premature ventricular contractions",
+    "427393009": "sinus arrhythmia",
+    "429622005": "st depression",
+    "445118002": "left anterior fascicular block",
+    "698252002": "nonspecific intraventricular conduction disorder",
+    "713426002": "incomplete right bundle branch block",
+    "713427006": "complete right bundle branch block",
+}
+
+
+class WfdbSource(FileSource):
+    """WFDB records (a `.hea` file and its `.dat` or `.mat`) as signals with a text each.
+
+    Needs the extra `ecg`. In a folder, every `.hea` below it is a record, and the text is what the
+    comments of its header say, as in the PhysioNet Challenges' data; or a table names the records
+    and holds the texts, as in PTB-XL:
+
+        {"type": "wfdb", "path": "ptb-xl/ptbxl_database.csv",
+         "columns": {"ecg": "filename_hr", "text": "report"}, "labels": {"fold": "strat_fold"}}
+
+    Args:
+      path: a folder, or a table whose column names records, with or without `.hea`, from the
+        table's folder on.
+      columns: of a table, {modality: column}; `ecg` names the record.
+      labels: of a table, {label: column}.
+      comment: in a folder, the comment of the header, without its '#', that is the text: 'Dx' of
+        `# Dx: 164889003,59118001`. Codes of `DIAGNOSES` become their names; others stay as they
+        are.
+      split: 'train', 'val' or 'all', by a hash of the record's name (see `choose`).
+      val_fraction: the share of records in 'val'.
+      on_error: 'skip' or 'fail', for a record without header or without text.
+
+    Raises:
+      SourceError: without the extra, or for a path without records.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        columns: dict | None = None,
+        labels: dict | None = None,
+        comment: str = "Dx",
+        split: Split = "all",
+        val_fraction: float = 0.1,
+        on_error: OnError = "skip",
+    ):
+        if importlib.util.find_spec("wfdb") is None:
+            raise SourceError(
+                "a source of type 'wfdb' needs the extra `ecg`: pip install mmjax[ecg]"
+            )
+        place = existing(path, "folder or table")
+        found = _folder(place, comment) if place.is_dir() else _table(path, columns, labels)
+        super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
+
+    def __getitem__(self, index: int) -> Record:
+        entry = self.entries[index]
+        record: Record = {"id": entry.id, "key": entry.key, **entry.labels}
+        for field, file in entry.files.items():
+            record[field] = read_record(file, entry.key, field)
+        for field, texts in entry.texts.items():
+            record[field] = texts if len(texts) > 1 else texts[0]
+        return record
+
+
+def read_record(header: str, key: str, field: str) -> Signal:
+    """The signal of a record, f32[T, C] in its physical units; NaN where none was recorded.
+
+    Raises:
+      BadExample: for files that are missing, damaged or cut off, and for absurd sizes.
+    """
+    import wfdb
+
+    if reason := missing(header):
+        raise BadExample(key, field, reason)
+    name = header.removesuffix(".hea")
+    try:
+        head = wfdb.rdheader(name)
+        if not head.sig_len or not head.n_sig or head.sig_len * head.n_sig > MOST_NUMBERS:
+            raise ValueError(f"{head.n_sig} signals of {head.sig_len} samples")
+        record = wfdb.rdrecord(name)
+        samples = record.p_signal.astype("float32")
+        if samples.shape != (head.sig_len, head.n_sig):
+            raise ValueError(f"{list(samples.shape)} instead of {[head.sig_len, head.n_sig]}")
+    except Exception as error:  # damaged headers make the library raise nearly anything
+        said = " ".join(str(error).split())[:200]
+        reason = f"the record {name} cannot be read: {type(error).__name__}: {said}"
+        raise BadExample(key, field, reason.rstrip(": .")) from error
+    return Signal(samples, float(record.fs), tuple(record.sig_name), tuple(record.units))
+
+
+def _folder(folder: Path, comment: str) -> Found:
+    names = sorted(
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, _, files in os.walk(folder)
+        for name in files
+        if name.endswith(".hea")
+    )
+    if not names:
+        raise SourceError(f"{folder} holds no WFDB records (.hea files)")
+    entries, bad = [], []
+    for position, name in enumerate(names):
+        try:
+            texts = [diagnosis(_comment(folder / name, name, comment))]
+        except BadExample as error:
+            bad.append(error)
+        else:
+            files = {"ecg": str(folder / name)}
+            entries.append(Entry(position, name, name, files, {"text": texts}, {}))
+    notes = (f"texts from the header's {comment!r}",)
+    return Found(str(folder), entries, bad, ("ecg", "text"), len(names), notes=notes)
+
+
+def _comment(file: Path, key: str, comment: str) -> str:
+    if reason := missing(str(file)):
+        raise BadExample(key, "ecg", reason)
+    text = file.read_text(encoding="utf-8", errors="replace")
+    found = re.search(rf"^#\s*{re.escape(comment)}\s*:[ \t]*(.*\S)", text, re.MULTILINE)
+    if found is None:
+        raise BadExample(key, "text", f"its header has no comment '# {comment}: ...'")
+    return found[1]
+
+
+def diagnosis(codes: str) -> str:
+    """Codes as text: '164889003,59118001' is 'atrial fibrillation, right bundle branch block'."""
+    return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
+
+
+def _table(path: str, columns: dict | None, labels: dict | None) -> Found:
+    columns = columns or {"ecg": "ecg", "text": "text"}
+    found = read_manifest(
+        path, columns=columns, labels=labels, check_files=False, group_rows=False
+    )  # fmt: skip
+    if "ecg" not in found.modalities:
+        raise SourceError(f"{path}: columns should name the column of 'ecg', the records")
+    entries, bad = [], list(found.bad)
+    for entry in found.entries:
+        header = entry.files["ecg"].removesuffix(".hea") + ".hea"
+        if reason := missing(header):
+            bad.append(BadExample(entry.key, "ecg", reason))
+        else:
+            entries.append(entry._replace(files={**entry.files, "ecg": header}))
+    return found._replace(entries=entries, bad=bad)

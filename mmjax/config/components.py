@@ -9,7 +9,7 @@ from typing import Any
 
 from mmjax.config.errors import ConfigError, unknown
 from mmjax.config.references import check_references
-from mmjax.config.sections import Check, Claim, Config
+from mmjax.config.sections import Check, Claim, Config, Queue
 from mmjax.config.values import argument, fill, match, plain, section_of, signature
 
 
@@ -89,6 +89,8 @@ def complete(tree: Mapping, file: str) -> dict:
     }
     if config["teacher"] is not None:
         config["teacher"] = component(TEACHERS, config["teacher"], "teacher")
+    if config["queue"] is not None:
+        config["queue"] = fill(Queue, config["queue"], "queue", file)
     for kind, named in config["evaluators"].items():
         if kind not in EVALUATORS:
             raise unknown(kind, EVALUATORS, "evaluators", file)

@@ -65,8 +65,7 @@ def check_references(config: Mapping[str, Any], file: str) -> None:
                 "or take the tower away"
             )
     readers = {f"objectives.{term}": spec for term, spec in config["objectives"].items()}
-    if config["teacher"] is not None:
-        readers["teacher"] = config["teacher"]
+    readers |= {key: config[key] for key in ("teacher", "queue") if config[key] is not None}
     for where, spec in readers.items():
         for path, name in _modalities(spec, where):
             if name.partition("@")[0] not in towers or name not in views:

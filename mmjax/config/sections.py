@@ -38,6 +38,15 @@ class Pairwise:
 
 
 @dataclasses.dataclass(frozen=True)
+class Queue:
+    """Embeddings of past batches as further columns for terms; see `mmjax.model.queue`."""
+
+    size: int  # examples, a multiple of data.batch_size
+    views: tuple[str, ...]  # whose embeddings: the teacher's where it has them, else the towers'
+    delay: int = 0  # batches that have to have come before any is used
+
+
+@dataclasses.dataclass(frozen=True)
 class Optimizer:
     """Optimizer, schedule and per-parameter rules; see `mmjax.train.optimizer`."""
 
@@ -122,6 +131,7 @@ class Config:
     objectives: dict  # {name: spec of TERMS with `weight`}
     optimizer: Optimizer
     teacher: dict | None = None  # a spec of TEACHERS, in mmjax.model.teachers
+    queue: dict | None = None  # of `Queue`
     seed: int = 0
     microbatches: int = 1
     pairwise: Pairwise = dataclasses.field(default_factory=Pairwise)

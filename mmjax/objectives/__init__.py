@@ -20,6 +20,7 @@ from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
+from mmjax.objectives.momentum import MomentumNCE
 from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.soft_targets import SoftInfoNCE
@@ -42,6 +43,7 @@ TERMS = {
     "sup_con": SupCon,
     "soft_info_nce": SoftInfoNCE,
     "hard_info_nce": HardInfoNCE,
+    "momentum_nce": MomentumNCE,
     "mixup_nce": MixupNCE,
     "geodesic_negatives": GeodesicNegatives,
     "gated_nce": GatedNCE,

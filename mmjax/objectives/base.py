@@ -23,13 +23,15 @@ class Context:
       plan: how reductions over pairs are computed; terms only pass it on.
       progress: f32 scalar in [0, 1], the share of the training that is done.
       rng: key for terms that draw at random.
-      teacher: embeddings of the same batch by a teacher, by modality.
+      teacher: embeddings of views of the same batch by a teacher, by view (`mmjax.model.teachers`).
+      queue: embeddings of past batches, by view (`mmjax.model.queue`).
     """
 
     plan: pairwise.Plan
     progress: jax.Array | float = 0.0
     rng: jax.Array | None = None
     teacher: Mapping[str, NamedTuple] | None = None
+    queue: Mapping[str, NamedTuple] | None = None
 
 
 class Term(Protocol):

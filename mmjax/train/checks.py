@@ -21,6 +21,7 @@ from mmjax.objectives import Context
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.train import inputs
+from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.state import Plan
 
@@ -58,16 +59,18 @@ def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
         for pair in spec.get("pairs") or ():
             _check_pair(f"objectives.{term}.pairs", tuple(pair), outputs)
 
-    def loss(arrays, outputs, batch, key):
+    def loss(arrays, outputs, batch, key, queue):
         context = Context(
             plan=step_lib.loss_plan(config, mesh),
             progress=0.0,
             rng=key,
             teacher=None if plan.teacher is None else plan.teacher.like(outputs),
+            queue=None if plan.queue is None else plan.queue.read(queue),
         )
         return plan.definition.merge(arrays).objectives(outputs, batch, context)[0]
 
-    jax.eval_shape(loss, arrays, outputs, batch, jax.eval_shape(lambda: jax.random.key(0)))
+    key, queue = jax.eval_shape(lambda: jax.random.key(0)), state_lib.queue_shapes(config, plan)
+    jax.eval_shape(loss, arrays, outputs, batch, key, queue)
 
 
 def _embedding(config, plan, arrays, name: str, values: jax.ShapeDtypeStruct) -> Embedding:

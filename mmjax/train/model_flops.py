@@ -32,12 +32,13 @@ def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]
     def embed(params, constants, batch):
         return plan.definition.merge({**constants, **params}).embed(batch)
 
-    def objectives(params, constants, outputs, batch, progress, key):
+    def objectives(params, constants, outputs, batch, progress, key, queue):
         context = Context(
             plan=step_lib.loss_plan(config, mesh),
             progress=progress,
             rng=jax.random.wrap_key_data(key),
             teacher=None if plan.teacher is None else plan.teacher.like(outputs),
+            queue=None if plan.queue is None else plan.queue.read(queue),
         )
 
         def loss(params, outputs):
@@ -49,5 +50,6 @@ def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]
 
     outputs = jax.eval_shape(embed, state.params, state.constants, batch)
     progress = jax.ShapeDtypeStruct((), jnp.float32)
-    part = flops(objectives, state.params, state.constants, outputs, batch, progress, state.key)
+    rest = (batch, progress, state.key, state.queue)
+    part = flops(objectives, state.params, state.constants, outputs, *rest)
     return everything, part

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from mmjax.model import queue as queue_lib
 from mmjax.model import teachers
 from mmjax.model.system import Definition, System
 from mmjax.parallel import layout
@@ -29,6 +30,7 @@ class State:
       optimizer: state of the optimizer, for `params` only.
       average: path -> moving average of `params`; empty without `model.ema`.
       teacher: path -> the teacher's copy of a variable; empty without `teacher`.
+      queue: name -> array, what the queue holds; empty without `queue`.
       key: key data of the run's random key; step k uses fold_in(key, k).
     """
 
@@ -38,6 +40,7 @@ class State:
     optimizer: optax.OptState
     average: dict[str, jax.Array]
     teacher: dict[str, jax.Array]
+    queue: dict[str, jax.Array]
     key: jax.Array
 
     def evaluation_arrays(self) -> dict[str, jax.Array]:
@@ -53,6 +56,7 @@ class Plan:
       definition: structure of the System.
       trained: paths that the optimizer updates.
       teacher: the recipe's, or None.
+      queue: the recipe's, or None.
       transformation: the optimizer.
       shardings: a State of layouts.
       partition: path -> PartitionSpec, of all variables.
@@ -62,6 +66,7 @@ class Plan:
     definition: Definition
     trained: frozenset[str]
     teacher: teachers.Teacher | None
+    queue: queue_lib.Queue | None
     transformation: optax.GradientTransformation
     shardings: State
     partition: dict
@@ -92,7 +97,7 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
     constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters)
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
-    teacher = teachers.of(config)
+    teacher, queue = teachers.of(config), queue_lib.of(config)
     copied = frozenset() if teacher is None else teacher.paths(definition, trained)
 
     section = config["mesh"]
@@ -108,10 +113,11 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
         optimizer=optimizer_lib.state_shardings(transformation, trained, of_params, single),
         average=of_params if config["model"]["ema"] is not None else {},
         teacher={path: where[path] for path in copied},
+        queue={} if queue is None else queue.shardings(mesh),
         key=single,
     )
     return Plan(
-        definition, frozenset(trained), teacher, transformation, shardings, partition, dtype
+        definition, frozenset(trained), teacher, queue, transformation, shardings, partition, dtype
     )
 
 
@@ -129,10 +135,20 @@ def initial(config: Mapping, plan: Plan) -> State:
             # A copy: both are donated to the step, and one buffer cannot be given twice.
             average=jax.tree.map(jnp.copy, params) if config["model"]["ema"] is not None else {},
             teacher={path: jnp.copy(arrays[path]) for path in plan.shardings.teacher},
+            queue=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), queue_shapes(config, plan)),
             key=jax.random.key_data(jax.random.key(seed + 1)),
         )
 
     return jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(config["seed"]))
+
+
+def queue_shapes(config: Mapping, plan: Plan) -> dict[str, jax.ShapeDtypeStruct]:
+    """The arrays of `State.queue`, for the batch size of this config."""
+    if plan.queue is None:
+        return {}
+    towers = plan.definition.merge(plan.definition.kinds(nnx.Variable)).towers
+    dims = {name: towers[name].dim for name in config["model"]["towers"]}
+    return plan.queue.shapes(dims, config["data"]["batch_size"])
 
 
 def started(state: State, fill: Callable[[dict], dict]) -> State:

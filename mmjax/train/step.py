@@ -36,13 +36,18 @@ def make(
     """
     learning_rate = optimizer_lib.schedule(config["optimizer"], config["steps"])
     steps, decay = config["steps"], config["model"]["ema"]
-    pairs, teacher = loss_plan(config, mesh), plan.teacher
+    pairs, teacher, queue = loss_plan(config, mesh), plan.teacher, plan.queue
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
-        context = Context(plan=pairs, progress=progress, rng=terms_key)
+        context = Context(
+            plan=pairs,
+            progress=progress,
+            rng=terms_key,
+            queue=None if queue is None else queue.read(state.queue),
+        )
 
         def embed(params, constants, batch, keys):
             system = plan.definition.merge({**constants, **params})
@@ -59,9 +64,10 @@ def make(
             outputs, taught = Teacher.split(outputs)
             own = context if teacher is None else dataclasses.replace(context, teacher=taught)
             value, metrics = system.objectives(outputs, batch, own)
-            return value, (metrics, _variables(system, constants))
+            pushed = {} if queue is None else queue.entries(outputs, taught, batch)
+            return value, (metrics, _variables(system, constants), pushed)
 
-        (_, (metrics, constants)), gradient = microbatch.value_and_grad(
+        (_, (metrics, constants, pushed)), gradient = microbatch.value_and_grad(
             embed,
             reduce,
             state.params,
@@ -97,6 +103,7 @@ def make(
             optimizer=moments,
             average=average,
             teacher=copies,
+            queue={} if queue is None else queue.push(state.queue, pushed),
             key=state.key,
         )
         return new, {name: jnp.asarray(v, jnp.float32) for name, v in metrics.items()}

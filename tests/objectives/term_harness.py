@@ -52,14 +52,17 @@ def term_key():
     return jax.random.fold_in(jax.random.key(KEY), zlib.crc32(b"term"))
 
 
-def run(spec, plan, raws, batch):
-    """Value, gradients by modality, gradients by parameter, metrics; under jit."""
+def run(spec, plan, raws, batch, known=None):
+    """Value, gradients by modality, gradients by parameter, metrics; under jit.
+
+    `known` are further fields of the context: a teacher, a queue.
+    """
     graph, state = nnx.split(make(spec))
 
     @functools.partial(jax.value_and_grad, argnums=(0, 1), has_aux=True)
     def loss(state, raws):
         outputs = {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}
-        context = Context(plan=plan, progress=0.5, rng=jax.random.key(KEY))
+        context = Context(plan=plan, progress=0.5, rng=jax.random.key(KEY), **(known or {}))
         return nnx.merge(graph, state)(outputs, batch, context)
 
     (value, metrics), (d_state, d_raws) = jax.jit(loss)(state, raws)
@@ -83,12 +86,14 @@ class Case:
       dim: size of the embeddings.
       tolerance: of the value; gradients are held to three times as much, relative to their length,
         and those of parameters to ten times.
+      known: `(extra) -> fields of the context`, made of the whole batch's extra arrays.
     """
 
-    def __init__(self, spec, names, formula, extra=None, dim=4, tolerance=2e-6):
+    def __init__(self, spec, names, formula, extra=None, dim=4, tolerance=2e-6, known=None):
         self.spec, self.names, self.formula, self.dim = spec, names, formula, dim
         self.tolerance = tolerance
         self.extra = extra or (lambda size: {})
+        self.known = known or (lambda extra: {})
 
     def expected(self, size, keep=None):
         raws, extra = embeddings(self.names, size, self.dim), self.extra(size)
@@ -121,6 +126,7 @@ class Case:
             plan_of(schedule, data, fsdp),
             embeddings(self.names, size, self.dim),
             {"id": np.arange(size), **self.extra(size)},
+            self.known(self.extra(size)),
         )
         want, want_raws, want_params = _expected(self, size)
         assert formulas.error(value, want) < self.tolerance
@@ -141,7 +147,8 @@ class Case:
             batch[f"{name}_present"] = present
             raws[name][~present] = (np.nan, np.inf)[k]
             keep &= present
-        value, d_raws, _, _ = run(self.spec, plan_of("dense", 2, 1), raws, batch)
+        known = self.known(self.extra(size))
+        value, d_raws, _, _ = run(self.spec, plan_of("dense", 2, 1), raws, batch, known)
         want, want_raws, _ = self.expected(size, keep)
         assert formulas.error(value, want) < self.tolerance
         for name in self.names:
@@ -155,6 +162,7 @@ class Case:
             Plan(schedule="gather", tile=4),
             embeddings(self.names, 1, self.dim),
             {"id": np.arange(1), **self.extra(1)},
+            self.known(self.extra(1)),
         )
         np.testing.assert_allclose(loss, value, atol=1e-5)
         assert all(np.isfinite(d).all() for d in d_raws.values())

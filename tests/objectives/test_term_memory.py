@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 from term_harness import make
 
+from mmjax.model.queue import Keys
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import Context
 from mmjax.parallel.pairwise import Plan
@@ -23,6 +24,7 @@ QUICK = {
     ),
 }
 SLOW = {
+    "momentum": ({"type": "momentum_nce", "pairs": (PAIR, ("a", "a")), "soft": 0.4}, "ab"),
     "mv_infonce": ({"type": "mv_infonce", "views": ("a", "b", "c")}, "abc"),
     "mv_dhel": ({"type": "mv_dhel", "views": ("a", "b", "c")}, "abc"),
     "nt_xent": ({"type": "nt_xent", "views": PAIR}, "ab"),
@@ -49,7 +51,17 @@ def temporaries(spec, names, size):
     @functools.partial(jax.value_and_grad, argnums=(0, 1))
     def loss(state, raws, batch, key):
         outputs = {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}
-        context = Context(plan=Plan(schedule="gather", tile=TILE), rng=key)
+        keys = Keys(
+            jnp.zeros((len(batch["id"]), 1, DIM)),
+            jnp.ones((len(batch["id"]), 1), bool),
+            jnp.zeros((len(batch["id"]), 1), jnp.int32),
+        )
+        context = Context(
+            plan=Plan(schedule="gather", tile=TILE),
+            rng=key,
+            teacher=jax.lax.stop_gradient(outputs),
+            queue=dict.fromkeys(outputs, keys),
+        )
         return nnx.merge(graph, state)(outputs, batch, context)[0]
 
     raws = {name: jax.ShapeDtypeStruct((size, DIM), jnp.float32) for name in names}

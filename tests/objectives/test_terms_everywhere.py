@@ -4,6 +4,7 @@ import pytest
 import test_classification
 import test_labelled_terms
 import test_mixtures_and_others
+import test_momentum
 import test_multi_view
 import test_terms
 import test_tuples
@@ -14,6 +15,7 @@ MODULES = (
     test_classification,
     test_labelled_terms,
     test_mixtures_and_others,
+    test_momentum,
     test_multi_view,
     test_tuples,
 )

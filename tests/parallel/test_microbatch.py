@@ -51,6 +51,7 @@ SPECS = {
     "sup_con": {"views": ("a", "a@2")},
     "soft_info_nce": {"pairs": (("a", "b"),), "reference": "a@2"},
     "hard_info_nce": {"pairs": (("a", "b"),)},
+    "momentum_nce": {"pairs": (("a", "b"), ("a", "a@2")), "soft": 0.4},
     "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
     "geodesic_negatives": {"pairs": (("a", "b"),)},
     # Without layer norms, which magnify rounding beyond what is asked for here.
@@ -129,7 +130,11 @@ def trained(make, microbatches, mesh, batch, schedule="ring"):
     def run(params, constants, weights, seed):
         def reduce(params, constants, outputs):
             system = definition.merge({**params, **constants})
-            context = Context(Plan(mesh, schedule=schedule, tile=3), rng=jax.random.key(3))
+            context = Context(
+                Plan(mesh, schedule=schedule, tile=3),
+                rng=jax.random.key(3),
+                teacher=jax.lax.stop_gradient(outputs),
+            )
             _, metrics = system.objectives(outputs, batch, context)
             loss = sum(weight * metrics[f"{term}/loss"] for term, weight in weights.items())
             return loss, (metrics, variables(system, constants))

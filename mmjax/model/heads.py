@@ -34,16 +34,25 @@ class LinearHead(nnx.Module):
     Args:
       dim: size of the joint space.
       bias: add a bias (CLIP has none, SigLIP's text tower has one).
+      tokens: bring the encoder's tokens to the joint space, too, by the same layer: for terms that
+        compare parts.
       width: W, of the encoder.
       dtype: of the product; its result is float32.
       rngs: for the initial parameters.
     """
 
     def __init__(
-        self, *, dim: int, bias: bool = False, width: int, dtype: DTypeLike, rngs: nnx.Rngs
+        self,
+        *,
+        dim: int,
+        bias: bool = False,
+        tokens: bool = False,
+        width: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
     ):
         check_positive(dim=dim)
-        self.dim = dim
+        self.dim, self.takes_tokens = dim, tokens
         self.project = nnx.Linear(
             width,
             dim,

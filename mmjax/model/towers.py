@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.encoders.base import Encoding
+from mmjax.encoders.base import EncoderError, Encoding
 
 
 class Embedding(NamedTuple):
@@ -19,11 +19,14 @@ class Embedding(NamedTuple):
       raw: f32[B, D], the output of the head.
       unit: f32[B, D], `raw` divided by its L2 norm.
       encoding: what the encoder gave; None where only embeddings were kept.
+      tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
+        None where the head does not take them.
     """
 
     raw: jax.Array
     unit: jax.Array
     encoding: Encoding | None = None
+    tokens: jax.Array | None = None
 
 
 def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
@@ -68,4 +71,9 @@ class Tower(nnx.Module):
             raw = self.head(encoding, shared, train=train)
         else:
             raw = self.head(encoding.pooled, train=train)
-        return Embedding(raw, unit_norm(raw), encoding)
+        tokens = None
+        if getattr(self.head, "takes_tokens", False):
+            if encoding.tokens is None:
+                raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
+            tokens = unit_norm(self.head(encoding.tokens))
+        return Embedding(raw, unit_norm(raw), encoding, tokens)

@@ -19,6 +19,7 @@ from mmjax.objectives.contrastive import InfoNCE, Sigmoid
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
+from mmjax.objectives.local_global import LocalGlobalNCE
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
 from mmjax.objectives.momentum import MomentumNCE
 from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
@@ -26,6 +27,7 @@ from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
+from mmjax.objectives.temperature import Temperature
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, Uniformity
 from mmjax.objectives.weights import Weight
 
@@ -44,6 +46,7 @@ TERMS = {
     "soft_info_nce": SoftInfoNCE,
     "hard_info_nce": HardInfoNCE,
     "momentum_nce": MomentumNCE,
+    "local_global_nce": LocalGlobalNCE,
     "mixup_nce": MixupNCE,
     "geodesic_negatives": GeodesicNegatives,
     "gated_nce": GatedNCE,
@@ -85,6 +88,12 @@ class Objectives(nnx.Module):
         Metrics: `loss`; for each term `<name>/loss`, before weighting, `<name>/weight` if it is
         scheduled, and the term's own as `<name>/<metric>`.
         """
+        scales = {
+            name: term.temperature()
+            for name, term in self.terms.items()
+            if isinstance(getattr(term, "temperature", None), Temperature)
+        }
+        context = dataclasses.replace(context, scales=scales)
         loss, metrics = 0.0, {}
         for name, weight in self.weights:
             value, own = self.terms[name](outputs, batch, _own_rng(context, name))

@@ -25,6 +25,7 @@ class Context:
       rng: key for terms that draw at random.
       teacher: embeddings of views of the same batch by a teacher, by view (`mmjax.model.teachers`).
       queue: embeddings of past batches, by view (`mmjax.model.queue`).
+      scales: 1/temperature of the recipe's terms that have one, by the term's name.
     """
 
     plan: pairwise.Plan
@@ -32,6 +33,7 @@ class Context:
     rng: jax.Array | None = None
     teacher: Mapping[str, NamedTuple] | None = None
     queue: Mapping[str, NamedTuple] | None = None
+    scales: Mapping[str, jax.Array] = dataclasses.field(default_factory=dict)
 
 
 class Term(Protocol):

@@ -24,6 +24,7 @@ QUICK = {
     ),
 }
 SLOW = {
+    "local_global": ({"type": "local_global_nce", "pairs": (PAIR,)}, "ab"),
     "momentum": ({"type": "momentum_nce", "pairs": (PAIR, ("a", "a")), "soft": 0.4}, "ab"),
     "mv_infonce": ({"type": "mv_infonce", "views": ("a", "b", "c")}, "abc"),
     "mv_dhel": ({"type": "mv_dhel", "views": ("a", "b", "c")}, "abc"),
@@ -59,7 +60,10 @@ def temporaries(spec, names, size):
         context = Context(
             plan=Plan(schedule="gather", tile=TILE),
             rng=key,
-            teacher=jax.lax.stop_gradient(outputs),
+            teacher={
+                name: jax.lax.stop_gradient(e._replace(tokens=jnp.stack([e.unit] * 2, axis=1)))
+                for name, e in outputs.items()
+            },
             queue=dict.fromkeys(outputs, keys),
         )
         return nnx.merge(graph, state)(outputs, batch, context)[0]

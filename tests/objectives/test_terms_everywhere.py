@@ -3,6 +3,7 @@
 import pytest
 import test_classification
 import test_labelled_terms
+import test_local_global
 import test_mixtures_and_others
 import test_momentum
 import test_multi_view
@@ -14,6 +15,7 @@ from mmjax.objectives import TERMS
 MODULES = (
     test_classification,
     test_labelled_terms,
+    test_local_global,
     test_mixtures_and_others,
     test_momentum,
     test_multi_view,

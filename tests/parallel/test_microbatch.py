@@ -52,6 +52,7 @@ SPECS = {
     "soft_info_nce": {"pairs": (("a", "b"),), "reference": "a@2"},
     "hard_info_nce": {"pairs": (("a", "b"),)},
     "momentum_nce": {"pairs": (("a", "b"), ("a", "a@2")), "soft": 0.4},
+    "local_global_nce": {"pairs": (("a", "b"), ("a", "a@2"))},
     "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
     "geodesic_negatives": {"pairs": (("a", "b"),)},
     # Without layer norms, which magnify rounding beyond what is asked for here.
@@ -133,7 +134,10 @@ def trained(make, microbatches, mesh, batch, schedule="ring"):
             context = Context(
                 Plan(mesh, schedule=schedule, tile=3),
                 rng=jax.random.key(3),
-                teacher=jax.lax.stop_gradient(outputs),
+                teacher={
+                    name: jax.lax.stop_gradient(e._replace(tokens=e.unit[:, None]))
+                    for name, e in outputs.items()
+                },
             )
             _, metrics = system.objectives(outputs, batch, context)
             loss = sum(weight * metrics[f"{term}/loss"] for term, weight in weights.items())

@@ -21,11 +21,10 @@ from absl import flags
 
 from mmjax import cli
 from mmjax.config import ConfigError
+from mmjax.data import command
 
 MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
-DATA = flags.DEFINE_string("data", None, "A table, shards, a folder of pictures, or emoji:SPLIT.")
-OUT = flags.DEFINE_string("out", None, "The file to write, .parquet or .npz.")
 BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
 LAYER = flags.DEFINE_enum(
     "layer",
@@ -34,23 +33,6 @@ LAYER = flags.DEFINE_enum(
     "unit: the embeddings; encoder: what the encoder gives to its head, not scaled to length 1.",
 )
 SUFFIXES = (".parquet", ".npz")
-
-
-def source_of(data: str) -> Any:
-    """The source that `--data` names."""
-    from mmjax import config as config_lib
-    from mmjax.data import SOURCES
-
-    kind, _, split = data.partition(":")
-    if kind == "emoji":
-        spec = {"type": "emoji", "split": split or "new_style"}
-    elif Path(data).is_dir():
-        spec = {"type": "folder", "path": data}
-    elif data.endswith(".tar") or "*" in data:
-        spec = {"type": "webdataset", "path": data}
-    else:
-        spec = {"type": "manifest", "path": data}
-    return config_lib.build(SOURCES, config_lib.check(SOURCES, spec, "data", "--data"))
 
 
 def table(
@@ -145,14 +127,14 @@ def main(path: str | None, overrides: list[str]) -> None:
 
     if path is not None or overrides:
         raise ConfigError("the model says how data are read: leave out --config")
-    for flag in (MODEL, DATA, OUT):
+    for flag in (MODEL, command.DATA):
         if flag.value is None:
             raise ConfigError(f"give --{flag.name}=... ({flag.help})")
-    out = Path(OUT.value)
+    out = command.out()
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
     model = api.load(MODEL.value, checkpoint=CHECKPOINT.value)
-    columns = table(model, source_of(DATA.value), BATCH.value, LAYER.value)
+    columns = table(model, command.source_of(command.DATA.value), BATCH.value, LAYER.value)
     unreadable = columns["unreadable"]
     write(columns, out)
     print(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")

@@ -36,7 +36,7 @@ class Batches:
             rows = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
             options = grain.experimental.DatasetOptions(min_shm_size=2**16)
             rows = grain.experimental.WithOptionsIterDataset(rows, options)
-            rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), _start_worker)
+            rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), start_worker)
         else:
             threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
             rows = batches.to_iter_dataset(
@@ -96,7 +96,7 @@ class WorkerDied(RuntimeError):
         super().__init__(f"a worker process of the data ended {how}{advice.get(exit_code, '')}")
 
 
-def _start_worker(index: int, count: int) -> None:
+def start_worker(index: int, count: int) -> None:
     """What a worker process does first."""
     del index, count
     # Ctrl-C and a scheduler's SIGTERM go to all processes. The training process decides what they

@@ -7,6 +7,7 @@ from PIL import Image
 import mmjax
 from mmjax import embed
 from mmjax.config import ConfigError
+from mmjax.data import command
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def table(tmp_path):
 @pytest.mark.parametrize("suffix", [".parquet", ".npz"])
 def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
     model = mmjax.load(run_of("clip"))
-    columns = embed.table(model, embed.source_of(str(table)), batch_size=2)
+    columns = embed.table(model, command.source_of(str(table)), batch_size=2)
     out = tmp_path / f"e{suffix}"
     embed.write(columns, out)
     if suffix == ".npz":

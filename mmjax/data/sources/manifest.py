@@ -1,15 +1,15 @@
-"""Examples listed in a table: one row per example, with file names and captions in its columns."""
+"""Examples listed in a table: a row per example, with files, captions and numbers in its cells."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmjax.data.sources.base import BadExample
+from mmjax.data.sources.manifest_rows import Fields, Reader, first, is_text
 from mmjax.data.sources.tables import Format, Row, Table, read_table
 from mmjax.data.sources.user_files import (
     Entry,
@@ -19,7 +19,6 @@ from mmjax.data.sources.user_files import (
     SourceError,
     Split,
     existing,
-    missing,
 )
 
 # The names that people give to the two columns, in order of preference.
@@ -30,18 +29,26 @@ KNOWN_COLUMNS = {
 
 
 class ManifestSource(FileSource):
-    """A CSV, TSV or JSON-lines file whose rows name a picture file and its caption.
+    """A CSV, TSV, JSON-lines or Parquet file with a column for each modality.
+
+    What a cell holds decides how it is read. Of `text` and `text_...`, a caption. Of every other
+    modality, the name of a file, as it is: absolute, relative, or leading out of the folder; in
+    JSON lines and Parquet also a list of numbers (lists of lists for more axes), and in Parquet the
+    content of a file. All rows of a modality are of the kind of the first, and a row of another is
+    a bad one.
 
     A row that cannot be used (a file that does not exist, an empty caption, too few cells, a
     repeated id, ...) is left out and listed in `bad`, or ends the run, as `on_error` says; nothing
     takes its place. The number of a row is the one that a spreadsheet shows: a header is row 1.
-    File names are taken as they are: absolute, relative, or leading out of the folder.
 
     Args:
       path: the table. Relative file names in it start from its folder, or from `root`.
       columns: {modality: column}, or a list of columns whose cells are alternatives (several
-        captions of one picture). `text` and `text_...` are captions; every other modality is a
-        file. Without it, well-known column names are looked for.
+        captions of one picture), or {language: column} of captions. Without it, well-known column
+        names are looked for.
+      arrays: modalities that are numbers: one column whose cells are lists (in CSV, JSON text such
+        as [1, 2.5, null]), or several columns of one number each, joined in this order. A blank
+        cell or null among others is NaN.
       labels: {label: column} of columns to carry along as text, e.g. {'group': 'category'}.
       id_column: a column whose values must not repeat.
       optional: modalities that a row may leave blank; the record then lacks them.
@@ -67,6 +74,7 @@ class ManifestSource(FileSource):
         *,
         path: str,
         columns: dict | None = None,
+        arrays: tuple[str, ...] = (),
         labels: dict | None = None,
         id_column: str | None = None,
         optional: tuple[str, ...] = (),
@@ -83,9 +91,10 @@ class ManifestSource(FileSource):
         on_error: OnError = "skip",
     ):
         found = read_manifest(
-            path, columns=columns, labels=labels, id_column=id_column, optional=optional,
-            group_rows=group_rows, json_lists=json_lists, check_files=check_files, root=root,
-            format=format, delimiter=delimiter, quotes=quotes, encoding=encoding,
+            path, columns=columns, arrays=arrays, labels=labels, id_column=id_column,
+            optional=optional, group_rows=group_rows, json_lists=json_lists,
+            check_files=check_files, root=root, format=format, delimiter=delimiter,
+            quotes=quotes, encoding=encoding,
         )  # fmt: skip
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
@@ -94,6 +103,7 @@ def read_manifest(
     path: str,
     *,
     columns: Mapping | None = None,
+    arrays: tuple[str, ...] = (),
     labels: Mapping | None = None,
     id_column: str | None = None,
     optional: tuple[str, ...] = (),
@@ -115,11 +125,18 @@ def read_manifest(
     for what, column in (*labels.items(), ("id_column", id_column)):
         if column is not None and column not in table.columns:
             raise _no_column(file, table, what, column)
-    for modality in optional:
-        if modality not in fields:
-            raise SourceError(f"{file}: optional names {modality!r}, but columns does not")
+    for option, named in (("optional", optional), ("arrays", arrays)):
+        for modality in named:
+            if modality not in fields:
+                raise SourceError(f"{file}: {option} names {modality!r}, but columns does not")
+    for modality in arrays:
+        if is_text(modality):
+            raise SourceError(f"{file}: arrays names {modality!r}, which is a caption by its name")
 
-    reader = _Reader(file, fields, labels, tuple(optional), json_lists, root, check_files)
+    reader = Reader(
+        file, fields, labels, arrays=tuple(arrays), optional=tuple(optional),
+        json_lists=json_lists, root=root, check_files=check_files,
+    )  # fmt: skip
     entries, bad = [], []
     ids: dict[Any, str] = {}
     for position, row in enumerate(table.rows):
@@ -131,9 +148,12 @@ def read_manifest(
             bad.append(error)
         else:
             entries.append(entry)
-    named = ", ".join(f"{modality}={'+'.join(names)}" for modality, names in fields.items())
+    named = ", ".join(
+        f"{modality}={'+'.join(column for names in parts.values() for column in names)}"
+        for modality, parts in fields.items()
+    )
     notes = [f"columns {named}"]
-    if group_rows and any(not _is_text(m) for m in fields):
+    if group_rows and any(entry.files for entry in entries):
         entries, merged = _group(entries)
         if merged:
             notes.append(f"{merged:,} rows joined to an earlier row of the same file")
@@ -141,102 +161,30 @@ def read_manifest(
                  tuple(notes))  # fmt: skip
 
 
-class _Reader:
-    """Turns a row of the table into an entry, or raises BadExample."""
-
-    def __init__(self, file: Path, fields: Mapping[str, list[str]], labels: Mapping[str, str],
-                 optional: tuple[str, ...], json_lists: bool, root: str | None,
-                 check_files: bool):  # fmt: skip
-        self.name, self.fields, self.labels = file.name, fields, labels
-        self.optional, self.json_lists, self.check_files = optional, json_lists, check_files
-        self.root = os.path.abspath(root if root is not None else file.parent)
-
-    def __call__(self, position: int, row: Row) -> Entry:
-        key = f"{self.name} row {row.number}"
-        if row.problem:
-            raise BadExample(key, "row", row.problem)
-        files = {m: self._values(row, m, key) for m in self.fields if not _is_text(m)}
-        shown = next((values[0] for values in files.values() if values), None)
-        key = f"{key} ({os.path.basename(shown)})" if shown else key
-        texts = {m: self._texts(row, m, key) for m in self.fields if _is_text(m)}
-        for modality, values in (files | texts).items():
-            if not values and modality not in self.optional:
-                what = "the caption is empty" if _is_text(modality) else "no file is named"
-                raise BadExample(key, modality, what)
-            if len(values) > 1 and not _is_text(modality):
-                raise BadExample(key, modality, f"it names {len(values)} files instead of one")
-        name = "\n".join(values[0] for values in files.values() if values) or key
-        files = {m: os.path.join(self.root, v[0]) for m, v in files.items() if v}
-        texts = {m: v for m, v in texts.items() if v}
-        if not files and not texts:
-            raise BadExample(key, "row", "all of its cells are blank")
-        if self.check_files:
-            for modality, path in files.items():
-                if reason := missing(path):
-                    raise BadExample(key, modality, reason)
-        labels = {label: _first(row, column) for label, column in self.labels.items()}
-        labels = {label: str(value) for label, value in labels.items() if value is not None}
-        return Entry(position, key, name, files, texts, labels)
-
-    def _values(self, row: Row, modality: str, key: str) -> list[str]:
-        """The cells of a modality that are not blank, without the spaces around them."""
-        found = []
-        for column in self.fields[modality]:
-            for value in row.cells.get(column, []):
-                if value is None:
-                    continue
-                if not isinstance(value, str):
-                    raise BadExample(
-                        key, modality, f"{column!r} is the {_kind(value)} {value!r:.60}, not text"
-                    )
-                if value.strip():
-                    found.append(value.strip())
-        return found
-
-    def _texts(self, row: Row, modality: str, key: str) -> list[str]:
-        cells = self._values(row, modality, key)
-        if not self.json_lists:
-            return cells
-        captions: list[str] = []
-        for cell in cells:
-            try:
-                values = json.loads(cell)
-            except (ValueError, RecursionError) as error:
-                raise BadExample(key, modality, f"it is not a JSON list ({error})") from error
-            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise BadExample(key, modality, "it is not a JSON list of strings")
-            captions += [value.strip() for value in values if value.strip()]
-        return captions
-
-
-def _is_text(modality: str) -> bool:
-    return modality == "text" or modality.startswith("text_")
-
-
-def _first(row: Row, column: str) -> Any:
-    return next(iter(row.cells.get(column, ())), None)
-
-
-def _kind(value: Any) -> str:
-    return {bool: "truth value", int: "number", float: "number"}.get(type(value), "JSON value")
-
-
-def _fields(file: Path, table: Table, columns: Mapping | None) -> dict[str, list[str]]:
-    """{modality: its columns}, all of which exist."""
+def _fields(file: Path, table: Table, columns: Mapping | None) -> Fields:
+    """{modality: {language, or '': its columns}}, all of which exist."""
     if columns is None:
         fields = {}
         for modality, names in KNOWN_COLUMNS.items():
             found = [column for name in names for column in table.columns if column.lower() == name]
             if not found:
                 raise _no_column(file, table, modality)
-            fields[modality] = found[:1]
+            fields[modality] = {"": found[:1]}
         return fields
     if not columns:
         raise SourceError(f"{file}: columns is empty; give {{modality: column}}")
     fields = {}
     for modality, named in columns.items():
-        fields[modality] = [named] if isinstance(named, str) else list(named)
-        for column in fields[modality]:
+        parts = named if isinstance(named, Mapping) else {"": named}
+        if isinstance(named, Mapping) and not (is_text(modality) and named):
+            raise SourceError(
+                f"{file}: columns gives {modality!r} by language, which only captions have"
+            )
+        fields[modality] = {
+            part: [column] if isinstance(column, str) else list(column)
+            for part, column in parts.items()
+        }
+        for column in (column for names in fields[modality].values() for column in names):
             if column not in table.columns:
                 raise _no_column(file, table, modality, column)
     return fields
@@ -255,7 +203,7 @@ def _no_column(file: Path, table: Table, what: str, wanted: str | None = None) -
 
 
 def _check_id(ids: dict, row: Row, column: str, key: str) -> None:
-    value = _first(row, column)
+    value = first(row, column)
     if value is None or value == "":
         raise BadExample(key, column, "the id is empty")
     if repr(value) in ids:
@@ -270,7 +218,7 @@ def _group(entries: list[Entry]) -> tuple[list[Entry], int]:
     for entry in entries:
         # Only for the comparison: beyond a link, a/../b may be another file than b.
         files = tuple((m, os.path.normpath(path)) for m, path in entry.files.items())
-        identity = files or entry.id
+        identity = entry.id if entry.values or not files else files
         grouped.setdefault(identity, entry)
         for modality, texts in entry.texts.items():
             captions.setdefault((identity, modality), {}).update(dict.fromkeys(texts))

@@ -1,4 +1,4 @@
-"""CSV, TSV and JSON-lines files as rows that are either cells or a reason why not.
+"""CSV, TSV, JSON-lines and Parquet files as rows that are either cells or a reason why not.
 
 Spreadsheets and scripts write these files in many ways: with a byte-order mark, any line ending,
 quoted line breaks, several columns of one name. All of these are read; what is ambiguous is
@@ -15,14 +15,21 @@ import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from mmjax.data.sources.parquet import read_parquet
 from mmjax.data.sources.user_files import SourceError
 
-Format = Literal["auto", "csv", "tsv", "jsonl"]
-_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+Format = Literal["auto", "csv", "tsv", "jsonl", "parquet"]
+_SUFFIXES = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}  # fmt: skip
 
 
 class Row(NamedTuple):
-    """A row: its number as a spreadsheet shows it (a header is row 1), and cells or a problem."""
+    """A row: its number as a spreadsheet shows it (a header is row 1), and cells or a problem.
+
+    Rows of JSON lines and Parquet, which have no header, count from 1.
+    """
 
     number: int
     cells: dict[str, list[Any]]  # column -> its values, several where it repeats or is a list
@@ -39,7 +46,7 @@ def read_table(path: Path, *, format: Format = "auto", delimiter: str | None = N
     """Reads a whole table.
 
     Args:
-      path: the file; with `format='auto'` its suffix tells .csv, .tsv or .jsonl.
+      path: the file; with `format='auto'` its suffix tells .csv, .tsv, .jsonl or .parquet.
       delimiter: what separates cells; None is a comma in CSV and a tab in TSV.
       quotes: whether " quotes a cell; False takes it for an ordinary character.
       encoding: of the text; a byte-order mark wins.
@@ -53,8 +60,11 @@ def read_table(path: Path, *, format: Format = "auto", delimiter: str | None = N
         if format is None:
             raise SourceError(
                 f"{path}: the suffix {path.suffix!r} does not tell the format; set "
-                "format='csv', 'tsv' or 'jsonl'"
+                "format='csv', 'tsv', 'jsonl' or 'parquet'"
             )
+    if format == "parquet":
+        columns, cells = read_parquet(path)
+        return Table(columns, [_parquet_row(i, row) for i, row in enumerate(cells, start=1)])
     text = _text(path, encoding)
     if format == "jsonl":
         return _read_jsonl(text)
@@ -80,6 +90,13 @@ def _text(path: Path, encoding: str) -> str:
         raise SourceError(f"{path}: there is no encoding {encoding!r}") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not {encoding} text: {error}") from error
+
+
+def _parquet_row(number: int, cells: dict[str, list[Any]]) -> Row:
+    broken = [column for column, values in cells.items()
+              if any(isinstance(value, str) and _undecoded(value) for value in values)]  # fmt: skip
+    problem = f"the column {broken[0]!r} is not valid text" if broken else None
+    return Row(number, {} if broken else cells, problem)
 
 
 def _undecoded(value: str) -> bool:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mmjax.data.sources.base import BadExample, Record
 
@@ -28,8 +28,9 @@ class Entry(NamedTuple):
     key: str
     name: str  # what decides its split: the file as it is named in the table or folder
     files: dict[str, str]  # modality -> path
-    texts: dict[str, list[str]]  # modality -> captions
+    texts: dict[str, list[str]]  # modality, or modality@language -> captions
     labels: dict[str, str]
+    values: dict[str, Any] | None = None  # modality -> an array, or one left in its file
 
 
 class Found(NamedTuple):
@@ -75,8 +76,15 @@ class FileSource:
         record: Record = {"id": entry.id, "key": entry.key, **entry.labels}
         for field, path in entry.files.items():
             record[field] = read_file(path, entry.key, field)
-        for field, captions in entry.texts.items():
-            record[field] = captions if len(captions) > 1 else captions[0]
+        for field, value in (entry.values or {}).items():
+            record[field] = _stored(value, entry.key, field)
+        for name, captions in entry.texts.items():
+            value = captions if len(captions) > 1 else captions[0]
+            field, _, language = name.partition("@")
+            if language:
+                record.setdefault(field, {})[language] = value
+            else:
+                record[field] = value
         return record
 
     def describe(self) -> str:
@@ -157,6 +165,16 @@ def read_file(path: str, key: str, field: str) -> bytes:
             return file.read()
     except OSError as error:
         raise BadExample(key, field, f"the file {path} cannot be read: {_reason(error)}") from error
+
+
+def _stored(value: Any, key: str, field: str) -> Any:
+    """A value that is here already, or one that its file still holds."""
+    if not hasattr(value, "read"):
+        return value
+    try:
+        return value.read()
+    except ValueError as error:
+        raise BadExample(key, field, str(error)) from error
 
 
 def existing(path: str, kind: str) -> Path:

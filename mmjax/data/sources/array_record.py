@@ -1,0 +1,168 @@
+"""Shards that `python -m mmjax.data.convert` wrote: the records of any source, as they were."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mmjax.data.sources.base import BadExample, Record
+from mmjax.data.sources.packing import unpack
+from mmjax.data.sources.user_files import SourceError, Split, choose, existing
+
+INDEX = "index.json"
+
+
+class ArrayRecordSource:
+    """A folder of ArrayRecord shards and their `index.json`, read at random positions.
+
+    Records, their order, ids, labels and bad examples are those of the source that was converted,
+    so that a run on the shards sees the same batches as one on that source. A record that does not
+    have the checksum that was written with it is a bad example.
+
+    Args:
+      path: the folder.
+      split: 'train', 'val' or 'all', by a hash of each record's key.
+      val_fraction: the share of examples in 'val'.
+      verify: compare the SHA-256 of every shard at the start, which reads all of them.
+
+    Raises:
+      SourceError: when the folder is no finished conversion, or a shard is missing or changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        split: Split = "all",
+        val_fraction: float = 0.1,
+        verify: bool = False,
+    ):
+        self.path = existing(path, "folder of shards")
+        about = read_index(self.path)
+        self.modalities = tuple(about["modalities"])
+        self.label_fields = tuple(about["label_fields"])
+        self.may_lack = tuple(about["may_lack"])
+        self.id_limit = about["id_limit"]
+        self.bad = [BadExample(*error) for error in about["bad"]]
+        self._shards = [self.path / shard["file"] for shard in about["shards"]]
+        self._ends = list(itertools.accumulate(shard["records"] for shard in about["shards"]))
+        for file, shard in zip(self._shards, about["shards"], strict=True):
+            check_shard(file, shard, whole=verify)
+        self._open()
+        rows = range(self._ends[-1])
+        # A name has to be read from its record, which a whole set can be spared.
+        self._rows = rows if split == "all" else choose(path, rows, self._name, split, val_fraction)
+
+    def _open(self) -> None:
+        # Imported late: the library takes a while, which only users of this source should pay.
+        from array_record.python import array_record_data_source
+
+        try:
+            self._readers = [
+                array_record_data_source.ArrayRecordDataSource([str(file)]) for file in self._shards
+            ]
+        except Exception as error:  # the library raises what its C++ raises
+            raise SourceError(f"{self.path}: a shard cannot be opened: {error}") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_readers"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def id_of(self, index: int) -> int:
+        """The id of a record that cannot be read."""
+        try:
+            return self._entry(self._rows[index])["id"]
+        except BadExample:
+            return self._rows[index]
+
+    def __getitem__(self, index: int) -> Record:
+        entry = self._entry(self._rows[index])
+        if "error" in entry:
+            raise BadExample(*entry["error"])
+        return entry["record"]
+
+    def _entry(self, row: int) -> dict[str, Any]:
+        shard = bisect.bisect_right(self._ends, row)
+        place = row - (self._ends[shard - 1] if shard else 0)
+        try:
+            return unpack(self._readers[shard][place])
+        except Exception as error:  # the library raises what its C++ raises
+            key = f"{self._shards[shard].name} record {place}"
+            reason = " ".join(str(error).split())
+            raise BadExample(key, "record", f"it cannot be read: {reason:.200}") from error
+
+    def _name(self, row: int) -> str:
+        try:
+            entry = self._entry(row)
+        except BadExample as error:
+            return error.key
+        return entry["error"][0] if "error" in entry else entry["record"]["key"]
+
+    def describe(self) -> str:
+        skipped = f", {len(self.bad)} bad rows skipped before" if self.bad else ""
+        return f"{self.path}: {len(self):,} examples in {len(self._shards)} shards{skipped}"
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The index of a finished conversion.
+
+    Raises:
+      SourceError: when there is none, or it is damaged.
+    """
+    file = folder / INDEX
+    if not file.is_file():
+        raise SourceError(
+            f"{folder} holds no {INDEX}: it is no folder of python -m mmjax.data.convert, or one "
+            "that was interrupted; give that command again to finish it"
+        )
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        for shard in about["shards"]:
+            shard["file"], shard["records"], shard["bytes"], shard["sha256"]
+        for key in ("modalities", "label_fields", "may_lack", "id_limit", "bad"):
+            about[key]
+        if not about["shards"]:
+            raise ValueError("it names no shards")
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise SourceError(f"{file} is damaged ({error!r}): convert the data again") from error
+    return about
+
+
+def check_shard(file: Path, shard: dict[str, Any], *, whole: bool) -> None:
+    """Compares a shard's size, and with `whole` its SHA-256, with what was written down of it.
+
+    Raises:
+      SourceError: when it is missing or another.
+    """
+    if not file.is_file():
+        raise SourceError(f"the shard {file} is missing: copy it again, or convert the data again")
+    size = file.stat().st_size
+    if size != shard["bytes"]:
+        raise SourceError(
+            f"the shard {file} has {size:,} bytes, not the {shard['bytes']:,} that were written: "
+            "copy it again, or convert the data again"
+        )
+    if whole and digest(file) != shard["sha256"]:
+        raise SourceError(
+            f"the shard {file} has another SHA-256 than when it was written: copy it again, or "
+            "convert the data again"
+        )
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    found = sha256()
+    with open(file, "rb") as content:
+        while block := content.read(2**20):
+            found.update(block)
+    return found.hexdigest()

@@ -1,6 +1,8 @@
 """Sources: where records come from."""
 
 from mmjax.data.sets import SETS
+from mmjax.data.sources.array_record import ArrayRecordSource
+from mmjax.data.sources.arrays import ArraysSource
 from mmjax.data.sources.base import BadExample, Record, Source
 from mmjax.data.sources.dicom import DicomEcgSource
 from mmjax.data.sources.emoji import EmojiSource
@@ -27,6 +29,8 @@ from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 
 # The names that `type=` of a source may have in a recipe.
 SOURCES = {
+    "array_record": ArrayRecordSource,
+    "arrays": ArraysSource,
     "dicom_ecg": DicomEcgSource,
     "emoji": EmojiSource,
     "features": FeaturesSource,
@@ -56,6 +60,8 @@ SOURCES = {
 
 __all__ = [
     "SOURCES",
+    "ArrayRecordSource",
+    "ArraysSource",
     "BadExample",
     "DicomEcgSource",
     "EmojiSource",

@@ -3,6 +3,7 @@
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.efficientnet import EfficientNetLite
+from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.text import TextTransformer
@@ -13,6 +14,7 @@ ENCODERS = {
     "vit": ViT,
     "resnet": ResNet,
     "text_transformer": TextTransformer,
+    "text_gru": TextGRU,
     "mlp": MLP,
     "identity": Identity,
     "token_mlp": TokenMLP,
@@ -29,6 +31,7 @@ __all__ = [
     "Identity",
     "ResNet",
     "SpectrogramTransformer",
+    "TextGRU",
     "TextTransformer",
     "TokenMLP",
     "ViT",

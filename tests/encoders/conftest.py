@@ -14,6 +14,7 @@ from flax import nnx
 
 from mmjax.encoders import MLP, Identity, TextTransformer
 from mmjax.encoders.ast import SpectrogramTransformer
+from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.tokens import TokenMLP
 
 
@@ -88,7 +89,7 @@ def inputs():
         rng = np.random.default_rng(seed)
         if encoder in (MLP, Identity):
             return jnp.asarray(rng.normal(size=(rows, 6)), jnp.float32)
-        if encoder is TextTransformer:
+        if encoder in (TextTransformer, TextGRU):
             ids = rng.integers(2, 30, (rows, 9), dtype=np.int32)
             for i, end in enumerate(rng.integers(2, 8, rows)):
                 ids[i, end], ids[i, end + 1 :] = 1, 0

@@ -2,12 +2,15 @@
 
 from mmjax.encoders import MLP, Identity, ResNet, TextTransformer, ViT
 from mmjax.encoders.ast import SpectrogramTransformer
+from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.tokens import TokenMLP
 
 SMALL = {
     ViT: {"image_size": (16, 24), "patch": 8, "width": 16, "depth": 2, "heads": 2},
     TextTransformer: {"vocab_size": 30, "length": 9, "width": 16, "depth": 2, "heads": 2,
                       "eos_id": 1},
+    TextGRU: {"vocab_size": 30, "length": 9, "embedding": 4, "hidden": 4, "attention": 3,
+              "eos_id": 1},
     ResNet: {"image_size": (16, 24), "block": "basic", "blocks": (1, 2), "widths": (8, 16),
              "stem": "patch4"},
     MLP: {"inputs": 6, "hidden": (12, 10), "width": 8},

@@ -99,7 +99,7 @@ def write(columns: Mapping[str, list], out: Path) -> None:
             import pyarrow.parquet
         except ModuleNotFoundError as error:
             raise ConfigError(
-                "parquet needs pyarrow: pip install pyarrow, or write --out=....npz"
+                "parquet needs pyarrow: pip install 'mmjax[parquet]', or write --out=....npz"
             ) from error
         arrays = {name: values for name, values in columns.items() if name != "embedding"}
         rows = pyarrow.array([e.tolist() for e in columns["embedding"]],

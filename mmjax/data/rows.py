@@ -100,7 +100,12 @@ class MakeBatch:
 
 
 def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExample]:
-    """Reads every example of a source and renders each of its alternatives, as evaluation does."""
+    """Reads every example of a source and renders each of its alternatives, as evaluation does.
+
+    A field that the source says a record may lack, or that it does not have at all, may be missing.
+    """
+    needed = {*source.modalities, *getattr(source, "label_fields", ())}
+    needed -= set(getattr(source, "may_lack", ()))
     for index in range(len(source)):
         try:
             record = source[index]
@@ -108,7 +113,11 @@ def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExamp
             yield error
             continue
         for name, view in views.items():
-            value = record.get(field_of(name))
+            if field_of(name) not in record:
+                if field_of(name) in needed:
+                    yield BadExample(record["key"], field_of(name), "the record lacks it")
+                continue
+            value = record[field_of(name)]
             for one in value if isinstance(value, list | tuple) else [value]:
                 try:
                     render(view, {**record, field_of(name): one}, name, None, False)

@@ -50,6 +50,8 @@ setup(
             "tokenizers>=0.20",
             "flatbuffers>=24.3",
         ],
+        # Tables in Parquet, in and out.
+        "parquet": ["pyarrow>=17"],
         # Tokenizers in Hugging Face's format, such as CLIP's BPE.
         "tokenizers": ["tokenizers>=0.20"],
         # Programs that serve without this package: jax.export writes them with flatbuffers.

@@ -164,3 +164,60 @@ def test_noise_is_fixed_and_of_its_deviation():
     difference = column(noisy, "x") - column(clean, "x")
     assert difference.std() == pytest.approx(0.5, rel=0.02)
     np.testing.assert_array_equal(column(clean, "label"), column(noisy, "label"))
+
+
+def test_domains_are_parts_of_two_related_worlds():
+    a, b, both = (make("domain_pairs", domain=d, examples=2000) for d in ("a", "b", "both"))
+    assert len(both) == 4000
+    np.testing.assert_array_equal(column(both, "image")[:2000], column(a, "image"))
+    np.testing.assert_array_equal(column(both, "text")[2000:], column(b, "text"))
+    np.testing.assert_array_equal(np.unique(column(both, "label"), return_counts=True)[1], 2000)
+    parts = [make("domain_pairs", domain="b", examples=2000, part=i, parts=4) for i in range(4)]
+    joined = np.concatenate([column(part, "image") for part in parts])
+    np.testing.assert_array_equal(joined, column(b, "image"))
+    # The maps of the domains have a cosine of 0.6: of 8 latents, what a linear fit finds.
+    rng = np.random.default_rng([0, 0, 0])
+    z = rng.standard_normal((2000, 8), np.float32)
+    first = np.linalg.lstsq(z, np.arctanh(np.clip(column(a, "image"), -0.99, 0.99)), rcond=None)[0]
+    rng = np.random.default_rng([0, 0, 1])
+    z = rng.standard_normal((2000, 8), np.float32)
+    second = np.linalg.lstsq(z, np.arctanh(np.clip(column(b, "image"), -0.99, 0.99)), rcond=None)[0]
+    cosine = (first * second).sum() / np.linalg.norm(first) / np.linalg.norm(second)
+    assert cosine == pytest.approx(0.6, abs=0.1)
+    with pytest.raises(ValueError, match="part=4 must be one of 4 parts"):
+        make("domain_pairs", part=4, parts=4)
+
+
+def test_later_languages_are_translated_worse():
+    source = make("translations", examples=2000)
+    image = column(source, "image")
+    errors = []
+    for k in range(1, 7):
+        text = np.arctanh(np.clip(column(source, f"text_{k}"), -0.999, 0.999))
+        fit = text @ np.linalg.lstsq(text, image, rcond=None)[0]
+        errors.append(((fit - image) ** 2).mean())
+    assert errors == sorted(errors)
+    assert errors[-1] > 1.5 * errors[0]
+
+
+def test_a_part_of_noisy_captions_is_of_other_pictures_or_half_random():
+    clean, other, half = (
+        make("noisy_captions", examples=1500, **noise)
+        for noise in ({}, {"mismatched": 1.0}, {"garbled": 1.0})
+    )
+    for source in (clean, other, half):
+        np.testing.assert_allclose(column(source, "text").sum(1), 1, rtol=1e-5)
+
+    def explained(source):
+        """How much of the captions the pictures tell."""
+        x, y = column(source, "image"), column(source, "text")
+        x, y = x - x.mean(0), y - y.mean(0)
+        fit = x @ np.linalg.lstsq(x, y, rcond=None)[0]
+        return 1 - ((fit - y) ** 2).sum() / (y**2).sum()
+
+    values = [explained(source) for source in (other, half, clean)]
+    assert values == sorted(values)
+    assert values[0] < 0.1 < values[2]
+    # Sets of another size are drawn afresh.
+    few = make("noisy_captions", examples=500)
+    assert not np.array_equal(column(few, "image"), column(clean, "image")[:500])

@@ -14,6 +14,7 @@ from mmjax.data.sources.tfds import TfdsSource
 from mmjax.data.sources.user_files import SourceError
 from mmjax.data.sources.webdataset import WebDatasetSource
 from mmjax.data.sources.wfdb import WfdbSource
+from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
     AttributeClasses,
     FrozenClusters,
@@ -21,6 +22,7 @@ from mmjax.data.synthetic.classes import (
     NuisancePairs,
 )
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
+from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
@@ -47,13 +49,16 @@ SOURCES = {
     "concept_pairs": ConceptPairs,
     "concept_sets": ConceptSets,
     "ecg_reports": EcgReports,
+    "domain_pairs": DomainPairs,
     "frozen_clusters": FrozenClusters,
     "grouped_classes": GroupedClasses,
     "latent_blocks": LatentBlocks,
     "named_actions": NamedActions,
+    "noisy_captions": NoisyCaptions,
     "noisy_instances": NoisyInstances,
     "nuisance_pairs": NuisancePairs,
     "parity": Parity,
+    "translations": Translations,
     "xor": Xor,
     **SETS,  # real ones, in the package or on the machine; see mmjax.data.sets
 }

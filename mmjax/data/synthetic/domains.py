@@ -1,0 +1,62 @@
+"""A stream of domains: the same latent, seen through views that turn away from the first ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from mmjax.data.synthetic.generated import Generated, begin, normal
+
+
+class DomainPairs(Generated):
+    """Pictures and texts of one latent in two domains, the second of which comes later, in parts.
+
+    z ~ N(0, I_8); domain a: `image` = tanh(z W_a) + 0.1 noise in R^64, `text` = tanh(z U_a) + 0.1
+    noise in R^48, W, U ~ N(0, 1/8); domain b: W_b = 0.6 W_a + 0.8 R and U_b = 0.6 U_a + 0.8 R' with
+    R and R' fresh. `label` is 0 in a and 1 in b.
+
+    Args:
+      split: 'train' (4,000 rows of a domain) or 'test' (500).
+      domain: 'a', 'b', or 'both', one after the other.
+      part: number of a part of the rows, from 0.
+      parts: into how many equal, consecutive parts the rows of the split are cut.
+      examples: number of rows of a domain before it is cut, if another.
+      seed: of everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "test"] = "train",
+        domain: Literal["a", "b", "both"] = "a",
+        part: int = 0,
+        parts: int = 1,
+        examples: int | None = None,
+        seed: int = 0,
+    ):
+        splits = {"train": 4000, "test": 500}
+        count, world, _ = begin("domain_pairs", split, splits, examples, seed)
+        if domain not in ("a", "b", "both"):
+            raise ValueError(f"domain_pairs: domain={domain!r} must be 'a', 'b' or 'both'")
+        if not 0 <= part < parts <= count:
+            raise ValueError(
+                f"domain_pairs: part={part} must be one of {parts} parts of {count} rows, from 0"
+            )
+        maps: dict[str, list[np.ndarray]] = {}
+        for name, size in (("image", 64), ("text", 48)):
+            first, turned = (normal(world, 8, size, scale=8**-0.5) for _ in range(2))
+            maps[name] = [first, np.float32(0.6) * first + np.float32(0.8) * turned]
+        fields: dict[str, list[np.ndarray]] = {"image": [], "text": [], "label": []}
+        size = count // parts
+        rows = slice(part * size, (part + 1) * size)
+        for number in {"a": (0,), "b": (1,), "both": (0, 1)}[domain]:
+            # Of this domain and split alone, so that a domain is the same with and without another.
+            rng = np.random.default_rng([seed, list(splits).index(split), number])
+            z = normal(rng, count, 8)
+            for name in ("image", "text"):
+                x = np.tanh(z @ maps[name][number])
+                fields[name].append((x + normal(rng, *x.shape, scale=0.1))[rows])
+            fields["label"].append(np.full(size, number))
+        joined = {name: np.concatenate(values) for name, values in fields.items()}
+        super().__init__("domain_pairs", split, joined, ("image", "text"))

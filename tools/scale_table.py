@@ -1,12 +1,13 @@
-"""Makes the table of docs/scale.md: what CLIP needs and does on TPU pods that are not here.
+"""Makes the tables of docs/scale.md: what recipes need and do on TPU pods that are not here.
 
     JAX_PLATFORMS=cpu python tools/scale_table.py              # compiles what has no result yet
     JAX_PLATFORMS=cpu python tools/scale_table.py --only B-16  # cells whose name has this in it
-    python tools/scale_table.py --compile=0                    # the table of the results there are
+    python tools/scale_table.py --compile=0                    # the tables of the results there are
 
-Each cell is one step of the `clip:paper` recipe with ViT-B/16 or ViT-L/14, compiled ahead of time
-for a TPU slice by `mmjax.train.preflight`, some minutes of one core. Its result is one JSON file in
-docs/scale/, so an interrupted run goes on where it stopped. Needs libtpu: pip install 'mmjax[aot]'.
+Each cell is one training step, compiled ahead of time for a TPU slice by `mmjax.train.preflight`:
+in the first table of CLIP with ViT-B/16 or ViT-L/14 at several batches, in the second of every
+recipe's `paper` variant as it is. Its result is one JSON file in docs/scale/, so an interrupted run
+goes on where it stopped. Needs libtpu: pip install 'mmjax[aot]'.
 """
 
 import argparse
@@ -14,13 +15,16 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "configs"
 RESULTS = ROOT / "docs" / "scale"
 PAGE = ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- table: tools/scale_table.py -->", "<!-- end of table -->"
+RECIPES_BEGIN = "<!-- table: tools/scale_table.py, recipes -->"
 
 # Sizes of Radford et al. 2021, table 20: image width, depth, heads; text width, heads; joint space.
 MODELS = {
@@ -48,67 +52,101 @@ SETTINGS = {
 }
 
 
+# The slice that a recipe's paper variant is compiled for: one that its batch is meant for.
+SMALL, LARGE = "v5e:4x4", "v5e:16x16"
+LARGE_RECIPES = ("clip", "cwcl", "freeze_align", "lit", "own_data", "siglip")
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One row of the table."""
+    """One row of a table.
 
-    model: str
-    pod: str
-    batch: str
+    Attributes:
+      name: of its file.
+      recipe: `configs/<recipe>.py:paper`.
+      slice: topology that it is compiled for.
+      overrides: of the config.
+      said: facts of the cell that its file repeats.
+    """
 
-    @property
-    def name(self) -> str:
-        return f"{self.model}_{self.pod}_{self.batch}"
+    name: str
+    recipe: str
+    slice: str
+    overrides: tuple[str, ...] = ()
+    said: tuple[tuple[str, Any], ...] = ()
 
     @property
     def file(self) -> Path:
         return RESULTS / f"{self.name}.json"
 
-    def overrides(self) -> list[str]:
-        """Of `configs/clip.py:paper`."""
-        patch, width, depth, heads, text_width, text_heads, dim = MODELS[self.model]
-        fsdp, remat, microbatches = SETTINGS[self.model, self.pod, self.batch]
-        image, text = "model.towers.image", "model.towers.text"
-        return [
-            f"{image}.encoder.patch={patch}",
-            f"{image}.encoder.width={width}",
-            f"{image}.encoder.depth={depth}",
-            f"{image}.encoder.heads={heads}",
-            f"{image}.encoder.remat={remat}",
-            f"{image}.head.dim={dim}",
-            f"{text}.encoder.width={text_width}",
-            f"{text}.encoder.heads={text_heads}",
-            f"{text}.encoder.remat={remat}",
-            f"{text}.head.dim={dim}",
-            f"data.batch_size={BATCHES[self.batch]}",
-            f"mesh.fsdp={fsdp}",
-            f"microbatches={microbatches}",
-        ]
+    def config(self) -> dict:
+        """The whole config."""
+        from mmjax import config as config_lib
+
+        return config_lib.load(f"{CONFIGS / self.recipe}.py:paper", self.overrides)
 
 
-CELLS = [Cell(*key) for key in SETTINGS]
+def clip_cell(model: str, pod: str, batch: str) -> Cell:
+    """CLIP with the towers `model` on the slice `pod`."""
+    patch, width, depth, heads, text_width, text_heads, dim = MODELS[model]
+    fsdp, remat, microbatches = SETTINGS[model, pod, batch]
+    image, text = "model.towers.image", "model.towers.text"
+    overrides = (
+        f"{image}.encoder.patch={patch}",
+        f"{image}.encoder.width={width}",
+        f"{image}.encoder.depth={depth}",
+        f"{image}.encoder.heads={heads}",
+        f"{image}.encoder.remat={remat}",
+        f"{image}.head.dim={dim}",
+        f"{text}.encoder.width={text_width}",
+        f"{text}.encoder.heads={text_heads}",
+        f"{text}.encoder.remat={remat}",
+        f"{text}.head.dim={dim}",
+        f"data.batch_size={BATCHES[batch]}",
+        f"mesh.fsdp={fsdp}",
+        f"microbatches={microbatches}",
+    )
+    said = (("model", model), ("pod", pod), ("batch_name", batch), ("remat", remat))
+    return Cell(f"{model}_{pod}_{batch}", "clip", SLICES[pod], overrides, said)
+
+
+def recipe_cells() -> list[Cell]:
+    """A cell for each recipe that has a paper variant."""
+    from mmjax import config as config_lib
+
+    cells = []
+    for file in sorted(CONFIGS.glob("*.py")):
+        if file.stem in ("__init__", "base"):
+            continue
+        try:
+            config_lib.load(f"{file}:paper")
+        except config_lib.NoVariant:
+            continue
+        cells.append(Cell(file.stem, file.stem, LARGE if file.stem in LARGE_RECIPES else SMALL))
+    return cells
+
+
+CELLS = [clip_cell(*key) for key in SETTINGS]
 
 
 def measure(cell: Cell) -> dict[str, Any]:
     """Compiles a cell and says what it needs and does."""
     import jax
 
-    from mmjax import config as config_lib
     from mmjax.train import preflight
     from mmjax.train.sizing import DoesNotFit
 
-    config = config_lib.load(f"{ROOT / 'configs' / 'clip.py'}:paper", cell.overrides())
+    config = cell.config()
     began = time.process_time()
-    report = preflight.preflight(config, topology_name=SLICES[cell.pod])
-    fsdp, remat, microbatches = SETTINGS[cell.model, cell.pod, cell.batch]
+    report = preflight.preflight(config, topology_name=cell.slice)
     found = {
-        "model": cell.model,
-        "slice": SLICES[cell.pod],
+        "recipe": cell.recipe,
+        **dict(cell.said),
+        "slice": cell.slice,
         "chips": report.mesh.size,
-        "batch": BATCHES[cell.batch],
-        "fsdp": fsdp,
-        "remat": remat,
-        "microbatches": microbatches,
+        "batch": config["data"]["batch_size"],
+        "fsdp": config["mesh"]["fsdp"],
+        "microbatches": config["microbatches"],
         "jax": jax.__version__,
         "compile_cpu_seconds": round(time.process_time() - began),
         "state_bytes": sum(report.state_bytes.values()),
@@ -137,7 +175,7 @@ def measure(cell: Cell) -> dict[str, Any]:
 
 
 def table() -> str:
-    """The table in Markdown, of the cells that have a result."""
+    """The table of CLIP in Markdown, of the cells that have a result."""
     rows = [
         "| model | slice | batch | fsdp, remat, microbatches | HBM a chip | collectives: times, "
         "bytes sent by a chip | FLOPs a chip (of the model's) | compute, HBM, links | floor | MFU "
@@ -147,9 +185,9 @@ def table() -> str:
     for cell in CELLS:
         if not cell.file.exists():
             continue
-        found = json.loads(cell.file.read_text())
+        found, said = json.loads(cell.file.read_text()), dict(cell.said)
         setting = f"{found['fsdp']}, {found['remat']}, {found['microbatches']}"
-        start = f"| {cell.model} | {cell.pod} | {cell.batch} | {setting} "
+        start = f"| {said['model']} | {said['pod']} | {said['batch_name']} | {setting} "
         if "does_not_fit" in found:
             rows.append(f"{start}| {found['does_not_fit']} | | | | | |")
             continue
@@ -157,30 +195,62 @@ def table() -> str:
             f"{kind} {count:,}, {sent / 2**20:,.1f} MiB"
             for kind, (count, _, sent) in found["collectives"].items()
         )
-        times = ", ".join(
-            _seconds(found[f"{kind}_seconds"]) for kind in ("compute", "memory", "interconnect")
-        )
         share = found["flops_per_chip"] * found["chips"] / found["model_flops"]
         rows.append(
             f"{start}| {found['hbm_bytes'] / 2**30:.1f} GiB | {collectives} "
-            f"| {found['flops_per_chip'] / 1e12:,.1f} T (x {share:.2f}) | {times} "
-            f"| {_seconds(found['floor_seconds'])} ({found['bound']}) "
-            f"| {found['utilization']:.1%} |"
+            f"| {found['flops_per_chip'] / 1e12:,.1f} T (x {share:.2f}) | {_times(found)} |"
         )
     return "\n".join(rows)
 
 
+def recipe_table(cells: Sequence[Cell]) -> str:
+    """The table of recipes in Markdown, of the cells that have a result."""
+    rows = [
+        "| recipe | slice | batch | fsdp, microbatches | fits | HBM a chip | compute, HBM, links "
+        "| floor | MFU at the floor |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for cell in cells:
+        if not cell.file.exists():
+            continue
+        found = json.loads(cell.file.read_text())
+        start = (
+            f"| [{cell.recipe}](../configs/{cell.recipe}.py) | {found['slice']} "
+            f"| {found['batch']:,} | {found['fsdp']}, {found['microbatches']} "
+        )
+        if "does_not_fit" in found:
+            rows.append(f"{start}| no | {found['does_not_fit']} | | | |")
+        else:
+            rows.append(f"{start}| yes | {_size(found['hbm_bytes'])} | {_times(found)} |")
+    return "\n".join(rows)
+
+
+def _times(found: Mapping[str, Any]) -> str:
+    """Three cells: compute, HBM and links; the floor; MFU at the floor."""
+    times = ", ".join(
+        _seconds(found[f"{kind}_seconds"]) for kind in ("compute", "memory", "interconnect")
+    )
+    floor = f"{_seconds(found['floor_seconds'])} ({found['bound']})"
+    return f"{times} | {floor} | {found['utilization']:.1%}"
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
 def _seconds(value: float) -> str:
-    return f"{value:.2f} s" if value >= 1 else f"{1e3 * value:.0f} ms"
+    if value >= 1:
+        return f"{value:.2f} s"
+    return f"{1e3 * value:.0f} ms" if value >= 0.01 else f"{1e3 * value:.2g} ms"
 
 
-def write(page: Path, text: str) -> None:
-    """Puts the table between the two marks of the page."""
-    before, found, rest = page.read_text().partition(BEGIN)
+def write(page: Path, text: str, begin: str = BEGIN) -> None:
+    """Puts a table between its two marks of the page."""
+    before, found, rest = page.read_text().partition(begin)
     _, closed, after = rest.partition(END)
     if not found or not closed:
-        sys.exit(f"{page}: needs the lines {BEGIN!r} and {END!r}, between which the table goes")
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        sys.exit(f"{page}: needs the lines {begin!r} and {END!r}, between which the table goes")
+    page.write_text(f"{before}{begin}\n{text}\n{END}{after}")
 
 
 def main() -> None:
@@ -189,13 +259,14 @@ def main() -> None:
     parser.add_argument("--compile", type=int, default=1, help="0 compiles nothing")
     options = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for cell in CELLS if options.compile else []:
+    recipes = recipe_cells()
+    for cell in [*CELLS, *recipes] if options.compile else []:
         if options.only in cell.name and not cell.file.exists():
             print(f"{cell.name}: compiling", flush=True)
             cell.file.write_text(json.dumps(measure(cell), indent=2) + "\n")
-    text = table()
-    print(text)
-    write(PAGE, text)
+    for text, begin in ((table(), BEGIN), (recipe_table(recipes), RECIPES_BEGIN)):
+        print(text)
+        write(PAGE, text, begin)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
-"""The table of docs/scale.md is made of the results that there are."""
+"""The tables of docs/scale.md are made of the results that there are."""
 
 import importlib.util
 import json
 from pathlib import Path
 
 import pytest
-
-from mmjax import config as config_lib
 
 TOOL = Path(__file__).parents[2] / "tools" / "scale_table.py"
 
@@ -35,6 +33,7 @@ def test_rows_of_what_was_measured(tool):
     head, _, *rows = tool.table().splitlines()
     assert len(rows) == 2
     assert all(row.count("|") == head.count("|") for row in rows)
+    assert rows[0].startswith("| ViT-B-16 | v5e-256 | 32k | 16, full, 2 |")
     for part in ("3.0 GiB", "all-gather 380, 512.0 MiB", "(x 1.25)", "98 ms, 1.10 s", "79.4%"):
         assert part in rows[0]
     assert "needs 31.6 of 15.8 GiB" in rows[1]
@@ -50,9 +49,29 @@ def test_the_table_goes_between_its_marks(tool, tmp_path):
         tool.write(page, "")
 
 
+def test_rows_of_recipes(tool):
+    cells = [tool.Cell("a", "clip", "v5e:4x4"), tool.Cell("b", "gram", "v5e:4x4")]
+    cells += [tool.Cell("c", "lit", "v5e:4x4")]  # has no result
+    more = {"slice": "v5e:4x4", "batch": 2048, "hbm_bytes": 300 * 2**20, "floor_seconds": 0.0042}
+    cells[0].file.write_text(json.dumps({**RESULT, **more}))
+    cells[1].file.write_text(json.dumps({**RESULT, **more, "does_not_fit": "needs 31.6 GiB"}))
+    head, _, *rows = tool.recipe_table(cells).splitlines()
+    assert len(rows) == 2
+    assert all(row.count("|") == head.count("|") for row in rows)
+    assert rows[0].startswith("| [clip](../configs/clip.py) | v5e:4x4 | 2,048 | 16, 2 | yes |")
+    for part in ("300 MiB", "4.2 ms (memory)", "79.4%"):
+        assert part in rows[0]
+    assert "| no | needs 31.6 GiB |" in rows[1]
+
+
 def test_every_cell_is_a_recipe(tool):
     for cell in tool.CELLS:
-        config = config_lib.load(
-            f"{TOOL.parents[1] / 'configs' / 'clip.py'}:paper", cell.overrides()
-        )
+        config = cell.config()
         assert config["data"]["batch_size"] % (256 * config["microbatches"]) == 0
+
+
+def test_every_recipe_with_a_paper_variant_has_a_cell(tool):
+    recipes = {cell.recipe for cell in tool.recipe_cells()}
+    assert {"clip", "gram", "hydra"} <= recipes
+    assert "base" not in recipes
+    assert set(tool.LARGE_RECIPES) <= recipes

@@ -75,9 +75,17 @@ def compile_or_size(lowered: jax.stages.Lowered) -> jax.stages.Compiled | DoesNo
         return out_of_memory(text)
 
 
+# The TPU compiler's two ways to say it: of the whole program, and of its temporaries where these
+# alone are too many (jax 0.10.2 with libtpu 0.0.42 for v5e).
+_TOO_LARGE = (
+    r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm",
+    r"temporaries \(([\d.]+)([KMGT]?)\) exceeds available HBM \(([\d.]+)([KMGT]?)\)",
+)
+
+
 def out_of_memory(text: str) -> DoesNotFit:
-    """Reads 'Used 31.62G of 15.75G hbm' of the compiler's message."""
-    found = re.search(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm", text)
+    """Reads how much is needed, and how much there is, from the compiler's message."""
+    found = next(filter(None, (re.search(pattern, text) for pattern in _TOO_LARGE)), None)
     short = " ".join(text.split())[:200]
     if not found:
         return DoesNotFit(None, None, short)

@@ -30,6 +30,14 @@ def test_the_compilers_numbers_are_read():
     assert str(answer) == "needs 31.6 of 15.8 GiB"
 
 
+def test_the_numbers_of_temporaries_alone_are_read():
+    answer = out_of_memory(
+        "RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO "
+        "temporaries (44.48G) exceeds available HBM (15.75G)."
+    )
+    assert str(answer) == "needs 44.5 of 15.8 GiB"
+
+
 def test_another_message_is_quoted():
     answer = out_of_memory("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes")
     assert answer.needed is None

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import sentencepiece
 
+from mmjax.data.words import WordsTokenizer
+
 # Name -> file in mmjax/data/assets.
 EMBEDDED = {"emoji_8k": "emoji_8k.model"}
 PRINTABLE_ASCII = "".join(map(chr, range(32, 127)))
@@ -244,6 +246,7 @@ TOKENIZERS = {
     "huggingface": HuggingFaceTokenizer,
     "bytes": BytesTokenizer,
     "characters": CharacterTokenizer,
+    "words": WordsTokenizer,
 }
 
 

@@ -5,6 +5,7 @@ from mmjax.data.sources.array_record import ArrayRecordSource
 from mmjax.data.sources.arrays import ArraysSource
 from mmjax.data.sources.base import BadExample, Record, Source
 from mmjax.data.sources.dicom import DicomEcgSource
+from mmjax.data.sources.digits import DigitsSource
 from mmjax.data.sources.emoji import EmojiSource
 from mmjax.data.sources.features import FeaturesSource
 from mmjax.data.sources.folder import FolderSource
@@ -24,6 +25,7 @@ from mmjax.data.synthetic.classes import (
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
@@ -34,6 +36,7 @@ SOURCES = {
     "array_record": ArrayRecordSource,
     "arrays": ArraysSource,
     "dicom_ecg": DicomEcgSource,
+    "digits": DigitsSource,
     "emoji": EmojiSource,
     "features": FeaturesSource,
     "folder": FolderSource,
@@ -51,6 +54,7 @@ SOURCES = {
     "ecg_reports": EcgReports,
     "domain_pairs": DomainPairs,
     "frozen_clusters": FrozenClusters,
+    "glyph_scenes": GlyphScenes,
     "grouped_classes": GroupedClasses,
     "latent_blocks": LatentBlocks,
     "named_actions": NamedActions,
@@ -69,6 +73,7 @@ __all__ = [
     "ArraysSource",
     "BadExample",
     "DicomEcgSource",
+    "DigitsSource",
     "EmojiSource",
     "FeaturesSource",
     "FolderSource",

@@ -1,10 +1,12 @@
 """Views: from a raw value of a record to an array of the batch."""
 
+from mmjax.data.views.augmented_text import AugmentedTextView
 from mmjax.data.views.base import View, field_of, render
 from mmjax.data.views.ecg import EcgView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.label import LabelView
+from mmjax.data.views.pixels import PixelsView
 from mmjax.data.views.points import PointsView
 from mmjax.data.views.sequence import SequenceView
 from mmjax.data.views.signal import SignalView
@@ -17,7 +19,9 @@ from mmjax.data.views.volume import VolumeView
 # The names that `type=` of a view may have in a recipe.
 VIEWS = {
     "image": ImageView,
+    "pixels": PixelsView,
     "text": TextView,
+    "augmented_text": AugmentedTextView,
     "vector": VectorView,
     "sequence": SequenceView,
     "label": LabelView,
@@ -32,10 +36,12 @@ VIEWS = {
 
 __all__ = [
     "VIEWS",
+    "AugmentedTextView",
     "EcgView",
     "GraphView",
     "ImageView",
     "LabelView",
+    "PixelsView",
     "PointsView",
     "SequenceView",
     "SignalView",

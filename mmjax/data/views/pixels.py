@@ -1,0 +1,82 @@
+"""Small pictures that are arrays already, with the augmentations that suit them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.vector import numbers
+
+
+class PixelsView:
+    """An array of pixels [height, width] or [height, width, channels] as f32, divided by `peak`.
+
+    In training, in this order: it is shifted, what leaves at one side coming back at the other;
+    multiplied by a brightness; a square is set to 0; and noise is added. For pictures of a few
+    pixels, where `image` would resample; there is no change of size or colours.
+
+    Args:
+      size: side of the picture, or (height, width).
+      channels: of it; 1 also takes [height, width].
+      peak: the value of white.
+      shift: largest shift along each axis, in pixels; all up to it are equally likely.
+      brightness: the factor is drawn from [1 - x, 1 + x].
+      erase: side of the erased square, which lies inside the picture; 0 for none.
+      noise: standard deviation, where white is 1.
+
+    Attributes:
+      shape: (height, width, channels).
+      dtype: float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int | tuple[int, int],
+        channels: int = 3,
+        peak: float = 255.0,
+        shift: int = 0,
+        brightness: float = 0.0,
+        erase: int = 0,
+        noise: float = 0.0,
+    ):
+        height, width = (size, size) if isinstance(size, int) else size
+        if min(height, width, channels) < 1 or not peak > 0:
+            raise ValueError(
+                f"pixels view: size={size}, channels={channels} and peak={peak} must be positive"
+            )
+        if min(shift, brightness, noise) < 0 or not 0 <= erase <= min(height, width):
+            raise ValueError(
+                f"pixels view: shift={shift}, brightness={brightness} and noise={noise} must be at "
+                f"least 0, and erase={erase} at most the side of the picture"
+            )
+        self.peak, self.shift, self.brightness = peak, shift, brightness
+        self.erase, self.noise = erase, noise
+        self.shape, self.dtype = (height, width, channels), np.dtype(np.float32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        x = numbers(pick(value, rng, train))
+        if x.ndim == 2:
+            x = x[:, :, None]
+        if x.shape != self.shape:
+            raise unusable(f"its shape is {list(x.shape)}, but the view takes {list(self.shape)}")
+        if not np.isfinite(x).all():
+            raise unusable("it holds NaN or infinite numbers")
+        x = x / np.float32(self.peak)
+        return self._augmented(x, rng) if train else x
+
+    def _augmented(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.shift:
+            x = np.roll(x, rng.integers(-self.shift, self.shift + 1, size=2), axis=(0, 1))
+        if self.brightness:
+            x = x * np.float32(1 + rng.uniform(-self.brightness, self.brightness))
+        if self.erase:
+            top = rng.integers(x.shape[0] - self.erase + 1)
+            left = rng.integers(x.shape[1] - self.erase + 1)
+            x = x.copy()
+            x[top : top + self.erase, left : left + self.erase] = 0
+        if self.noise:
+            x = x + rng.standard_normal(x.shape, np.float32) * np.float32(self.noise)
+        return x

@@ -2,6 +2,7 @@
 
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
+from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.mlp import MLP, Identity
@@ -13,6 +14,7 @@ from mmjax.encoders.vit import ViT
 ENCODERS = {
     "vit": ViT,
     "resnet": ResNet,
+    "cnn": ConvNet,
     "text_transformer": TextTransformer,
     "text_gru": TextGRU,
     "mlp": MLP,
@@ -25,6 +27,7 @@ ENCODERS = {
 __all__ = [
     "ENCODERS",
     "MLP",
+    "ConvNet",
     "EfficientNetLite",
     "EncoderError",
     "Encoding",

@@ -13,6 +13,7 @@ from typing import Any
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.knn import NearestNeighbours
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.spectrum import Spectrum
@@ -27,6 +28,7 @@ EVALUATORS = {
     "tuple_retrieval": TupleRetrieval,
     "probe": Probe,
     "few_shot": FewShot,
+    "knn": NearestNeighbours,
     "spectrum": Spectrum,
     "structure": Structure,
 }

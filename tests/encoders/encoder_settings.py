@@ -1,6 +1,6 @@
 """Options of a small encoder of each kind."""
 
-from mmjax.encoders import MLP, Identity, ResNet, TextTransformer, ViT
+from mmjax.encoders import MLP, ConvNet, Identity, ResNet, TextTransformer, ViT
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.tokens import TokenMLP
@@ -13,6 +13,7 @@ SMALL = {
               "eos_id": 1},
     ResNet: {"image_size": (16, 24), "block": "basic", "blocks": (1, 2), "widths": (8, 16),
              "stem": "patch4"},
+    ConvNet: {"image_size": (16, 24), "widths": (8, 16), "width": 12},
     MLP: {"inputs": 6, "hidden": (12, 10), "width": 8},
     Identity: {"inputs": 6},
     TokenMLP: {"inputs": 6, "hidden": (12,), "width": 8},

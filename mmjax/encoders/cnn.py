@@ -1,0 +1,82 @@
+"""A plain convolutional network for small pictures, of a few strided convolutions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import jax
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders.base import EncoderError, Encoding, check_positive
+
+
+class ConvNet(nnx.Module):
+    """Strided 3x3 convolutions with ReLU, f[B, H, W, C] -> pooled f[B, width].
+
+    `pooled` is one linear layer and a ReLU of the last map, position by position side by side, as
+    in the networks before global pooling (LeCun et al. 1998): it knows what is where, and a few
+    steps teach it, which a small network with pooling needs many more for. With `tokens` every
+    position of the last map is brought to `width`, too, by one linear layer and a ReLU that all
+    positions share: tokens f[B, H/s * W/s, width], row by row, s = 2 ** len(widths). Kernels are
+    He-normal, biases zero.
+
+    Args:
+      image_size: (height, width) in pixels, divisible by s.
+      channels: C, of the image.
+      widths: channels of the convolutions, each of which halves the resolution.
+      width: of `pooled`.
+      tokens: whether there are tokens.
+      dtype: of the computation; parameters are float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: tuple[int, int] = (16, 16),
+        channels: int = 3,
+        widths: tuple[int, ...] = (16, 32),
+        width: int = 128,
+        tokens: bool = False,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        check_positive(channels=channels, width=width)
+        if not widths or min(widths) < 1:
+            raise EncoderError(f"widths={tuple(widths)}: at least one convolution is needed")
+        stride = 2 ** len(widths)
+        if any(side < 1 or side % stride for side in image_size):
+            raise EncoderError(
+                f"image_size={tuple(image_size)} is not divisible by {stride}, the stride of "
+                f"{len(widths)} convolutions"
+            )
+        self.image_size, self.channels = tuple(image_size), channels
+        self.width, self.dtype = width, dtype
+        he = nnx.initializers.he_normal()
+        common = {"kernel_init": he, "dtype": dtype, "rngs": rngs}
+        self.convolutions = nnx.List(
+            nnx.Conv(a, b, (3, 3), strides=2, padding="SAME", **common)
+            for a, b in pairwise((channels, *widths))
+        )
+        positions = (image_size[0] // stride) * (image_size[1] // stride)
+        self.dense = nnx.Linear(positions * widths[-1], width, **common)
+        self.per_token = nnx.Linear(widths[-1], width, **common) if tokens else None
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Encoding:
+        """Encodes images f[B, H, W, C]; see `mmjax.encoders.base`."""
+        if x.ndim != 4 or x.shape[1:] != (*self.image_size, self.channels):
+            raise EncoderError(
+                f"images of shape {x.shape} where [B, {self.image_size[0]}, {self.image_size[1]}, "
+                f"{self.channels}] is expected"
+            )
+        x = x.astype(self.dtype)
+        for convolution in self.convolutions:
+            x = jax.nn.relu(convolution(x))
+        positions = x.reshape(len(x), -1, x.shape[-1])
+        pooled = jax.nn.relu(self.dense(positions.reshape(len(x), -1)))
+        if self.per_token is None:
+            return Encoding(pooled)
+        return Encoding(pooled, jax.nn.relu(self.per_token(positions)))

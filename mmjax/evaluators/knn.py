@@ -1,0 +1,90 @@
+"""Nearest neighbours: whether examples that look alike to a model are of one class."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmjax.evaluators.data import EvalData, Layer, Model, embed
+
+_ROWS = 512  # test rows compared at a time
+
+
+class NearestNeighbours:
+    """Accuracy of the vote of the k nearest rows, by cosine, of another source.
+
+    Each of the k votes with its cosine; of classes with equal votes the first one wins. Wu et al.
+    2018 (arXiv 1805.01978) weigh votes by exp(cosine / 0.07), which for small k is the same rank.
+
+    Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows), `classes`
+    (of the source of neighbours) and `examples` (tested).
+
+    Args:
+      train: the source of neighbours, a spec as of `source`.
+      labels: the field that holds the class.
+      modality: whose features.
+      layer: `unit`, the embeddings; or `encoder`, what the encoder gives to the head.
+      k: number of neighbours.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: dict,
+        labels: str = "label",
+        modality: str = "image",
+        layer: Layer = "unit",
+        k: int = 10,
+    ):
+        if k < 1:
+            raise ValueError(f"knn: k={k} has to be at least 1")
+        self.train, self.labels, self.modality = train, labels, modality
+        self.layer, self.k = layer, k
+
+    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+        """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        known = EvalData(self._source(), data.views, data.batch_size)
+        x, y = self._features(model, known)
+        test, truth = self._features(model, data)
+        classes, y = np.unique(y, return_inverse=True)
+        answer = classes[vote(x, y, test, len(classes), min(self.k, len(x)))]
+        _, counts = np.unique(truth, return_counts=True)
+        return {
+            "accuracy": float((answer == truth).mean()),
+            "chance": float(counts.max() / counts.sum()),
+            "classes": float(len(classes)),
+            "examples": float(len(truth)),
+        }
+
+    def _source(self) -> Any:
+        from mmjax import config as config_lib
+        from mmjax.data import SOURCES
+
+        if not isinstance(self.train, Mapping) or "type" not in self.train:
+            raise ValueError("knn: 'train' is one source, with its 'type'; a mixture is not")
+        return config_lib.build(SOURCES, self.train)
+
+    def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
+        """Unit features f32[N, D] and labels [N]."""
+        found = embed(model, data, (self.modality,), layer=self.layer)[self.modality]
+        if any(self.labels not in own for own in found.fields):
+            raise ValueError(
+                f"knn: some records have no label {self.labels!r}; they have "
+                f"{', '.join(sorted(found.fields[0]))}"
+            )
+        length = np.linalg.norm(found.unit, axis=1, keepdims=True)
+        unit = found.unit / np.maximum(length, 1e-12)
+        return unit, np.array([own[self.labels] for own in found.fields])
+
+
+def vote(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int, k: int) -> np.ndarray:
+    """The class, i64[M], that the k nearest of x f32[N, D] with classes y give to each test row."""
+    answers = []
+    for start in range(0, len(test), _ROWS):
+        cosine = test[start : start + _ROWS] @ x.T
+        near = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
+        votes = np.zeros((len(near), classes))
+        rows = np.arange(len(near))[:, None]
+        np.add.at(votes, (rows, y[near]), np.take_along_axis(cosine, near, axis=1))
+        answers.append(votes.argmax(1))
+    return np.concatenate(answers)

@@ -180,7 +180,8 @@ def test_parquet_files_that_are_none(folder):
 def test_a_file_that_changes_under_a_run_is_a_bad_example(folder):
     path = folder / "table.parquet"
     pq.write_table(pa.table({"x": [[1.0, 2.0]] * 9, "text": ["a"] * 9}), path)
-    source = ManifestSource(path=str(path), columns={"x": "x", "text": "text"})
+    columns = {"x": "x", "text": "text"}
+    source = ManifestSource(path=str(path), columns=columns, check_files=False)
     path.write_bytes(b"PAR1")
     with pytest.raises(BadExample, match=r"row 4: x: the file .* cannot be read"):
         source[3]

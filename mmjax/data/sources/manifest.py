@@ -55,7 +55,7 @@ class ManifestSource(FileSource):
       group_rows: make rows that name the same file one example with several captions, and the
         labels of the first. As examples of their own they would be negatives of each other.
       json_lists: a caption cell of a CSV file is a JSON list of captions.
-      check_files: look at startup whether every file exists.
+      check_files: look at startup whether every file exists, and read what a Parquet file stores.
       format: of the table; 'auto' goes by the suffix.
       delimiter: between the cells of a CSV; None is a comma, or a tab in TSV.
       quotes: whether " quotes a cell.
@@ -117,7 +117,7 @@ def read_manifest(
     file = existing(path, "table")
     if not file.is_file():
         raise SourceError(f"{file} is not a file; for a folder use type='folder'")
-    table = read_table(file, **table_options)
+    table = read_table(file, check=check_files, **table_options)
     if not table.rows:
         raise SourceError(f"{file} holds no rows")
     fields = _fields(file, table, columns)

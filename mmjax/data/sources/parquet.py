@@ -27,14 +27,22 @@ class Stored(NamedTuple):
         Raises:
           ValueError: with the reason why it cannot be read.
         """
-        return _value(_column(self.path, self.group, self.column)[self.row])
+        column = _column(self.path, self.group, self.column)
+        if self.row >= len(column):
+            raise ValueError(f"the file {self.path} is damaged: {self.column!r} ends before it")
+        return _value(column[self.row])
 
 
-def read_parquet(path: Path) -> tuple[list[str], list[dict[str, list[Any]]]]:
+def read_parquet(path: Path, *, check: bool = True) -> tuple[list[str], list[dict[str, list[Any]]]]:
     """Columns, and for each row its cells, column -> values; a null is no value.
 
     Bytes, structs that hold `bytes` (as Hugging Face's `datasets` writes pictures) and lists of
     numbers are `Stored`; a list of texts is several values.
+
+    Args:
+      path: the file.
+      check: read what is `Stored` once, to know which values are null; False takes all for there,
+        and a null one is found when it is needed.
 
     Raises:
       SourceError: for a file that is no Parquet, or is damaged.
@@ -49,10 +57,17 @@ def read_parquet(path: Path) -> tuple[list[str], list[dict[str, list[Any]]]]:
         for group in range(file.num_row_groups):
             count = file.metadata.row_group(group).num_rows
             columns = file.read_row_group(group, columns=plain).to_pydict() if plain else {}
-            there = {
-                name: _not_null(file, str(path), group, leaf, count)
-                for name, leaf in stored.items()
-            }
+            there = {name: [True] * count for name in stored}
+            if check:
+                # What the footer says of nulls would be faster, but a damaged footer makes Arrow
+                # end the program where it is asked for it.
+                there = {
+                    name: _column(str(path), group, leaf).is_valid().to_pylist()
+                    for name, leaf in stored.items()
+                }
+            found = {len(column) for column in (*columns.values(), *there.values())}
+            if found - {count}:
+                raise ValueError(f"row group {group} should have {count} rows and has {found}")
             for i in range(count):
                 cells = {name: _cells(columns[name][i]) for name in plain}
                 for name, leaf in stored.items():
@@ -95,18 +110,6 @@ def _cells(value: Any) -> list[Any]:
     if value is None:
         return []
     return [each for each in value if each is not None] if isinstance(value, list) else [value]
-
-
-def _not_null(file: Any, path: str, group: int, leaf: str, count: int) -> Any:
-    """Which rows of a group have a value, bool for each; by its statistics where they say so."""
-    meta = file.metadata.row_group(group)
-    for i in range(meta.num_columns):
-        column = meta.column(i)
-        if column.path_in_schema == leaf or column.path_in_schema.startswith(f"{leaf}."):
-            statistics = column.statistics
-            if statistics is not None and statistics.has_null_count and not statistics.null_count:
-                return [True] * count
-    return _column(path, group, leaf).is_valid().to_pylist()
 
 
 @functools.lru_cache(maxsize=_GROUPS_KEPT)

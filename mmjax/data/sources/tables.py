@@ -41,8 +41,15 @@ class Table(NamedTuple):
     rows: list[Row]
 
 
-def read_table(path: Path, *, format: Format = "auto", delimiter: str | None = None,
-               quotes: bool = True, encoding: str = "utf-8") -> Table:  # fmt: skip
+def read_table(
+    path: Path,
+    *,
+    format: Format = "auto",
+    delimiter: str | None = None,
+    quotes: bool = True,
+    encoding: str = "utf-8",
+    check: bool = True,
+) -> Table:
     """Reads a whole table.
 
     Args:
@@ -50,6 +57,7 @@ def read_table(path: Path, *, format: Format = "auto", delimiter: str | None = N
       delimiter: what separates cells; None is a comma in CSV and a tab in TSV.
       quotes: whether " quotes a cell; False takes it for an ordinary character.
       encoding: of the text; a byte-order mark wins.
+      check: of Parquet, see `read_parquet`.
 
     Raises:
       SourceError: for a file that is no table at all. A row that cannot be read is no error here:
@@ -63,7 +71,7 @@ def read_table(path: Path, *, format: Format = "auto", delimiter: str | None = N
                 "format='csv', 'tsv', 'jsonl' or 'parquet'"
             )
     if format == "parquet":
-        columns, cells = read_parquet(path)
+        columns, cells = read_parquet(path, check=check)
         return Table(columns, [_parquet_row(i, row) for i, row in enumerate(cells, start=1)])
     text = _text(path, encoding)
     if format == "jsonl":

@@ -68,8 +68,8 @@ def resample(x: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     """Samples at another rate, f[T, C] -> f[ceil(T new_rate / rate), C].
 
     A polyphase filter with a Kaiser window (`scipy.signal.resample_poly`): what the new rate cannot
-    hold is filtered out. The line from the first sample to the last is taken off before and put
-    back after, so that the ends do not ring.
+    hold is filtered out. Beyond its ends the signal goes on along the line from its first sample to
+    its last, so that they do not ring.
 
     Raises:
       SignalError: if the result would be of an absurd size.

@@ -18,7 +18,8 @@ import numpy as np
 _MARK = object()
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-           "BINBYTES", "SHORT_BINBYTES", "BINSTRING", "SHORT_BINSTRING"}  # fmt: skip
+           "BINUNICODE8", "BINBYTES8", "BINBYTES", "SHORT_BINBYTES", "BINSTRING",
+           "SHORT_BINSTRING"}  # fmt: skip
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -47,14 +48,14 @@ def read_objects(path: str | Path) -> Any:
             read = {(1, 0): np.lib.format.read_array_header_1_0,
                     (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
             dtype = read(file)[2]
-        except (ValueError, KeyError) as error:
+        except Exception as error:  # damaged headers make NumPy raise nearly anything
             raise ValueError(f"{path} is no .npy file") from error
         if not dtype.hasobject:
             raise ValueError(f"{path} holds numbers, no objects: read it with numpy.load")
         content = file.read()
     try:
         return _value(_run(content))
-    except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
+    except Exception as error:  # damaged content leads anywhere but to a call
         raise ValueError(f"{path} holds more than lists, texts and numbers: {error}") from error
 
 
@@ -78,6 +79,9 @@ def _run(content: bytes) -> Any:
             stack.append(_MARK)
         elif name == "GLOBAL":
             stack.append(_Name(arg))
+        elif name == "STACK_GLOBAL":
+            last = stack.pop()
+            stack.append(_Name(f"{stack.pop()} {last}"))
         elif name in ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE"):
             stack.append({"L": [], "D": {}, "T": ()}[name[6]])
         elif name in _TUPLES:
@@ -92,9 +96,14 @@ def _run(content: bytes) -> Any:
         elif name == "APPENDS":
             items = since_mark()
             stack[-1].extend(items)
+        elif name == "SETITEM":
+            value, key = stack.pop(), stack.pop()
+            stack[-1][key] = value
         elif name == "SETITEMS":
             items = since_mark()
             stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        elif name == "MEMOIZE":
+            memo[len(memo)] = stack[-1]
         elif name in ("BINPUT", "LONG_BINPUT"):
             memo[arg] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):

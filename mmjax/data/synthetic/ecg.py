@@ -27,7 +27,8 @@ from mmjax.data.signals import LEADS, Signal
 from mmjax.data.sources.base import Record
 from mmjax.data.synthetic.generated import Generated, begin
 
-_FRONT = np.radians([115, 95, 75, 60, 30, 0])  # V1 to V6
+_FRONT = np.radians(np.float32([115, 95, 75, 60, 30, 0]))  # V1 to V6
+_DOWN = np.float32(np.sqrt(3) / 2)
 CONDUCTION = ("normal conduction", "right bundle branch block", "left bundle branch block")
 ST = ("", "st elevation in anterior leads", "st elevation in inferior leads",
       "st depression in lateral leads")  # fmt: skip
@@ -203,25 +204,37 @@ class EcgReports(Generated):
         t = np.arange(round(self.seconds * self.rate)) / self.rate
         beats, ectopic = self.beats[i], self.ectopic[i]
         after = np.searchsorted(beats, t).clip(1, len(beats) - 1)
-        x = np.zeros((len(t), 4))
+        x = np.zeros((len(t), 4), np.float32)
+        usual, premature = (
+            [np.array(part, np.float32) for part in zip(*waves, strict=True)]
+            for waves in self._waves(i)
+        )
         for beat in (after - 1, after):  # a wave reaches no further than to the next beat
-            since = t - beats[beat]
-            for early, waves in zip((False, True), self._waves(i), strict=True):
-                of_kind = (ectopic[beat] == early)[:, None]
-                centre, width, vectors = map(np.array, zip(*waves, strict=True))
-                x += of_kind * (np.exp(-(((since[:, None] - centre) / width) ** 2) / 2) @ vectors)
+            since = np.float32(t - beats[beat])[:, None]
+            early = ectopic[beat]
+            part = _sum(since, *usual)
+            if early.any():
+                part[early] = _sum(since[early], *premature)
+            x += part
         if self.kind[i] == 1:
             frequency, phase = rng.uniform(5, 8, 2), rng.uniform(0, 2 * np.pi, 2)
             f_wave = np.sin(2 * np.pi * frequency * t[:, None] + phase).sum(axis=1)
             x += 0.04 * f_wave[:, None] * np.array([0.4, 0.7, 0.2, 1.0])
         slow = 2 * np.pi * (rng.uniform(0.1, 0.4) * t + rng.random())
         x += 0.1 * rng.random() * np.sin(slow)[:, None] * rng.uniform(-1, 1, 4)
-        one, two = x[:, 0], x[:, 0] / 2 + np.sqrt(3) / 2 * x[:, 1]
-        noise = 0.02 * rng.standard_normal((len(t), 8))
+        one, two = x[:, 0], x[:, 0] / 2 + _DOWN * x[:, 1]
+        noise = np.float32(0.02) * rng.standard_normal((len(t), 8), np.float32)
         one, two = one + noise[:, 0], two + noise[:, 1]
         chest = x[:, 2:3] * np.cos(_FRONT) + x[:, 3:4] * np.sin(_FRONT) + noise[:, 2:]
         limb = (one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2)
         return np.float32(np.column_stack([*limb, chest]))
+
+
+def _sum(
+    since: np.ndarray, centres: np.ndarray, widths: np.ndarray, vectors: np.ndarray
+) -> np.ndarray:
+    """The waves of a beat at f[T, 1] seconds after it, f[T, 4]."""
+    return np.exp(-0.5 * ((since - centres) / widths) ** 2) @ vectors
 
 
 def _beats(

@@ -166,7 +166,7 @@ class SignalView:
         x, bad = fill_gaps(signal.samples, self.max_nan)
         if self.flat == "missing":
             for channel in np.flatnonzero(np.ptp(x, axis=0) == 0):
-                bad.setdefault(int(channel), f"is flat, {x[0, channel]:g} throughout")
+                bad.setdefault(int(channel), f"is flat, {x[0, channel] + 0.0:g} throughout")
         if len(bad) > self.max_missing:
             names = signal.channels or [str(i) for i in range(self.channels)]
             first = next(iter(bad))

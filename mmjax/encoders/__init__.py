@@ -7,6 +7,8 @@ from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.resnet import ResNet
+from mmjax.encoders.signal import SignalTransformer
+from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
@@ -22,6 +24,8 @@ ENCODERS = {
     "token_mlp": TokenMLP,
     "efficientnet_lite": EfficientNetLite,
     "spectrogram_transformer": SpectrogramTransformer,
+    "signal_transformer": SignalTransformer,
+    "signal_resnet": SignalResNet,
 }
 
 __all__ = [
@@ -33,6 +37,8 @@ __all__ = [
     "Encoding",
     "Identity",
     "ResNet",
+    "SignalResNet",
+    "SignalTransformer",
     "SpectrogramTransformer",
     "TextGRU",
     "TextTransformer",

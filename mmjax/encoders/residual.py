@@ -3,6 +3,10 @@
 Convolutions are dense `jax.lax` ones over NHWC. On CPU, forward and backward, XLA runs them at 70
 to 85% of the speed of its matrix products; sums of shifted products and im2col are slower, and
 grouped or depthwise convolutions so slow that a depthwise one takes as long as a dense one.
+
+The same parts make networks over other grids: `dims=1` over time, f[B, T, C]. There positions may
+be padding, which a mask says; they are zero after every activation, so that an example gives the
+same features however much padding follows it.
 """
 
 from __future__ import annotations
@@ -34,13 +38,14 @@ STEM_STRIDE: dict[str, int] = {
 
 
 class Norm(nnx.Module):
-    """Batch, group or layer norm over f[B, H, W, C], in float32, returned in `dtype`.
+    """Batch, group or layer norm over f[B, ..., C], in float32, returned in `dtype`.
 
     Batch norm's running mean and variance are `nnx.BatchStat` variables that a call with
     `train=True` updates (momentum 0.9); the statistics are those of the whole batch, on however
     many devices it lies. Group norm has 32 groups, or the most that divide both 32 and C. Layer
     norm is over the channels of each pixel. The last two see one example at a time, so they are
-    the same in training and evaluation, and suit small batches.
+    the same in training and evaluation, and suit small batches. Positions where a mask is False
+    count in no statistics.
     """
 
     def __init__(
@@ -61,16 +66,27 @@ class Norm(nnx.Module):
         else:
             self.norm = nnx.LayerNorm(channels, use_fast_variance=False, **common)
 
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
         if self.kind == "batch":
-            return self.norm(x, use_running_average=not train).astype(self.dtype)
-        return self.norm(x).astype(self.dtype)
+            return self.norm(x, use_running_average=not train, mask=mask).astype(self.dtype)
+        if mask is not None and self.kind == "group":
+            mask = jnp.broadcast_to(mask, x.shape)
+        else:  # layer norm sees one position at a time
+            mask = None
+        return self.norm(x, mask=mask).astype(self.dtype)
 
 
 def convolution(
-    kernel: int, channels: int, features: int, *, stride: int = 1, dtype: DTypeLike, rngs: nnx.Rngs
+    kernel: int,
+    channels: int,
+    features: int,
+    *,
+    stride: int = 1,
+    dims: int = 2,
+    dtype: DTypeLike,
+    rngs: nnx.Rngs,
 ) -> nnx.Conv:
-    """A square convolution without bias, padded by (kernel - 1) / 2 on every side.
+    """A convolution without bias over `dims` axes, padded by (kernel - 1) / 2 on every side.
 
     Explicit padding, because XLA's 'SAME' pads a strided convolution on one side only, which
     shifts the features of weights that were trained elsewhere.
@@ -78,7 +94,7 @@ def convolution(
     return nnx.Conv(
         channels,
         features,
-        kernel_size=(kernel, kernel),
+        kernel_size=(kernel,) * dims,
         strides=stride,
         padding=kernel // 2,
         use_bias=False,
@@ -106,7 +122,10 @@ class ResidualBlock(nnx.Module):
 
     The last norm starts at scale 0, so that a new network is its shortcuts only (Goyal et al.
     2017, section 5.1). With `antialias` the strided convolution has stride 1 and an average pool
-    after it, and so has the shortcut.
+    after it, and so has the shortcut (of images only).
+
+    Called with `masks`, of the positions before and after the block, bool[B, ..., 1], it
+    leaves padding at zero.
     """
 
     def __init__(
@@ -118,6 +137,7 @@ class ResidualBlock(nnx.Module):
         stride: int,
         antialias: bool,
         norm: NormKind,
+        dims: int = 2,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
@@ -128,7 +148,7 @@ class ResidualBlock(nnx.Module):
             else ((1, 3, 1), (width, width, 4 * width), 1)
         )
         conv_stride = 1 if antialias else stride
-        conv = partial(convolution, dtype=dtype, rngs=rngs)
+        conv = partial(convolution, dims=dims, dtype=dtype, rngs=rngs)
         make_norm = partial(Norm, kind=norm, dtype=dtype, rngs=rngs)
         last = len(kernels) - 1
         self.convs = nnx.List(
@@ -145,19 +165,33 @@ class ResidualBlock(nnx.Module):
         self.shortcut_norm = make_norm(features[-1]) if changes else None
 
     def __call__(
-        self, x: jax.Array, *, train: bool, rate: float = 0.0, key: jax.Array | None = None
+        self,
+        x: jax.Array,
+        *,
+        train: bool,
+        rate: float = 0.0,
+        key: jax.Array | None = None,
+        masks: tuple[jax.Array, jax.Array] | None = None,
     ) -> jax.Array:
+        before, after = (None, None) if masks is None else masks
         pool = self.stride if self.antialias else 1
         y, last = x, len(self.convs) - 1
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            y = norm(conv(y), train=train)
+            mask = before if i < self.strided else after
+            y = norm(conv(y), train=train, mask=mask)
             if i < last:
-                y = jax.nn.relu(y)
+                y = masked(jax.nn.relu(y), mask)
             if i == self.strided:
                 y = average_pool(y, pool)
         if self.shortcut is not None:
-            x = self.shortcut_norm(self.shortcut(average_pool(x, pool)), train=train)
-        return jax.nn.relu(x + drop_path(y, rate, key))
+            shortcut = self.shortcut(average_pool(x, pool))
+            x = self.shortcut_norm(shortcut, train=train, mask=after)
+        return masked(jax.nn.relu(x + drop_path(y, rate, key)), after)
+
+
+def masked(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """`x` f[B, ..., C], zero where `mask` bool[B, ..., 1] is False; `x` itself without a mask."""
+    return x if mask is None else jnp.where(mask, x, 0)
 
 
 class Stem(nnx.Module):

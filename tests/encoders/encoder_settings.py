@@ -3,6 +3,8 @@
 from mmjax.encoders import MLP, ConvNet, Identity, ResNet, TextTransformer, ViT
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.gru import TextGRU
+from mmjax.encoders.signal import SignalTransformer
+from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.tokens import TokenMLP
 
 SMALL = {
@@ -17,6 +19,9 @@ SMALL = {
     MLP: {"inputs": 6, "hidden": (12, 10), "width": 8},
     Identity: {"inputs": 6},
     TokenMLP: {"inputs": 6, "hidden": (12,), "width": 8},
+    SignalTransformer: {"channels": 3, "length": 40, "patch": 4, "width": 16, "depth": 2,
+                        "heads": 2},
+    SignalResNet: {"channels": 3, "blocks": (1, 1), "widths": (8, 16), "stem": "patch"},
     SpectrogramTransformer: {"frames": 12, "mels": 10, "patch": 4, "stride": (4, 3), "width": 16,
                              "depth": 2, "heads": 2},
 }  # fmt: skip

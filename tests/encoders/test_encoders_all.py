@@ -12,6 +12,8 @@ from flax import nnx
 from mmjax.encoders import ENCODERS, MLP, EncoderError, ResNet, TextTransformer, ViT
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.efficientnet import EfficientNetLite
+from mmjax.encoders.signal import SignalTransformer
+from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.tokens import TokenMLP
 
 DROPPING = [
@@ -41,6 +43,12 @@ EVERY = [
               "antialias": True}),
     (TokenMLP, {}),
     (TokenMLP, {"pool": "max", "activation": "relu"}),
+    (SignalTransformer, {"pool": "cls", "stem": "conv"}),
+    (SignalTransformer, {"pool": "map", "positions": "sincos"}),
+    (SignalTransformer, {}),
+    (SignalResNet, {"norm": "group", "pool": "max", "block": "bottleneck"}),
+    (SignalResNet, {"dims": 2, "stem": "imagenet", "norm": "layer"}),
+    (SignalResNet, {}),
     (SpectrogramTransformer, {}),
 ]  # fmt: skip
 
@@ -136,6 +144,10 @@ def test_no_dropout_needs_no_rngs(make, run, inputs, encoder):
         (ViT, {"drop_path": -0.1}, r"^drop_path=-0.1 is not in \[0, 1\)$"),
         (ViT, {"patch_dropout": 1}, r"^patch_dropout=1 is not in \[0, 1\)$"),
         (ViT, {"registers": -1}, r"^registers=-1 is negative: give 0 for none$"),
+        (SignalTransformer, {"stem": "conv", "length": 16}, r"^length=16 is 4 patches of patch=4"),
+        (SignalTransformer, {"positions": "sincos", "width": 15}, r"^width=15: sincos .* by 2$"),
+        (SignalResNet, {"dims": 2}, r"^stem='patch' cuts along time only: use dims=1"),
+        (SignalResNet, {"dims": 3}, r"^dims=3 is not one of 1, 2$"),
         (TextTransformer, {"pool": "max"}, r"^pool='max' is not one of 'eot', "),
         (TextTransformer, {"norm": "rms"}, r"^norm='rms' is not one of 'pre', 'post'$"),
         (TextTransformer, {"pool": "cls"}, r"^pool='cls' reads position 0, .* causal=False$"),
@@ -171,6 +183,9 @@ def test_wrong_options_are_one_sentence(make, encoder, options, message):
         (ResNet, {}, np.zeros((2, 16, 24)), r"shape \(2, 16, 24\) where \[B, H, W, 3\]"),
         (ResNet, {}, np.zeros((2, 16, 22, 3)), r"not divisible by the stride 4 of the stem"),
         (ResNet, {"pool": "attention", "heads": 2}, np.zeros((2, 16, 16, 3)), r"attention pooling"),
+        (SignalTransformer, {}, np.zeros((2, 3, 40)), r"\(2, 3, 40\) where \[B, T, 3\] is"),
+        (SignalTransformer, {}, np.zeros((2, 41, 3)), r"\(41,\) for learned positions up to \(40,"),
+        (SignalResNet, {"channels_first": True}, np.zeros((2, 40, 3)), r"where \[B, 3, T\] is"),
         (TextTransformer, {}, np.zeros((2, 5)), r"type float\S+ where i32\[B, T\] is needed"),
         (TextTransformer, {}, np.zeros((2, 10), np.int32), r"10 tokens for an encoder of length=9"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from mmjax.data import BadExample, TrainData
 from mmjax.data.signals import LEADS, Signal, resample, without_baseline
 from mmjax.data.sources import MemorySource
-from mmjax.data.views import EcgView, SignalView
+from mmjax.data.views import EcgView, SignalView, VectorView
 from mmjax.data.views.ecg import lead_name
 from mmjax.data.views.signal_augmentation import SignalAugmentation, rotation
 
@@ -277,3 +277,44 @@ def test_a_bad_record_is_named_and_left_out_of_its_batch():
     ((key, field, reason),) = data.report.counts
     assert (key, field) == ("memory row 3", "ecg")
     assert reason.startswith("channel I is flat")
+
+
+def test_damaged_files_give_the_truth_or_one_sentence():
+    rng, refused = np.random.default_rng(0), 0
+    x = rng.normal(size=(50, 3)).astype(np.float32)
+    content, view = npy(x), SignalView(channels=3, length=50)
+    for trial in range(300):
+        damaged = bytearray(content)
+        place = rng.integers(140 if trial % 2 else len(damaged))  # the header is 128 bytes
+        match trial % 4:
+            case 0:
+                del damaged[place:]
+            case 1:
+                damaged[place] ^= 1 << rng.integers(8)
+            case 2:
+                del damaged[place : place + 5]
+            case 3:
+                damaged[place] = rng.integers(32, 127)
+        try:
+            y = view(bytes(damaged), None, False)
+        except BadExample as error:
+            said = error.reason
+            refused += 1
+        else:
+            said = ""
+            # What can be read whole is what the file says: at most one value is another one.
+            assert y.shape == (50, 3)
+            if np.isfinite(y).all() and trial % 4 in (1, 3) and place >= 128:
+                assert (y != x).sum() <= 1
+        assert "\n" not in said
+    assert refused > 150
+
+
+def test_a_header_that_numpy_cannot_parse_is_a_bad_example_of_any_view():
+    """NumPy's own reader ends in an error of Python's tokenizer on it."""
+    damaged = bytearray(npy(np.zeros(3, np.float32)))
+    damaged[damaged.index(b"(3,)")] = ord("H")
+    for view in (VectorView(dim=3), SignalView(channels=1, length=3)):
+        with pytest.raises(BadExample) as caught:
+            view(bytes(damaged), None, False)
+        assert "\n" not in caught.value.reason

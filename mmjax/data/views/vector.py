@@ -20,8 +20,9 @@ def numbers(value: Any) -> np.ndarray:
         if isinstance(value, bytes):
             value = np.load(io.BytesIO(value), allow_pickle=False)
         return np.asarray(value, np.float32)
-    except (TypeError, ValueError, EOFError) as error:
-        raise unusable(f"it is no array of numbers, nor a .npy file of one: {error}") from error
+    except Exception as error:  # damaged headers make NumPy raise nearly anything
+        said = " ".join(str(error).split())
+        raise unusable(f"it is no array of numbers, nor a .npy file of one: {said}") from error
 
 
 class VectorView:

@@ -5,6 +5,7 @@ from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.gru import TextGRU
+from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
@@ -24,12 +25,14 @@ ENCODERS = {
     "token_mlp": TokenMLP,
     "efficientnet_lite": EfficientNetLite,
     "spectrogram_transformer": SpectrogramTransformer,
+    "htsat": HTSAT,
     "signal_transformer": SignalTransformer,
     "signal_resnet": SignalResNet,
 }
 
 __all__ = [
     "ENCODERS",
+    "HTSAT",
     "MLP",
     "ConvNet",
     "EfficientNetLite",

@@ -23,7 +23,7 @@ from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
 from mmjax.encoders.transformer import NormPlace, Remat, Transformer
 from mmjax.parallel.layout import whole
 
-Pool = Literal["eot", "last", "cls", "mean", "map"]
+Pool = Literal["eot", "last", "cls", "pooler", "mean", "map"]
 
 
 class TextTransformer(nnx.Module):
@@ -35,8 +35,9 @@ class TextTransformer(nnx.Module):
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       causal: each position sees only those before it, and itself.
       pool: `eot` the vector at the first `eos_id` of each row (where a row has none, at its last
-        attended position); `last` at its last attended position; `cls` at position 0; `mean` over
-        attended positions; `map` attention pooling by a learned probe.
+        attended position); `last` at its last attended position; `cls` at position 0; `pooler`
+        tanh of a linear layer of that (BERT's pooler); `mean` over attended positions; `map`
+        attention pooling by a learned probe.
       pad_id: the id of padding.
       eos_id: the id that ends a text. Where it equals `pad_id`, the first one of a row is real.
       mask_padding: attend to real positions only; False attends to padding too, as SigLIP does.
@@ -86,9 +87,9 @@ class TextTransformer(nnx.Module):
                 f"eos_id={eos_id} is no id of a vocabulary of vocab_size={vocab_size}: pool='eot' "
                 "reads the position of that id"
             )
-        if causal and pool == "cls":
+        if causal and pool in ("cls", "pooler"):
             raise EncoderError(
-                "pool='cls' reads position 0, which sees nothing but itself when causal=True: "
+                f"pool={pool!r} reads position 0, which sees nothing but itself when causal=True: "
                 "use pool='eot', or causal=False"
             )
         self.length, self.width, self.causal, self.pool = length, width, causal, pool
@@ -140,6 +141,11 @@ class TextTransformer(nnx.Module):
             if pool == "map"
             else None
         )
+        self.pooler = (
+            nnx.Linear(width, width, kernel_init=weights.attention_out, dtype=dtype, rngs=rngs)
+            if pool == "pooler"
+            else None
+        )
 
     def __call__(
         self,
@@ -188,6 +194,8 @@ class TextTransformer(nnx.Module):
     def _pool(self, tokens: jax.Array, ids: jax.Array, attended: jax.Array | None) -> jax.Array:
         if self.pool == "cls":
             return tokens[:, 0]
+        if self.pool == "pooler":
+            return jnp.tanh(self.pooler(tokens[:, 0]))
         if self.pool == "mean":
             return pooling.mean(tokens, attended)
         if self.pool == "map":

@@ -9,7 +9,7 @@ from mmjax.checkpoints.weights import foreign
 from mmjax.config import ConfigError
 from mmjax.export import parity, with_torch
 
-_WHOLE = {"clip": "CLIPModel", "siglip": "SiglipModel"}
+_WHOLE = {"clap": "ClapModel", "clip": "CLIPModel", "siglip": "SiglipModel"}
 _BARE = ("vit", "dinov2", "dinov2_with_registers", "bert", "roberta", "xlm-roberta",
          "audio-spectrogram-transformer")  # fmt: skip
 
@@ -44,7 +44,8 @@ def verify(path: str | Path, out: str | Path) -> tuple[Path, str]:
     if kind == "open_clip":
         theirs, logits, who = with_torch.open_clip(Path(path), inputs)
     elif kind in _WHOLE:
-        theirs, logits, who = with_torch.transformers(Path(path), _WHOLE[kind], inputs)
+        pad_id = model.bundle.towers["text"]["encoder"]["pad_id"] if kind == "clap" else None
+        theirs, logits, who = with_torch.transformers(Path(path), _WHOLE[kind], inputs, pad_id)
     else:
         ((modality, values),) = inputs.items()
         encoder = model.bundle.towers[modality]["encoder"]

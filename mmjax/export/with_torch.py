@@ -45,13 +45,31 @@ def _pixels(images: np.ndarray) -> Any:
     return torch.tensor(np.asarray(images, np.float32)).permute(0, 3, 1, 2)
 
 
+def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
+    """What `ClapModel` takes: four times the same spectrogram of a short sound, where it fuses."""
+    import torch
+
+    x = torch.tensor(values)[:, None]
+    if config.audio_config.enable_fusion:
+        x = x.repeat(1, 4, 1, 1)
+    return {"input_features": x, "is_longer": torch.zeros(len(x), 1, dtype=torch.bool)}
+
+
 def transformers(
-    folder: Path, family: str, inputs: Mapping[str, np.ndarray]
+    folder: Path, family: str, inputs: Mapping[str, np.ndarray], pad_id: int | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
-    """(unit embeddings, logits image by text, what computed them)."""
+    """(unit embeddings, logits of pictures or sounds by texts, what computed them).
+
+    Args:
+      folder: of the weights.
+      family: name of the library's class.
+      inputs: of `text`, and of `image` or `audio`.
+      pad_id: of padding that the model is told of; None where it attends to all positions.
+    """
     import torch
     import transformers as library
 
+    other = "image" if "image" in inputs else "audio"
     with offline(), torch.no_grad():
         model, info = getattr(library, family).from_pretrained(
             folder, output_loading_info=True, local_files_only=True
@@ -59,11 +77,17 @@ def transformers(
         wrong = {k: v for k, v in info.items() if v and "error" not in k}
         if wrong:
             raise ValueError(f"{family} does not find its parameters in {folder}: {wrong}")
-        out = model.eval()(
-            input_ids=torch.tensor(inputs["text"]).long(), pixel_values=_pixels(inputs["image"])
-        )
-    units = {"image": _unit(out.image_embeds), "text": _unit(out.text_embeds)}
-    logits = out.logits_per_image.numpy()
+        ids = torch.tensor(inputs["text"]).long()
+        given: dict[str, Any] = {"input_ids": ids}
+        if pad_id is not None:
+            given["attention_mask"] = (ids != pad_id).long()
+        if other == "image":
+            given["pixel_values"] = _pixels(inputs["image"])
+        else:
+            given |= _spectrograms(inputs["audio"], model.config)
+        out = model.eval()(**given)
+    units = {other: _unit(out[f"{other}_embeds"]), "text": _unit(out.text_embeds)}
+    logits = out[f"logits_per_{other}"].numpy()
     return units, logits, f"transformers {library.__version__}, {family}"
 
 

@@ -15,6 +15,7 @@ from flax import nnx
 from mmjax.encoders import MLP, Identity, TextTransformer
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.gru import TextGRU
+from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.tokens import TokenMLP
@@ -96,6 +97,8 @@ def inputs():
             for i, end in enumerate(rng.integers(2, 8, rows)):
                 ids[i, end], ids[i, end + 1 :] = 1, 0
             return jnp.asarray(ids)
+        if encoder is HTSAT:
+            return jnp.asarray(rng.normal(size=(rows, 13, 4)), jnp.float32)
         shape = {SpectrogramTransformer: (12, 10), TokenMLP: (5, 6), SignalTransformer: (37, 3),
                  SignalResNet: (37, 3)}.get(encoder, (16, 24, 3))  # fmt: skip
         return jnp.asarray(rng.normal(size=(rows, *shape)), jnp.float32)

@@ -3,6 +3,7 @@
 from mmjax.encoders import MLP, ConvNet, Identity, ResNet, TextTransformer, ViT
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.gru import TextGRU
+from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.tokens import TokenMLP
@@ -19,6 +20,8 @@ SMALL = {
     MLP: {"inputs": 6, "hidden": (12, 10), "width": 8},
     Identity: {"inputs": 6},
     TokenMLP: {"inputs": 6, "hidden": (12,), "width": 8},
+    HTSAT: {"frames": 16, "mels": 4, "patch": 3, "stride": 1, "width": 8, "depths": (2, 1),
+            "heads": (2, 2), "window": 4},
     SignalTransformer: {"channels": 3, "length": 40, "patch": 4, "width": 16, "depth": 2,
                         "heads": 2},
     SignalResNet: {"channels": 3, "blocks": (1, 1), "widths": (8, 16), "stem": "patch"},

@@ -9,7 +9,7 @@ import pytest
 from encoder_settings import SMALL
 from flax import nnx
 
-from mmjax.encoders import ENCODERS, MLP, EncoderError, ResNet, TextTransformer, ViT
+from mmjax.encoders import ENCODERS, HTSAT, MLP, EncoderError, ResNet, TextTransformer, ViT
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.signal import SignalTransformer
@@ -24,6 +24,7 @@ DROPPING = [
     (TextTransformer, {"dropout": 0.3}),
     (TextTransformer, {"drop_path": 0.9}),
     (ResNet, {"drop_path": 0.9, "norm": "layer"}),
+    (HTSAT, {"drop_path": 0.9}),
 ]
 EVERY = [
     (MLP, {}),
@@ -35,6 +36,7 @@ EVERY = [
     (TextTransformer, {}),
     (TextTransformer, {"causal": False, "pool": "cls", "norm": "post", "embedding_norm": True,
                        "segments": 2}),
+    (TextTransformer, {"causal": False, "pool": "pooler", "norm": "post"}),
     (TextTransformer, {"causal": False, "pool": "map", "activation": "gelu_tanh"}),
     (TextTransformer, {"pool": "last", "activation": "quick_gelu", "init": "clip"}),
     (ResNet, {}),
@@ -50,6 +52,7 @@ EVERY = [
     (SignalResNet, {"dims": 2, "stem": "imagenet", "norm": "layer"}),
     (SignalResNet, {}),
     (SpectrogramTransformer, {}),
+    (HTSAT, {}),
 ]  # fmt: skip
 
 

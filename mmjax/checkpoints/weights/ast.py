@@ -46,13 +46,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
         *keymap.reshaped(
             "encoder/position", "embeddings.position_embeddings", (-1, width), (1, -1, width)
         ),
-        Rule(
-            ("encoder/project/kernel",),
-            ("embeddings.patch_embeddings.projection.weight",),
-            lambda a: (a[0].transpose(2, 3, 1, 0),),
-            lambda a: (a[0].transpose(3, 2, 0, 1),),
-        ),
-        *keymap.same("encoder/project/bias", "embeddings.patch_embeddings.projection.bias"),
+        *keymap.convolution("encoder/project", "embeddings.patch_embeddings.projection"),
         *keymap.blocks("encoder.layer.{}.", common["depth"], **vit.BLOCK),
         *keymap.norm("encoder/transformer/norm", "layernorm"),
     )

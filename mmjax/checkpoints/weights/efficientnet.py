@@ -42,15 +42,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
 
 
 def _conv_norm(ours: str, conv: str, norm: str) -> tuple[Rule, ...]:
-    """Kernel [h, w, in, out] here, [out, in, h, w] there; a batch norm with its statistics."""
-    kernel = Rule(
-        (f"{ours}/conv/kernel",),
-        (f"{conv}.weight",),
-        lambda a: (a[0].transpose(2, 3, 1, 0),),
-        lambda a: (a[0].transpose(3, 2, 0, 1),),
-    )
-    names = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
     return (
-        kernel,
-        *(r for k, v in names.items() for r in keymap.same(f"{ours}/norm/{k}", f"{norm}.{v}")),
+        *keymap.convolution(f"{ours}/conv", conv, bias=False),
+        *keymap.batch_norm(f"{ours}/norm", norm),
     )

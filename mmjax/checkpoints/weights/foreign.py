@@ -15,6 +15,7 @@ from mmjax import config as config_lib
 from mmjax.checkpoints.weights import (
     ast,
     bert,
+    clap,
     clip,
     dinov2,
     efficientnet,
@@ -44,6 +45,9 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
     "roberta": bert.describe,
     "xlm-roberta": bert.describe,
     "audio-spectrogram-transformer": ast.describe,
+    "clap": clap.describe,
+    "clap_audio_model": clap.describe,
+    "clap_text_model": clap.describe,
     "efficientnet_lite": efficientnet.describe,
 }
 # What a recipe may choose for itself although the folder's config says otherwise: how it trains,

@@ -81,6 +81,23 @@ def linear(
     return rules + same(f"{ours}/bias", f"{theirs}.bias", layers) if bias else rules
 
 
+def convolution(ours: str, theirs: str, *, bias: bool = True) -> tuple[Rule, ...]:
+    """A convolution over two axes: kernel [h, w, in, out] here, [out, in, h, w] there."""
+    kernel = Rule(
+        (f"{ours}/kernel",),
+        (f"{theirs}.weight",),
+        lambda a: (a[0].transpose(2, 3, 1, 0),),
+        lambda a: (a[0].transpose(3, 2, 0, 1),),
+    )
+    return (kernel, *(same(f"{ours}/bias", f"{theirs}.bias") if bias else ()))
+
+
+def batch_norm(ours: str, theirs: str) -> tuple[Rule, ...]:
+    """A batch norm with its statistics."""
+    names = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+    return tuple(r for k, v in names.items() for r in same(f"{ours}/{k}", f"{theirs}.{v}"))
+
+
 def norm(ours: str, theirs: str, layers: int | None = None) -> tuple[Rule, ...]:
     """A layer norm."""
     return same(f"{ours}/scale", f"{theirs}.weight", layers) + same(

@@ -1,0 +1,117 @@
+"""CLAP folders as `transformers` writes them: the same embeddings and logits."""
+
+import numpy as np
+import pytest
+import weights_parity as parity
+
+TEXT = {"vocab_size": 40, "hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2,
+        "intermediate_size": 37, "max_position_embeddings": 14}  # fmt: skip
+SHAPES = {
+    # Two stages with shifted windows, and a last one whose window sees everything.
+    "shifted": {"num_mel_bins": 8, "spec_size": 32, "patch_size": 2, "patch_stride": [2, 2],
+                "window_size": 4, "depths": [2, 3, 1], "num_attention_heads": [1, 2, 4],
+                "patch_embeds_hidden_size": 8, "hidden_size": 32},
+    # Overlapping patches, as many bands as the square has rows, no norm of patches.
+    "overlapping": {"num_mel_bins": 16, "spec_size": 16, "patch_size": 4, "patch_stride": 2,
+                    "window_size": 2, "depths": [2, 1], "num_attention_heads": [3, 2],
+                    "patch_embeds_hidden_size": 6, "hidden_size": 12, "mlp_ratio": 2.5,
+                    "enable_patch_layer_norm": False, "layer_norm_eps": 1e-3},
+    "fused": {"num_mel_bins": 4, "spec_size": 8, "patch_size": 2, "patch_stride": 2,
+              "window_size": 2, "depths": [2, 2], "num_attention_heads": [2, 2],
+              "patch_embeds_hidden_size": 8, "hidden_size": 16, "enable_fusion": True,
+              "fusion_type": "aff_2d"},
+}  # fmt: skip
+
+
+def folder_with(model, folder, seed=1):
+    """Saves a model whose every parameter, and statistic, is random."""
+    import torch
+
+    parity.randomize(model)
+    generator = torch.Generator().manual_seed(seed)
+    for name, buffer in model.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))
+    model.save_pretrained(folder)
+    return model
+
+
+def spectrograms(audio, frames, rows=3):
+    x = np.random.default_rng(0).normal(size=(rows, frames, audio["num_mel_bins"]))
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("shape", "activation"), [("shifted", "relu"), ("overlapping", "gelu"), ("fused", "relu")]
+)
+def test_embeddings_and_logits(shape, activation, tmp_path):
+    torch, transformers = parity.torch_and("transformers")
+    from mmjax.checkpoints.weights.foreign import Weights
+
+    audio = SHAPES[shape]
+    config = transformers.ClapConfig(
+        text_config=TEXT, audio_config=audio, projection_dim=10, projection_hidden_act=activation
+    )
+    model = transformers.ClapModel(config)
+    with torch.no_grad():
+        model.logit_scale_a.fill_(1.25)
+        model.logit_scale_t.fill_(2.5)
+    folder_with(model, tmp_path)
+    ids, real = parity.texts(9, 40, eos=2, pad=1)
+    text, _ = parity.embed(tmp_path, "text", ids)
+    whole = audio["spec_size"] ** 2 // audio["num_mel_bins"]
+    # As long as it can be, and shorter, which is stretched.
+    for frames in (whole, whole - 5):
+        x = spectrograms(audio, frames)
+        channels = 4 if shape == "fused" else 1
+        out = model(
+            input_ids=torch.tensor(ids).long(), attention_mask=torch.tensor(real),
+            input_features=torch.tensor(x)[:, None].repeat(1, channels, 1, 1),
+            is_longer=torch.zeros(len(x), 1, dtype=torch.bool),
+        )  # fmt: skip
+        ours, pooled = parity.embed(tmp_path, "audio", x)
+        parity.assert_close(pooled, out.audio_model_output.pooler_output)
+        unit = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in (ours, text)]
+        parity.assert_close(unit[0], out.audio_embeds)
+        parity.assert_close(unit[1], out.text_embeds)
+        log_scale, bias = Weights(str(tmp_path)).scale_and_bias()
+        assert bias is None
+        logits = np.exp(log_scale) * unit[0] @ unit[1].T
+        parity.assert_close(logits, out.logits_per_audio, 3e-4)
+
+
+@pytest.mark.parametrize("kind", ["ClapAudioModel", "ClapAudioModelWithProjection"])
+def test_audio_tower_alone(kind, tmp_path):
+    torch, transformers = parity.torch_and("transformers")
+    audio = SHAPES["overlapping"]
+    config = transformers.ClapAudioConfig(**audio, projection_dim=7)
+    model = folder_with(getattr(transformers, kind)(config), tmp_path)
+    x = spectrograms(audio, 16)
+    raw, _ = parity.embed(tmp_path, "audio", x)
+    out = model(input_features=torch.tensor(x)[:, None])
+    parity.assert_close(raw, out.audio_embeds if "With" in kind else out.pooler_output)
+
+
+@pytest.mark.parametrize("kind", ["ClapTextModel", "ClapTextModelWithProjection"])
+def test_text_tower_alone(kind, tmp_path):
+    torch, transformers = parity.torch_and("transformers")
+    config = transformers.ClapTextConfig(**TEXT, projection_dim=7)
+    model = folder_with(getattr(transformers, kind)(config), tmp_path)
+    ids, real = parity.texts(9, 40, eos=2, pad=1)
+    raw, _ = parity.embed(tmp_path, "text", ids)
+    out = model(input_ids=torch.tensor(ids).long(), attention_mask=torch.tensor(real))
+    parity.assert_close(raw, out.text_embeds if "With" in kind else out.pooler_output)
+
+
+def test_what_is_set_aside_is_named(tmp_path):
+    _, transformers = parity.torch_and("transformers")
+    from mmjax.checkpoints.weights.foreign import Weights
+
+    config = transformers.ClapConfig(
+        text_config=TEXT, audio_config=SHAPES["fused"], projection_dim=10
+    )
+    folder_with(transformers.ClapModel(config), tmp_path)
+    aside = " ".join(Weights(str(tmp_path)).tower("audio").aside)
+    assert "fusion_model" in aside
+    assert "mel_conv2d" in aside
+    assert "logit_scale_t" in aside

@@ -12,6 +12,8 @@ from mmjax.config.references import check_references
 from mmjax.config.sections import Check, Claim, Config, Queue
 from mmjax.config.values import argument, fill, match, plain, section_of, signature
 
+_TOWER = ("encoder", "head", "init_from", "augment")
+
 
 def complete(tree: Mapping, file: str) -> dict:
     """Checks a plain config against the schema and returns it with every default filled in."""
@@ -20,6 +22,8 @@ def complete(tree: Mapping, file: str) -> dict:
     from mmjax.data import SOURCES, TOKENIZERS, VIEWS
     from mmjax.encoders import ENCODERS
     from mmjax.evaluators import EVALUATORS
+    from mmjax.model.adapters import ADAPTERS
+    from mmjax.model.augment import AUGMENTATIONS
     from mmjax.model.heads import HEADS
     from mmjax.model.teachers import TEACHERS
     from mmjax.objectives import TERMS
@@ -52,14 +56,16 @@ def complete(tree: Mapping, file: str) -> dict:
     for name, tower in model["towers"].items():
         where = f"model.towers.{name}"
         for key in section_of(tower, where, file):
-            if key not in ("encoder", "head", "init_from"):
-                raise unknown(key, ("encoder", "head", "init_from"), where, file)
+            if key not in _TOWER:
+                raise unknown(key, _TOWER, where, file)
         start = {}
         if tower.get("init_from") is not None:
             tower = complete_tower(tower, name, where, file)
             start = {"init_from": tower["init_from"]}
         if "encoder" not in tower:
             raise ConfigError(f"{file}: {where!r} misses the key 'encoder'")
+        if tower.get("augment") is not None:
+            start["augment"] = component(AUGMENTATIONS, tower["augment"], f"{where}.augment")
         model["towers"][name] = {
             **start,
             "encoder": component(
@@ -70,6 +76,11 @@ def complete(tree: Mapping, file: str) -> dict:
                 {"rngs", "dtype", "width"},
             ),
         }  # fmt: skip
+    model["adapters"] = {
+        name: component(ADAPTERS, spec, f"model.adapters.{name}", {"encoders", "rngs"})
+        for name, spec in model["adapters"].items()
+        if spec is not None
+    }
     for name, spec in data["views"].items():
         embedded = getattr(VIEWS[spec["type"]], "embedded", True)
         if embedded and name.partition("@")[0] not in model["towers"]:

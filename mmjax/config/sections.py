@@ -27,6 +27,7 @@ class Model:
     towers: dict
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on TPU and GPU
     ema: float | None = None  # decay of a moving average of parameters; evaluation then uses it
+    adapters: dict = dataclasses.field(default_factory=dict)  # {name: spec of ADAPTERS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Optimizer:
     learning_rate_rules: tuple[tuple[str, float], ...] = ()
     # Only kernels decay, of linear layers and convolutions: not biases, norms, embeddings, scales.
     weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
-    freeze: tuple[str, ...] = ()  # parameters that match are constants without optimizer state
+    # Parameters that match are constants without optimizer state; those of adapters never do.
+    freeze: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,7 @@ from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_posi
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
 from mmjax.encoders.positions import check_sincos_width
+from mmjax.encoders.prompts import Prompts
 from mmjax.encoders.stems import ConvStem, PatchStem, cut
 from mmjax.encoders.transformer import Remat, Transformer
 
@@ -183,9 +184,14 @@ class PatchTransformer(nnx.Module):
         )
 
     def __call__(
-        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+        self,
+        x: jax.Array,
+        *,
+        prompts: Prompts | None = None,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
     ) -> Encoding:
-        """Encodes inputs f[B, S1, ..., Sn, C]; see `mmjax.encoders.base`."""
+        """Encodes inputs f[B, S1, ..., Sn, C]; see `base`, and `Transformer` for `prompts`."""
         patches, mask = self._embed(x)
         key = dropout_key(rngs, train, self.patch_dropout)
         if key is not None:
@@ -199,7 +205,7 @@ class PatchTransformer(nnx.Module):
         whole = None if mask is None else jnp.pad(mask, ((0, 0), (before, 0)), constant_values=True)
         if self.pre_norm is not None:
             y = self.pre_norm(y)
-        tokens = self.transformer(y, mask=whole, train=train, rngs=rngs)
+        tokens = self.transformer(y, mask=whole, prompts=prompts, train=train, rngs=rngs)
         if self.pool == "cls":
             pooled = tokens[:, 0]
         elif self.pool == "mean":

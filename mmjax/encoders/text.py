@@ -20,6 +20,7 @@ from mmjax.encoders import pooling
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
+from mmjax.encoders.prompts import Prompts
 from mmjax.encoders.transformer import NormPlace, Remat, Transformer
 from mmjax.parallel.layout import whole
 
@@ -152,6 +153,7 @@ class TextTransformer(nnx.Module):
         x: jax.Array,
         *,
         segments: jax.Array | None = None,
+        prompts: Prompts | None = None,
         train: bool = False,
         rngs: nnx.Rngs | None = None,
     ) -> Encoding:
@@ -160,6 +162,7 @@ class TextTransformer(nnx.Module):
         Args:
           x: i32[B, T], T at most `length`, every id below `vocab_size` (another gives NaN).
           segments: i32[B, T], which segment embedding each position gets; all 0 where None.
+          prompts: learned vectors behind the first position, see `Transformer`.
           train: apply dropout and drop-path.
           rngs: random numbers for them; may be None where their rates are 0.
 
@@ -188,7 +191,9 @@ class TextTransformer(nnx.Module):
 
         real = real_positions(x, self.pad_id, self.eos_id)
         attended = real if self.mask_padding else None
-        tokens = self.transformer(y, mask=attended, causal=self.causal, train=train, rngs=rngs)
+        tokens = self.transformer(
+            y, mask=attended, causal=self.causal, prompts=prompts, train=train, rngs=rngs
+        )
         return Encoding(self._pool(tokens, x, attended), tokens, real)
 
     def _pool(self, tokens: jax.Array, ids: jax.Array, attended: jax.Array | None) -> jax.Array:

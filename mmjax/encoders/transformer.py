@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import check_choice, check_positive, check_rate
+from mmjax.encoders.base import EncoderError, check_choice, check_positive, check_rate
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import (
     Activation,
@@ -27,6 +27,7 @@ from mmjax.encoders.layers import (
     layer_norm,
     split_key,
 )
+from mmjax.encoders.prompts import Prompts, put_in, put_in_place, take_out
 from mmjax.parallel.layout import rows
 
 NormPlace = Literal["pre", "post"]
@@ -187,6 +188,7 @@ class Transformer(nnx.Module):
         *,
         mask: jax.Array | None = None,
         causal: bool = False,
+        prompts: Prompts | None = None,
         train: bool = False,
         rngs: nnx.Rngs | None = None,
     ) -> jax.Array:
@@ -196,29 +198,58 @@ class Transformer(nnx.Module):
           x: f[B, T, W].
           mask: bool[B, T], False at padding.
           causal: position t attends only to positions up to t.
+          prompts: learned vectors among the positions of some blocks.
           train: apply dropout and drop-path.
           rngs: random numbers for them; may be None where both rates are 0.
 
         Returns:
           f[B, T, W] in the compute dtype.
         """
+        if prompts is not None and prompts.first + len(prompts.values) > self.depth:
+            raise EncoderError(
+                f"prompts for blocks {prompts.first} to {prompts.first + len(prompts.values) - 1} "
+                f"of a transformer of {self.depth}"
+            )
         graphdef, parameters = nnx.split(self.blocks)
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path))
         keys = None if key is None else split_key(key, self.depth)
         rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
 
-        def run(x: jax.Array, layer) -> tuple[jax.Array, None]:
-            parameters, key, rate = layer
-            block = nnx.merge(graphdef, parameters)
-            return block(rows(x), mask=mask, causal=causal, key=key, drop_path_rate=rate), None
+        def blocks(x: jax.Array, mask: jax.Array | None, start: int, stop: int,
+                   fresh: jax.Array | None = None) -> jax.Array:  # fmt: skip
+            def run(x: jax.Array, layer) -> tuple[jax.Array, None]:
+                parameters, key, rate, fresh = layer
+                block = nnx.merge(graphdef, parameters)
+                x = x if fresh is None else put_in_place(x, fresh)
+                x = block(rows(x), mask=mask, causal=causal, key=key, drop_path_rate=rate)
+                return x, None
 
-        if self.remat != "none":
-            # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
-            run = jax.checkpoint(run, policy=REMAT_POLICIES[self.remat], prevent_cse=not self.scan)
-        layers = (parameters, keys, rates)
-        if self.scan:
-            x, _ = jax.lax.scan(run, x, layers)
-        else:
-            for i in range(self.depth):
+            if self.remat != "none":
+                # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
+                policy = REMAT_POLICIES[self.remat]
+                run = jax.checkpoint(run, policy=policy, prevent_cse=not self.scan)
+            layers = (parameters, keys, rates)
+            if stop - start < self.depth:
+                layers = jax.tree.map(lambda leaf: leaf[start:stop], layers)
+            layers = (*layers, fresh)
+            if self.scan:
+                return jax.lax.scan(run, x, layers)[0]
+            for i in range(stop - start):
                 x, _ = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
+            return x
+
+        if prompts is None:
+            x = blocks(x, mask, 0, self.depth)
+        else:
+            fresh, first = prompts
+            end, count = first + fresh.shape[0], fresh.shape[1]
+            if first:
+                x = blocks(x, mask, 0, first)
+            if mask is not None:
+                there = jnp.ones((mask.shape[0], count), bool)
+                mask = jnp.concatenate([mask[:, :1], there, mask[:, 1:]], axis=1)
+            x = blocks(put_in(x, fresh[0]), mask, first, end, fresh)
+            if end < self.depth:
+                x = blocks(x, mask, end, self.depth)
+            x = take_out(x, count)
         return x if self.norm is None else self.norm(x)

@@ -39,7 +39,7 @@ def export(
       ParityError: when what was written embeds differently; `<out>.failed` keeps it.
     """
     from mmjax import api
-    from mmjax.checkpoints.weights import files
+    from mmjax.checkpoints.weights import bundle, files
     from mmjax.export import card, parity
     from mmjax.export.formats import FORMATS
 
@@ -52,6 +52,8 @@ def export(
         )
     # In float32 whatever the run computed in: only so can two libraries be compared.
     model = api.load(path, checkpoint=checkpoint, dtype="float32")
+    if format in ("hf", "open_clip"):
+        model = api.Model(bundle.merged(model.bundle))
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

@@ -17,14 +17,15 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.encoders import ENCODERS
 from mmjax.encoders.layers import fold_in
-from mmjax.model import codebook
+from mmjax.model import adapters, codebook
+from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.heads import HEADS
 from mmjax.model.towers import Embedding, Tower
 from mmjax.objectives import Objectives
 
 
 class System(nnx.Module):
-    """Towers, the codebooks that they share, and objective terms, built from a checked config.
+    """Towers, their adapters and codebooks, and objective terms, built from a checked config.
 
     Args:
       config: the whole config; `model` and `objectives` are used.
@@ -40,8 +41,13 @@ class System(nnx.Module):
             own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(name.encode())))
             encoder = config_lib.build(ENCODERS, spec["encoder"], dtype=dtype, rngs=own)
             head = config_lib.build(HEADS, spec["head"], width=encoder.width, dtype=dtype, rngs=own)
-            towers[name] = Tower(encoder, head)
+            augment = spec.get("augment")
+            if augment is not None:
+                augment = config_lib.build(AUGMENTATIONS, augment)
+            towers[name] = Tower(encoder, head, augment)
         self.towers = nnx.Dict(towers)
+        own = jax.random.fold_in(key, zlib.crc32(b"adapters"))
+        self.adapters = adapters.install(config["model"].get("adapters", {}), towers, own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
         self.codebooks = codebook.codebooks((tower.head for tower in towers.values()), own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"objectives")))
@@ -60,7 +66,7 @@ class System(nnx.Module):
         Returns:
           name -> Embedding, for each name of the batch that has a tower.
         """
-        outputs = {}
+        outputs, prompts = {}, adapters.prompts_of(self.adapters)
         for name in sorted(batch):
             modality = name.partition("@")[0]
             if modality in self.towers:
@@ -68,7 +74,11 @@ class System(nnx.Module):
                 if key is not None:
                     rngs = nnx.Rngs(dropout=fold_in(key, zlib.crc32(name.encode())))
                 outputs[name] = self.towers[modality](
-                    batch[name], train=train, rngs=rngs, shared=self.codebooks
+                    batch[name],
+                    train=train,
+                    rngs=rngs,
+                    shared=self.codebooks,
+                    prompts=prompts.get(modality),
                 )
         return outputs
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.prompts import Prompts
+from mmjax.model.augment import ImageAugmentation
 
 
 class Embedding(NamedTuple):
@@ -48,13 +50,16 @@ class Tower(nnx.Module):
     Args:
       encoder: as in `mmjax.encoders.base`.
       head: one of `mmjax.model.heads.HEADS`, built for `encoder.width`.
+      augment: what training does to the values first, see `mmjax.model.augment`.
 
     Attributes:
       dim: D, the size of the embedding.
     """
 
-    def __init__(self, encoder: nnx.Module, head: nnx.Module):
-        self.encoder, self.head = encoder, head
+    def __init__(
+        self, encoder: nnx.Module, head: nnx.Module, augment: ImageAugmentation | None = None
+    ):
+        self.encoder, self.head, self.augment = encoder, head, augment
         self.dim: int = head.dim
 
     def __call__(
@@ -64,9 +69,13 @@ class Tower(nnx.Module):
         train: bool = False,
         rngs: nnx.Rngs | None = None,
         shared: Mapping[str, nnx.Module] | None = None,
+        prompts: Prompts | None = None,
     ) -> Embedding:
         """Embeds the values `x` of B examples, in the form that the encoder takes."""
-        encoding = self.encoder(x, train=train, rngs=rngs)
+        if self.augment is not None:
+            x = self.augment(x, train=train, rngs=rngs)
+        given = {} if prompts is None else {"prompts": prompts}
+        encoding = self.encoder(x, train=train, rngs=rngs, **given)
         if getattr(self.head, "reads_tokens", False):
             raw = self.head(encoding, shared, train=train)
         else:

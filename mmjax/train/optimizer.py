@@ -48,16 +48,18 @@ def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, after], [warmup])
 
 
-def frozen(patterns: Sequence[str], paths: Iterable[str]) -> frozenset[str]:
-    """The paths that `optimizer.freeze` makes constants.
+def frozen(
+    patterns: Sequence[str], paths: Iterable[str], adapters: Iterable[str] = ()
+) -> frozenset[str]:
+    """The paths that `optimizer.freeze` makes constants, none of which is among `adapters`.
 
     Raises:
       ConfigError: for a pattern that no parameter matches, or when nothing is left to train.
     """
-    paths = list(paths)
+    paths, spared = list(paths), set(adapters)
     found = set()
     for pattern in patterns:
-        matching = {path for path in paths if re.fullmatch(pattern, path)}
+        matching = {path for path in paths if re.fullmatch(pattern, path)} - spared
         if not matching:
             raise ConfigError(
                 f"optimizer.freeze: no parameter matches {pattern!r}; parameters have paths such "

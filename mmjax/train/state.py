@@ -10,6 +10,7 @@ from flax import nnx
 
 from mmjax.model import queue as queue_lib
 from mmjax.model import teachers
+from mmjax.model.adapters import AdapterParam
 from mmjax.model.system import Definition, System
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
@@ -94,7 +95,8 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
     dtype = compute_dtype(config["model"]["dtype"], mesh)
     definition = Definition.of(lambda: _make_system(config, dtype, 0))
     parameters = definition.kinds(nnx.Param)
-    constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters)
+    adapters = definition.kinds(AdapterParam)
+    constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters, adapters)
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
     teacher, queue = teachers.of(config), queue_lib.of(config)

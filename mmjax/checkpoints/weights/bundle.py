@@ -17,6 +17,7 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.checkpoints.weights import foreign, preprocessing
 from mmjax.checkpoints.weights.files import Folder, WeightsError
+from mmjax.model import adapters
 from mmjax.model.system import Definition, System
 from mmjax.parallel import mesh as mesh_lib
 
@@ -173,8 +174,34 @@ def _foreign(folder: Path, dtype: str) -> Bundle:
     return _assemble(towers, {}, arrays, views, dtype, log_scale=log_scale, bias=bias, about=about)
 
 
+def merged(bundle: Bundle) -> Bundle:
+    """`bundle` with its low-rank updates in the kernels that they update.
+
+    Raises:
+      WeightsError: for other adapters, which are no part of the towers.
+    """
+    if not bundle.config.get("model", {}).get("adapters"):
+        return bundle
+    config, arrays = adapters.merge_updates(bundle.config, bundle.arrays)
+    if left := config["model"]["adapters"]:
+        raise WeightsError(
+            f"the model has {', '.join(left)}: prompts are no part of its towers, and other "
+            "libraries have no place for them; --format=safetensors and --format=stablehlo do"
+        )
+    return _assemble(
+        bundle.towers, config["objectives"], arrays, bundle.views, _dtype(bundle.config),
+        log_scale=bundle.log_scale, bias=bundle.bias, config=config, about=bundle.about,
+    )  # fmt: skip
+
+
+def _dtype(config: Mapping[str, Any]) -> str:
+    dtype = config["model"]["dtype"]
+    return "float32" if dtype == "auto" else dtype
+
+
 def _assemble(towers, objectives, tensors, views, dtype, **rest) -> Bundle:
-    config = {"model": {"towers": towers}, "objectives": objectives}
+    updates = rest.get("config", {}).get("model", {}).get("adapters", {})
+    config = {"model": {"towers": towers, "adapters": updates}, "objectives": objectives}
 
     def make() -> System:
         return System(config, dtype=jnp.dtype(dtype), rngs=nnx.Rngs(0))

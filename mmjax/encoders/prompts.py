@@ -1,0 +1,40 @@
+"""Prompts: learned vectors among the positions of a transformer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Prompts(NamedTuple):
+    """Learned vectors for some successive blocks of a transformer.
+
+    They stand behind the first position (a class token or the beginning of a text), carry no
+    position of their own, are attended to by what may attend to their place, and are taken out
+    again after the last block, so that an encoder reads its positions where they were.
+
+    Attributes:
+      values: f[J, n, W], what n positions hold before blocks `first` .. `first + J - 1`.
+      first: the block before which they are put in.
+    """
+
+    values: jax.Array
+    first: int = 0
+
+
+def put_in(x: jax.Array, values: jax.Array) -> jax.Array:
+    """f[B, T, W] and f[n, W] -> f[B, 1 + n + T - 1, W]."""
+    own = jnp.broadcast_to(values.astype(x.dtype), (x.shape[0], *values.shape))
+    return jnp.concatenate([x[:, :1], own, x[:, 1:]], axis=1)
+
+
+def put_in_place(x: jax.Array, values: jax.Array) -> jax.Array:
+    """`x`, in which n positions hold prompts, with others in their place."""
+    return put_in(take_out(x, len(values)), values)
+
+
+def take_out(x: jax.Array, count: int) -> jax.Array:
+    """`x` [B, T, ...] without `count` prompts."""
+    return jnp.concatenate([x[:, :1], x[:, 1 + count :]], axis=1)

@@ -1,0 +1,273 @@
+"""What is trained beside frozen towers: low-rank updates of their layers, and prompts.
+
+    "adapters": {
+        "update": {"type": "lora", "modules": (r"towers/.*/(query|value)",), "rank": 8},
+        "prompts": {"type": "prompts", "towers": ("text", "image"), "depth": 9, "coupling": "text"},
+    }
+
+under `model`, and `optimizer.freeze=("towers/.*",)`: freezing passes the parameters of adapters by,
+wherever they lie, and the optimizer has state for them alone. (A trained head on frozen encoders
+needs no adapter: `freeze=("towers/.*/encoder/.*",)`.)
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from mmjax.config import ConfigError, build
+from mmjax.encoders.prompts import Prompts
+
+
+class AdapterParam(nnx.Param):
+    """A parameter of an adapter, which `optimizer.freeze` passes by."""
+
+
+class LoRA:
+    """Low-rank updates of linear layers: y = x W + b + (alpha / rank) x A B.
+
+    A f[inputs, rank] starts uniform in +-inputs^-1/2 and B f[rank, outputs] at 0, so that the model
+    starts as it was (Hu et al. 2022, "LoRA", arXiv 2106.09685, section 4.1). Layers that a
+    transformer stacks have an A and a B each. They lie beside W, as `lora_a` and `lora_b`.
+
+    Args:
+      modules: regular expressions over whole paths of linear layers, such as
+        `towers/text/encoder/transformer/blocks/attention/query`.
+      rank: of the update.
+      alpha: its scale; `rank` where None, which is a factor of 1.
+
+    Raises:
+      ConfigError: for a pattern that no linear layer matches, and options that make no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        modules: tuple[str, ...],
+        rank: int = 8,
+        alpha: float | None = None,
+    ):
+        if rank < 1 or not modules:
+            raise ConfigError(f"lora: rank={rank} should be at least 1, modules={modules} some")
+        self.modules, self.rank = tuple(modules), rank
+        self.scale = (rank if alpha is None else alpha) / rank
+
+    def install(self, where: str, towers: Mapping[str, nnx.Module], rngs: nnx.Rngs) -> None:
+        """Gives the layers that match their updates."""
+        linear = dict(_linear_layers(towers))
+        for pattern in self.modules:
+            if not any(re.fullmatch(pattern, path) for path in linear):
+                raise ConfigError(
+                    f"{where}.modules: no linear layer matches {pattern!r}; there are "
+                    f"{', '.join(list(linear)[:3])}, ..."
+                )
+        key = rngs.params()
+        for path, layer in linear.items():
+            if not any(re.fullmatch(pattern, path) for pattern in self.modules):
+                continue
+            if hasattr(layer, "lora_a"):
+                raise ConfigError(f"{where}.modules: {path} has an update by another adapter")
+            *stack, inputs, outputs = layer.kernel.shape
+            bound = inputs**-0.5
+            own = jax.random.fold_in(key, zlib.crc32(path.encode()))
+            start = jax.random.uniform(
+                own, (*stack, inputs, self.rank), minval=-bound, maxval=bound
+            )
+            layer.__class__ = _with_update(type(layer))
+            layer.lora_a = AdapterParam(start)
+            layer.lora_b = AdapterParam(jnp.zeros((*stack, self.rank, outputs)))
+            layer.lora_scale = self.scale
+
+
+@functools.cache
+def _with_update(layer: type) -> type:
+    """The class of a linear layer that has an update: one for each class, so that jit knows it."""
+
+    def call(self, x: jax.Array, *args: Any, **options: Any) -> jax.Array:
+        y = layer.__call__(self, x, *args, **options)
+        a, b = (w[...].astype(x.dtype) for w in (self.lora_a, self.lora_b))
+        return y + (self.lora_scale * (x @ a @ b)).astype(y.dtype)
+
+    return type(f"{layer.__name__}WithUpdate", (layer,), {"__call__": call})
+
+
+def _linear_layers(towers: Mapping[str, nnx.Module]) -> Iterator[tuple[str, nnx.Linear]]:
+    for name, tower in towers.items():
+        for path, module in nnx.iter_modules(tower):
+            if isinstance(module, nnx.Linear):
+                yield "/".join(("towers", name, *map(str, path))), module
+
+
+def merge_updates(
+    config: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`config` without its low-rank updates, and `arrays` with them added to the kernels.
+
+    Args:
+      config: the whole config of a run.
+      arrays: path -> array, the variables of its System.
+    """
+    adapters = config["model"].get("adapters", {})
+    scales = [
+        (pattern, build(ADAPTERS, spec).scale)
+        for spec in adapters.values()
+        if spec["type"] == "lora"
+        for pattern in spec["modules"]
+    ]
+    merged = {path: a for path, a in arrays.items() if not path.endswith(("/lora_a", "/lora_b"))}
+    for path in arrays:
+        if path.endswith("/lora_a"):
+            layer = path.removesuffix("/lora_a")
+            scale = next(scale for pattern, scale in scales if re.fullmatch(pattern, layer))
+            a, b, w = (np.asarray(arrays[f"{layer}/{n}"], np.float64)
+                       for n in ("lora_a", "lora_b", "kernel"))  # fmt: skip
+            old = arrays[f"{layer}/kernel"]
+            merged[f"{layer}/kernel"] = jnp.asarray(w + scale * a @ b, old.dtype)
+    left = {name: spec for name, spec in adapters.items() if spec["type"] != "lora"}
+    return {**config, "model": {**config["model"], "adapters": left}}, merged
+
+
+class PromptTokens(nnx.Module):
+    """Vectors that are learned in place of tokens, in the first blocks of some towers.
+
+    Before block `first` (counted from 0) of a tower, `length` vectors are put behind the first
+    position, and before each of the next `depth - 1` blocks others take their place; later blocks
+    pass on what the last of them made (see `mmjax.encoders.prompts`). `depth=1` are shallow prompts
+    (Zhou et al. 2022, CoOp; Jia et al. 2022, VPT-shallow), more are deep ones.
+
+    `coupling` says whose parameters they are, for block j and tower m:
+      'none'    P_mj, each tower its own.
+      a tower   that tower has P_j, and every other one the image P_j F_mj + b_mj of it, so that the
+                gradients of all towers meet in P_j (Khattak et al. 2023, MaPLe, arXiv 2210.03117).
+      'shared'  R F_mj + b_mj with one R f[length, latent] for all towers and blocks (Guo and Gu
+                2025, MMRL, arXiv 2503.08497).
+    P and R start with deviation 0.02; F_m and b_m uniform in +-inputs^-1/2, the same for every j.
+
+    Args:
+      towers: whose encoders get prompts.
+      length: number of vectors.
+      depth: blocks that get fresh ones; all from `first` on where None.
+      first: the first of these blocks.
+      coupling: see above.
+      latent: size of R's rows.
+      encoders: by tower; provided by the framework.
+      rngs: for the initial parameters.
+
+    Raises:
+      ConfigError: for a tower without prompts, and blocks that it does not have.
+    """
+
+    def __init__(
+        self,
+        *,
+        towers: tuple[str, ...],
+        length: int = 2,
+        depth: int | None = 1,
+        first: int = 0,
+        coupling: str = "none",
+        latent: int = 512,
+        encoders: Mapping[str, nnx.Module],
+        rngs: nnx.Rngs,
+    ):
+        if length < 1 or first < 0 or latent < 1 or not towers:
+            raise ConfigError(
+                f"prompts: towers={tuple(towers)} should name some, length={length} and "
+                f"latent={latent} be at least 1, first={first} at least 0"
+            )
+        if coupling not in ("none", "shared", *towers):
+            raise ConfigError(
+                f"prompts: coupling={coupling!r} is neither 'none' nor 'shared' nor one of the "
+                f"towers {tuple(towers)}"
+            )
+        widths, blocks = {}, []
+        for name in towers:
+            encoder = encoders.get(name)
+            if encoder is None or "prompts" not in _arguments(encoder):
+                kind = "no tower" if encoder is None else f"a {type(encoder).__name__}"
+                raise ConfigError(f"prompts: {name!r} is {kind}, and not a transformer that takes "
+                                  "prompts")  # fmt: skip
+            widths[name] = encoder.transformer.width
+            blocks.append(encoder.transformer.depth)
+        depth = min(blocks) - first if depth is None else depth
+        if depth < 1 or first + depth > min(blocks):
+            raise ConfigError(
+                f"prompts: first={first} and depth={depth} do not fit transformers of "
+                f"{min(blocks)} blocks"
+            )
+        self.first, self.coupling, self.names = first, coupling, tuple(towers)
+
+        def vectors(*shape: int) -> AdapterParam:
+            return AdapterParam(0.02 * jax.random.normal(rngs.params(), shape))
+
+        def uniform(bound: float, *shape: int) -> AdapterParam:
+            one = jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
+            return AdapterParam(jnp.tile(one, (depth, *(1 for _ in shape))))
+
+        own = towers if coupling == "none" else () if coupling == "shared" else (coupling,)
+        self.vectors = nnx.Dict({m: vectors(depth, length, widths[m]) for m in own})
+        self.shared = vectors(length, latent) if coupling == "shared" else None
+        inputs = latent if coupling == "shared" else widths.get(coupling, 1)
+        mapped = [m for m in towers if m not in own]
+        self.kernels = nnx.Dict({m: uniform(inputs**-0.5, inputs, widths[m]) for m in mapped})
+        self.biases = nnx.Dict({m: uniform(inputs**-0.5, widths[m]) for m in mapped})
+
+    def __call__(self) -> dict[str, Prompts]:
+        """The prompts of every tower."""
+        found = {name: own[...] for name, own in self.vectors.items()}
+        source = self.shared[...] if self.shared is not None else found.get(self.coupling)
+        for name, kernel in self.kernels.items():
+            mapped = jnp.matmul(source, kernel[...], precision="highest")
+            found[name] = mapped + self.biases[name][...][:, None]
+        return {name: Prompts(found[name], self.first) for name in self.names}
+
+
+def _arguments(encoder: nnx.Module) -> Mapping[str, Any]:
+    return inspect.signature(type(encoder).__call__).parameters
+
+
+ADAPTERS = {"lora": LoRA, "prompts": PromptTokens}
+
+
+def install(
+    specs: Mapping[str, Mapping[str, Any]], towers: Mapping[str, nnx.Module], key: jax.Array
+) -> nnx.Dict:
+    """Builds the adapters of a config: updates into the towers, prompts as modules of their own.
+
+    Args:
+      specs: name -> checked spec of `ADAPTERS`.
+      towers: modality -> Tower; changed in place.
+      key: each adapter draws from a key of its own name.
+
+    Returns:
+      The modules that `prompts_of` calls, by name.
+    """
+    modules: dict[str, PromptTokens] = {}
+    encoders = {name: tower.encoder for name, tower in towers.items()}
+    taken: dict[str, str] = {}
+    for name, spec in specs.items():
+        rngs = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(name.encode())))
+        adapter = build(ADAPTERS, spec, encoders=encoders, rngs=rngs)
+        if isinstance(adapter, LoRA):
+            adapter.install(f"model.adapters.{name}", towers, rngs)
+            continue
+        for tower in adapter.names:
+            if taken.setdefault(tower, name) != name:
+                raise ConfigError(
+                    f"model.adapters: {taken[tower]!r} and {name!r} both give {tower!r} prompts"
+                )
+        modules[name] = adapter
+    return nnx.Dict(modules)
+
+
+def prompts_of(modules: Mapping[str, PromptTokens]) -> dict[str, Prompts]:
+    """The prompts of every tower that has some."""
+    return {tower: own for module in modules.values() for tower, own in module().items()}

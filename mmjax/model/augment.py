@@ -1,0 +1,228 @@
+"""Augmentation on the device, inside the compiled step: for hosts that have no CPU to spare.
+
+    "towers": {"image": {"augment": {"type": "image", "crop_scale": (0.5, 1.0), "flip": 0.5}, ...}}
+
+The view then only decodes and resizes. What an example gets depends on its place in the data and on
+the seed, as on the host, though not by the same draws. Evaluation sees the picture as it is.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.config import ConfigError
+from mmjax.encoders.layers import draw, dropout_key
+
+_GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
+
+
+class ImageAugmentation:
+    """Pictures f[B, H, W, 3] to others of the same shape, each its own.
+
+    Geometry: a random region of the picture (`crop_scale` is its share of the area, uniform;
+    `crop_ratio` its width over height, log-uniform), scaled to H x W by linear interpolation that
+    averages where it makes smaller, and perhaps mirrored. Photometry: brightness, contrast,
+    saturation and hue, in this order, as `mmjax.data.views.ImageView` has them; grey; a Gaussian
+    blur (Chen et al. 2020, SimCLR, appendix A).
+
+    Args:
+      crop_scale: smallest and largest share of the area; None crops nothing.
+      crop_ratio: smallest and largest width over height, of a region of a square picture.
+      flip: probability of a mirror image.
+      brightness, contrast, saturation: factors are drawn from [1 - x, 1 + x].
+      hue: the largest shift, in turns of the colour circle.
+      jitter: probability that the four above are applied.
+      grayscale: probability that colours are removed.
+      blur: probability of a blur.
+      blur_sigma: smallest and largest deviation of it, in pixels.
+      mean, std: those of the image view, to know what its numbers mean.
+
+    Raises:
+      ConfigError: for probabilities and ranges that are none.
+    """
+
+    def __init__(
+        self,
+        *,
+        crop_scale: tuple[float, float] | None = None,
+        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        jitter: float = 1.0,
+        grayscale: float = 0.0,
+        blur: float = 0.0,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    ):
+        for name, probability in (
+            ("flip", flip), ("jitter", jitter), ("grayscale", grayscale), ("blur", blur),
+        ):  # fmt: skip
+            if not 0 <= probability <= 1:
+                raise ConfigError(f"image augmentation: {name}={probability} must be in [0, 1]")
+        for name, low_high in (
+            ("crop_scale", crop_scale), ("crop_ratio", crop_ratio), ("blur_sigma", blur_sigma),
+        ):  # fmt: skip
+            if low_high is not None and not 0 < low_high[0] <= low_high[1]:
+                raise ConfigError(
+                    f"image augmentation: {name}={low_high} must be two rising numbers above 0"
+                )
+        if crop_scale is not None and crop_scale[1] > 1:
+            raise ConfigError(f"image augmentation: crop_scale={crop_scale} must not exceed 1")
+        if not 0 <= hue <= 0.5 or min(brightness, contrast, saturation) < 0 or min(std) <= 0:
+            raise ConfigError(
+                f"image augmentation: hue={hue} must be in [0, 0.5], std={std} above 0, and "
+                f"brightness={brightness}, contrast={contrast}, saturation={saturation} at least 0"
+            )
+        self.crop_scale, self.crop_ratio, self.flip = crop_scale, crop_ratio, flip
+        self.factors, self.hue = (brightness, contrast, saturation), hue
+        self.jitter = jitter if any((*self.factors, hue)) else 0.0
+        self.grayscale, self.blur, self.blur_sigma = grayscale, blur, blur_sigma
+        self.mean, self.std = tuple(mean), tuple(std)
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> jax.Array:
+        """Augments f[B, H, W, 3] where `train`; `rngs` as encoders take it."""
+        active = max(self.flip, self.jitter, self.grayscale, self.blur,
+                     float(self.crop_scale is not None))  # fmt: skip
+        key = dropout_key(rngs, train, active)
+        if key is None:
+            return x
+        if x.ndim != 4 or x.shape[3] != 3:
+            raise ConfigError(f"image augmentation: {x.shape} is no f[B, H, W, 3]")
+        dtype = x.dtype
+        u = draw(lambda key, shape: jax.random.uniform(key, shape), key, (x.shape[0], 14))
+        x = x.astype(jnp.float32)
+        if self.crop_scale is not None or self.flip:
+            x = regions(x, *self._region(x.shape[1:3], u[:, :4]), mirror=u[:, 4] < self.flip)
+        if self.jitter or self.grayscale:
+            mean, std = jnp.asarray(self.mean), jnp.asarray(self.std)
+            x = (self._colour(x * std + mean, u[:, 5:11]) - mean) / std
+        if self.blur:
+            low, high = self.blur_sigma
+            blurred = gaussian_blur(x, low + (high - low) * u[:, 11])
+            x = jnp.where((u[:, 12] < self.blur)[:, None, None, None], blurred, x)
+        return x.astype(dtype)
+
+    def _region(self, size: tuple[int, int], u: jax.Array) -> tuple[jax.Array, ...]:
+        """Left, top, width and height of each picture's region, in shares of its sides."""
+        if self.crop_scale is None:
+            one = jnp.ones(len(u))
+            return 0 * one, 0 * one, one, one
+        low, high = self.crop_scale
+        area = low + (high - low) * u[:, 0]
+        low, high = map(math.log, self.crop_ratio)
+        # The ratio is of pixels; shares of the sides of an oblong picture have another.
+        ratio = jnp.exp(low + (high - low) * u[:, 1])
+        side = jnp.sqrt(area * size[0] / size[1])
+        width, height = side * jnp.sqrt(ratio), area / (side * jnp.sqrt(ratio))
+        fit = jnp.minimum(1.0, jnp.minimum(1 / width, 1 / height))  # where others draw anew
+        width, height = width * fit, height * fit
+        return u[:, 2] * (1 - width), u[:, 3] * (1 - height), width, height
+
+    def _colour(self, x: jax.Array, u: jax.Array) -> jax.Array:
+        """Jitter and grey of pictures in [0, 1]."""
+        apply = u[:, 4] < self.jitter
+        bright, contrast, saturation = (
+            jnp.where(apply, jnp.maximum(0.0, 1 + (2 * u[:, i] - 1) * most), 1.0)
+            for i, most in enumerate(self.factors)
+        )
+        turns = jnp.where(apply, (2 * u[:, 3] - 1) * self.hue, 0.0)
+        return colours(x, bright, contrast, saturation, turns, u[:, 5] < self.grayscale)
+
+
+def regions(
+    x: jax.Array,
+    left: jax.Array,
+    top: jax.Array,
+    width: jax.Array,
+    height: jax.Array,
+    mirror: jax.Array,
+) -> jax.Array:
+    """A region of each picture at the picture's size, f[B, H, W, C] -> f[B, H, W, C].
+
+    Args:
+      x: the pictures.
+      left, top, width, height: f[B], in shares of the sides.
+      mirror: bool[B].
+    """
+    across = _weights(x.shape[2], left, width, mirror)
+    down = _weights(x.shape[1], top, height, jnp.zeros_like(mirror))
+    x = jnp.einsum("bho,bhwc->bowc", down, x, precision="highest")
+    return jnp.einsum("bwo,bhwc->bhoc", across, x, precision="highest")
+
+
+def _weights(size: int, start: jax.Array, share: jax.Array, mirror: jax.Array) -> jax.Array:
+    """How much of pixel i is in pixel o of the result, f[B, size, size]; columns sum to 1.
+
+    A triangle around the place in the picture, as wide as a pixel of the larger grid. `share` is at
+    most 1 and the result has as many pixels, so that nothing is made smaller.
+    """
+    place = jnp.arange(size) + 0.5
+    place = jnp.where(mirror[:, None], size - place, place)
+    at = start[:, None] * size + place * share[:, None] - 0.5
+    away = jnp.abs(jnp.arange(size)[None, :, None] - jnp.clip(at, 0, size - 1)[:, None, :])
+    return jnp.maximum(0.0, 1.0 - away)
+
+
+def colours(
+    x: jax.Array,
+    bright: jax.Array,
+    contrast: jax.Array,
+    saturation: jax.Array,
+    turns: jax.Array,
+    grey: jax.Array,
+) -> jax.Array:
+    """Pictures f[B, H, W, 3] in [0, 1] with other colours, cut to [0, 1].
+
+    x * bright; then away from or to its mean grey by `contrast`, from or to each pixel's own by
+    `saturation`; `turns` of the colour circle about the grey axis; last, grey alone. All f[B], and
+    `grey` bool[B].
+    """
+    luma = jnp.asarray(_GREY)
+    middle = bright * (x.mean((1, 2)) @ luma)
+    shift = (1 - contrast) * middle
+    eye, to_grey = jnp.eye(3), jnp.broadcast_to(luma[:, None], (3, 3))
+
+    def mixed(share: jax.Array) -> jax.Array:
+        return share[:, None, None] * eye + (1 - share)[:, None, None] * to_grey
+
+    angle = 2 * math.pi * turns
+    third, root = (1 - jnp.cos(angle)) / 3, jnp.sin(angle) / math.sqrt(3)
+    p, q, r = jnp.cos(angle) + third, third - root, third + root
+    turn = jnp.stack([p, r, q, q, p, r, r, q, p], axis=-1).reshape(-1, 3, 3)
+    matrix = (bright * contrast)[:, None, None] * jnp.matmul(
+        jnp.matmul(mixed(saturation), turn, precision="highest"),
+        mixed(jnp.where(grey, 0.0, 1.0)),
+        precision="highest",
+    )
+    x = jnp.einsum("bhwc,bcd->bhwd", x, matrix, precision="highest")
+    changed = (bright != 1) | (contrast != 1) | (saturation != 1) | (turns != 0) | grey
+    cut = jnp.clip(x + shift[:, None, None, None], 0.0, 1.0)
+    return jnp.where(changed[:, None, None, None], cut, x)
+
+
+def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
+    """Each picture of f[B, H, W, C] under a Gaussian of deviation `sigma` f[B] pixels.
+
+    At the borders the weights that lie inside are made to sum to 1.
+    """
+
+    def weights(size: int) -> jax.Array:
+        away = jnp.arange(size)[:, None] - jnp.arange(size)[None]
+        w = jnp.exp(-(away**2) / (2 * sigma[:, None, None] ** 2))
+        return w / w.sum(1, keepdims=True)
+
+    x = jnp.einsum("bho,bhwc->bowc", weights(x.shape[1]), x, precision="highest")
+    return jnp.einsum("bwo,bhwc->bhoc", weights(x.shape[2]), x, precision="highest")
+
+
+AUGMENTATIONS = {"image": ImageAugmentation}

@@ -1,0 +1,229 @@
+"""Adapters: what they compute, that nothing else trains, and what the optimizer holds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmjax import config as config_lib
+from mmjax.config import ConfigError
+from mmjax.encoders import ENCODERS
+from mmjax.encoders.prompts import Prompts
+from mmjax.encoders.transformer import Transformer
+from mmjax.model import adapters
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import state as state_lib
+from mmjax.train import step as step_lib
+
+TEXT = {"type": "text_transformer", "vocab_size": 260, "length": 6, "depth": 3, "heads": 2}
+VIT = {"type": "vit", "image_size": (8, 8), "patch": 4, "width": 12, "depth": 3, "heads": 2}
+LORA = {"type": "lora", "modules": (r"towers/.*/(query|value)", r"towers/text/.*/mlp/up"),
+        "rank": 2, "alpha": 6.0}  # fmt: skip
+MAPLE = {"type": "prompts", "towers": ("text", "image"), "length": 2, "depth": 2,
+         "coupling": "text"}  # fmt: skip
+FREEZE = ("towers/.*", "objectives/.*")
+
+
+def config(adapters=None, freeze=FREEZE, head=None, **changes):
+    head = head or {"type": "linear", "dim": 8}
+    tree = {
+        "recipe": "tiny", "variant": "small", "paper": "none", "steps": 3,
+        "data": {
+            "source": {"type": "emoji", "split": "new_concepts"}, "tokenizer": {"type": "bytes"},
+            "views": {"image": {"type": "image", "size": 8}, "text": {"type": "text", "length": 6}},
+            "batch_size": 8,
+        },
+        "model": {
+            "towers": {"image": {"encoder": VIT, "head": head},
+                       "text": {"encoder": {**TEXT, "width": 8}, "head": head}},
+            "adapters": adapters or {},
+        },
+        "objectives": {"loss": {"type": "info_nce"}},
+        "optimizer": {"learning_rate": 1e-2, "schedule": "constant", "freeze": freeze},
+        **changes,
+    }  # fmt: skip
+    return config_lib.complete(tree, "test")
+
+
+def batch(size=8):
+    rng = np.random.default_rng(0)
+    text = rng.integers(4, 260, (size, 6), dtype=np.int32)
+    text[:, 0], text[:, 4], text[:, 5] = 2, 3, 0
+    return {"image": rng.normal(size=(size, 8, 8, 3)).astype(np.float32), "text": text,
+            "id": np.arange(size, dtype=np.int32)}  # fmt: skip
+
+
+def trained(config, mesh=(1, 1), steps=2):
+    """The states before and after some steps, and the losses."""
+    count = mesh[0] * mesh[1]
+    mesh = mesh_lib.make_mesh(*mesh, 1, devices=jax.devices()[:count])
+    plan = state_lib.plan(config, mesh)
+    state = state_lib.initial(config, plan)
+    before = jax.device_get(state)
+    step, losses = step_lib.make(config, plan, mesh), []
+    for _ in range(steps):
+        state, metrics = step(state, mesh_lib.to_device(batch(), mesh))
+        losses.append(float(metrics["loss"]))
+    return before, jax.device_get(state), losses, plan
+
+
+CASES = {
+    "linear projectors": ({}, ("towers/.*/encoder/.*", "objectives/.*"), None,
+                          12 * 8 + 8 * 8),
+    "MLP projectors": ({}, ("towers/.*/encoder/.*", "objectives/.*"),
+                       {"type": "mlp", "dim": 8, "hidden": 10},
+                       (12 * 10 + 10 + 10 * 8 + 8) + (8 * 10 + 10 + 10 * 8 + 8)),
+    # Query and value of 3 blocks of both towers, and the first layer of the texts' MLPs.
+    "LoRA": ({"a": LORA}, FREEZE, None,
+             3 * 2 * (12 + 12) * 2 + 3 * 2 * (8 + 8) * 2 + 3 * 2 * (8 + 32)),
+    "shallow prompts": ({"p": {"type": "prompts", "towers": ("text",), "length": 4}}, FREEZE, None,
+                        4 * 8),
+    # Card 52: J (n d_t + d_t d_v + d_v).
+    "coupled": ({"p": MAPLE}, FREEZE, None, 2 * (2 * 8 + 8 * 12 + 12)),
+    # Card 70: K d_r and, for each block and tower, a linear layer.
+    "shared": ({"p": {**MAPLE, "coupling": "shared", "latent": 5, "first": 1, "depth": None}},
+               FREEZE, None, 2 * 5 + 2 * (5 * 12 + 12 + 5 * 8 + 8)),
+    "both": ({"a": LORA, "p": {**MAPLE, "coupling": "none"}}, FREEZE, None,
+             3 * 2 * (12 + 12) * 2 + 3 * 2 * (8 + 8) * 2 + 3 * 2 * (8 + 32) + 2 * 2 * (8 + 12)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_optimizer_holds_the_bytes_of_what_trains_and_no_more(case):
+    specs, freeze, head, count = CASES[case]
+    own = config(specs, freeze, head)
+    plan = state_lib.plan(own, mesh_lib.make_mesh(devices=jax.devices()[:1]))
+    state = jax.eval_shape(lambda: state_lib.initial(own, plan))
+    size = lambda tree: sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))  # noqa: E731
+    assert size(state.params) == 4 * count
+    counters = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.optimizer)
+                   if not x.ndim)  # fmt: skip
+    assert size(state.optimizer) - counters == 2 * 4 * count
+    assert counters <= 16
+    assert size(state.constants) > 4 * count or head
+
+
+@pytest.mark.smoke
+def test_only_adapters_move():
+    before, after, _, plan = trained(config({"a": LORA, "p": MAPLE}))
+    for path, array in after.constants.items():
+        np.testing.assert_array_equal(array, before.constants[path])
+    assert {path for path in after.params if not path.startswith("adapters/p/")} == {
+        path for path in plan.definition.variables if path.endswith(("lora_a", "lora_b"))
+    }
+    for path in after.params:
+        assert np.any(after.params[path] != before.params[path]), path
+
+
+@pytest.mark.slow
+def test_fsdp_changes_nothing():
+    _, after, losses, _ = trained(config({"a": LORA, "p": MAPLE}))
+    sharded = config({"a": LORA, "p": MAPLE}, mesh={"data": 2, "fsdp": 4, "fsdp_min_size": 8})
+    _, other, again, plan = trained(sharded, (2, 4))
+    np.testing.assert_allclose(again, losses, rtol=1e-5)
+    assert any("fsdp" in str(plan.partition[path]) for path in plan.trained)
+    for path in after.params:
+        np.testing.assert_allclose(other.params[path], after.params[path], atol=2e-5)
+
+
+def test_a_lora_is_its_merged_layers():
+    own = config({"a": LORA})
+    plan = state_lib.plan(own, mesh_lib.make_mesh(devices=jax.devices()[:1]))
+    rng = np.random.default_rng(0)
+    arrays = {path: jnp.asarray(0.3 * rng.normal(size=s.shape), s.dtype)
+              for path, s in plan.definition.kinds(nnx.Variable).items()}  # fmt: skip
+    plain, merged = adapters.merge_updates(own, arrays)
+    assert plain["model"]["adapters"] == {}
+    plain = {**plain, "optimizer": {**plain["optimizer"], "freeze": ()}}
+    there = state_lib.plan(plain, mesh_lib.make_mesh(devices=jax.devices()[:1]))
+    assert set(merged) == set(there.definition.variables)
+
+    def embed(plan, arrays):
+        values = {k: v for k, v in batch().items() if k != "id"}
+        return {k: e.unit for k, e in plan.definition.merge(arrays).embed(values).items()}
+
+    a, b = embed(plan, arrays), embed(there, merged)
+    for name in ("image", "text"):
+        np.testing.assert_allclose(a[name], b[name], atol=1e-5)
+    path = "towers/text/encoder/transformer/blocks/attention/query"
+    wanted = arrays[f"{path}/kernel"] + 3 * arrays[f"{path}/lora_a"] @ arrays[f"{path}/lora_b"]
+    np.testing.assert_allclose(merged[f"{path}/kernel"], wanted, atol=1e-6)
+    # At the start B is 0, and the model is what it was.
+    start = {**arrays, **{p: 0 * a for p, a in arrays.items() if p.endswith("lora_b")}}
+    without = {p: a for p, a in arrays.items() if "lora" not in p}
+    for name, unit in embed(plan, start).items():
+        np.testing.assert_array_equal(unit, embed(there, without)[name])
+
+
+@pytest.mark.parametrize("scan", [True, False])
+@pytest.mark.parametrize(("first", "depth"), [(0, 1), (0, 2), (1, 2), (2, 2), (0, 4)])
+@pytest.mark.parametrize("causal", [True, False])
+def test_prompts_block_by_block(first, depth, causal, scan):
+    """As the cards say it: put in behind the first position, replaced, taken out at the end."""
+    stack = Transformer(width=8, depth=4, heads=2, scan=scan, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    rng = np.random.default_rng(first)
+    x = jnp.asarray(rng.normal(size=(3, 5, 8)), jnp.float32)
+    mask = jnp.asarray([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]], bool)
+    values = jnp.asarray(rng.normal(size=(depth, 2, 8)), jnp.float32)
+    got = stack(x, mask=mask, causal=causal, prompts=Prompts(values, first))
+    graphdef, parameters = nnx.split(stack.blocks)
+    there = jnp.concatenate([mask[:, :1], jnp.ones((3, 2), bool), mask[:, 1:]], axis=1)
+    for i in range(4):
+        block = nnx.merge(graphdef, jax.tree.map(lambda leaf, i=i: leaf[i], parameters))
+        if first <= i < first + depth:
+            rest = x[:, 1:] if i == first else x[:, 3:]
+            own = jnp.broadcast_to(values[i - first], (3, 2, 8))
+            x = jnp.concatenate([x[:, :1], own, rest], axis=1)
+        x = block(x, mask=there if i >= first else mask, causal=causal)
+    want = stack.norm(jnp.concatenate([x[:, :1], x[:, 3:]], axis=1))
+    real = np.asarray(mask)
+    np.testing.assert_allclose(np.asarray(got)[real], np.asarray(want)[real], atol=1e-5)
+    assert got.shape == (3, 5, 8)
+
+
+def test_coupled_prompts_are_images_of_the_leaders():
+    encoders = {name: nnx.eval_shape(lambda spec=spec: config_lib.build(
+        ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0)))
+        for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))}  # fmt: skip
+    made = adapters.PromptTokens(towers=("text", "image"), depth=3, coupling="text",
+                                 encoders=encoders, rngs=nnx.Rngs(1))  # fmt: skip
+    found = made()
+    assert found["text"].values.shape == (3, 2, 8)
+    p, f, b = (
+        np.asarray(v[...], np.float64)
+        for v in (made.vectors["text"], made.kernels["image"], made.biases["image"])
+    )
+    np.testing.assert_allclose(found["image"].values, p @ f + b[:, None], atol=1e-6)
+    np.testing.assert_array_equal(f[0], f[2])  # one start for all blocks, as published
+    assert 0.005 < p.std() < 0.05
+    assert np.abs(f).max() <= 8**-0.5
+    # A gradient of the pictures alone reaches the leader's vectors.
+    graphdef, params = nnx.split(made)
+    grads = jax.grad(lambda q: (nnx.merge(graphdef, q)()["image"].values ** 2).sum())(params)
+    flat = {"/".join(map(str, k)): v[...] for k, v in nnx.to_flat_state(grads)}
+    assert np.any(flat["vectors/text"])
+
+
+@pytest.mark.parametrize(
+    ("specs", "message"),
+    [
+        ({"a": {**LORA, "modules": ("towers/sound/.*",)}}, r"a.modules: no linear layer matches"),
+        ({"a": LORA, "b": LORA}, "has an update by another adapter"),
+        ({"a": {**LORA, "rank": 0}}, "rank=0"),
+        ({"p": {**MAPLE, "towers": ("sound",), "coupling": "none"}}, "'sound' is no tower"),
+        ({"p": {**MAPLE, "depth": 9}}, "depth=9 do not fit transformers of 3 blocks"),
+        ({"p": {**MAPLE, "coupling": "sound"}}, "coupling='sound' is neither"),
+        ({"p": MAPLE, "q": MAPLE}, "'p' and 'q' both give 'text' prompts"),
+    ],
+)
+def test_adapters_that_fit_no_model(specs, message):
+    with pytest.raises(ConfigError, match=message):
+        state_lib.plan(config(specs), mesh_lib.make_mesh(devices=jax.devices()[:1]))
+
+
+def test_unknown_keys_and_nothing_to_train():
+    with pytest.raises(ConfigError, match=r"model\.adapters\.p\.lenght'; did you mean 'length'"):
+        config({"p": {**MAPLE, "lenght": 3}})
+    with pytest.raises(ConfigError, match="every parameter is frozen"):
+        state_lib.plan(config({}), mesh_lib.make_mesh(devices=jax.devices()[:1]))

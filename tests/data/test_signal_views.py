@@ -9,6 +9,7 @@ import pytest
 from mmjax.data import BadExample, TrainData
 from mmjax.data.signals import LEADS, Signal, resample, without_baseline
 from mmjax.data.sources import MemorySource
+from mmjax.data.sources.packing import pack, unpack
 from mmjax.data.views import EcgView, SignalView, VectorView
 from mmjax.data.views.ecg import lead_name
 from mmjax.data.views.signal_augmentation import SignalAugmentation, rotation
@@ -126,7 +127,8 @@ WHOLE = tones(100)
         (ECG, Signal(WHOLE[:, 0], 100.0), r"its shape is \[400\], but a signal is \[samples, ch"),
         (ECG, Signal(WHOLE[:0], 100.0), r"its shape is \[0, 12\]"),
         (IMU, "a text", "it is no array of numbers: its values are of type"),
-        (IMU, {"x": 1}, "it is no array of numbers"),
+        (IMU, {"x": 1}, "it is a dict of x, no signal"),
+        (IMU, {"samples": None}, "it is no array of numbers"),
         (IMU, np.zeros((9, 3), complex), "its values are of type complex128"),
         (IMU, [[1, 2], [3]], "it is no array of numbers|its shape is"),
         (IMU, b"", "the 0 bytes, starting with b'', are no .npy array and no DICOM file"),
@@ -186,6 +188,14 @@ def test_training_takes_windows_and_evaluation_the_start():
         there = ~np.isnan(part(x, np.random.default_rng(seed), True)[:, 0])
         assert 20 <= there.sum() <= 30
         assert there[: there.sum()].all()
+
+
+def test_a_signal_survives_a_shard():
+    """What `mmjax.data.convert` writes and reads again gives the same view."""
+    signal = Signal(tones(250), 250.0, LEADS, ("uV",) * 12)
+    record = unpack(pack({"id": 3, "ecg": signal}))
+    view = EcgView(length=400, rate=100.0)
+    np.testing.assert_array_equal(view(record["ecg"], None, False), view(signal, None, False))
 
 
 def test_normalisations():

@@ -4,7 +4,7 @@
 
 Numbers are little-endian. The checksum is CRC-32 of all that follows. The header is the value, in
 which text, finite numbers, truth values and null stand as they are, and everything else as a list
-that begins with its kind:
+that begins with its kind. A dataclass, such as a signal, is written as the dict of its fields:
 
     ["l", ...] list    ["t", ...] tuple    ["d", [key, value], ...] dict    ["f", text] float
     ["b", size] bytes    ["a", dtype, shape] array    ["s", dtype] number of NumPy
@@ -14,6 +14,7 @@ The blobs of bytes, arrays and NumPy's numbers follow in the order of the header
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import struct
@@ -68,6 +69,8 @@ def _write(value: Any, blobs: list[bytes]) -> Any:
         blobs.append(array.tobytes())
         kind = ["s", array.dtype.str]
         return kind if isinstance(value, np.generic) else ["a", array.dtype.str, list(array.shape)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return ["d", *([_key(key), _write(each, blobs)] for key, each in value.items())]
     if isinstance(value, list | tuple):

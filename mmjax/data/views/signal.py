@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -27,9 +28,10 @@ UNCHANGED = SignalAugmentation()
 class SignalView:
     """A signal as f32[length, channels]; what was not measured is NaN.
 
-    The value is a `Signal`, an array [T, channels], or the bytes of a `.npy` file of one. It is
-    resampled; then training takes a random window of `length` samples, is augmented, and the result
-    is normalised. Evaluation takes the first `length` samples. NaN follow a shorter signal.
+    The value is a `Signal`, or a dict of its fields, an array [T, channels], or the bytes of a
+    `.npy` file of one. It is resampled; training takes a random window of `length` samples and
+    augments it, evaluation takes the first `length` samples; the result is normalised. NaN follow a
+    shorter signal.
 
     Args:
       channels: number of channels.
@@ -123,6 +125,11 @@ class SignalView:
         """The value as numbers of the shape that the view takes."""
         if isinstance(value, bytes | bytearray | memoryview):
             value = read_signal(bytes(value))
+        if isinstance(value, Mapping):
+            fields = {field.name for field in dataclasses.fields(Signal)}
+            if "samples" not in value or not set(value) <= fields:
+                raise SignalError(f"it is a dict of {named(list(value))}, no signal")
+            value = Signal(**value)
         if not isinstance(value, Signal):
             value = Signal(value, self.source_rate)
         try:

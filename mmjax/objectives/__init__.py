@@ -16,6 +16,7 @@ from mmjax import config as config_lib
 from mmjax.objectives.base import Context, Term, TermError
 from mmjax.objectives.classification import Classification
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
+from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistillation
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
@@ -23,7 +24,9 @@ from mmjax.objectives.local_global import LocalGlobalNCE
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
 from mmjax.objectives.momentum import MomentumNCE
 from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
+from mmjax.objectives.one_to_k import OneToK
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
+from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
@@ -55,6 +58,10 @@ TERMS = {
     "barlow_twins": BarlowTwins,
     "vicreg": VICReg,
     "classification": Classification,
+    "hybrid_distill": HybridDistillation,
+    "offdiag_distill": OffDiagonalDistillation,
+    "rafa": RandomFeatureAlignment,
+    "one_to_k": OneToK,
 }
 
 

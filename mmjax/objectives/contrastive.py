@@ -16,7 +16,7 @@ from mmjax.objectives.base import (
     same_example,
     similarity,
 )
-from mmjax.objectives.temperature import Temperature
+from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 
 
@@ -36,6 +36,7 @@ class InfoNCE(nnx.Module):
       temperature: τ, at the start if it is learned.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
+      temperature_form: see `Temperature`; `temperature` trains τ itself.
       direction_weights: (w_x, w_y).
       label_smoothing: ε in [0, 1).
       duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
@@ -49,6 +50,7 @@ class InfoNCE(nnx.Module):
         temperature: float = 0.07,
         learn_temperature: bool = True,
         max_scale: float | None = 100.0,
+        temperature_form: Form = "log_scale",
         direction_weights: tuple[float, float] = (0.5, 0.5),
         label_smoothing: float = 0.0,
         duplicates: Literal["negative", "mask"] = "negative",
@@ -62,7 +64,9 @@ class InfoNCE(nnx.Module):
                 f"{direction_weights}."
             )
         self.pairs = pairs
-        self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
+        self.temperature = Temperature(
+            temperature, learned=learn_temperature, max_scale=max_scale, form=temperature_form
+        )
         self.direction_weights = direction_weights
         self.label_smoothing = label_smoothing
         self.mask_duplicates = duplicates == "mask"

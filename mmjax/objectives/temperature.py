@@ -2,12 +2,15 @@
 
 import functools
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.objectives.base import TermError
+
+Form = Literal["log_scale", "temperature"]
 
 
 class Temperature(nnx.Module):
@@ -23,6 +26,9 @@ class Temperature(nnx.Module):
       learned: whether it trains; otherwise it is a constant of the program and no parameter.
       max_scale: largest 1/τ, or None.
       min_scale: smallest 1/τ, or None.
+      form: what the parameter is, `log_scale`, ln 1/τ, or `temperature`, τ itself as in ALIGN (Jia
+        et al. 2021, arXiv 2102.05918); the latter needs `max_scale`, for nothing else keeps it from
+        0.
     """
 
     def __init__(
@@ -32,7 +38,10 @@ class Temperature(nnx.Module):
         learned: bool,
         max_scale: float | None = None,
         min_scale: float | None = None,
+        form: Form = "log_scale",
     ):
+        if form == "temperature" and learned and max_scale is None:
+            raise TermError("A learned temperature that is the parameter itself needs a max_scale.")
         if not temperature > 0:
             raise TermError(f"A temperature has to be positive, but is {temperature}.")
         low = -math.inf if min_scale is None else _log(min_scale, "min_scale")
@@ -46,14 +55,20 @@ class Temperature(nnx.Module):
             )
         self.bounds = (low, high)
         self.fixed = None if learned else 1.0 / temperature
-        if learned:
+        self.form = form
+        if learned and form == "log_scale":
             self.log_scale = nnx.Param(jnp.float32(start))
+        elif learned:
+            self.value = nnx.Param(jnp.float32(temperature))
 
     def __call__(self) -> jax.Array:
         """The scale 1/τ, an f32 scalar."""
         if self.fixed is not None:
             return jnp.float32(self.fixed)
-        return jnp.exp(_hold(self.log_scale[...], *self.bounds))
+        if self.form == "log_scale":
+            return jnp.exp(_hold(self.log_scale[...], *self.bounds))
+        low, high = (math.exp(-bound) for bound in reversed(self.bounds))
+        return 1.0 / _hold(self.value[...], low, high)
 
 
 def _log(scale: float, name: str) -> float:

@@ -7,6 +7,7 @@ import test_local_global
 import test_mixtures_and_others
 import test_momentum
 import test_multi_view
+import test_teacher_terms
 import test_terms
 import test_tuples
 
@@ -19,6 +20,7 @@ MODULES = (
     test_mixtures_and_others,
     test_momentum,
     test_multi_view,
+    test_teacher_terms,
     test_tuples,
 )
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}

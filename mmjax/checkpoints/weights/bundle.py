@@ -124,6 +124,9 @@ def scale_of(
         log_scale = -math.log(spec["temperature"]) if learned is None else float(learned)
         if learned is not None and spec.get("max_scale"):
             log_scale = min(log_scale, math.log(spec["max_scale"]))
+        direct = arrays.get(f"{path}/temperature/value")
+        if direct is not None:
+            learned = -math.log(max(float(direct), 1 / spec["max_scale"]))
         bias = None
         if spec["type"] == "sigmoid":
             bias = float(arrays.get(f"{path}/bias", spec["bias"]))

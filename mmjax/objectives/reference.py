@@ -1,0 +1,59 @@
+"""Features drawn towards references of a prior, which both members of a pair share."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.objectives.base import TermError, random_key, rows_of
+
+
+class RandomFeatureAlignment(nnx.Module):
+    """Every modality of an example is pulled to ONE random vector (RaFA).
+
+        L = Σ_m mean_i mean_k (f^m_ik - z_ik)²,   z ~ prior, anew in every step,
+
+    for raw embeddings f, in D dimensions. Yamaguchi et al. 2025 (arXiv 2504.12717, CLIP-Refine), as
+    in the authors' code; the paper writes 1/2 Σ_k in place of mean_k, D/2 times as much. In the
+    mean over z it is Σ_m mean |f^m|²/D and a constant: it shrinks embeddings to the prior's mean,
+    and what the pair shares is the noise. By itself it destroys retrieval.
+
+    Args:
+      modalities: m.
+      prior: N(0, 1) for each number, or uniform in [-1, 1].
+      shared: one z for all modalities of an example; otherwise one for each.
+      reduction: over k, `mean`, or `half_sum` as the paper writes it.
+    """
+
+    def __init__(
+        self,
+        *,
+        modalities: tuple[str, ...] = ("image", "text"),
+        prior: Literal["normal", "uniform"] = "normal",
+        shared: bool = True,
+        reduction: Literal["mean", "half_sum"] = "mean",
+    ):
+        if not modalities or len(set(modalities)) != len(modalities):
+            raise TermError(f"modalities={modalities!r} should name modalities, each once.")
+        self.modalities, self.prior = modalities, prior
+        self.shared, self.reduction = shared, reduction
+
+    def __call__(self, outputs, batch, context):
+        rows = rows_of("rafa", self.modalities, outputs, batch, layer="raw")
+        key = random_key("rafa", context)
+        loss = 0.0
+        for number, features in enumerate(rows.unit):
+            own = key if self.shared else jax.random.fold_in(key, number)
+            square = (features - self._draw(own, features.shape)) ** 2
+            if self.reduction == "mean":
+                per_row = square.mean(-1)
+            else:
+                per_row = 0.5 * square.sum(-1)
+            loss = loss + rows.mean(per_row)
+        return loss, {}
+
+    def _draw(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        if self.prior == "normal":
+            return jax.random.normal(key, shape, jnp.float32)
+        return jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0)

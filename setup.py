@@ -49,7 +49,10 @@ setup(
             "ruff>=0.9",
             "tokenizers>=0.20",
             "flatbuffers>=24.3",
+            "soundfile>=0.13",
         ],
+        # Sound files: WAV, FLAC, OGG, MP3.
+        "audio": ["soundfile>=0.13", "scipy>=1.13"],
         # Tables in Parquet, in and out.
         "parquet": ["pyarrow>=17"],
         # Tokenizers in Hugging Face's format, such as CLIP's BPE.

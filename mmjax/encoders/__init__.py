@@ -1,8 +1,10 @@
 """Encoders, from values of one modality to vectors; `ENCODERS` maps a config's `type` to one."""
 
 from mmjax.encoders.ast import SpectrogramTransformer
+from mmjax.encoders.audio import AudioTransformer
 from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
+from mmjax.encoders.cnn14 import CNN14
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.htsat import HTSAT
@@ -26,14 +28,18 @@ ENCODERS = {
     "efficientnet_lite": EfficientNetLite,
     "spectrogram_transformer": SpectrogramTransformer,
     "htsat": HTSAT,
+    "audio_transformer": AudioTransformer,
+    "cnn14": CNN14,
     "signal_transformer": SignalTransformer,
     "signal_resnet": SignalResNet,
 }
 
 __all__ = [
+    "CNN14",
     "ENCODERS",
     "HTSAT",
     "MLP",
+    "AudioTransformer",
     "ConvNet",
     "EfficientNetLite",
     "EncoderError",

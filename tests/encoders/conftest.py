@@ -12,7 +12,7 @@ import pytest
 from encoder_settings import SMALL
 from flax import nnx
 
-from mmjax.encoders import MLP, Identity, TextTransformer
+from mmjax.encoders import CNN14, MLP, AudioTransformer, Identity, TextTransformer
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.htsat import HTSAT
@@ -100,6 +100,7 @@ def inputs():
         if encoder is HTSAT:
             return jnp.asarray(rng.normal(size=(rows, 13, 4)), jnp.float32)
         shape = {SpectrogramTransformer: (12, 10), TokenMLP: (5, 6), SignalTransformer: (37, 3),
+                 AudioTransformer: (320,), CNN14: (320,),
                  SignalResNet: (37, 3)}.get(encoder, (16, 24, 3))  # fmt: skip
         return jnp.asarray(rng.normal(size=(rows, *shape)), jnp.float32)
 

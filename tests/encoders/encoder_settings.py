@@ -1,13 +1,24 @@
 """Options of a small encoder of each kind."""
 
-from mmjax.encoders import MLP, ConvNet, Identity, ResNet, TextTransformer, ViT
+from mmjax.encoders import (
+    CNN14,
+    MLP,
+    AudioTransformer,
+    ConvNet,
+    Identity,
+    ResNet,
+    TextTransformer,
+    ViT,
+)
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
+from mmjax.encoders.spectrogram import Spectrogram
 from mmjax.encoders.tokens import TokenMLP
 
+SOUND = Spectrogram(rate=1000, window=32, hop=16, fft=32, mels=8, low=20.0)
 SMALL = {
     ViT: {"image_size": (16, 24), "patch": 8, "width": 16, "depth": 2, "heads": 2},
     TextTransformer: {"vocab_size": 30, "length": 9, "width": 16, "depth": 2, "heads": 2,
@@ -22,6 +33,9 @@ SMALL = {
     TokenMLP: {"inputs": 6, "hidden": (12,), "width": 8},
     HTSAT: {"frames": 16, "mels": 4, "patch": 3, "stride": 1, "width": 8, "depths": (2, 1),
             "heads": (2, 2), "window": 4},
+    AudioTransformer: {"samples": 320, "spectrogram": SOUND, "patch": 4, "stride": (3, 4),
+                       "width": 16, "depth": 2, "heads": 2},
+    CNN14: {"samples": 320, "spectrogram": SOUND, "widths": (8, 12)},
     SignalTransformer: {"channels": 3, "length": 40, "patch": 4, "width": 16, "depth": 2,
                         "heads": 2},
     SignalResNet: {"channels": 3, "blocks": (1, 1), "widths": (8, 16), "stem": "patch"},

@@ -9,7 +9,17 @@ import pytest
 from encoder_settings import SMALL
 from flax import nnx
 
-from mmjax.encoders import ENCODERS, HTSAT, MLP, EncoderError, ResNet, TextTransformer, ViT
+from mmjax.encoders import (
+    CNN14,
+    ENCODERS,
+    HTSAT,
+    MLP,
+    AudioTransformer,
+    EncoderError,
+    ResNet,
+    TextTransformer,
+    ViT,
+)
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.signal import SignalTransformer
@@ -25,6 +35,7 @@ DROPPING = [
     (TextTransformer, {"drop_path": 0.9}),
     (ResNet, {"drop_path": 0.9, "norm": "layer"}),
     (HTSAT, {"drop_path": 0.9}),
+    (CNN14, {"dropout": 0.2, "norm": "layer"}),
 ]
 EVERY = [
     (MLP, {}),
@@ -45,6 +56,10 @@ EVERY = [
               "antialias": True}),
     (TokenMLP, {}),
     (TokenMLP, {"pool": "max", "activation": "relu"}),
+    (AudioTransformer, {}),
+    (AudioTransformer, {"samples": 130, "fusion": "attention"}),
+    (CNN14, {}),
+    (CNN14, {"norm": "group", "samples": 130, "fusion": "max"}),
     (SignalTransformer, {"pool": "cls", "stem": "conv"}),
     (SignalTransformer, {"pool": "map", "positions": "sincos"}),
     (SignalTransformer, {}),

@@ -25,6 +25,7 @@ from mmjax.data.synthetic.classes import (
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
@@ -51,6 +52,7 @@ SOURCES = {
     "compositional_scenes": CompositionalScenes,
     "concept_pairs": ConceptPairs,
     "concept_sets": ConceptSets,
+    "event_audio": EventAudio,
     "ecg_reports": EcgReports,
     "domain_pairs": DomainPairs,
     "frozen_clusters": FrozenClusters,

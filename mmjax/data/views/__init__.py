@@ -1,5 +1,6 @@
 """Views: from a raw value of a record to an array of the batch."""
 
+from mmjax.data.views.audio import AudioView
 from mmjax.data.views.augmented_text import AugmentedTextView
 from mmjax.data.views.base import View, field_of, render
 from mmjax.data.views.ecg import EcgView
@@ -22,6 +23,7 @@ VIEWS = {
     "pixels": PixelsView,
     "text": TextView,
     "augmented_text": AugmentedTextView,
+    "audio": AudioView,
     "vector": VectorView,
     "sequence": SequenceView,
     "label": LabelView,
@@ -36,6 +38,7 @@ VIEWS = {
 
 __all__ = [
     "VIEWS",
+    "AudioView",
     "AugmentedTextView",
     "EcgView",
     "GraphView",

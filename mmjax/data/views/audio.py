@@ -1,0 +1,98 @@
+"""Sounds to waveforms of a fixed length."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.waves import RATES, read_sound, resample
+
+_CACHE_BYTES = 512 * 2**20
+
+
+class AudioView:
+    """A sound as f32[length], mono, at one rate; zeros follow a shorter one.
+
+    The value is encoded bytes (WAV, FLAC, OGG, MP3), the path of a file, or an array, whose rate is
+    taken to be the view's. A longer sound is cut: training takes a random part, evaluation the
+    beginning. A sound ends at its last sample that is not 0, which is how the encoders of audio
+    know its length. Everything random beside the cut is done on the device (`AudioAugmentation`).
+
+    MP3 says nothing of its length, so that one that was cut off is a shorter sound; of the others a
+    missing end is an error.
+
+    Args:
+      rate: samples per second, the encoder's.
+      length: samples.
+      normalize: scale every sound to a peak of 1.
+      random_crop: whether training cuts at random; False takes the beginning.
+      max_seconds: a longer file is refused, since its decoding could take all memory.
+      cache_decoded: keep decoded sounds in memory, at most 512 MiB.
+
+    Attributes:
+      shape: (length,).
+      dtype: float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: int,
+        length: int,
+        normalize: bool = False,
+        random_crop: bool = True,
+        max_seconds: float = 1200.0,
+        cache_decoded: bool = False,
+    ):
+        if not RATES[0] <= rate <= RATES[1]:
+            raise ValueError(f"audio view: rate={rate} must be from {RATES[0]} to {RATES[1]} Hz")
+        if length < 1 or max_seconds <= 0:
+            raise ValueError(
+                f"audio view: length={length} must be at least 1, and max_seconds={max_seconds} "
+                "above 0"
+            )
+        self.rate, self.normalize, self.random_crop = rate, normalize, random_crop
+        self.max_seconds, self.cache_decoded = max_seconds, cache_decoded
+        self.shape, self.dtype = (length,), np.dtype(np.float32)
+        self._reset_cache()
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        x = self._wave(pick(value, rng, train))
+        length = self.shape[0]
+        if len(x) > length:
+            start = rng.integers(len(x) - length + 1) if train and self.random_crop else 0
+            x = x[start : start + length]
+            if not x.any():
+                raise unusable(f"the {length} samples from {start} on are silent: all are 0")
+        return np.pad(x, (0, length - len(x)))
+
+    def _wave(self, value: Any) -> np.ndarray:
+        """The whole sound at the view's rate."""
+        kept = self._cache.get(value) if type(value) in (bytes, str) else None
+        if kept is not None:
+            return kept
+        x, rate = read_sound(value, self.max_seconds)
+        x = resample(x, self.rate if rate is None else rate, self.rate)
+        if self.normalize:
+            x = x / np.abs(x).max()
+        if self.cache_decoded and type(value) in (bytes, str):
+            with self._lock:
+                cost = x.nbytes + len(value)
+                if self._cache_bytes + cost <= _CACHE_BYTES and value not in self._cache:
+                    self._cache[value] = x
+                    self._cache_bytes += cost
+        return x
+
+    def _reset_cache(self) -> None:
+        self._cache: dict[bytes | str, np.ndarray] = {}
+        self._cache_bytes, self._lock = 0, threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_cache", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset_cache()

@@ -4,7 +4,8 @@
 
 Seconds are CPU seconds of this process, so that what else the machine does counts little; several
 threads or workers make as many times more as they have cores to themselves. `emoji` are the
-embedded 64-pixel WebP pictures; `photo` is a synthetic 500 x 375 JPEG of a photograph's weight.
+embedded 64-pixel WebP pictures; `photo` is a synthetic 500 x 375 JPEG of a photograph's weight,
+and `jpeg` the same, whole and at half its size, by every decoder that is installed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import PIL
 from PIL import Image
 
 from mmjax.bench import timing
+from mmjax.bench.decoders import decoders
 from mmjax.data import SOURCES, TOKENIZERS, Source, TrainData, View
 from mmjax.data.views import ImageView, TextView
 from mmjax.data.views.decode import Picture
@@ -78,6 +80,7 @@ def measure(examples: int, photos: int, repeats: int) -> list[dict[str, Any]]:
     programs = {
         **{name: (examples, run) for name, run in _emoji(examples).items()},
         **{name: (photos, run) for name, run in _photos(photos).items()},
+        **{name: (photos, run) for name, run in _decoders(photos).items()},
     }
     seconds = _cpu_seconds({name: run for name, (_, run) in programs.items()}, repeats)
     rows = []
@@ -148,6 +151,17 @@ def _photos(count: int) -> dict[str, Callable[[], Any]]:
         "photo: decode, resize to 224": lambda: [plain(content, None, False) for _ in turns],
         "photo: decode, augment to 224": lambda: [augmented(content, rng, True) for _ in turns],
         "photo: decode, augment to 64": lambda: [small(content, rng, True) for _ in turns],
+    }
+
+
+def _decoders(count: int) -> dict[str, Callable[[], Any]]:
+    content, turns = photo(), range(count)
+    return {
+        f"jpeg: {name}, 1/{shrink}": lambda decode=decode, shrink=shrink: [
+            decode(content, shrink) for _ in turns
+        ]
+        for name, decode in decoders().items()
+        for shrink in (1, 2)
     }
 
 

@@ -61,11 +61,8 @@ EVERY = [
     (CNN14, {}),
     (CNN14, {"norm": "group", "samples": 130, "fusion": "max"}),
     (SignalTransformer, {"pool": "cls", "stem": "conv"}),
-    (SignalTransformer, {"pool": "map", "positions": "sincos"}),
-    (SignalTransformer, {}),
     (SignalResNet, {"norm": "group", "pool": "max", "block": "bottleneck"}),
     (SignalResNet, {"dims": 2, "stem": "imagenet", "norm": "layer"}),
-    (SignalResNet, {}),
     (SpectrogramTransformer, {}),
     (HTSAT, {}),
 ]  # fmt: skip

@@ -30,19 +30,18 @@ def padded(x, length):
 @pytest.mark.smoke
 @pytest.mark.parametrize(("encoder", "options"), KINDS)
 def test_padding_changes_nothing(make, run, encoder, options):
-    """Of signals of odd lengths, alone and with any number of NaN behind them."""
+    """Of signals of odd lengths, alone and with NaN behind them."""
     module = make(encoder, **options)
     for length in (23, 36):
-        x = signals(2, length)
+        x = signals(3, length)
         alone = run(module, jnp.asarray(x))
-        for longer in (length + 1, 40):
-            out = run(module, jnp.asarray(padded(x, longer)))
-            np.testing.assert_allclose(out.pooled, alone.pooled, atol=3e-6)
-            count = int(alone.mask[0].sum())
-            assert alone.mask[:, :count].all()
-            np.testing.assert_array_equal(out.mask[:, :count], True)
-            np.testing.assert_array_equal(out.mask[:, count:], False)
-            np.testing.assert_allclose(out.tokens[:, :count], alone.tokens[:, :count], atol=3e-5)
+        out = run(module, jnp.asarray(padded(x, 40)))
+        np.testing.assert_allclose(out.pooled, alone.pooled, atol=3e-6)
+        count = int(alone.mask[0].sum())
+        assert alone.mask[:, :count].all()
+        np.testing.assert_array_equal(out.mask[:, :count], True)
+        np.testing.assert_array_equal(out.mask[:, count:], False)
+        np.testing.assert_allclose(out.tokens[:, :count], alone.tokens[:, :count], atol=3e-5)
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
@@ -73,7 +72,7 @@ def test_missing_signals_and_leads_are_finite(make, run, gradient, encoder, opti
 
 @pytest.mark.parametrize("encoder", [SignalTransformer, SignalResNet])
 def test_channels_first_is_the_transpose(make, run, encoder):
-    x = signals(2, 36)
+    x = signals(3, 36)
     one = run(make(encoder), jnp.asarray(x))
     other = run(make(encoder, channels_first=True), jnp.asarray(x.transpose(0, 2, 1)))
     np.testing.assert_allclose(one.pooled, other.pooled, atol=1e-6)

@@ -22,15 +22,17 @@ def mean(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
     return (total / jnp.maximum(mask.sum(axis=1), 1)[:, None]).astype(tokens.dtype)
 
 
-def largest(tokens: jax.Array) -> jax.Array:
-    """The largest of all positions, for each channel: f[B, T, W] -> f[B, W].
+def largest(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    """The largest of all real positions, for each channel: f[B, T, W], bool[B, T] -> f[B, W].
 
-    Through the position of the maximum, to which the gradient goes. That of `jnp.max` divides by
-    the number of positions that equal the maximum, and a compiler that computes `tokens` a second
-    time for the comparison, with another rounding, finds none: NaN.
+    0 where no position is real. Through the position of the maximum, to which the gradient goes.
+    That of `jnp.max` divides by the number of positions that equal the maximum, and a compiler that
+    computes `tokens` a second time for the comparison, with another rounding, finds none: NaN.
     """
-    where = jnp.argmax(tokens, axis=1, keepdims=True)
-    return jnp.take_along_axis(tokens, where, axis=1)[:, 0]
+    seen = tokens if mask is None else jnp.where(mask[:, :, None], tokens, -jnp.inf)
+    where = jnp.argmax(seen, axis=1, keepdims=True)
+    top = jnp.take_along_axis(tokens, where, axis=1)[:, 0]
+    return top if mask is None else jnp.where(mask.any(axis=1)[:, None], top, 0)
 
 
 def at(tokens: jax.Array, position: jax.Array) -> jax.Array:

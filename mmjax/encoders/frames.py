@@ -1,0 +1,118 @@
+"""Clips frame by frame: a vision transformer on every frame, and one vector from all of them.
+
+The towers that take CLIP to video: mean pooling of frames, or a transformer over them ("meanP" and
+"seqTransf" of Luo et al. 2022, "CLIP4Clip", arXiv 2104.08860, section 3.3). For attention between
+patches of different frames, `PatchTransformer` with three axes.
+
+    small        frames=8, image_size=(32, 32), patch=8, width=64, depth=2, heads=4
+    CLIP4Clip    frames=12, image_size=(224, 224), patch=32, temporal_depth=4
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders import pooling
+from mmjax.encoders.base import EncoderError, Encoding, check_positive
+from mmjax.encoders.initializers import Scheme, initialization
+from mmjax.encoders.layers import Activation, dropout_key, split_key
+from mmjax.encoders.patches import Pool
+from mmjax.encoders.transformer import Remat, Transformer
+from mmjax.encoders.vit import ViT
+from mmjax.parallel.layout import rows
+
+
+class FrameTransformer(nnx.Module):
+    """Clips, f[B, T, H, W, 3] -> pooled f[B, width], tokens f[B, T, width], one for each frame.
+
+    A frame that holds NaN is not there: it is masked, so clips of any length up to `frames` share a
+    batch. Pooled is the mean over the frames that are there.
+
+    Args:
+      frames: the most frames, of which each has a position; shorter clips are fine.
+      image_size, patch, channels, width, depth, heads, mlp_width, pool, pre_norm, patch_bias,
+        activation, eps: of the transformer of frames, see `ViT`; it has learned positions.
+      temporal_depth: blocks of a transformer over the frames, of the same width and heads; 0 for
+        the mean of what the frames are by themselves, to which their order does not matter.
+      dropout, drop_path, init, scan, remat: of both, see `Transformer`.
+      dtype: of the computation; parameters are float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        frames: int,
+        image_size: tuple[int, int] = (224, 224),
+        patch: int = 32,
+        channels: int = 3,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_width: int | None = None,
+        pool: Pool = "cls",
+        pre_norm: bool = False,
+        patch_bias: bool = True,
+        activation: Activation = "gelu",
+        eps: float = 1e-6,
+        temporal_depth: int = 0,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        init: Scheme = "trunc_normal",
+        scan: bool = True,
+        remat: Remat = "none",
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        check_positive(frames=frames)
+        if temporal_depth < 0:
+            raise EncoderError(f"temporal_depth={temporal_depth} is negative: give 0 for the mean")
+        common = {
+            "width": width, "heads": heads, "mlp_width": mlp_width, "activation": activation,
+            "eps": eps, "dropout": dropout, "drop_path": drop_path, "init": init, "scan": scan,
+            "remat": remat, "dtype": dtype, "rngs": rngs,
+        }  # fmt: skip
+        self.frames, self.width, self.channels = frames, width, channels
+        self.rate, self.dtype = max(dropout, drop_path), dtype
+        self.frame = ViT(
+            image_size=image_size, patch=patch, channels=channels, depth=depth, pool=pool,
+            pre_norm=pre_norm, patch_bias=patch_bias, **common,
+        )  # fmt: skip
+        start = initialization(init, width=width, depth=max(temporal_depth, 1)).position
+        self.position = (
+            nnx.Param(start(rngs.params(), (frames, width), jnp.float32))
+            if temporal_depth
+            else None
+        )
+        self.transformer = Transformer(depth=temporal_depth, **common) if temporal_depth else None
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Encoding:
+        """Encodes clips f[B, T, H, W, C]; see `mmjax.encoders.base`."""
+        if x.ndim != 5 or x.shape[4] != self.channels or x.shape[1] > self.frames:
+            raise EncoderError(
+                f"clips of shape {x.shape} where [B, at most {self.frames}, H, W, {self.channels}] "
+                "is expected"
+            )
+        batch, count = x.shape[:2]
+        mask = ~jnp.isnan(x).any(axis=(2, 3, 4))
+        x = jnp.where(mask[:, :, None, None, None], x, 0)
+        key = dropout_key(rngs, train, self.rate)
+        of_frames = of_clips = None
+        if key is not None:
+            first, second = split_key(key, 2)
+            keys = split_key(first, count)  # [T] or [T, B]
+            if keys.ndim == 1:
+                keys = jax.vmap(lambda k: jax.random.split(k, batch))(keys)
+            of_frames = nnx.Rngs(dropout=keys.T.reshape(-1))  # one for each row, as they lie below
+            of_clips = nnx.Rngs(dropout=second)
+        every = rows(x.reshape(batch * count, *x.shape[2:]))
+        y = self.frame(every, train=train, rngs=of_frames).pooled.reshape(batch, count, self.width)
+        if self.transformer is not None:
+            y = y + self.position[:count].astype(self.dtype)
+            y = self.transformer(y, mask=mask, train=train, rngs=of_clips)
+        return Encoding(pooling.mean(y, mask), y, mask)

@@ -169,6 +169,11 @@ def test_splits_are_disjoint_and_complete(concepts):
     new = {code for _, code in shown["new_concepts"]}
     assert new == {code for _, code in shown["new_style_new_concepts"]}
     assert not new & {code for _, code in trained}
+    for style in ("", "new_style_"):
+        halves = [shown[f"{style}{half}_concepts"] for half in ("validation", "test")]
+        assert not halves[0] & halves[1]
+        assert halves[0] | halves[1] == shown[f"{style}new_concepts"]
+        assert len({code for _, code in halves[0]}) == 81
 
 
 def test_no_new_concept_looks_like_a_trained_one(pixels):

@@ -6,6 +6,7 @@ from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
 from mmjax.data.sets.ldraw import LdrawSource
 from mmjax.data.sets.molecules import MoleculesSource
 from mmjax.data.sets.mricron import MricronSource
+from mmjax.data.sets.tux_paint import TuxPaintSource
 from mmjax.data.sets.samples import SamplesSource
 
 # The names that `type=` of a source may have in a recipe; `mmjax.data.sources.SOURCES` has them.
@@ -18,6 +19,7 @@ SETS = {
     "mricron": MricronSource,
     "samples": SamplesSource,
     "shoulder_exercises": ShoulderExercises,
+    "tux_paint": TuxPaintSource,
 }
 
 __all__ = [
@@ -30,4 +32,5 @@ __all__ = [
     "MricronSource",
     "SamplesSource",
     "ShoulderExercises",
+    "TuxPaintSource",
 ]

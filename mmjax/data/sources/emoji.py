@@ -20,15 +20,22 @@ The splits are fixed by two rules:
   o’clock" is new and "two o’clock" is trained, and flags of three stripes are on both sides.
 * The style ``twitter`` is never trained on.
 
-==========================  ================  ==========
-split                       styles            concepts
-==========================  ================  ==========
-train                       fluent, google    not new
-new_concepts                fluent, google    new
-new_style                   twitter           all
-new_style_train_concepts    twitter           not new
-new_style_new_concepts      twitter           new
-==========================  ================  ==========
+New concepts are in two halves, by the same number: *validation*, 81 to choose settings on, where it
+is even without its last digit (``// 10 % 2 == 0``), and *test*, 80 to report.
+
+=============================  ================  ===============
+split                          styles            concepts
+=============================  ================  ===============
+train                          fluent, google    not new
+new_concepts                   fluent, google    new
+validation_concepts            fluent, google    new, validation
+test_concepts                  fluent, google    new, test
+new_style                      twitter           all
+new_style_train_concepts       twitter           not new
+new_style_new_concepts         twitter           new
+new_style_validation_concepts  twitter           new, validation
+new_style_test_concepts        twitter           new, test
+=============================  ================  ===============
 """
 
 from __future__ import annotations
@@ -49,18 +56,27 @@ ASSETS = Path(__file__).resolve().parents[1] / "assets" / "emoji"
 Split = Literal[
     "train",
     "new_concepts",
+    "validation_concepts",
+    "test_concepts",
     "new_style",
     "new_style_train_concepts",
     "new_style_new_concepts",
+    "new_style_validation_concepts",
+    "new_style_test_concepts",
 ]
 
-# split -> (styles, whether a concept may be new: None means either)
-SPLITS: dict[str, tuple[tuple[str, ...], bool | None]] = {
-    "train": (("fluent", "google"), False),
-    "new_concepts": (("fluent", "google"), True),
-    "new_style": (("twitter",), None),
-    "new_style_train_concepts": (("twitter",), False),
-    "new_style_new_concepts": (("twitter",), True),
+_NEW = ("validation", "test")
+# split -> (styles, parts of the concepts, see `part_of`)
+SPLITS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "train": (("fluent", "google"), ("train",)),
+    "new_concepts": (("fluent", "google"), _NEW),
+    "validation_concepts": (("fluent", "google"), ("validation",)),
+    "test_concepts": (("fluent", "google"), ("test",)),
+    "new_style": (("twitter",), ("train", *_NEW)),
+    "new_style_train_concepts": (("twitter",), ("train",)),
+    "new_style_new_concepts": (("twitter",), _NEW),
+    "new_style_validation_concepts": (("twitter",), ("validation",)),
+    "new_style_test_concepts": (("twitter",), ("test",)),
 }
 LABELS = ("group", "subgroup")
 
@@ -86,9 +102,15 @@ def family(code: str) -> str:
     return "-200d-".join(_PEOPLE.get(unit, unit) for unit in kept)
 
 
+def part_of(code: str) -> str:
+    """Which part the concept with this code is in: ``train``, ``validation`` or ``test``."""
+    number = int(hashlib.sha256(family(code).encode()).hexdigest(), 16)
+    return "train" if number % 10 else _NEW[number // 10 % 2]
+
+
 def is_new(code: str) -> bool:
     """Whether the concept with this code (``1f468-200d-1f680``) is held out from training."""
-    return int(hashlib.sha256(family(code).encode()).hexdigest(), 16) % 10 == 0
+    return part_of(code) != "train"
 
 
 class EmojiSource:
@@ -136,10 +158,8 @@ class EmojiSource:
         for language in languages:
             _check_language(language)
         self.split, self.languages, self.keywords = split, tuple(languages), keywords
-        self.styles, new = SPLITS[split]
-        self._ids = [
-            i for i, c in enumerate(_concepts()) if new is None or is_new(c["code"]) == new
-        ]
+        self.styles, parts = SPLITS[split]
+        self._ids = [i for i, c in enumerate(_concepts()) if part_of(c["code"]) in parts]
         self.id_limit = len(_concepts())
         self.may_lack = () if all(map(self._captions, self._ids)) else ("text",)
 

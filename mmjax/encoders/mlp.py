@@ -35,6 +35,8 @@ class MLP(nnx.Module):
         all embeddings into a narrow cone, as deep towers do by themselves (Liang et al. 2022, Mind
         the Gap, arXiv 2203.02053), and two towers into two.
       dropout: rate after each activation.
+      missing: numbers may be missing, as in a table of measurements: NaN becomes 0, and a second
+        number beside each one says whether it is missing.
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
     """
@@ -50,6 +52,7 @@ class MLP(nnx.Module):
         init: Init = "he",
         cone: float = 0.0,
         dropout: float = 0.0,
+        missing: bool = False,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
@@ -61,7 +64,7 @@ class MLP(nnx.Module):
             raise EncoderError(f"hidden={tuple(hidden)}: every layer needs at least 1 unit")
         self.inputs, self.width = inputs, width
         self.activation, self.dropout = activation, dropout
-        self.final_activation = final_activation
+        self.final_activation, self.missing = final_activation, missing
         self.layers = nnx.List(
             nnx.Linear(
                 fan_in,
@@ -71,7 +74,7 @@ class MLP(nnx.Module):
                 dtype=dtype,
                 rngs=rngs,
             )
-            for fan_in, fan_out in pairwise((inputs, *hidden, width))
+            for fan_in, fan_out in pairwise((2 * inputs if missing else inputs, *hidden, width))
         )
 
         if cone:
@@ -84,6 +87,9 @@ class MLP(nnx.Module):
         """Encodes f[B, N] vectors; see `mmjax.encoders.base`."""
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise EncoderError(f"vectors of shape {x.shape} where [B, {self.inputs}] is expected")
+        if self.missing:
+            lacking = jnp.isnan(x)
+            x = jnp.concatenate([jnp.where(lacking, 0, x), lacking.astype(x.dtype)], axis=1)
         key = dropout_key(rngs, train, self.dropout)
         for i, layer in enumerate(self.layers[:-1]):
             x = ACTIVATIONS[self.activation](layer(x))

@@ -101,11 +101,12 @@ def run_claim(file: str, out: Path) -> dict:
 def _needed(claim: Mapping, arm: str) -> list[str]:
     """The metrics that a run of an arm has to have.
 
-    Those of its checks, and those that are shown: but for an arm with evaluators of its own, on
-    other data perhaps, which may do without the latter.
+    Those of its checks, and those that are shown: but for an arm with evaluators or stages of its
+    own, on other data perhaps, which may do without the latter.
     """
     checks = [c["metric"] for c in claim["checks"] if arm in (c["arm"], c["baseline"])]
-    own = any(override.startswith("evaluators") for override in claim["arms"][arm])
+    keys = [override.partition("=")[0] for override in claim["arms"][arm]]
+    own = any("evaluators" in key.split(".") or key == "stages" for key in keys)
     return checks if own else [*claim["metrics"], *checks]
 
 

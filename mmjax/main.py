@@ -73,15 +73,27 @@ def main(path: str | None, overrides: list[str]) -> None:
 
 
 def dry_run(config: Mapping) -> None:
-    """Prints what the recipe would need and do."""
+    """Prints what the recipe, or each of its stages, would need and do."""
     from mmjax.parallel import distributed
     from mmjax.train import preflight, preflight_report
+    from mmjax.train import stages as stages_lib
 
     if TOPOLOGY.value is None:
         distributed.initialize(detect=DISTRIBUTED.value)
-    report = preflight.preflight(config, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value)
-    for line in preflight_report.lines(report):
-        print(line)
+    done: list[stages_lib.Stage] = []
+    for stage in stages_lib.of(config):
+        if stage.name is not None:
+            print(f"{'stage':>12}  {stage.name}: steps {stage.start + 1:,} to {stage.end:,}")
+        like = next((each for each in done if stages_lib.compiles_like(stage, each)), None)
+        if like is not None:
+            print(f"{'':>12}  its step is that of {like.name}")
+            continue
+        report = preflight.preflight(
+            stage.config, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value
+        )
+        for line in preflight_report.lines(report):
+            print(line)
+        done.append(stage)
 
 
 if __name__ == "__main__":

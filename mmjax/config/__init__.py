@@ -22,7 +22,9 @@ from mmjax.config.sections import (
     Model,
     Optimizer,
     Pairwise,
+    Stage,
 )
+from mmjax.config.stages import stage_configs
 from mmjax.config.stored import differences, dump
 from mmjax.config.values import fill, fits, plain, signature
 
@@ -39,6 +41,7 @@ __all__ = [
     "NoVariant",
     "Optimizer",
     "Pairwise",
+    "Stage",
     "build",
     "check",
     "complete",
@@ -50,5 +53,6 @@ __all__ = [
     "plain",
     "set_key",
     "signature",
+    "stage_configs",
     "unknown",
 ]

@@ -7,6 +7,7 @@ constructor's signature says which keys there are beside it.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mmjax.config import stages as stages_lib
 from mmjax.config.errors import ConfigError, unknown
 from mmjax.config.references import check_references
 from mmjax.config.sections import Check, Claim, Config, Queue
@@ -16,7 +17,28 @@ _TOWER = ("encoder", "head", "init_from", "augment")
 
 
 def complete(tree: Mapping, file: str) -> dict:
-    """Checks a plain config against the schema and returns it with every default filled in."""
+    """Checks a plain config against the schema and returns it with every default filled in.
+
+    Each stage is checked as the whole config that it is together with what it changes, and is
+    returned as what it changes of the completed config.
+    """
+    tree = plain(tree)
+    given = stages_lib.read(tree.pop("stages", ()), file)
+    config = _whole(tree, file)
+    stages = []
+    for stage in given:
+        of_stage = f"{file}, stage {stage['name']!r}"
+        ((own, changed),) = stages_lib.stage_configs({**tree, "claim": None, "stages": (stage,)})
+        whole = _whole(changed, of_stage)
+        check_references(whole, of_stage)
+        stages.append({**own, **stages_lib.changes({**config, "claim": None}, whole)})
+    config["stages"] = tuple(stages)
+    check_references(config, file)
+    return config
+
+
+def _whole(tree: Mapping, file: str) -> dict:
+    """A config without stages, completed; its references are not checked."""
     # Imported here: the packages import ConfigError from this module.
     from mmjax.checkpoints.weights.start import complete as complete_tower
     from mmjax.data import SOURCES, TOKENIZERS, VIEWS
@@ -124,7 +146,6 @@ def complete(tree: Mapping, file: str) -> dict:
             for arm in {each["arm"], each["baseline"]} - {None}:
                 if arm not in claim["arms"]:
                     raise unknown(arm, claim["arms"], "claim.checks", file, "arm")
-    check_references(config, file)
     return config
 
 

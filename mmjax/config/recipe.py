@@ -10,9 +10,11 @@ import traceback
 import types
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import ml_collections
 
+from mmjax.config import stages as stages_lib
 from mmjax.config.components import complete
 from mmjax.config.errors import ConfigError, NoVariant, nearest
 from mmjax.config.values import plain
@@ -98,6 +100,9 @@ def set_key(tree: dict, override: str, file: str) -> None:
     except (ValueError, SyntaxError):
         value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
     keys = path.split(".")
+    if keys[0] == "stages" and len(keys) > 1:
+        _set_in_stage(tree, keys[1], ".".join(keys[2:]), text, value, file)
+        return
     for depth, key in enumerate(keys[:-1]):
         child = tree.get(key)
         if child is None:
@@ -107,3 +112,17 @@ def set_key(tree: dict, override: str, file: str) -> None:
             raise ConfigError(f"{file}: {name!r} is not a section, so {path!r} cannot be set")
         tree = child
     tree[keys[-1]] = value
+
+
+def _set_in_stage(tree: dict, name: str, path: str, text: str, value: Any, file: str) -> None:
+    """Applies `stages.<name>.a.b=value`, or `stages.<name>=value`, which is a whole stage."""
+    stages = list(tree.get("stages") or ())
+    place = stages_lib.find(stages, name, file)
+    if path:
+        stages[place] = dict(stages[place])
+        set_key(stages[place], f"{path}={text}", f"{file}, stage {name!r}")
+    elif value is None or isinstance(value, dict):
+        stages[place] = value and {"name": name, **value}
+    else:
+        raise ConfigError(f"{file}: 'stages.{name}' should be a dict of keys, not {value!r}")
+    tree["stages"] = tuple(stages)

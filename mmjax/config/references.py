@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmjax.config.errors import ConfigError, unknown
+from mmjax.config.stages import stage_configs
 
 # Path of a number -> (the least it can be, what it has to be below).
 BOUNDS = {
@@ -96,7 +97,10 @@ def check_references(config: Mapping[str, Any], file: str) -> None:
 
 def _modalities(spec: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
     """(path of the key, name) for each modality that a term or an evaluator asks for."""
-    for key in ("pairs", "pair", "modalities", "modality", "text", "views", "query", "answer"):
+    for key in (
+        "pairs", "pair", "modalities", "modality", "text", "views", "query", "answer", "anchor",
+        "others",
+    ):  # fmt: skip
         for name in _strings(spec.get(key, ())):
             yield f"{where}.{key}", name
 
@@ -117,6 +121,16 @@ def _check_metric(
     name: str, where: str, config: Mapping[str, Any], file: str, others: Iterable[str] = ()
 ) -> None:
     """Only the evaluator can be known here; what it measures is its own."""
-    known = [f"{kind}/{each}" for kind, named in config["evaluators"].items() for each in named]
-    if name not in others and "/".join(name.split("/")[:2]) not in known:
+    known = _measured(config)
+    for own, stage in stage_configs(config)[:-1]:  # a last stage's metrics are those of the run
+        known += [f"{own['name']}/{each}" for each in _measured(stage)]
+    if config["checkpoints"]["keep_best"]:
+        known += [f"best/{each}" for each in _measured(config)]
+        others = (*others, "best/step")
+    found = any(name.startswith(f"{each}/") for each in known)
+    if name not in others and not found:
         raise unknown(name, [f"{each}/..." for each in known], where, file, "metric")
+
+
+def _measured(config: Mapping[str, Any]) -> list[str]:
+    return [f"{kind}/{each}" for kind, named in config["evaluators"].items() for each in named]

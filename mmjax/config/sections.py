@@ -121,6 +121,17 @@ class Claim:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stage:
+    """What a stage says beside the keys that it changes; see `mmjax.config.stages`."""
+
+    name: str
+    # Regular expressions over parameter paths: what matches starts anew, all else goes on from the
+    # stage before.
+    fresh: tuple[str, ...] = ()
+    keep_optimizer: bool = False  # go on with the moments of the stage before
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """The top level of a recipe."""
 
@@ -143,6 +154,7 @@ class Config:
     evaluate_every: int = 0  # steps; 0: only at the end
     evaluators: dict = dataclasses.field(default_factory=dict)  # {type: {name: spec}}
     claim: dict | None = None  # see mmjax.claims
+    stages: tuple[dict, ...] = ()  # phases that change some keys, one after the other
 
 
 # Keys that change how a run is carried out but not what it computes, so that a run may be resumed

@@ -1,6 +1,7 @@
 """Configs as runs write them down, and in what two of them differ."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,14 +14,27 @@ def differences(old: Mapping, new: Mapping, where: str = "") -> list[str]:
     old, new, found = plain(old), plain(new), []
     for key in sorted({*old, *new}):
         path = f"{where}.{key}" if where else key
-        if path in OPERATIONAL:
+        if re.sub(r"^stages\.[^.]+\.", "", path) in OPERATIONAL:
             continue
         a, b = old.get(key, "(not set)"), new.get(key, "(not set)")
+        if path == "stages":
+            found += _of_stages(a, b)
+            continue
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             found += differences(a, b, path)
         elif _json(a) != _json(b):
             found.append(f"{path}: {_json(a)} -> {_json(b)}")
     return found
+
+
+def _of_stages(old: Any, new: Any) -> list[str]:
+    """The leaves in which stages of one name differ, and the names where those do."""
+    old, new = (() if value == "(not set)" else value for value in (old, new))
+    names = [[stage["name"] for stage in stages] for stages in (old, new)]
+    if names[0] != names[1]:
+        return [f"stages: {_json(names[0])} -> {_json(names[1])}"]
+    pairs = zip(names[0], old, new, strict=True)
+    return [each for name, a, b in pairs for each in differences(a, b, f"stages.{name}")]
 
 
 def _json(value: Any) -> str:

@@ -75,6 +75,7 @@ def render(run: RunFiles) -> str:
         zero_shot_meaning=results.ZERO_SHOT_MEANING,
         geometry=geometry,
         geometry_sets=list(dict.fromkeys(name for row in geometry for name in row.values)),
+        after_stages=results.after_stages(run.summary),
         training=charts.training(run.history),
         long_curves=any(len(steps) > plots.MOST_POINTS for steps, _ in run.history.values()),
         progress=charts.progress(run.history),
@@ -154,7 +155,21 @@ def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("training data", text))
     if config.get("optimizer"):
         rows.append(("optimizer", _options(config["optimizer"])))
+    for stage in config.get("stages") or ():
+        rows.append((f"stage {stage.get('name', '?')}", _of_stage(stage)))
     return rows
+
+
+def _of_stage(stage: Mapping[str, Any]) -> str:
+    """What a stage changes, in one line; evaluators, which change nothing, are left out."""
+    parts = [f"{results.number(stage['steps'])} steps"] if "steps" in stage else []
+    for name, spec in stage.get("objectives", {}).items():
+        parts.append(f"without {name}" if spec is None else f"{name} {_options(spec)}".strip())
+    for key in ("data", "model", "optimizer", "teacher"):
+        if stage.get(key) is not None:
+            text = json.dumps(stage[key], ensure_ascii=False)
+            parts.append(f"{key} {text if len(text) <= 160 else text[:157] + '...'}")
+    return "; ".join(parts)
 
 
 def _headlines(

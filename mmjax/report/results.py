@@ -214,6 +214,42 @@ def geometry(metrics: Mapping[str, float]) -> list[Measure]:
     return rows
 
 
+def after_stages(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The main numbers at the end of each stage: (names of the stages, (measure, values) rows).
+
+    Metrics of a stage that is not the last have its name in front; those of the best step, `best`.
+    The last of the names is 'end'. Without stages there are no rows.
+    """
+    by_stage: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        stage, _, rest = name.partition("/")
+        if rest.partition("/")[0] in ("retrieval", "zero_shot", "geometry"):
+            by_stage.setdefault(stage, {})[rest] = value
+    if not by_stage:
+        return [], []
+    columns = [*by_stage.values(), metrics]
+    rows: dict[str, list[str]] = {}
+
+    def put(label: str, column: int, value: str) -> None:
+        rows.setdefault(label, ["-"] * len(columns))[column] = value
+
+    for column, own in enumerate(columns):
+        for row in retrieval(own):
+            k = min(row.recall, default=None)
+            if k is not None:
+                label = f"{plain(row.name)}, {row.query} -> {row.answer}, R@{k}"
+                put(label, column, percent(row.recall[k]))
+        for row in zero_shot(own):
+            if not row.language:
+                put(f"{plain(row.name)}, top-1", column, percent(row.top_1))
+        for measure in geometry(own):
+            if measure.metric == "centroid_distance":
+                for name, value in measure.values.items():
+                    label = f"{plain(name)}, distance of the centres"
+                    put(label, column, geometry_value(measure.metric, value))
+    return [*map(plain, by_stage), "end"], list(rows.items())
+
+
 def geometry_value(metric: str, value: float) -> str:
     """A value of geometry as it is shown."""
     if metric == "linear_separability":

@@ -31,7 +31,7 @@ def summary_table(metrics: Mapping[str, float], folder: str | Path | None = None
       Lines of text; sections without numbers are left out.
     """
     metrics = results.numbers(metrics)
-    sections = [_retrieval(metrics), _zero_shot(metrics), _gap(metrics)]
+    sections = [_retrieval(metrics), _zero_shot(metrics), _gap(metrics), _stages(metrics)]
     lines = [line for section in sections if section for line in ("", *section)]
     if not lines:
         lines = ["", "No evaluator ran, so there is nothing to show but the files."]
@@ -122,6 +122,14 @@ def _gap(metrics: Mapping[str, float]) -> list[str]:
         values = (row.values.get(name, math.nan) for name in sets)
         grid.append([row.label, *(results.geometry_value(row.metric, value) for value in values)])
     return ["Modality gap: how far apart the modalities lie", *_grid(grid, left=1)]
+
+
+def _stages(metrics: Mapping[str, float]) -> list[str]:
+    names, rows = results.after_stages(metrics)
+    if not rows:
+        return []
+    grid = [["measure", *names], *([label, *values] for label, values in rows)]
+    return ["After each stage", *_grid(grid, left=1)]
 
 
 def _files(metrics: Mapping[str, float], folder: str | Path | None) -> list[str]:

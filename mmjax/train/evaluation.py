@@ -18,6 +18,7 @@ from mmjax.evaluators.data import EvalData
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import checks, inputs
+from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 
 logger = logging.getLogger("mmjax")
@@ -104,7 +105,7 @@ def load_run(
       checkpoint: `latest`, `best` or a step.
 
     Returns:
-      (config, step, model, mesh).
+      (config of the stage that made the checkpoint, step, model, mesh).
 
     Raises:
       ConfigError: when the folder holds no run.
@@ -118,7 +119,6 @@ def load_run(
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{stored} is damaged ({error}): it has to be JSON text") from error
     mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
-    plan = state_lib.plan(config, mesh)
     section = config["checkpoints"]
     store = Store(folder / "checkpoints", metric=section["metric"], mode=section["mode"],
                   keep_last=section["keep_last"], keep_best=section["keep_best"])  # fmt: skip
@@ -132,7 +132,9 @@ def load_run(
         step = int(checkpoint)
     else:
         raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
+    config = stages_lib.at(stages_lib.of(config), step or 0).config
+    plan = state_lib.plan(config, mesh)
     state = store.restore(state_lib.abstract(config, plan), step)
     store.close()
     model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-    return config, int(state.step), model, mesh
+    return config, step, model, mesh

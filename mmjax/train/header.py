@@ -1,24 +1,30 @@
 """What a run says before its first step."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
 
 from mmjax.data import TrainData
+from mmjax.train.stages import Stage
 from mmjax.train.state import Plan
 from mmjax.train.step import parameter_counts
 
 
 def lines(
-    config: Mapping, mesh: jax.sharding.Mesh, plan: Plan, data: TrainData, folder: Path
+    stages: Sequence[Stage], mesh: jax.sharding.Mesh, plan: Plan, data: TrainData, folder: Path
 ) -> list[str]:
-    """The header: recipe, devices, towers, batch, and the loss that chance would give."""
+    """The header: recipe, devices, towers, batch, and the loss that chance would give.
+
+    Args:
+      stages: of the run; where there are several, each says itself what it trains.
+      mesh: of devices.
+      plan, data: of the first stage.
+      folder: of the run.
+    """
+    config = stages[0].config
     device = mesh.devices.flat[0]
-    counts = parameter_counts(plan)
-    batch, steps = config["data"]["batch_size"], config["steps"]
-    towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in config["model"]["towers"])
     shape = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
     rows = [
         ("recipe", f"{config['recipe']}:{config['variant']}  ({config['paper']})"),
@@ -28,6 +34,30 @@ def lines(
             f"{mesh.size} x {device.device_kind} in {jax.process_count()} process(es), "
             f"mesh {shape}, towers in {plan.dtype.name}",
         ),
+    ]
+    if len(stages) == 1 and stages[0].name is None:
+        return _formatted([*rows, *_of_stage(config, plan, data)])
+    parts = ", ".join(f"{stage.name} {stage.steps:,}" for stage in stages)
+    return _formatted([*rows, ("stages", f"{parts}: {stages[-1].end:,} steps in all")])
+
+
+def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
+    """What a stage says before its first step; nothing where the recipe has none."""
+    if stage.name is None:
+        return []
+    terms = ", ".join(stage.config["objectives"])
+    rows = [
+        ("stage", f"{stage.name}: steps {stage.start + 1:,} to {stage.end:,}, objectives {terms}"),
+        *_of_stage(stage.config, plan, data),
+    ]
+    return _formatted(rows)
+
+
+def _of_stage(config: Mapping, plan: Plan, data: TrainData) -> list[tuple[str, str]]:
+    counts = parameter_counts(plan)
+    batch, steps = config["data"]["batch_size"], config["steps"]
+    towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in config["model"]["towers"])
+    return [
         (
             "parameters",
             f"{counts['all']:,}: {towers}, objectives {counts.get('objectives', 0):,}"
@@ -40,4 +70,7 @@ def lines(
         ),
         ("chance", f"a contrastive loss of ln({batch}) = {math.log(batch):.3f} is chance"),
     ]
+
+
+def _formatted(rows: list[tuple[str, str]]) -> list[str]:
     return [f"{name:>10}  {text}" for name, text in rows]

@@ -1,7 +1,6 @@
 """From the config's data section to objects: sources, views, the training batches."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -57,13 +56,16 @@ def source(spec: Mapping) -> Any:
     return config_lib.build(SOURCES, spec)
 
 
-def train_data(config: Mapping, folder: Path | None, mesh: jax.sharding.Mesh) -> TrainData:
+def train_data(
+    config: Mapping, report: BadRows | None, mesh: jax.sharding.Mesh, stage: int = 0
+) -> TrainData:
     """The batches to train on, of this process.
 
     Args:
       config: the whole config.
-      folder: where `bad_rows.jsonl` goes; None writes none.
+      report: takes the bad rows.
       mesh: says which rows this process needs.
+      stage: number of the stage, from 0; each has an order and augmentation of its own.
 
     Raises:
       ConfigError: when the source cannot fill a batch, or the processes cannot divide it.
@@ -88,13 +90,19 @@ def train_data(config: Mapping, folder: Path | None, mesh: jax.sharding.Mesh) ->
             views(config),
             weights={name: spec.get("weight", 1.0) for name, spec in specs.items()},
             batch_size=section["batch_size"],
-            seed=config["seed"],
+            seed=_seed(config["seed"], stage),
             process_index=part,
             process_count=parts,
             workers=section["workers"],
             prefetch=section["prefetch"],
             on_error=section["on_error"],
-            report=BadRows(None if folder is None else folder / "bad_rows.jsonl"),
+            report=report,
         )
     except ValueError as error:
         raise ConfigError(f"data: {error}") from error
+
+
+def _seed(seed: int, stage: int) -> int:
+    if stage == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, stage]).generate_state(1)[0])

@@ -54,12 +54,13 @@ class MetricWriter:
                 start = SessionLog(status=SessionLog.START)
                 self._event(Event(step=step + 1, session_log=start))
 
-    def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Writes one row of metrics by name."""
+    def write(self, step: int, metrics: Mapping[str, float], stage: str | None = None) -> None:
+        """Writes one row of metrics by name, with the name of the stage where there is one."""
         if self._file is None:
             return
+        tags = {"step": step} if stage is None else {"step": step, "stage": stage}
         with writing(self._path):
-            self._file.write(json.dumps({"step": step, **metrics}) + "\n")
+            self._file.write(json.dumps({**tags, **metrics}) + "\n")
             self._file.flush()
             values = [Summary.Value(tag=name, simple_value=v) for name, v in metrics.items()]
             self._event(Event(step=step, summary=Summary(value=values)))

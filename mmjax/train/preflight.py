@@ -80,7 +80,7 @@ def preflight(
     """Compiles the step of a recipe and reports on it; reads no data and allocates no state.
 
     Args:
-      config: a whole config, from `mmjax.config.load`.
+      config: a whole config, from `mmjax.config.load`; with stages, the config of one of them.
       topology_name: a TPU topology to compile for; None takes the devices that are here.
       memory_gb: look for the largest batch that fits this many GiB a device; takes some compiles.
 

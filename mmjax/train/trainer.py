@@ -1,36 +1,34 @@
 """The training loop of every recipe, to be read from top to bottom."""
 
 import logging
-import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
-import numpy as np
-from flax import nnx
-from jax.experimental import multihost_utils
 
 from mmjax.checkpoints.store import Store
-from mmjax.checkpoints.weights.start import Pretrained
-from mmjax.data import BadRows, Batches
+from mmjax.data import BadRows, Batches, TrainData
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import checks, header, inputs
+from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.evaluation import Evaluation
 from mmjax.train.metrics import MetricWriter, Progress, log_to
 from mmjax.train.signals import Interrupted, StopSignals
+from mmjax.train.stages import Stage
+from mmjax.train.state import Plan, State
+from mmjax.train.watch import NonFiniteLoss, Watch
 from mmjax.train.workdir import Workdir
 
+__all__ = ["NonFiniteLoss", "train"]
+
 logger = logging.getLogger("mmjax")
-
-
-class NonFiniteLoss(RuntimeError):
-    """The loss or the gradient stopped being a number; the message says where."""
 
 
 def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
@@ -44,7 +42,8 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
       quiet: show nothing on the terminal (claims run many arms).
 
     Returns:
-      The final metrics by name, as in `summary.json`.
+      The final metrics by name, as in `summary.json`: those of the last stage; of the others as
+      `<stage>/<name>`; and with `checkpoints.metric` those of the best step as `best/<name>`.
 
     Raises:
       ConfigError: for what can be known to be wrong before anything is compiled.
@@ -60,16 +59,12 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         signals = stack.enter_context(StopSignals())
         log_to(workdir.path if first and not quiet else None)
 
-        # What is fixed: devices, data, structure and layout. Nothing is computed yet.
+        # What is fixed: devices, structure and layout of every stage. Nothing is computed yet.
         mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
-        plan = state_lib.plan(config, mesh)
-        checks.check_model(config, plan, mesh)
-        data = inputs.train_data(config, workdir.path if first else None, mesh)
-        checks.check_tokenizer(config, data.views)
-        for line in header.lines(config, mesh, plan, data, workdir.path):
-            logger.info(line)
+        stages = stages_lib.of(config)
+        plans = stages_lib.plans(stages, mesh)
 
-        # The state: new, or the newest checkpoint's.
+        # Where the run stands: at its beginning, or at the newest checkpoint.
         section = config["checkpoints"]
         store = stack.enter_context(
             Store(
@@ -82,81 +77,149 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
             )
         )
         start = store.latest() or 0
-        if start:
-            state = store.restore(state_lib.abstract(config, plan))
-            logger.info(f"going on from step {start}")
-        else:
-            pretrained = Pretrained(config, plan.definition.kinds(nnx.Variable))
-            state = state_lib.started(state_lib.initial(config, plan), pretrained.into)
-            state = state_lib.with_teacher(state, plan)
-            for line in pretrained.lines:
-                logger.info(line)
-        evaluator = Evaluation(config, mesh)
+        current = stages_lib.at(stages, start)
 
-        # The loop.
-        train_step = step_lib.make(config, plan, mesh)
-        steps = config["steps"]
+        # The data, evaluators and weights of all stages that are left.
+        report = BadRows(workdir.path / "bad_rows.jsonl" if first else None)
+        parts = {}
+        for stage, plan in zip(stages, plans, strict=True):
+            if stage.number >= current.number:
+                data = inputs.train_data(stage.config, report, mesh, stage.number)
+                checks.check_tokenizer(stage.config, data.views)
+                parts[stage] = _Part(plan, data, Evaluation(stage.config, mesh))
+        for line in header.lines(stages, mesh, plans[0], parts[current].data, workdir.path):
+            logger.info(line)
+        weights = {
+            stage: stages_lib.pretrained(stages, stage.number, part.plan)
+            for stage, part in parts.items()
+            if stage.start >= start
+        }
+
+        # One stage after the other, each from the state of the last.
+        state = None
+        if start:
+            state = store.restore(state_lib.abstract(current.config, parts[current].plan))
+            logger.info(f"going on from step {start}")
         writer = MetricWriter(workdir.path, start, write=first)
-        progress = Progress(steps, start, show=first and not quiet)
-        batches = data.iter_from(start)
-        watch = _Watch(start, config["data"]["batch_size"], batches)
-        results: dict[str, float] = {}
-        scored = section["metric"] is not None
+        progress = Progress(stages[-1].end, start, show=first and not quiet)
+        run = _Run(mesh, store, writer, progress, signals, workdir.path, [])
+        results: dict[str, dict[str, float]] = {}
         try:
-            for k, batch in _on_device(batches, start, steps, mesh):
-                state, metrics = train_step(state, batch)
-                watch.finished(k, metrics, batch["id"])
-                done = k + 1
-                stopping = signals.stop_after(done)
-                last = done == steps
-                evaluating = last or _due(done, config["evaluate_every"])
-                saving = last or stopping or _due(done, section["every"])
-                if last or saving or _due(done, config["log_every"]):
-                    watch.check()
-                if last or _due(done, config["log_every"]):
-                    row = watch.row(done)
-                    writer.write(done, {f"train/{name}": v for name, v in row.items()})
-                    progress.update(done, row)
-                if saving and not scored:  # at once: an evaluation may be long
-                    store.save(done, state)
-                if evaluating and not stopping:
-                    model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-                    results = evaluator(model)
-                    writer.write(done, results)
-                    watch.pause()
-                if saving and scored:
-                    store.save(done, state, results if evaluating and not stopping else None)
-                if saving:
-                    _collect(data.report)
-                if stopping:
-                    store.wait()
-                    logger.info(
-                        f"stopped after step {done} by signal {stopping:d}; saved in "
-                        f"{workdir.path}: run the same command to go on"
-                    )
-                    raise Interrupted(stopping)
-            if start >= steps:  # resumed after the last step, before the summary was written
-                model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-                results = evaluator(model)
+            for stage, part in parts.items():
+                if stage in weights:
+                    for line in header.stage_lines(stage, part.plan, part.data):
+                        logger.info(line)
+                    state = stages_lib.begin(stage, part.plan, weights[stage], state)
+                    for line in weights[stage].lines:
+                        logger.info(line)
+                state, results[stage.name] = _train_stage(run, stage, part, state, start)
+                start = max(start, stage.end)
         finally:
             progress.close()
-            batches.close()
             writer.close()
         store.wait()
 
         # What a person reads.
-        _collect(data.report)
-        data.report.close()
-        if len(data.report):
-            logger.info(data.report.summary())
-        summary = {**results, "seconds": round(time.monotonic() - begin, 1), "step": steps}
+        _collect(report)
+        report.close()
+        if len(report):
+            logger.info(report.summary())
+        summary = stages_lib.summary(stages, results, store, workdir.path)
+        summary |= {"seconds": round(time.monotonic() - begin, 1), "step": stages[-1].end}
+        evaluation = part.evaluation
         if not quiet:
-            model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-            evaluator.report(model, workdir.path, summary)
+            model = Embedder(part.plan.definition, state.evaluation_arrays(), mesh)
+            evaluation.report(model, workdir.path, summary)
         if first:
             workdir.write_json("summary.json", summary)
-            evaluator.show(summary, workdir.path)
+            evaluation.show(summary, workdir.path)
         return summary
+
+
+class _Part(NamedTuple):
+    """What a stage works with."""
+
+    plan: Plan
+    data: TrainData
+    evaluation: Evaluation
+
+
+class _Run(NamedTuple):
+    """What all stages work with."""
+
+    mesh: jax.sharding.Mesh
+    store: Store
+    writer: MetricWriter
+    progress: Progress
+    signals: StopSignals
+    folder: Path
+    made: list[tuple[Stage, Callable]]  # compiled steps, of whom
+
+
+def _train_stage(
+    run: _Run, stage: Stage, part: _Part, state: State, start: int
+) -> tuple[State, dict[str, float]]:
+    """Makes the steps of a stage that are left, `start` being the last step that is done.
+
+    Returns:
+      The state at its end, and the metrics of its evaluation.
+    """
+    config, results = stage.config, {}
+    if start >= stage.end:  # resumed after the last step, before it had been evaluated perhaps
+        model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
+        return state, part.evaluation(model)
+
+    # The loop.
+    start = max(start, stage.start)
+    train_step = _step(run, stage, part.plan)
+    batches = part.data.iter_from(start - stage.start)
+    watch = Watch(start, config["data"]["batch_size"], batches)
+    scored = config["checkpoints"]["metric"] is not None
+    try:
+        for k, batch in _on_device(batches, start, stage.end, run.mesh):
+            state, metrics = train_step(state, batch)
+            watch.finished(k, metrics, batch["id"])
+            done = k + 1
+            stopping = run.signals.stop_after(done)
+            last = done == stage.end
+            evaluating = last or _due(done, config["evaluate_every"])
+            saving = last or stopping or _due(done, config["checkpoints"]["every"])
+            if last or saving or _due(done, config["log_every"]):
+                watch.check()
+            if last or _due(done, config["log_every"]):
+                row = watch.row(done)
+                run.writer.write(done, {f"train/{n}": v for n, v in row.items()}, stage.name)
+                run.progress.update(done, row)
+            if saving and not scored:  # at once: an evaluation may be long
+                run.store.save(done, state)
+            if evaluating and not stopping:
+                model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
+                results = part.evaluation(model)
+                run.writer.write(done, results, stage.name)
+                watch.pause()
+            if saving and scored:
+                run.store.save(done, state, results if evaluating and not stopping else None)
+            if saving:
+                _collect(part.data.report)
+            if stopping:
+                run.store.wait()
+                logger.info(
+                    f"stopped after step {done} by signal {stopping:d}; saved in "
+                    f"{run.folder}: run the same command to go on"
+                )
+                raise Interrupted(stopping)
+    finally:
+        batches.close()
+    return state, results
+
+
+def _step(run: _Run, stage: Stage, plan: Plan) -> Callable:
+    """The step of a stage, which may be compiled already for one that differs in data alone."""
+    for other, made in run.made:
+        if stage.steps == other.steps and stages_lib.compiles_like(stage, other):
+            return made
+    run.made.append((stage, step_lib.make(stage.config, plan, run.mesh)))
+    return run.made[-1][1]
 
 
 def _due(step: int, every: int) -> bool:
@@ -181,63 +244,3 @@ def _on_device(
         while len(ahead) < min(2, steps - k):
             ahead.append(mesh_lib.to_device(next(batches), mesh))
         yield k, ahead.pop(0)
-
-
-class _Watch:
-    """Collects step metrics without making the device wait, and knows a bad number when it comes.
-
-    The metrics of a step are read when the next one has been dispatched, so the device is never
-    idle for the sake of a log line, and a run stops at most one step after a number went bad.
-    """
-
-    def __init__(self, step: int, batch_size: int, batches: Batches):
-        self._pending: list[tuple[int, Mapping[str, jax.Array], jax.Array]] = []
-        self._read: list[dict[str, float]] = []
-        self._batch_size, self._batches = batch_size, batches
-        self._step, self._waited = step, 0.0
-        self._since = time.monotonic()
-
-    def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: jax.Array) -> None:
-        """Takes the metrics of step k, just dispatched, and reads those of the step before."""
-        self._pending.append((k, metrics, ids))
-        self._examine(self._pending[:-1])
-        self._pending = self._pending[-1:]
-
-    def check(self) -> None:
-        """Reads what is pending; afterwards every step so far is known to be good."""
-        self._examine(self._pending)
-        self._pending = []
-
-    def _examine(self, entries: list[tuple[int, Mapping[str, jax.Array], jax.Array]]) -> None:
-        for k, metrics, ids in entries:
-            values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-            bad = [n for n in ("loss", "gradient_norm") if not math.isfinite(values[n])]
-            if bad:
-                # All processes are here together: they read the same numbers.
-                ids = multihost_utils.process_allgather(ids, tiled=True)
-                terms = {n: v for n, v in values.items() if n == "loss" or n.endswith("/loss")}
-                raise NonFiniteLoss(
-                    f"step {k + 1}: {' and '.join(bad)} not finite ("
-                    + ", ".join(f"{name} = {value:g}" for name, value in terms.items())
-                    + f"); ids of the batch: {', '.join(map(str, ids.tolist()))}. The "
-                    "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
-                    "look at these examples"
-                )
-            self._read.append(values)
-
-    def row(self, step: int) -> dict[str, float]:
-        """Means since the last row, with speed; learning rate and scales as they are now."""
-        now = time.monotonic()
-        seconds = max(now - self._since, 1e-9)
-        names = self._read[-1]
-        row = {name: float(np.mean([values[name] for values in self._read])) for name in names}
-        row["learning_rate"] = names["learning_rate"]
-        row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
-        row["data_wait_share"] = min((self._batches.waited - self._waited) / seconds, 1.0)
-        self._read, self._step = [], step
-        self._waited, self._since = self._batches.waited, now
-        return row
-
-    def pause(self) -> None:
-        """Leaves the time since the last row (an evaluation) out of the next one."""
-        self._since = time.monotonic()

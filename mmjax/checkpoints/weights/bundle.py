@@ -82,6 +82,7 @@ def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
     from mmjax.checkpoints.store import Store
     from mmjax.train import inputs
     from mmjax.train import state as state_lib
+    from mmjax.train import stages as stages_lib
 
     value = Folder(folder).json("config.json")
     if value is None:
@@ -91,7 +92,6 @@ def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
     config["mesh"] = {**config["mesh"], "data": -1, "fsdp": 1, "tensor": 1, "rules": ()}
     config["model"] = {**config["model"], "dtype": dtype or config["model"]["dtype"]}
     mesh = mesh_lib.make_mesh()
-    plan = state_lib.plan(config, mesh)
     section = config["checkpoints"]
     with Store(folder / "checkpoints", metric=section["metric"], mode=section["mode"]) as store:
         step = {"latest": store.latest, "best": store.best}.get(checkpoint, lambda: None)()
@@ -103,6 +103,8 @@ def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
                 )
             step = int(checkpoint)
         arrays = store.restore(state_lib.abstract(config, plan), step).evaluation_arrays()
+        config = stages_lib.at(stages_lib.of(config), step).config
+        plan = state_lib.plan(config, mesh)
     log_scale, bias = scale_of(config, arrays)
     metrics = Folder(folder).json("summary.json") or {}
     about = {"source": f"run {folder.name}", "step": int(step), "metrics": metrics}

@@ -1,0 +1,75 @@
+"""The metrics of steps on their way from the device to a row of the log."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from mmjax.data import Batches
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss or the gradient stopped being a number; the message says where."""
+
+
+class Watch:
+    """Collects step metrics without making the device wait, and knows a bad number when it comes.
+
+    The metrics of a step are read when the next one has been dispatched, so the device is never
+    idle for the sake of a log line, and a run stops at most one step after a number went bad.
+    """
+
+    def __init__(self, step: int, batch_size: int, batches: Batches):
+        self._pending: list[tuple[int, Mapping[str, jax.Array], jax.Array]] = []
+        self._read: list[dict[str, float]] = []
+        self._batch_size, self._batches = batch_size, batches
+        self._step, self._waited = step, 0.0
+        self._since = time.monotonic()
+
+    def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: jax.Array) -> None:
+        """Takes the metrics of step k, just dispatched, and reads those of the step before."""
+        self._pending.append((k, metrics, ids))
+        self._examine(self._pending[:-1])
+        self._pending = self._pending[-1:]
+
+    def check(self) -> None:
+        """Reads what is pending; afterwards every step so far is known to be good."""
+        self._examine(self._pending)
+        self._pending = []
+
+    def _examine(self, entries: list[tuple[int, Mapping[str, jax.Array], jax.Array]]) -> None:
+        for k, metrics, ids in entries:
+            values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+            bad = [n for n in ("loss", "gradient_norm") if not math.isfinite(values[n])]
+            if bad:
+                # All processes are here together: they read the same numbers.
+                ids = multihost_utils.process_allgather(ids, tiled=True)
+                terms = {n: v for n, v in values.items() if n == "loss" or n.endswith("/loss")}
+                raise NonFiniteLoss(
+                    f"step {k + 1}: {' and '.join(bad)} not finite ("
+                    + ", ".join(f"{name} = {value:g}" for name, value in terms.items())
+                    + f"); ids of the batch: {', '.join(map(str, ids.tolist()))}. The "
+                    "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
+                    "look at these examples"
+                )
+            self._read.append(values)
+
+    def row(self, step: int) -> dict[str, float]:
+        """Means since the last row, with speed; learning rate and scales as they are now."""
+        now = time.monotonic()
+        seconds = max(now - self._since, 1e-9)
+        names = self._read[-1]
+        row = {name: float(np.mean([values[name] for values in self._read])) for name in names}
+        row["learning_rate"] = names["learning_rate"]
+        row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
+        row["data_wait_share"] = min((self._batches.waited - self._waited) / seconds, 1.0)
+        self._read, self._step = [], step
+        self._waited, self._since = self._batches.waited, now
+        return row
+
+    def pause(self) -> None:
+        """Leaves the time since the last row (an evaluation) out of the next one."""
+        self._since = time.monotonic()

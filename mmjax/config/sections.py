@@ -52,7 +52,7 @@ class Optimizer:
     """Optimizer, schedule and per-parameter rules; see `mmjax.train.optimizer`."""
 
     learning_rate: float
-    type: Literal["adamw", "lion", "sgd"] = "adamw"
+    type: Literal["adamw", "lamb", "lion", "sgd"] = "adamw"
     b1: float = 0.9  # for `sgd`: the momentum
     b2: float = 0.999
     eps: float = 1e-8

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
@@ -31,6 +32,7 @@ EVALUATORS = {
     "knn": NearestNeighbours,
     "spectrum": Spectrum,
     "structure": Structure,
+    "consistency": Consistency,
 }
 
 Evaluator = Callable[[Model, EvalData, Any], dict[str, float]]

@@ -120,6 +120,7 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
     parts.append(
         {
             "adamw": lambda: optax.scale_by_adam(b1, b2, optimizer["eps"]),
+            "lamb": lambda: optax.scale_by_adam(b1, b2, optimizer["eps"]),
             "lion": lambda: optax.scale_by_lion(b1, b2),
             "sgd": lambda: optax.trace(b1) if b1 else optax.identity(),
         }[optimizer["type"]]()
@@ -127,6 +128,8 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
     if optimizer["weight_decay"]:
         decays = factors(optimizer["weight_decay_rules"], paths)
         parts.append(_decay(optimizer["weight_decay"], decays))
+    if optimizer["type"] == "lamb":  # each parameter's update as long as the parameter (You 2020)
+        parts.append(optax.scale_by_trust_ratio())
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
     parts.append(optax.scale_by_learning_rate(schedule(optimizer, steps)))

@@ -67,6 +67,32 @@ def test_adamw_with_rules_matches_the_formula():
         np.testing.assert_allclose(ours[path], params[path], rtol=2e-5)
 
 
+def test_lamb_makes_updates_as_long_as_their_parameters():
+    """You et al. 2020, algorithm 2: Adam's direction and decay, scaled by |θ| / |update|."""
+    values = section(
+        type="lamb", weight_decay=0.2, schedule="constant", weight_decay_rules=((".*", 1.0),)
+    )
+    rng = np.random.default_rng(0)
+    params = {path: rng.normal(size=5) for path in ("kernel", "bias")}
+    transformation = optimizer.make(values, 10, params)
+    ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
+    state, m, v = transformation.init(ours), dict.fromkeys(params, 0.0), dict.fromkeys(params, 0.0)
+    for k in range(1, 4):
+        grad = {path: rng.normal(size=5) for path in params}
+        updates, state = transformation.update(
+            {path: jnp.asarray(g, jnp.float32) for path, g in grad.items()}, state, ours
+        )
+        ours = {path: ours[path] + updates[path] for path in ours}
+        for path, g in grad.items():
+            m[path], v[path] = 0.9 * m[path] + 0.1 * g, 0.999 * v[path] + 0.001 * g**2
+            step = m[path] / (1 - 0.9**k) / (np.sqrt(v[path] / (1 - 0.999**k)) + 1e-8)
+            step = step + 0.2 * params[path]
+            ratio = np.linalg.norm(params[path]) / np.linalg.norm(step)
+            params[path] = params[path] - 0.1 * ratio * step
+    for path in params:
+        np.testing.assert_allclose(ours[path], params[path], rtol=5e-5)
+
+
 def test_freezing():
     paths = ["towers/image/w", "towers/text/w"]
     assert optimizer.frozen(("towers/image/.*",), paths) == {"towers/image/w"}

@@ -21,7 +21,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.layers import drop_path
-from mmjax.encoders.vit import PatchStem
+from mmjax.encoders.stems import PatchStem
 
 BlockKind = Literal["basic", "bottleneck"]
 NormKind = Literal["batch", "group", "layer"]

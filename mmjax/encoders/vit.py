@@ -19,7 +19,6 @@ from mmjax.encoders.base import EncoderError
 from mmjax.encoders.initializers import Scheme
 from mmjax.encoders.layers import Activation
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions, StemKind
-from mmjax.encoders.stems import PatchStem  # noqa: F401  (residual.py takes it from here)
 from mmjax.encoders.transformer import Remat
 
 

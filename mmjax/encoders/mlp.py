@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key, fold_in
 
-Init = Literal["he", "uniform"]
+Init = Literal["he", "normal", "uniform"]
 PlainActivation = Literal["relu", "gelu", "gelu_tanh", "quick_gelu"]
 
 
@@ -22,7 +22,8 @@ class MLP(nnx.Module):
 
     Kernels are He-normal (He et al. 2015, equation 10), biases zero; or with `init='uniform'` both
     are uniform within ± fan_in^-1/2, as PyTorch's linear layers are, so that an input of zeros is
-    not embedded as zero, which has no direction.
+    not embedded as zero, which has no direction; or with `init='normal'` kernels are N(0, 1), as
+    tables of embeddings are, for inputs that are shares of words.
 
     Args:
       inputs: N, the size of the input vector.
@@ -30,7 +31,7 @@ class MLP(nnx.Module):
       width: W, the size of the output.
       activation: between the layers.
       final_activation: whether it also follows the last layer.
-      init: `he` or `uniform`.
+      init: `he`, `uniform` or `normal`.
       cone: length of the last layer's bias at the start, in a random direction. A large one puts
         all embeddings into a narrow cone, as deep towers do by themselves (Liang et al. 2022, Mind
         the Gap, arXiv 2203.02053), and two towers into two.
@@ -65,12 +66,17 @@ class MLP(nnx.Module):
         self.inputs, self.width = inputs, width
         self.activation, self.dropout = activation, dropout
         self.final_activation, self.missing = final_activation, missing
+        kernel_init = {
+            "he": lambda _: nnx.initializers.he_normal(),
+            "normal": lambda _: nnx.initializers.normal(1.0),
+            "uniform": _within,
+        }[init]
         self.layers = nnx.List(
             nnx.Linear(
                 fan_in,
                 fan_out,
-                kernel_init=nnx.initializers.he_normal() if init == "he" else _within(fan_in),
-                bias_init=nnx.initializers.zeros if init == "he" else _within(fan_in),
+                kernel_init=kernel_init(fan_in),
+                bias_init=_within(fan_in) if init == "uniform" else nnx.initializers.zeros,
                 dtype=dtype,
                 rngs=rngs,
             )

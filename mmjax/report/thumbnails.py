@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from mmjax.data.signals import Signal
 from mmjax.evaluators.data import Embedded
 
 SIDE = 96  # pixels of the longer side
@@ -32,8 +33,8 @@ class Thumbnails:
           place: which of them.
 
         Returns:
-          `key`, and `text` for a text or `picture`, a number, for a picture. An item of any other
-          modality (a vector, a sound) has its key only.
+          `key`, and `text` for a text or `picture`, a number, for a picture or a signal. An item of
+          any other modality (a vector, a sound) has its key only.
         """
         shown: dict[str, Any] = {"key": str(items.fields[place]["key"])}
         raw = items.raw(place)
@@ -53,7 +54,7 @@ class Thumbnails:
 
 
 def thumbnail(raw: Any) -> bytes | None:
-    """A small PNG of encoded bytes or of a uint8 array [H,W,3 or 4]; None for anything else."""
+    """A small PNG of encoded bytes, of a uint8 array [H,W,3 or 4] or of a signal; else None."""
     if isinstance(raw, bytes):
         try:
             picture = Image.open(io.BytesIO(raw))
@@ -67,6 +68,8 @@ def thumbnail(raw: Any) -> bytes | None:
         and raw.shape[-1] in (3, 4)
     ):
         picture = Image.fromarray(raw)
+    elif isinstance(raw, Signal):
+        picture = traces(raw)
     else:
         return None
     picture = picture.convert("RGBA")
@@ -76,3 +79,20 @@ def thumbnail(raw: Any) -> bytes | None:
     out = io.BytesIO()
     Image.alpha_composite(white, picture).convert("RGB").save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def traces(signal: Signal, most: int = 6) -> Image.Image:
+    """The first quarter of a signal as lines, one below the other, of up to `most` channels."""
+    x = np.asarray(signal.samples, np.float64)
+    x = x[: max(2, len(x) // 4), np.linspace(0, x.shape[1] - 1, min(most, x.shape[1])).astype(int)]
+    x = np.where(np.isfinite(x), x, 0)
+    x = x - np.median(x, axis=0)
+    row = SIDE / x.shape[1]
+    height = x / max(np.abs(x).max(), 1e-12) * 0.6 * row
+    picture = Image.new("RGB", (SIDE, SIDE), "white")
+    draw = ImageDraw.Draw(picture)
+    across = np.linspace(0, SIDE - 1, len(x))
+    for channel in range(x.shape[1]):
+        down = (channel + 0.5) * row - height[:, channel]
+        draw.line(list(zip(across.tolist(), down.tolist(), strict=True)), fill=(30, 60, 140))
+    return picture

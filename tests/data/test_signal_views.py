@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmjax.data import BadExample, TrainData
 from mmjax.data.signals import LEADS, Signal, resample, without_baseline
@@ -13,6 +14,7 @@ from mmjax.data.sources.packing import pack, unpack
 from mmjax.data.views import EcgView, SignalView, VectorView
 from mmjax.data.views.ecg import lead_name
 from mmjax.data.views.signal_augmentation import SignalAugmentation, rotation
+from mmjax.report.thumbnails import thumbnail
 
 
 def tones(rate, seconds=4.0, channels=12, seed=0):
@@ -328,3 +330,14 @@ def test_a_header_that_numpy_cannot_parse_is_a_bad_example_of_any_view():
         with pytest.raises(BadExample) as caught:
             view(bytes(damaged), None, False)
         assert "\n" not in caught.value.reason
+
+
+def test_the_page_shows_a_signal_as_lines():
+    x = tones(100)
+    x[:, 0] = np.nan
+    content = thumbnail(Signal(x, 100.0))
+    shown = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+    assert shown.shape == (96, 96)
+    rows = (shown < 200).reshape(6, 16, 96).any(axis=1)
+    assert rows[1:].mean() > 0.9  # every channel's line goes from side to side
+    assert thumbnail(Signal(x[:1] * np.nan, 100.0)) is not None

@@ -8,6 +8,18 @@ the embedded names.
     python -m mmjax.main --config=configs/dialog2flow.py:paper    # BERT-base, dialog corpora
     python -m mmjax.main --config=configs/dialog2flow.py:joint    # acts and slots apart
     python -m mmjax.claims dialog2flow                            # the claim
+
+The claim is shown, in 2 minutes; few-shot accuracy of the action, mean and deviation over 3 seeds:
+
+                                    1-shot       5-shot       1-shot, a new corpus
+    hard labels                     .256 ± .042  .441 ± .090  .405 ± .045
+    soft, reference temperature .1  .327 ± .071  .554 ± .091  .408 ± .046
+    soft, .35                       .435 ± .065  .651 ± .072  .456 ± .046
+    hard labels of the true action  .436 ± .061  .649 ± .067  .410 ± .039
+
+What soft targets gain here is that synonyms are recovered: hard labels that know them do as well.
+Where names share nothing, hard labels are as good. The paper, F1: 64.5 and 71.3 (D2F-single), 58.2
+and 68.5 (D2F-Hard single).
 """
 
 from configs import base

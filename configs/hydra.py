@@ -8,6 +8,13 @@ labels, chooses the dimensions in which they should agree.
     python -m mmjax.main --config=configs/hydra.py:momentum # the same, keys of a momentum encoder
     python -m mmjax.claims hydra                            # the claim
 
+The claim is shown, in 5 minutes: a probe of .977 ± .030 with a gate, .848 ± .039 without one (that
+of random features), .975 ± .034 with pairs of one class, .974 ± .034 with SupCon. The loss without
+a gate stays at 4.74, where knowing nothing is 4.75; with one it is .05 to .42. Effective ranks, of
+64: 28.2 with a gate, 31.6 with pairs of one class, 25.1 with SupCon, 46.4 without a gate. Cosines
+follow the shared attributes better with a gate (correlation .70) than with pairs of one class
+(.57), and best with SupCon (.82).
+
 With one row of any class as the partner and all other rows as negatives (`negatives='all'`, both
 views as anchors), one seed of the claim's experiment: a probe of .820 without a gate, with a loss
 of ln 128, and of .945 with one.

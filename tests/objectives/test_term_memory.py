@@ -26,6 +26,9 @@ QUICK = {
 SLOW = {
     "local_global": ({"type": "local_global_nce", "pairs": (PAIR,)}, "ab"),
     "momentum": ({"type": "momentum_nce", "pairs": (PAIR, ("a", "a")), "soft": 0.4}, "ab"),
+    "hybrid": ({"type": "hybrid_distill", "pairs": (PAIR,)}, "ab"),
+    "offdiag": ({"type": "offdiag_distill", "pairs": (PAIR,)}, "ab"),
+    "one_to_k": ({"type": "one_to_k", "anchor": "a", "others": ("b", "c")}, "abc"),
     "mv_infonce": ({"type": "mv_infonce", "views": ("a", "b", "c")}, "abc"),
     "mv_dhel": ({"type": "mv_dhel", "views": ("a", "b", "c")}, "abc"),
     "nt_xent": ({"type": "nt_xent", "views": PAIR}, "ab"),

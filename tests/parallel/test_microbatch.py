@@ -9,6 +9,7 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.model.system import Definition, System
+from mmjax.model.towers import unit_norm
 from mmjax.objectives import TERMS, Context
 from mmjax.parallel import layout, microbatch
 from mmjax.parallel import mesh as mesh_lib
@@ -64,6 +65,11 @@ SPECS = {
     "barlow_twins": {"pairs": (("a", "a@2"),)},
     "vicreg": {"pairs": (("a", "b"),)},
     "classification": {"modalities": ("a", "b"), "classes": 4, "dim": 16, "hidden": (8,)},
+    "hybrid_distill": {"pairs": (("a", "b"),)},
+    # With all rows: a teacher without training is right on hardly any.
+    "offdiag_distill": {"pairs": (("a", "b"),), "screen": False},
+    "rafa": {"modalities": ("a", "b")},
+    "one_to_k": {"anchor": "a", "others": ("a@2", "b")},
 }  # fmt: skip
 # Programs run once here: compiling them fast matters more than their speed.
 QUICK = {"xla_backend_optimization_level": 0}
@@ -113,6 +119,13 @@ def arrays_of(make, mesh):
     )
 
 
+def other(embedding):
+    """What a teacher says that is not the towers themselves; a constant."""
+    raw = jax.lax.stop_gradient(embedding.raw) * (1 + jnp.arange(embedding.raw.shape[-1]) % 2)
+    unit = unit_norm(raw)
+    return embedding._replace(raw=raw, unit=unit, tokens=unit[:, None])
+
+
 def trained(make, microbatches, mesh, batch, schedule="ring"):
     """`(params, constants, weights, seed) -> ((loss, (metrics, constants)), gradient)`, compiled.
 
@@ -134,10 +147,7 @@ def trained(make, microbatches, mesh, batch, schedule="ring"):
             context = Context(
                 Plan(mesh, schedule=schedule, tile=3),
                 rng=jax.random.key(3),
-                teacher={
-                    name: jax.lax.stop_gradient(e._replace(tokens=e.unit[:, None]))
-                    for name, e in outputs.items()
-                },
+                teacher={name: other(e) for name, e in outputs.items()},
             )
             _, metrics = system.objectives(outputs, batch, context)
             loss = sum(weight * metrics[f"{term}/loss"] for term, weight in weights.items())

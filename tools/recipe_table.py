@@ -4,6 +4,7 @@
     python tools/recipe_table.py --collect claims-out     # keeps their results in docs/claims.json
     python tools/recipe_table.py                          # the table, into README.md
     python tools/recipe_table.py --check                  # ends with 1 if the README is not as new
+    python tools/recipe_table.py --fastest 3              # names of claims, for a short check
 
 The table stands between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md; the rest
 of the file is not touched. A claim's result is the first of its checks that compares two arms:
@@ -63,6 +64,12 @@ def collect(out: Path, results: Path, folder: Path) -> list[str]:
     text = json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False) + "\n"
     results.write_text(text, encoding="utf-8")
     return taken
+
+
+def fastest(results: Mapping[str, Mapping], count: int) -> list[str]:
+    """The recipes whose claims were shown in the fewest seconds, the fastest first."""
+    timed = [(r["seconds"], name) for name, r in results.items() if r["shown"] and "seconds" in r]
+    return [name for _, name in sorted(timed)[:count]]
 
 
 def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
@@ -133,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--collect", type=Path, help="folder that `mmjax.claims` wrote to")
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    parser.add_argument("--fastest", type=int, help="write nothing, name so many claims")
     parser.add_argument("--configs", type=Path, default=ROOT / "configs")
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "claims.json")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
@@ -144,6 +152,9 @@ def main() -> None:
     results = {}
     if args.results.is_file():
         results = json.loads(args.results.read_text(encoding="utf-8"))
+    if args.fastest is not None:
+        print(*fastest(results, args.fastest))
+        return
     old = args.readme.read_text(encoding="utf-8")
     try:
         new = replaced(old, markdown(rows(args.configs, results)), args.readme.name)

@@ -73,6 +73,19 @@ def test_a_claim_that_did_not_run_says_so(folder):
     assert row[4:] == ("new beats old", "not run", "", ".3")
 
 
+def test_the_fastest_claims_are_shown_ones():
+    def result(shown, **more):
+        return {"shown": shown, **more}
+
+    results = {
+        "slow": result(True, seconds=50.0), "no": result(False, seconds=1.0),
+        "quick": result(True, seconds=9.5), "untimed": result(True),
+        "between": result(True, seconds=10.0),
+    }  # fmt: skip
+    assert recipe_table.fastest(results, 2) == ["quick", "between"]
+    assert recipe_table.fastest(results, 9) == ["quick", "between", "slow"]
+
+
 def test_only_what_is_between_the_markers_changes():
     old = "# Title\n<!-- recipes -->\nold\n<!-- /recipes -->\nrest\n"
     table = recipe_table.markdown([("a|b",) * len(recipe_table.HEAD)])

@@ -13,7 +13,8 @@ from mmjax.config.references import check_references
 from mmjax.config.sections import Check, Claim, Config, Queue
 from mmjax.config.values import argument, fill, match, plain, section_of, signature
 
-_TOWER = ("encoder", "head", "init_from", "augment")
+# What a tower may say.
+_TOWER = ("encoder", "head", "heads", "init_from", "augment")
 
 
 def complete(tree: Mapping, file: str) -> dict:
@@ -67,6 +68,9 @@ def _whole(tree: Mapping, file: str) -> dict:
             for name, part in section_of(spec, where, file).items()
         }
 
+    def head(spec, where):
+        return component(HEADS, spec, where, {"rngs", "dtype", "width"})
+
     data, model = config["data"], config["model"]
     data["source"] = source(data["source"], "data.source")
     if data["tokenizer"] is not None:
@@ -93,11 +97,13 @@ def _whole(tree: Mapping, file: str) -> dict:
             "encoder": component(
                 ENCODERS, tower["encoder"], f"{where}.encoder", {"rngs", "dtype"}
             ),
-            "head": component(
-                HEADS, tower.get("head", {"type": "none"}), f"{where}.head",
-                {"rngs", "dtype", "width"},
-            ),
+            "head": head(tower.get("head", {"type": "none"}), f"{where}.head"),
         }  # fmt: skip
+        if tower.get("heads"):
+            model["towers"][name]["heads"] = {
+                other: head(spec, f"{where}.heads.{other}")
+                for other, spec in section_of(tower["heads"], f"{where}.heads", file).items()
+            }
     model["adapters"] = {
         name: component(ADAPTERS, spec, f"model.adapters.{name}", {"encoders", "rngs"})
         for name, spec in model["adapters"].items()
@@ -116,7 +122,11 @@ def _whole(tree: Mapping, file: str) -> dict:
         raise ConfigError(f"{file}: 'objectives' is empty: there is nothing to train")
     config["objectives"] = {
         name: component(
-            TERMS, spec, f"objectives.{name}", {"rngs"}, {"weight": (float | dict, 1.0)}
+            TERMS,
+            spec,
+            f"objectives.{name}",
+            {"rngs"},
+            {"weight": (float | dict, 1.0), "head": (str | None, None)},
         )
         for name, spec in config["objectives"].items()
     }

@@ -36,6 +36,10 @@ BOUNDS = {
     "checkpoints.keep_best": (0, math.inf),
 }
 
+# Options of terms, evaluators and others that name what they read.
+_READS = ("pairs", "pair", "modalities", "modality", "text", "views", "query", "answer", "anchor",
+          "others", "conditions")  # fmt: skip
+
 # What a summary holds beside the metrics of evaluators.
 _OF_EVERY_RUN = ("seconds", "step")
 
@@ -97,10 +101,7 @@ def check_references(config: Mapping[str, Any], file: str) -> None:
 
 def _modalities(spec: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
     """(path of the key, name) for each modality that a term or an evaluator asks for."""
-    for key in (
-        "pairs", "pair", "modalities", "modality", "text", "views", "query", "answer", "anchor",
-        "others",
-    ):  # fmt: skip
+    for key in _READS:
         for name in _strings(spec.get(key, ())):
             yield f"{where}.{key}", name
 

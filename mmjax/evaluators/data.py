@@ -156,13 +156,15 @@ def embed(
     return {modality: memory[modality, alternatives, layer] for modality in wanted}
 
 
-def embed_values(model: Model, data: EvalData, modality: str, values: Sequence[Any]) -> np.ndarray:
+def embed_values(
+    model: Model, data: EvalData, modality: str, values: Sequence[Any], layer: str = "unit"
+) -> np.ndarray:
     """Embeds values that are not of the source, such as prompts: f32[N,D], in their order.
 
     Raises:
       BadExample: if the view refuses one of them.
     """
-    collect = _Collect(model, modality, data.batch_size)
+    collect = _Collect(model, modality, data.batch_size, layer)
     for value in values:
         collect.add(data.views[modality](value, None, False))
     return collect.finish()

@@ -35,6 +35,8 @@ class ZeroShot:
       modality: what is classified.
       text: the modality of the names.
       alternatives: `first` classifies one value per record, `all` each of them.
+      layer: `unit`, the embeddings; or those by a further head of the towers, by its name, or
+        `unit+<name>`, so that scores are the mean of both cosines.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class ZeroShot:
         modality: str = "image",
         text: str = "text",
         alternatives: Literal["first", "all"] = "first",
+        layer: str = "unit",
     ):
         if labels == text and languages:
             raise ValueError(
@@ -55,6 +58,7 @@ class ZeroShot:
             )
         self.labels, self.languages = labels, languages
         self.modality, self.text, self.alternatives = modality, text, alternatives
+        self.layer = layer
         self.templates = {None: templates, **(templates_by_language or {})}
         for language, own in self.templates.items():
             if not own:
@@ -64,7 +68,7 @@ class ZeroShot:
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        items = embed(model, data, (self.modality,), self.alternatives)[self.modality]
+        items = embed(model, data, (self.modality,), self.alternatives, self.layer)[self.modality]
         keep, labels = self._labelled(items)
         classes = self._classes(items, labels)
         position = {name: p for p, name in enumerate(classes)}
@@ -154,7 +158,7 @@ class ZeroShot:
         prompts = [[t.format(name) for name in own for t in templates] for own in names]
         flat = [prompt for own in prompts for prompt in own]
         owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
-        unit = embed_values(model, data, self.text, flat)
+        unit = embed_values(model, data, self.text, flat, self.layer)
         total = np.zeros((len(prompts), unit.shape[1]), np.float64)
         np.add.at(total, owner, unit)  # the sum has the direction of the mean
         lengths = np.linalg.norm(total, axis=1, keepdims=True)

@@ -158,7 +158,9 @@ def _tensors(bundle: Any, described: keymap.Foreign, scalar: tuple[int, ...]) ->
     tensors: dict[str, np.ndarray] = {}
     for modality, part in described.parts.items():
         rules = part.located(()).rules
-        tensors |= keymap.write_tensors(rules, bundle.below(modality))
+        # Further heads served the training; these formats have one embedding for each modality.
+        own = {p: a for p, a in bundle.below(modality).items() if not p.startswith("heads/")}
+        tensors |= keymap.write_tensors(rules, own)
     for name, value in ((described.scale, bundle.log_scale), (described.bias, bundle.bias)):
         if name is not None:
             tensors[name] = np.full(scalar, value or 0.0, np.float32)

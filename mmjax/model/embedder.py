@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,29 +32,34 @@ class Embedder:
         def forward(arrays, batch):
             system = self._definition.merge(arrays)
             return {
-                name: {"unit": e.unit, "encoder": e.encoding.pooled}
+                name: {
+                    "unit": e.unit,
+                    "encoder": e.encoding.pooled,
+                    **{head: own.unit for head, own in (e.heads or {}).items()},
+                }
                 for name, e in system.embed(batch).items()
             }
 
         # Every process reads the whole result, so that each computes the same metrics.
         return jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
 
-    def embed(
-        self, modality: str, values: np.ndarray, layer: Literal["unit", "encoder"] = "unit"
-    ) -> np.ndarray:
+    def embed(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
         """Embeds one batch.
 
         Args:
           modality: name of a tower.
           values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
             devices; every other B compiles once more, so use few.
-          layer: `unit`, the embedding; or `encoder`, what the encoder gives to the head.
+          layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; the name of
+            a further head of the tower; or several of these as `unit+local`, side by side over the
+            root of their number, so that a cosine is the mean of their cosines.
 
         Returns:
           f32[B, D], rows of length 1; or f32[B, W] of the encoder.
 
         Raises:
           KeyError: for a modality without a tower.
+          ValueError: for a layer that the tower does not have.
         """
         if modality not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
@@ -65,5 +69,13 @@ class Embedder:
         batch = jax.make_array_from_callback(
             padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
         )
-        out = self._forward(self._arrays, {modality: batch})[modality][layer]
-        return np.asarray(out.astype(jnp.float32))[:rows]
+        layers = self._forward(self._arrays, {modality: batch})[modality]
+        parts = layer.split("+")
+        for part in parts:
+            if part not in layers:
+                raise ValueError(
+                    f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
+                    f"{', '.join(map(repr, layers))}"
+                )
+        found = [np.asarray(layers[part].astype(jnp.float32))[:rows] for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found, 1) / len(found) ** 0.5

@@ -41,15 +41,20 @@ class System(nnx.Module):
             own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(name.encode())))
             encoder = config_lib.build(ENCODERS, spec["encoder"], dtype=dtype, rngs=own)
             head = config_lib.build(HEADS, spec["head"], width=encoder.width, dtype=dtype, rngs=own)
+            heads = {
+                other: config_lib.build(HEADS, each, width=encoder.width, dtype=dtype, rngs=own)
+                for other, each in (spec.get("heads") or {}).items()
+            }
             augment = spec.get("augment")
             if augment is not None:
                 augment = config_lib.build(AUGMENTATIONS, augment)
-            towers[name] = Tower(encoder, head, augment)
+            towers[name] = Tower(encoder, head, augment, heads)
         self.towers = nnx.Dict(towers)
         own = jax.random.fold_in(key, zlib.crc32(b"adapters"))
         self.adapters = adapters.install(config["model"].get("adapters", {}), towers, own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
-        self.codebooks = codebook.codebooks((tower.head for tower in towers.values()), own)
+        heads = [head for t in towers.values() for head in (t.head, *(t.heads or {}).values())]
+        self.codebooks = codebook.codebooks(heads, own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"objectives")))
         self.objectives = Objectives(config_lib.plain(config["objectives"]), rngs=own)
 

@@ -23,12 +23,14 @@ class Embedding(NamedTuple):
       encoding: what the encoder gave; None where only embeddings were kept.
       tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
         None where the head does not take them.
+      heads: name -> Embedding, by the tower's further heads; each with this encoding.
     """
 
     raw: jax.Array
     unit: jax.Array
     encoding: Encoding | None = None
     tokens: jax.Array | None = None
+    heads: Mapping[str, Embedding] | None = None
 
 
 def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
@@ -51,15 +53,21 @@ class Tower(nnx.Module):
       encoder: as in `mmjax.encoders.base`.
       head: one of `mmjax.model.heads.HEADS`, built for `encoder.width`.
       augment: what training does to the values first, see `mmjax.model.augment`.
+      heads: further ones by name, for terms that do not compare in the joint space.
 
     Attributes:
       dim: D, the size of the embedding.
     """
 
     def __init__(
-        self, encoder: nnx.Module, head: nnx.Module, augment: ImageAugmentation | None = None
+        self,
+        encoder: nnx.Module,
+        head: nnx.Module,
+        augment: ImageAugmentation | None = None,
+        heads: Mapping[str, nnx.Module] | None = None,
     ):
         self.encoder, self.head, self.augment = encoder, head, augment
+        self.heads = nnx.Dict(heads) if heads else None
         self.dim: int = head.dim
 
     def __call__(
@@ -76,13 +84,25 @@ class Tower(nnx.Module):
             x = self.augment(x, train=train, rngs=rngs)
         given = {} if prompts is None else {"prompts": prompts}
         encoding = self.encoder(x, train=train, rngs=rngs, **given)
-        if getattr(self.head, "reads_tokens", False):
-            raw = self.head(encoding, shared, train=train)
-        else:
-            raw = self.head(encoding.pooled, train=train)
-        tokens = None
-        if getattr(self.head, "takes_tokens", False):
-            if encoding.tokens is None:
-                raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
-            tokens = unit_norm(self.head(encoding.tokens))
-        return Embedding(raw, unit_norm(raw), encoding, tokens)
+        embedding = _embedding(self.head, encoding, train, shared)
+        if self.heads is None:
+            return embedding
+        others = {
+            name: _embedding(head, encoding, train, shared) for name, head in self.heads.items()
+        }
+        return embedding._replace(heads=others)
+
+
+def _embedding(
+    head: nnx.Module, encoding: Encoding, train: bool, shared: Mapping[str, nnx.Module] | None
+) -> Embedding:
+    if getattr(head, "reads_tokens", False):
+        raw = head(encoding, shared, train=train)
+    else:
+        raw = head(encoding.pooled, train=train)
+    tokens = None
+    if getattr(head, "takes_tokens", False):
+        if encoding.tokens is None:
+            raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
+        tokens = unit_norm(head(encoding.tokens))
+    return Embedding(raw, unit_norm(raw), encoding, tokens)

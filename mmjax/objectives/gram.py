@@ -58,10 +58,14 @@ class GramVolume(nnx.Module):
         if learn_temperature:
             self.temperature = nnx.Param(jnp.float32(temperature))
 
-    def __call__(self, outputs, batch, context):
-        temperature = jnp.float32(self.fixed_temperature or 0.0)
+    def tau(self) -> jax.Array:
+        """τ, an f32 scalar."""
         if self.fixed_temperature is None:
-            temperature = self.temperature[...]
+            return self.temperature[...]
+        return jnp.float32(self.fixed_temperature)
+
+    def __call__(self, outputs, batch, context):
+        temperature = self.tau()
         rows = rows_of("gram_volume", self.modalities, outputs, batch)
         x = features(rows, 0)
         y = {**x, **span(jnp.stack(rows.unit[1:], axis=1))}

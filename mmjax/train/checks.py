@@ -56,8 +56,9 @@ def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
         if field_of(name) in config["model"]["towers"]
     }
     for term, spec in config["objectives"].items():
-        for pair in spec.get("pairs") or ():
-            _check_pair(f"objectives.{term}.pairs", tuple(pair), outputs)
+        if spec.get("head") is None:
+            for pair in spec.get("pairs") or ():
+                _check_pair(f"objectives.{term}.pairs", tuple(pair), outputs)
 
     def loss(arrays, outputs, batch, key, queue):
         context = Context(

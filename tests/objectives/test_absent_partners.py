@@ -26,7 +26,7 @@ OPTIONS = {
 }
 SIZES = {"classes": CLASSES, "dim": DIM, "width": DIM, "hidden": 6}
 # Terms that need more than embeddings and labels, and have a test of absent rows of their own.
-OTHERS = ("local_global_nce",)  # tokens of both sides
+OTHERS = ("local_global_nce", "matching")  # tokens of both sides
 
 
 def spec_of(kind):

@@ -4,9 +4,11 @@ import pytest
 import test_classification
 import test_labelled_terms
 import test_local_global
+import test_matching
 import test_mixtures_and_others
 import test_momentum
 import test_multi_view
+import test_predictive
 import test_teacher_terms
 import test_terms
 import test_tuples
@@ -20,6 +22,7 @@ MODULES = (
     test_mixtures_and_others,
     test_momentum,
     test_multi_view,
+    test_predictive,
     test_teacher_terms,
     test_tuples,
 )
@@ -30,6 +33,7 @@ CASES = {name: case for module in MODULES for name, case in module.CASES.items()
 def test_no_term_is_without_a_formula():
     proven = {case.spec["type"] for case in CASES.values()}
     proven |= {spec["type"] for _, spec in test_terms.CASES.values()}
+    proven |= {test_matching.ONE["type"]}
     assert proven == set(TERMS)
 
 

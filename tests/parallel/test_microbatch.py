@@ -54,6 +54,7 @@ SPECS = {
     "hard_info_nce": {"pairs": (("a", "b"),)},
     "momentum_nce": {"pairs": (("a", "b"), ("a", "a@2")), "soft": 0.4},
     "local_global_nce": {"pairs": (("a", "b"), ("a", "a@2"))},
+    "matching": {"text": "a", "conditions": ("b",), "inputs": {"a": 16, "b": 16}, "width": 8},
     "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
     "geodesic_negatives": {"pairs": (("a", "b"),)},
     # Without layer norms, which magnify rounding beyond what is asked for here.
@@ -63,6 +64,7 @@ SPECS = {
     "symile": {"modalities": ("a", "a@2", "b")},
     "gram_volume": {"modalities": ("a", "a@2", "b")},
     "barlow_twins": {"pairs": (("a", "a@2"),)},
+    "predictive": {"pairs": (("a", "b"),), "dim": 16, "hidden": 8},
     "vicreg": {"pairs": (("a", "b"),)},
     "classification": {"modalities": ("a", "b"), "classes": 4, "dim": 16, "hidden": (8,)},
     "hybrid_distill": {"pairs": (("a", "b"),)},

@@ -1,0 +1,240 @@
+"""Does this text belong to that? A small classifier on both, shown the hardest wrong pairs."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.layers import Attention, FeedForward, layer_norm
+from mmjax.encoders.pooling import mean as mean_token
+from mmjax.objectives.base import Context, TermError, random_key, rows_of, similarity
+from mmjax.objectives.gram import span, volume
+from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
+from mmjax.objectives.sampling import sample
+from mmjax.parallel import pairwise
+
+
+class Matching(nnx.Module):
+    """Matching with hard negatives: of 3B pairs of a text and a condition, which belong together.
+
+    The pairs are the B true ones; each text with a wrong condition; each condition with a wrong
+    text. A wrong one is drawn in proportion to softmax(S) + floor over the other examples, S = s_ij
+    / τ with s the cosine of unit embeddings, or minus the volume of the tuple (`GramVolume`). The
+    text's tokens attend to themselves and to the condition's in `depth` blocks of a transformer,
+    and the first of them (or their mean) decides; the loss is the mean cross entropy over all 3B.
+    The drawing has no gradient, the tokens that are drawn have. Li et al. 2021 (arXiv 2107.07651,
+    ALBEF, section 3.2), as in Yang et al. 2022 (arXiv 2202.10401, TCL) and, with several modalities
+    as the condition, in Cicchetti et al. 2025 (arXiv 2412.11959, GRAM).
+
+    Rows to draw from are scored tile by tile, in memory that grows with B. What is drawn may lie on
+    any device, so all tokens are collected on each of them: B T W numbers, which the paper's codes
+    avoid by drawing from one device's own rows. Without another example the wrong pairs are left
+    out.
+
+    Args:
+      text: view whose tokens attend.
+      conditions: views whose tokens are attended to, one after the other. An encoder without tokens
+        gives one, its pooled vector.
+      inputs: view -> width of the tokens of its encoder, for all of them.
+      width: of the fusion transformer.
+      depth, heads: of it.
+      read: `first` token, such as [CLS], or the `mean` of those that are there.
+      hidden: whether the classifier has a hidden layer: linear, GELU, layer norm, linear.
+      score: `cosine`, for one condition, or `volume`.
+      keys: whose embeddings a query is compared with: the `towers`' own or the `teacher`'s, which
+        for `volume` are not asked for.
+      temperature: τ; or the name of another term, whose τ is taken.
+      floor: added to the probabilities.
+    """
+
+    def __init__(
+        self,
+        *,
+        text: str = "text",
+        conditions: tuple[str, ...] = ("image",),
+        inputs: dict[str, int],
+        width: int,
+        depth: int = 1,
+        heads: int = 1,
+        read: Literal["first", "mean"] = "first",
+        hidden: bool = False,
+        score: Literal["cosine", "volume"] = "cosine",
+        keys: Literal["towers", "teacher"] = "towers",
+        temperature: float | str = 0.07,
+        floor: float = 0.0,
+        rngs: nnx.Rngs,
+    ):
+        views = (text, *conditions)
+        if not conditions or len(set(views)) != len(views) or set(inputs) != set(views):
+            raise TermError(
+                f"The term 'matching' needs different views and their widths, but has text={text!r}"
+                f", conditions={conditions!r} and inputs={inputs!r}."
+            )
+        if score == "cosine" and len(conditions) > 1:
+            raise TermError("The term 'matching' scores one condition by cosine: use 'volume'.")
+        if score == "volume" and keys == "teacher":
+            raise TermError("The term 'matching' scores by volume without a teacher.")
+        if floor < 0 or not (isinstance(temperature, str) or temperature > 0):
+            raise TermError(
+                f"The term 'matching' needs floor={floor} >= 0 and temperature={temperature} > 0."
+            )
+        self.text, self.conditions, self.read = text, conditions, read
+        self.score, self.of_teacher, self.floor = score, keys == "teacher", floor
+        self.temperature_of = temperature
+        self.project = nnx.Dict(
+            {view: nnx.Linear(inputs[view], width, rngs=rngs) for view in views}
+        )
+        self.fusion = Fusion(width=width, depth=depth, heads=heads, rngs=rngs)
+        self.hidden = nnx.Linear(width, width, rngs=rngs) if hidden else None
+        self.hidden_norm = nnx.LayerNorm(width, rngs=rngs) if hidden else None
+        self.answer = nnx.Linear(width, 2, rngs=rngs)
+
+    def __call__(self, outputs, batch, context):
+        rows = rows_of("matching", (self.text, *self.conditions), outputs, batch)
+        size = len(rows.unit[0])
+        valid = jnp.ones(size, bool) if rows.valid is None else rows.valid
+        wrong_condition, wrong_text = self.negatives(outputs, batch, context)
+        text, real = self._tokens(self.text, outputs, valid)
+        parts = [self._tokens(view, outputs, valid) for view in self.conditions]
+        condition = jnp.concatenate([part for part, _ in parts], axis=1)
+        there = jnp.concatenate([mask for _, mask in parts], axis=1)
+
+        def both(tree, order):
+            return jax.tree.map(lambda x: jnp.concatenate([x, x, jnp.take(x, order, 0)]), tree)
+
+        texts, reals = both((text, real), wrong_text)
+        same = (condition, there)
+        other = jax.tree.map(lambda x: jnp.take(x, wrong_condition, 0), same)
+        conditions, theres = jax.tree.map(lambda x, y: jnp.concatenate([x, y, x]), same, other)
+        logits = self._logits(texts, reals, conditions, theres)
+        label = jnp.concatenate([jnp.ones(size), jnp.zeros(2 * size)])
+        # Cross entropy of two classes, by the difference of their logits.
+        margin = jnp.where(label == 1, 1.0, -1.0) * (logits[:, 1] - logits[:, 0])
+        loss, right = jax.nn.softplus(-margin), (margin > 0).astype(jnp.float32)
+        kept = jnp.concatenate([valid, valid & (rows.count > 1), valid & (rows.count > 1)])
+        total = jnp.maximum(kept.sum(dtype=jnp.float32), 1.0)
+        mean = {
+            name: jnp.where(kept, value, 0.0).sum() / total
+            for name, value in (("loss", loss), ("accuracy", right))
+        }
+        return mean["loss"], {"accuracy": mean["accuracy"]}
+
+    def negatives(self, outputs, batch, context: Context) -> tuple[jax.Array, jax.Array]:
+        """For each text the row of a wrong condition, and for each condition that of a wrong text.
+
+        Returns:
+          i32[B] twice. Of a row that is not valid, or the only one, the number means nothing.
+        """
+        outputs = jax.lax.stop_gradient(dict(outputs))
+        rows = rows_of("matching", (self.text, *self.conditions), outputs, batch)
+        scale = jax.lax.stop_gradient(self._scale(context))
+        keys = jax.random.split(random_key("matching", context))
+        if self.score == "volume":
+            tuples = span(jnp.stack(rows.unit[1:], axis=1))
+            pairs = [({"unit": rows.unit[0]}, tuples), (tuples, {"unit": rows.unit[0]})]
+        else:
+            own = rows.unit
+            if self.of_teacher:
+                everything = with_teacher("matching", outputs, context)
+                names = (self.text, *self.conditions)
+                names = tuple(of_teacher(counterpart("matching", v, context)) for v in names)
+                own = rows_of("matching", names, everything, batch).unit
+            pairs = [({"unit": rows.unit[a]}, {"unit": own[b]}) for a, b in ((0, 1), (1, 0))]
+        index = jnp.arange(len(rows.unit[0]), dtype=jnp.int32)
+        about = (
+            {"index": index, "valid": rows.valid} if rows.valid is not None else {"index": index}
+        )
+        return tuple(
+            self._drawn({**x, **about}, {**y, **about}, scale, key, context.plan)
+            for (x, y), key in zip(pairs, keys, strict=True)
+        )
+
+    def _drawn(self, x, y, scale, key, plan):
+        def log_weight(x, y, scale):
+            if self.score == "cosine":
+                s = similarity(x["unit"], y["unit"])
+            elif "unit" in x:
+                s = -volume(x["unit"], y, 1e-6)
+            else:
+                s = -volume(y["unit"], x, 1e-6).T
+            other = x["index"][:, None] != y["index"][None, :]
+            if "valid" in y:
+                other &= y["valid"][None, :]
+            return jnp.where(other, scale * s, -jnp.inf)
+
+        if not self.floor:
+            return sample(log_weight, x, y, scale, key, plan=plan)
+        normalizer, _ = pairwise.logsumexp(log_weight, x, y, scale, plan=plan, sides="rows")
+        x["normalizer"] = jnp.where(normalizer > -jnp.inf, normalizer, 0.0)
+
+        def raised(x, y, scale):
+            s = log_weight(x, y, scale)
+            above = jnp.logaddexp(s - x["normalizer"][:, None], jnp.log(self.floor))
+            return jnp.where(s > -jnp.inf, above, -jnp.inf)
+
+        return sample(raised, x, y, scale, key, plan=plan)
+
+    def _scale(self, context):
+        if not isinstance(self.temperature_of, str):
+            return jnp.float32(1 / self.temperature_of)
+        if self.temperature_of not in context.scales:
+            raise TermError(
+                f"The term 'matching' takes the temperature of {self.temperature_of!r}, which is no"
+                f" term with one; there are {sorted(context.scales) or 'none'}."
+            )
+        return context.scales[self.temperature_of]
+
+    def _tokens(self, view, outputs, valid) -> tuple[jax.Array, jax.Array]:
+        """Tokens of a view in the fusion's width, and which of them are there."""
+        encoding = outputs[view].encoding
+        if encoding is None:
+            raise TermError(f"The term 'matching' needs what the encoder of {view!r} gave.")
+        tokens = encoding.pooled[:, None] if encoding.tokens is None else encoding.tokens
+        mask = encoding.mask if encoding.tokens is not None else None
+        # What stands in for a missing value must not spread: 0 * inf is NaN.
+        tokens = jnp.where(valid[:, None, None], tokens.astype(jnp.float32), 0.0)
+        if mask is None:
+            mask = jnp.ones(tokens.shape[:2], bool)
+        return self.project[view](tokens), mask
+
+    def _logits(self, text, real, condition, there):
+        x = self.fusion(text, real, condition, there)
+        x = x[:, 0] if self.read == "first" else mean_token(x, real)
+        if self.hidden is not None:
+            x = self.hidden_norm(jax.nn.gelu(self.hidden(x), approximate=False))
+        return self.answer(x)
+
+
+class Fusion(nnx.Module):
+    """Blocks of self-attention, attention to a condition, and an MLP; f32[B, T, W], pre-norm."""
+
+    def __init__(self, *, width: int, depth: int, heads: int, rngs: nnx.Rngs):
+        weights = initialization("trunc_normal", width=width, depth=depth)
+        common = {"width": width, "init": weights, "dtype": jnp.float32, "rngs": rngs}
+
+        def norm():
+            return layer_norm(width, eps=1e-6, dtype=jnp.float32, rngs=rngs)
+
+        self.blocks = nnx.List(
+            nnx.Dict(
+                {
+                    "self_norm": norm(),
+                    "self": Attention(heads=heads, **common),
+                    "cross_norm": norm(),
+                    "cross": Attention(heads=heads, **common),
+                    "mlp_norm": norm(),
+                    "mlp": FeedForward(hidden=4 * width, **common),
+                }
+            )
+            for _ in range(depth)
+        )
+        self.final_norm = norm()
+
+    def __call__(self, x, real, condition, there):
+        for block in self.blocks:
+            x = x + block["self"](block["self_norm"](x), mask=real)
+            x = x + block["cross"](block["cross_norm"](x), condition, mask=there)
+            x = x + block["mlp"](block["mlp_norm"](x))
+        return self.final_norm(x)

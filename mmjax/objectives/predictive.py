@@ -1,0 +1,87 @@
+"""Agreement without negatives: one modality predicts the other's embedding."""
+
+from typing import Literal
+
+import jax
+from flax import nnx
+
+from mmjax.model.towers import unit_norm
+from mmjax.objectives.base import TermError, mean_over, rows_of
+from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.momentum import of_teacher, with_teacher
+
+
+class Predictive(nnx.Module):
+    """Each modality predicts the other: SimSiam and BYOL, between modalities.
+
+    For embeddings a_i, b_i before normalisation, predictors P and constants sg(·),
+
+        L = mean_i [ 2 - cos(P_a(a_i), sg(b_i)) - cos(P_b(b_i), sg(a_i)) ].
+
+    The targets are the towers' own embeddings (Chen and He 2021, arXiv 2011.10566, SimSiam) or the
+    teacher's of the same views (Grill et al. 2020, arXiv 2006.07733, BYOL). A modality has one
+    predictor for all of its views: linear, batch norm, ReLU, linear. Between pictures and texts
+    these are SiamLIP and BYOLIP of Fini et al. 2023 (arXiv 2305.08675). Rows that lack a modality
+    do not enter the batch statistics.
+
+    Args:
+      pairs: pairs of views; the loss is the mean over them.
+      dim: size of the embeddings.
+      hidden: width of the predictors.
+      target: `towers` or `teacher`.
+    """
+
+    def __init__(
+        self,
+        *,
+        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        dim: int,
+        hidden: int,
+        target: Literal["towers", "teacher"] = "towers",
+        rngs: nnx.Rngs,
+    ):
+        check_pairs("predictive", pairs)
+        if min(dim, hidden) < 1:
+            raise TermError(f"The term 'predictive' needs dim={dim} and hidden={hidden} above 0.")
+        self.pairs, self.of_teacher = pairs, target == "teacher"
+        modalities = sorted({view.partition("@")[0] for pair in pairs for view in pair})
+        self.predictors = nnx.Dict(
+            {name: Predictor(dim=dim, hidden=hidden, rngs=rngs) for name in modalities}
+        )
+
+    def __call__(self, outputs, batch, context):
+        everything = outputs
+        if self.of_teacher:
+            everything = with_teacher("predictive", outputs, context)
+        losses, agreement = [], []
+        for pair in self.pairs:
+            targets = tuple(map(of_teacher, pair)) if self.of_teacher else pair
+            rows = rows_of("predictive", (*pair, *targets), everything, batch, layer="raw")
+            for side, view in enumerate(pair):
+                predictor = self.predictors[view.partition("@")[0]]
+                guess = predictor(rows.unit[side], rows.valid)
+                target = jax.lax.stop_gradient(rows.unit[2 + (1 - side)])
+                cosine = rows.mean(_cosine(guess, target))
+                agreement.append(cosine)
+                losses.append(2 - 2 * cosine)
+        return mean_over(losses), {"cosine": mean_over(agreement)}
+
+
+class Predictor(nnx.Module):
+    """Linear, batch norm, ReLU, linear: f32[B, dim] -> f32[B, dim], as in training."""
+
+    def __init__(self, *, dim: int, hidden: int, rngs: nnx.Rngs):
+        he = nnx.initializers.he_normal()
+        self.first = nnx.Linear(dim, hidden, use_bias=False, kernel_init=he, rngs=rngs)
+        self.norm = nnx.BatchNorm(hidden, rngs=rngs)
+        self.second = nnx.Linear(hidden, dim, kernel_init=he, rngs=rngs)
+
+    def __call__(self, x: jax.Array, valid: jax.Array | None) -> jax.Array:
+        # Without a single row there are no statistics: then those of all, which are zeros.
+        mask = None if valid is None else (valid | ~valid.any())[:, None]
+        return self.second(jax.nn.relu(self.norm(self.first(x), False, mask=mask)))
+
+
+def _cosine(a: jax.Array, b: jax.Array) -> jax.Array:
+    """f32[B]; 0 where a row is 0, with a finite gradient."""
+    return (unit_norm(a) * unit_norm(b)).sum(-1)

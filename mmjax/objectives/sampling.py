@@ -1,0 +1,57 @@
+"""Drawing one column for each row, in proportion to weights that are never all there at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmjax.parallel.pairwise import Plan
+from mmjax.parallel.pairwise.tiles import Cut
+
+
+def sample(
+    log_weight: Callable[[Any, Any, Any], jax.Array],
+    rows: Any,
+    cols: Any,
+    shared: Any,
+    key: jax.Array,
+    *,
+    plan: Plan,
+) -> jax.Array:
+    """For each row a column j with probability exp(w_ij) / Σ_k exp(w_ik).
+
+    The maximum of w_ij plus independent Gumbel numbers falls on j with that probability (Gumbel
+    1954), and a maximum can be kept while tiles of columns pass: memory grows with the rows. The
+    numbers depend on the key, the sizes and the tile, and not on the mesh.
+
+    Args:
+      log_weight: w of all rows against a tile of columns, as of `pairwise.logsumexp`: f32[r, c],
+        -inf where a column may not be drawn.
+      rows, cols: pytrees of features, [R, ...] and [C, ...].
+      shared: what else it takes.
+      key: of the numbers.
+      plan: its tile is used.
+
+    Returns:
+      i32[R]; 0 for a row that may draw none.
+    """
+    cut = Cut.of(jax.tree.leaves(cols)[0].shape[0], plan.tile_or_default)
+    count = jax.tree.leaves(rows)[0].shape[0]
+
+    def step(i, best):
+        top, place = best
+        w = log_weight(rows, cut.take(cols, i), shared)
+        w = w + jax.random.gumbel(jax.random.fold_in(key, i), w.shape)
+        fresh = cut.fresh(i)
+        if fresh is not None:
+            w = jnp.where(fresh[None, :], w, -jnp.inf)
+        here = w.argmax(1).astype(jnp.int32)
+        value = jnp.take_along_axis(w, here[:, None], axis=1)[:, 0]
+        start = 0 if cut.count == 1 else cut.begin(i)
+        better = value > top
+        return jnp.where(better, value, top), jnp.where(better, here + start, place)
+
+    start = (jnp.full(count, -jnp.inf), jnp.zeros(count, jnp.int32))
+    _, place = jax.lax.fori_loop(0, cut.count, step, start)
+    return jax.lax.stop_gradient(place)

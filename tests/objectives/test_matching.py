@@ -1,0 +1,250 @@
+"""Matching with hard negatives: the formula on what was drawn, and how it is drawn."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import objective_formulas as formulas
+import pytest
+from flax import nnx
+from objective_formulas import normalize
+from scipy.special import erf
+from term_harness import close, make, plan_of, term_key
+
+from mmjax.config import ConfigError
+from mmjax.encoders.base import Encoding
+from mmjax.model.towers import Embedding, unit_norm
+from mmjax.objectives import Context, Objectives, TermError
+from mmjax.objectives.gram import span, volume
+from mmjax.objectives.sampling import sample
+from mmjax.parallel.pairwise import Plan
+
+SIZE, WIDTH, DIM = 8, 4, 3
+ONE = {"type": "matching", "text": "t", "conditions": ("v",), "inputs": {"t": 5, "v": 4},
+       "width": WIDTH, "heads": 2, "temperature": 0.2}  # fmt: skip
+TWO = {**ONE, "conditions": ("v", "a"), "inputs": {"t": 5, "v": 4, "a": 3}, "score": "volume",
+       "read": "mean", "hidden": True, "floor": 1e-2}  # fmt: skip
+
+
+def data(size=SIZE):
+    """Tokens of text (3, with padding) and v (2), one pooled vector of a, and embeddings."""
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: rng.normal(size=(size, *shape)).astype(np.float32)  # noqa: E731
+    tokens = {"t": draw(3, 5), "v": draw(2, 4), "a": draw(3)}
+    mask = np.arange(3)[None, :] <= rng.integers(0, 3, size=(size, 1))
+    return tokens, mask, {name: draw(DIM) for name in tokens}
+
+
+def outputs_of(tokens, mask, raws):
+    encodings = {
+        "t": Encoding(tokens["t"][:, 0], tokens["t"], mask),
+        "v": Encoding(tokens["v"][:, 0], tokens["v"]),
+        "a": Encoding(tokens["a"]),
+    }
+    return {n: Embedding(raws[n], unit_norm(raws[n]), e) for n, e in encodings.items()}
+
+
+def norm(x, params, path):
+    centred = x - x.mean(-1, keepdims=True)
+    x = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6)
+    return x * params[f"{path}/scale"] + params[f"{path}/bias"]
+
+
+def linear(x, params, path):
+    return x @ params[f"{path}/kernel"] + params[f"{path}/bias"]
+
+
+def gelu(x):
+    return x * (1 + erf(x / np.sqrt(2))) / 2
+
+
+def attend(x, y, mask, params, path):
+    def split(z):
+        return z.reshape(*z.shape[:-1], 2, -1)
+
+    q = split(linear(x, params, f"{path}/query"))
+    k, v = (split(linear(y, params, f"{path}/{name}")) for name in ("key", "value"))
+    s = np.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(q.shape[-1])
+    s = np.where(mask[:, None, None, :], s, -1e30)
+    p = np.exp(s - s.real.max(-1, keepdims=True))
+    p = p / p.sum(-1, keepdims=True)
+    z = np.einsum("bnts,bsnh->btnh", p, v)
+    return linear(z.reshape(x.shape), params, f"{path}/out")
+
+
+def formula(spec, tokens, mask, params, wrong_condition, wrong_text):
+    size = len(mask)
+    text = linear(tokens["t"], params, "project/t")
+    parts = [linear(tokens[n] if n == "v" else tokens[n][:, None], params, f"project/{n}")
+             for n in spec["conditions"]]  # fmt: skip
+    condition = np.concatenate(parts, axis=1)
+    order = np.arange(size)
+    x = text[np.concatenate([order, order, wrong_text])]
+    real = mask[np.concatenate([order, order, wrong_text])]
+    y = condition[np.concatenate([order, wrong_condition, order])]
+    there = np.ones(y.shape[:2], bool)
+    block = "fusion/blocks/0"
+    z = norm(x, params, f"{block}/self_norm")
+    x = x + attend(z, z, real, params, f"{block}/self")
+    x = x + attend(norm(x, params, f"{block}/cross_norm"), y, there, params, f"{block}/cross")
+    z = linear(norm(x, params, f"{block}/mlp_norm"), params, f"{block}/mlp/up")
+    x = x + linear(gelu(z), params, f"{block}/mlp/down")
+    x = norm(x, params, "fusion/final_norm")
+    if spec.get("read") == "mean":
+        x = (x * real[..., None]).sum(1) / real.sum(1)[:, None]
+    else:
+        x = x[:, 0]
+    if spec.get("hidden"):
+        x = norm(gelu(linear(x, params, "hidden")), params, "hidden_norm")
+    logits = linear(x, params, "answer")
+    label = np.repeat([1, 0, 0], size)
+    top = logits.real.max(1, keepdims=True)
+    log_sum = np.log(np.exp(logits - top).sum(1)) + top[:, 0]
+    return (log_sum - logits[np.arange(3 * size), label]).mean()
+
+
+def run(spec, plan, tokens, mask, raws, batch, known=None):
+    graph, state = nnx.split(make(spec))
+    context = Context(plan=plan, rng=jax.random.key(7), **(known or {}))
+
+    @jax.jit
+    def everything(state, tokens, raws):
+        def loss(state, tokens, raws):
+            return nnx.merge(graph, state)(outputs_of(tokens, mask, raws), batch, context)
+
+        (value, metrics), grads = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)(
+            state, tokens, raws
+        )
+        own = dataclasses.replace(context, rng=term_key())
+        term = nnx.merge(graph, state).terms["term"]
+        return value, metrics, grads, term.negatives(outputs_of(tokens, mask, raws), batch, own)
+
+    return everything(state, tokens, raws), state
+
+
+@pytest.mark.parametrize("plan", [("dense", 1, 1), ("gather", 2, 4)], ids=str)
+@pytest.mark.parametrize("spec", [ONE, TWO], ids=["cosine", "volume"])
+def test_equals_the_formula_on_what_was_drawn(spec, plan):
+    tokens, mask, raws = data()
+    (value, _, (d_state, d_tokens, d_raws), drawn), state = run(
+        spec, plan_of(*plan), tokens, mask, raws, {"id": np.arange(SIZE)}
+    )
+    wrong = [np.asarray(places) for places in drawn]
+    assert all((places != np.arange(SIZE)).all() for places in wrong)
+    params = {"/".join(map(str, path[2:])): np.asarray(v[...])
+              for path, v in nnx.to_flat_state(state)}  # fmt: skip
+    names = [n for n in tokens if n in spec["inputs"]]
+
+    def flat(*args):
+        values = {**tokens, **dict(zip(names, args, strict=False))}
+        rest = dict(zip(params, args[len(names) :], strict=True))
+        return formula(spec, values, mask, rest, *wrong)
+
+    want, grads = formulas.value_and_grad(flat, *(tokens[n] for n in names), *params.values())
+    np.testing.assert_allclose(value, want, rtol=3e-6)
+    for name, grad in zip(names, grads, strict=False):
+        assert close(d_tokens[name], grad, 2e-5), name
+    found = {"/".join(map(str, p[2:])): v[...] for p, v in nnx.to_flat_state(d_state)}
+    for name, grad in zip(params, grads[len(names) :], strict=True):
+        if not name.endswith("key/bias"):  # softmax ignores it
+            assert close(found[name], grad, 2e-5), name
+    assert all(not np.any(d) for d in d_raws.values())  # drawing sends no gradient
+
+
+def test_absent_rows_are_neither_judged_nor_drawn():
+    tokens, mask, raws = data()
+    present = np.arange(SIZE) % 3 != 1
+    batch = {"id": np.arange(SIZE), "v_present": present}
+    tokens["v"][~present], raws["v"][~present] = np.nan, np.inf
+    (value, _, (_, d_tokens, _), drawn), state = run(
+        ONE, plan_of("dense", 1, 1), tokens, mask, raws, batch
+    )
+    place = np.cumsum(present) - 1
+    wrong = [place[np.asarray(places)[present]] for places in drawn]
+    assert all(present[np.asarray(places)[present]].all() for places in drawn)
+    params = {"/".join(map(str, p[2:])): np.asarray(v[...]) for p, v in nnx.to_flat_state(state)}
+    kept = {name: value[present].astype(float) for name, value in tokens.items()}
+    np.testing.assert_allclose(value, formula(ONE, kept, mask[present], params, *wrong), rtol=3e-6)
+    assert all(np.isfinite(d).all() for d in d_tokens.values())
+
+
+def test_one_row_has_no_wrong_pair():
+    tokens, mask, raws = data(1)
+    (value, metrics, _, _), _ = run(ONE, Plan(), tokens, mask, raws, {"id": np.arange(1)})
+    assert np.isfinite(value)
+    assert metrics["term/accuracy"] in (0.0, 1.0)
+
+
+def test_columns_are_drawn_in_proportion_and_alike_on_every_mesh():
+    rng = np.random.default_rng(3)
+    w = (1.5 * rng.normal(size=(3, 7))).astype(np.float32)
+    w[:, 2] = -np.inf
+    repeats = 4000
+    rows, cols = {"w": np.repeat(w, repeats, axis=0)}, {"place": np.arange(7)}
+
+    def score(x, y, shared):
+        return jnp.take(x["w"], y["place"], axis=1)
+
+    places = sample(score, rows, cols, None, jax.random.key(0), plan=Plan(tile=3))
+    share = np.stack([np.bincount(p, minlength=7) for p in np.reshape(places, (3, repeats))])
+    want = np.exp(w) / np.exp(w).sum(1, keepdims=True)
+    np.testing.assert_allclose(share / repeats, want, atol=4 * 0.5 / repeats**0.5)
+    nothing = {"w": np.full((2, 7), -np.inf, np.float32)}
+    assert not np.any(sample(score, nothing, cols, None, jax.random.key(0), plan=Plan()))
+    split = jax.jit(lambda rows: sample(score, rows, cols, None, jax.random.key(0),
+                                        plan=Plan(tile=3)))  # fmt: skip
+    mesh = plan_of("dense", 4, 2).mesh
+    laid = jax.device_put(rows, jax.sharding.NamedSharding(mesh, jax.P(("data", "fsdp"))))
+    np.testing.assert_array_equal(split(laid), places)
+
+
+def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
+    """At a low temperature what is drawn is the highest score of another row."""
+    tokens, mask, raws = data(32)
+    unit = {name: normalize(raw.astype(float)) for name, raw in raws.items()}
+    other = np.where(np.eye(32, dtype=bool), -np.inf, 0)
+    taught = {name: np.roll(raw, 1, axis=1) for name, raw in raws.items()}
+    keys = {name: normalize(raw.astype(float)) for name, raw in taught.items()}
+    tuples = jax.tree.map(jnp.asarray, span(jnp.stack([unit["v"], unit["a"]], axis=1)))
+    by_volume = -np.asarray(volume(jnp.asarray(unit["t"]), tuples, 1e-6))
+    teacher = {"teacher": outputs_of(tokens, mask, taught)}
+    for spec, known, scores in (
+        (ONE, None, (unit["t"] @ unit["v"].T, unit["v"] @ unit["t"].T)),
+        ({**ONE, "keys": "teacher"}, teacher,
+         (unit["t"] @ keys["v"].T, unit["v"] @ keys["t"].T)),
+        ({**TWO, "floor": 0.0}, None, (by_volume, by_volume.T)),
+    ):  # fmt: skip
+        sharp = {**spec, "temperature": 1e-4}
+        (_, _, _, drawn), _ = run(sharp, Plan(tile=5), tokens, mask, raws, {}, known)
+        for places, score in zip(drawn, scores, strict=True):
+            assert (np.asarray(places) == (score + other).argmax(1)).mean() > 0.95
+
+
+def test_a_temperature_can_be_that_of_the_volume():
+    gram = {"type": "gram_volume", "modalities": ("t", "v", "a"), "temperature": 0.3}
+    terms = Objectives({"gram": gram, "match": {**TWO, "temperature": "gram"}}, rngs=nnx.Rngs(0))
+    np.testing.assert_allclose(terms._scales()["gram"], 1 / 0.3, rtol=1e-6)
+    tokens, mask, raws = data()
+    loss, _ = terms(outputs_of(tokens, mask, raws), {}, Context(Plan(), rng=jax.random.key(0)))
+    assert np.isfinite(loss)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"inputs": {"t": 5}}, "different views and their widths"),
+        ({"conditions": ("v", "a"), "inputs": {"t": 5, "v": 4, "a": 3}}, "use 'volume'"),
+        ({"score": "volume", "keys": "teacher"}, "without a teacher"),
+        ({"temperature": 0.0}, "temperature=0.0 > 0"),
+    ],
+)
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        make({**ONE, **options})
+
+
+def test_what_is_missing_is_named():
+    tokens, mask, raws = data()
+    with pytest.raises(TermError, match="the temperature of 'clip', which is no term"):
+        run({**ONE, "temperature": "clip"}, Plan(), tokens, mask, raws, {})

@@ -24,7 +24,7 @@ MODALITIES = ("t", "v", "a")
 
 
 def objectives() -> dict:
-    """The volume loss of the authors' code; its second term, text-tuple matching, is left out."""
+    """The volume loss of the authors' code, without its second term, text-tuple matching."""
     return {"gram": {"type": "gram_volume", "modalities": MODALITIES}}
 
 
@@ -60,7 +60,9 @@ def paper() -> dict:
     The paper trains EVA-CLIP ViT-g/14, BEATs and BERT from the VAST checkpoint on 150,000 clips.
     The manifest here names a caption and, for each clip, files with one frame's EVA-CLIP feature
     (1408 numbers) and one BEATs feature (768): towers frozen, heads and text trained. Number of
-    steps and learning rate are those of the released configs, which disagree with each other.
+    steps and learning rate are those of the released configs, which disagree with each other. For
+    matching, the paper runs its text encoder again with attention to the other modalities; here the
+    encoder's tokens go through a transformer of their own.
     """
     text = {
         "type": "text_transformer",
@@ -104,7 +106,22 @@ def paper() -> dict:
             "workers": 16,
         },
         "model": {"towers": towers},
-        "objectives": {"gram": {"type": "gram_volume", "modalities": names}},
+        "objectives": {
+            "gram": {"type": "gram_volume", "modalities": names},
+            "matching": {
+                "type": "matching",
+                "conditions": ("video", "audio"),
+                "inputs": {"text": 768, "video": 1408, "audio": 768},
+                "width": 768,
+                "depth": 12,
+                "heads": 12,
+                "hidden": True,
+                "score": "volume",
+                "temperature": "gram",
+                "floor": 1e-4,
+                "weight": 0.1,
+            },
+        },
         "optimizer": {
             "learning_rate": 2e-5,
             "b2": 0.98,

@@ -91,7 +91,8 @@ class SpectrogramTransformer(nnx.Module):
         Args:
           x: the spectrograms.
           mask: bool[B, frames], False at frames of padding, which come last; None when all are
-            real. A patch is padding where its first frame is, and nothing attends to it.
+            real. Nothing attends to a patch that has no real frame beside those of the patch
+            before it.
           train, rngs: for dropout.
         """
         if x.ndim != 3 or not self.patch <= x.shape[1] <= self.frames or x.shape[2] != self.mels:
@@ -109,7 +110,10 @@ class SpectrogramTransformer(nnx.Module):
         special = jnp.broadcast_to(special.astype(self.dtype), (y.shape[0], 2, self.width))
         y = jnp.concatenate([special, y], axis=1) + y_position.astype(self.dtype)
         if mask is not None:
-            real = mask[:, : times * self.stride[0] : self.stride[0]][:, None]
+            # The first frame that the patch before does not have.
+            first = max(self.patch - self.stride[0], 0)
+            real = mask[:, first + self.stride[0] :: self.stride[0]][:, : times - 1]
+            real = jnp.concatenate([jnp.ones((len(y), 1), bool), real], axis=1)[:, None]
             real = jnp.broadcast_to(real, (len(y), bands, times)).reshape(len(y), -1)
             mask = jnp.concatenate([jnp.ones((len(y), 2), bool), real], axis=1)
         tokens = self.transformer(y, mask=mask, train=train, rngs=rngs)

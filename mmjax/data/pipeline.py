@@ -23,7 +23,7 @@ import numpy as np
 
 from mmjax.data.batches import Batches
 from mmjax.data.report import BadRows
-from mmjax.data.rows import Batch, MakeBatch, Rows, bad_examples, with_place
+from mmjax.data.rows import Batch, MakeBatch, Rows, bad_examples
 from mmjax.data.sources.base import Source
 from mmjax.data.views import View, field_of
 
@@ -99,12 +99,15 @@ class TrainData:
             for part in sources.values():
                 self.report.note(getattr(part, "bad", ()))
 
-        streams, offset = [], 0
+        # grain orders numbers of rows; what they stand for is read where a batch is made, since
+        # what grain does for each element costs more than a small record itself.
+        streams, rows, offset, start = [], [], 0, 0
         for name, part in sources.items():
             limit = getattr(part, "id_limit", len(part))
-            rows = grain.MapDataset.source(Rows(part, offset, limit, on_error))
-            streams.append(_endless(rows, name, batch_size, len(sources) > 1, seed))
-            offset += limit
+            rows.append(Rows(part, offset, limit, on_error))
+            numbers = grain.MapDataset.range(start, start + len(part))
+            streams.append(_endless(numbers, name, batch_size, len(sources) > 1, seed))
+            offset, start = offset + limit, start + len(part)
         if offset > np.iinfo(np.int32).max:
             raise ValueError(f"{offset:,} ids are more than fit in 32 bits")
         self.id_limit = offset
@@ -118,10 +121,9 @@ class TrainData:
             for m in sorted({field_of(name) for name in self.views})
             if on_error == "skip" or m in may_lack
         )
-        make = MakeBatch(self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
-        self._batches = order.map_with_index(with_place).batch(
-            self.local_batch_size, batch_fn=make
-        )[process_index::process_count]
+        make = MakeBatch(rows, self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
+        blocks = order.batch(self.local_batch_size, batch_fn=list)
+        self._batches = blocks.map_with_index(make)[process_index::process_count]
         self.steps_per_epoch = sum(map(len, sources.values())) / batch_size
         if len(sources) == 1:
             self.steps_per_epoch = float(int(self.steps_per_epoch))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -37,38 +39,55 @@ class Rows:
         return self.offset + record["id"], record
 
 
-def with_place(place: int, row: tuple[int, Record | BadExample]) -> tuple:
-    return place, *row
-
-
 class MakeBatch:
-    """Renders the views of the rows of a batch, each straight into its place.
+    """Reads the rows of a batch and renders their views, each straight into its place.
 
     The random numbers of a row are the Philox stream (Salmon et al. 2011) whose key is the seed and
     whose counter starts with the row's place in the global order.
+
+    Args:
+      sources: whose rows are numbered through, those of the second after those of the first.
+      views, maybe_absent, on_error: see `TrainData`.
+      seed: of the augmentation.
     """
 
     def __init__(
-        self, views: Mapping[str, View], maybe_absent: Sequence[str], on_error: str, seed: int
+        self,
+        sources: Sequence[Rows],
+        views: Mapping[str, View],
+        maybe_absent: Sequence[str],
+        on_error: str,
+        seed: int,
     ):
-        self.views, self.maybe_absent, self.on_error = views, maybe_absent, on_error
-        self.seed = seed
+        self.sources, self.views, self.maybe_absent = tuple(sources), views, maybe_absent
+        self.on_error, self.seed = on_error, seed
+        self._ends = list(itertools.accumulate(map(len, self.sources)))
 
     def __call__(
-        self, rows: Sequence[tuple[int, int, Record | BadExample]]
+        self, block: int, numbers: Sequence[int]
     ) -> tuple[Batch, list[tuple[str, str, str]]]:
-        """rows: (place in the global order, id, record) -> (batch, its bad fields)."""
+        """The batch of these rows and its bad fields.
+
+        Args:
+          block: its place among blocks of this length in the global order.
+          numbers: of the rows.
+        """
+        rows = [self._read(number) for number in numbers]
         batch = {name: np.zeros((len(rows), *v.shape), v.dtype) for name, v in self.views.items()}
-        batch["id"] = np.array([identity for _, identity, _ in rows], np.int32)
+        batch["id"] = np.array([identity for identity, _ in rows], np.int32)
         for modality in self.maybe_absent:
             batch[f"{modality}_present"] = np.ones(len(rows), bool)
         bits = np.random.Philox(key=self.seed)
         rng, start, bad = np.random.Generator(bits), bits.state, []
-        for row, (place, _, record) in enumerate(rows):
-            start["state"]["counter"][3] = place
+        for row, (_, record) in enumerate(rows):
+            start["state"]["counter"][3] = block * len(rows) + row
             bits.state = start
             bad += self._fill(batch, row, record, rng)
         return batch, [(error.key, error.field, error.reason) for error in bad]
+
+    def _read(self, number: int) -> tuple[int, Record | BadExample]:
+        which = bisect.bisect_right(self._ends, number)
+        return self.sources[which][number - (self._ends[which - 1] if which else 0)]
 
     def _fill(
         self, batch: Batch, row: int, record: Record | BadExample, rng: np.random.Generator

@@ -116,11 +116,20 @@ def _run(config: Mapping, folder: Path) -> dict[str, float]:
 
     finished, stored = folder / "summary.json", folder / "config.json"
     if stored.is_file():
-        if stored.read_text(encoding="utf-8") != config_lib.dump(config):
+        if not _same(stored, config):
             shutil.rmtree(folder)  # of an older version of the recipe
         elif finished.is_file():
             return json.loads(finished.read_text(encoding="utf-8"))
     return trainer.train(config, folder, quiet=True)
+
+
+def _same(stored: Path, config: Mapping) -> bool:
+    """Whether a stored config says the same; keys that are new since then have their defaults."""
+    try:
+        old = config_lib.complete(json.loads(stored.read_text(encoding="utf-8")), str(stored))
+    except (ConfigError, ValueError):
+        return False
+    return config_lib.dump(old) == config_lib.dump(config)
 
 
 def judge(check: Mapping, results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict:

@@ -179,6 +179,11 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path,
         trainer, "train", lambda *args, **kw: made.append(args[1].name) or train(*args, **kw)
     )
     assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0
+    # One that was stored before a key existed is of the same recipe.
+    stored = tmp_path / "out" / "runs" / "tiny" / "plain-seed1" / "config.json"
+    config = json.loads(stored.read_text())
+    del config["checkpoints"]["keep_best"]
+    stored.write_text(json.dumps(config))
     (tmp_path / "tiny.py").write_text(
         recipe.replace("alignment.weight=2.0", "alignment.weight=3.0")
     )

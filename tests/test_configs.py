@@ -28,6 +28,8 @@ REDUCED = {
     "resnet": {"blocks": (1,), "widths": (8,)},
     "vit": {"width": 16, "depth": 1, "heads": 2},
     "text_transformer": {"width": 16, "depth": 1, "heads": 2},
+    "audio_transformer": {"width": 16, "depth": 1, "heads": 2},
+    "cnn14": {"widths": (8,)},
 }
 
 

@@ -6,9 +6,13 @@ from mmjax.encoders.base import EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.cnn14 import CNN14
 from mmjax.encoders.efficientnet import EfficientNetLite
+from mmjax.encoders.frames import FrameTransformer
+from mmjax.encoders.graph import GraphNetwork
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.mlp import MLP, Identity
+from mmjax.encoders.patches import PatchTransformer
+from mmjax.encoders.points import PointNet
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
@@ -18,6 +22,10 @@ from mmjax.encoders.vit import ViT
 
 ENCODERS = {
     "vit": ViT,
+    "patch_transformer": PatchTransformer,
+    "frame_transformer": FrameTransformer,
+    "point_net": PointNet,
+    "graph_network": GraphNetwork,
     "resnet": ResNet,
     "cnn": ConvNet,
     "text_transformer": TextTransformer,
@@ -44,7 +52,11 @@ __all__ = [
     "EfficientNetLite",
     "EncoderError",
     "Encoding",
+    "FrameTransformer",
+    "GraphNetwork",
     "Identity",
+    "PatchTransformer",
+    "PointNet",
     "ResNet",
     "SignalResNet",
     "SignalTransformer",

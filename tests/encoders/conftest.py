@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import structure_settings
 from encoder_settings import SMALL
 from flax import nnx
 
@@ -92,6 +93,8 @@ def inputs():
         rng = np.random.default_rng(seed)
         if encoder in (MLP, Identity):
             return jnp.asarray(rng.normal(size=(rows, 6)), jnp.float32)
+        if encoder in structure_settings.SMALL:
+            return structure_settings.draw(encoder, rows, rng)
         if encoder in (TextTransformer, TextGRU):
             ids = rng.integers(2, 30, (rows, 9), dtype=np.int32)
             for i, end in enumerate(rng.integers(2, 8, rows)):

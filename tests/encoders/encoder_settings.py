@@ -1,5 +1,7 @@
 """Options of a small encoder of each kind."""
 
+import structure_settings
+
 from mmjax.encoders import (
     CNN14,
     MLP,
@@ -20,6 +22,7 @@ from mmjax.encoders.tokens import TokenMLP
 
 SOUND = Spectrogram(rate=1000, window=32, hop=16, fft=32, mels=8, low=20.0)
 SMALL = {
+    **structure_settings.SMALL,
     ViT: {"image_size": (16, 24), "patch": 8, "width": 16, "depth": 2, "heads": 2},
     TextTransformer: {"vocab_size": 30, "length": 9, "width": 16, "depth": 2, "heads": 2,
                       "eos_id": 1},

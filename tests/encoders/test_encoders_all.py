@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import structure_settings
 from encoder_settings import SMALL
 from flax import nnx
 
@@ -27,6 +28,7 @@ from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.tokens import TokenMLP
 
 DROPPING = [
+    *structure_settings.DROPPING,
     (MLP, {"dropout": 0.3}),
     (ViT, {"dropout": 0.3}),
     (ViT, {"drop_path": 0.9}),
@@ -38,6 +40,7 @@ DROPPING = [
     (CNN14, {"dropout": 0.2, "norm": "layer"}),
 ]
 EVERY = [
+    *structure_settings.EVERY,
     (MLP, {}),
     (MLP, {"hidden": (), "activation": "gelu"}),
     (ViT, {}),
@@ -140,6 +143,7 @@ def test_no_dropout_needs_no_rngs(make, run, inputs, encoder):
 @pytest.mark.parametrize(
     ("encoder", "options", "message"),
     [
+        *structure_settings.WRONG_OPTIONS,
         (MLP, {"inputs": 0}, r"^inputs=0: at least 1 is needed$"),
         (MLP, {"hidden": (8, 0)}, r"^hidden=\(8, 0\): every layer needs at least 1 unit$"),
         (MLP, {"activation": "tanh"}, r"^activation='tanh' is not one of 'relu', 'gelu', "),
@@ -191,6 +195,7 @@ def test_wrong_options_are_one_sentence(make, encoder, options, message):
 @pytest.mark.parametrize(
     ("encoder", "options", "x", "message"),
     [
+        *structure_settings.WRONG_INPUTS,
         (MLP, {}, np.zeros((2, 7)), r"vectors of shape \(2, 7\) where \[B, 6\] is expected"),
         (ViT, {}, np.zeros((2, 16, 24, 1)), r"shape \(2, 16, 24, 1\) where \[B, H, W, 3\]"),
         (ViT, {}, np.zeros((2, 24, 24, 3)), r"images of \(24, 24\) .* learned positions for \(16"),

@@ -67,8 +67,6 @@ def test_furniture_is_split_by_its_rule():
     assert 30 <= len(test) <= 60
     again = pickle.loads(pickle.dumps(test))
     assert again[3]["text"] == test[3]["text"]
-    both = FurnitureSource(split="test", categories=True)[0]
-    assert both["text"] == [*test[0]["text"], test[0]["category"]]
     with pytest.raises(ValueError, match="furniture: split is 'val'"):
         FurnitureSource(split="val")
     with pytest.raises(ValueError, match="there are no names in 'xx'; there are in en"):

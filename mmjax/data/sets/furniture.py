@@ -50,7 +50,6 @@ class FurnitureSource:
     Args:
       split: 'train', 'test' or 'all'.
       languages: of the names: 'en' and 20 more.
-      categories: whether the category follows the names in ``'text'``.
 
     Raises:
       ValueError: for another split, or a language that no piece is named in.
@@ -59,13 +58,7 @@ class FurnitureSource:
     modalities = ("image", "points", "text")
     label_fields = ("category", "piece")
 
-    def __init__(
-        self,
-        *,
-        split: Split = "train",
-        languages: tuple[str, ...] = ("en",),
-        categories: bool = False,
-    ):
+    def __init__(self, *, split: Split = "train", languages: tuple[str, ...] = ("en",)):
         if split not in ("train", "test", "all"):
             raise ValueError(f"furniture: split is {split!r}; it can be 'train', 'test' or 'all'")
         known = _languages()
@@ -77,7 +70,7 @@ class FurnitureSource:
                 )
         if not languages:
             raise ValueError("furniture: languages=() names no language; give one such as 'en'")
-        self.split, self.languages, self.categories = split, tuple(languages), categories
+        self.split, self.languages = split, tuple(languages)
         self._rows = [
             row
             for row, piece in enumerate(_pieces())
@@ -93,8 +86,6 @@ class FurnitureSource:
         piece = _pieces()[row]
         names = [piece["names"][k] for k in self.languages if k in piece["names"]]
         names = names or [piece["names"]["en"]]
-        if self.categories:
-            names.append(piece["category"])
         return {
             "id": row,
             "key": f"furniture {piece['piece']} ({piece['names']['en']})",

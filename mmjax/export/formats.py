@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def safetensors(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
             (folder / "tokenizer.model").write_bytes(own.model)
         elif isinstance(getattr(own, "text", None), str):
             (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
+        elif own is not None and (path := bundle.config["data"]["tokenizer"].get("path")):
+            shutil.copyfile(Path(path).expanduser(), folder / bundle_lib.tokenizer_copy(path))
     inputs, _, _ = parity.samples(model)
     return parity.compare(
         parity.ours(model, inputs), parity.by_reading_back(folder)(inputs),

@@ -52,6 +52,17 @@ def test_an_export_is_loaded_again(run_of, tmp_path, shape, format, monkeypatch)
         mmjax.load(folder)
 
 
+def test_a_tokenizer_outside_of_an_export_is_not_read(run_of, tmp_path):
+    folder, _ = export(run_of("own"), tmp_path / "out", format="safetensors")
+    outside = (folder / "tokenizer.model").rename(tmp_path / "tokenizer.model")
+    file = folder / "mmjax.json"
+    own = json.loads(file.read_text())
+    own["config"]["data"]["tokenizer"]["path"] = str(outside)
+    file.write_text(json.dumps(own))
+    with pytest.raises(WeightsError, match=r"tokenizer\.model', which is not in the folder"):
+        mmjax.load(folder)
+
+
 @pytest.mark.parametrize("shape", ["own", pytest.param("siglip", marks=pytest.mark.slow)])
 def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
     import jax

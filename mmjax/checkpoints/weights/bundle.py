@@ -17,6 +17,7 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.checkpoints.weights import foreign, preprocessing
 from mmjax.checkpoints.weights.files import Folder, WeightsError
+from mmjax.data.tokenizers import EMBEDDED
 from mmjax.model import adapters
 from mmjax.model.system import Definition, System
 from mmjax.parallel import mesh as mesh_lib
@@ -157,13 +158,26 @@ def _export(folder: Path, dtype: str | None) -> Bundle:
 
 
 def _own_tokenizer(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """`config` with the tokenizer file that lies in the export, where one does."""
+    """`config` with the tokenizer file that lies in the export; no other file is read."""
     spec = config["data"]["tokenizer"]
-    for name in ("tokenizer.model", "tokenizer.json"):
-        if spec is not None and "path" in spec and (folder / name).is_file():
+    path = None if spec is None else spec.get("path")
+    if path is None:
+        return config
+    for name in ("tokenizer.model", "tokenizer.json", tokenizer_copy(path)):
+        if (folder / name).is_file():
             data = {**config["data"], "tokenizer": {**spec, "path": str(folder / name)}}
             return {**config, "data": data}
-    return config
+    if path in EMBEDDED:
+        return config
+    raise WeightsError(
+        f"{folder / OWN_CONFIG} names the tokenizer {path!r}, which is not in the folder: paths "
+        "out of it are not followed"
+    )
+
+
+def tokenizer_copy(path: str) -> str:
+    """The name in an export of a tokenizer's file that has no form of its own there."""
+    return f"tokenizer{Path(path).suffix}"
 
 
 def _foreign(folder: Path, dtype: str) -> Bundle:

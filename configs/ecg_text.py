@@ -43,7 +43,7 @@ def small() -> dict:
     named = {"source": test, "modality": "ecg"}
     return {
         "paper": PAPER,
-        "steps": 1500,
+        "steps": 1000,
         "data": {
             "source": {"type": "ecg_reports"},
             "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"},
@@ -79,7 +79,7 @@ def small() -> dict:
                 "axis": {**named, "labels": "axis"},
             },
         },
-        "checkpoints": {"every": 500},
+        "checkpoints": {"every": 250},
     }
 
 

@@ -51,11 +51,13 @@ class Encoding(NamedTuple):
       pooled: f[B, W], one vector for each example.
       tokens: f[B, T, W], one vector for each position, or None for encoders without positions.
       mask: bool[B, T], True where a position is real and not padding; None when all are.
+      prompts: f[B, n, W], what became of n prompts (`encoders.prompts`); None without.
     """
 
     pooled: jax.Array
     tokens: jax.Array | None = None
     mask: jax.Array | None = None
+    prompts: jax.Array | None = None
 
 
 def parameter_count(module: nnx.Module) -> int:

@@ -27,7 +27,7 @@ from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_posi
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
 from mmjax.encoders.positions import check_sincos_width
-from mmjax.encoders.prompts import Prompts
+from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.stems import ConvStem, PatchStem, cut
 from mmjax.encoders.transformer import Remat, Transformer
 
@@ -206,13 +206,14 @@ class PatchTransformer(nnx.Module):
         if self.pre_norm is not None:
             y = self.pre_norm(y)
         tokens = self.transformer(y, mask=whole, prompts=prompts, train=train, rngs=rngs)
+        tokens, own = parted(tokens, prompts)
         if self.pool == "cls":
             pooled = tokens[:, 0]
         elif self.pool == "mean":
             pooled = pooling.mean(tokens[:, before:], mask)
         else:
             pooled = self.probe(tokens, whole)
-        return Encoding(pooled, tokens, whole)
+        return Encoding(pooled, tokens, whole, own)
 
     def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Patches with their positions, f[B, N, width], and which are there, bool[B, N] or None."""

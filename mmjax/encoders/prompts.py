@@ -12,8 +12,8 @@ class Prompts(NamedTuple):
     """Learned vectors for some successive blocks of a transformer.
 
     They stand behind the first position (a class token or the beginning of a text), carry no
-    position of their own, are attended to by what may attend to their place, and are taken out
-    again after the last block, so that an encoder reads its positions where they were.
+    position of their own, and are attended to by what may attend to their place. An encoder takes
+    them out of what its transformer gives, and so reads its positions where they were.
 
     Attributes:
       values: f[J, n, W], what n positions hold before blocks `first` .. `first + J - 1`.
@@ -33,6 +33,14 @@ def put_in(x: jax.Array, values: jax.Array) -> jax.Array:
 def put_in_place(x: jax.Array, values: jax.Array) -> jax.Array:
     """`x`, in which n positions hold prompts, with others in their place."""
     return put_in(take_out(x, len(values)), values)
+
+
+def parted(x: jax.Array, prompts: Prompts | None) -> tuple[jax.Array, jax.Array | None]:
+    """f[B, T + n, W] without its prompts, f[B, T, W], and these, f[B, n, W]; (x, None) without."""
+    if prompts is None:
+        return x, None
+    count = prompts.values.shape[1]
+    return take_out(x, count), x[:, 1 : 1 + count]
 
 
 def take_out(x: jax.Array, count: int) -> jax.Array:

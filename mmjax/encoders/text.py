@@ -20,7 +20,7 @@ from mmjax.encoders import pooling
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
-from mmjax.encoders.prompts import Prompts
+from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.transformer import NormPlace, Remat, Transformer
 from mmjax.parallel.layout import whole
 
@@ -194,7 +194,8 @@ class TextTransformer(nnx.Module):
         tokens = self.transformer(
             y, mask=attended, causal=self.causal, prompts=prompts, train=train, rngs=rngs
         )
-        return Encoding(self._pool(tokens, x, attended), tokens, real)
+        tokens, own = parted(tokens, prompts)
+        return Encoding(self._pool(tokens, x, attended), tokens, real, own)
 
     def _pool(self, tokens: jax.Array, ids: jax.Array, attended: jax.Array | None) -> jax.Array:
         if self.pool == "cls":

@@ -27,7 +27,7 @@ from mmjax.encoders.layers import (
     layer_norm,
     split_key,
 )
-from mmjax.encoders.prompts import Prompts, put_in, put_in_place, take_out
+from mmjax.encoders.prompts import Prompts, put_in, put_in_place
 from mmjax.parallel.layout import rows
 
 NormPlace = Literal["pre", "post"]
@@ -203,7 +203,7 @@ class Transformer(nnx.Module):
           rngs: random numbers for them; may be None where both rates are 0.
 
         Returns:
-          f[B, T, W] in the compute dtype.
+          f[B, T, W] in the compute dtype; with `prompts` these are still in it (`prompts.parted`).
         """
         if prompts is not None and prompts.first + len(prompts.values) > self.depth:
             raise EncoderError(
@@ -251,5 +251,4 @@ class Transformer(nnx.Module):
             x = blocks(put_in(x, fresh[0]), mask, first, end, fresh)
             if end < self.depth:
                 x = blocks(x, mask, end, self.depth)
-            x = take_out(x, count)
         return x if self.norm is None else self.norm(x)

@@ -9,7 +9,7 @@ from flax import nnx
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.encoders import ENCODERS
-from mmjax.encoders.prompts import Prompts
+from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.transformer import Transformer
 from mmjax.model import adapters
 from mmjax.parallel import mesh as mesh_lib
@@ -156,9 +156,10 @@ def test_a_lora_is_its_merged_layers():
         np.testing.assert_array_equal(unit, embed(there, without)[name])
 
 
-@pytest.mark.parametrize("scan", [True, False])
-@pytest.mark.parametrize(("first", "depth"), [(0, 1), (0, 2), (1, 2), (2, 2), (0, 4)])
-@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(
+    ("first", "depth", "causal", "scan"),
+    [(0, 1, True, True), (1, 2, False, True), (2, 2, True, True), (0, 4, True, False)],
+)
 def test_prompts_block_by_block(first, depth, causal, scan):
     """As the cards say it: put in behind the first position, replaced, taken out at the end."""
     stack = Transformer(width=8, depth=4, heads=2, scan=scan, dtype=jnp.float32, rngs=nnx.Rngs(0))
@@ -166,7 +167,8 @@ def test_prompts_block_by_block(first, depth, causal, scan):
     x = jnp.asarray(rng.normal(size=(3, 5, 8)), jnp.float32)
     mask = jnp.asarray([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]], bool)
     values = jnp.asarray(rng.normal(size=(depth, 2, 8)), jnp.float32)
-    got = stack(x, mask=mask, causal=causal, prompts=Prompts(values, first))
+    prompts = Prompts(values, first)
+    got, ends = parted(stack(x, mask=mask, causal=causal, prompts=prompts), prompts)
     graphdef, parameters = nnx.split(stack.blocks)
     there = jnp.concatenate([mask[:, :1], jnp.ones((3, 2), bool), mask[:, 1:]], axis=1)
     for i in range(4):
@@ -177,6 +179,7 @@ def test_prompts_block_by_block(first, depth, causal, scan):
             x = jnp.concatenate([x[:, :1], own, rest], axis=1)
         x = block(x, mask=there if i >= first else mask, causal=causal)
     want = stack.norm(jnp.concatenate([x[:, :1], x[:, 3:]], axis=1))
+    np.testing.assert_allclose(ends, stack.norm(x[:, 1:3]), atol=1e-5)
     real = np.asarray(mask)
     np.testing.assert_allclose(np.asarray(got)[real], np.asarray(want)[real], atol=1e-5)
     assert got.shape == (3, 5, 8)

@@ -82,8 +82,8 @@ def load(path: str | Path, *, checkpoint: str = "latest", dtype: str | None = No
 def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
     from mmjax.checkpoints.store import Store
     from mmjax.train import inputs
-    from mmjax.train import state as state_lib
     from mmjax.train import stages as stages_lib
+    from mmjax.train import state as state_lib
 
     value = Folder(folder).json("config.json")
     if value is None:
@@ -103,9 +103,9 @@ def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
                     "where checkpoints.metric is set"
                 )
             step = int(checkpoint)
-        arrays = store.restore(state_lib.abstract(config, plan), step).evaluation_arrays()
         config = stages_lib.at(stages_lib.of(config), step).config
         plan = state_lib.plan(config, mesh)
+        arrays = store.restore(state_lib.abstract(config, plan), step).evaluation_arrays()
     log_scale, bias = scale_of(config, arrays)
     metrics = Folder(folder).json("summary.json") or {}
     about = {"source": f"run {folder.name}", "step": int(step), "metrics": metrics}
@@ -124,12 +124,12 @@ def scale_of(
             continue
         path = f"objectives/terms/{name}"
         learned = arrays.get(f"{path}/temperature/log_scale")
-        log_scale = -math.log(spec["temperature"]) if learned is None else float(learned)
-        if learned is not None and spec.get("max_scale"):
-            log_scale = min(log_scale, math.log(spec["max_scale"]))
         direct = arrays.get(f"{path}/temperature/value")
         if direct is not None:
             learned = -math.log(max(float(direct), 1 / spec["max_scale"]))
+        log_scale = -math.log(spec["temperature"]) if learned is None else float(learned)
+        if learned is not None and spec.get("max_scale"):
+            log_scale = min(log_scale, math.log(spec["max_scale"]))
         bias = None
         if spec["type"] == "sigmoid":
             bias = float(arrays.get(f"{path}/bias", spec["bias"]))

@@ -159,6 +159,10 @@ def test_augmentation_does_what_it_says():
         (b"1 2\n", r"points should be \[1 or more, 3 or more\], not \[1, 2\]"),
         (ply("ascii").replace(b"element face 4", b"element face 0"), "and no faces"),
         (ply("binary_little_endian")[:-7], "damaged or cut off"),
+        (
+            b"ply\nformat ascii 1.0\nelement a 20000000\nend_header\n",
+            "the element 'a' has no properties",
+        ),
         (ply("ascii")[:40], "the header of the PLY file has no end"),
         (ply("ascii").replace(b"float y", b"float w"), "have no y"),
         (b"\x93NUMPY\x01\x00garbage", "the .npy file cannot be read"),

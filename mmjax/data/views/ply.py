@@ -83,6 +83,8 @@ def _header(text: str) -> tuple[str, list[_Element]]:
     if kind not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise ValueError(f"the format {kind!r} is unknown")
     for element in elements:
+        if element.count and not element.fields:  # rows of nothing, perhaps millions of them
+            raise ValueError(f"the element {element.name[:20]!r} has no properties")
         for _, *types in element.fields:
             for name in types:
                 if name is not None and name not in _TYPES:

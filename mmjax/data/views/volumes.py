@@ -59,7 +59,7 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as error:
         raise unusable(f"the file is damaged or cut off: {error}") from error
     except Exception as error:  # damaged headers make all of these packages raise nearly anything
-        reason = f"the file is damaged: {type(error).__name__}: {error}"
+        reason = f"the file cannot be read: {type(error).__name__}: {error}"
         raise unusable(" ".join(reason.split())) from error
     raise unusable(
         f"the {len(content)} bytes, starting with {content[:8]!r}, are no volume that can be read "

@@ -6,6 +6,12 @@ negatives of each other. Needs the extra `imu`: pip install 'mmjax[imu]'.
 
     python -m mmjax.main --config=configs/imu_text.py                       # persons 1, 2 held out
     python -m mmjax.main --config=configs/imu_text.py --config.data.source.fold=1       # 3 and 4
+
+45 to 60 seconds on two busy cores. Folds 0, 1, 2 with seeds 0, 1, 2, each on two people never seen
+(93 to 178 windows of 4 s): the exercise by its name .787, .903, .929 (mean .873 ± .076; chance
+.143); the caption, which says the arm, too, R@1 .725, .903, .923 (.850 ± .109; chance .073), and
+found by its caption .843, 1, 1. Burns et al., who train a convolutional recurrent network for the
+exercise alone on more people: .889.
 """
 
 from configs import base

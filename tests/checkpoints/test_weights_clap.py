@@ -103,6 +103,50 @@ def test_text_tower_alone(kind, tmp_path):
     parity.assert_close(raw, out.text_embeds if "With" in kind else out.pooler_output)
 
 
+@pytest.mark.parametrize("truncation", ["fusion", "rand_trunc"])
+@pytest.mark.parametrize("padding", ["repeatpad", "repeat", "pad"])
+def test_sounds_are_prepared_as_there(truncation, padding, tmp_path):
+    _, transformers = parity.torch_and("transformers")
+    from mmjax.checkpoints.weights.clap_sound import ClapSound
+
+    theirs = transformers.ClapFeatureExtractor(
+        feature_size=12, sampling_rate=4000, hop_length=50, max_length_s=1, fft_window_size=128,
+        frequency_min=30, frequency_max=1900, truncation=truncation, padding=padding,
+    )  # fmt: skip
+    view = ClapSound(theirs.to_dict())
+    rng = np.random.default_rng(0)
+    for samples in (150, 1300, 4000):
+        x = rng.normal(size=samples).astype(np.float32) / 10
+        expected = theirs(x, sampling_rate=4000, return_tensors="np")["input_features"][0, 0]
+        found = view(x, None, False)
+        assert found.shape == view.shape == (81, 12)
+        np.testing.assert_allclose(found, expected, atol=1e-3)  # decibels
+    # A longer one is cut.
+    longer = rng.normal(size=9000).astype(np.float32) / 10
+    np.testing.assert_array_equal(view(longer, None, False), view(longer[:4000], None, False))
+
+
+def test_a_folder_with_everything_embeds_sounds(tmp_path):
+    """Preprocessing of the folder, and the comparison that `--format=verify` makes."""
+    _, transformers = parity.torch_and("transformers")
+    import mmjax
+    from mmjax.export.verify import verify
+
+    audio = SHAPES["overlapping"]
+    config = transformers.ClapConfig(text_config=TEXT, audio_config=audio, projection_dim=10)
+    folder_with(transformers.ClapModel(config), tmp_path / "clap")
+    transformers.ClapFeatureExtractor(
+        feature_size=16, sampling_rate=4000, hop_length=270, max_length_s=1, fft_window_size=256,
+        frequency_max=1900, truncation="rand_trunc",
+    ).save_pretrained(tmp_path / "clap")  # fmt: skip
+    _, line = verify(tmp_path / "clap", tmp_path / "report")
+    assert "ClapModel: largest differences audio" in line
+    sound = np.random.default_rng(0).normal(size=700).astype(np.float32) / 10
+    found = mmjax.load(tmp_path / "clap").encode(audio=[sound, np.tile(sound, 5)])
+    assert found.shape == (2, 10)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)  # it is repeated five times, too
+
+
 def test_what_is_set_aside_is_named(tmp_path):
     _, transformers = parity.torch_and("transformers")
     from mmjax.checkpoints.weights.foreign import Weights

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.checkpoints.weights.clap_sound import ClapSound
 from mmjax.checkpoints.weights.files import Folder, WeightsError
 from mmjax.data.views.base import pick, unusable
 from mmjax.data.views.image import ImageView
@@ -27,14 +28,22 @@ def views(weights: Any, towers: Mapping[str, Mapping]) -> dict[str, Callable[...
         if weights.native == "open_clip":
             found["image"] = _open_clip_image(weights.config.get("preprocess_cfg") or {}, size)
         else:
-            config = weights.folder.json("preprocessor_config.json")
-            processor = weights.folder.json("processor_config.json") or {}
-            config = config or processor.get("image_processor")
+            config = _processor(weights.folder, "image_processor")
             if config is not None:
                 found["image"] = _image(config, size, weights.folder)
+    if "audio" in towers and towers["audio"]["encoder"]["type"] == "htsat":
+        config = _processor(weights.folder, "feature_extractor")
+        if config is not None:
+            found["audio"] = ClapSound(config)
     if "text" in towers and weights.folder.inside("tokenizer.json").is_file():
         found["text"] = FolderText(weights.folder, towers["text"]["encoder"])
     return found
+
+
+def _processor(folder: Folder, section: str) -> dict[str, Any] | None:
+    """The options of a folder's preprocessing, in a file of their own or as a section."""
+    own = folder.json("preprocessor_config.json")
+    return own or (folder.json("processor_config.json") or {}).get(section)
 
 
 def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> ImageView:

@@ -56,6 +56,12 @@ def config_of(shape, file):
 
 
 @pytest.fixture(scope="session")
+def config_for():
+    """`config_for(shape, file)`, for tests that change something of it."""
+    return config_of
+
+
+@pytest.fixture(scope="session")
 def run_of(tmp_path_factory):
     """`run_of(shape)`: the folder of a finished run; each is trained once."""
     from mmjax.train import trainer

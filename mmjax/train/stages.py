@@ -244,16 +244,16 @@ def summary(
     """
     found = dict(results[stages[-1].name])
     for stage in stages[:-1]:
-        own = results.get(stage.name) or _recorded(folder, stage.end)
+        own = results.get(stage.name) or recorded(folder, stage.end)
         found |= {f"{stage.name}/{metric}": value for metric, value in own.items()}
     best = store.best() if stages[-1].config["checkpoints"]["keep_best"] else None
     if best is not None:
-        own = {"step": best, **_recorded(folder, best)}
+        own = {"step": best, **recorded(folder, best)}
         found |= {f"best/{metric}": value for metric, value in own.items()}
     return found
 
 
-def _recorded(folder: Path, step: int) -> dict[str, float]:
+def recorded(folder: Path, step: int) -> dict[str, float]:
     """The metrics of the evaluation at a step; empty where `metrics.jsonl` has none."""
     path, found = folder / "metrics.jsonl", {}
     if not path.is_file():

@@ -1,5 +1,6 @@
 """The training loop of every recipe, to be read from top to bottom."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -86,7 +87,8 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
             if stage.number >= current.number:
                 data = inputs.train_data(stage.config, report, mesh, stage.number)
                 checks.check_tokenizer(stage.config, data.views)
-                parts[stage] = _Part(plan, data, Evaluation(stage.config, mesh))
+                evaluation = Evaluation(stage.config, mesh)
+                parts[stage] = _Part(plan, data, evaluation, stage is stages[-1])
         for line in header.lines(stages, mesh, plans[0], parts[current].data, workdir.path):
             logger.info(line)
         weights = {
@@ -142,6 +144,7 @@ class _Part(NamedTuple):
     plan: Plan
     data: TrainData
     evaluation: Evaluation
+    ends_run: bool
 
 
 class _Run(NamedTuple):
@@ -165,9 +168,16 @@ def _train_stage(
       The state at its end, and the metrics of its evaluation.
     """
     config, results = stage.config, {}
-    if start >= stage.end:  # resumed after the last step, before it had been evaluated perhaps
-        model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
-        return state, part.evaluation(model)
+    if start >= stage.end:  # resumed at its end, before it had been evaluated perhaps
+        last = part.ends_run
+        known = distributed.of_first(lambda: json.dumps(stages_lib.recorded(run.folder, start)))
+        results = {} if last else json.loads(known)
+        if not results:
+            model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
+            results = part.evaluation(model)
+            if not last:  # whose metrics go into the summary at once
+                run.writer.write(stage.end, results, stage.name)
+        return state, results
 
     # The loop.
     start = max(start, stage.start)

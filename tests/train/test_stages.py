@@ -43,6 +43,7 @@ STAGES = (
 OVERRIDES = (
     f"stages={STAGES!r}",
     "model.ema=0.9",
+    "optimizer.schedule=cosine",
     "log_every=10",
     "checkpoints.every=10",
     "checkpoints.keep_last=99",
@@ -157,13 +158,20 @@ def interrupted(config, folder, step, monkeypatch):
             trainer.train(config, folder, quiet=True)
 
 
-@pytest.mark.parametrize("steps", [(33, 41), (20,), (45, 46)], ids=["inside", "border", "borders"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((33,), id="inside"),
+        pytest.param((20,), id="border"),
+        # Saved at the border, stopped, evaluated there by the next process, which is stopped, too.
+        pytest.param((45, 46), id="borders", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interruption_anywhere_changes_no_bit(
     staged, arrays, identical, whole, steps, tmp_path, monkeypatch
 ):
     for step in steps:
         interrupted(staged(), tmp_path, step, monkeypatch)
-        assert stages_lib.of(staged())[0].end == 20
     summary = trainer.train(staged(), tmp_path, quiet=True)
     assert identical(arrays(staged(), tmp_path, 55), arrays(staged(), whole[0], 55)) == []
     assert {**summary, "seconds": 0} == {**whole[1], "seconds": 0}
@@ -171,6 +179,7 @@ def test_an_interruption_anywhere_changes_no_bit(
     assert [row["step"] for row in rows if "train/loss" in row] == [10, 20, 30, 40, 45, 50, 55]
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_second_stage_of_a_process(
     command, staged, arrays, identical, whole, tmp_path
 ):
@@ -215,7 +224,7 @@ def test_the_page_and_the_table_show_the_stages(whole):
             "8}}}",
             r"stage 'third': towers/a/encoder/.* has the shape .* in the stage before",
         ),
-        ("stages.third.data.batch_size=4096", r"batch_size=4096 is larger than the"),
+        ("stages.third.data.batch_size=8192", r"batch_size=8192 is larger than the 4096"),
     ],
 )
 def test_mistakes_of_the_last_stage_are_known_before_the_first(

@@ -99,11 +99,6 @@ class AudioEncoder(nnx.Module):
             )
         )
 
-    def network(
-        self, x: jax.Array, mask: jax.Array, train: bool, rngs: nnx.Rngs | None
-    ) -> Encoding:
-        raise NotImplementedError
-
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
     ) -> Encoding:

@@ -32,7 +32,7 @@ EVERY = [
     (PointNet, {}),
     (GraphNetwork, {}),
     (GraphNetwork, {"heads": 2, "walk": 3, "pool": "max"}),
-    (GraphNetwork, {"categories": (), "pool": "sum", "heads": 2}),
+    (GraphNetwork, {"categories": (), "features": 4, "pool": "sum", "heads": 2}),
     (MLP, {"missing": True}),
 ]
 WRONG_OPTIONS = [

@@ -105,6 +105,11 @@ def fold_in(key: jax.Array, data: int) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (0, None))(key, data)
 
 
+def counted(present: jax.Array) -> jax.Array:
+    """Which rows count in statistics over a batch, bool[B]: those present; all, if none is."""
+    return present | ~present.any()
+
+
 def layer_norm(width: int, *, eps: float, dtype: DTypeLike, rngs: nnx.Rngs) -> nnx.LayerNorm:
     """Layer norm over the last axis; mean and variance in float32 whatever `dtype` is.
 

@@ -201,6 +201,8 @@ class Stem(nnx.Module):
     - `clip` (s = 4): three 3x3, the first of stride 2, average pool of 2.
     - `conv3` (s = 1): one 3x3, for 32 pixels (He et al. 2016, section 4.2).
     - `patch2`, `patch4`, `patch8` (s = 2, 4, 8): non-overlapping patches, mapped linearly.
+
+    A `mask` bool[B, 1, 1, 1] says which pictures count in the statistics of batch norm.
     """
 
     def __init__(
@@ -233,9 +235,9 @@ class Stem(nnx.Module):
         self.convs = nnx.List(convs)
         self.norms = nnx.List(Norm(w, kind=norm, dtype=dtype, rngs=rngs) for w in widths)
 
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = jax.nn.relu(norm(conv(x), train=train))
+            x = jax.nn.relu(norm(conv(x), train=train, mask=mask))
         if self.kind == "clip":
             return average_pool(x, 2)
         if self.kind == "imagenet":

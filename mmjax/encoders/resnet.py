@@ -21,7 +21,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
-from mmjax.encoders.layers import dropout_key, fold_in
+from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.pooling import GridAttentionPooling, largest
 from mmjax.encoders.residual import (
     STEM_STRIDE,
@@ -90,6 +90,7 @@ class ResNet(nnx.Module):
         check_choice("norm", norm, NormKind)
         check_choice("pool", pool, Pool)
         check_rate("drop_path", drop_path)
+        self.batch_norm = norm == "batch"
         if not blocks or min(blocks) < 1:
             raise EncoderError(f"blocks={tuple(blocks)}: every stage needs at least one block")
         if len(widths) != len(blocks):
@@ -158,18 +159,29 @@ class ResNet(nnx.Module):
         return (height // self.stride) * (side // self.stride)
 
     def __call__(
-        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+        self,
+        x: jax.Array,
+        *,
+        present: jax.Array | None = None,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
     ) -> Encoding:
         """Encodes images f[B, H, W, C]; see `mmjax.encoders.base`.
 
-        With `train=True` and batch norm, the running statistics of this module change in place.
+        With `train=True` and batch norm, the running statistics of this module change in place;
+        where `present` bool[B] is False, the picture is a placeholder and counts in none of them.
         """
         self._check(x)
-        y = self.stem(x.astype(self.dtype), train=train)
+        mask = None
+        if present is not None and train and self.batch_norm:
+            mask = counted(present)[:, None, None, None]
+        y = self.stem(x.astype(self.dtype), train=train, mask=mask)
         key = dropout_key(rngs, train, self.drop_path)
         for i, block in enumerate(self.blocks):
             rate = self.drop_path * i / max(1, len(self.blocks) - 1)
-            y = block(y, train=train, rate=rate, key=None if key is None else fold_in(key, i))
+            key_here = None if key is None else fold_in(key, i)
+            masks = None if mask is None else (mask, mask)
+            y = block(y, train=train, rate=rate, key=key_here, masks=masks)
         tokens = y.reshape(y.shape[0], -1, y.shape[-1])
         if self.attention_pool is not None:
             return Encoding(self.attention_pool(tokens), tokens)

@@ -10,7 +10,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
-from mmjax.encoders.layers import ACTIVATIONS
+from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.codebook import CodebookHead, TokenHead
 
@@ -79,6 +79,7 @@ class MLPHead(nnx.Module):
       layers: number of linear layers, at least 2.
       norm: after each linear layer but the last: `none`, `layer` or `batch`.
       final_norm: the same norm, without activation, after the last layer too (SimSiam, Barlow).
+        Rows where the call's `present` bool[B] is False count in no statistics of the batch.
       activation: between the layers.
       bias: biases in the linear layers.
       width: W, of the encoder.
@@ -126,12 +127,17 @@ class MLPHead(nnx.Module):
         normed = [] if norm == "none" else widths[1:] if final_norm else widths[1:-1]
         self.norms = nnx.List(kinds[norm](w, dtype=jnp.float32, rngs=rngs) for w in normed)
 
-    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, present: jax.Array | None = None
+    ) -> jax.Array:
+        options = {}
+        if self.norm == "batch":
+            mask = None if present is None or not train else counted(present)[:, None]
+            options = {"use_running_average": not train, "mask": mask}
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if i < len(self.norms):
-                norm = self.norms[i]
-                x = norm(x, use_running_average=not train) if self.norm == "batch" else norm(x)
+                x = self.norms[i](x, **options)
             if i < len(self.layers) - 1:
                 x = ACTIVATIONS[self.activation](x)
         return x.astype(jnp.float32)

@@ -64,7 +64,8 @@ class System(nnx.Module):
         """Embeds every modality, and every further view `<modality>@2`, of a batch.
 
         Args:
-          batch: arrays by name; names without a tower (ids, presence) are passed over.
+          batch: arrays by name; names without a tower (ids) are passed over. Of training batches
+            `<modality>_present` says which rows count in statistics of the batch.
           train: dropout and batch statistics as in training.
           key: for dropout, one key or key[B]; each view uses a key of its own.
 
@@ -84,6 +85,7 @@ class System(nnx.Module):
                     rngs=rngs,
                     shared=self.codebooks,
                     prompts=prompts.get(modality),
+                    present=batch.get(f"{modality}_present") if train else None,
                 )
         return outputs
 

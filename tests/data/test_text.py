@@ -185,6 +185,11 @@ def test_word_pieces_of_bert(tmp_path):
     assert tokenizer.encode("Unaffable cats, a dog") == [4, 5, 6, 7, 8, 9, 10, 1]
     view = TextView(tokenizer=tokenizer, length=8)
     np.testing.assert_array_equal(view("a cat", None, False), [2, 10, 7, 3, 0, 0, 0, 0])
+    model["vocab"]["##s"] = 70  # a vocabulary with a gap
+    file.write_text(json.dumps(made))
+    gap = HuggingFaceTokenizer(path=str(file), bos="[CLS]", eos="[SEP]", pad="[PAD]", unk="[UNK]")
+    assert gap.vocab_size == 71
+    assert gap.encode("cats") == [7, 70]
     file.write_bytes(b"\xff\xfe{")
     with pytest.raises(ValueError, match=r"is not a tokenizer.json: it is not UTF-8"):
         HuggingFaceTokenizer(path=str(file), bos="[CLS]", eos="[SEP]", pad="[PAD]")

@@ -1,6 +1,7 @@
 """Augmentation on the device: its parts against NumPy and Pillow, and what draws depend on."""
 
 import functools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -145,6 +146,15 @@ def test_the_share_of_the_area_and_the_ratio_follow_the_options():
 def test_options_that_are_none(options, message):
     with pytest.raises(ConfigError, match=message):
         ImageAugmentation(**options)
+
+
+def test_a_recipe_names_it():
+    recipe = str(Path(__file__).parents[2] / "configs" / "clip_uniform.py")
+    config = config_lib.load(recipe, ["model.towers.image.augment={'type': 'image', 'flip': 0.5}"])
+    assert config["model"]["towers"]["image"]["augment"]["flip"] == 0.5
+    assert config["model"]["towers"]["image"]["augment"]["jitter"] == 1.0
+    with pytest.raises(ConfigError, match=r"image\.augment\.flop'; did you mean 'flip'"):
+        config_lib.load(recipe, ["model.towers.image.augment={'type': 'image', 'flop': 0.5}"])
 
 
 def test_it_stands_before_an_encoder():

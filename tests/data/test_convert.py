@@ -1,5 +1,6 @@
 """Shards hold what the source gave, whatever happened while they were written."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmjax.config import ConfigError
-from mmjax.data import BadExample, SourceError, TrainData
+from mmjax.data import SOURCES, BadExample, SourceError, TrainData
 from mmjax.data.convert import convert
 from mmjax.data.sources import ArrayRecordSource, MemorySource
 from mmjax.data.sources.packing import pack, unpack
@@ -119,6 +120,19 @@ def test_any_value_packs_and_no_damage_is_silent(value, data):
     damaged[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(ValueError, match="checksum"):
         unpack(bytes(damaged))
+
+
+def test_what_sources_give_comes_back_as_what_it_was():
+    for kind in ("ecg_reports", "molecules", "emoji"):
+        record = SOURCES[kind]()[1]
+        again = unpack(pack(record))
+        assert list(again) == list(record)
+        for name, value in record.items():
+            fields = vars(value) if dataclasses.is_dataclass(value) else value
+            assert type(again[name]) is type(value)
+            assert same(
+                vars(again[name]) if dataclasses.is_dataclass(value) else again[name], fields
+            )
 
 
 def test_arrays_pack_and_objects_do_not():

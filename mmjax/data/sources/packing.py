@@ -4,9 +4,10 @@
 
 Numbers are little-endian. The checksum is CRC-32 of all that follows. The header is the value, in
 which text, finite numbers, truth values and null stand as they are, and everything else as a list
-that begins with its kind. A dataclass, such as a signal, is written as the dict of its fields:
+that begins with its kind:
 
     ["l", ...] list    ["t", ...] tuple    ["d", [key, value], ...] dict    ["f", text] float
+    ["o", class, [field, value], ...] one of `CLASSES`
     ["b", size] bytes    ["a", dtype, shape] array    ["s", dtype] number of NumPy
 
 The blobs of bytes, arrays and NumPy's numbers follow in the order of the header.
@@ -15,6 +16,7 @@ The blobs of bytes, arrays and NumPy's numbers follow in the order of the header
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
 import struct
@@ -23,11 +25,13 @@ from typing import Any
 
 import numpy as np
 
+# Dataclasses that sources give: name -> module.
+CLASSES = {"Signal": "mmjax.data.signals", "Molecule": "mmjax.data.views.graphs"}
 _HEAD = struct.Struct("<II")
 
 
 def pack(value: Any) -> bytes:
-    """A value of dicts, lists, tuples, text, bytes, numbers and arrays as bytes.
+    """A value of dicts, lists, tuples, text, bytes, numbers, arrays and `CLASSES` as bytes.
 
     Raises:
       TypeError: for what is none of these.
@@ -69,8 +73,10 @@ def _write(value: Any, blobs: list[bytes]) -> Any:
         blobs.append(array.tobytes())
         kind = ["s", array.dtype.str]
         return kind if isinstance(value, np.generic) else ["a", array.dtype.str, list(array.shape)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    name = type(value).__name__
+    if CLASSES.get(name) == type(value).__module__:
+        fields = [[field.name, getattr(value, field.name)] for field in dataclasses.fields(value)]
+        return ["o", name, *([field, _write(each, blobs)] for field, each in fields)]
     if isinstance(value, dict):
         return ["d", *([_key(key), _write(each, blobs)] for key, each in value.items())]
     if isinstance(value, list | tuple):
@@ -108,6 +114,9 @@ def _read(value: Any, blobs: _Blobs) -> Any:
         array = np.frombuffer(blobs.take(dtype.itemsize * math.prod(shape)), dtype)
         array = array.reshape(shape).copy()  # the buffer is read-only
         return array if kind == "a" else array[()]
+    if kind == "o":
+        made = getattr(importlib.import_module(CLASSES[rest[0]]), rest[0])
+        return made(**{field: _read(each, blobs) for field, each in rest[1:]})
     if kind == "d":
         return {key: _read(each, blobs) for key, each in rest}
     return (list if kind == "l" else tuple)(_read(each, blobs) for each in rest)

@@ -11,8 +11,8 @@ from PIL import Image
 from mmjax import config as config_lib
 from mmjax.model.system import System
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import checks, trainer
-from mmjax.train import state as state_lib
+from mmjax.train import stages as stages_lib
+from mmjax.train import trainer
 from mmjax.train.evaluation import Evaluation
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -74,9 +74,8 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
     again = config_lib.complete(json.loads(config_lib.dump(config)), "config.json")
     assert config_lib.dump(again) == config_lib.dump(config)
     mesh = mesh_of(config)
-    plan = state_lib.plan(config, mesh)  # the model is built of shapes only
-    assert plan.trained
-    checks.check_model(config, plan, mesh)
+    for plan in stages_lib.plans(stages_lib.of(config), mesh):  # models are built of shapes only
+        assert plan.trained
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe, v in VARIANTS if v == "claim"])
@@ -92,9 +91,13 @@ def test_every_arm_of_a_claim_is_a_config(recipe):
 
 
 def reduced(recipe, *overrides):
-    """The small variant with little towers, a little batch and three steps."""
+    """The small variant with little towers, a little batch and three steps, or one a stage."""
     changes = ["steps=3", "log_every=1", "checkpoints.every=0", "optimizer.warmup_steps=0",
-               "data.batch_size=16"]  # fmt: skip
+               "data.batch_size=16", "checkpoints.keep_best=0", "checkpoints.metric=None"]  # fmt: skip
+    for stage in stages_lib.of(load(recipe, "small")):
+        if stage.name is not None:
+            own = {"steps": 1, "optimizer.warmup_steps": 0, "data.batch_size": 16}
+            changes += [f"stages.{stage.name}.{key}={value}" for key, value in own.items()]
     for name, tower in load(recipe, "small")["model"]["towers"].items():
         for key, value in REDUCED.get(tower["encoder"]["type"], {}).items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
@@ -109,9 +112,10 @@ def test_every_small_variant_trains(recipe, stand_ins, tmp_path):
     Evaluation(config, mesh_of(config))
     trainer.train(reduced(recipe, *own, "evaluators={}", "claim=None"), tmp_path, quiet=True)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if "train/loss" in row] == [1, 2, 3]
+    steps = len(config["stages"]) or 3
+    assert [row["step"] for row in rows if "train/loss" in row] == list(range(1, steps + 1))
     for row in rows:
-        assert all(np.isfinite(value) for value in row.values()), row
+        assert all(np.isfinite(value) for name, value in row.items() if name != "stage"), row
     for name in config["model"]["towers"]:
         norms = [row[f"train/gradient_norm/{name}"] for row in rows if "train/loss" in row
                  if f"train/gradient_norm/{name}" in row]  # fmt: skip

@@ -128,6 +128,9 @@ class Stage:
     # Regular expressions over parameter paths: what matches starts anew, all else goes on from the
     # stage before.
     fresh: tuple[str, ...] = ()
+    # Table of (regular expression, factor), the first match wins: what goes on is multiplied by it,
+    # as where a scale of cosines is folded into the towers.
+    scale: tuple[tuple[str, float], ...] = ()
     keep_optimizer: bool = False  # go on with the moments of the stage before
 
 

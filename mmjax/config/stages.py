@@ -8,10 +8,9 @@
 
 A stage says what it changes of the rest of the config, which all stages share: sections are
 merged key by key, a component of another `type` replaces the old one, and None takes a named
-component (an objective, a tower, a view, an evaluator) away. Three keys are a stage's own: `name`,
-and `fresh` and `keep_optimizer` of `mmjax.config.sections.Stage`. On the command line a stage's
-keys are set by its name, `--config.stages.refine.steps=300`; `--config.stages.refine=None` leaves
-it out.
+component (an objective, a tower, a view, an evaluator) away. Its own keys, beside `name`, are those
+of `mmjax.config.sections.Stage`: what starts anew. On the command line a stage's keys are set by
+its name, `--config.stages.refine.steps=300`; `--config.stages.refine=None` leaves it out.
 """
 
 import re
@@ -44,7 +43,7 @@ def stage_configs(config: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[
     stages = config.get("stages") or ()
     config["stages"] = ()
     if not stages:
-        return [({"name": None, "fresh": (), "keep_optimizer": False}, config)]
+        return [({"name": None, "fresh": (), "scale": (), "keep_optimizer": False}, config)]
     return [
         (_own(each), merge(config, {key: v for key, v in each.items() if key not in OWN}))
         for each in stages

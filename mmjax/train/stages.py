@@ -29,6 +29,7 @@ from mmjax.checkpoints.weights.start import Pretrained
 from mmjax.config import ConfigError
 from mmjax.model.teachers import MomentumTeacher
 from mmjax.train import checks
+from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train.state import Plan, State
 
@@ -45,6 +46,7 @@ class Stage:
       config: the whole config of the stage.
       start, end: the steps of the run before its first step and after its last.
       fresh: regular expressions over the paths of parameters that start anew.
+      scale: table of (regular expression, factor) for parameters that go on.
       keep_optimizer: whether it goes on with the moments of the stage before.
     """
 
@@ -54,6 +56,7 @@ class Stage:
     start: int
     end: int
     fresh: tuple[str, ...] = ()
+    scale: tuple[tuple[str, float], ...] = ()
     keep_optimizer: bool = False
 
     @property
@@ -66,7 +69,7 @@ def of(config: Mapping[str, Any]) -> tuple[Stage, ...]:
     found, start = [], 0
     for number, (own, changed) in enumerate(config_lib.stage_configs(config)):
         end = start + changed["steps"]
-        found.append(Stage(own["name"], number, changed, start, end, own["fresh"],
+        found.append(Stage(own["name"], number, changed, start, end, own["fresh"], own["scale"],
                            own["keep_optimizer"]))  # fmt: skip
         start = end
     return tuple(found)
@@ -113,9 +116,10 @@ def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[Plan]:
 
 def _check_border(stage: Stage, before: Plan, after: Plan) -> None:
     old, new = (plan.definition.kinds(nnx.Variable) for plan in (before, after))
-    for pattern in stage.fresh:
-        if not any(re.fullmatch(pattern, path) for path in new):
-            raise ConfigError(f"'fresh' has {pattern!r}, which no parameter matches")
+    for key, patterns in (("fresh", stage.fresh), ("scale", [each for each, _ in stage.scale])):
+        for pattern in patterns:
+            if not any(re.fullmatch(pattern, path) for path in new):
+                raise ConfigError(f"{key!r} has {pattern!r}, which no parameter matches")
     for path in new:
         if path in old and old[path].shape != new[path].shape and not _is_fresh(stage, path):
             raise ConfigError(
@@ -190,10 +194,12 @@ def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
 
     def carry(arrays: Mapping, layout: Mapping, source: Mapping) -> dict[str, jax.Array]:
         kept = {path for path in arrays if path in source and not _is_fresh(stage, path)}
-        return {
-            path: jax.device_put(source[path], layout[path]) if path in kept else array
-            for path, array in arrays.items()
-        }
+        factors = optimizer_lib.factors(stage.scale, kept)
+        found = dict(arrays)
+        for path in kept:
+            value = source[path] if factors[path] == 1 else source[path] * factors[path]
+            found[path] = jax.device_put(value, layout[path])
+        return found
 
     params = carry(state.params, plan.shardings.params, old)
     constants = carry(state.constants, plan.shardings.constants, old)

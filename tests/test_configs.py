@@ -93,7 +93,8 @@ def test_every_arm_of_a_claim_is_a_config(recipe):
 def reduced(recipe, *overrides):
     """The small variant with little towers, a little batch and three steps, or one a stage."""
     changes = ["steps=3", "log_every=1", "checkpoints.every=0", "optimizer.warmup_steps=0",
-               "data.batch_size=16", "checkpoints.keep_best=0", "checkpoints.metric=None"]  # fmt: skip
+               "data.batch_size=16", "checkpoints.keep_best=0",
+               "checkpoints.metric=None"]  # fmt: skip
     for stage in stages_lib.of(load(recipe, "small")):
         if stage.name is not None:
             own = {"steps": 1, "optimizer.warmup_steps": 0, "data.batch_size": 16}

@@ -10,8 +10,8 @@ InfoNCE on molecules and what is written about them.
 
 `small` reads the systematic names, letter by letter, of 442 small molecules, and is evaluated on
 the 125 others: it has to read a name that it has never seen, and to find its graph. The graphs have
-no stereochemistry, so some molecules have a twin (an (E) and a (Z) form, say) that no model of
-these inputs can tell from them.
+no stereochemistry, so 10 of the 125 have a twin (an (E) and a (Z) form, say) that no model of these
+inputs can tell from them.
 
 Expected of `small`, among 125 (one seed; chance R@1 .008, R@10 .08): graph to name R@1 .50, R@10
 .89; name to graph R@1 .52, R@10 .87.

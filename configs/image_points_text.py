@@ -15,7 +15,7 @@ Expected, among 36, over three seeds (chance R@1 .028, R@5 .139): picture to clo
 R@5 .741 ± .042; cloud to picture .398 ± .080, .731 ± .016; picture to name .134 ± .032, .319 ±
 .084; name to cloud .111 ± .028, .287 ± .042. 139 pieces are enough to see that the three modalities
 meet, and too few to tell two good objectives apart: one piece of the 36 is .028. Names are the
-hardest: most of those held out were never read. The paper's own evaluation, zero-shot ModelNet40,
+hardest: 28 of those held out were never read. The paper's own evaluation, zero-shot ModelNet40,
 needs data that are not here.
 """
 

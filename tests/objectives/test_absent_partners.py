@@ -62,7 +62,7 @@ def computed(kind):
         outputs, taught = ({name: Embedding(raw, unit_norm(raw)) for name, raw in given.items()}
                            for given in (raws, teachers))  # fmt: skip
         context = Context(plan=plan, progress=0.5, rng=jax.random.key(0), teacher=taught)
-        return nnx.merge(graph, state)(outputs, batch, context)[0]
+        return nnx.merge(graph, state, copy=True)(outputs, batch, context)[0]
 
     return loss, names
 

@@ -40,7 +40,7 @@ def source_of(data: str) -> Source:
         spec = {"type": "folder", "path": data}
     elif data.endswith(".npz"):
         spec = {"type": "arrays", "path": data}
-    elif data.endswith(".tar") or "*" in data:
+    elif data.endswith(".tar") or ("*" in data and not Path(data).suffix):
         spec = {"type": "webdataset", "path": data}
     else:
         spec = {"type": "manifest", "path": data}

@@ -153,6 +153,33 @@ def test_what_is_wrong_is_named_by_row_and_field(folder):
                        group_rows=False)  # fmt: skip
 
 
+def test_several_tables_are_one(folder):
+    for i in range(3):
+        (folder / f"part-{i}.jsonl").write_text(
+            "".join(json.dumps({"x": [i, j], "text": f"{i} {j}", "id": f"{i}{j}"}) + "\n"
+                    for j in range(2 + i))
+        )  # fmt: skip
+    options = {"columns": {"x": "x", "text": "text"}, "arrays": ("x",), "id_column": "id"}
+    source = ManifestSource(path=str(folder / "part-*.jsonl"), **options)
+    assert [record["text"] for record in source] == ["0 0", "0 1", "1 0", "1 1", "1 2", "2 0",
+                                                     "2 1", "2 2", "2 3"]  # fmt: skip
+    assert [record["id"] for record in source] == list(range(9))
+    assert source[4]["key"] == "part-1.jsonl row 3"
+    (folder / "part-3.jsonl").write_text('{"x": [[1]], "text": "c", "id": "40"}\n'
+                                         '{"x": [1], "text": "d", "id": "00"}\n')  # fmt: skip
+    source = ManifestSource(path=str(folder / "part-*.jsonl"), **options)
+    assert [str(error) for error in source.bad] == [
+        "part-3.jsonl row 1: x: it is an array of 2 axes, where part-0.jsonl row 1 has an array of "
+        "1 axes.",
+        "part-3.jsonl row 2: id: the id '00' is already that of part-0.jsonl row 1.",
+    ]
+    with pytest.raises(SourceError, match="no table is found by"):
+        ManifestSource(path=str(folder / "none-*.jsonl"), **options)
+    (folder / "part-4.jsonl").write_text('{"y": [1], "text": "c", "id": "50"}\n')
+    with pytest.raises(SourceError, match=r"part-4.jsonl: the column for 'x' \(x\) is missing"):
+        ManifestSource(path=str(folder / "part-*.jsonl"), **options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmjax.data.sources.base import BadExample
-from mmjax.data.sources.manifest_rows import Fields, Reader, first, is_text
+from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
 from mmjax.data.sources.tables import Format, Row, Table, read_table
 from mmjax.data.sources.user_files import (
     Entry,
@@ -42,7 +43,8 @@ class ManifestSource(FileSource):
     takes its place. The number of a row is the one that a spreadsheet shows: a header is row 1.
 
     Args:
-      path: the table. Relative file names in it start from its folder, or from `root`.
+      path: the table, or a pattern with `*` of several that have the same columns. Relative file
+        names in one start from its folder, or from `root`.
       columns: {modality: column}, or a list of columns whose cells are alternatives (several
         captions of one picture), or {language: column} of captions. Without it, well-known column
         names are looked for.
@@ -114,40 +116,33 @@ def read_manifest(
     **table_options: Any,
 ) -> Found:
     """The entries and the bad rows of a table; the arguments are those of `ManifestSource`."""
-    file = existing(path, "table")
-    if not file.is_file():
-        raise SourceError(f"{file} is not a file; for a folder use type='folder'")
-    table = read_table(file, check=check_files, **table_options)
-    if not table.rows:
-        raise SourceError(f"{file} holds no rows")
-    fields = _fields(file, table, columns)
-    labels = dict(labels or {})
-    for what, column in (*labels.items(), ("id_column", id_column)):
-        if column is not None and column not in table.columns:
-            raise _no_column(file, table, what, column)
-    for option, named in (("optional", optional), ("arrays", arrays)):
-        for modality in named:
-            if modality not in fields:
-                raise SourceError(f"{file}: {option} names {modality!r}, but columns does not")
-    for modality in arrays:
-        if is_text(modality):
-            raise SourceError(f"{file}: arrays names {modality!r}, which is a caption by its name")
-
-    reader = Reader(
-        file, fields, labels, arrays=tuple(arrays), optional=tuple(optional),
-        json_lists=json_lists, root=root, check_files=check_files,
-    )  # fmt: skip
+    labels, count = dict(labels or {}), 0
     entries, bad = [], []
     ids: dict[Any, str] = {}
-    for position, row in enumerate(table.rows):
-        try:
-            entry = reader(position, row)
-            if id_column is not None:
-                _check_id(ids, row, id_column, entry.key)
-        except BadExample as error:
-            bad.append(error)
-        else:
-            entries.append(entry)
+    kinds: Kinds = {}
+    for file in _files(path):
+        table = read_table(file, check=check_files, **table_options)
+        if not table.rows:
+            raise SourceError(f"{file} holds no rows")
+        fields = _fields(file, table, columns)
+        for what, column in (*labels.items(), ("id_column", id_column)):
+            if column is not None and column not in table.columns:
+                raise _no_column(file, table, what, column)
+        _check_options(file, fields, optional, arrays)
+        reader = Reader(
+            file, fields, labels, kinds, arrays=tuple(arrays), optional=tuple(optional),
+            json_lists=json_lists, root=root, check_files=check_files,
+        )  # fmt: skip
+        for position, row in enumerate(table.rows, start=count):
+            try:
+                entry = reader(position, row)
+                if id_column is not None:
+                    _check_id(ids, row, id_column, entry.key)
+            except BadExample as error:
+                bad.append(error)
+            else:
+                entries.append(entry)
+        count += len(table.rows)
     named = ", ".join(
         f"{modality}={'+'.join(column for names in parts.values() for column in names)}"
         for modality, parts in fields.items()
@@ -157,8 +152,31 @@ def read_manifest(
         entries, merged = _group(entries)
         if merged:
             notes.append(f"{merged:,} rows joined to an earlier row of the same file")
-    return Found(str(file), entries, bad, tuple(fields), len(table.rows), tuple(optional),
-                 tuple(notes))  # fmt: skip
+    return Found(path, entries, bad, tuple(fields), count, tuple(optional), tuple(notes))
+
+
+def _files(path: str) -> list[Path]:
+    """The table, or those that a pattern finds, in the order of their names."""
+    if "*" in path:
+        files = [Path(name) for name in sorted(glob.glob(os.path.expanduser(path)))]
+        if not files:
+            raise SourceError(f"no table is found by {path!r}")
+    else:
+        files = [existing(path, "table")]
+    for file in files:
+        if not file.is_file():
+            raise SourceError(f"{file} is not a file; for a folder use type='folder'")
+    return files
+
+
+def _check_options(file: Path, fields: Fields, optional: tuple, arrays: tuple) -> None:
+    for option, named in (("optional", optional), ("arrays", arrays)):
+        for modality in named:
+            if modality not in fields:
+                raise SourceError(f"{file}: {option} names {modality!r}, but columns does not")
+    for modality in arrays:
+        if is_text(modality):
+            raise SourceError(f"{file}: arrays names {modality!r}, which is a caption by its name")
 
 
 def _fields(file: Path, table: Table, columns: Mapping | None) -> Fields:

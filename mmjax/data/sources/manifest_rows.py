@@ -17,6 +17,7 @@ from mmjax.data.sources.tables import Row
 from mmjax.data.sources.user_files import Entry, missing
 
 Fields = dict[str, dict[str, list[str]]]  # modality -> language, or '' -> columns
+Kinds = dict[str, tuple[str, str]]  # modality -> its kind, and where it was seen first
 
 
 class Reader:
@@ -27,6 +28,7 @@ class Reader:
         file: Path,
         fields: Fields,
         labels: Mapping[str, str],
+        kinds: Kinds,
         *,
         arrays: tuple[str, ...],
         optional: tuple[str, ...],
@@ -38,7 +40,7 @@ class Reader:
         self.arrays, self.optional = arrays, optional
         self.json_lists, self.check_files = json_lists, check_files
         self.root = os.path.abspath(root if root is not None else file.parent)
-        self._kinds: dict[str, tuple[str, int]] = {}  # modality -> kind, and where it was seen
+        self._kinds = kinds
 
     def __call__(self, position: int, row: Row) -> Entry:
         key = f"{self.name} row {row.number}"
@@ -71,7 +73,7 @@ class Reader:
                     raise BadExample(key, modality, reason)
         for modality, value in cells.items():
             if value is not None:
-                self._check_kind(modality, value, row.number, key)
+                self._check_kind(modality, value, f"row {row.number}", key)
         labels = {label: first(row, column) for label, column in self.labels.items()}
         labels = {label: str(value) for label, value in labels.items() if value is not None}
         name = "\n".join(names.values()) or key
@@ -80,11 +82,12 @@ class Reader:
     def _blank(self, modality: str) -> str:
         return "it holds no numbers" if modality in self.arrays else "no file is named"
 
-    def _check_kind(self, modality: str, value: Any, number: int, key: str) -> None:
+    def _check_kind(self, modality: str, value: Any, here: str, key: str) -> None:
         kind = _kind_of(value)
-        before, where = self._kinds.setdefault(modality, (kind, number))
+        before, where = self._kinds.setdefault(modality, (kind, f"{self.name} {here}"))
         if kind != before:
-            raise BadExample(key, modality, f"it is {kind}, where row {where} has {before}")
+            where = where.removeprefix(f"{self.name} ")
+            raise BadExample(key, modality, f"it is {kind}, where {where} has {before}")
 
     def _content(self, row: Row, modality: str, key: str) -> Any:
         """A file's name, an array, or a value left in its file; None for blank cells."""

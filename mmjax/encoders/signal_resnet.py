@@ -19,7 +19,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
-from mmjax.encoders.layers import dropout_key, fold_in
+from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.residual import BlockKind, Norm, NormKind, ResidualBlock, convolution, masked
 from mmjax.encoders.signal import time_first
 from mmjax.encoders.stems import PatchStem
@@ -92,6 +92,7 @@ class SignalResNet(nnx.Module):
             raise EncoderError("stem='patch' cuts along time only: use dims=1, or stem='imagenet'")
         self.channels, self.channels_first, self.dims = channels, channels_first, dims
         self.patch, self.pool, self.drop_path, self.dtype = patch, pool, drop_path, dtype
+        self.batch_norm = norm == "batch"
         common = {"dtype": dtype, "rngs": rngs}
         if stem == "patch":
             self.stem = PatchStem(
@@ -117,17 +118,25 @@ class SignalResNet(nnx.Module):
         self.width = current
 
     def __call__(
-        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+        self,
+        x: jax.Array,
+        *,
+        present: jax.Array | None = None,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
     ) -> Encoding:
         """Encodes signals f[B, T, C] (or f[B, C, T]); see `mmjax.encoders.base`.
 
-        With `train=True` and batch norm, the running statistics of this module change in place.
+        With `train=True` and batch norm, the running statistics of this module change in place;
+        where `present` bool[B] is False, the signal is a placeholder and counts in none of them.
         """
         x = time_first(x, self.channels, self.channels_first)
         missing = jnp.isnan(x)
         real, x = ~missing.all(axis=2), jnp.where(missing, 0, x)
         # So that no statistic is of nothing where a whole signal is missing.
         real = real.at[:, 0].set(real[:, 0] | ~real.any(axis=1))
+        if present is not None and train and self.batch_norm:
+            real &= counted(present)[:, None]
         y, real = self._stem(x.astype(self.dtype), real, train)
         key = dropout_key(rngs, train, self.drop_path)
         for i, block in enumerate(self.blocks):

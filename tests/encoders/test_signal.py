@@ -56,6 +56,25 @@ def test_padding_is_in_no_statistic_of_training(make, run, norm):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_absent_signals_are_in_no_statistic_of_training(make):
+    """A batch with placeholders trains as the batch without them."""
+    x, present = signals(4, 24), jnp.asarray([True, False, True, False])
+    there, without = (make(SignalResNet, blocks=(1,), widths=(8,)) for _ in range(2))
+    x[1::2] = 7.0
+
+    @nnx.jit
+    def pooled(module, x, present):
+        return module(x, train=True, present=present).pooled
+
+    y = pooled(there, jnp.asarray(x), present)
+    z = pooled(without, jnp.asarray(x[::2]), present[::2])
+    np.testing.assert_allclose(y[::2], z, atol=1e-5)
+    assert np.isfinite(y).all()
+    for a, b in zip(*(jax.tree.leaves(nnx.state(m, nnx.BatchStat)) for m in (there, without)),
+                    strict=True):  # fmt: skip
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 @pytest.mark.parametrize(("encoder", "options"), KINDS)
 def test_missing_signals_and_leads_are_finite(make, run, gradient, encoder, options):
     module, x = make(encoder, **options), signals(3, 40)

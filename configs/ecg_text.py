@@ -43,7 +43,7 @@ def small() -> dict:
     named = {"source": test, "modality": "ecg"}
     return {
         "paper": PAPER,
-        "steps": 1000,
+        "steps": 500,
         "data": {
             "source": {"type": "ecg_reports"},
             "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"},
@@ -68,7 +68,7 @@ def small() -> dict:
         "optimizer": {
             "learning_rate": 1e-3,
             "weight_decay": 0.05,
-            "warmup_steps": 100,
+            "warmup_steps": 50,
             "clip_norm": 1.0,
         },
         "evaluators": {

@@ -13,8 +13,8 @@ class Structure:
 
     Metrics: `pearson` and `spearman` correlation, over the pairs i < j, of x_i·x_j with r_i·r_j,
     and `examples`. Products are rounded to six digits: embeddings are float32, whose rounding would
-    give ranks to pairs that are equal. Rank correlation needs all pairs at once, so the rows are at most `examples`,
-    the first ones: a sample by design.
+    give ranks to pairs that are equal. Rank correlation needs all pairs at once, so the rows are at
+    most `examples`, the first ones: a sample by design.
 
     Args:
       modality: whose embeddings are x.

@@ -6,8 +6,8 @@ from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
 from mmjax.data.sets.ldraw import LdrawSource
 from mmjax.data.sets.molecules import MoleculesSource
 from mmjax.data.sets.mricron import MricronSource
-from mmjax.data.sets.tux_paint import TuxPaintSource
 from mmjax.data.sets.samples import SamplesSource
+from mmjax.data.sets.tux_paint import TuxPaintSource
 
 # The names that `type=` of a source may have in a recipe; `mmjax.data.sources.SOURCES` has them.
 SETS = {

@@ -7,8 +7,19 @@ on the arc between a picture and its text are hard negatives for all others.
     python -m mmjax.main --config=configs/m2mix.py:paper    # Flickr30k, from CLIP's weights
     python -m mmjax.claims m2mix                            # the claim, on classes with nuisances
 
-Much of what the mixing term brings is its second, softer temperature, as the claim's controls show;
-compare with the arm `plain`, which has both temperatures and the original negatives.
+The claim is shown, in 4 minutes; R@1 and mean squared distance of pairs, over 4 seeds:
+
+    learning rate                  1e-3                      3e-3
+    InfoNCE at .01                 .569 ± .083, .93 ± .41    .814 ± .022, .33 ± .13
+    then at .07                    .625 ± .058, .42 ± .11    .837 ± .015, .25 ± .01
+    both, the original negatives   .725 ± .033, .33 ± .06
+    both, mixed negatives          .750 ± .026, .21 ± .01    .870 ± .012, .20 ± .00
+
+Most of what the term brings over fine-tuning at .01 is its second, softer temperature and what a
+higher learning rate brings, too; mixing itself adds 2.5 points, hardly more than the 2 that are
+asked for, and 3 at the higher rate over the soft temperature alone. It does not spread pictures
+better: uniformity is -2.89 with mixed and -3.02 with original negatives. The paper reports better
+retrieval, alignment and uniformity than fine-tuning on Flickr30k and COCO.
 """
 
 from configs import base

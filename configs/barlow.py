@@ -6,6 +6,17 @@ across views (or modalities) and not with each other, so nothing is compared wit
     python -m mmjax.main --config=configs/barlow.py          # emoji with their names
     python -m mmjax.main --config=configs/barlow.py:paper    # ImageNet, two views
     python -m mmjax.claims barlow                            # the claim, on noisy instances
+
+The claim is not shown; effective rank (of 16) and probe accuracy over 3 seeds, in a minute:
+
+    NT-Xent            10.45 ± .36   .363 ± .003
+    Barlow Twins        6.44 ± .35   .320 ± .009
+    VICReg              7.49 ± 1.90  .290 ± .016
+    invariance alone   14.21 ± .26   .284 ± .007, collapsed: its uniformity is -.002
+
+The weight of the off-diagonal, .0051, is the paper's for 8,192 dimensions, where each has 8,191
+others to differ from; with 15 others it hardly counts. Other weights have not been tried. The
+paper, ImageNet linear top-1 with ResNet-50: SimCLR 69.3, Barlow Twins 73.2.
 """
 
 from configs import base

@@ -5,6 +5,10 @@ import os
 import subprocess
 import sys
 import tempfile
+
+# pytest imports it to report what a finished thread left open, and while TFDS is being imported
+# every import is a lazy one.
+import tracemalloc  # noqa: F401
 from pathlib import Path
 
 # Both must be set before jax is imported, by this process or by one that a test starts.

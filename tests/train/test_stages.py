@@ -142,6 +142,19 @@ def test_one_axis_of_steps_rows_by_stage_and_every_stage_in_the_summary(whole):
     assert summary == json.loads((folder / "summary.json").read_text())
 
 
+def test_the_metrics_of_the_best_step_are_in_the_summary(staged, whole):
+    class Best:
+        def best(self):
+            return 20
+
+    name = "geometry/test/alignment"
+    stages = stages_lib.of(staged("checkpoints.keep_best=1", f"checkpoints.metric={name}"))
+    found = stages_lib.summary(stages, {"third": {}}, Best(), whole[0])
+    assert found["best/step"] == 20
+    assert found[f"best/{name}"] == found[f"first/{name}"] == whole[1][f"first/{name}"]
+    assert "best/step" not in whole[1]
+
+
 def interrupted(config, folder, step, monkeypatch):
     """Trains until SIGTERM comes while step `step` of the run is made."""
     with monkeypatch.context() as patch:

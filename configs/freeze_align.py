@@ -44,7 +44,7 @@ def small() -> dict:
     view = {"type": "vector", "dim": DIM}
     return {
         "paper": PAPER,
-        "steps": 200,
+        "steps": 400,
         "data": {
             "source": features("train"),
             "views": {"image": view, "text": view},
@@ -54,7 +54,7 @@ def small() -> dict:
         "objectives": objectives(),
         "optimizer": {"learning_rate": 1e-3, "weight_decay": 0.02, "warmup_steps": 50},
         "evaluators": lit.emoji_evaluators("validation"),
-        "checkpoints": {"every": 200},
+        "checkpoints": {"every": 400},
     }
 
 

@@ -109,7 +109,8 @@ def tux_paint() -> dict:
     """Stamps of Tux Paint: locked features of pictures, captions as text."""
     config = longer_texts(small())
     config["data"]["source"] = tux_paint_texts("train")
-    return {**config, "evaluators": tux_paint_evaluators("validation", tux_paint_texts)}
+    evaluators = tux_paint_evaluators("validation", tux_paint_texts)
+    return {**config, "steps": 150, "evaluators": evaluators, "checkpoints": {"every": 150}}
 
 
 def from_scratch(kind: str, half: str, steps: int) -> tuple[str, ...]:
@@ -169,7 +170,7 @@ def claim_tux_paint() -> dict:
             "statement": "of captions that no stamp of training had, a locked picture tower of "
             "ImageNet finds the right one among the first 10 at least 3 points more often than a "
             "tower that was trained on the same stamps from scratch",
-            "arms": {"scratch": from_scratch("tux_paint", "test", 600), "locked picture": ()},
+            "arms": {"scratch": from_scratch("tux_paint", "test", 300), "locked picture": ()},
             "checks": (
                 {"metric": R10.format("new_concepts"), "arm": "locked picture", "compare": ">=",
                  "baseline": "scratch", "offset": 0.03},

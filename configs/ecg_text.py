@@ -7,6 +7,10 @@ right by construction, since the real ones that are free of access conditions ar
     python -m mmjax.main --config=configs/ecg_text.py          # made-up ECGs, minutes on two cores
     python -m mmjax.main --config=configs/ecg_text.py:paper    # the ECG half of MoRE, PTB-XL
 
+One seed, 500 made-up ECGs held out, after 250 steps of a run of 1,000 (two minutes on two busy
+cores): the report of an ECG R@1 .424, R@10 .984, the ECG of a report .434 and .976 (chance .002 and
+.02); zero-shot conduction .884 and axis .854 of three (chance .333), rhythm .660 of four (.25).
+
 Real records are another source, `{"type": "wfdb", "path": FOLDER}`, see docs/modalities.md.
 """
 

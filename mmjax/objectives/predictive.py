@@ -28,6 +28,7 @@ class Predictive(nnx.Module):
       pairs: pairs of views; the loss is the mean over them.
       dim: size of the embeddings.
       hidden: width of the predictors.
+      norm: whether predictors have their batch norm.
       target: `towers` or `teacher`.
     """
 
@@ -37,6 +38,7 @@ class Predictive(nnx.Module):
         pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
         dim: int,
         hidden: int,
+        norm: bool = True,
         target: Literal["towers", "teacher"] = "towers",
         rngs: nnx.Rngs,
     ):
@@ -46,7 +48,7 @@ class Predictive(nnx.Module):
         self.pairs, self.of_teacher = pairs, target == "teacher"
         modalities = sorted({view.partition("@")[0] for pair in pairs for view in pair})
         self.predictors = nnx.Dict(
-            {name: Predictor(dim=dim, hidden=hidden, rngs=rngs) for name in modalities}
+            {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
         )
 
     def __call__(self, outputs, batch, context):
@@ -70,16 +72,20 @@ class Predictive(nnx.Module):
 class Predictor(nnx.Module):
     """Linear, batch norm, ReLU, linear: f32[B, dim] -> f32[B, dim], as in training."""
 
-    def __init__(self, *, dim: int, hidden: int, rngs: nnx.Rngs):
+    def __init__(self, *, dim: int, hidden: int, norm: bool = True, rngs: nnx.Rngs):
         he = nnx.initializers.he_normal()
         self.first = nnx.Linear(dim, hidden, use_bias=False, kernel_init=he, rngs=rngs)
-        self.norm = nnx.BatchNorm(hidden, rngs=rngs)
+        # Not E[x^2] - E[x]^2, whose digits cancel.
+        self.norm = nnx.BatchNorm(hidden, use_fast_variance=False, rngs=rngs) if norm else None
         self.second = nnx.Linear(hidden, dim, kernel_init=he, rngs=rngs)
 
     def __call__(self, x: jax.Array, valid: jax.Array | None) -> jax.Array:
-        # Without a single row there are no statistics: then those of all, which are zeros.
-        mask = None if valid is None else (valid | ~valid.any())[:, None]
-        return self.second(jax.nn.relu(self.norm(self.first(x), False, mask=mask)))
+        x = self.first(x)
+        if self.norm is not None:
+            # Without a single row there are no statistics: then those of all, which are zeros.
+            mask = None if valid is None else (valid | ~valid.any())[:, None]
+            x = self.norm(x, False, mask=mask)
+        return self.second(jax.nn.relu(x))
 
 
 def _cosine(a: jax.Array, b: jax.Array) -> jax.Array:

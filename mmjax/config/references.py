@@ -38,7 +38,7 @@ BOUNDS = {
 
 # Options of terms, evaluators and others that name what they read.
 _READS = ("pairs", "pair", "modalities", "modality", "text", "views", "query", "answer", "anchor",
-          "others", "conditions")  # fmt: skip
+          "others", "conditions", "first", "second")  # fmt: skip
 
 # What a summary holds beside the metrics of evaluators.
 _OF_EVERY_RUN = ("seconds", "step")

@@ -29,6 +29,7 @@ from mmjax.objectives.one_to_k import OneToK
 from mmjax.objectives.predictive import Predictive
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
+from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
@@ -61,6 +62,7 @@ TERMS = {
     "barlow_twins": BarlowTwins,
     "vicreg": VICReg,
     "predictive": Predictive,
+    "sinkhorn_swap": SinkhornSwap,
     "classification": Classification,
     "hybrid_distill": HybridDistillation,
     "offdiag_distill": OffDiagonalDistillation,

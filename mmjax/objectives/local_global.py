@@ -8,7 +8,7 @@ from flax import nnx
 
 from mmjax.objectives.base import TermError, mean_over, rows_of, similarity
 from mmjax.objectives.momentum import numbered, of_teacher, with_teacher
-from mmjax.objectives.temperature import Temperature
+from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
 
 
@@ -71,13 +71,8 @@ class LocalGlobalNCE(nnx.Module):
     def __call__(self, outputs, batch, context):
         if self.other is None:
             scale = self.temperature()
-        elif self.other in context.scales:
-            scale = context.scales[self.other]
         else:
-            raise TermError(
-                f"The term 'local_global_nce' takes the temperature of {self.other!r}, which is no "
-                f"term with one; there are {sorted(context.scales) or 'none'}."
-            )
+            scale = scale_of("local_global_nce", self.other, context.scales)
         losses = [self._pair(*pair, outputs, batch, context, scale) for pair in self.pairs]
         return mean_over(losses), {"scale": scale}
 

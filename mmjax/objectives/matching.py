@@ -13,6 +13,7 @@ from mmjax.objectives.base import Context, TermError, random_key, rows_of, simil
 from mmjax.objectives.gram import span, volume
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.objectives.sampling import sample
+from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
 
 
@@ -179,12 +180,7 @@ class Matching(nnx.Module):
     def _scale(self, context):
         if not isinstance(self.temperature_of, str):
             return jnp.float32(1 / self.temperature_of)
-        if self.temperature_of not in context.scales:
-            raise TermError(
-                f"The term 'matching' takes the temperature of {self.temperature_of!r}, which is no"
-                f" term with one; there are {sorted(context.scales) or 'none'}."
-            )
-        return context.scales[self.temperature_of]
+        return scale_of("matching", self.temperature_of, context.scales)
 
     def _tokens(self, view, outputs, valid) -> tuple[jax.Array, jax.Array]:
         """Tokens of a view in the fusion's width, and which of them are there."""

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import jax
@@ -69,6 +70,25 @@ class Temperature(nnx.Module):
             return jnp.exp(_hold(self.log_scale[...], *self.bounds))
         low, high = (math.exp(-bound) for bound in reversed(self.bounds))
         return 1.0 / _hold(self.value[...], low, high)
+
+
+def scale_of(term: str, other: str, scales: Mapping[str, jax.Array]) -> jax.Array:
+    """The scale of another term of the recipe, for a term that has none of its own.
+
+    Args:
+      term: the one that asks, for messages.
+      other: the name of the one that has it.
+      scales: of the context.
+
+    Raises:
+      TermError: when the recipe has no such term, or it has no temperature.
+    """
+    if other not in scales:
+        raise TermError(
+            f"The term {term!r} takes the temperature of {other!r}, which is no term with one; "
+            f"there are {', '.join(map(repr, sorted(scales))) or 'none'}."
+        )
+    return scales[other]
 
 
 def _log(scale: float, name: str) -> float:

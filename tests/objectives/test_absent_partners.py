@@ -38,7 +38,8 @@ def spec_of(kind):
         if default is inspect.Parameter.empty or isinstance(default, int):
             spec[name] = size
     names = []
-    for key in ("pairs", "pair", "views", "modalities", "modality", "anchor", "others"):
+    for key in ("pairs", "pair", "views", "modalities", "modality", "anchor", "others", "first",
+                "second"):  # fmt: skip
         value = spec.get(key, fields.get(key, (None, ()))[1])
         names += strings(value)
     return spec, tuple(dict.fromkeys(names))

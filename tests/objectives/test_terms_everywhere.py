@@ -9,6 +9,7 @@ import test_mixtures_and_others
 import test_momentum
 import test_multi_view
 import test_predictive
+import test_sinkhorn
 import test_teacher_terms
 import test_terms
 import test_tuples
@@ -23,6 +24,7 @@ MODULES = (
     test_momentum,
     test_multi_view,
     test_predictive,
+    test_sinkhorn,
     test_teacher_terms,
     test_tuples,
 )

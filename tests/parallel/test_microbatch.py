@@ -57,14 +57,15 @@ SPECS = {
     "matching": {"text": "a", "conditions": ("b",), "inputs": {"a": 16, "b": 16}, "width": 8},
     "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
     "geodesic_negatives": {"pairs": (("a", "b"),)},
-    # Without layer norms, which magnify rounding beyond what is asked for here.
+    # Without norms of their own, which magnify rounding beyond what is asked for here.
     "gated_nce": {
         "pair": ("a", "a@2"), "classes": 4, "dim": 16, "width": 8, "hidden": 8, "norm": False,
     },
     "symile": {"modalities": ("a", "a@2", "b")},
     "gram_volume": {"modalities": ("a", "a@2", "b")},
     "barlow_twins": {"pairs": (("a", "a@2"),)},
-    "predictive": {"pairs": (("a", "b"),), "dim": 16, "hidden": 8},
+    "sinkhorn_swap": {"first": ("a", "a@2"), "second": ("b", "b@2")},
+    "predictive": {"pairs": (("a", "b"),), "dim": 16, "hidden": 8, "norm": False},
     "vicreg": {"pairs": (("a", "b"),)},
     "classification": {"modalities": ("a", "b"), "classes": 4, "dim": 16, "hidden": (8,)},
     "hybrid_distill": {"pairs": (("a", "b"),)},
@@ -82,7 +83,7 @@ def mesh_of(data=1, fsdp=1):
 
 
 def batch_of(*names, size=SIZE):
-    """Vectors `a`, `a@2` and `b`, of which some `b` are missing; labels; pictures; sentences."""
+    """Vectors `a`, `b` and second ones; some `b` are missing; labels; pictures; sentences."""
     rng = np.random.default_rng(0)
     text = rng.integers(2, 11, (size, 5), dtype=np.int32)
     text[::2, 3], text[::2, 4] = 1, 0
@@ -90,6 +91,7 @@ def batch_of(*names, size=SIZE):
         "a": rng.normal(size=(size, 6)).astype(np.float32),
         "a@2": rng.normal(size=(size, 6)).astype(np.float32),
         "b": rng.normal(size=(size, 6)).astype(np.float32),
+        "b@2": rng.normal(size=(size, 6)).astype(np.float32),
         "b_present": np.arange(size) % 5 != 2,
         "label": np.arange(size, dtype=np.int32) % 4,
         "image": rng.normal(size=(size, 8, 8, 3)).astype(np.float32),
@@ -98,7 +100,7 @@ def batch_of(*names, size=SIZE):
     return {"id": np.arange(size, dtype=np.int32), **{name: every[name] for name in names}}
 
 
-VECTORS = batch_of("a", "a@2", "b", "b_present", "label")
+VECTORS = batch_of("a", "a@2", "b", "b@2", "b_present", "label")
 
 
 def system_of(encoders, terms, head=LINEAR):

@@ -9,7 +9,20 @@ views is better, and then they add nothing.
     python -m mmjax.claims clip_rocket                            # the claim, on the same digits
 
 Full gradients pass through all embeddings; the authors' code gathers those of other devices as
-constants. SwALIP, whose targets come from Sinkhorn's algorithm, is left out. The paper's zero-shot
+constants. The paper's other losses are there, too: BYOLIP is `predictive` with a teacher, SwALIP
+`sinkhorn_swap`.
+
+Expected, zero-shot accuracy of ten digits by the linear heads, mean of three seeds and deviation:
+
+    plain CLIP, 300 steps    .612 (.026)      weak views alone    .830 (.007)
+    900 steps                .554 (.040)      rocket              .832 (.022)
+    and BarLIP               .620 (.060)      and BarLIP          .819 (.012)
+    and SiamLIP              .597 (.032)
+
+All that the claim asks for holds, and shows less than it says: what a loss without negatives adds
+to a plain CLIP is within the spread, and of what the rocket adds the weak views alone, a shift by
+one pixel and captions without their stop words, are everything. With 300 pairs a plain CLIP learns
+the meaningless words of its captions by heart, the more the longer it trains. The paper's zero-shot
 accuracy on ImageNet with a ResNet-50, from memory: CC3M 20.6 to 27.4, CC12M 36.5 to 44.4.
 """
 

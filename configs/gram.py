@@ -121,7 +121,7 @@ def paper() -> dict:
                 "conditions": ("video", "audio"),
                 "inputs": {"text": 768, "video": 1408, "audio": 768},
                 "width": 768,
-                "depth": 12,
+                "depth": 6,
                 "heads": 12,
                 "hidden": True,
                 "score": "volume",

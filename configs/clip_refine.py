@@ -9,6 +9,13 @@ and half of the targets come from the frozen CLIP itself (HyCD).
     python -m mmjax.claims clip_refine                            # the claim
 
 Distances of the centres here are the roots of the paper's gap, which is a square.
+
+What to expect over 3 seeds, distance of the centres, picture to text R@1, uniformity of pictures:
+.917 ± .292, .502 ± .115, -1.24 pretrained; .655 ± .310, .617 ± .103, -1.88 with InfoNCE for longer;
+.165 ± .061, .485 ± .041, -3.38 with CLIP-Refine. The claim is NOT shown: the gap closes and the
+embeddings spread, but R@1 is kept only in the world where the pretrained model is worst, and
+InfoNCE and aligned pairs with HyCD (.621) retrieve better. The paper, with ViT-B/32: about 2.3
+points of zero-shot accuracy.
 """
 
 from configs import base

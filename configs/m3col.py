@@ -11,6 +11,17 @@ soft targets, from the similarities within a modality, take its place.
 Two differences from the authors' code, as the paper says it: the modality that is not mixed stays
 as it is (there, mixing in place changes it too), and a row that is its own partner keeps its whole
 target. A gain in accuracy is not claimed: four pilots with toys did not find one.
+
+The claim is shown, in 4 minutes; Spearman correlation of the pictures' cosines with the number of
+shared concepts, and accuracy of a probe, over 3 seeds:
+
+    classifiers alone   .460 ± .023   .867 ± .004
+    with InfoNCE        .546 ± .026   .873 ± .006
+    with M3Co           .547 ± .026   .872 ± .007
+    with SoftClip       .548 ± .027   .873 ± .008
+    M3Co, then SoftClip .547 ± .027   .872 ± .009
+
+so any contrastive term does it. R@1 of instances: .808 with InfoNCE, .802 with M3Co.
 """
 
 from configs import base

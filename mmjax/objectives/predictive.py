@@ -3,6 +3,7 @@
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.towers import unit_norm
@@ -70,22 +71,36 @@ class Predictive(nnx.Module):
 
 
 class Predictor(nnx.Module):
-    """Linear, batch norm, ReLU, linear: f32[B, dim] -> f32[B, dim], as in training."""
+    """Linear, batch norm, ReLU, linear: f32[B, dim] -> f32[B, dim]."""
 
     def __init__(self, *, dim: int, hidden: int, norm: bool = True, rngs: nnx.Rngs):
         he = nnx.initializers.he_normal()
         self.first = nnx.Linear(dim, hidden, use_bias=False, kernel_init=he, rngs=rngs)
-        # Not E[x^2] - E[x]^2, whose digits cancel.
-        self.norm = nnx.BatchNorm(hidden, use_fast_variance=False, rngs=rngs) if norm else None
+        self.norm = _BatchNorm(hidden) if norm else None
         self.second = nnx.Linear(hidden, dim, kernel_init=he, rngs=rngs)
 
     def __call__(self, x: jax.Array, valid: jax.Array | None) -> jax.Array:
         x = self.first(x)
         if self.norm is not None:
-            # Without a single row there are no statistics: then those of all, which are zeros.
-            mask = None if valid is None else (valid | ~valid.any())[:, None]
-            x = self.norm(x, False, mask=mask)
+            x = self.norm(x, valid)
         return self.second(jax.nn.relu(x))
+
+
+class _BatchNorm(nnx.Module):
+    """By the mean and the variance of the valid rows; without running ones, for nothing else than
+    training asks for predictions.
+    """
+
+    def __init__(self, width: int):
+        self.scale = nnx.Param(jnp.ones(width))
+        self.bias = nnx.Param(jnp.zeros(width))
+
+    def __call__(self, x: jax.Array, valid: jax.Array | None) -> jax.Array:
+        weight = jnp.ones((len(x), 1)) if valid is None else valid[:, None].astype(x.dtype)
+        count = jnp.maximum(weight.sum(), 1.0)
+        centred = x - (weight * x).sum(0) / count
+        variance = (weight * centred**2).sum(0) / count
+        return centred * jax.lax.rsqrt(variance + 1e-5) * self.scale[...] + self.bias[...]
 
 
 def _cosine(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -5,7 +5,8 @@ import os
 # Environment variable -> (flag, value), where the variable does not name the flag already.
 _FLAGS = {
     # CPU: operations in an order that needs little memory. The default order lets more of them run
-    # at once, which costs a CLIP step a quarter more temporaries and some time.
+    # at once, which costs a CLIP step a quarter more temporaries and some time; and on a mesh of
+    # several CPU devices they may begin collectives in different orders and wait for each other.
     "XLA_FLAGS": ("xla_cpu_enable_concurrency_optimized_scheduler", "false"),
     # TPU: never multiply by a weight that `fsdp` has split while its parts arrive. A v5p's compiler
     # does so by default, and reads the activations anew for every part: a step of ViT-B/16 moves

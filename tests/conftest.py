@@ -13,14 +13,14 @@ from pathlib import Path
 
 # Both must be set before jax is imported, by this process or by one that a test starts.
 os.environ["JAX_PLATFORMS"] = "cpu"
-for flag in (
-    "--xla_force_host_platform_device_count=8",
-    # As runs have it (`mmjax.parallel.compiler`): with XLA's default order, the devices of a large
-    # program may begin collectives in different orders and wait for each other for ever.
-    "--xla_cpu_enable_concurrency_optimized_scheduler=false",
-):
-    if flag.partition("=")[0] not in os.environ.get("XLA_FLAGS", ""):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    ).strip()
+# As runs have it (`mmjax.parallel.compiler`): with XLA's default order, the devices of a large
+# program may begin collectives in different orders and wait for each other for ever.
+if "concurrency_optimized_scheduler" not in os.environ["XLA_FLAGS"]:
+    os.environ["XLA_FLAGS"] += " --xla_cpu_enable_concurrency_optimized_scheduler=false"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "mmjax-test-jax-cache")

@@ -14,6 +14,11 @@ components each, and trains a linear map on both: with this few pairs MLPs overf
 says where the features of Tux Paint come from, and which concepts are evaluated. The paper's
 projectors work on tokens (`paper` here has MLPs on pooled vectors), and its captions are chosen by
 concept.
+
+Expected, R@10 of new concepts, picture to text, on `test`, mean ± deviation of three seeds: emoji
+in the styles of training .783 ± .026 and in a new style .608 ± .036 (of 80, chance .125); Tux Paint
+.475 ± .012 (of 125, chance .080). A ridge regression from one tower's features to the other's has
+.788, .612 and .528; `configs/lit.py`, whose text tower is from scratch, .567, .408 and .280.
 """
 
 from configs import base, lit

@@ -16,6 +16,11 @@ nothing. Those of Tux Paint's stamps are built once, by the command at the top o
 
 Concepts that are evaluated are in no pair of training. Settings were chosen on those of
 `validation`; the claims report those of `test`.
+
+Expected, R@10 of new concepts, picture to text, on `test`, mean ± deviation of three seeds: emoji
+in the styles of training .567 ± .044 and in a new style .408 ± .031 (of 80, chance .125); Tux Paint
+.280 ± .014 (of 125, chance .080), where towers from scratch have .221 ± .023.
+Of that arm no other number of steps was tried, and the one of the emoji has not been run.
 """
 
 from configs import base
@@ -23,7 +28,6 @@ from configs import base
 PAPER = "Zhai et al. 2022, LiT, arXiv 2111.07991"
 DIM = 128  # of the features in the package
 TUX_PAINT = "features/tux_paint"  # where `tools/build_pretrained_features.py` has written them
-HALVES = ("validation", "test")
 R10 = "retrieval/{}/image_to_text/R@10"
 
 

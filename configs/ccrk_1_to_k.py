@@ -10,6 +10,10 @@ every step.
 
 Arm `separate`, the mean of K separate losses, is the control to read beside the recipe: it tells
 whether the joint denominator helps, or that all captions are seen in each step.
+
+Measured so far, one seed, text to picture R@1 over languages 2 to 6 and rank variance: .911 and
+0.60 with 1-to-K, .902 and 0.81 with the weights of the code, .854 and 1.42 with one language a
+step, .861 and 1.26 with one a sample. The pivot language and the controls have not run.
 """
 
 from configs import base

@@ -7,6 +7,16 @@ that are not negatives at all.
     python -m mmjax.main --config=configs/har_hardneg.py          # groups of near-by classes
     python -m mmjax.main --config=configs/har_hardneg.py:paper    # UTD-MHAD
     python -m mmjax.claims har_hardneg                            # the claim
+
+The claim is shown, in 4 minutes; a probe with 400 labels, the class of the nearest row of the other
+modality, and the row itself, over 3 seeds:
+
+    beta 0     .886 ± .012   .851 ± .023   .248 ± .018    (plain CMC: .880, .854, .248)
+    beta 1/2   .927 ± .006   .943 ± .010   .330 ± .016
+    beta 1     .932 ± .016   .969 ± .009   .377 ± .023
+
+With few classes and a sharp softmax, where many negatives are false, beta = 1 does harm: the class
+of the nearest row falls from .970 to .828.
 """
 
 from configs import base

@@ -18,6 +18,7 @@ setup(
     # `configs` is a package too, so that one recipe can build on another from any folder.
     packages=find_packages(include=["mmjax", "mmjax.*", "configs", "configs.*"]),
     package_data={
+        "mmjax": ["py.typed"],
         "mmjax.data": ["assets/*", "assets/*/*"],
         "mmjax.report": ["*.html.jinja"],
     },

@@ -35,7 +35,7 @@ def config(path, *overrides, variant="small"):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """What the guide's script makes, with fewer pictures."""
-    (script,) = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
+    script, *_ = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
     monkeypatch.chdir(tmp_path)
     exec(script.replace("NUMBER = 600", f"NUMBER = {NUMBER}"), {})
     return tmp_path / "pictures"

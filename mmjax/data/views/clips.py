@@ -48,8 +48,17 @@ def read_frames(
     content = bytes(value)
     if content.startswith((b"GIF8", b"\x89PNG")) or content[8:12] == b"WEBP":
         return _guarded(_picture, content, choose, max_frames, max_pixels)
+    if not _is_container(content):
+        raise unusable("the clip is no video file and no animated GIF, WebP or PNG, or damaged")
     av = needs("av", "video", "a video file that is no animated GIF, WebP or PNG")
     return _guarded(_video, content, choose, max_frames, max_pixels, av)
+
+
+def _is_container(content: bytes) -> bool:
+    """Whether a file begins as MP4 and its kin, Matroska, AVI, MPEG, Ogg or Flash video do."""
+    starts = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"OggS", b"FLV", b"G@")
+    avi = content.startswith(b"RIFF") and content[8:12] == b"AVI "
+    return content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") or avi or content.startswith(starts)
 
 
 def _guarded(read: Callable, content: bytes, *arguments: Any) -> list[np.ndarray]:

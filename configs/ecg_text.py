@@ -9,7 +9,8 @@ right by construction, since the real ones that are free of access conditions ar
 
 Two minutes on two cores. Three seeds, 500 made-up ECGs held out: the report of an ECG R@1 .569 ±
 .014, R@10 .997, the ECG of a report .535 ± .011 and .996 (chance .002 and .02); zero-shot
-conduction .935 ± .014 and axis .777 ± .014 of three (chance .333), rhythm .741 ± .022 of four (.25).
+conduction .935 ± .014 and axis .777 ± .014 of three (chance .333), rhythm .741 ± .022 of four
+(.25).
 
 Real records are another source, `{"type": "wfdb", "path": FOLDER}`, see docs/modalities.md.
 """

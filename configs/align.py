@@ -81,32 +81,13 @@ def paper() -> dict:
     BERT-Large, batch 16,384, 1.2 million steps, learning rate 1e-3 after 10,000 steps of warm-up.
     The set is tar shards after ALIGN's filters of captions.
     """
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 30_522,
-        "length": 64,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "cls",
-        "norm": "post",
-        "embedding_norm": True,
-        "eps": 1e-12,
-        "dropout": 0.1,
-    }
+    text = base.bert(64, segments=0, dropout=0.1)
     return {
         "paper": PAPER,
         "steps": 300_000,
         "data": {
             "source": base.webdataset("data/coyo700m/*.tar"),
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/bert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer(),
             "views": {
                 "image": {"type": "image", "size": 288, "crop_scale": (0.6, 0.8), "flip": 0.5},
                 "text": {"type": "text", "length": 64, "lowercase": True},

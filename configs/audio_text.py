@@ -202,20 +202,7 @@ def paper() -> dict:
     weights in Hugging Face's layout. The audio tower here starts from scratch; the paper's has been
     trained on AudioSet (PANNs).
     """
-    bert = {
-        "type": "text_transformer",
-        "vocab_size": 30_522,
-        "length": 100,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "cls",
-        "norm": "post",
-        "embedding_norm": True,
-        "segments": 2,
-        "eps": 1e-12,
-    }
+    bert = base.bert(100)
     head = {"type": "mlp", "dim": 1024, "hidden": 1024, "activation": "gelu"}
     rate, length = 44_100, 220_500
     audio = {
@@ -240,13 +227,7 @@ def paper() -> dict:
                 "path": "data/clap/train.csv",
                 "columns": {"audio": "file", "text": "caption"},
             },
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/bert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer(),
             "views": {
                 "audio": {"type": "audio", "rate": rate, "length": length},
                 "text": {"type": "text", "length": 100, "lowercase": True},

@@ -154,6 +154,37 @@ def clip_tokenizer() -> dict:
     }
 
 
+def bert_tokenizer(path: str = "data/bert/tokenizer.json", **options: object) -> dict:
+    """WordPiece of BERT and its kin, from a local copy of a `tokenizer.json`."""
+    return {
+        "type": "huggingface",
+        "path": path,
+        "bos": "[CLS]",
+        "eos": "[SEP]",
+        "pad": "[PAD]",
+        **options,
+    }
+
+
+def bert(length: int, **options: object) -> dict:
+    """BERT base, uncased (Devlin et al. 2019)."""
+    return {
+        "type": "text_transformer",
+        "vocab_size": 30_522,
+        "length": length,
+        "width": 768,
+        "depth": 12,
+        "heads": 12,
+        "causal": False,
+        "pool": "cls",
+        "norm": "post",
+        "embedding_norm": True,
+        "segments": 2,
+        "eps": 1e-12,
+        **options,
+    }
+
+
 def vit(patch: int, image_size: int = 224, size: str = "base", **options: object) -> dict:
     """A vision transformer of the published sizes `base` and `large`."""
     width, depth, heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}[size]

@@ -107,13 +107,7 @@ def paper() -> dict:
                 "columns": {"text": ["utterance_1", "utterance_2"], "name": "name"},
                 "group_rows": False,  # many rows name one file
             },
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/bert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer(),
             "views": {"text": view, "text@2": view, "name": {"type": "vector", "dim": 768}},
             "batch_size": 64,
             "workers": 8,

@@ -109,20 +109,7 @@ def paper() -> dict:
         "depth": 12,
         "heads": 12,
     }
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 30_522,
-        "length": 128,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "mean",
-        "norm": "post",
-        "embedding_norm": True,
-        "segments": 2,
-        "eps": 1e-12,
-    }
+    text = base.bert(128, pool="mean")
     head = {"type": "mlp", "dim": 128, "hidden": 768, "norm": "batch"}
     test = base.held_out("val")
     return {
@@ -135,13 +122,7 @@ def paper() -> dict:
                 "columns": {"ecg": "filename_hr", "text": "report"},
                 "split": "train",
             },
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/bert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer(),
             "views": {
                 "ecg": {
                     "type": "ecg",

@@ -98,13 +98,7 @@ def paper() -> dict:
                 "path": "data/vast_150k/clips.csv",
                 "columns": {name: name for name in names},
             },
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/bert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer(),
             "views": {
                 "text": {"type": "text", "length": 40},
                 "video": {"type": "vector", "dim": 1408},

@@ -96,20 +96,7 @@ def paper() -> dict:
     The graph tower here starts from scratch; the paper's has been pretrained (GraphMVP). Batch and
     learning rates are as the paper's code has them, from memory.
     """
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 31_090,
-        "length": 512,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "cls",
-        "norm": "post",
-        "embedding_norm": True,
-        "segments": 2,
-        "eps": 1e-12,
-    }
+    text = base.bert(512, vocab_size=31_090)
     graph = {
         "type": "graph_network",
         "categories": (119, 9, 9),
@@ -129,13 +116,7 @@ def paper() -> dict:
                 "path": "data/pubchem_stm/train.csv",
                 "columns": {"graph": "sdf", "text": "description"},
             },
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/scibert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer("data/scibert/tokenizer.json"),
             "views": {
                 "graph": {"type": "graph", "nodes": 128},
                 "text": {"type": "text", "length": 512, "lowercase": True},

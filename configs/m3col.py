@@ -125,13 +125,7 @@ def paper() -> dict:
                 "columns": {"image": "image", "text": "text"},
                 "labels": {"label": "label"},
             },
-            "tokenizer": {
-                "type": "huggingface",
-                "path": "data/bert/tokenizer.json",
-                "bos": "[CLS]",
-                "eos": "[SEP]",
-                "pad": "[PAD]",
-            },
+            "tokenizer": base.bert_tokenizer(),
             "views": {
                 "image": {"type": "image", "size": 224},
                 "text": {"type": "text", "length": 512},

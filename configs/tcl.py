@@ -125,32 +125,16 @@ def paper() -> dict:
     """
     head = {"type": "linear", "dim": 256, "tokens": True}
     image = base.vit(16, image_size=256, pool="cls", eps=1e-6)
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 30522,
-        "length": 30,
-        "width": 768,
-        "depth": 6,
-        "heads": 12,
-        "causal": False,
-        "pool": "cls",
-        "norm": "post",
-        "embedding_norm": True,
-        "segments": 2,
-        "eps": 1e-12,
-        "dropout": 0.1,
-        "eos_id": 102,
-    }
+    text = base.bert(30, depth=6, dropout=0.1, eos_id=102)
     view = base.simclr_view(256, (0.2, 1.0))
     return {
         "paper": PAPER,
         "steps": 293_000,
         "data": {
             "source": base.webdataset("data/coco_vg_cc3m_sbu/*.tar"),
-            "tokenizer": {
-                "type": "huggingface", "path": "weights/bert-base-uncased/tokenizer.json",
-                "bos": "[CLS]", "eos": "[SEP]", "pad": "[PAD]", "unk": "[UNK]",
-            },
+            "tokenizer": base.bert_tokenizer(
+                "weights/bert-base-uncased/tokenizer.json", unk="[UNK]"
+            ),
             "views": {
                 "image": view,
                 "image@2": view,

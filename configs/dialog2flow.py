@@ -85,16 +85,6 @@ def paper() -> dict:
     file with the label's name as embedded by multi-qa-mpnet-base-dot-v1, 768 numbers. Start from
     BERT's weights with `model.towers.text.init_from`. The head learns 100 times as fast.
     """
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 30_522,
-        "length": 64,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "mean",
-    }
     head = {"type": "mlp", "dim": 128, "hidden": 768, "bias": False}
     view = {"type": "text", "length": 64, "caption": "random"}
     return {
@@ -114,7 +104,7 @@ def paper() -> dict:
         },
         "model": {
             "towers": {
-                "text": {"encoder": text, "head": head},
+                "text": {"encoder": base.bert(64, pool="mean"), "head": head},
                 "name": {"encoder": {"type": "identity", "inputs": 768}},
             }
         },

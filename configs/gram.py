@@ -72,19 +72,9 @@ def paper() -> dict:
     matching, the paper runs its text encoder again with attention to the other modalities; here the
     encoder's tokens go through a transformer of their own.
     """
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 30_522,
-        "length": 40,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "cls",
-    }
     head = {"type": "linear", "dim": 512}
     towers = {
-        "text": {"encoder": text, "head": head},
+        "text": {"encoder": base.bert(40), "head": head},
         "video": {"encoder": {"type": "identity", "inputs": 1408}, "head": head},
         "audio": {"encoder": {"type": "identity", "inputs": 768}, "head": head},
     }

@@ -105,16 +105,6 @@ def paper() -> dict:
     accumulates four batches of 32, among which nothing is contrasted, and lowers the learning rate
     when the validation loss stays; here the batch is 32 and the schedule constant.
     """
-    text = {
-        "type": "text_transformer",
-        "vocab_size": 30_522,
-        "length": 512,
-        "width": 768,
-        "depth": 12,
-        "heads": 12,
-        "causal": False,
-        "pool": "cls",
-    }
     return {
         "paper": PAPER,
         "steps": 106_000,
@@ -137,7 +127,7 @@ def paper() -> dict:
         "model": {
             "towers": {
                 "image": {"encoder": base.vit(16, pool="cls")},
-                "text": {"encoder": text},
+                "text": {"encoder": base.bert(512)},
             }
         },
         "objectives": objectives(101, 768),

@@ -54,7 +54,9 @@ SETTINGS = {
 
 # The slice that a recipe's paper variant is compiled for: one that its batch is meant for.
 SMALL, LARGE = "v5e:4x4", "v5e:16x16"
-LARGE_RECIPES = ("clip", "cwcl", "freeze_align", "lit", "own_data", "siglip")
+LARGE_RECIPES = (
+    "align", "barlow", "clip", "clip_rocket", "cwcl", "freeze_align", "lit", "own_data", "siglip",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The report of preflight in words."""
 
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.parallel.hlo_cost import Collective
+from mmjax.parallel.hlo_collectives import Collective
 from mmjax.train.preflight import Report
 from mmjax.train.sizing import GIB, DoesNotFit, Memory
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding
 
-from mmjax.parallel import hlo, hlo_cost
+from mmjax.parallel import hlo, hlo_collectives, hlo_cost
 from mmjax.parallel import mesh as mesh_lib
 
 
@@ -169,4 +169,4 @@ def test_groups_in_every_way_of_writing_them(groups, size):
         .computations["e"]
         .instructions.values()
     )
-    assert hlo_cost.group_size(instruction, 8) == size
+    assert hlo_collectives.group_size(instruction, 8) == size

@@ -6,7 +6,8 @@ import pytest
 
 from mmjax.config import ConfigError
 from mmjax.parallel import topology
-from mmjax.parallel.hlo_cost import Collective, Cost
+from mmjax.parallel.hlo_collectives import Collective
+from mmjax.parallel.hlo_cost import Cost
 from mmjax.parallel.roofline import roofline
 
 CHIP = topology.Chip("a chip", flops=100.0, memory=1.0, bandwidth=10.0, links=4, interconnect=16.0)

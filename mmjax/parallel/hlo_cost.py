@@ -1,6 +1,6 @@
 """What one device does in a run of a compiled program: multiplications, memory, communication.
 
-Counted from the program's text with the turns of its loops (`mmjax.parallel.hlo_program`), because XLA's
+Counted from the program's text with the turns of its loops (`hlo_program`), because XLA's
 `cost_analysis` counts the body of a loop once and says nothing of collectives.
 """
 

@@ -52,11 +52,16 @@ SETTINGS = {
 }
 
 
-# The slice that a recipe's paper variant is compiled for: one that its batch is meant for.
-SMALL, LARGE = "v5e:4x4", "v5e:16x16"
-LARGE_RECIPES = (
-    "align", "barlow", "clip", "clip_rocket", "cwcl", "freeze_align", "lit", "own_data", "siglip",
-)  # fmt: skip
+# The slices that recipes' paper variants are compiled for, which have to divide their batches;
+# USUAL where none is named.
+USUAL = "v5e:4x4"
+RECIPES_ON = {
+    "v5e:2x4": ("ecg_text", "mod_x"),
+    "v5e:8x8": ("freeze_align",),
+    "v5e:16x16": (
+        "align", "barlow", "clip", "clip_rocket", "cwcl", "lit", "own_data", "siglip",
+    ),
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +129,8 @@ def recipe_cells() -> list[Cell]:
             config_lib.load(f"{file}:paper")
         except config_lib.NoVariant:
             continue
-        cells.append(Cell(file.stem, file.stem, LARGE if file.stem in LARGE_RECIPES else SMALL))
+        on = (name for name, recipes in RECIPES_ON.items() if file.stem in recipes)
+        cells.append(Cell(file.stem, file.stem, next(on, USUAL)))
     return cells
 
 

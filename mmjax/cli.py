@@ -49,13 +49,15 @@ def exit_code(error: BaseException) -> int | None:
     # Imported here, so that `--help` of a command does not wait for jax.
     from mmjax.data import BadExample, SourceError
     from mmjax.encoders import EncoderError
+    from mmjax.extras import MissingExtra
     from mmjax.objectives import TermError
     from mmjax.parallel import distributed
     from mmjax.parallel.pairwise import PairwiseError
     from mmjax.train.trainer import NonFiniteLoss
 
     wrong = (
-        config_lib.ConfigError, SourceError, BadExample, EncoderError, TermError, PairwiseError,
+        config_lib.ConfigError, SourceError, BadExample, MissingExtra, EncoderError, TermError,
+        PairwiseError,
     )  # fmt: skip
     failed = (CheckpointError, NonFiniteLoss, distributed.ProcessLost, OSError)
     return 2 if isinstance(error, wrong) else 1 if isinstance(error, failed) else None

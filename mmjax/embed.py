@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from absl import flags
 
-from mmjax import cli
+from mmjax import cli, extras
 from mmjax.config import ConfigError
 from mmjax.data import command
 
@@ -88,19 +88,17 @@ def write(columns: Mapping[str, list], out: Path) -> None:
     """Writes the columns as .parquet or .npz, whole or not at all.
 
     Raises:
-      ConfigError: for another suffix, or parquet without pyarrow.
+      ConfigError: for another suffix.
+      MissingExtra: for parquet without pyarrow.
     """
     columns = {name: values for name, values in columns.items() if name != "unreadable"}
     part = out.with_name(out.name + ".part")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".parquet":
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                "parquet needs pyarrow: pip install 'mmjax[parquet]', or write --out=....npz"
-            ) from error
+        extras.find("pyarrow", "parquet", f"writing {out.name}", "or write --out=....npz")
+        import pyarrow
+        import pyarrow.parquet
+
         arrays = {name: values for name, values in columns.items() if name != "embedding"}
         rows = pyarrow.array([e.tolist() for e in columns["embedding"]],
                              pyarrow.list_(pyarrow.float32()))  # fmt: skip

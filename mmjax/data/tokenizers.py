@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import sentencepiece
 
+from mmjax import extras
 from mmjax.data.words import WordsTokenizer
 
 # Name -> file in mmjax/data/assets.
@@ -124,6 +125,7 @@ class HuggingFaceTokenizer:
 
     Raises:
       ValueError: if there is no such file, it is no tokenizer, or it lacks one of the tokens.
+      MissingExtra: without the extra.
     """
 
     def __init__(self, *, path: str, bos: str, eos: str, pad: str, unk: str | None = None):
@@ -137,13 +139,7 @@ class HuggingFaceTokenizer:
         self._load({"path": path, "bos": bos, "eos": eos, "pad": pad, "unk": unk}, text)
 
     def _load(self, options: dict[str, str | None], text: str) -> None:
-        try:
-            import tokenizers
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                "a tokenizer of type 'huggingface' needs the extra `tokenizers`: "
-                "pip install 'mmjax[tokenizers]'"
-            ) from error
+        tokenizers = extras.needs("tokenizers", "tokenizers", "a tokenizer of type 'huggingface'")
         self._options, self._text = options, text
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(text)

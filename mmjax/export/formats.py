@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export as jax_export
 
+from mmjax import extras
 from mmjax.checkpoints.weights import bundle as bundle_lib
 from mmjax.checkpoints.weights import files, keymap
 from mmjax.checkpoints.weights.preprocessing import FolderText
@@ -139,13 +140,8 @@ def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
 
 
 def _serialized(exported: Any) -> bytes:
-    try:
-        return bytes(exported.serialize())
-    except ImportError as error:
-        raise ConfigError(
-            "--format=stablehlo needs the extra `stablehlo` (flatbuffers): "
-            "pip install 'mmjax[stablehlo]'"
-        ) from error
+    extras.find("flatbuffers", "stablehlo", "--format=stablehlo")
+    return bytes(exported.serialize())
 
 
 FORMATS: dict[str, Callable[[Any, Path, list[str]], dict[str, Any]]] = {
@@ -203,7 +199,7 @@ def _tokenizer(bundle, folder, notes) -> bool:
             view.write(folder)
         else:
             tokenizer.write(view, folder)
-    except ConfigError as error:
+    except (ConfigError, extras.MissingExtra) as error:
         notes.append(f"No tokenizer files: {error}.")
         return False
     return True

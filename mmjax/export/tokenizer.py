@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmjax import extras
 from mmjax.config import ConfigError
 
 _SPACE = "▁"
@@ -24,16 +25,14 @@ def files(view: Any) -> dict[str, dict[str, Any]]:
       view: a TextView.
 
     Raises:
-      ConfigError: for a tokenizer that this format cannot express, or without the extra.
+      ConfigError: for a tokenizer that this format cannot express.
+      MissingExtra: without the extra.
     """
     from mmjax.data.tokenizers import HuggingFaceTokenizer, SentencePieceTokenizer
 
-    try:
-        from tokenizers import Tokenizer, processors
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "tokenizer files need the extra `tokenizers`: pip install 'mmjax[tokenizers]'"
-        ) from error
+    extras.find("tokenizers", "tokenizers", "writing tokenizer files")
+    from tokenizers import Tokenizer, processors
+
     own = view.tokenizer
     if isinstance(own, SentencePieceTokenizer):
         tokenizer, names = _sentencepiece(own, lowercase=view.lowercase)

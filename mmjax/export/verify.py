@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mmjax import extras
 from mmjax.checkpoints.weights import foreign
 from mmjax.config import ConfigError
 from mmjax.export import parity, with_torch
@@ -34,9 +35,8 @@ def verify(path: str | Path, out: str | Path) -> tuple[Path, str]:
     kind = weights.config.get("model_type") if weights.native == "transformers" else "open_clip"
     if kind not in (*_WHOLE, *_BARE, "open_clip"):
         raise ConfigError(f"there is no library to compare weights of model_type={kind!r} with")
-    absent = with_torch.missing("torch", weights.native)
-    if absent:
-        raise ConfigError(f"comparing needs {' and '.join(absent)}: pip install 'mmjax[torch]'")
+    for package in ("torch", weights.native):
+        extras.find(package, "torch", "comparing")
     model = api.load(path, dtype="float32")
     inputs, _, _ = parity.samples(model)
     own = parity.ours(model, inputs)

@@ -8,12 +8,12 @@ documentation (docs.cloud.google.com/tpu/docs/v5e, /v5p, /v6e, /tpu7x), read in 
 """
 
 import dataclasses
-import importlib.util
 import os
 import re
 
 import jax
 
+from mmjax import extras
 from mmjax.config import ConfigError
 from mmjax.parallel.compiler import set_flags
 
@@ -93,15 +93,12 @@ def devices(name: str) -> list[jax.Device]:
       name: such as `v5e:16x16`, `v5p:4x4x4`, `v6e:16x16` or `tpu7x:4x4x4`.
 
     Raises:
-      ConfigError: for a name that is none, a shape that does not exist, or without libtpu.
+      ConfigError: for a name that is none, or a shape that does not exist.
+      MissingExtra: without libtpu.
     """
     kind, shape = _parts(name)
-    if importlib.util.find_spec("libtpu") is None:
-        raise ConfigError(
-            f"--topology={name} compiles with libtpu, which is not installed: "
-            "pip install 'mmjax[aot]' (its release has to be the one made for the installed jax "
-            f"{jax.__version__})"
-        )
+    release = f"in the release that was made for the installed jax {jax.__version__}"
+    extras.find("libtpu", "aot", f"--topology={name}", release)
     for variable, value in _LIBTPU.items():
         os.environ.setdefault(variable, value)
     set_flags()

@@ -14,7 +14,6 @@ import pytest
 from scipy.signal import find_peaks
 
 from mmjax.data import BadExample, SourceError, TrainData
-from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
 from mmjax.data.signals import LEADS
 from mmjax.data.sources.dicom import DicomEcgSource
 from mmjax.data.sources.wfdb import WfdbSource, diagnosis
@@ -131,27 +130,6 @@ def test_damaged_records_are_named_and_never_replaced(tmp_path):
 def test_codes_have_names():
     assert diagnosis("426783006") == "sinus rhythm"
     assert diagnosis(" 59118001, 1234 ") == "right bundle branch block, 1234"
-
-
-def test_without_the_extra_it_is_one_sentence(tmp_path, monkeypatch):
-    import importlib.util
-
-    find = importlib.util.find_spec
-    hidden = ("wfdb", "pydicom", "seglearn", "aeon")
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name in hidden else find(name, *a)
-    )
-    for make, extra in (
-        (lambda: WfdbSource(path=str(tmp_path)), "ecg"),
-        (lambda: DicomEcgSource(path=str(tmp_path)), "ecg"),
-        (ShoulderExercises, "imu"),
-        (BasicMotions, "imu"),
-    ):
-        with pytest.raises(
-            SourceError, match=rf"needs? the extra `{extra}`: pip install"
-        ) as caught:
-            make()
-        assert "\n" not in str(caught.value)
 
 
 def test_folders_without_records_are_refused(tmp_path):

@@ -4,7 +4,6 @@ import importlib.util
 import io
 import json
 import pickle
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -341,10 +340,3 @@ def test_hugging_face_errors(tmp_path):
         HuggingFaceTokenizer(path=str(broken), **MARKS)
     with pytest.raises(UnicodeEncodeError):
         HuggingFaceTokenizer(path=str(file), **MARKS).encode("a \ud800")
-
-
-def test_hugging_face_names_its_extra(tmp_path, monkeypatch):
-    file = _clip_like(tmp_path)
-    monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(ValueError, match="needs the extra `tokenizers`"):
-        HuggingFaceTokenizer(path=str(file), **MARKS)

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import sys
 import zipfile
 
 import numpy as np
@@ -97,24 +96,6 @@ def test_a_bad_volume_is_one_sentence(value, reason):
     with pytest.raises(BadExample, match=reason) as caught:
         VolumeView(size=(2, 2, 2), max_voxels=5000)(value, None, False)
     assert "\n" not in caught.value.reason
-
-
-def test_a_missing_package_is_one_sentence(monkeypatch):
-    header = bytearray(400)
-    header[344:348] = b"n+1\0"
-    monkeypatch.setitem(sys.modules, "nibabel", None)
-    with pytest.raises(
-        ImportError, match=r"^NIfTI needs the package nibabel: pip install 'mmjax\[vol"
-    ):
-        read_volume(bytes(header))
-    monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(
-        ImportError, match=r"^DICOM needs the package pydicom: pip install 'mmjax\["
-    ):
-        read_volume(bytes(128) + b"DICM" + bytes(20))
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(ImportError, match=r"needs the package av: pip install 'mmjax\[video\]'"):
-        VideoView(frames=1, size=8)(bytes(4) + b"ftypisom" + bytes(20), None, False)
 
 
 def test_nifti_is_turned_to_the_axes_of_the_body():

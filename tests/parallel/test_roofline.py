@@ -1,7 +1,5 @@
 """The floor under the time of a step, and the names of pods."""
 
-import importlib.util
-
 import pytest
 
 from mmjax.config import ConfigError
@@ -58,15 +56,6 @@ def test_a_name_that_is_no_topology_is_refused_with_what_is_one(name):
     with pytest.raises(ConfigError, match="v5e:16x16 or v5p:4x4x4") as raised:
         topology.devices(name)
     assert repr(name) in str(raised.value)
-
-
-def test_without_libtpu_the_extra_is_named(monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "libtpu" else find(name, *a)
-    )
-    with pytest.raises(ConfigError, match=r"mmjax\[aot\]"):
-        topology.devices("v5e:2x2")
 
 
 def test_a_slice_that_no_pod_has_is_refused():

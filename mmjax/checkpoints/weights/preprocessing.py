@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmjax import extras
 from mmjax.checkpoints.weights.clap_sound import ClapSound
 from mmjax.checkpoints.weights.files import Folder, WeightsError
 from mmjax.data.views.base import pick, unusable
@@ -86,17 +87,13 @@ class FolderText:
       encoder: spec of the text encoder, for length and padding.
 
     Raises:
-      WeightsError: when the file is damaged, or the extra `tokenizers` is missing.
+      WeightsError: when the file is damaged.
+      MissingExtra: without the extra `tokenizers`.
     """
 
     def __init__(self, folder: Folder, encoder: Mapping[str, Any]):
-        try:
-            import tokenizers
-        except ModuleNotFoundError as error:
-            raise WeightsError(
-                f"the tokenizer of {folder.path} needs the extra `tokenizers`: "
-                "pip install 'mmjax[tokenizers]'"
-            ) from error
+        what = f"the tokenizer of {folder.path}"
+        tokenizers = extras.needs("tokenizers", "tokenizers", what)
         file = folder.inside("tokenizer.json")
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(file))

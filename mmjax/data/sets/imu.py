@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from mmjax import extras
 from mmjax.data.sets.object_arrays import read_objects
 from mmjax.data.signals import Signal
 from mmjax.data.sources.base import Record
@@ -76,7 +76,8 @@ class ShoulderExercises(_Labelled):
       path: the file `watch_dataset.npy`, if it is not where the package has it.
 
     Raises:
-      SourceError: without the extra or the file, for an unknown split, or for no window.
+      SourceError: without the file, for an unknown split, or for no window.
+      MissingExtra: without the extra.
     """
 
     RATE = 50.0
@@ -121,11 +122,8 @@ class ShoulderExercises(_Labelled):
 
 def _in_package() -> Path:
     """The file in the installed package, which need not be imported for it."""
-    found = importlib.util.find_spec("seglearn")
-    if found is None or not found.submodule_search_locations:
-        raise SourceError(
-            "a source of type 'shoulder_exercises' needs the extra `imu`: pip install mmjax[imu]"
-        )
+    what = "a source of type 'shoulder_exercises'"
+    found = extras.find("seglearn", "imu", what, "or give the path of its file")
     return Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npy"
 
 
@@ -157,7 +155,8 @@ class BasicMotions(_Labelled):
       split: 'train' or 'test'.
 
     Raises:
-      SourceError: without the extra, or for an unknown split.
+      SourceError: for an unknown split.
+      MissingExtra: without the extra.
     """
 
     RATE = 10.0
@@ -165,10 +164,7 @@ class BasicMotions(_Labelled):
     def __init__(self, *, split: Literal["train", "test"] = "train"):
         if split not in ("train", "test"):
             raise SourceError(f"basic_motions: split={split!r} should be 'train' or 'test'")
-        if importlib.util.find_spec("aeon") is None:
-            raise SourceError(
-                "a source of type 'basic_motions' needs the extra `imu`: pip install mmjax[imu]"
-            )
+        extras.find("aeon", "imu", "a source of type 'basic_motions'")
         from aeon.datasets import load_basic_motions
 
         signals, names = load_basic_motions(split=split)

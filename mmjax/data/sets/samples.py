@@ -20,8 +20,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
+from mmjax import extras
 from mmjax.data.sources.base import Record
-from mmjax.data.views.waves import need_soundfile
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "samples" / "samples.zip"
 FAMILIES = {
@@ -75,7 +75,7 @@ class SamplesSource:
     def __init__(self, *, split: Split = "train"):
         if split not in ("train", "test", "all"):
             raise ValueError(f"samples: split is {split!r}; it can be 'train', 'test' or 'all'")
-        need_soundfile()
+        extras.find("soundfile", "audio", "reading sound files")
         self.split = split
         captions = _captions()
         self._ids = [

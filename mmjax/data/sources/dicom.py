@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 from pathlib import Path
 
 import numpy as np
 
+from mmjax import extras
 from mmjax.data.signals import MOST_NUMBERS, Signal, SignalError
 from mmjax.data.sources.base import BadExample, Record
 from mmjax.data.sources.user_files import (
@@ -23,7 +23,7 @@ from mmjax.data.sources.user_files import (
     read_file,
 )
 
-_EXTRA = "DICOM waveforms need the extra `ecg`: pip install mmjax[ecg]"
+_EXTRA = ("pydicom", "ecg", "a DICOM waveform")
 
 
 class DicomEcgSource(FileSource):
@@ -40,7 +40,8 @@ class DicomEcgSource(FileSource):
       on_error: 'skip' or 'fail', for an empty file.
 
     Raises:
-      SourceError: without the extra, or for a path without such files.
+      SourceError: for a path without such files.
+      MissingExtra: without the extra.
     """
 
     def __init__(
@@ -51,8 +52,7 @@ class DicomEcgSource(FileSource):
         val_fraction: float = 0.1,
         on_error: OnError = "skip",
     ):
-        if importlib.util.find_spec("pydicom") is None:
-            raise SourceError(_EXTRA)
+        extras.find(*_EXTRA)
         place = existing(path, "folder or file")
         files = [place] if place.is_file() else _files(place)
         if not files:
@@ -83,12 +83,10 @@ def waveform(content: bytes) -> tuple[Signal, list[str]]:
     """The first group of channels of a DICOM waveform file, and the lines of its report.
 
     Raises:
-      SignalError: without the extra, or for a file that is none or damaged.
+      SignalError: for a file that is none or damaged.
+      MissingExtra: without the extra.
     """
-    try:
-        import pydicom
-    except ModuleNotFoundError as error:
-        raise SignalError(_EXTRA) from error
+    pydicom = extras.needs(*_EXTRA)
     try:
         dataset = pydicom.dcmread(io.BytesIO(content))
         group = dataset.WaveformSequence[0]

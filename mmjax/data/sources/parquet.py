@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmjax import extras
 from mmjax.data.sources.user_files import SourceError
 
 _GROUPS_KEPT = 8  # columns of row groups in memory; a shuffled order jumps among all of them
@@ -46,6 +47,7 @@ def read_parquet(path: Path, *, check: bool = True) -> tuple[list[str], list[dic
 
     Raises:
       SourceError: for a file that is no Parquet, or is damaged.
+      MissingExtra: without pyarrow.
     """
     pyarrow, parquet = _library(str(path))
     try:
@@ -80,14 +82,11 @@ def read_parquet(path: Path, *, check: bool = True) -> tuple[list[str], list[dic
 
 
 def _library(path: str) -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise SourceError(
-            f"{path}: Parquet needs pyarrow: pip install 'mmjax[parquet]', or write the table as "
-            ".csv or .jsonl"
-        ) from error
+    instead = "or write the table as .csv or .jsonl"
+    extras.find("pyarrow", "parquet", f"the table {path}", instead)
+    import pyarrow
+    import pyarrow.parquet
+
     return pyarrow, pyarrow.parquet
 
 

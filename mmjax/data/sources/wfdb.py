@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from pathlib import Path
 
+from mmjax import extras
 from mmjax.data.signals import MOST_NUMBERS, Signal
 from mmjax.data.sources.base import BadExample, Record
 from mmjax.data.sources.manifest import read_manifest
@@ -78,7 +78,8 @@ class WfdbSource(FileSource):
       on_error: 'skip' or 'fail', for a record without header or without text.
 
     Raises:
-      SourceError: without the extra, or for a path without records.
+      SourceError: for a path without records.
+      MissingExtra: without the extra.
     """
 
     def __init__(
@@ -92,10 +93,7 @@ class WfdbSource(FileSource):
         val_fraction: float = 0.1,
         on_error: OnError = "skip",
     ):
-        if importlib.util.find_spec("wfdb") is None:
-            raise SourceError(
-                "a source of type 'wfdb' needs the extra `ecg`: pip install mmjax[ecg]"
-            )
+        extras.find("wfdb", "ecg", "a source of type 'wfdb'")
         place = existing(path, "folder or table")
         found = _folder(place, comment) if place.is_dir() else _table(path, columns, labels)
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageSequence
 
+from mmjax import extras
 from mmjax.data.sources.base import BadExample
 from mmjax.data.views.base import unusable
-from mmjax.data.views.volumes import needs
 
 _ANIMATED = ("GIF", "WEBP", "PNG")
 
@@ -33,7 +33,7 @@ def read_frames(
 
     Raises:
       BadExample: of a view, for what is no clip, or is damaged or too large.
-      ImportError: for a video file where PyAV is not installed.
+      MissingExtra: for a video file where PyAV is not installed.
     """
     if isinstance(value, np.ndarray):
         if value.dtype != np.uint8 or value.ndim != 4 or value.shape[3] not in (3, 4):
@@ -50,7 +50,7 @@ def read_frames(
         return _guarded(_picture, content, choose, max_frames, max_pixels)
     if not _is_container(content):
         raise unusable("the clip is no video file and no animated GIF, WebP or PNG, or damaged")
-    av = needs("av", "video", "a video file that is no animated GIF, WebP or PNG")
+    av = extras.needs("av", "video", "a video file that is no animated GIF, WebP or PNG")
     return _guarded(_video, content, choose, max_frames, max_pixels, av)
 
 

@@ -6,16 +6,15 @@ NIfTI needs nibabel and DICOM pydicom, both of the extra `volumes`.
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import warnings
 import zipfile
 import zlib
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from mmjax import extras
 from mmjax.data.sources.base import BadExample
 from mmjax.data.views.base import unusable
 
@@ -35,7 +34,7 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
 
     Raises:
       BadExample: of a view, for what is none of these, or is damaged or too large.
-      ImportError: where the package that reads the format is not installed.
+      MissingExtra: where the package that reads the format is not installed.
     """
     if not isinstance(value, bytes | bytearray | memoryview):
         return _checked(value, max_voxels)
@@ -54,7 +53,7 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
                 raise unusable(f"unpacked it is larger than max_voxels={max_voxels} allow")
         if content[344:348] in (b"n+1\0", b"n+2\0") or content[4:8] == b"n+2\0":
             return _checked(_nifti(content, max_voxels), max_voxels)
-    except (BadExample, ImportError):
+    except (BadExample, extras.MissingExtra):
         raise
     except (OSError, EOFError, zlib.error) as error:
         raise unusable(f"the file is damaged or cut off: {error}") from error
@@ -65,16 +64,6 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
         f"the {len(content)} bytes, starting with {content[:8]!r}, are no volume that can be read "
         "(NIfTI, DICOM, a zip of DICOM files, NPY)"
     )
-
-
-def needs(package: str, extra: str, what: str) -> ModuleType:
-    """The package of an extra, or a sentence that says how to get it."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise ImportError(
-            f"{what} needs the package {package}: pip install 'mmjax[{extra}]'"
-        ) from error
 
 
 def _checked(array: Any, max_voxels: int) -> np.ndarray:
@@ -97,7 +86,7 @@ def _checked(array: Any, max_voxels: int) -> np.ndarray:
 
 
 def _nifti(content: bytes, max_voxels: int) -> np.ndarray:
-    nibabel = needs("nibabel", "volumes", "NIfTI")
+    nibabel = extras.needs("nibabel", "volumes", "NIfTI")
     second = content[4:8] == b"n+2\0"
     image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(content)
     shape = image.shape
@@ -112,7 +101,7 @@ def _nifti(content: bytes, max_voxels: int) -> np.ndarray:
 
 def _slices(content: bytes, max_voxels: int) -> tuple[Any, np.ndarray]:
     """A DICOM file: its data set, and its frames [D, H, W]."""
-    pydicom = needs("pydicom", "volumes", "DICOM")
+    pydicom = extras.needs("pydicom", "volumes", "DICOM")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about much that is odd and harmless
         data = pydicom.dcmread(io.BytesIO(content))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import struct
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmjax import extras
 from mmjax.data.views.base import unusable
 
 RATES = (1_000, 768_000)  # a header that says another is damaged
@@ -28,7 +28,7 @@ def read_sound(value: Any, max_seconds: float) -> tuple[np.ndarray, int | None]:
 
     Raises:
       BadExample: of a view, if it is none of these, cannot be decoded, or ends too soon.
-      SourceError: naming the extra, if soundfile is not installed.
+      MissingExtra: if soundfile is not installed.
     """
     if isinstance(value, np.ndarray):
         return _mono(_array(value)), None
@@ -62,18 +62,8 @@ def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     return resample_poly(x, ratio.numerator, ratio.denominator).astype(np.float32)
 
 
-def need_soundfile() -> None:
-    """Raises SourceError, which names the extra, unless sound files can be decoded."""
-    from mmjax.data.sources.user_files import SourceError
-
-    if importlib.util.find_spec("soundfile") is None:
-        raise SourceError("reading sound files needs the extra `audio`: pip install 'mmjax[audio]'")
-
-
 def _decode(content: bytes, max_seconds: float) -> tuple[np.ndarray, int]:
-    need_soundfile()
-    import soundfile
-
+    soundfile = extras.needs("soundfile", "audio", "reading sound files")
     if reason := _cut_off(content):
         raise unusable(reason)
     try:

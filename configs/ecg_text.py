@@ -109,6 +109,14 @@ def paper() -> dict:
         "depth": 12,
         "heads": 12,
     }
+    # On the device: a host that feeds a pod has filters to run for every record.
+    augment = {
+        "type": "signal",
+        "rate": 100.0,
+        "channels_first": True,
+        "warp": 0.33,
+        "permute": 0.33,
+    }
     text = base.bert(128, pool="mean")
     head = {"type": "mlp", "dim": 128, "hidden": 768, "norm": "batch"}
     test = base.held_out("val")
@@ -131,7 +139,6 @@ def paper() -> dict:
                     "remove_baseline": True,
                     "normalize": "minmax",
                     "max_missing": 3,
-                    "augment": {"warp": 0.33, "permute": 0.33},
                 },
                 "text": {"type": "text", "length": 128},
             },
@@ -140,7 +147,7 @@ def paper() -> dict:
         },
         "model": {
             "towers": {
-                "ecg": {"encoder": ecg, "head": head},
+                "ecg": {"encoder": ecg, "head": head, "augment": augment},
                 "text": {"encoder": text, "head": head},
             }
         },

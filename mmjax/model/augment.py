@@ -4,6 +4,8 @@
 
 The view then only decodes and resizes. What an example gets depends on its place in the data and on
 the seed, as on the host, though not by the same draws. Evaluation sees the picture as it is.
+
+Signals have theirs in `mmjax.model.augment_signals`, sounds in their encoders.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from flax import nnx
 
 from mmjax.config import ConfigError
 from mmjax.encoders.layers import draw, dropout_key
+from mmjax.model.augment_signals import DeviceSignalAugmentation
 
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
 
@@ -225,4 +228,4 @@ def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
     return jnp.einsum("bwo,bhwc->bhoc", weights(x.shape[2]), x, precision="highest")
 
 
-AUGMENTATIONS = {"image": ImageAugmentation}
+AUGMENTATIONS = {"image": ImageAugmentation, "signal": DeviceSignalAugmentation}

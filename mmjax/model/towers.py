@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -12,7 +12,6 @@ from flax import nnx
 
 from mmjax.encoders.base import EncoderError, Encoding
 from mmjax.encoders.prompts import Prompts
-from mmjax.model.augment import ImageAugmentation
 
 
 class Embedding(NamedTuple):
@@ -64,7 +63,7 @@ class Tower(nnx.Module):
         self,
         encoder: nnx.Module,
         head: nnx.Module,
-        augment: ImageAugmentation | None = None,
+        augment: Callable[..., jax.Array] | None = None,
         heads: Mapping[str, nnx.Module] | None = None,
     ):
         self.encoder, self.head, self.augment = encoder, head, augment

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SLOWEST, _FASTEST = 0.05, 0.5  # Hz, of baseline wander: breathing and moving electrodes
+SLOWEST, FASTEST = 0.05, 0.5  # Hz, of baseline wander: breathing and moving electrodes
+SPEEDS = (0.75, 0.75, 1.25, 1.25)  # of the segments that are stretched and squeezed
 
 
 @dataclass(frozen=True)
-class SignalAugmentation:
-    """Changes of a signal f[T, C], in this order; the default changes nothing.
+class SignalChanges:
+    """What is changed, in this order; the default changes nothing.
+
+    A view does it on the host (`SignalAugmentation` here), or a tower on the device
+    (`mmjax.model.augment_signals`), in the same distribution.
 
     Attributes:
       warp: probability that the halves of four segments are stretched or squeezed by a quarter, two
@@ -52,6 +56,13 @@ class SignalAugmentation:
         if not self.mains > 0:
             raise ValueError(f"augment.mains={self.mains} must be above 0")
 
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        amounts = (self.warp, self.permute, self.rotate, self.scale_channels, self.wander,
+                   self.powerline, self.noise, self.drop_channels)  # fmt: skip
+        return any(amounts) or tuple(self.scale) != (1.0, 1.0)
+
     def check(self, channels: int, rate: float | None) -> None:
         """Raises ValueError for what signals of so many channels at this rate cannot have."""
         if self.rotate and channels % 3:
@@ -67,6 +78,11 @@ class SignalAugmentation:
                 "Hz, which resampling has filtered out; use a rate above twice of it, or 0"
             )
 
+
+@dataclass(frozen=True)
+class SignalAugmentation(SignalChanges):
+    """The changes of a signal f[T, C], on the host."""
+
     def __call__(self, x: np.ndarray, rate: float | None, rng: np.random.Generator) -> np.ndarray:
         """f32[T, C] -> f32[T, C]; a channel that is dropped is NaN."""
         if self.warp and rng.random() < self.warp:
@@ -81,7 +97,7 @@ class SignalAugmentation:
         if np.any(factor != 1):
             x = x * np.float32(factor)
         for amplitude, low, high in (
-            (self.wander, _SLOWEST, _FASTEST),
+            (self.wander, SLOWEST, FASTEST),
             (self.powerline, self.mains, self.mains),
         ):
             if amplitude:
@@ -109,7 +125,7 @@ def wave(
 
 def warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Four segments of equal length, two of them stretched and two squeezed by a quarter."""
-    speed = rng.permutation(np.repeat([0.75, 1.25], 2))
+    speed = rng.permutation(SPEEDS)
     edges = np.concatenate([[0], np.cumsum(speed)]) / speed.sum() * (len(x) - 1)
     # Where the sample t of the result lies in the signal: the segments are equal there.
     where = np.interp(np.arange(len(x)), edges, np.linspace(0, len(x) - 1, 5))

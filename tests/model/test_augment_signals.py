@@ -76,7 +76,7 @@ def test_amplitudes_are_distributed_as_on_the_host(options):
 
 
 @pytest.mark.parametrize(("options", "count"), [({"warp": 0.8}, 7), ({"permute": 0.7}, 24)])
-@pytest.mark.parametrize("steps", [50, 47, 3, 1])
+@pytest.mark.parametrize("steps", [47, 3])
 def test_segments_are_moved_as_on_the_host(options, count, steps):
     """Every outcome of the host is one of the device, as often."""
     x = signal(steps)

@@ -34,7 +34,7 @@ def is_held_out(name: str) -> bool:
 
 
 class MoleculesSource:
-    """The molecules of one split.
+    """Molecules: a graph, atoms in space, the systematic name.
 
     ``source[i]`` is::
 

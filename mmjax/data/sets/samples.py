@@ -51,7 +51,7 @@ def is_held_out(caption: str) -> bool:
 
 
 class SamplesSource:
-    """The captions of one split, with their sounds.
+    """Sound samples and what they are called, in 18 families.
 
     ``source[i]`` is::
 

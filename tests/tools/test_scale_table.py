@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,15 @@ def test_every_cell_is_a_recipe(tool):
 
 
 def test_every_recipe_with_a_paper_variant_has_a_cell(tool):
-    recipes = {cell.recipe for cell in tool.recipe_cells()}
-    assert {"clip", "gram", "hydra"} <= recipes
-    assert "base" not in recipes
-    assert set(tool.LARGE_RECIPES) <= recipes
+    cells = {cell.recipe: cell for cell in tool.recipe_cells()}
+    assert {"clip", "gram", "hydra"} <= set(cells)
+    assert "base" not in cells
+    for slice_, recipes in tool.RECIPES_ON.items():
+        for recipe in recipes:
+            assert cells[recipe].slice == slice_
+
+
+def test_every_recipes_batch_divides_over_its_slice(tool):
+    for cell in tool.recipe_cells():
+        chips = math.prod(int(side) for side in cell.slice.partition(":")[2].split("x"))
+        assert cell.config()["data"]["batch_size"] % chips == 0, (cell.recipe, cell.slice)

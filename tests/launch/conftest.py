@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,8 @@ def start():
             [*map(str, words), f"--workdir={folder}", f"--config={recipe}:claim", *settings],
             cwd=ROOT, env={**os.environ, "PYTHON": sys.executable, "XLA_FLAGS": "", **environment},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            # In the background of a script it would be ignored, which is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         started.append(process)
         return process

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,6 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launching import RECIPE, ROOT, SETTINGS, UNHURRIED
+
+# Before a command: where the tests run in the background of a script, SIGINT is ignored, and what
+# they start would inherit that.
+NOTICES_INTERRUPTS = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
 
 
 @pytest.fixture
@@ -29,11 +37,10 @@ def start():
     def run(words, folder, *overrides, recipe=RECIPE, **environment):
         settings = [f"--config.{override}" for override in (*SETTINGS, *overrides)]
         process = subprocess.Popen(
-            [*map(str, words), f"--workdir={folder}", f"--config={recipe}:claim", *settings],
+            [*NOTICES_INTERRUPTS, *map(str, words), f"--workdir={folder}",
+             f"--config={recipe}:claim", *settings],
             cwd=ROOT, env={**os.environ, "PYTHON": sys.executable, "XLA_FLAGS": "", **environment},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            # In the background of a script it would be ignored, which is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         started.append(process)
         return process

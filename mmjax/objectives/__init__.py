@@ -20,6 +20,7 @@ from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistill
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
+from mmjax.objectives.late_interaction import LateInteractionNCE
 from mmjax.objectives.local_global import LocalGlobalNCE
 from mmjax.objectives.matching import Matching
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
@@ -53,6 +54,7 @@ TERMS = {
     "hard_info_nce": HardInfoNCE,
     "momentum_nce": MomentumNCE,
     "local_global_nce": LocalGlobalNCE,
+    "late_interaction_nce": LateInteractionNCE,
     "matching": Matching,
     "mixup_nce": MixupNCE,
     "geodesic_negatives": GeodesicNegatives,

@@ -150,6 +150,30 @@ def _check_unit(term: str, names: tuple[str, ...], units: tuple[jax.Array, ...])
             )
 
 
+def unit_tokens(
+    term: str, view: str, embedding: NamedTuple, skip: int = 0
+) -> tuple[jax.Array, jax.Array]:
+    """Tokens of a view in the joint space, f32[B, T, D], and which are no padding, bool[B, T].
+
+    Args:
+      term: its name, for messages.
+      view: the view, for messages.
+      embedding: of the view.
+      skip: how many tokens at the start are left out, such as 1 for [CLS].
+
+    Raises:
+      TermError: when the tower's head does not take tokens.
+    """
+    if embedding.tokens is None:
+        raise TermError(
+            f"The term {term!r} needs the tokens of {view!r} in the joint space: give its tower a "
+            "head with tokens=True, such as {'type': 'linear', 'dim': 256, 'tokens': True}."
+        )
+    unit = embedding.tokens[:, skip:]
+    mask = None if embedding.encoding is None else embedding.encoding.mask
+    return unit, jnp.ones(unit.shape[:2], bool) if mask is None else mask[:, skip:]
+
+
 def features(
     rows: Rows, side: int, *, index: bool = False, ids: jax.Array | None = None
 ) -> dict[str, jax.Array]:

@@ -87,7 +87,7 @@ class InfoNCE(nnx.Module):
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
 
         def score(x, y, scale):
-            return jnp.where(_counted(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
+            return jnp.where(takes_part(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
         positive = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
         loss = cross_entropy(
@@ -194,7 +194,7 @@ class Sigmoid(nnx.Module):
             scale, bias = shared
             logits = scale * similarity(x["unit"], y["unit"]) + bias
             sign = jnp.where(same_example(x, y), 1.0, -1.0)
-            return jnp.where(_counted(x, y), jax.nn.log_sigmoid(sign * logits), 0.0)
+            return jnp.where(takes_part(x, y), jax.nn.log_sigmoid(sign * logits), 0.0)
 
         losses = []
         for pair in self.pairs:
@@ -206,7 +206,7 @@ class Sigmoid(nnx.Module):
         return mean_over(losses), {"scale": scale, "bias": bias}
 
 
-def _counted(x, y) -> jax.Array | bool:
+def takes_part(x, y) -> jax.Array | bool:
     """bool[r, c]: pairs that take part. Rows carry `id` only if duplicates are to be masked."""
     counted = both_valid(x, y)
     if "id" in x:

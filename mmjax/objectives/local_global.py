@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import TermError, mean_over, rows_of, similarity
+from mmjax.objectives.base import TermError, mean_over, rows_of, similarity, unit_tokens
 from mmjax.objectives.momentum import numbered, of_teacher, with_teacher
 from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
@@ -103,18 +103,9 @@ class LocalGlobalNCE(nnx.Module):
 
     def _locals(self, view, embedding) -> tuple[jax.Array, jax.Array]:
         """Locals f32[B, J, D] of a view, and which of them are no padding, bool[B, J]."""
-        if embedding.tokens is None:
-            raise TermError(
-                f"The term 'local_global_nce' needs the tokens of {view!r} in the joint space: "
-                f"give its tower a head with tokens=True, such as "
-                "{'type': 'linear', 'dim': 256, 'tokens': True}."
-            )
-        skip = self.skip.get(view, 0)
-        unit = embedding.tokens[:, skip:]
-        mask = None if embedding.encoding is None else embedding.encoding.mask
-        real = jnp.ones(unit.shape[:2], bool) if mask is None else mask[:, skip:]
+        unit, real = unit_tokens("local_global_nce", view, embedding, self.skip.get(view, 0))
         if view in self.grids:
-            if mask is not None:
+            if embedding.encoding is not None and embedding.encoding.mask is not None:
                 raise TermError(f"grids of {view!r}: its tokens have padding, and are no grid.")
             unit = _pooled(view, unit, self.grids[view])
             real = jnp.ones(unit.shape[:2], bool)

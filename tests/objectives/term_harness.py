@@ -52,18 +52,23 @@ def term_key():
     return jax.random.fold_in(jax.random.key(KEY), zlib.crc32(b"term"))
 
 
-def run(spec, plan, raws, batch, known=None):
+def vectors(raws, batch):
+    """The outputs of towers without tokens."""
+    return {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}
+
+
+def run(spec, plan, raws, batch, known=None, outputs=vectors):
     """Value, gradients by modality, gradients by parameter, metrics; under jit.
 
-    `known` are further fields of the context: a teacher, a queue.
+    `known` are further fields of the context: a teacher, a queue; `outputs` makes the towers' of
+    raw embeddings and the batch.
     """
     graph, state = nnx.split(make(spec))
 
     @functools.partial(jax.value_and_grad, argnums=(0, 1), has_aux=True)
     def loss(state, raws):
-        outputs = {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}
         context = Context(plan=plan, progress=0.5, rng=jax.random.key(KEY), **(known or {}))
-        return nnx.merge(graph, state)(outputs, batch, context)
+        return nnx.merge(graph, state)(outputs(raws, batch), batch, context)
 
     (value, metrics), (d_state, d_raws) = jax.jit(loss)(state, raws)
     flat = {"/".join(map(str, path[2:])): v[...] for path, v in nnx.to_flat_state(d_state)}
@@ -87,13 +92,16 @@ class Case:
       tolerance: of the value; gradients are held to three times as much, relative to their length,
         and those of parameters to ten times.
       known: `(extra) -> fields of the context`, made of the whole batch's extra arrays.
+      outputs: `(raws, batch) -> outputs of the towers`.
     """
 
-    def __init__(self, spec, names, formula, extra=None, dim=4, tolerance=2e-6, known=None):
+    def __init__(self, spec, names, formula, extra=None, dim=4, tolerance=2e-6, known=None,
+                 outputs=vectors):  # fmt: skip
         self.spec, self.names, self.formula, self.dim = spec, names, formula, dim
         self.tolerance = tolerance
         self.extra = extra or (lambda size: {})
         self.known = known or (lambda extra: {})
+        self.outputs = outputs
 
     def expected(self, size, keep=None):
         raws, extra = embeddings(self.names, size, self.dim), self.extra(size)
@@ -127,6 +135,7 @@ class Case:
             embeddings(self.names, size, self.dim),
             {"id": np.arange(size), **self.extra(size)},
             self.known(self.extra(size)),
+            self.outputs,
         )
         want, want_raws, want_params = _expected(self, size)
         assert formulas.error(value, want) < self.tolerance
@@ -148,7 +157,9 @@ class Case:
             raws[name][~present] = (np.nan, np.inf)[k]
             keep &= present
         known = self.known(self.extra(size))
-        value, d_raws, _, _ = run(self.spec, plan_of("dense", 2, 1), raws, batch, known)
+        value, d_raws, _, _ = run(
+            self.spec, plan_of("dense", 2, 1), raws, batch, known, self.outputs
+        )
         want, want_raws, _ = self.expected(size, keep)
         assert formulas.error(value, want) < self.tolerance
         for name in self.names:
@@ -163,6 +174,7 @@ class Case:
             embeddings(self.names, 1, self.dim),
             {"id": np.arange(1), **self.extra(1)},
             self.known(self.extra(1)),
+            self.outputs,
         )
         np.testing.assert_allclose(loss, value, atol=1e-5)
         assert all(np.isfinite(d).all() for d in d_raws.values())

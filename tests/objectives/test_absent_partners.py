@@ -22,6 +22,7 @@ SIZE, DIM, CLASSES = 9, 4, 3
 OPTIONS = {
     # Of several modalities each has its own rows.
     "uniformity": {"modalities": ("image",)},
+    "late_interaction_nce": {"pair": ("image", "text"), "tokens": ()},
     "one_to_k": {"anchor": "image", "others": ("text", "audio")},
 }
 SIZES = {"classes": CLASSES, "dim": DIM, "width": DIM, "hidden": 6}

@@ -24,6 +24,10 @@ QUICK = {
     ),
 }
 SLOW = {
+    "late_interaction": (
+        {"type": "late_interaction_nce", "pair": PAIR, "dim": DIM, "tokens": ()},
+        "ab",
+    ),
     "local_global": ({"type": "local_global_nce", "pairs": (PAIR,)}, "ab"),
     "momentum": ({"type": "momentum_nce", "pairs": (PAIR, ("a", "a")), "soft": 0.4}, "ab"),
     "hybrid": ({"type": "hybrid_distill", "pairs": (PAIR,)}, "ab"),

@@ -3,6 +3,7 @@
 import pytest
 import test_classification
 import test_labelled_terms
+import test_late_interaction
 import test_local_global
 import test_matching
 import test_mixtures_and_others
@@ -19,6 +20,7 @@ from mmjax.objectives import TERMS
 MODULES = (
     test_classification,
     test_labelled_terms,
+    test_late_interaction,
     test_local_global,
     test_mixtures_and_others,
     test_momentum,

@@ -54,6 +54,7 @@ SPECS = {
     "hard_info_nce": {"pairs": (("a", "b"),)},
     "momentum_nce": {"pairs": (("a", "b"), ("a", "a@2")), "soft": 0.4},
     "local_global_nce": {"pairs": (("a", "b"), ("a", "a@2"))},
+    "late_interaction_nce": {"pair": ("a", "b"), "dim": 16, "tokens": ()},
     "matching": {"text": "a", "conditions": ("b",), "inputs": {"a": 16, "b": 16}, "width": 8},
     "mixup_nce": {"pairs": (("a", "b"), ("b", "a"))},
     "geodesic_negatives": {"pairs": (("a", "b"),)},

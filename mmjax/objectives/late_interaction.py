@@ -1,0 +1,175 @@
+"""The parts of one example against the parts of another, fused to one score for the pair."""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax.encoders.positions import check_sincos_width, sincos
+from mmjax.objectives.base import TermError, rows_of, unit_tokens
+from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
+from mmjax.objectives.temperature import Temperature
+
+Fusion = Literal["attention", "mean", "max"]
+_NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
+
+
+class LateInteractionNCE(nnx.Module):
+    """Symmetric InfoNCE whose score asks, for every piece of a text, where a long audio says it.
+
+    For the unit parts u_it of the first view (segments of a sound) and the unit pieces w_jl of the
+    second (a text, or its tokens), l over the L_j and t over the T_i that are no padding,
+
+        c_ijlt = u_it·w_jl,   s_ij = 1/L_j Σ_l Σ_t a_ijlt c_ijlt,
+        a_ijlt = softmax_t( β cos(K u_it + p_t, Q w_jl) ),
+
+    with linear maps K and Q and fixed waves p_t for the place in time; the loss is InfoNCE of s/τ
+    in both directions. Wu et al. 2025 (arXiv 2410.02271, CoLLAP), temporal attention that is
+    conditioned on the text; cosines with the scale β stand for its division by the root of the
+    width. In place of attention `mean` has a_ijlt = 1/T_i, and `max` the largest c_ijlt.
+
+    A tile of the engine has r c L T products of parts with pieces, and nothing of that size is
+    kept: 256 rows and columns with 30 parts and 8 pieces are 63 MB, so long texts want a smaller
+    `pairwise.tile`.
+
+    Args:
+      pair: (view whose parts are attended to, view whose pieces attend).
+      dim: D, of the joint space.
+      tokens: which of the two are the tokens of their tower, whose head then needs `tokens=True`;
+        the other is its one vector.
+      skip: view -> how many tokens at the start are no parts, such as 1 for [CLS].
+      fusion: over the parts.
+      attention_scale: β.
+      positions: whether p_t is added; parts are in the order of time.
+      temperature: τ, at the start if it is learned.
+      learn_temperature: whether 1/τ = exp(parameter) trains.
+      max_scale: bound of a learned 1/τ, or None.
+      duplicates: what pairs of different rows with one `id` are: 'negative' or 'mask', left out.
+      rngs: for K and Q.
+    """
+
+    def __init__(
+        self,
+        *,
+        pair: tuple[str, str] = ("audio", "text"),
+        dim: int,
+        tokens: tuple[str, ...] = ("audio",),
+        skip: dict[str, int] | None = None,
+        fusion: Fusion = "attention",
+        attention_scale: float = 10.0,
+        positions: bool = False,
+        temperature: float = 0.07,
+        learn_temperature: bool = True,
+        max_scale: float | None = 100.0,
+        duplicates: Literal["negative", "mask"] = "negative",
+        rngs: nnx.Rngs,
+    ):
+        check_pairs("late_interaction_nce", (pair,))
+        self.skip = dict(skip or {})
+        for name, views in (("tokens", tokens), ("skip", self.skip)):
+            if not set(views) <= set(pair):
+                raise TermError(
+                    f"The term 'late_interaction_nce' has {name}={views!r}, which names others "
+                    f"than pair={pair!r}."
+                )
+        if fusion not in get_args(Fusion) or not attention_scale > 0:
+            raise TermError(
+                f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}, "
+                f"and attention_scale={attention_scale}, which has to be above 0."
+            )
+        self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
+        self.attention_scale, self.positions = attention_scale, positions
+        self.mask_duplicates = duplicates == "mask"
+        self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
+        if fusion == "attention":
+            if positions:
+                check_sincos_width(dim, axes=1)
+            self.key = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
+            self.query = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
+
+    def __call__(self, outputs, batch, context):
+        rows = rows_of("late_interaction_nce", self.pair, outputs, batch)
+        (parts, heard), (pieces, said) = (
+            self._parts(view, outputs[view], unit)
+            for view, unit in zip(self.pair, rows.unit, strict=True)
+        )
+        # An example whose parts are all padding has nothing to compare.
+        valid = heard.any(1) & said.any(1)
+        valid = valid if rows.valid is None else valid & rows.valid
+        rows = rows._replace(valid=valid, count=valid.sum(dtype=jnp.float32))
+        parts, pieces = (
+            jnp.where((there & valid[:, None])[..., None], unit, 0.0)
+            for unit, there in ((parts, heard), (pieces, said))
+        )
+        x = {"parts": parts, "there": heard, "valid": valid}
+        y = {"pieces": pieces, "there": said, "valid": valid}
+        if self.fusion == "attention":
+            x["keys"] = self._keys(parts)
+            y["queries"] = self.attention_scale * _unit(self.query(pieces))
+        if self.mask_duplicates:
+            number = {"id": batch["id"], "index": jnp.arange(len(valid), dtype=jnp.int32)}
+            x, y = x | number, y | number
+
+        def score(x, y, scale):
+            return jnp.where(takes_part(x, y), scale * self._scores(x, y)[0], -jnp.inf)
+
+        scale = self.temperature()
+        own, largest = jax.vmap(
+            lambda x, y: self._scores(*jax.tree.map(lambda a: a[None], (x, y)))
+        )(
+            {name: x[name] for name in x if name not in ("id", "index")},
+            {name: y[name] for name in y if name not in ("id", "index")},
+        )
+        loss = cross_entropy(
+            score, x, y, scale, scale * own[:, 0, 0], rows, plan=context.plan
+        )  # fmt: skip
+        chance = jnp.log(jnp.maximum(rows.count, 1.0))
+        return loss, {"scale": scale, "chance": chance, "attention": rows.mean(largest[:, 0, 0])}
+
+    def _parts(self, view, embedding, unit) -> tuple[jax.Array, jax.Array]:
+        """f32[B, T, D] on the unit sphere, and which are no padding."""
+        if unit.shape[-1] != self.dim:
+            raise TermError(
+                f"The term 'late_interaction_nce' has dim={self.dim}, but embeddings of {view!r} "
+                f"have {unit.shape[-1]} numbers."
+            )
+        if view not in self.tokens:
+            return unit[:, None], jnp.ones((len(unit), 1), bool)
+        return unit_tokens("late_interaction_nce", view, embedding, self.skip.get(view, 0))
+
+    def _keys(self, parts: jax.Array) -> jax.Array:
+        keys = self.key(parts)
+        if self.positions:
+            keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
+        return _unit(keys)
+
+    def _scores(self, x, y) -> tuple[jax.Array, jax.Array]:
+        """s_ij of a tile, f32[r, c], and the mean over pieces of the largest weight of a part."""
+        there = x["there"][:, None, None, :]
+        c = _products(x["parts"], y["pieces"])
+        if self.fusion == "max":
+            of_pieces = jnp.where(there, c, _NEVER).max(-1)
+            weight = jnp.ones_like(of_pieces)
+        else:
+            logits = (
+                _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
+            )  # fmt: skip
+            a = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
+            of_pieces, weight = (a * c).sum(-1), a.max(-1)
+        said = y["there"].astype(jnp.float32)
+        share = (said / jnp.maximum(said.sum(1, keepdims=True), 1.0))[None]
+        return (share * of_pieces).sum(-1), jax.lax.stop_gradient((share * weight).sum(-1))
+
+
+def _products(parts: jax.Array, pieces: jax.Array) -> jax.Array:
+    """f32[r, T, D] and f32[c, L, D] -> f32[r, c, L, T]; in full precision, as `similarity`."""
+    return jnp.einsum(
+        "rtd,cld->rclt", parts, pieces, precision="highest", preferred_element_type=jnp.float32
+    )
+
+
+def _unit(x: jax.Array) -> jax.Array:
+    """x / max(|x|, 1e-6) over the last axis; the gradient of a zero is finite."""
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-12))

@@ -94,6 +94,7 @@ class TextTransformer(nnx.Module):
                 "use pool='eot', or causal=False"
             )
         self.length, self.width, self.causal, self.pool = length, width, causal, pool
+        self.vocab_size = vocab_size
         self.pad_id, self.eos_id, self.mask_padding = pad_id, eos_id, mask_padding
         self.dropout, self.dtype = dropout, dtype
         mlp_width = 4 * width if mlp_width is None else mlp_width
@@ -181,12 +182,7 @@ class TextTransformer(nnx.Module):
         if segments is not None and self.segment is None:
             raise EncoderError("segments were given to a text encoder built with segments=0")
 
-        y = jnp.take(whole(self.token[...]), x, axis=0) + self.position[: x.shape[1]]
-        if self.segment is not None:
-            y = y + (self.segment[0] if segments is None else self.segment[...][segments])
-        y = y.astype(self.dtype)
-        if self.embedding_norm is not None:
-            y = self.embedding_norm(y)
+        y = self._embed(x, segments)
         y = dropout(y, self.dropout, dropout_key(rngs, train, self.dropout))
 
         real = real_positions(x, self.pad_id, self.eos_id)
@@ -196,6 +192,18 @@ class TextTransformer(nnx.Module):
         )
         tokens, own = parted(tokens, prompts)
         return Encoding(self._pool(tokens, x, attended), tokens, real, own)
+
+    def words(self, ids: tuple[int, ...]) -> jax.Array:
+        """What the first block is given for token ids behind the first position, f[n, width]."""
+        behind = jnp.asarray((0, *ids), jnp.int32)  # 0 stands for the first, whatever it is
+        return self._embed(behind[None])[0, 1:]
+
+    def _embed(self, x: jax.Array, segments: jax.Array | None = None) -> jax.Array:
+        y = jnp.take(whole(self.token[...]), x, axis=0) + self.position[: x.shape[1]]
+        if self.segment is not None:
+            y = y + (self.segment[0] if segments is None else self.segment[...][segments])
+        y = y.astype(self.dtype)
+        return y if self.embedding_norm is None else self.embedding_norm(y)
 
     def _pool(self, tokens: jax.Array, ids: jax.Array, attended: jax.Array | None) -> jax.Array:
         if self.pool == "cls":

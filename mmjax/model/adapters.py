@@ -151,6 +151,10 @@ class PromptTokens(nnx.Module):
       'shared'  R F_mj + b_mj with one R f[length, latent] for all towers and blocks (Guo and Gu
                 2025, MMRL, arXiv 2503.08497).
     P and R start with deviation 0.02; F_m and b_m uniform in +-inputs^-1/2, the same for every j.
+    With `words` the first vectors of the first block are what the tower makes of these words behind
+    its first position, and the parameter, which starts at 0, is added to them. MaPLe's are the
+    first `length` words of "a photo of a"; its prompts take the place of the text's own words, and
+    here they stand before them.
 
     Args:
       towers: whose encoders get prompts.
@@ -159,6 +163,8 @@ class PromptTokens(nnx.Module):
       first: the first of these blocks.
       coupling: see above.
       latent: size of R's rows.
+      words: tower of texts -> ids of words by its tokenizer, at most `length`; CLIP's for "a photo"
+        are (320, 1125). The towers are those that have a P.
       encoders: by tower; provided by the framework.
       rngs: for the initial parameters.
 
@@ -175,6 +181,7 @@ class PromptTokens(nnx.Module):
         first: int = 0,
         coupling: str = "none",
         latent: int = 512,
+        words: dict[str, tuple[int, ...]] | None = None,
         encoders: Mapping[str, nnx.Module],
         rngs: nnx.Rngs,
     ):
@@ -204,25 +211,46 @@ class PromptTokens(nnx.Module):
                 f"{min(blocks)} blocks"
             )
         self.first, self.coupling, self.names = first, coupling, tuple(towers)
+        own = towers if coupling == "none" else () if coupling == "shared" else (coupling,)
+        self.words = {name: tuple(ids) for name, ids in (words or {}).items()}
+        for name, ids in self.words.items():
+            known = getattr(encoders.get(name), "vocab_size", 0)
+            if name not in own or not known or first:
+                raise ConfigError(
+                    f"prompts: words={self.words} are for towers of texts that have vectors of "
+                    f"their own, {tuple(m for m in own if hasattr(encoders[m], 'vocab_size'))}, "
+                    f"before their first block, and first={first}"
+                )
+            if not 0 < len(ids) <= length or not all(0 <= i < known for i in ids):
+                raise ConfigError(
+                    f"prompts: words of {name!r} are {ids}, but should be from 1 to length={length}"
+                    f" ids below {known}"
+                )
 
-        def vectors(*shape: int) -> AdapterParam:
-            return AdapterParam(0.02 * jax.random.normal(rngs.params(), shape))
+        def vectors(*shape: int) -> jax.Array:
+            return 0.02 * jax.random.normal(rngs.params(), shape)
+
+        def beside_words(name: str) -> jax.Array:
+            drawn, count = vectors(depth, length, widths[name]), len(self.words.get(name, ()))
+            return drawn.at[0, :count].set(0.0)
 
         def uniform(bound: float, *shape: int) -> AdapterParam:
             one = jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
             return AdapterParam(jnp.tile(one, (depth, *(1 for _ in shape))))
 
-        own = towers if coupling == "none" else () if coupling == "shared" else (coupling,)
-        self.vectors = nnx.Dict({m: vectors(depth, length, widths[m]) for m in own})
-        self.shared = vectors(length, latent) if coupling == "shared" else None
+        self.vectors = nnx.Dict({m: AdapterParam(beside_words(m)) for m in own})
+        self.shared = AdapterParam(vectors(length, latent)) if coupling == "shared" else None
         inputs = latent if coupling == "shared" else widths.get(coupling, 1)
         mapped = [m for m in towers if m not in own]
         self.kernels = nnx.Dict({m: uniform(inputs**-0.5, inputs, widths[m]) for m in mapped})
         self.biases = nnx.Dict({m: uniform(inputs**-0.5, widths[m]) for m in mapped})
 
-    def __call__(self) -> dict[str, Prompts]:
-        """The prompts of every tower."""
+    def __call__(self, encoders: Mapping[str, nnx.Module]) -> dict[str, Prompts]:
+        """The prompts of every tower, whose encoders are given."""
         found = {name: own[...] for name, own in self.vectors.items()}
+        for name, ids in self.words.items():
+            words = jax.lax.stop_gradient(encoders[name].words(ids)).astype(jnp.float32)
+            found[name] = found[name].at[0, : len(ids)].add(words)
         source = self.shared[...] if self.shared is not None else found.get(self.coupling)
         for name, kernel in self.kernels.items():
             mapped = jnp.matmul(source, kernel[...], precision="highest")
@@ -268,6 +296,9 @@ def install(
     return nnx.Dict(modules)
 
 
-def prompts_of(modules: Mapping[str, PromptTokens]) -> dict[str, Prompts]:
-    """The prompts of every tower that has some."""
-    return {tower: own for module in modules.values() for tower, own in module().items()}
+def prompts_of(
+    modules: Mapping[str, PromptTokens], towers: Mapping[str, nnx.Module]
+) -> dict[str, Prompts]:
+    """The prompts of every one of the towers that has some."""
+    encoders = {name: tower.encoder for name, tower in towers.items()}
+    return {tower: own for module in modules.values() for tower, own in module(encoders).items()}

@@ -72,7 +72,7 @@ class System(nnx.Module):
         Returns:
           name -> Embedding, for each name of the batch that has a tower.
         """
-        outputs, prompts = {}, adapters.prompts_of(self.adapters)
+        outputs, prompts = {}, adapters.prompts_of(self.adapters, self.towers)
         for name in sorted(batch):
             modality = name.partition("@")[0]
             if modality in self.towers:

@@ -191,7 +191,7 @@ def test_coupled_prompts_are_images_of_the_leaders():
         for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))}  # fmt: skip
     made = adapters.PromptTokens(towers=("text", "image"), depth=3, coupling="text",
                                  encoders=encoders, rngs=nnx.Rngs(1))  # fmt: skip
-    found = made()
+    found = made(encoders)
     assert found["text"].values.shape == (3, 2, 8)
     p, f, b = (
         np.asarray(v[...], np.float64)
@@ -203,9 +203,52 @@ def test_coupled_prompts_are_images_of_the_leaders():
     assert np.abs(f).max() <= 8**-0.5
     # A gradient of the pictures alone reaches the leader's vectors.
     graphdef, params = nnx.split(made)
-    grads = jax.grad(lambda q: (nnx.merge(graphdef, q)()["image"].values ** 2).sum())(params)
+    grads = jax.grad(lambda q: (nnx.merge(graphdef, q)(encoders)["image"].values ** 2).sum())(
+        params
+    )
     flat = {"/".join(map(str, k)): v[...] for k, v in nnx.to_flat_state(grads)}
     assert np.any(flat["vectors/text"])
+
+
+def test_prompts_start_as_words():
+    """Before the first block they are what the text's tower makes of the words there."""
+    encoders = {name: config_lib.build(ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0))
+                for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))}  # fmt: skip
+    made = adapters.PromptTokens(
+        towers=("text", "image"), length=3, depth=2, coupling="text",
+        words={"text": (70, 9)}, encoders=encoders, rngs=nnx.Rngs(1),
+    )  # fmt: skip
+    text = encoders["text"]
+    want = text.token[...][np.array([70, 9])] + text.position[1:3]
+    first, second = made(encoders)["text"].values
+    np.testing.assert_allclose(first[:2], want, atol=1e-7)
+    assert 0.001 < np.std(first[2]) < 0.06
+    assert 0.005 < np.std(second) < 0.06
+    # A text that has them itself goes the same way: of causal blocks, up to the prompts' end.
+    ids = jnp.asarray([[2, 70, 9, 30, 3, 0]])
+    plain = text(ids).tokens
+    prompts = Prompts(made(encoders)["text"].values[:1, :2])
+    kept = jnp.asarray([[2, 30, 3, 0, 0, 0]])
+    np.testing.assert_allclose(text(kept, prompts=prompts).prompts, plain[:, 1:3], atol=1e-5)
+    # They are the words of the weights that the tower has by then, and learn beside them.
+    text.token[...] = 2 * text.token[...]
+    again = made(encoders)["text"].values
+    np.testing.assert_allclose(
+        again[0, :2] - want, text.token[...][np.array([70, 9])] / 2, atol=1e-6
+    )
+    made.vectors["text"][...] += 1.0
+    np.testing.assert_allclose(made(encoders)["text"].values - again, 1.0, atol=1e-6)
+
+
+def test_words_get_no_gradient_and_prompts_train():
+    maple = {"p": {**MAPLE, "words": {"text": (70, 9)}}}
+    before, after, *_ = trained(config(maple))
+    same = [path for path, value in after.params.items() if not np.any(value - before.params[path])]
+    assert not same
+    assert all(path.startswith("adapters/p/") for path in after.params)
+    np.testing.assert_array_equal(
+        after.constants["towers/text/encoder/token"], before.constants["towers/text/encoder/token"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,6 +260,10 @@ def test_coupled_prompts_are_images_of_the_leaders():
         ({"p": {**MAPLE, "towers": ("sound",), "coupling": "none"}}, "'sound' is no tower"),
         ({"p": {**MAPLE, "depth": 9}}, "depth=9 do not fit transformers of 3 blocks"),
         ({"p": {**MAPLE, "coupling": "sound"}}, "coupling='sound' is neither"),
+        ({"p": {**MAPLE, "words": {"image": (1,)}}}, r"words=.* are for towers of texts"),
+        ({"p": {**MAPLE, "words": {"text": (1, 2, 3)}}}, "from 1 to length=2 ids below 260"),
+        ({"p": {**MAPLE, "words": {"text": (260,)}}}, "ids below 260"),
+        ({"p": {**MAPLE, "first": 1, "words": {"text": (1,)}}}, "and first=1"),
         ({"p": MAPLE, "q": MAPLE}, "'p' and 'q' both give 'text' prompts"),
     ],
 )

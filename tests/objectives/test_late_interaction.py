@@ -1,16 +1,21 @@
 """Attention over the parts of a long audio, asked by the pieces of a text: formula and options."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
+from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.encoders.base import Encoding
 from mmjax.encoders.positions import sincos
+from mmjax.model.system import System
 from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import TermError
+from mmjax.objectives import Context, TermError
+from mmjax.parallel.pairwise import Plan
 
 PARTS, DIM = 3, 4
 SPEC = {"type": "late_interaction_nce", "pair": ("a", "b"), "dim": DIM, "tokens": ("a", "b"),
@@ -172,3 +177,37 @@ def test_towers_without_tokens_or_of_another_size_are_refused():
     with pytest.raises(TermError, match="has dim=9, but embeddings of 'a' have 4 numbers"):
         run({**SPEC, "dim": 9, "positions": False}, plan_of("dense", 1, 1), raws,
             {"id": np.arange(4)})  # fmt: skip
+
+
+def test_it_reads_the_segments_of_an_audio_tower():
+    """Segments of a long audio, through the tower's head, with the mask of what is heard."""
+    audio = {
+        "type": "audio_transformer", "samples": 400, "fusion": "mean", "width": 8, "depth": 1,
+        "heads": 2, "patch": 4, "stride": (4, 4),
+        "spectrogram": {"rate": 1000, "window": 64, "hop": 32, "fft": 64, "mels": 8},
+    }  # fmt: skip
+    text = {"type": "text_transformer", "vocab_size": 9, "length": 5, "width": 8, "depth": 1,
+            "heads": 2}  # fmt: skip
+    towers = {"audio": {"encoder": audio, "head": {"type": "linear", "dim": 6, "tokens": True}},
+              "text": {"encoder": text, "head": {"type": "linear", "dim": 6}}}  # fmt: skip
+    tree = {
+        "recipe": "t", "variant": "small", "paper": "none", "steps": 1,
+        "data": {"source": {"type": "event_audio"}, "batch_size": 4, "tokenizer": {"type": "bytes"},
+                 "views": {"audio": {"type": "audio", "rate": 1000, "length": 1200},
+                           "text": {"type": "text", "length": 5}}},
+        "model": {"towers": towers},
+        "objectives": {"term": {"type": "late_interaction_nce", "dim": 6}},
+        "optimizer": {"learning_rate": 0.1},
+    }  # fmt: skip
+    config = config_lib.complete(tree, "test")
+
+    def loss(audio, text):
+        system = System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        outputs = system.embed({"audio": audio, "text": text})
+        assert outputs["audio"].tokens.shape == (4, 3, 6)
+        return system.objectives(outputs, {"id": jnp.arange(4)}, Context(plan=Plan()))[0]
+
+    wave = np.sin(np.arange(1200, dtype=np.float32))[None] * np.ones((4, 1), np.float32)
+    wave[0, 500:] = 0  # two of its three segments are heard
+    shape = jax.eval_shape(loss, wave, np.ones((4, 5), np.int32))
+    assert shape.shape == ()

@@ -169,6 +169,8 @@ class AudioTransformer(AudioEncoder):
         longer audio.
       patch, stride: of the patches; (time, frequency).
       mask_padding: whether nothing attends to padding; the published AST attended to it.
+      padding: value of the frames of padding in the normalised spectrogram, which counts where
+        they are not masked; the published AST has 0 before it normalises, -mean / std after it.
       width, depth, heads, mlp_width, activation, eps, dropout, drop_path, init, scan, remat: see
         `Transformer`.
       dtype: of the network; parameters and spectrograms are float32.
@@ -185,6 +187,7 @@ class AudioTransformer(AudioEncoder):
         patch: int = 16,
         stride: tuple[int, int] = (10, 10),
         mask_padding: bool = True,
+        padding: float = 0.0,
         width: int = 768,
         depth: int = 12,
         heads: int = 12,
@@ -201,7 +204,7 @@ class AudioTransformer(AudioEncoder):
     ):
         self._begin(samples, spectrogram, augment, fusion)
         check_positive(patch=patch, stride=min(stride))
-        self.mask_padding = mask_padding
+        self.mask_padding, self.padding = mask_padding, padding
         more = max(spectrogram.frames(samples) - patch, 0)
         self.transformer = SpectrogramTransformer(
             frames=patch + -(-more // stride[0]) * stride[0], mels=spectrogram.mels, patch=patch,
@@ -218,4 +221,6 @@ class AudioTransformer(AudioEncoder):
         frames = patch + -(-max(x.shape[1] - patch, 0) // step) * step
         wider = ((0, 0), (0, frames - x.shape[1]))
         x, mask = jnp.pad(x, (*wider, (0, 0))), jnp.pad(mask, wider)
+        if self.padding:
+            x = jnp.where(mask[:, :, None], x, self.padding)
         return self.transformer(x, mask=mask if self.mask_padding else None, train=train, rngs=rngs)

@@ -39,7 +39,8 @@ def embed(folder, part, values, encoder=None, head=True):
     from mmjax.model.towers import Tower
 
     weights = Weights(str(folder))
-    own = weights.part(part) if head else weights.part(part).encoder_only()
+    own = weights.part(part, (encoder or {}).get("type"))
+    own = own if head else own.encoder_only()
     specs = complete(own)
     options = {**specs["encoder"], **(encoder or {})}
     loaded = weights.tower(part, options, head=head)

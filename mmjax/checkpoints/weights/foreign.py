@@ -54,9 +54,17 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
 # sizes that positions are carried over to, and how tokens are read. (Another pooling with other
 # parameters does not find them and is refused then.)
 FREE = frozenset(
-    {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "image_size",
-     "length", "pool", "mask_padding", "eos_id", "pad_id"}
+    {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment",
+     "image_size", "length", "samples", "pool", "mask_padding", "padding", "fusion", "eos_id",
+     "pad_id"}
 )  # fmt: skip
+
+_OF_TRAINING = frozenset(
+    {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment"}
+)
+_POSITIONS = ("encoder/position", "encoder/transformer/position")
+# Of the free ones, those that decide which parameters there are, and of which shape.
+_OF_PARAMETERS = ("image_size", "length", "samples", "fusion", "augment")
 
 
 class Weights:
@@ -116,8 +124,13 @@ class Weights:
         """The towers that are here."""
         return tuple(self._foreign.parts)
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str, kind: str | None = None) -> Part:
         """One tower, as the config describes it.
+
+        Args:
+          name: which tower.
+          kind: type of the encoder that is wanted, where a model can be several:
+            `audio_transformer` is a spectrogram transformer on waveforms.
 
         Raises:
           WeightsError: where the model has no such tower.
@@ -127,7 +140,15 @@ class Weights:
                 f"{self.folder.path} is a {self.family} model with {', '.join(self.modalities)}; "
                 f"there is no {name!r} in it: say which, init_from={{'path': ..., 'part': ...}}"
             )
-        return self._foreign.parts[name]
+        part = self._foreign.parts[name]
+        if kind != "audio_transformer":
+            return part
+        if part.encoder["type"] != "spectrogram_transformer":
+            raise WeightsError(
+                f"{self.folder.path} is a {self.family} model, whose encoder is a "
+                f"{part.encoder['type']}: audio_transformer takes the weights of an AST"
+            )
+        return ast.of_waves(part, self.folder.json("preprocessor_config.json"))
 
     def scale_and_bias(self) -> tuple[float | None, float | None]:
         """The logarithm of the logit scale, and the logit bias, where the model has them."""
@@ -151,7 +172,7 @@ class Weights:
         Raises:
           WeightsError: naming the options, or the tensors, that do not fit.
         """
-        part = self.part(name).located(self.tensors)
+        part = self.part(name, (encoder or {}).get("type")).located(self.tensors)
         if not head:
             part = part.encoder_only()
         native = complete(part)
@@ -167,7 +188,7 @@ class Weights:
                 + "; ".join(differing)
                 + ". Leave them out, and they are taken from there"
             )
-        sizes = {k: native["encoder"][k] for k in ("image_size", "length") if k in wanted}
+        sizes = {k: native["encoder"][k] for k in _OF_PARAMETERS if k in native["encoder"]}
         shapes = tower_shapes({**wanted, **sizes}, native["head"])
         aside = keymap.check(
             part, shapes, self.tensors, known=self._names(),
@@ -207,13 +228,21 @@ class Loaded(Mapping[str, np.ndarray]):
 
     def __getitem__(self, path: str) -> np.ndarray:
         array = keymap.read_parameter(self._rules[path], path, self._tensors)
-        return self._position(array) if path == "encoder/position" else array
+        return self._position(array) if path in _POSITIONS else array
 
     def __iter__(self):
         return iter(self._rules)
 
     def __len__(self) -> int:
         return len(self._rules)
+
+    def changes(self) -> list[str]:
+        """Options that the recipe has otherwise than the folder, and that a result depends on."""
+        return [
+            f"{key}={self._wanted.get(key)!r} where the folder has {value!r}"
+            for key, value in self._native.items()
+            if key in FREE - _OF_TRAINING and self._wanted.get(key) != value
+        ]
 
     def _position(self, array: np.ndarray | None) -> np.ndarray | None:
         """Positions for the wanted size of pictures or length of texts; None only checks it."""
@@ -232,6 +261,18 @@ class Loaded(Mapping[str, np.ndarray]):
                     f"the weights in {self._tensors.where}"
                 )
             return None if array is None else array[: wanted["length"]]
+        if native["type"] == "audio_transformer" and native["samples"] != wanted["samples"]:
+            (bands, old), (_, new) = ast.grid(native), ast.grid(wanted)
+            if new > old:
+                raise WeightsError(
+                    f"samples={wanted['samples']} are more than the {native['samples']} that the "
+                    f"positions of the weights in {self._tensors.where} are for: cut longer sounds "
+                    "by the view, or into segments by fusion"
+                )
+            if array is not None:
+                special, grid = array[:2], array[2:].reshape(bands, old, -1)
+                grid = grid[:, :new].reshape(bands * new, -1)
+                return np.concatenate([special, grid])
         return array
 
 

@@ -9,8 +9,9 @@ and `scale`, the objective term whose temperature (and bias) start from the fold
 
 An encoder that the recipe gives without `type` changes single options of the folder's, such as
 `image_size`; with `type` it is taken as it stands, and where there is a `head` too, the folder is
-read only when training starts, so that a run's own config needs no folder. A run that goes on from
-a checkpoint reads none of this.
+read only when training starts, so that a run's own config needs no folder. (An `audio_transformer`
+without a `spectrogram` takes that, and all that is left out, from the folder of an AST.) A run that
+goes on from a checkpoint reads none of this.
 """
 
 from __future__ import annotations
@@ -65,11 +66,13 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
         init["head"] = "head" not in tower
     encoder = dict(tower.get("encoder", {}))
     head = tower.get("head")
-    if "type" not in encoder or (init["head"] and head is None):
+    # On waveforms: how they become spectrograms is the folder's to say.
+    of_waves = encoder.get("type") == "audio_transformer" and "spectrogram" not in encoder
+    if "type" not in encoder or of_waves or (init["head"] and head is None):
         weights = foreign.Weights(init["path"])
         init["part"] = init["part"] or which(weights, modality)
-        specs = foreign.complete(weights.part(init["part"]))
-        if "type" not in encoder:
+        specs = foreign.complete(weights.part(init["part"], encoder.get("type")))
+        if "type" not in encoder or of_waves:
             encoder = {**specs["encoder"], **encoder}
         if init["head"] and head is None:
             head = specs["head"]
@@ -90,6 +93,11 @@ class Pretrained:
       config: the whole config.
       variables: path -> something with `.shape`, of all variables of the System.
 
+    Attributes:
+      lines: for the log, what each tower takes.
+      folders: tower -> where its weights are from, and options that the recipe has otherwise; and
+        `teacher` -> the same, of a teacher from foreign weights.
+
     Raises:
       WeightsError: for folders that cannot be read or do not fit, naming options or tensors.
     """
@@ -98,6 +106,7 @@ class Pretrained:
         self._sources: dict[str, tuple[foreign.Loaded, str]] = {}
         self._scalars: dict[str, float] = {}
         self.lines: list[str] = []
+        self.folders: dict[str, tuple[foreign.Weights, list[str]]] = {}
         for name, tower in config["model"]["towers"].items():
             init = tower.get("init_from")
             if init is None:
@@ -105,6 +114,7 @@ class Pretrained:
             weights = foreign.Weights(init["path"])
             part = init["part"] or which(weights, name)
             loaded = weights.tower(part, tower["encoder"], head=init["head"])
+            self.folders[name] = weights, loaded.changes()
             before = f"towers/{name}/"
             for path in loaded:
                 full = before + path
@@ -123,6 +133,9 @@ class Pretrained:
             self.lines += [f"  starts anew: {path}" for path in own]
             if init["scale"] is not None:
                 self._scale(weights, init["scale"], config, variables, name)
+        taught_by = (config.get("teacher") or {}).get("init_from")
+        if taught_by is not None and _is_foreign(taught_by):
+            self.folders["teacher"] = foreign.Weights(taught_by), []
 
     def _scale(self, weights, term: str, config: Mapping, variables: Mapping, tower: str) -> None:
         where = f"model.towers.{tower}.init_from.scale"
@@ -167,6 +180,12 @@ class Pretrained:
                 continue
             new[path] = place(value, old, path)
         return new
+
+
+def _is_foreign(path: str) -> bool:
+    from mmjax.checkpoints.weights import bundle
+
+    return bundle.is_foreign(path)
 
 
 def of_folder(

@@ -26,6 +26,7 @@ from mmjax.encoders.layers import (
     layer_norm,
     split_key,
 )
+from mmjax.encoders.long_sounds import LongSounds
 from mmjax.encoders.products import linear_product
 from mmjax.encoders.residual import Norm
 
@@ -148,6 +149,10 @@ class HTSAT(nnx.Module):
     fewer frames is stretched to `frames` first, by cubic interpolation. Each stage but the last
     halves the sides and doubles the width. `pooled` is the mean of the tokens after the last norm.
 
+    With `fusion_reduction` there may be four spectrograms of a sound, f[B, 4, T, mels]: of all of
+    it, shrunk to T frames, and of three parts of it (`LongSounds`). Of a sound of T frames or fewer
+    all four are the same, and nothing is fused.
+
     Args:
       frames, mels: size of the spectrogram; `frames` is `mels` times a square number.
       patch: side of a patch, embedded by a convolution.
@@ -160,6 +165,7 @@ class HTSAT(nnx.Module):
       patch_norm: a layer norm after the patch embedding.
       activation: of the MLPs.
       eps: of the layer norms in the blocks.
+      fusion_reduction: of the channels in the fusion of long sounds, 4 in CLAP; None without it.
       drop_path: rate of stochastic depth at the last block; it grows linearly from 0 at the first.
       init: named initialisation, see `initializers`.
       dtype: of the computation; parameters and the norm of the bands are float32.
@@ -184,6 +190,7 @@ class HTSAT(nnx.Module):
         patch_norm: bool = True,
         activation: Activation = "gelu",
         eps: float = 1e-5,
+        fusion_reduction: int | None = None,
         drop_path: float = 0.0,
         init: Scheme = "trunc_normal",
         dtype: DTypeLike,
@@ -222,6 +229,13 @@ class HTSAT(nnx.Module):
             1, width, (patch, patch), strides=stride, padding=(patch - stride) // 2,
             kernel_init=weights.patch, dtype=dtype, rngs=rngs,
         )  # fmt: skip
+        self.long_sounds = (
+            None
+            if fusion_reduction is None
+            else LongSounds(
+                width=width, reduction=fusion_reduction, patch=patch, stride=stride, **common
+            )
+        )
         self.patch_norm = (
             layer_norm(width, eps=_EPS, dtype=dtype, rngs=rngs) if patch_norm else None
         )
@@ -238,20 +252,31 @@ class HTSAT(nnx.Module):
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
     ) -> Encoding:
-        """Encodes log-mel spectrograms f[B, frames or fewer, mels]; see `mmjax.encoders.base`."""
-        if x.ndim != 3 or not 1 <= x.shape[1] <= self.frames or x.shape[2] != self.mels:
+        """Encodes log-mel spectrograms f[B, frames or fewer, mels]; see `mmjax.encoders.base`.
+
+        Where the encoder fuses, they may be f[B, 4, frames or fewer, mels].
+        """
+        four = x.ndim == 4 and x.shape[1] == 4 and self.long_sounds is not None
+        if (x.ndim != 3 and not four) or not (
+            1 <= x.shape[-2] <= self.frames and x.shape[-1] == self.mels
+        ):
+            more = "" if self.long_sounds is None else f" or [B, 4, {self.frames}, {self.mels}]"
             raise EncoderError(
-                f"spectrograms of shape {x.shape} where [B, {self.frames}, {self.mels}] is "
+                f"spectrograms of shape {x.shape} where [B, {self.frames}, {self.mels}]{more} is "
                 "expected, or fewer frames"
             )
+        longer = (x != x[:, :1]).any(axis=(1, 2, 3)) if four else None
         x = self.bands(x.astype(jnp.float32), train=train)
-        if x.shape[1] < self.frames:
-            stretch = jnp.asarray(stretching(x.shape[1], self.frames))
-            x = jnp.einsum("ot,btm->bom", stretch, x, precision=jax.lax.Precision.HIGHEST)
+        if x.shape[-2] < self.frames:
+            stretch = jnp.asarray(stretching(x.shape[-2], self.frames))
+            x = jnp.einsum("ot,...tm->...om", stretch, x, precision=jax.lax.Precision.HIGHEST)
         side = self.mels * self.folds
-        # B (part, time) mel -> B (part, mel) time
-        y = x.reshape(len(x), self.folds, side, self.mels).swapaxes(2, 3).reshape(-1, side, side, 1)
-        y = self.project(y.astype(self.dtype))
+        # (fold, time) mel -> (fold, mel) time
+        y = x.reshape(*x.shape[:-2], self.folds, side, self.mels).swapaxes(-1, -2)
+        y = y.reshape(*x.shape[:-2], side, side)
+        whole = y[:, 0] if four else y
+        whole = self.project(whole[..., None].astype(self.dtype))
+        y = self.long_sounds(whole, y[:, 1:], longer, train=train) if four else whole
         y = y if self.patch_norm is None else self.patch_norm(y)
         key = dropout_key(rngs, train, self.drop_path)
         count = sum(self.depths)

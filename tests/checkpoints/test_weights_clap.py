@@ -20,6 +20,11 @@ SHAPES = {
               "window_size": 2, "depths": [2, 2], "num_attention_heads": [2, 2],
               "patch_embeds_hidden_size": 8, "hidden_size": 16, "enable_fusion": True,
               "fusion_type": "aff_2d"},
+    # Patches that overlap, another reduction; of three parts a column is left over.
+    "fused_overlapping": {"num_mel_bins": 8, "spec_size": 16, "patch_size": 4, "patch_stride": 2,
+                          "window_size": 2, "depths": [1, 1], "num_attention_heads": [3, 2],
+                          "patch_embeds_hidden_size": 6, "hidden_size": 12, "aff_block_r": 2,
+                          "enable_fusion": True},
 }  # fmt: skip
 
 
@@ -80,6 +85,26 @@ def test_embeddings_and_logits(shape, activation, tmp_path):
         parity.assert_close(logits, out.logits_per_audio, 3e-4)
 
 
+@pytest.mark.parametrize("shape", ["fused", "fused_overlapping"])
+def test_long_sounds_are_fused(shape, tmp_path):
+    torch, transformers = parity.torch_and("transformers")
+    audio = SHAPES[shape]
+    model = folder_with(
+        transformers.ClapAudioModel(transformers.ClapAudioConfig(**audio)), tmp_path
+    )
+    whole = audio["spec_size"] ** 2 // audio["num_mel_bins"]
+    for frames in (whole, whole - 3):
+        x = np.stack([spectrograms(audio, frames, rows=5) + i for i in range(4)], axis=1)
+        x[1::2] = x[1::2, :1]  # short ones
+        longer = torch.tensor([[True], [False], [True], [False], [True]])
+        _, pooled = parity.embed(tmp_path, "audio", x)
+        out = model(input_features=torch.tensor(x), is_longer=longer)
+        parity.assert_close(pooled, out.pooler_output)
+        # A batch of short ones has one spectrogram each.
+        _, short = parity.embed(tmp_path, "audio", x[1::2, 0])
+        parity.assert_close(short, out.pooler_output[1::2])
+
+
 @pytest.mark.parametrize("kind", ["ClapAudioModel", "ClapAudioModelWithProjection"])
 def test_audio_tower_alone(kind, tmp_path):
     torch, transformers = parity.torch_and("transformers")
@@ -126,6 +151,30 @@ def test_sounds_are_prepared_as_there(truncation, padding, tmp_path):
     np.testing.assert_array_equal(view(longer, None, False), view(longer[:4000], None, False))
 
 
+@pytest.mark.parametrize("samples", [3999, 4000, 4049, 4050, 4170, 9000, 23_456])
+def test_long_sounds_are_prepared_as_there(samples, monkeypatch):
+    _, transformers = parity.torch_and("transformers")
+    from mmjax.checkpoints.weights.clap_sound import ClapSound
+
+    theirs = transformers.ClapFeatureExtractor(
+        feature_size=64, sampling_rate=4000, hop_length=50, max_length_s=1, fft_window_size=512,
+        frequency_min=30, frequency_max=1900,
+    )  # fmt: skip
+    view = ClapSound(theirs.to_dict(), fuses=True)
+    x = np.random.default_rng(0).normal(size=samples).astype(np.float32) / 10
+    # They take a part of each third by chance; the one in its middle here.
+    monkeypatch.setattr(np.random, "choice", lambda starts: starts[len(starts) // 2])
+    expected = theirs(x, sampling_rate=4000, return_tensors="np")["input_features"][0]
+    found = view(x, None, False)
+    assert found.shape == view.shape == (4, 81, 64)
+    np.testing.assert_allclose(found, expected, atol=1e-3)  # decibels
+    if samples >= 4170:
+        train = [view(x, np.random.default_rng(seed), True) for seed in (0, 0, 1)]
+        np.testing.assert_array_equal(train[0], train[1])
+        assert (train[0][0] == train[2][0]).all()
+        assert samples < 9000 or (train[0][1:] != train[2][1:]).any()
+
+
 def test_a_folder_with_everything_embeds_sounds(tmp_path):
     """Preprocessing of the folder, and the comparison that `--format=verify` makes."""
     _, transformers = parity.torch_and("transformers")
@@ -147,6 +196,33 @@ def test_a_folder_with_everything_embeds_sounds(tmp_path):
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)  # it is repeated five times, too
 
 
+def test_a_folder_that_fuses(tmp_path):
+    _, transformers = parity.torch_and("transformers")
+    import mmjax
+    from mmjax.checkpoints.weights.files import WeightsError
+    from mmjax.export.verify import verify
+
+    config = transformers.ClapConfig(
+        text_config=TEXT, audio_config=SHAPES["fused_overlapping"], projection_dim=10
+    )
+    folder_with(transformers.ClapModel(config), tmp_path / "clap")
+    sounds = transformers.ClapFeatureExtractor(
+        feature_size=8, sampling_rate=4000, hop_length=130, max_length_s=1, fft_window_size=256,
+        frequency_max=1900,
+    )  # fmt: skip
+    sounds.save_pretrained(tmp_path / "clap")
+    _, line = verify(tmp_path / "clap", tmp_path / "report")
+    assert "ClapModel: largest differences audio" in line
+    model = mmjax.load(tmp_path / "clap")
+    long = np.random.default_rng(0).normal(size=9000).astype(np.float32) / 10
+    found = model.encode(audio=[long, long[:4000]])
+    assert np.abs(found[0] - found[1]).max() > 1e-3  # all of it is heard
+    sounds.truncation = "rand_trunc"
+    sounds.save_pretrained(tmp_path / "clap")
+    with pytest.raises(WeightsError, match="extractor has truncation='fusion'"):
+        mmjax.load(tmp_path / "clap")
+
+
 def test_what_is_set_aside_is_named(tmp_path):
     _, transformers = parity.torch_and("transformers")
     from mmjax.checkpoints.weights.foreign import Weights
@@ -155,7 +231,8 @@ def test_what_is_set_aside_is_named(tmp_path):
         text_config=TEXT, audio_config=SHAPES["fused"], projection_dim=10
     )
     folder_with(transformers.ClapModel(config), tmp_path)
-    aside = " ".join(Weights(str(tmp_path)).tower("audio").aside)
-    assert "fusion_model" in aside
-    assert "mel_conv2d" in aside
+    loaded = Weights(str(tmp_path)).tower("audio")
+    aside = " ".join(loaded.aside)
+    assert "mel_conv2d" not in aside
     assert "logit_scale_t" in aside
+    assert "encoder/long_sounds/overall/up_norm/norm/mean" in loaded

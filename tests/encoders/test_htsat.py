@@ -12,6 +12,8 @@ from flax import nnx
 
 from mmjax.encoders import HTSAT, EncoderError, parameter_count
 from mmjax.encoders import htsat as module
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.long_sounds import LongSounds
 
 
 def test_published_size():
@@ -77,6 +79,36 @@ def test_a_block_without_shift_mixes_its_window_only(make):
     np.testing.assert_array_equal(changed, expected)
 
 
+def test_only_longer_sounds_are_fused_and_counted():
+    fusion = LongSounds(
+        width=4, reduction=2, patch=2, stride=2, init=initialization("xavier", width=4, depth=1),
+        dtype=jnp.float32, rngs=nnx.Rngs(0),
+    )  # fmt: skip
+    graph, state = nnx.split(fusion)
+
+    @jax.jit
+    def run(whole, parts, longer):
+        module = nnx.merge(graph, state, copy=True)
+        y = module(whole, parts, longer, train=True)
+        return y, [gate.down_norm.norm.mean[...] for gate in (module.local, module.overall)]
+
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(3, 4, 4, 4)).astype(np.float32)
+    parts = rng.normal(size=(3, 3, 8, 8)).astype(np.float32)
+    longer = np.array([True, False, True])
+    fused, means = run(whole, parts, longer)
+    assert (fused[1] == whole[1]).all()
+    assert (fused[::2] != whole[::2]).all()
+    whole[1], parts[1] = 7.0, -7.0
+    again, same = run(whole, parts, longer)
+    np.testing.assert_array_equal(again[::2], fused[::2])
+    np.testing.assert_array_equal(same, means)
+    # Where nothing is longer, the statistics are still numbers.
+    none, means = run(whole, parts, np.zeros(3, bool))
+    assert (none == whole).all()
+    assert np.isfinite(means).all()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -85,6 +117,7 @@ def test_a_block_without_shift_mixes_its_window_only(make):
         ({"heads": (2,)}, r"depths=\(2, 1\) and heads=\(2,\): both name every stage"),
         ({"heads": (3, 2)}, "heads=3 does not divide the width 8"),
         ({"window": 3}, "stages of 8, 4: each has to be whole and divisible by window=3"),
+        ({"fusion_reduction": 9}, "fusion_reduction=9 is not between 1 and width=8"),
         ({"drop_path": 1.0}, r"drop_path=1.0 is not in \[0, 1\)"),
     ],
 )
@@ -96,3 +129,5 @@ def test_what_it_refuses(options, says):
 def test_inputs_that_it_refuses(make):
     with pytest.raises(EncoderError, match=r"where \[B, 16, 4\] is expected"):
         make(HTSAT, abstract=True)(jnp.zeros((2, 17, 4)))
+    with pytest.raises(EncoderError, match=r"where \[B, 16, 4\] is expected"):
+        make(HTSAT, abstract=True)(jnp.zeros((2, 4, 16, 4)))

@@ -1,9 +1,8 @@
 """CLAP in Hugging Face's layout: `ClapModel`, or one of its towers.
 
 Wu et al. 2023. Audio: HTSAT over log-mel spectrograms, as `ClapFeatureExtractor` makes them; text:
-RoBERTa with BERT's pooler. Each has a projection of two layers. Of models with feature fusion
-(`enable_fusion`) the path of sounds up to 10 s is read; the one that fuses parts of longer sounds
-is set aside.
+RoBERTa with BERT's pooler. Each has a projection of two layers. Models with feature fusion
+(`enable_fusion`) take four spectrograms of a sound of more than 10 s.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ AUDIO = {
     "num_attention_heads": (4, 8, 16, 32), "enable_fusion": False, "patch_embed_input_channels": 1,
     "flatten_patch_embeds": True, "patch_embeds_hidden_size": 96, "enable_patch_layer_norm": True,
     "qkv_bias": True, "mlp_ratio": 4.0, "layer_norm_eps": 1e-5, "projection_hidden_act": "relu",
+    "aff_block_r": 4,
 }  # fmt: skip
 PASSED_OVER = (
     *bert.PASSED_OVER[:2],
@@ -33,21 +33,16 @@ PASSED_OVER = (
     (r".*\.num_batches_tracked", "a counter of training"),
     (r"logit_scale_t", "a second scale, of logits of texts by audio; one serves both ways here"),
 )
-_FUSION = (
-    (r".*\.patch_embed\.(fusion_model|mel_conv2d)\..*",
-     "fuses parts of sounds of more than 10 s, which are cut here"),
-)  # fmt: skip
 
 
 def describe(config: Mapping[str, Any]) -> Foreign:
     """The towers of a CLAP config.json."""
     kind = config.get("model_type", "clap")
-    parts, passed_over = {}, PASSED_OVER
+    parts = {}
     if kind in ("clap", "clap_audio_model"):
         section = config if kind != "clap" else config.get("audio_config")
         options = Options(section, AUDIO, "audio_config")
         parts["audio"] = _audio(options, *_head(config, options, "audio_projection"))
-        passed_over += _FUSION if options["enable_fusion"] else ()
     if kind in ("clap", "clap_text_model"):
         section = config if kind != "clap" else config.get("text_config")
         options = Options(section, TEXT, "text_config")
@@ -55,7 +50,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
             {**TEXT, **(section or {})}, *_head(config, options, "text_projection")
         )
     scale = "logit_scale_a" if kind == "clap" else None
-    return Foreign("CLAP", parts, scale=scale, passed_over=passed_over)
+    return Foreign("CLAP", parts, scale=scale, passed_over=PASSED_OVER)
 
 
 def _head(
@@ -87,8 +82,8 @@ def _audio(options: Options, head: dict[str, Any], head_rules: tuple[Rule, ...])
     options.only("flatten_patch_embeds", True, "is not supported")
     if options["enable_fusion"] and options.get("fusion_type") == "channel_map":
         raise WeightsError(
-            "audio_config: fusion_type='channel_map' is not supported: it needs four spectrograms "
-            "of every sound"
+            "audio_config: fusion_type='channel_map' is not supported, only attentional feature "
+            "fusion ('aff_2d') is"
         )
     width, depths = options.size("patch_embeds_hidden_size"), tuple(options["depths"])
     options.only(
@@ -105,12 +100,15 @@ def _audio(options: Options, head: dict[str, Any], head_rules: tuple[Rule, ...])
         "window": options.size("window_size"), "mlp_ratio": float(options["mlp_ratio"]),
         "patch_norm": bool(options["enable_patch_layer_norm"]),
         "activation": options.activation(), "eps": float(options["layer_norm_eps"]),
+        "fusion_reduction": options.size("aff_block_r") if options["enable_fusion"] else None,
     }  # fmt: skip
     rules = (
         *keymap.convolution("encoder/project", "patch_embed.proj"),
         *keymap.batch_norm("encoder/bands/norm", "batch_norm"),
         *keymap.norm("encoder/norm", "norm"),
     )
+    if encoder["fusion_reduction"]:
+        rules += _fusion("encoder/long_sounds", "patch_embed")
     if encoder["patch_norm"]:
         rules += keymap.norm("encoder/patch_norm", "patch_embed.norm")
     for i, depth in enumerate(depths):
@@ -138,6 +136,17 @@ def _block(ours: str, theirs: str) -> tuple[Rule, ...]:
         *keymap.linear(f"{ours}/mlp/up", f"{theirs}intermediate.dense"),
         *keymap.linear(f"{ours}/mlp/down", f"{theirs}output.dense"),
     )
+
+
+def _fusion(ours: str, theirs: str) -> tuple[Rule, ...]:
+    rules = keymap.convolution(f"{ours}/project", f"{theirs}.mel_conv2d")
+    # The layers are numbered; of `global_att` the first is the mean.
+    for gate, name, first in (("local", "local_att", 0), ("overall", "global_att", 1)):
+        for i, layer in ((0, "down"), (3, "up")):
+            here, there = f"{ours}/{gate}/{layer}", f"{theirs}.fusion_model.{name}"
+            rules += keymap.convolution(here, f"{there}.{first + i}")
+            rules += keymap.batch_norm(f"{here}_norm/norm", f"{there}.{first + i + 1}")
+    return rules
 
 
 def _side(options: Options, key: str) -> int:

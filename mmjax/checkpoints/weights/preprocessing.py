@@ -35,7 +35,8 @@ def views(weights: Any, towers: Mapping[str, Mapping]) -> dict[str, Callable[...
     if "audio" in towers and towers["audio"]["encoder"]["type"] == "htsat":
         config = _processor(weights.folder, "feature_extractor")
         if config is not None:
-            found["audio"] = ClapSound(config)
+            fuses = towers["audio"]["encoder"]["fusion_reduction"] is not None
+            found["audio"] = ClapSound(config, fuses=fuses)
     if "text" in towers and weights.folder.inside("tokenizer.json").is_file():
         found["text"] = FolderText(weights.folder, towers["text"]["encoder"])
     return found

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,6 +29,8 @@ from mmjax.config import ConfigError
 from mmjax.data.sources.base import BadExample
 from mmjax.model.embedder import Embedder
 from mmjax.parallel import mesh as mesh_lib
+
+logger = logging.getLogger("mmjax")
 
 # Texts are cut to a multiple of this many tokens where padding changes nothing.
 _TEXT_STEP = 16
@@ -45,7 +48,13 @@ class Found(NamedTuple):
     positions: np.ndarray
 
 
-def load(path: str | Path, *, checkpoint: str = "latest", dtype: str | None = None) -> Model:
+def load(
+    path: str | Path,
+    *,
+    checkpoint: str = "latest",
+    dtype: str | None = None,
+    verify: str | Path | None = None,
+) -> Model:
     """Loads a model for use.
 
     Args:
@@ -54,11 +63,35 @@ def load(path: str | Path, *, checkpoint: str = "latest", dtype: str | None = No
       checkpoint: of a run: `latest`, `best` or a step.
       dtype: of the computation, `float32` or `bfloat16`; by default what the run used, float32 for
         foreign weights.
+      verify: of foreign weights: compare them with their own library first, which needs the extra
+        `torch`, and write the report, `parity.json`, to this folder. Exports have one already;
+        without either, a warning says that nobody checked.
 
     Raises:
       ConfigError: in one sentence, for a folder that cannot be loaded.
+      MissingExtra: with `verify`, without the library to compare with.
+      ParityError: with `verify`, when the weights embed differently here.
     """
+    if verify is not None or bundle_lib.is_foreign(path):
+        _verified(Path(path).expanduser(), verify)
     return Model(bundle_lib.load(path, checkpoint=checkpoint, dtype=dtype))
+
+
+def _verified(path: Path, out: str | Path | None) -> None:
+    """Compares foreign weights with their own library, or says that this was not done."""
+    from mmjax.export import parity
+    from mmjax.export.verify import verify
+
+    if out is not None:
+        if not bundle_lib.is_foreign(path):
+            raise ConfigError(f"verify={str(out)!r} is for foreign weights, and {path} are our own")
+        logger.info(verify(path, out)[1])
+    elif path.exists() and not (path / parity.REPORT).is_file():
+        logger.warning(
+            f"whether {path} embeds here as in its own library was not checked: give "
+            "verify=FOLDER for the report (needs mmjax[torch]), or run python -m mmjax.export "
+            f"--workdir={path} --format=verify --out=FOLDER"
+        )
 
 
 class Model:

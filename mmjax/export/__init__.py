@@ -60,7 +60,7 @@ def export(
     notes: list[str] = []
     try:
         report: dict[str, Any] = FORMATS[format](model, part, notes)
-        line = parity.finish(report, part)
+        line = parity.finish(report, part / parity.REPORT)
     except parity.ParityError:
         failed = target.with_name(target.name + ".failed")
         shutil.rmtree(failed, ignore_errors=True)

@@ -18,6 +18,7 @@ from mmjax.train.workdir import write_atomically
 
 TOLERANCE = 1e-4  # of unit embeddings in float32
 ROWS, NEIGHBOURS = 48, 5
+REPORT = "parity.json"
 
 
 class ParityError(WeightsError):
@@ -71,6 +72,10 @@ def _random(encoder: Mapping[str, Any], modality: str, rows: int) -> np.ndarray:
         shape = (*encoder["image_size"], encoder.get("channels", 3))
     elif "frames" in encoder:
         shape = (encoder["frames"], encoder["mels"])
+        if encoder.get("fusion_reduction") is not None:
+            x = rng.normal(size=(rows, 4, *shape)).astype(np.float32)
+            x[1::2] = x[1::2, :1]  # short ones, of which all four are the same
+            return x
     elif "inputs" in encoder:
         shape = (encoder["inputs"],)
     else:
@@ -112,6 +117,9 @@ def compare(
     for modality, own in ours.items():
         other = np.asarray(theirs[modality], np.float32)
         report[modality] = _differences(own, other)
+        # Of each row among the others of its modality.
+        near = [x @ x.T - 4 * np.eye(rows, dtype=np.float32) for x in (own, other)]
+        report[modality][f"top_{NEIGHBOURS}_agreement"] = _agreement(*near)
         passed &= bool(report[modality]["max_abs"] <= TOLERANCE)
     names = [m for m in ("image", "text") if m in ours]
     names = names if len(names) == 2 else list(ours)[:2]
@@ -161,13 +169,13 @@ def ours(model: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {m: model.encode(progress=False, **{m: inputs[m]}) for m in inputs}
 
 
-def finish(report: Mapping[str, Any], folder: Path) -> str:
-    """Writes `parity.json` and says in a line what it holds.
+def finish(report: Mapping[str, Any], file: Path) -> str:
+    """Writes a report and says in a line what it holds.
 
     Raises:
       ParityError: when the report did not pass.
     """
-    write_atomically(folder / "parity.json", json.dumps(report, indent=2) + "\n")
+    write_atomically(file, json.dumps(report, indent=2) + "\n")
     parts = [
         f"{name} {value['max_abs']:.1e}"
         for name, value in report.items()
@@ -176,8 +184,8 @@ def finish(report: Mapping[str, Any], folder: Path) -> str:
     line = f"parity with {report['compared_with']}: largest differences {', '.join(parts)}"
     if not report["passed"]:
         raise ParityError(
-            f"{line}; that is more than {report['tolerance']:g} (or tokens differ): {folder} is "
-            "not to be used, see parity.json in it"
+            f"{line}; that is more than {report['tolerance']:g} (or tokens differ): what was "
+            f"compared is not to be used, see {file}"
         )
     return line
 

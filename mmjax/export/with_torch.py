@@ -13,6 +13,13 @@ import numpy as np
 
 from mmjax.export import preprocessing
 
+# Files of the folder and nothing else: no hub, no program that a config names.
+_OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
+# Whose `pooler_output` at the class token is what this package pools.
+_POOLED = ("clip_vision_model",)
+# For which `AutoModel` has no class, although the library has one.
+_NOT_AUTOMATIC = ("siglip_text_model", "clap_text_model", "clap_audio_model")
+
 
 def missing(*names: str) -> list[str]:
     """Those of these modules that are not installed."""
@@ -46,13 +53,13 @@ def _pixels(images: np.ndarray) -> Any:
 
 
 def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
-    """What `ClapModel` takes: four times the same spectrogram of a short sound, where it fuses."""
+    """What `ClapModel` takes of f[B, T, mels], or of f[B, 4, T, mels] where it fuses."""
     import torch
 
-    x = torch.tensor(values)[:, None]
-    if config.audio_config.enable_fusion:
+    x = torch.tensor(values if values.ndim == 4 else values[:, None])
+    if getattr(config, "audio_config", config).enable_fusion and x.shape[1] == 1:
         x = x.repeat(1, 4, 1, 1)
-    return {"input_features": x, "is_longer": torch.zeros(len(x), 1, dtype=torch.bool)}
+    return {"input_features": x, "is_longer": (x != x[:, :1]).flatten(1).any(1)[:, None]}
 
 
 def transformers(
@@ -72,7 +79,7 @@ def transformers(
     other = "image" if "image" in inputs else "audio"
     with offline(), torch.no_grad():
         model, info = getattr(library, family).from_pretrained(
-            folder, output_loading_info=True, local_files_only=True
+            folder, output_loading_info=True, local_files_only=True, use_safetensors=True
         )
         wrong = {k: v for k, v in info.items() if v and "error" not in k}
         if wrong:
@@ -94,25 +101,44 @@ def transformers(
 def one_tower(
     folder: Path, modality: str, encoder: Mapping[str, Any], values: np.ndarray
 ) -> tuple[np.ndarray, str]:
-    """(unit embeddings, what computed them) of a folder with a tower without projection."""
+    """(unit embeddings, what computed them) of a folder with one tower.
+
+    Args:
+      folder: of the weights.
+      modality: of the tower.
+      encoder: its spec here.
+      values: [B, ...], inputs of the tower.
+    """
     import torch
     import transformers as library
 
     with offline(), torch.no_grad():
-        model = library.AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        config = library.AutoConfig.from_pretrained(folder, **_OWN_FILES)
+        (named,) = config.architectures or ("",)
+        # A projection is no part of what the library takes for the model of a config.
+        explicit = "WithProjection" in named or config.model_type in _NOT_AUTOMATIC
+        kind = getattr(library, named) if explicit else library.AutoModel
+        model = kind.from_pretrained(folder, use_safetensors=True, **_OWN_FILES).eval()
         name = f"transformers {library.__version__}, {type(model).__name__}"
-        if modality == "audio":
-            return _unit(model(input_values=torch.tensor(values)).pooler_output), name
         if modality == "image":
-            tokens = model(pixel_values=_pixels(values)).last_hidden_state
-            return _unit(tokens[:, 0]), name
-        ids = torch.tensor(values).long()
-        real = ids != encoder["pad_id"]
-        tokens = model(input_ids=ids, attention_mask=real.long()).last_hidden_state
-        if encoder["pool"] == "cls":
-            return _unit(tokens[:, 0]), name
+            out = model(pixel_values=_pixels(values))
+        elif modality == "audio" and encoder["type"] == "htsat":
+            out = model(**_spectrograms(values, config))
+        elif modality == "audio":
+            out = model(input_values=torch.tensor(values))
+        else:
+            ids = torch.tensor(values).long()
+            real = ids != encoder["pad_id"] if encoder["mask_padding"] else torch.ones_like(ids)
+            out = model(input_ids=ids, attention_mask=real.long())
+    projected = getattr(out, f"{modality}_embeds", None)
+    if projected is not None:
+        return _unit(projected), name
+    if encoder.get("pool") == "mean":
         weight = real[:, :, None].float()
-        return _unit((tokens * weight).sum(1) / weight.sum(1)), name
+        return _unit((out.last_hidden_state * weight).sum(1) / weight.sum(1)), name
+    if encoder.get("pool") == "cls" and config.model_type not in _POOLED:
+        return _unit(out.last_hidden_state[:, 0]), name
+    return _unit(out.pooler_output), name
 
 
 def transformers_inputs(

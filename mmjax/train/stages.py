@@ -28,6 +28,7 @@ from mmjax.checkpoints.store import Store
 from mmjax.checkpoints.weights.start import Pretrained
 from mmjax.config import ConfigError
 from mmjax.model.teachers import MomentumTeacher
+from mmjax.parallel import distributed
 from mmjax.train import checks
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
@@ -166,6 +167,20 @@ def pretrained(stages: Sequence[Stage], number: int, plan: Plan) -> Pretrained:
         }
         config = {**config, "model": {**config["model"], "towers": towers}}
     return Pretrained(config, plan.definition.kinds(nnx.Variable))
+
+
+def parity(weights: Pretrained, workdir: Path) -> list[str]:
+    """Lines on whether what a stage starts from embeds as in its own library; reports in `workdir`.
+
+    Raises:
+      ParityError: when it does not.
+    """
+    if not weights.folders:
+        return []
+    from mmjax.export import imports
+
+    lines = distributed.of_first(lambda: "\n".join(imports.check(weights.folders, workdir)))
+    return lines.split("\n")
 
 
 def begin(stage: Stage, plan: Plan, weights: Pretrained, last: State | None) -> State:

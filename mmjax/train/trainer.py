@@ -111,6 +111,8 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
                 if stage in weights:
                     for line in header.stage_lines(stage, part.plan, part.data):
                         logger.info(line)
+                    for line in stages_lib.parity(weights[stage], workdir.path):
+                        logger.info(line)
                     state = stages_lib.begin(stage, part.plan, weights[stage], state)
                     for line in weights[stage].lines:
                         logger.info(line)

@@ -1,5 +1,7 @@
 """Key maps in both directions, what does not fit a model, and recipes that start from a folder."""
 
+import json
+
 import numpy as np
 import pytest
 import weights_folders as folders
@@ -8,6 +10,7 @@ from mmjax import config as config_lib
 from mmjax.checkpoints.weights import keymap
 from mmjax.checkpoints.weights.files import WeightsError
 from mmjax.checkpoints.weights.foreign import Weights
+from mmjax.export import with_torch
 
 
 @pytest.mark.smoke
@@ -137,6 +140,9 @@ def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
         f"model.towers.text.init_from={{'path': {str(clip)!r}, 'scale': 'clip'}}",
     )  # fmt: skip
     trainer.train(config, tmp_path / "run", quiet=True)
+    # Compared with its own library first, where that is installed.
+    report = json.loads((tmp_path / "run" / "imports" / "text.json").read_text())
+    assert report["checked"] == (not with_torch.missing("torch", "transformers"))
     mesh = mesh_lib.make_mesh(4, 2)
     plan = state_lib.plan(config, mesh)
     with Store(tmp_path / "run" / "checkpoints") as store:

@@ -72,11 +72,16 @@ def load(path: str | Path, *, checkpoint: str = "latest", dtype: str | None = No
       ConfigError: when the folder holds nothing that can be loaded.
     """
     folder = Path(path).expanduser()
-    if (folder / OWN_CONFIG).is_file():
-        return _export(folder, dtype)
-    if (folder / "checkpoints").is_dir():
-        return _run(folder, checkpoint, dtype)
-    return _foreign(folder, dtype or "float32")
+    if not is_foreign(folder):
+        own = (folder / OWN_CONFIG).is_file()
+        return _export(folder, dtype) if own else _run(folder, checkpoint, dtype)
+    return of_weights(foreign.Weights(str(folder)), dtype or "float32")
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether a folder, of which `load` takes any, is of another library."""
+    folder = Path(path).expanduser()
+    return not ((folder / OWN_CONFIG).is_file() or (folder / "checkpoints").is_dir())
 
 
 def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
@@ -180,8 +185,16 @@ def tokenizer_copy(path: str) -> str:
     return f"tokenizer{Path(path).suffix}"
 
 
-def _foreign(folder: Path, dtype: str) -> Bundle:
-    weights = foreign.Weights(str(folder))
+def of_weights(
+    weights: foreign.Weights, dtype: str = "float32", devices: list[jax.Device] | None = None
+) -> Bundle:
+    """All towers of foreign weights.
+
+    Args:
+      weights: of a folder.
+      dtype: of the computation.
+      devices: that they lie on; all by default.
+    """
     towers, arrays = {}, {}
     for modality in weights.modalities:
         loaded = weights.tower(modality)
@@ -190,7 +203,9 @@ def _foreign(folder: Path, dtype: str) -> Bundle:
     log_scale, bias = weights.scale_and_bias()
     about = {"source": f"{weights.family} weights in {weights.folder.path.name}"}
     views = preprocessing.views(weights, towers)
-    return _assemble(towers, {}, arrays, views, dtype, log_scale=log_scale, bias=bias, about=about)
+    return _assemble(
+        towers, {}, arrays, views, dtype, devices, log_scale=log_scale, bias=bias, about=about
+    )
 
 
 def merged(bundle: Bundle) -> Bundle:
@@ -218,14 +233,14 @@ def _dtype(config: Mapping[str, Any]) -> str:
     return "float32" if dtype == "auto" else dtype
 
 
-def _assemble(towers, objectives, tensors, views, dtype, **rest) -> Bundle:
+def _assemble(towers, objectives, tensors, views, dtype, devices=None, **rest) -> Bundle:
     updates = rest.get("config", {}).get("model", {}).get("adapters", {})
     config = {"model": {"towers": towers, "adapters": updates}, "objectives": objectives}
 
     def make() -> System:
         return System(config, dtype=jnp.dtype(dtype), rngs=nnx.Rngs(0))
 
-    definition, mesh = Definition.of(make), mesh_lib.make_mesh()
+    definition, mesh = Definition.of(make), mesh_lib.make_mesh(devices=devices)
     wanted = definition.variables
     if set(wanted) != set(tensors):
         raise WeightsError(

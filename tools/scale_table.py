@@ -59,7 +59,8 @@ RECIPES_ON = {
     "v5e:2x4": ("ecg_text", "mod_x"),
     "v5e:8x8": ("freeze_align",),
     "v5e:16x16": (
-        "align", "barlow", "clip", "clip_rocket", "cwcl", "lit", "own_data", "siglip",
+        "align", "barlow", "clip", "clip_rocket", "cwcl", "image_audio_text", "lit", "own_data",
+        "siglip",
     ),
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ class Chip:
     Attributes:
       kind: what JAX calls its devices.
       flops: bf16 multiplications and additions per second.
-      memory: bytes of HBM.
+      memory: bytes of HBM that the compiler (libtpu 0.0.42) has for a program.
       bandwidth: bytes per second between chip and HBM.
       links: ports to neighbours.
       interconnect: bytes per second that all links together carry, in both directions.
@@ -62,12 +62,15 @@ class Chip:
         )
 
 
+GIB = 2**30
 CHIPS = {
-    "v5e": Chip("TPU v5 lite", 197e12, 16e9, 819e9, links=4, interconnect=400e9),
-    "v5p": Chip("TPU v5", 459e12, 95e9, 2765e9, links=6, interconnect=1200e9),
-    "v6e": Chip("TPU v6 lite", 918e12, 32e9, 1638e9, links=4, interconnect=800e9),
+    "v5e": Chip("TPU v5 lite", 197e12, 15.75 * GIB, 819e9, links=4, interconnect=400e9),
+    "v5p": Chip("TPU v5", 459e12, 95.74 * GIB, 2765e9, links=6, interconnect=1200e9),
+    "v6e": Chip("TPU v6 lite", 918e12, 31.25 * GIB, 1638e9, links=4, interconnect=800e9),
     # Two TensorCores, each with its half of the memory, are two devices.
-    "tpu7x": Chip("TPU7x", 2307e12, 192 * 2**30, 7380e9, links=6, interconnect=1200e9, devices=2),
+    "tpu7x": Chip(
+        "TPU7x", 2307e12, 2 * 94.75 * GIB, 7380e9, links=6, interconnect=1200e9, devices=2
+    ),
 }
 
 # libtpu looks for a TPU's metadata over the network unless told that there is none, complains where

@@ -100,7 +100,7 @@ def preflight(
     if isinstance(compiled, DoesNotFit):
         memory = compiled
     else:
-        memory = Memory.of(compiled)
+        memory = _held(compiled, mesh)
         cost = hlo_cost.cost(hlo.parse(compiled.as_text()))
         chip = topology.chip_of(mesh.devices.flat[0])
         if chip is not None:
@@ -161,6 +161,19 @@ def bytes_per_device(array: jax.ShapeDtypeStruct) -> int:
     return math.prod(array.sharding.shard_shape(array.shape)) * array.dtype.itemsize
 
 
+def _held(compiled: jax.stages.Compiled, mesh: jax.sharding.Mesh) -> Memory | DoesNotFit:
+    """What a compiled step needs, held against the chip, where it is one that is known.
+
+    The compiler refuses temporaries that are too many by themselves, but not all that are too many
+    beside the state.
+    """
+    memory = Memory.of(compiled)
+    chip = topology.chip_of(mesh.devices.flat[0])
+    if chip is None or memory.total <= chip.per_device().memory:
+        return memory
+    return DoesNotFit(memory.total, int(chip.per_device().memory), "state and temporaries")
+
+
 def _largest(
     config: Mapping,
     plan: state_lib.Plan,
@@ -178,7 +191,7 @@ def _largest(
             changed["data"]["batch_size"] = batch * shards
             answer = compile_or_size(lower(changed, plan, mesh))
             if not isinstance(answer, DoesNotFit):
-                answer = Memory.of(answer)
+                answer = _held(answer, mesh)
         if isinstance(answer, Memory):
             return answer.total
         # The compiler's limit is the device's; above it nothing fits, whatever was asked for.

@@ -48,7 +48,7 @@ def test_links_one_way_all_together_and_one_for_a_hop():
 def test_a_chip_is_shared_by_its_devices():
     device = topology.CHIPS["tpu7x"].per_device()
     assert device.flops == topology.CHIPS["tpu7x"].flops / 2
-    assert device.memory == 96 * 2**30
+    assert device.memory == topology.CHIPS["tpu7x"].memory / 2
 
 
 @pytest.mark.parametrize("name", ["v5e", "v5e:16", "v5e:16x", "v4:2x2", "h100:2x2", "v5p:4x4x4x4"])

@@ -15,6 +15,7 @@ from mmjax import config as config_lib
 from mmjax import main
 from mmjax.config import ConfigError
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.parallel import topology
 from mmjax.train import preflight, preflight_report
 from mmjax.train import state as state_lib
 from mmjax.train.model_flops import model_flops
@@ -60,6 +61,19 @@ def test_the_state_is_split_over_fsdp(report):
     kernels = [layout for layout in report.layouts if len(layout.shape) == 2]
     assert kernels
     assert all("fsdp" in layout.split for layout in kernels)
+
+
+def test_state_and_temporaries_that_exceed_the_chip_do_not_fit(tiny, monkeypatch):
+    # The compiler says nothing of the two together.
+    held = preflight.preflight(tiny()).memory.total
+    for memory, fits in ((held, True), (held - 1, False)):
+        chip = topology.Chip("cpu", 1e12, memory, 1e9, links=2, interconnect=1e9)
+        monkeypatch.setattr(topology, "CHIPS", {"here": chip})
+        report = preflight.preflight(tiny())
+        assert isinstance(report.memory, DoesNotFit) != fits
+        assert report.roofline is not None
+    assert report.memory.needed == held
+    assert "microbatches=2" in "\n".join(preflight_report.lines(report))
 
 
 def test_memory_and_collectives_are_the_compilers(report):

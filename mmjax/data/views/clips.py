@@ -96,7 +96,7 @@ def _picture(content, choose, max_frames, max_pixels):
 
 def _video(content, choose, max_frames, max_pixels, av):
     def frames():
-        with av.open(io.BytesIO(content), mode="r", metadata_errors="ignore") as container:
+        with _opened(content, av) as container:
             if not container.streams.video:
                 raise unusable("the file holds no video")
             stream = container.streams.video[0]
@@ -116,6 +116,14 @@ def _video(content, choose, max_frames, max_pixels, av):
         if i == max(wanted):
             break
     return _complete(wanted)
+
+
+def _opened(content: bytes, av: Any) -> Any:
+    """A container, whose titles may be no UTF-8: that is no fault of its frames."""
+    try:
+        return av.open(io.BytesIO(content), mode="r", metadata_errors="ignore")
+    except TypeError:  # newer releases of PyAV have no such argument, and need none
+        return av.open(io.BytesIO(content), mode="r")
 
 
 def _complete(wanted: dict) -> list[np.ndarray]:

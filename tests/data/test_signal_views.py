@@ -244,6 +244,16 @@ def test_augmentation_changes_what_it_says():
     assert np.isnan(changed(x, drop_channels=1.0)).all(0).sum() == 5
 
 
+def test_a_channel_that_is_there_is_left():
+    x = tones(100)
+    x[:, 1:] = 0  # flat: these leads are missing
+    view = EcgView(length=400, rate=100.0, max_missing=11, augment={"drop_channels": 1.0})
+    for seed in range(5):
+        y = view(Signal(x, 100.0), np.random.default_rng(seed), True)
+        np.testing.assert_array_equal(y[0], x[:, 0])
+        assert np.isnan(y[1:]).all()
+
+
 def test_a_rotation_keeps_lengths_and_turns_all_sensors_together():
     turn = rotation(np.random.default_rng(0), 90.0).astype(float)
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-6)

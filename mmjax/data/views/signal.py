@@ -114,7 +114,7 @@ class SignalView:
             )
         if train:
             x = self._window(x, rng)
-            x = self.augment(x, self.rate, rng)
+            x = self.augment(x, self.rate, rng, missing)
         x = normalized(x[: self.length], self.normalize)
         out = np.full((self.length, self.channels), np.nan, np.float32)
         out[: len(x)] = x if self.scale == 1 else x * np.float32(self.scale)

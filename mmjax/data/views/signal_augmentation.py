@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,8 +84,17 @@ class SignalChanges:
 class SignalAugmentation(SignalChanges):
     """The changes of a signal f[T, C], on the host."""
 
-    def __call__(self, x: np.ndarray, rate: float | None, rng: np.random.Generator) -> np.ndarray:
-        """f32[T, C] -> f32[T, C]; a channel that is dropped is NaN."""
+    def __call__(
+        self,
+        x: np.ndarray,
+        rate: float | None,
+        rng: np.random.Generator,
+        missing: Sequence[int] = (),
+    ) -> np.ndarray:
+        """f32[T, C] -> f32[T, C]; a channel that is dropped is NaN, and one that is there is left.
+
+        `missing` are channels that were not measured, whatever stands in for them.
+        """
         if self.warp and rng.random() < self.warp:
             x = warp(x, rng)
         if self.permute and rng.random() < self.permute:
@@ -106,7 +116,8 @@ class SignalAugmentation(SignalChanges):
             x = x + np.float32(self.noise) * rng.standard_normal(x.shape, np.float32)
         if self.drop_channels:
             dropped = rng.random(x.shape[1]) < self.drop_channels
-            dropped[rng.integers(x.shape[1])] = False
+            there = np.setdiff1d(np.arange(x.shape[1]), missing)
+            dropped[rng.choice(there)] = False
             x = np.where(dropped, np.float32(np.nan), x)
         return x
 

@@ -125,30 +125,41 @@ def paper() -> dict:
 def joint() -> dict:
     """D2F-joint: one loss on dialog acts and one on slots, each with a head of its own.
 
-    The table has the pairs of both sets in its rows: those of acts name a file in the column `act`
-    and leave `slot` blank, and those of slots the other way round, so that each loss sees its own
-    half of a batch. The authors take an update for acts and one for slots in turn, with an
-    optimizer for each; here the losses are summed.
+    As the authors have it, an update for acts and one for slots in turn, with an optimizer for
+    each: every other batch is of one table, whose names the other lacks, so that one loss is 0, and
+    the head of that loss waits. The tables are as those of `paper`; small labels of acts may be
+    repeated in theirs, as the authors do. To sum both losses instead: `data.mix=rows`,
+    `data.batch_size=128`, `optimizer.turns=()` and half of the steps.
     """
     config = paper()
     names = ("act", "slot")
-    config["data"]["source"].update(
-        path="data/dialog2flow/joint_pairs.csv",
-        columns={"text": ["utterance_1", "utterance_2"], **{name: name for name in names}},
-        optional=names,
-    )
+    table = config["data"]["source"]
+    config["data"]["source"] = {
+        name: {
+            **table,
+            "path": f"data/dialog2flow/{name}_pairs.csv",
+            "columns": {"text": ["utterance_1", "utterance_2"], name: "name"},
+        }
+        for name in names
+    }
+    config["data"]["mix"] = "batches"
     name_tower, name_view = (
         config["model"]["towers"].pop("name"),
         config["data"]["views"].pop("name"),
     )
     config["data"]["views"].update(dict.fromkeys(names, name_view))
-    config["data"]["batch_size"] = 128  # 64 of each in the mean
     towers = config["model"]["towers"]
     towers.update(dict.fromkeys(names, name_tower))
     del towers["text"]["head"]
     config["objectives"] = {
         name: objective(("text", "text@2"), reference=name, projection=(768, 768, 128))
         for name in names
+    }
+    config["optimizer"]["turns"] = tuple((f"objectives/terms/{name}/.*",) for name in names)
+    config["evaluators"] = {
+        "spectrum": {
+            "val": {"source": {"like": "data.source.act", "split": "val"}, "modality": "text"}
+        }
     }
     return config
 

@@ -14,6 +14,8 @@ class Data:
     tokenizer: dict | None = None  # a spec of TOKENIZERS, for the text views
     workers: int = 0  # processes that decode and augment; 0 means threads of this process
     prefetch: int = 4  # batches made ready ahead
+    # Of a mixture: each batch has rows of all sources, or is of one, source after source.
+    mix: Literal["rows", "batches"] = "rows"
     on_error: Literal["skip", "fail"] = "skip"  # what an unreadable example does; it is reported
 
 
@@ -65,6 +67,9 @@ class Optimizer:
     learning_rate_rules: tuple[tuple[str, float], ...] = ()
     # Only kernels decay, of linear layers and convolutions: not biases, norms, embeddings, scales.
     weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
+    # Groups of regular expressions: updates in turn, each with moments and a schedule of its own,
+    # which leaves the parameters of the other groups as they are and trains what no group names.
+    turns: tuple[tuple[str, ...], ...] = ()
     # Parameters that match are constants without optimizer state; those of adapters never do.
     freeze: tuple[str, ...] = ()
 

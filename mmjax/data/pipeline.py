@@ -14,7 +14,8 @@ So the only position to save is k, and it is right on any number of processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
@@ -37,7 +38,8 @@ class TrainData:
     there are never changes. A row without a modality holds zeros for it.
 
     In a mixture, rows interleave by weight, each source in its own order and epochs; ids of the
-    second source start after those of the first, and so on.
+    second source start after those of the first, and so on. With `mix='batches'` whole batches
+    do: with equal weights, one of each source in turn.
 
     Args:
       source: one source, or {name: source}.
@@ -45,6 +47,7 @@ class TrainData:
       batch_size: B, of the global batch.
       seed: of the order and of the augmentation.
       weights: {name: weight} of a mixture; None weighs all alike.
+      mix: what of a mixture interleaves, 'rows' or 'batches'.
       process_index, process_count: p and P.
       workers: processes that make batches; 0 makes them in threads of this process.
       prefetch: batches made ahead.
@@ -74,6 +77,7 @@ class TrainData:
         batch_size: int,
         seed: int,
         weights: Mapping[str, float] | None = None,
+        mix: Literal["rows", "batches"] = "rows",
         process_index: int = 0,
         process_count: int = 1,
         workers: int = 0,
@@ -84,6 +88,8 @@ class TrainData:
         sources = dict(source) if isinstance(source, Mapping) else {"": source}
         if on_error not in ("skip", "fail"):
             raise ValueError(f"on_error is {on_error!r}; it can be 'skip' or 'fail'")
+        if mix not in ("rows", "batches"):
+            raise ValueError(f"mix is {mix!r}; it can be 'rows' or 'batches'")
         if batch_size < 1 or batch_size % process_count:
             raise ValueError(
                 f"batch_size={batch_size} cannot be divided among {process_count} processes"
@@ -106,15 +112,15 @@ class TrainData:
             limit = getattr(part, "id_limit", len(part))
             rows.append(Rows(part, offset, limit, on_error))
             numbers = grain.MapDataset.range(start, start + len(part))
-            streams.append(_endless(numbers, name, batch_size, len(sources) > 1, seed))
+            joined = len(sources) > 1 and mix == "rows"
+            streams.append(_endless(numbers, name, batch_size, joined, seed))
             offset, start = offset + limit, start + len(part)
         if offset > np.iinfo(np.int32).max:
             raise ValueError(f"{offset:,} ids are more than fit in 32 bits")
         self.id_limit = offset
         self.shares = _shares(sources, weights)
-        order = streams[0]
-        if len(sources) > 1:
-            order = grain.MapDataset.mix(streams, list(self.shares.values()))
+        if len(sources) > 1 and mix == "rows":
+            streams = [grain.MapDataset.mix(streams, list(self.shares.values()))]
         may_lack = {m for part in sources.values() for m in _may_lack(part, self.views)}
         self.maybe_absent = tuple(
             m
@@ -122,8 +128,14 @@ class TrainData:
             if on_error == "skip" or m in may_lack
         )
         make = MakeBatch(rows, self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
-        blocks = order.batch(self.local_batch_size, batch_fn=list)
-        self._batches = blocks.map_with_index(make)[process_index::process_count]
+        blocks = [
+            stream.batch(self.local_batch_size, batch_fn=list)[process_index::process_count]
+            for stream in streams
+        ]
+        own = blocks[0]
+        if len(blocks) > 1:
+            own = grain.MapDataset.mix(blocks, list(self.shares.values()))
+        self._batches = own.map_with_index(partial(_made, make, process_index, process_count))
         self.steps_per_epoch = sum(map(len, sources.values())) / batch_size
         if len(sources) == 1:
             self.steps_per_epoch = float(int(self.steps_per_epoch))
@@ -170,6 +182,13 @@ class TrainData:
             found.note(getattr(part, "bad", ()))
             found.note(bad_examples(part, self.views))
         return found
+
+
+def _made(
+    make: MakeBatch, part: int, parts: int, step: int, numbers: Sequence[int]
+) -> tuple[Batch, list[tuple[str, str, str]]]:
+    """The `part`-th of the `parts` blocks of global batch `step`, of these rows."""
+    return make(step * parts + part, numbers)
 
 
 def _endless(rows: grain.MapDataset, name: str, batch_size: int, mixed: bool,

@@ -89,6 +89,7 @@ def train_data(
             sources,
             views(config),
             weights={name: spec.get("weight", 1.0) for name, spec in specs.items()},
+            mix=section["mix"],
             batch_size=section["batch_size"],
             seed=_seed(config["seed"], stage),
             process_index=part,

@@ -7,7 +7,7 @@ match wins.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,15 @@ def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
     # The first update already moves: step 0 has 1/warmup of the peak.
     rise = optax.linear_schedule(peak / warmup, peak, max(warmup - 1, 1))
     return optax.join_schedules([rise, after], [warmup])
+
+
+def learning_rate(optimizer: Mapping, steps: int) -> optax.Schedule:
+    """Learning rate by step of the run; the schedule of each of several turns has its own count."""
+    turns = len(optimizer["turns"]) or 1
+    if turns == 1:
+        return schedule(optimizer, steps)
+    own = schedule(optimizer, -(-steps // turns))
+    return lambda step: own(step // turns)
 
 
 def frozen(
@@ -92,6 +101,65 @@ def _decay(rate: float, by: Mapping[str, float]) -> optax.GradientTransformation
     )
 
 
+class InTurn(NamedTuple):
+    """State of updates in turn: how many there were, and the state of each turn's own rule."""
+
+    count: jax.Array
+    states: tuple[optax.OptState, ...]
+
+
+def in_turn(
+    rule: optax.GradientTransformation, groups: Sequence[Sequence[str]], paths: Iterable[str]
+) -> optax.GradientTransformation:
+    """Update k is that of turn k mod len(groups): with moments and a schedule of its own.
+
+    Each turn leaves the parameters that only other groups name as they are, moments and all, as
+    optimizers of several losses with a common part do.
+
+    Args:
+      rule: of every turn.
+      groups: regular expressions, those of each turn.
+      paths: parameters that train.
+
+    Raises:
+      ConfigError: for one group, and for an expression that matches nothing.
+    """
+    if len(groups) < 2:
+        raise ConfigError(f"optimizer.turns={groups} has to have at least two groups")
+    paths = list(paths)
+    named = []
+    for number, group in enumerate(groups):
+        for pattern in group:
+            if not any(re.fullmatch(pattern, path) for path in paths):
+                raise ConfigError(
+                    f"optimizer.turns[{number}]: no trained parameter matches {pattern!r}"
+                )
+        named.append({path for path in paths if any(re.fullmatch(p, path) for p in group)})
+    others = [set().union(*named) - own for own in named]
+
+    def of(turn: int, tree: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        return {k: jnp.zeros_like(v) if k in others[turn] else v for k, v in tree.items()}
+
+    def init(params):
+        return InTurn(jnp.zeros([], jnp.int32), tuple(rule.init(params) for _ in groups))
+
+    def update(updates, state, params=None):
+        def turn(number):
+            def apply(updates, states, params):
+                own = of(number, updates)
+                own, new = rule.update(own, states[number], params)
+                return of(number, own), (*states[:number], new, *states[number + 1 :])
+
+            return apply
+
+        which = state.count % len(groups)
+        branches = [turn(number) for number in range(len(groups))]
+        updates, states = jax.lax.switch(which, branches, updates, state.states, params)
+        return updates, InTurn(optax.safe_increment(state.count), states)
+
+    return optax.GradientTransformation(init, update)
+
+
 def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.GradientTransformation:
     """The whole update rule, for the parameters that train.
 
@@ -104,9 +172,10 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
       A transformation of flat dicts: clip, precondition, decay, schedule and rates.
 
     Raises:
-      ConfigError: for a learning rate rule that matches nothing.
+      ConfigError: for a learning rate rule, or a parameter of a turn, that matches nothing.
     """
     paths = list(paths)
+    turns = len(optimizer["turns"]) or 1
     for pattern, _ in optimizer["learning_rate_rules"]:
         if not any(re.fullmatch(pattern, path) for path in paths):
             raise ConfigError(
@@ -132,8 +201,9 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
         parts.append(optax.scale_by_trust_ratio())
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
-    parts.append(optax.scale_by_learning_rate(schedule(optimizer, steps)))
-    return optax.chain(*parts)
+    parts.append(optax.scale_by_learning_rate(schedule(optimizer, -(-steps // turns))))
+    rule = optax.chain(*parts)
+    return in_turn(rule, optimizer["turns"], paths) if optimizer["turns"] else rule
 
 
 def state_shardings(

@@ -240,13 +240,16 @@ def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
 
 
 def _from_zero(optimizer: optax.OptState) -> optax.OptState:
-    """Moments as they are; the schedule counts from the beginning of the stage."""
+    """Moments as they are; schedules and turns count from the beginning of the stage."""
+
+    def reset(part):
+        return part._replace(count=jax.device_put(np.zeros_like(part.count), part.count.sharding))
+
+    if isinstance(optimizer, optimizer_lib.InTurn):
+        states = tuple(_from_zero(each) for each in optimizer.states)
+        return reset(optimizer)._replace(states=states)
     return jax.tree.map(
-        lambda part: (
-            part._replace(count=jax.device_put(np.zeros_like(part.count), part.count.sharding))
-            if isinstance(part, optax.ScaleByScheduleState)
-            else part
-        ),
+        lambda part: reset(part) if isinstance(part, optax.ScaleByScheduleState) else part,
         optimizer,
         is_leaf=lambda part: isinstance(part, optax.ScaleByScheduleState),
     )

@@ -34,7 +34,7 @@ def make(
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
     `parameter_norm`, `gradient_norm/<modality>`.
     """
-    learning_rate = optimizer_lib.schedule(config["optimizer"], config["steps"])
+    learning_rate = optimizer_lib.learning_rate(config["optimizer"], config["steps"])
     steps, decay = config["steps"], config["model"]["ema"]
     pairs, teacher, queue = loss_plan(config, mesh), plan.teacher, plan.queue
 

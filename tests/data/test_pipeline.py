@@ -126,6 +126,26 @@ def test_a_mixture_follows_its_weights_and_keeps_ids_apart():
     )
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_mixture_of_batches_takes_one_source_after_the_other(processes):
+    sources = {"a": memory(17), "b": memory(9, "other")}
+    view = {"number": VectorView(dim=3, noise=0.5)}
+    parts = [
+        TrainData(sources, view, batch_size=8, seed=0, mix="batches", process_index=p,
+                  process_count=processes)
+        for p in range(processes)
+    ]  # fmt: skip
+    whole = TrainData(sources, view, batch_size=8, seed=0, mix="batches")
+    for k in range(6):
+        batch = {name: np.concatenate([part[k][name] for part in parts]) for name in whole[k]}
+        same(batch, whole[k])
+        assert ((batch["id"] >= 17) == (k % 2 == 1)).all()
+        assert len(set(batch["id"].tolist())) == 8
+    assert whole[0]["id"].tolist() != whole[2]["id"].tolist()
+    with pytest.raises(ValueError, match="batch_size=12 is larger than the 9 examples"):
+        TrainData(sources, view, batch_size=12, seed=0, mix="batches")
+
+
 def test_one_source_may_lack_what_another_has():
     numbers = MemorySource(data={"number": list(np.ones((6, 3)))})
     data = TrainData({"all": memory(6), "numbers": numbers}, VIEWS, batch_size=4, seed=0,

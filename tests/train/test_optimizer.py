@@ -118,3 +118,42 @@ def test_moments_lie_as_their_parameters():
     leaves = [leaf for leaf in jax.tree.leaves(state) if leaf.shape == (16, 4)]
     assert len(leaves) == 2
     assert {leaf.addressable_shards[0].data.shape for leaf in leaves} == {(2, 4)}
+
+
+def test_updates_in_turn_are_those_of_several_optimizers():
+    """Each with moments and a schedule of its own, and without the others' parameters."""
+    values = section(type="adamw", weight_decay=0.2, clip_norm=1.0, schedule="linear", b1=0.8,
+                     b2=0.9, weight_decay_rules=(), turns=(("a/.*",), ("b/.*",)))  # fmt: skip
+    rng, paths = np.random.default_rng(0), ("shared", "a/head", "b/head")
+    params = {path: rng.normal(size=3) for path in paths}
+    transformation = optimizer.make(values, 7, paths)
+    rate = optimizer.learning_rate(values, 7)
+    ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
+    state, update = transformation.init(ours), jax.jit(transformation.update)
+    trained = (("shared", "a/head"), ("shared", "b/head"))
+    m, v = ([{path: np.zeros(3) for path in own} for own in trained] for _ in range(2))
+    for k in range(7):
+        grad = {path: rng.normal(size=3) for path in paths}
+        updates, state = update({p: jnp.asarray(g, jnp.float32) for p, g in grad.items()}, state,
+                                ours)  # fmt: skip
+        ours = {path: ours[path] + updates[path] for path in paths}
+        turn, count = k % 2, k // 2 + 1
+        norm = np.sqrt(sum((grad[path] ** 2).sum() for path in trained[turn]))
+        now = 0.1 * (1 - (count - 1) / 4)  # 4 updates of the first turn, 3 of the second
+        assert float(rate(k)) == pytest.approx(now)
+        for path in trained[turn]:
+            first, second, g = m[turn], v[turn], grad[path] / max(norm, 1.0)
+            first[path] = 0.8 * first[path] + 0.2 * g
+            second[path] = 0.9 * second[path] + 0.1 * g**2
+            step = first[path] / (1 - 0.8**count)
+            step = step / (np.sqrt(second[path] / (1 - 0.9**count)) + 1e-8)
+            params[path] = params[path] - now * (step + 0.2 * params[path])
+    for path in paths:
+        np.testing.assert_allclose(ours[path], params[path], rtol=2e-5)
+
+
+def test_turns_that_cannot_be_are_refused():
+    with pytest.raises(ConfigError, match=r"turns\[1\]: no trained parameter matches 'c'"):
+        optimizer.make(section(turns=(("a",), ("c",))), 10, ["a", "b"])
+    with pytest.raises(ConfigError, match="at least two groups"):
+        optimizer.make(section(turns=(("a",),)), 10, ["a", "b"])

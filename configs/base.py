@@ -235,7 +235,7 @@ def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
 
 
 def simclr_view(size: int, crop_scale: tuple[float, float], **changes: object) -> dict:
-    """A picture as Chen et al. 2020 (SimCLR) augment it, without their blur."""
+    """A picture as Chen et al. 2020 (SimCLR) augment it; `blur=0.5` adds theirs."""
     return {
         "type": "image",
         "size": size,

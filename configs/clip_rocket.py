@@ -57,9 +57,17 @@ def barlip(pairs: tuple, weight: float = 0.025) -> dict:
             "weight": weight}  # fmt: skip
 
 
-def siamlip(pairs: tuple, dim: int, hidden: int) -> dict:
-    """SimSiam between modalities."""
-    return {"type": "predictive", "pairs": pairs, "head": "siam", "dim": dim, "hidden": hidden}
+def siamlip(pairs: tuple, dim: int, hidden: int, target: str = "towers") -> dict:
+    """SimSiam between modalities, or BYOL where the targets are of a `teacher`."""
+    return {"type": "predictive", "pairs": pairs, "head": "siam", "dim": dim, "hidden": hidden,
+            "target": target}  # fmt: skip
+
+
+def swalip(weight: float = 0.2) -> dict:
+    """Sinkhorn's targets between the strong views; next to it no label is smooth."""
+    return {"type": "sinkhorn_swap", "first": ("image@2", "image@3"),
+            "second": ("text@2", "text@3"), "head": "local", "temperature": "local",
+            "weight": weight}  # fmt: skip
 
 
 def texts(length: int, stop_words: tuple, weak_rate: float, **options: object) -> dict:
@@ -130,7 +138,7 @@ def paper() -> dict:
 
     A stop word goes with all others of its caption; synonyms come from a file that is not here, so
     the operation of replacing is passed over (`augmented_text` takes a table of `synonyms`). The
-    authors' strong views are blurred, too, and their text dropout is on the residual stream.
+    authors' text dropout is on the residual stream.
     """
     head = {"type": "linear", "dim": 256}
     local = {"type": "mlp", "dim": 256, "hidden": 4096, "layers": 3, "norm": "batch"}
@@ -152,7 +160,7 @@ def paper() -> dict:
     }
     stop_words = ("a", "an", "the", "of", "in", "on", "at", "to", "and", "or", "is", "are", "was",
                   "were", "with", "by", "for", "from", "this", "that", "it", "its")  # fmt: skip
-    strong = base.simclr_view(224, (0.08, 1.0))
+    strong = base.simclr_view(224, (0.08, 1.0), blur=0.5)
     tower = {"head": head, "heads": {"local": local}}
     return {
         "paper": PAPER,
@@ -201,6 +209,10 @@ def claim() -> dict:
     unchanged = (f"data.views.image={plain_image!r}", f"data.views.text={plain_text!r}")
     siam = projector(dim=128, final_norm=True)
     local, every = projector(layers=3), (WEAK, *STRONG)
+    byol = {"clip": clip(), "byolip": siamlip((WEAK,), 128, 256, target="teacher")}
+    teacher = {"type": "ema", "views": WEAK, "momentum": 0.99}
+    hard = rocket()
+    hard["local"]["label_smoothing"] = 0.0
     checks = (
         {"metric": top, "arm": "rocket", "compare": ">=", "baseline": "clip", "offset": 0.08},
         {"metric": top, "arm": "clip + BarLIP", "compare": ">=", "baseline": "clip"},
@@ -230,10 +242,12 @@ def claim() -> dict:
                 "clip + SiamLIP": arm(
                     {"clip": clip(), "siamlip": siamlip((WEAK,), 128, 256)}, *unchanged, siam=siam
                 ),
+                "clip + BYOLIP": arm(byol, *unchanged, f"teacher={teacher!r}", siam=siam),
                 "rocket": (),
                 "rocket + BarLIP": arm(
                     {**rocket(), "barlip": barlip(every)}, local=local, barlow=projector()
                 ),
+                "rocket + SwALIP": arm({**hard, "swalip": swalip()}, local=local),
             },
             "checks": checks,
             "metrics": (top,),

@@ -9,8 +9,9 @@ one example) and one of wholes with their parts.
     python -m mmjax.claims tcl                            # the claim, on the same scenes
 
 The scenes have a coloured shape, which the caption names, and a grey glyph, which it does not. The
-paper's matching and masked language losses are left out, so `paper` is its contrastive half (the
-term `matching` is there to be added). The temperature is learned by its logarithm.
+paper's matching and masked language losses, which its contrastive half does not need, are left out
+of `paper` (the term `matching` is there to be added; one of masked words is not). The temperature
+is learned by its logarithm.
 
 Expected, mean of three seeds: accuracy zero-shot (60 classes), of the glyph of the ten nearest
 pictures (chance .13) and of a probe for it,
@@ -120,13 +121,12 @@ def paper() -> dict:
     """4 million pictures at 256 pixels, 5 million pairs, 30 epochs; BERT's first six layers.
 
     The picture tower starts from DeiT. The paper's text tower starts from BERT's first six layers:
-    give it `init_from` where a folder has a BERT that is cut so. Its augmentation also blurs and
-    has RandAugment.
+    give it `init_from` where a folder has a BERT that is cut so.
     """
     head = {"type": "linear", "dim": 256, "tokens": True}
     image = base.vit(16, image_size=256, pool="cls", eps=1e-6)
     text = base.bert(30, depth=6, dropout=0.1, eos_id=102)
-    view = base.simclr_view(256, (0.2, 1.0))
+    view = base.simclr_view(256, (0.2, 1.0), blur=0.5, random_ops=2, magnitude=7.0)
     return {
         "paper": PAPER,
         "steps": 293_000,

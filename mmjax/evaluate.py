@@ -31,9 +31,9 @@ def main(path: str | None, overrides: list[str]) -> None:
     if WORKDIR.value is None:
         raise ConfigError("which run? Give --workdir=runs/...")
     folder = Path(WORKDIR.value)
-    config, step, model, mesh = load_run(folder, CHECKPOINT.value)
+    config, step, model, mesh, stages = load_run(folder, CHECKPOINT.value)
     log_to(folder)
-    evaluation = Evaluation(config, mesh)
+    evaluation = Evaluation(config, mesh, folder, stages)
     metrics = {**evaluation(model), "step": step}
     evaluation.report(model, folder, metrics)
     write_atomically(folder / f"evaluation-{step}.json", json.dumps(metrics, indent=2) + "\n")

@@ -17,6 +17,7 @@ from mmjax.evaluators.geometry import Geometry
 from mmjax.evaluators.knn import NearestNeighbours
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
+from mmjax.evaluators.rotation import Rotation
 from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
 from mmjax.evaluators.tuple_retrieval import TupleRetrieval
@@ -33,6 +34,7 @@ EVALUATORS = {
     "spectrum": Spectrum,
     "structure": Structure,
     "consistency": Consistency,
+    "rotation": Rotation,
 }
 
 Evaluator = Callable[[Model, EvalData, Any], dict[str, float]]

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,9 +30,17 @@ class Evaluation:
     Args:
       config: a whole config.
       mesh: of devices.
+      folder: of the run, for evaluators that compare its states; None where there is none.
+      stages: names of its stages up to this one, whose config it is.
     """
 
-    def __init__(self, config: Mapping, mesh: jax.sharding.Mesh):
+    def __init__(
+        self,
+        config: Mapping,
+        mesh: jax.sharding.Mesh,
+        folder: Path | None = None,
+        stages: Sequence[str | None] = (None,),
+    ):
         self._mesh, self._fatal = mesh, config["data"]["on_error"] == "fail"
         views = inputs.views(config)
         # Evaluators with the same source share one object, and so its embeddings.
@@ -47,6 +55,8 @@ class Evaluation:
                 checks.check_evaluator(f"evaluators.{kind}.{name}", spec, shared[key])
                 options = {k: v for k, v in spec.items() if k != "source"}
                 evaluator = config_lib.build({kind: EVALUATORS[kind]}, {"type": kind, **options})
+                if folder is not None and hasattr(evaluator, "of_run"):
+                    evaluator.of_run(folder, name, stages)
                 count, least = len(shared[key].source), getattr(evaluator, "least_records", 1)
                 if count < least:
                     raise ConfigError(
@@ -97,7 +107,7 @@ class Evaluation:
 
 def load_run(
     folder: Path, checkpoint: str = "latest"
-) -> tuple[Mapping, int, Embedder, jax.sharding.Mesh]:
+) -> tuple[Mapping, int, Embedder, jax.sharding.Mesh, list[str | None]]:
     """Restores a saved run for use.
 
     Args:
@@ -105,7 +115,8 @@ def load_run(
       checkpoint: `latest`, `best` or a step.
 
     Returns:
-      (config of the stage that made the checkpoint, step, model, mesh).
+      (config of the stage that made the checkpoint, step, model, mesh, names of the stages up to
+      that one).
 
     Raises:
       ConfigError: when the folder holds no run.
@@ -132,9 +143,11 @@ def load_run(
         step = int(checkpoint)
     else:
         raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
-    config = stages_lib.at(stages_lib.of(config), step or 0).config
+    stages = stages_lib.of(config)
+    stage = stages_lib.at(stages, step or 0)
+    config = stage.config
     plan = state_lib.plan(config, mesh)
     state = store.restore(state_lib.abstract(config, plan), step)
     store.close()
     model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-    return config, step, model, mesh
+    return config, step, model, mesh, [each.name for each in stages[: stage.number + 1]]

@@ -15,6 +15,7 @@ from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import VIEWS, ImageView, TextView, VectorView
 from mmjax.data.views.decode import Picture
 from mmjax.data.views.image import turn_hue
+from mmjax.data.views.rand_augment import OPERATIONS
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
@@ -428,3 +429,53 @@ def test_vectors_get_fresh_noise_in_training_only():
 def test_options_that_make_no_sense_are_refused(kind, options, message):
     with pytest.raises(ValueError, match=message):
         VIEWS[kind](**options)
+
+
+def test_blur_is_gaussian_and_as_often_as_said():
+    """The variance of a blurred point is sigma squared; what it sums to is kept."""
+    point = np.zeros((41, 41, 3), np.uint8)
+    point[18:23, 18:23] = 255  # of its own, 2 in each direction
+    view = ImageView(size=41, blur=1.0, blur_sigma=(3.0, 3.0))
+    x = show(view, point, 0)[..., 0]
+    place = np.arange(41) - 20
+    assert x.sum() == pytest.approx(25 * 255, rel=0.05)
+    assert (x.sum(0) * place**2).sum() / x.sum() == pytest.approx(2 + 9, rel=0.15)
+    view = ImageView(size=41, blur=0.5, blur_sigma=(1.0, 3.0))
+    same = [np.array_equal(show(view, point, seed), show(view, point)) for seed in range(200)]
+    assert 60 < sum(same) < 140
+
+
+def test_random_operations_are_what_they_say():
+    image = scene(40, 40)
+    pixels = np.asarray(image, np.float32)
+    every = [np.asarray(each(image, 0.7, 1), np.float32) for each in OPERATIONS]
+    none, contrast, equal, bright, sharp, shear_x, shear_y, move_x, move_y, turned = every
+    np.testing.assert_array_equal(none, pixels)
+    assert (contrast[..., 0].min(), contrast[..., 0].max()) == (0, 255)
+    assert np.abs(np.sort(equal[..., 1].ravel()) - np.linspace(0, 255, 1600)).max() < 15
+    np.testing.assert_allclose(bright, np.clip(1.36 * pixels, 0, 255), atol=1.5)
+    assert sharp.shape == pixels.shape
+    # Each point shows another one of the same row or column.
+    x, y = np.meshgrid(np.arange(40), np.arange(40))
+    for found, fx, fy in (
+        (shear_x, x + 0.21 * (y + 0.5), y), (shear_y, x, y + 0.21 * (x + 0.5)),
+        (move_x, x + 7, y), (move_y, x, y + 7),
+    ):  # fmt: skip
+        inside = (fx >= 1) & (fx <= 38) & (fy >= 1) & (fy <= 38)
+        step = 255 / 39
+        np.testing.assert_allclose(found[inside][:, 0], step * fx[inside], atol=2)
+        np.testing.assert_allclose(found[inside][:, 1], step * fy[inside], atol=2)
+        outside = (fx > 40) | (fy > 40)
+        assert (found[outside] == 128).all()
+    np.testing.assert_array_equal(turned[0, 0], (128, 128, 128))
+    # Half of the operations are not done, and each is as likely as another.
+    view = ImageView(size=40, random_ops=1, magnitude=7.0)
+    seen = pixels.astype(np.uint8)
+    changed = sum(not np.allclose(show(view, seen, s), pixels, atol=0.6) for s in range(400))
+    assert 130 < changed < 230  # 9 of 10 operations change something, half of the time
+    for options, said in (
+        ({"blur": 1.5}, "blur=1.5"), ({"blur_sigma": (2.0, 1.0)}, "two rising numbers"),
+        ({"magnitude": 11.0}, "magnitude=11"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            ImageView(size=8, **options)

@@ -207,8 +207,9 @@ def test_kill_9_in_the_second_stage_of_a_process(
 
 
 def test_a_checkpoint_is_loaded_with_the_config_of_its_stage(staged, whole):
-    config, step, model, _ = load_run(whole[0], "20")
+    config, step, model, _, names = load_run(whole[0], "20")
     assert (step, set(config["objectives"])) == (20, set(staged()["objectives"]))
+    assert names == ["first"]
     assert model.embed("a", np.ones((4, 32), np.float32)).shape[0] == 4
     config, step, *_ = load_run(whole[0])
     assert (step, "other" in config["objectives"]) == (55, True)

@@ -1,4 +1,4 @@
-"""Pictures to float arrays: crop, flip, turn, colour, normalise."""
+"""Pictures to float arrays: crop, flip, turn, colour, blur, normalise."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from PIL import Image
 
 from mmjax.data.views.base import pick
 from mmjax.data.views.decode import Picture
+from mmjax.data.views.rand_augment import blur as blurred
+from mmjax.data.views.rand_augment import rand_augment
 
 _EYE = np.eye(3, dtype=np.float32)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
@@ -34,8 +36,9 @@ class ImageView:
     Training: a random region of the picture (`crop_scale` is its share of the area, log-uniform
     `crop_ratio` its width over height; both as in Szegedy et al. 2015, arXiv 1409.4842), perhaps
     turned and mirrored, resampled once; then brightness, contrast, saturation and hue, in this
-    order, as one affine map of colours. A region larger than the picture (`crop_scale` above 1)
-    shows the background around it. Evaluation: the whole picture, as `fit` says.
+    order, as one affine map of colours; then blur and random operations. A region larger than the
+    picture (`crop_scale` above 1) shows the background around it. Evaluation: the whole picture, as
+    `fit` says.
 
     Args:
       size: side of the view, or (height, width).
@@ -47,6 +50,9 @@ class ImageView:
       hue: the largest shift, in turns of the colour circle (0.5 is all colours).
       jitter: probability that the four above are applied.
       grayscale: probability that colours are removed.
+      blur: probability of a Gaussian blur, whose deviation is drawn from `blur_sigma`, in pixels of
+        the view; the range is that of Chen et al. 2020 (arXiv 2003.04297, MoCo v2).
+      random_ops: so many operations of `rand_augment`, of `magnitude` 0 to 10.
       background: what lies behind transparent parts and outside of the picture.
       random_background: probability, in training, of a random colour instead.
       fit: how a picture of another shape is shown where there is no random region: 'crop' its
@@ -75,6 +81,10 @@ class ImageView:
         hue: float = 0.0,
         jitter: float = 1.0,
         grayscale: float = 0.0,
+        blur: float = 0.0,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+        random_ops: int = 0,
+        magnitude: float = 7.0,
         background: Literal["white", "black", "grey"] = "white",
         random_background: float = 0.0,
         fit: Literal["crop", "squash", "pad"] = "crop",
@@ -101,7 +111,7 @@ class ImageView:
             )
         for name, probability in (
             ("flip", flip), ("jitter", jitter), ("grayscale", grayscale),
-            ("random_background", random_background),
+            ("random_background", random_background), ("blur", blur),
         ):  # fmt: skip
             if not 0 <= probability <= 1:
                 raise ValueError(f"image view: {name}={probability} must be in [0, 1]")
@@ -112,6 +122,13 @@ class ImageView:
         ):
             if value not in known:
                 raise ValueError(f"image view: {name} is {value!r}; it can be {' or '.join(known)}")
+        if not 0 <= blur_sigma[0] <= blur_sigma[1] or random_ops < 0 or not 0 <= magnitude <= 10:
+            raise ValueError(
+                f"image view: blur_sigma={blur_sigma} must be two rising numbers, random_ops="
+                f"{random_ops} at least 0 and magnitude={magnitude} in [0, 10]"
+            )
+        self.blur, self.blur_sigma = blur, blur_sigma
+        self.random_ops, self.magnitude = random_ops, magnitude
         self.crop_scale, self.crop_ratio = crop_scale, crop_ratio
         self.flip, self.rotate, self.grayscale = flip, rotate, grayscale
         self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
@@ -156,6 +173,8 @@ class ImageView:
         x = np.asarray(image, np.float32)
         if train:
             x = self._colour(x, u[9:])
+            if self.blur or self.random_ops:
+                x = self._distort(x, rng.random(2 + 3 * self.random_ops, np.float32).tolist())
         x = x.reshape(self.height, -1) * self.scale
         x += self.offset
         return x.reshape(self.shape)
@@ -208,6 +227,15 @@ class ImageView:
         x = x @ matrix
         x += shift  # the same for all channels, so that it passes saturation and hue unchanged
         return np.clip(x, 0, 255, out=x)
+
+    def _distort(self, x: np.ndarray, u: list[float]) -> np.ndarray:
+        """Blur and random operations, on whole values of colours."""
+        image = Image.fromarray(np.rint(x).astype(np.uint8).reshape(self.shape))
+        if u[0] < self.blur:
+            low, high = self.blur_sigma
+            image = blurred(image, low + (high - low) * u[1])
+        draws = [u[i : i + 3] for i in range(2, len(u), 3)]
+        return np.asarray(rand_augment(image, draws, self.magnitude), np.float32)
 
     def _reset_cache(self) -> None:
         self._cache: dict[bytes, Image.Image] = {}

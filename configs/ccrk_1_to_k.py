@@ -141,6 +141,7 @@ def claim() -> dict:
 
     return {
         **small(),
+        "steps": 1000,  # with the card's 1,500 the arm of 6 x as many takes the time of all others
         "claim": {
             "statement": "1-to-K contrast finds the picture first 10 points more often than a "
             "pivot language and 3 more than one language a step, and its ranks vary at most 0.6 "
@@ -153,7 +154,7 @@ def claim() -> dict:
                 # Controls: the weights of the code; K separate losses; K times the steps.
                 "1-to-k code": arm(one_to_k(t2i_weight=1.0)),
                 "separate": arm(separate),
-                "one a step, 6 x": arm(batch, "steps=9000"),
+                "one a step, 6 x": arm(batch, "steps=6000"),
             },
             "checks": (
                 {"metric": recall, "arm": "1-to-k", "compare": ">=", "baseline": "pivot",

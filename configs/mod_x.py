@@ -165,7 +165,7 @@ def claim() -> dict:
         **small(),
         "claim": {
             "statement": "with the last model's rows, R@1 on the first domain is higher by 0.2 "
-            "than after InfoNCE alone and at most 0.06 lower on the second, for the two spaces turn "
+            "than after InfoNCE alone and at most 0.06 lower on the second, for both spaces turn "
             "more alike; rows that it had wrong have to be left out",
             "arms": {
                 "info_nce": ("objectives.offdiag=None", "teacher=None"),

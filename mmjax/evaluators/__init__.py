@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.evaluators.few_shot import FewShot
@@ -35,6 +36,7 @@ EVALUATORS = {
     "structure": Structure,
     "consistency": Consistency,
     "rotation": Rotation,
+    "code_usage": CodeUsage,
 }
 
 Evaluator = Callable[[Model, EvalData, Any], dict[str, float]]

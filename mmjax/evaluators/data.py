@@ -16,7 +16,7 @@ import numpy as np
 from mmjax.data.sources.base import BadExample, Source
 
 Alternatives = Literal["first", "all"]
-Layer = Literal["unit", "encoder"]
+Layer = Literal["unit", "encoder", "codes"]
 
 
 class Model(Protocol):
@@ -131,7 +131,8 @@ def embed(
       modalities: which; none named means all that both the model and the data have.
       alternatives: `first` embeds one value per record and modality, `all` embeds all of them
         (five captions of a picture, say).
-      layer: `unit`, the embeddings; or `encoder`, what the encoders give to their heads.
+      layer: `unit`, the embeddings; `encoder`, what the encoders give to their heads; or `codes`,
+        the weights of a codebook's codes.
 
     Returns:
       modality -> Embedded.

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmjax.model.system import Definition
+from mmjax.model.codebook import CodebookHead
+from mmjax.model.system import Definition, System
+from mmjax.model.towers import Embedding
 from mmjax.parallel import mesh as mesh_lib
 
 
@@ -35,6 +37,7 @@ class Embedder:
                 name: {
                     "unit": e.unit,
                     "encoder": e.encoding.pooled,
+                    **_codes(system, name, e),
                     **{head: own.unit for head, own in (e.heads or {}).items()},
                 }
                 for name, e in system.embed(batch).items()
@@ -50,12 +53,14 @@ class Embedder:
           modality: name of a tower.
           values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
             devices; every other B compiles once more, so use few.
-          layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; the name of
-            a further head of the tower; or several of these as `unit+local`, side by side over the
+          layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
+            head of type 'codebook', the weights of the codes; the name of a further head of the
+            tower; or several of these as `unit+local`, side by side over the
             root of their number, so that a cosine is the mean of their cosines.
 
         Returns:
-          f32[B, D], rows of length 1; or f32[B, W] of the encoder.
+          f32[B, D], rows of length 1; f32[B, W] of the encoder; or f32[B, K], rows of sum 1, of
+          the codes.
 
         Raises:
           KeyError: for a modality without a tower.
@@ -79,3 +84,12 @@ class Embedder:
                 )
         found = [np.asarray(layers[part].astype(jnp.float32))[:rows] for part in parts]
         return found[0] if len(found) == 1 else np.concatenate(found, 1) / len(found) ** 0.5
+
+
+def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
+    """{'codes': f32[B, K]} of a tower whose head has a codebook."""
+    head = system.towers[modality].head
+    if not isinstance(head, CodebookHead):
+        return {}
+    table = system.codebooks[head.codebook].table[...]
+    return {"codes": head.weights(embedding.encoding, table)}

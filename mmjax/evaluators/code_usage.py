@@ -1,0 +1,62 @@
+"""Which codes of a shared codebook two modalities use, and whether a pair uses the same ones."""
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.evaluators.data import EvalData, Model, embed
+
+
+class CodeUsage:
+    """Supports of the codebook's weights, of towers with a head of type 'codebook'.
+
+    A code is in the support of an example when its weight is above 0 (for a softmax all are).
+    Metrics, over the records that have both modalities:
+      support/<m>: mean number of codes in the support.
+      used/<m>: how many codes are in any support.
+      overlap: mean Jaccard index of the supports of a pair, |A ∩ B| / |A ∪ B|.
+      overlap_others: the same of the first modality of a record and the second of the next one with
+        another id.
+      overlap_ratio: the first of these over the second.
+      pairs: how many.
+    The paper (Chen et al. 2023, arXiv 2303.14865, FDT) shows that a picture and its text activate
+    the same codes. N x K weights are held in memory.
+
+    Args:
+      pair: the two modalities.
+    """
+
+    least_records = 2
+
+    def __init__(self, *, pair: tuple[str, str] = ("image", "text")):
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise ValueError(f"code_usage: 'pair' is {pair!r}; give two different modalities")
+        self.pair = pair
+
+    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+        """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        first, second = (embed(model, data, (m,), layer="codes")[m] for m in self.pair)
+        _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
+        if len(a) < self.least_records:
+            raise ValueError(f"code_usage: only {len(a)} records have both of {self.pair}")
+        return self.measure(first.unit[a] > 0, second.unit[b] > 0, first.ids[a])
+
+    def measure(self, x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, float]:
+        """The metrics of supports bool[N, K] of both modalities, and ids [N] of the records."""
+        found = {}
+        for m, support in zip(self.pair, (x, y), strict=True):
+            found[f"support/{m}"] = float(support.sum(1).mean())
+            found[f"used/{m}"] = float(support.any(0).sum())
+        other = np.roll(np.arange(len(ids)), -1)
+        kept = ids != ids[other]
+        if not kept.any():
+            raise ValueError("code_usage: all records have one id, so there are no other pairs")
+        own, others = _jaccard(x, y).mean(), _jaccard(x, y[other])[kept].mean()
+        found |= {"overlap": float(own), "overlap_others": float(others)}
+        ratio = own / others if others else np.inf
+        return found | {"overlap_ratio": float(ratio), "pairs": float(len(ids))}
+
+
+def _jaccard(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Row by row, f64[N]; 0 where both are empty."""
+    return (x & y).sum(1) / np.maximum((x | y).sum(1), 1)

@@ -1,0 +1,89 @@
+"""Supports of a codebook's weights, by sets, and by the model that has the codebook."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmjax import config as config_lib
+from mmjax.data.synthetic.generated import Generated
+from mmjax.evaluators.code_usage import CodeUsage
+from mmjax.evaluators.data import EvalData
+from mmjax.model.embedder import Embedder
+from mmjax.model.system import Definition, System
+from mmjax.parallel import mesh as mesh_lib
+
+NAMES = ("image", "text")
+
+
+def test_equals_overlaps_of_sets():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 30, 12)) < 0.3
+    ids = np.arange(30) // 2  # records in twos with one id
+    found = CodeUsage().measure(x, y, ids)
+    sets = [[set(np.flatnonzero(row)) for row in each] for each in (x, y)]
+
+    def overlap(i, j):
+        a, b = sets[0][i], sets[1][j]
+        return len(a & b) / max(len(a | b), 1)
+
+    own = np.mean([overlap(i, i) for i in range(30)])
+    others = np.mean([overlap(i, (i + 1) % 30) for i in range(1, 30, 2)])
+    expected = {
+        "support/image": np.mean([len(a) for a in sets[0]]),
+        "support/text": np.mean([len(a) for a in sets[1]]),
+        "used/image": 12.0,
+        "used/text": 12.0,
+        "overlap": own,
+        "overlap_others": others,
+        "overlap_ratio": own / others,
+        "pairs": 30.0,
+    }
+    assert found == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(ValueError, match="all records have one id"):
+        CodeUsage().measure(x, y, np.zeros(30))
+
+
+def test_the_codes_of_a_model_are_those_of_its_heads():
+    encoder = {"type": "token_mlp", "inputs": 5, "hidden": (), "width": 6}
+    head = {"type": "codebook", "codes": 9, "dim": 4, "temperature": 2.0}
+    towers = {m: {"encoder": encoder, "head": head} for m in NAMES}
+    towers["other"] = {"encoder": {"type": "identity", "inputs": 3}}
+    config = config_lib.complete(
+        {
+            "recipe": "codes", "variant": "small", "paper": "-", "steps": 1,
+            "data": {"source": {"type": "concept_sets"}, "batch_size": 4, "views": {
+                **{m: {"type": "sequence", "length": 3, "dim": 5} for m in NAMES},
+                "other": {"type": "vector", "dim": 3}}},
+            "model": {"towers": towers},
+            "objectives": {"clip": {"type": "info_nce"}},
+            "optimizer": {"learning_rate": 0.1},
+        },
+        "codes.py",
+    )  # fmt: skip
+
+    def make():
+        return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+
+    system, mesh = make(), mesh_lib.make_mesh(devices=jax.devices()[:1])
+    model = Embedder(Definition.of(make), Definition.arrays(system), mesh)
+    rng = np.random.default_rng(0)
+    values = {m: list(rng.normal(size=(20, 3, 5)).astype(np.float32)) for m in NAMES}
+
+    def view(value, rng, train):
+        return value
+
+    data = EvalData(Generated("test", "test", values, NAMES), dict.fromkeys(NAMES, view), 8)
+    found = CodeUsage()(model, data)
+    supports = []
+    for m in NAMES:
+        batch = np.stack(values[m])
+        encoding = system.towers[m].encoder(jnp.asarray(batch))
+        weights = system.towers[m].head.weights(encoding, system.codebooks["codebook"].table[...])
+        np.testing.assert_allclose(model.embed(m, batch, "codes"), weights, atol=1e-6)
+        supports.append(np.asarray(weights) > 0)
+    assert found == pytest.approx(CodeUsage().measure(*supports, np.arange(20)))
+    assert 1 <= found["support/image"] < 9
+    with pytest.raises(ValueError, match="has no 'codes', only 'encoder', 'unit'"):
+        model.embed("other", np.zeros((2, 3), np.float32), "codes")

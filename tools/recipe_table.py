@@ -7,15 +7,16 @@
     python tools/recipe_table.py --fastest 3              # names of claims, for a short check
 
 The table stands between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md; the rest
-of the file is not touched. A claim's result is the first of its checks that compares two arms:
-both arms' means over the seeds, with the deviation over the seeds; the file of results has every
-arm and check.
+of the file is not touched. A recipe has a row for its variant `claim`, and one for each further
+claim that was run (`lit:claim_tux_paint`, on data that are not in the package). A claim's result is
+the first of its checks that compares two arms: both arms' means over the seeds, with the deviation
+over the seeds; the file of results has every arm and check.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -43,12 +44,17 @@ def collect(out: Path, results: Path, folder: Path) -> list[str]:
     """
     kept = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     taken = []
-    for file in recipes(folder):
-        verdict_file = out / f"{file.stem}.json"
+    verdicts = {
+        (file, variant): out / f"{file.stem}{'' if variant == 'claim' else '-' + variant}.json"
+        for file in recipes(folder)
+        for variant in ("claim", *further(file.stem, (f.stem for f in out.glob("*.json")), "-"))
+    }
+    for (file, variant), verdict_file in verdicts.items():
         if not verdict_file.is_file():
             continue
+        name = file.stem if variant == "claim" else f"{file.stem}:{variant}"
         verdict = json.loads(verdict_file.read_text(encoding="utf-8"))
-        claim = config_lib.load(f"{file}:claim")["claim"]
+        claim = config_lib.load(f"{file}:{variant}")["claim"]
         shown = {*claim["metrics"], *(check["metric"] for check in verdict["checks"])}
         arms = {
             arm: {
@@ -58,22 +64,32 @@ def collect(out: Path, results: Path, folder: Path) -> list[str]:
             for arm, seeds in verdict["arms"].items()
         }
         fields = ("statement", "shown", "paper_numbers", "seeds", "seconds", "checks")
-        kept[file.stem] = {**{key: verdict[key] for key in fields}, "arms": arms}
-        taken.append(file.stem)
+        kept[name] = {**{key: verdict[key] for key in fields}, "arms": arms}
+        taken.append(name)
     results.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False) + "\n"
     results.write_text(text, encoding="utf-8")
     return taken
 
 
+def further(recipe: str, names: Iterable[str], mark: str) -> list[str]:
+    """The variants with further claims of a recipe, of names such as `lit:claim_tux_paint`."""
+    before = f"{recipe}{mark}"
+    return sorted(n.removeprefix(before) for n in names if n.startswith(f"{before}claim"))
+
+
 def fastest(results: Mapping[str, Mapping], count: int) -> list[str]:
-    """The recipes whose claims were shown in the fewest seconds, the fastest first."""
-    timed = [(r["seconds"], name) for name, r in results.items() if r["shown"] and "seconds" in r]
+    """The recipes whose claims were shown in the fewest seconds, the fastest first.
+
+    Further claims are left out: their data are not in the package.
+    """
+    own = {name: r for name, r in results.items() if ":" not in name}
+    timed = [(r["seconds"], name) for name, r in own.items() if r["shown"] and "seconds" in r]
     return [name for _, name in sorted(timed)[:count]]
 
 
 def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
-    """A row of cells for every recipe of a folder."""
+    """A row of cells for every recipe of a folder, and for its further claims that were run."""
     found = []
     for file in recipes(folder):
         small = config_lib.load(str(file))
@@ -81,28 +97,27 @@ def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
             claim = config_lib.load(f"{file}:claim")["claim"]
         except config_lib.NoVariant:
             claim = None
-        result = results.get(file.stem)
+        result, link = results.get(file.stem), f"[{file.stem}](configs/{file.name})"
         if claim is None:
             cells = ("", "no claim", "", "")
         elif result is None:
             cells = (claim["statement"], "not run", "", claim["paper_numbers"])
         else:
-            verdict = "yes" if result["shown"] else "no"
-            arms = result["arms"]
-            numbers = claims.headline(
-                result["checks"], lambda arm, metric, arms=arms: arms[arm][metric]
-            )
-            cells = (result["statement"], verdict, numbers, result["paper_numbers"])
-        found.append(
-            (
-                f"[{file.stem}](configs/{file.name})",
-                small["paper"],
-                ", ".join(dict.fromkeys(spec["type"] for spec in small["objectives"].values())),
-                _data(small["data"]["source"]),
-                *cells,
-            )
-        )
+            cells = _result(result)
+        terms = ", ".join(dict.fromkeys(spec["type"] for spec in small["objectives"].values()))
+        found.append((link, small["paper"], terms, _data(small["data"]["source"]), *cells))
+        for variant in further(file.stem, results, ":"):
+            cells = _result(results[f"{file.stem}:{variant}"])
+            data = variant.removeprefix("claim_")
+            found.append((f"{link}, `{variant}`", small["paper"], terms, data, *cells))
     return found
+
+
+def _result(result: Mapping) -> tuple[str, ...]:
+    """Statement, verdict, numbers of a claim that was run, and the paper's own."""
+    numbers = claims.headline(result["checks"], lambda arm, metric: result["arms"][arm][metric])
+    verdict = "yes" if result["shown"] else "no"
+    return result["statement"], verdict, numbers, result["paper_numbers"]
 
 
 def _data(source: Mapping) -> str:

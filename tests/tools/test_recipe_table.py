@@ -68,6 +68,21 @@ def test_a_claim_that_ran_is_shown_with_both_arms(folder):
     assert json.loads(results.read_text()) == kept
 
 
+def test_further_claims_have_rows_of_their_own(folder):
+    results = folder / "docs" / "claims.json"
+    verdict(folder / "out", shown=False)
+    (folder / "out" / "toy.json").rename(folder / "out" / "toy-claim_more.json")
+    recipe = (folder / "toy.py").read_text().replace('"claim": claim}', '"claim_more": claim}')
+    (folder / "toy.py").write_text(recipe)
+    assert recipe_table.collect(folder / "out", results, folder) == ["toy:claim_more"]
+    kept = json.loads(results.read_text())
+    own, more = recipe_table.rows(folder, kept)
+    assert own[5] == "no claim"
+    assert more[0] == "[toy](configs/toy.py), `claim_more`"
+    assert more[3:6] == ("more", "new beats old", "no")
+    assert recipe_table.fastest({**kept, "toy:claim_more": {"shown": True, "seconds": 1}}, 3) == []
+
+
 def test_a_claim_that_did_not_run_says_so(folder):
     (row,) = recipe_table.rows(folder, {})
     assert row[4:] == ("new beats old", "not run", "", ".3")

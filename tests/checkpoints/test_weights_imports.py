@@ -10,6 +10,7 @@ import weights_parity
 
 import mmjax
 from mmjax.checkpoints.weights.foreign import Weights
+from mmjax.checkpoints.weights.start import Pretrained
 from mmjax.config import ConfigError
 from mmjax.export import imports, parity, verify, with_torch
 from mmjax.train import stages
@@ -127,6 +128,14 @@ def test_weights_that_no_library_reads(tmp_path):
 def test_a_run_from_scratch_has_nothing_to_compare(tmp_path, monkeypatch):
     monkeypatch.setattr(imports, "check", None)
     assert stages.parity(SimpleNamespace(folders={}), tmp_path) == []
+
+
+def test_a_teacher_of_foreign_weights_is_compared_too(tmp_path):
+    folder = folders.folder_of(folders.CONFIGS["vit"], tmp_path / "vit")
+    config = {"model": {"towers": {}}, "objectives": {}, "teacher": {"init_from": str(folder)}}
+    assert list(Pretrained(config, {}).folders) == ["teacher"]
+    (folder / "checkpoints").mkdir()  # a run of our own
+    assert Pretrained(config, {}).folders == {}
 
 
 def test_loading_says_that_nobody_checked(tmp_path, caplog):

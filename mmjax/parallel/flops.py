@@ -10,17 +10,23 @@ from typing import Any
 
 import jax
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 from mmjax.parallel.hlo_cost import window_meetings
 
 
 def flops(f: Callable, *args: Any) -> float:
-    """FLOPs of `f(*args)`; the arguments may be shapes.
+    """FLOPs of `f(*args)`, of what its results need; the arguments may be shapes.
+
+    Products that nothing reads, such as those of tokens that no head takes, are no work: a compiler
+    leaves them out.
 
     Raises:
       ValueError: for a loop whose number of turns depends on data.
     """
-    return count(jax.make_jaxpr(f)(*args).jaxpr)
+    jaxpr = jax.make_jaxpr(f)(*args).jaxpr
+    needed, _ = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    return count(needed)
 
 
 def count(jaxpr: core.Jaxpr) -> float:

@@ -46,7 +46,7 @@ def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]
             return system.objectives(outputs, batch, context)[0]
 
         value, pull = jax.vjp(loss, params, outputs)
-        return pull(jnp.ones_like(value))
+        return value, pull(jnp.ones_like(value))
 
     outputs = jax.eval_shape(embed, state.params, state.constants, batch)
     progress = jax.ShapeDtypeStruct((), jnp.float32)

@@ -60,7 +60,11 @@ def small() -> dict:
                 "teacher": None,
             },
             # Norms of 13 become 10, so that products of embeddings are cosines times 100 again.
-            {"name": "refine", "scale": ((".*/layers/1/.*", 0.77),)},
+            {
+                "name": "refine",
+                "scale": ((".*/layers/1/.*", 0.77),),
+                "optimizer": {"learning_rate": 1e-3},
+            },
         ),
         "checkpoints": {"every": 0},
     }
@@ -96,7 +100,11 @@ def paper() -> dict:
 
 
 def claim() -> dict:
-    """Card 63's experiment: six ways to spend the second stage, at one learning rate."""
+    """Card 63's experiment: six ways to spend the second stage, at one learning rate.
+
+    The rate, 1e-3 for the card's 3e-4, was chosen in two other worlds of 1e-4, 3e-4 and 1e-3, by an
+    implementation apart from this one: R@1 is highest there both with InfoNCE and with CLIP-Refine.
+    """
     gap, spread = "geometry/test/centroid_distance", "geometry/test/uniformity/image"
     found = ("retrieval/test/image_to_text/R@1", "retrieval/test/text_to_image/R@1")
 
@@ -115,11 +123,15 @@ def claim() -> dict:
             "arms": {
                 "pretrained": ("stages.refine=None",),
                 "contrastive": plain,
-                # A control: how much of the gap is the learning rate's.
-                "contrastive 1e-3": (*plain, "stages.refine.optimizer.learning_rate=1e-3"),
+                # Controls: how much is the learning rate's.
+                "contrastive 3e-3": (*plain, "stages.refine.optimizer.learning_rate=3e-3"),
+                "refine 3e-4": ("stages.refine.optimizer.learning_rate=3e-4",),
                 "hycd": arm(rafa=None),
                 "rafa": arm("teacher=None", hycd=None),
-                "aligned + hycd": arm(rafa=None, alignment={"type": "alignment"}),
+                # In the second stage only: all start from the same pretrained towers.
+                "aligned + hycd": arm(
+                    f"stages.refine.objectives={ {'alignment': {'type': 'alignment'}}!r}", rafa=None
+                ),
                 "refine": (),
                 "refine alpha=0": ("objectives.hycd.alpha=0.0",),
             },

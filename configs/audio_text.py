@@ -121,24 +121,12 @@ def small() -> dict:
     }
 
 
-def event_audio_tower(dim: int) -> dict:
-    """A small spectrogram transformer for a second at 8 kHz; it knows when what was heard."""
+def audio_transformer(samples: int, spectrogram: dict, dim: int, **options: object) -> dict:
+    """A small spectrogram transformer and a linear head; it knows when what was heard."""
     encoder = {
         "type": "audio_transformer",
-        "samples": 8000,
-        "spectrogram": {
-            "rate": 8000,
-            "window": 256,
-            "hop": 80,
-            "fft": 256,
-            "mels": 32,
-            "low": 80.0,
-            "style": "centred",
-            "scale": "slaney",
-            "floor": 1e-6,
-            "mean": -6.0,
-            "std": 4.0,
-        },
+        "samples": samples,
+        "spectrogram": spectrogram,
         "patch": 8,
         "stride": (8, 8),
         "width": 64,
@@ -146,8 +134,58 @@ def event_audio_tower(dim: int) -> dict:
         "heads": 4,
         "eps": 1e-6,
         "init": "xavier",
+        **options,
     }
     return {"encoder": encoder, "head": {"type": "linear", "dim": dim}}
+
+
+def event_audio_tower(dim: int) -> dict:
+    """For a second at 8 kHz."""
+    spectrogram = {
+        "rate": 8000,
+        "window": 256,
+        "hop": 80,
+        "fft": 256,
+        "mels": 32,
+        "low": 80.0,
+        "style": "centred",
+        "scale": "slaney",
+        "floor": 1e-6,
+        "mean": -6.0,
+        "std": 4.0,
+    }
+    return audio_transformer(8000, spectrogram, dim)
+
+
+def recordings(seconds: int, dim: int) -> tuple[dict, dict]:
+    """View and tower of recordings at 8 kHz, which training moves, masks, and makes louder."""
+    spectrogram = {
+        "rate": 8000,
+        "window": 400,
+        "hop": 200,
+        "fft": 512,
+        "mels": 32,
+        "floor": 1e-6,
+        "mean": -4.5,
+        "std": 4.0,
+    }
+    augment = {
+        "gain": 6.0,
+        "shift": (-0.02, 0.2),
+        "time_masks": 1,
+        "time_width": 12,
+        "mel_masks": 1,
+        "mel_width": 4,
+    }
+    samples = 8000 * seconds
+    view = {
+        "type": "audio",
+        "rate": 8000,
+        "length": samples,
+        "normalize": True,
+        "cache_decoded": True,
+    }
+    return view, audio_transformer(samples, spectrogram, dim, augment=augment)
 
 
 def events() -> dict:
@@ -181,16 +219,14 @@ def fillets() -> dict:
     test = base.held_out()
     config["data"]["source"] = {"type": "fillets", "split": "train"}
     config["data"]["tokenizer"] = {"type": "bytes"}
-    config["data"]["views"]["audio"]["length"] = 64_000
     config["data"]["views"]["text"] = {"type": "text", "length": 96, "lowercase": True}
     config["data"]["batch_size"] = 64
     towers = config["model"]["towers"]
-    towers["audio"]["encoder"] |= {"samples": 64_000, "widths": (32, 64, 128)}
-    towers["audio"]["encoder"]["augment"]["mix"] = 0.0
+    config["data"]["views"]["audio"], towers["audio"] = recordings(4, 64)
     towers["text"] = text_tower(96, 96, 2, 64, vocab_size=260)
     return {
         **config,
-        "steps": 800,
+        "steps": 240,
         "evaluators": {"retrieval": {"new_levels": {"source": test, "pairs": PAIRS}}},
     }
 

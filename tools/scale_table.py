@@ -154,7 +154,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         "slice": cell.slice,
         "chips": report.mesh.size,
         "batch": config["data"]["batch_size"],
-        "fsdp": config["mesh"]["fsdp"],
+        "fsdp": report.mesh.shape["fsdp"],
         "microbatches": config["microbatches"],
         "jax": jax.__version__,
         "compile_cpu_seconds": round(time.process_time() - began),

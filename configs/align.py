@@ -83,7 +83,8 @@ def paper() -> dict:
     65,536, 300,000 steps, learning rate 2e-3 after 40,000 steps of warm-up; on 256 chips of v5e
     that batch does not fit, and with batch norm there are no exact microbatches.
     """
-    text = base.bert(64, segments=0, dropout=0.1)
+    # With `remat` and split state the step fits 256 chips of v5e; without, it needs 17.1 of 15.8 GiB.
+    text = base.bert(64, segments=0, dropout=0.1, remat="full")
     return {
         "paper": PAPER,
         "steps": 1_200_000,
@@ -116,6 +117,7 @@ def paper() -> dict:
             "schedule": "linear",
             "warmup_steps": 10_000,
         },
+        "mesh": {"fsdp": 16},
         "evaluators": base.coco_evaluators(),
         "checkpoints": {"every": 5000},
     }

@@ -117,7 +117,7 @@ def paper() -> dict:
             "schedule": "linear",
             "warmup_steps": 10_000,
         },
-        "mesh": {"fsdp": 16},
+        "mesh": {"fsdp": 8},
         "evaluators": base.coco_evaluators(),
         "checkpoints": {"every": 5000},
     }

@@ -97,7 +97,7 @@ class Workdir:
                 raise ConfigError(
                     f"{stored} is damaged ({error}): choose another --workdir"
                 ) from error
-            differing = config_lib.differences(old, config_lib.plain(config))
+            differing = config_lib.differences(_completed(old, stored), config_lib.plain(config))
             # A run that ended before its first checkpoint, often by a mistake in the config, has
             # nothing to lose.
             if differing and _holds_checkpoints(self.path):
@@ -146,6 +146,18 @@ class Workdir:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
         write_atomically(target, text)
         return target
+
+
+def _completed(old: Mapping, file: Path) -> Mapping:
+    """A stored config with keys that are newer than it at their defaults.
+
+    So that a run goes on with a later version of the package, too. What this version cannot read is
+    left as it is, and named among the differences.
+    """
+    try:
+        return config_lib.complete(old, str(file))
+    except ConfigError:
+        return old
 
 
 def write_atomically(target: Path, text: str) -> None:

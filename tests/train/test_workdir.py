@@ -46,6 +46,22 @@ def test_operational_keys_may_change_on_resume(tmp_path):
         pass
 
 
+def test_a_run_of_before_a_key_was_there_goes_on(tmp_path):
+    whole = config_lib.load("configs/clip.py")
+    with Workdir(tmp_path, whole):
+        pass
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert stored["optimizer"].pop("b1") == 0.9
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with Workdir(tmp_path, whole):
+        pass
+    stored["optimizer"].pop("weight_decay")
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(ConfigError, match=r"optimizer\.weight_decay: 0\.0 -> "):
+        Workdir(tmp_path, whole)
+
+
 def test_checkpoints_of_nobody_are_refused(tmp_path):
     (tmp_path / "checkpoints" / "10").mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"no config\.json"):

@@ -20,8 +20,8 @@ Measured. `events`, three seeds, among 264: sound to caption R@1 .49 ± .09, cap
 .06 (chance .004, a bag of events at most .17), R@10 .99. `small`, three seeds: the family of a new
 sound, zero-shot among 10, .39 ± .05 (chance .10); its caption among 30, R@5 .49 ± .12, R@10 .67 ±
 .09, and back .50 ± .10 and .70 ± .13 (chance .17 and .33); R@1 .10 ± .03 and .17 ± .06 (.03).
-`fillets`, seeds 1 and 2, three minutes of one core each, among 417 lines of other levels: speech to
-words R@1 .017 and .014, R@10 .103 and .106, and back .019 and .007, .106 and .096 (chance .002 and
+`fillets`, three seeds, three minutes of one core each, among 417 lines of other levels: speech to
+words R@1 .012 ± .006, R@10 .104 ± .001, and back .014 ± .006 and .101 ± .005 (chance .002 and
 .024). The paper: zero-shot accuracy on ESC-50 .826 (chance .02).
 """
 

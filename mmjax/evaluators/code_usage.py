@@ -17,7 +17,7 @@ class CodeUsage:
       overlap: mean Jaccard index of the supports of a pair, |A ∩ B| / |A ∪ B|.
       overlap_others: the same of the first modality of a record and the second of the next one with
         another id.
-      overlap_ratio: the first of these over the second.
+      overlap_ratio: the first of these over the second; without it where the second is 0.
       pairs: how many.
     The paper (Chen et al. 2023, arXiv 2303.14865, FDT) shows that a picture and its text activate
     the same codes. N x K weights are held in memory.
@@ -53,8 +53,9 @@ class CodeUsage:
             raise ValueError("code_usage: all records have one id, so there are no other pairs")
         own, others = _jaccard(x, y).mean(), _jaccard(x, y[other])[kept].mean()
         found |= {"overlap": float(own), "overlap_others": float(others)}
-        ratio = own / others if others else np.inf
-        return found | {"overlap_ratio": float(ratio), "pairs": float(len(ids))}
+        if others:
+            found["overlap_ratio"] = float(own / others)
+        return found | {"pairs": float(len(ids))}
 
 
 def _jaccard(x: np.ndarray, y: np.ndarray) -> np.ndarray:

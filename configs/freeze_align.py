@@ -17,10 +17,8 @@ concept.
 
 Expected, R@10 of new concepts, picture to text, on `test`, mean ± deviation of three seeds: emoji
 in the styles of training .783 ± .026 and in a new style .608 ± .036 (of 80, chance .125); Tux Paint
-.475 ± .012 (of 125, chance .080; that was with 400 steps at a rate of 1e-3, and with the settings
-here, chosen on `validation`, the claim has not been run yet). A ridge regression from one tower's
-features to the other's has .788, .612 and .528; `configs/lit.py`, whose text tower is from scratch,
-.567, .408 and .280.
+.504 ± .021 (of 125, chance .080). A ridge regression from one tower's features to the other's has
+.788, .612 and .528; `configs/lit.py`, whose text tower is from scratch, .567, .408 and .312.
 """
 
 from configs import base, lit

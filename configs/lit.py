@@ -18,10 +18,9 @@ Concepts that are evaluated are in no pair of training. Settings were chosen on 
 `validation`; the claims report those of `test`.
 
 Expected, R@10 of new concepts, picture to text, on `test`, mean ± deviation of three seeds: emoji
-in the styles of training .567 ± .044 and in a new style .408 ± .031 (of 80, chance .125). Tux Paint
-.280 ± .014 (of 125, chance .080), where towers from scratch have .221 ± .023; that was at a rate of
-1e-3 with 150 and 300 steps. With the settings here, which are better for both on `validation`
-(.305 against .219, one seed), and for the emoji from scratch, the claims have not been run yet.
+in the styles of training .567 ± .044 and in a new style .408 ± .031 (of 80, chance .125), where
+towers from scratch have .412 ± .013 and .304 ± .026; Tux Paint .312 ± .029 (of 125, chance .080),
+and from scratch .189 ± .012. `docs/weights.md` has the settings that were tried for every arm.
 """
 
 from configs import base

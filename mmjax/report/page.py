@@ -75,6 +75,7 @@ def render(run: RunFiles) -> str:
         zero_shot_meaning=results.ZERO_SHOT_MEANING,
         geometry=geometry,
         geometry_sets=list(dict.fromkeys(name for row in geometry for name in row.values)),
+        others=results.others(run.summary),
         after_stages=results.after_stages(run.summary),
         training=charts.training(run.history),
         long_curves=any(len(steps) > plots.MOST_POINTS for steps, _ in run.history.values()),

@@ -59,6 +59,21 @@ class Measure(NamedTuple):
     values: dict[str, float]
 
 
+class Other(NamedTuple):
+    """One number of an evaluator of another type.
+
+    Attributes:
+      kind: the type, e.g. `probe`.
+      name: of the set.
+      metric: what is left of the name, e.g. `accuracy`.
+    """
+
+    kind: str
+    name: str
+    metric: str
+    value: float
+
+
 RETRIEVAL_MEANING = (
     "R@k is the share of queries whose right answer is among the first k. Median rank is the usual "
     "place of the best right answer (1 is best), and mAP the mean average precision, which counts "
@@ -212,6 +227,19 @@ def geometry(metrics: Mapping[str, float]) -> list[Measure]:
         values = {name: own[metric] for name, own in sets.items() if metric in own}
         rows.append(Measure(metric, label, meaning, values))
     return rows
+
+
+def others(metrics: Mapping[str, float]) -> list[Other]:
+    """What evaluators of further types found, in the order of the metrics."""
+    from mmjax.evaluators import EVALUATORS  # imported here: a report alone needs no JAX
+
+    kinds = [kind for kind in EVALUATORS if kind not in ("retrieval", "zero_shot", "geometry")]
+    return [
+        Other(kind, name, metric, value)
+        for kind in kinds
+        for name, values in _sets(metrics, kind).items()
+        for metric, value in values.items()
+    ]
 
 
 def after_stages(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[str, list[str]]]]:

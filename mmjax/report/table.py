@@ -16,6 +16,7 @@ FILES = {
     "checkpoints": "the trained model",
     "bad_rows.jsonl": "examples that could not be read",
 }
+OTHERS = 16  # lines of further measures
 GAP = ("centroid_distance", "linear_separability", "positive_cosine")
 
 
@@ -31,7 +32,7 @@ def summary_table(metrics: Mapping[str, float], folder: str | Path | None = None
       Lines of text; sections without numbers are left out.
     """
     metrics = results.numbers(metrics)
-    sections = [_retrieval(metrics), _zero_shot(metrics), _gap(metrics), _stages(metrics)]
+    sections = [section(metrics) for section in (_retrieval, _zero_shot, _gap, _others, _stages)]
     lines = [line for section in sections if section for line in ("", *section)]
     if not lines:
         lines = ["", "No evaluator ran, so there is nothing to show but the files."]
@@ -122,6 +123,22 @@ def _gap(metrics: Mapping[str, float]) -> list[str]:
         values = (row.values.get(name, math.nan) for name in sets)
         grid.append([row.label, *(results.geometry_value(row.metric, value) for value in values)])
     return ["Modality gap: how far apart the modalities lie", *_grid(grid, left=1)]
+
+
+def _others(metrics: Mapping[str, float]) -> list[str]:
+    rows = results.others(metrics)
+    if not rows:
+        return []
+    grid = [["evaluator", "set", "measure", "value"]]
+    grid += [
+        [
+            results.plain(row.kind), results.plain(row.name),
+            results.plain(row.metric).replace("/", ", "), results.number(row.value),
+        ]
+        for row in rows[:OTHERS]
+    ]  # fmt: skip
+    more = [f"  and {len(rows) - OTHERS} more, on the page"] if len(rows) > OTHERS else []
+    return ["Other measures", *_grid(grid, left=3), *more]
 
 
 def _stages(metrics: Mapping[str, float]) -> list[str]:

@@ -157,6 +157,14 @@ def test_lines_that_cannot_be_read_are_counted_but_for_the_last(run_folder):
     assert note.startswith("1 of the 65 lines of metrics.jsonl")
 
 
+def test_a_run_with_other_evaluators_alone_shows_them(tmp_path):
+    (tmp_path / "summary.json").write_text('{"probe": {"test": {"accuracy": 0.931}}}')
+    seen = parsed(tmp_path)
+    assert "No evaluator ran" not in seen.text
+    assert "Other measures" in seen.text
+    assert "0.931" in seen.text
+
+
 def test_an_empty_folder_gives_a_page_that_says_so(tmp_path):
     seen = parsed(tmp_path)
     assert "No evaluator ran" in seen.text

@@ -52,6 +52,15 @@ def test_geometry_has_the_gap_first_and_names_the_modalities(summary):
     assert rows[0].values == {"new_style": 0.312}
 
 
+def test_other_evaluators_are_read_by_type_and_set(summary):
+    assert results.others(summary) == []
+    summary |= {"probe/test/accuracy": 0.93, "consistency/val/to_anchor/R@1/rest": 0.8}
+    summary |= {"seconds": 3.0, "nobody/test/accuracy": 0.5, "pretrain/probe/test/accuracy": 0.1}
+    assert sorted(results.others(summary)) == [
+        ("consistency", "val", "to_anchor/R@1/rest", 0.8), ("probe", "test", "accuracy", 0.93),
+    ]  # fmt: skip
+
+
 def test_geometry_of_several_pairs_names_no_pair_wrongly(summary):
     summary |= {"geometry/sound/linear_separability": 0.9, "geometry/sound/effective_rank/audio": 9}
     (row,) = [r for r in results.geometry(summary) if r.metric == "linear_separability"]

@@ -1,4 +1,5 @@
 import itertools
+import re
 
 from mmjax.report import table
 
@@ -39,6 +40,15 @@ def test_many_languages_are_one_line(summary):
     text = table.summary_table(summary)
     assert "mean of 42 languages: best en 70.0 %, worst l0 10.0 %" in text
     assert len(text.splitlines()) < 25
+
+
+def test_other_evaluators_have_a_table_that_ends():
+    many = {f"knn/s{i:02}/accuracy": i / 100 for i in range(table.OTHERS + 4)}
+    text = table.summary_table(many)
+    assert "No evaluator ran" not in text
+    assert re.search(r"knn +s05 +accuracy +0\.050", text)
+    assert "and 4 more, on the page" in text
+    assert f"s{table.OTHERS}" not in text
 
 
 def test_what_is_missing_is_left_out_or_said(tmp_path):

@@ -78,16 +78,18 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
         assert plan.trained
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe, v in VARIANTS if v == "claim"])
-def test_every_arm_of_a_claim_is_a_config(recipe):
-    claim = config_lib.plain(load(recipe, "claim")["claim"])
+@pytest.mark.parametrize(
+    ("recipe", "variant"), [each for each in VARIANTS if each[1].startswith("claim")]
+)
+def test_every_arm_of_a_claim_is_a_config(recipe, variant):
+    claim = config_lib.plain(load(recipe, variant)["claim"])
     assert claim["checks"]
     compared = {arm for c in claim["checks"] for arm in (c["arm"], c["baseline"]) if arm}
     assert compared <= set(claim["arms"])
     for overrides in claim["arms"].values():
         for seed in claim["seeds"]:
             seeds = [f"{key}={seed}" for key in ("seed", *claim["seed_keys"])]
-            load(recipe, "claim", *seeds, *overrides, "claim=None")
+            load(recipe, variant, *seeds, *overrides, "claim=None")
 
 
 def reduced(recipe, *overrides):

@@ -269,7 +269,7 @@ def claim() -> dict:
 
 
 def claim_additions() -> dict:
-    """The paper's two other losses, which the card does not ask for; bounds set after a first run."""
+    """The paper's two other losses, not asked for by the card; bounds set after a first run."""
     siam, local = projector(dim=128, final_norm=True), projector(layers=3)
     byol = {"clip": clip(), "byolip": siamlip((WEAK,), 128, 256, target="teacher")}
     teacher = {"type": "ema", "views": WEAK, "momentum": 0.99}

@@ -28,6 +28,15 @@ words R@1 .012 ± .006, R@10 .104 ± .001, and back .014 ± .006 and .101 ± .00
 from configs import base
 
 PAPER = "Elizalde et al. 2023, CLAP, arXiv 2206.04769"
+# Of recordings: louder or softer, moved, and a part of time and of frequencies left out.
+AUGMENT = {
+    "gain": 6.0,
+    "shift": (-0.02, 0.2),
+    "time_masks": 1,
+    "time_width": 12,
+    "mel_masks": 1,
+    "mel_width": 4,
+}
 PAIRS = (("audio", "text"),)
 
 
@@ -76,16 +85,7 @@ def small() -> dict:
             "mels": 32,
             "high": None,
         },
-        "augment": {
-            "mix": 0.2,
-            "noise": 0.3,
-            "gain": 6.0,
-            "shift": (-0.02, 0.2),
-            "time_masks": 1,
-            "time_width": 12,
-            "mel_masks": 1,
-            "mel_width": 4,
-        },
+        "augment": {"mix": 0.2, "noise": 0.3, **AUGMENT},
         "widths": (16, 32, 64),
     }
     test = base.held_out()
@@ -171,14 +171,6 @@ def recordings(seconds: int, dim: int) -> tuple[dict, dict]:
         "mean": -4.5,
         "std": 4.0,
     }
-    augment = {
-        "gain": 6.0,
-        "shift": (-0.02, 0.2),
-        "time_masks": 1,
-        "time_width": 12,
-        "mel_masks": 1,
-        "mel_width": 4,
-    }
     samples = 8000 * seconds
     view = {
         "type": "audio",
@@ -187,7 +179,7 @@ def recordings(seconds: int, dim: int) -> tuple[dict, dict]:
         "normalize": True,
         "cache_decoded": True,
     }
-    return view, audio_transformer(samples, spectrogram, dim, augment=augment)
+    return view, audio_transformer(samples, spectrogram, dim, augment=AUGMENT)
 
 
 def events() -> dict:

@@ -28,27 +28,24 @@ from mmjax.objectives import TERMS
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "vocabulary.md"
 
-# Where a word stands in a recipe, and the words for it.
-SECTIONS: tuple[tuple[str, str, Mapping[str, Callable]], ...] = (
-    ("Objective terms", "`objectives.NAME`", TERMS),
-    ("Encoders", "`model.towers.MODALITY.encoder`", ENCODERS),
-    ("Heads", "`model.towers.MODALITY.head`, and `heads.NAME`", HEADS),
-    ("Adapters", "`model.adapters.NAME`", ADAPTERS),
-    ("Augmentation on the device", "`model.towers.MODALITY.augment`", AUGMENTATIONS),
-    ("Teachers", "`teacher`", TEACHERS),
-    ("Evaluators", "`evaluators.TYPE.NAME`", EVALUATORS),
-    ("Sources", "`data.source`, and `source` of an evaluator", SOURCES),
-    ("Views", "`data.views.MODALITY`", VIEWS),
-    ("Tokenizers", "`data.tokenizer`", TOKENIZERS),
-)
-# Arguments that are not a recipe's: `mmjax.config.components` has them from elsewhere.
-GIVEN = {
-    id(TERMS): {"rngs"},
-    id(ENCODERS): {"rngs", "dtype"},
-    id(HEADS): {"rngs", "dtype", "width"},
-    id(ADAPTERS): {"rngs", "encoders"},
-    id(VIEWS): {"tokenizer"},
-}
+Words = Mapping[str, Callable]
+# Where a word stands in a recipe, the words for it, and the arguments that are not a recipe's:
+# `mmjax.config.components` has them from elsewhere.
+SECTIONS: tuple[tuple[str, str, Words, Collection[str]], ...] = (
+    ("Objective terms", "`objectives.NAME`", TERMS, {"rngs"}),
+    ("Encoders", "`model.towers.MODALITY.encoder`", ENCODERS, {"rngs", "dtype"}),
+    (
+        "Heads", "`model.towers.MODALITY.head`, and `heads.NAME`", HEADS,
+        {"rngs", "dtype", "width"},
+    ),
+    ("Adapters", "`model.adapters.NAME`", ADAPTERS, {"rngs", "encoders"}),
+    ("Augmentation on the device", "`model.towers.MODALITY.augment`", AUGMENTATIONS, ()),
+    ("Teachers", "`teacher`", TEACHERS, ()),
+    ("Evaluators", "`evaluators.TYPE.NAME`", EVALUATORS, ()),
+    ("Sources", "`data.source`, and `source` of an evaluator", SOURCES, ()),
+    ("Views", "`data.views.MODALITY`", VIEWS, {"tokenizer"}),
+    ("Tokenizers", "`data.tokenizer`", TOKENIZERS, ()),
+)  # fmt: skip
 
 HEAD = """# Vocabulary
 
@@ -60,11 +57,10 @@ This page is written by `tools/vocabulary.py`.
 """
 
 
-def page(sections: tuple[tuple[str, str, Mapping[str, Callable]], ...] = SECTIONS) -> str:
+def page() -> str:
     """The whole page in Markdown."""
     parts = [HEAD]
-    for title, place, registry in sections:
-        given = GIVEN.get(id(registry), set())
+    for title, place, registry, given in SECTIONS:
         parts += [f"## {title}\n", f"In a recipe: {place}.\n"]
         parts += ["| type | is | options |", "| --- | --- | --- |"]
         parts += [f"| {' | '.join(row(*item, given))} |" for item in registry.items()]

@@ -7,12 +7,11 @@ fused computations, collectives, and the bounds of the loops.
 import math
 import re
 
-from mmjax.parallel.hlo_program import Computation, Instruction, Module, Shape
+from mmjax.parallel.hlo_program import NAME, Computation, Instruction, Module, Shape
 
 _ARRAY = re.compile(r"(\w+)\[([\d,<=\s]*)\](?:\{([^{}]*)\})?")
 _INSTRUCTION = re.compile(r"^\s*(ROOT )?%?([\w.-]+) = (.*)$")
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.-]+) \(.*\{\s*$")
-_NAME = re.compile(r"%([\w.-]+)")
 
 
 def parse(text: str) -> Module:
@@ -68,7 +67,7 @@ def _instruction(root: str | None, name: str, rest: str) -> Instruction:
     opcode, _, rest = rest.partition("(")
     end = _closing("(" + rest) - 2
     inside, attributes = rest[:end], rest[end + 1 :].lstrip(", ")
-    operands = () if opcode in ("constant", "parameter") else tuple(_NAME.findall(inside))
+    operands = () if opcode in ("constant", "parameter") else tuple(NAME.findall(inside))
     return Instruction(name, shapes(shape), opcode, operands, inside, attributes, root is not None)
 
 

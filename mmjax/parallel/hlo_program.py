@@ -15,7 +15,7 @@ BITS = {
     "c64": 64, "c128": 128, "token": 0, "opaque": 0,
 }  # fmt: skip
 
-_NAME = re.compile(r"%([\w.-]+)")
+NAME = re.compile(r"%([\w.-]+)")
 _CALLED = re.compile(
     r"(?:calls|to_apply|body|condition|true_computation|false_computation|called_computations"
     r"|branch_computations)=(\{[^}]*\}|%[\w.-]+)"
@@ -80,7 +80,7 @@ class Instruction:
     def called(self) -> tuple[str, ...]:
         """Names of the computations that it runs."""
         return tuple(
-            name for group in _CALLED.findall(self.attributes) for name in _NAME.findall(group)
+            name for group in _CALLED.findall(self.attributes) for name in NAME.findall(group)
         )
 
     def attribute(self, name: str) -> str | None:

@@ -51,10 +51,13 @@ def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
 def learning_rate(optimizer: Mapping, steps: int) -> optax.Schedule:
     """Learning rate by step of the run; the schedule of each of several turns has its own count."""
     turns = len(optimizer["turns"]) or 1
-    if turns == 1:
-        return schedule(optimizer, steps)
-    own = schedule(optimizer, -(-steps // turns))
-    return lambda step: own(step // turns)
+    own = _own_schedule(optimizer, steps)
+    return own if turns == 1 else lambda step: own(step // turns)
+
+
+def _own_schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
+    """Learning rate by update of one turn, of which each makes its share of the steps."""
+    return schedule(optimizer, -(-steps // (len(optimizer["turns"]) or 1)))
 
 
 def frozen(
@@ -175,7 +178,6 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
       ConfigError: for a learning rate rule, or a parameter of a turn, that matches nothing.
     """
     paths = list(paths)
-    turns = len(optimizer["turns"]) or 1
     for pattern, _ in optimizer["learning_rate_rules"]:
         if not any(re.fullmatch(pattern, path) for path in paths):
             raise ConfigError(
@@ -201,7 +203,7 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
         parts.append(optax.scale_by_trust_ratio())
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
-    parts.append(optax.scale_by_learning_rate(schedule(optimizer, -(-steps // turns))))
+    parts.append(optax.scale_by_learning_rate(_own_schedule(optimizer, steps)))
     rule = optax.chain(*parts)
     return in_turn(rule, optimizer["turns"], paths) if optimizer["turns"] else rule
 

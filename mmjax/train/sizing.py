@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import jax
 
-GIB = 2**30
+from mmjax.parallel.topology import GIB
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from augmenting import augmented as augmented_by
+from augmenting import keys, run
 from flax import nnx
 from PIL import Image
 
@@ -28,17 +30,7 @@ def pictures(count=6, height=10, width=12):
     return rng.random((count, height, width, 3), np.float32)
 
 
-def keys(count, seed=0):
-    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(count))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def run(options, x, keys):
-    return ImageAugmentation(**dict(options))(x, train=True, rngs=nnx.Rngs(dropout=keys))
-
-
-def augmented(options, x, seed=0):
-    return np.asarray(run(tuple(options.items()), jnp.asarray(x), keys(len(x), seed)))
+augmented = functools.partial(augmented_by, ImageAugmentation)
 
 
 def test_colours_are_those_of_the_host():
@@ -98,7 +90,7 @@ def test_what_an_example_gets_is_its_own():
     assert np.abs(whole - x).reshape(8, -1).max(1).min() > 0.01
     assert np.abs(whole).max() <= 1 + 1e-5
     # In slices, and with other neighbours, it is the same: microbatches are exact.
-    part = run(tuple(ALL.items()), jnp.asarray(x[3:5]), keys(8)[3:5])
+    part = run(ImageAugmentation, tuple(ALL.items()), jnp.asarray(x[3:5]), keys(8)[3:5])
     np.testing.assert_allclose(part, whole[3:5], atol=1e-6)
     assert np.abs(augmented(ALL, x, seed=1) - whole).max() > 0.1
     same = np.repeat(x[:1], 8, axis=0)

@@ -3,11 +3,10 @@
 import functools
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from augmenting import augmented, keys, run
 
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
@@ -26,17 +25,7 @@ def signal(steps=50, channels=3):
     return np.random.default_rng(0).normal(1, 1, (steps, channels)).astype(np.float32)
 
 
-def keys(count, seed=0):
-    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(count))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def run(options, x, keys):
-    return DeviceSignalAugmentation(**dict(options))(x, train=True, rngs=nnx.Rngs(dropout=keys))
-
-
-def on_device(options, x, seed=0):
-    return np.asarray(run(tuple(options.items()), jnp.asarray(x), keys(len(x), seed)))
+on_device = functools.partial(augmented, DeviceSignalAugmentation)
 
 
 def on_host(options, x, rows=ROWS, seed=0):
@@ -144,7 +133,7 @@ def test_what_an_example_gets_is_its_own():
     np.testing.assert_array_equal(whole, on_device(ALL, x))
     assert len({a.tobytes() for a in whole}) == 8
     # In slices it is the same: microbatches are exact.
-    part = run(tuple(ALL.items()), jnp.asarray(x[3:5]), keys(8)[3:5])
+    part = run(DeviceSignalAugmentation, tuple(ALL.items()), jnp.asarray(x[3:5]), keys(8)[3:5])
     np.testing.assert_allclose(part, whole[3:5], atol=1e-5)
     assert not np.array_equal(on_device(ALL, x, seed=1), whole, equal_nan=True)
     first = {**ALL, "channels_first": True}

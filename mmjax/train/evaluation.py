@@ -150,4 +150,4 @@ def load_run(
     state = store.restore(state_lib.abstract(config, plan), step)
     store.close()
     model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-    return config, step, model, mesh, [each.name for each in stages[: stage.number + 1]]
+    return config, step, model, mesh, stages_lib.names_to(stages, stage)

@@ -81,6 +81,11 @@ def at(stages: Sequence[Stage], step: int) -> Stage:
     return next((stage for stage in stages if step <= stage.end), stages[-1])
 
 
+def names_to(stages: Sequence[Stage], stage: Stage) -> list[str | None]:
+    """The names of the stages up to one of them."""
+    return [each.name for each in stages[: stage.number + 1]]
+
+
 def compiles_like(stage: Stage, other: Stage) -> bool:
     """Whether the steps of two stages need and do the same: they differ in the data's source."""
     return _of_step(stage.config) == _of_step(other.config)

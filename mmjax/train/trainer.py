@@ -87,7 +87,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
             if stage.number >= current.number:
                 data = inputs.train_data(stage.config, report, mesh, stage.number)
                 checks.check_tokenizer(stage.config, data.views)
-                names = [each.name for each in stages[: stage.number + 1]]
+                names = stages_lib.names_to(stages, stage)
                 evaluation = Evaluation(stage.config, mesh, workdir.path, names)
                 parts[stage] = _Part(plan, data, evaluation, stage is stages[-1])
         for line in header.lines(stages, mesh, plans[0], parts[current].data, workdir.path):

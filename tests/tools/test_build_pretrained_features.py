@@ -1,19 +1,15 @@
 """The embedded features of frozen towers: what they hold, and that they know new concepts."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tool_files import load_tool
 
 from mmjax.data.sources.emoji import EmojiSource
 from mmjax.data.sources.features import FeaturesSource
 
-FILE = Path(__file__).parents[2] / "tools" / "build_pretrained_features.py"
-spec = importlib.util.spec_from_file_location("build_pretrained_features", FILE)
-build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build)
+build = load_tool("build_pretrained_features")
 
 
 def features(split, raw=()):

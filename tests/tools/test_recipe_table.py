@@ -1,15 +1,13 @@
 """The README's table of recipes."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from tool_files import load_tool
 
 ROOT = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("recipe_table", ROOT / "tools" / "recipe_table.py")
-recipe_table = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(recipe_table)
+recipe_table = load_tool("recipe_table")
 
 RECIPE = '''
 """A recipe."""

@@ -1,13 +1,10 @@
 """The tables of docs/scale.md are made of the results that there are."""
 
-import importlib.util
 import json
 import math
-from pathlib import Path
 
 import pytest
-
-TOOL = Path(__file__).parents[2] / "tools" / "scale_table.py"
+from tool_files import load_tool
 
 RESULT = {
     "fsdp": 16, "remat": "full", "microbatches": 2, "chips": 256, "model_flops": 256e12,
@@ -20,9 +17,7 @@ RESULT = {
 
 @pytest.fixture
 def tool(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("scale_table", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool("scale_table")
     monkeypatch.setattr(module, "RESULTS", tmp_path)
     return module
 

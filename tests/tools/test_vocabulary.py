@@ -1,14 +1,9 @@
 """The page of all words of a recipe."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from tool_files import load_tool
 
-ROOT = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("vocabulary", ROOT / "tools" / "vocabulary.py")
-vocabulary = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(vocabulary)
+vocabulary = load_tool("vocabulary")
 
 
 def test_the_page_is_that_of_the_registries():

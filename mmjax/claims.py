@@ -8,8 +8,8 @@ A claim is the section `claim` of a config (`mmjax.config.Claim`): arms, each so
 config, and checks, each an inequality between the metrics of two arms. The verdict is written to
 `<out>/<recipe>.json`; the exit code is 1 when a claim is not shown, and 2 when it could not be
 tried. Runs that are finished are kept under `<out>/runs` and not made again, so an interrupted
-command goes on where it stopped; a run of a config that has changed since is made anew. After
-several claims one table shows all of them.
+command goes on where it stopped; a run of a config that has changed since is made anew. On CPUs as
+many runs go on at once as there are CPUs (`--jobs`). After several claims one table shows all.
 """
 
 import json
@@ -18,7 +18,9 @@ import operator
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from absl import app, flags
@@ -28,6 +30,7 @@ from mmjax import cli
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.parallel.compiler import set_flags
+from mmjax.report.claims import overview, table
 
 logger = logging.getLogger("mmjax")
 
@@ -36,21 +39,32 @@ OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.", a
 ALL = flags.DEFINE_bool(
     "all", False, "Run the claims of every recipe in --configs.", allow_override=True
 )
+JOBS = flags.DEFINE_integer(
+    "jobs",
+    None,
+    "Runs at once, each in a process with CPUs to itself. By default as many as there are CPUs, or "
+    "one where jax computes on other devices, which runs cannot share.",
+    lower_bound=1,
+    allow_override=True,
+)
 CONFIGS = flags.DEFINE_string("configs", "configs", "Folder of the recipes.", allow_override=True)
 
 COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
-def run_claim(file: str, out: Path) -> dict:
+def run_claim(file: str, out: Path, jobs: int = 1) -> dict:
     """Runs every arm and seed of one recipe's claim and judges it.
 
     Args:
       file: `configs/clip_uniform.py:claim`.
       out: folder for results and runs.
+      jobs: runs at once.
 
     Returns:
       What is written to `<out>/<recipe>.json`: the statement, `shown`, every check with its
-      numbers, every metric by arm and seed, and the seconds that all runs took.
+      numbers, every metric by arm and seed, and the seconds that it took, on the clock, with
+      `jobs` runs at once. A run that an earlier command has finished counts with its own seconds
+      divided by `jobs`.
     """
     config = config_lib.load(file)
     claim = config_lib.plain(config["claim"])
@@ -69,16 +83,23 @@ def run_claim(file: str, out: Path) -> dict:
         for seed in claim["seeds"]
         for arm in claim["arms"]
     }
-    results: dict[str, list[dict[str, float]]] = {arm: [] for arm in claim["arms"]}
-    for number, ((arm, seed), config_of_run) in enumerate(configs.items(), 1):
-        print(f"\r{name}: run {number} of {len(configs)} ({arm}, seed {seed}) ", end="", flush=True)
-        metrics = _run(config_of_run, out / "runs" / name / f"{arm}-seed{seed}")
-        for metric in _needed(claim, arm):
-            if metric not in metrics:
-                print()
-                raise config_lib.unknown(metric, metrics, "claim", file, "metric")
-        results[arm].append(metrics)
+    begin, earlier, found = time.monotonic(), 0.0, {}
+    said = f"{name}: {len(configs)} runs"
+    print(said, end="", flush=True)
+    with closing(_results(configs, out, out / "runs" / name, jobs)) as results:
+        for (arm, seed), metrics, made in results:
+            found[arm, seed] = metrics
+            earlier += 0.0 if made else metrics["seconds"] / jobs
+            width = len(said)  # of what it is written over
+            said = f"{name}: {len(found)} of {len(configs)} runs ({arm}, seed {seed})"
+            print(f"\r{said:<{width}}", end="", flush=True)
+            for metric in _needed(claim, arm):
+                if metric not in metrics:
+                    print()
+                    raise config_lib.unknown(metric, metrics, "claim", file, "metric")
     print()
+    seconds = time.monotonic() - begin + earlier
+    results = {arm: [found[arm, seed] for seed in claim["seeds"]] for arm in claim["arms"]}
     checks = [judge(check, results) for check in claim["checks"]]
     verdict = {
         "recipe": name,
@@ -88,7 +109,8 @@ def run_claim(file: str, out: Path) -> dict:
         "shown": all(check["holds"] for check in checks),
         "checks": checks,
         "seeds": list(claim["seeds"]),
-        "seconds": round(sum(run["seconds"] for runs in results.values() for run in runs), 1),
+        "seconds": round(seconds, 1),
+        "jobs": jobs,
         "arms": results,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -110,16 +132,47 @@ def _needed(claim: Mapping, arm: str) -> list[str]:
     return checks if own else [*claim["metrics"], *checks]
 
 
-def _run(config: Mapping, folder: Path) -> dict[str, float]:
-    """The final metrics of a run, made or, where it is finished, read."""
-    from mmjax.train import trainer
+def _results(
+    configs: Mapping[tuple[str, int], Mapping], out: Path, folder: Path, jobs: int
+) -> Iterator[tuple[tuple[str, int], dict[str, float], bool]]:
+    """((arm, seed), final metrics, whether it was made just now) of every run, as they finish."""
+    todo = {}
+    for run, config in configs.items():
+        path = folder / f"{run[0]}-seed{run[1]}"
+        metrics = _finished(config, path)
+        if metrics is None:
+            todo[run] = (config_lib.plain(config), path, out)
+        else:
+            yield run, metrics, False
+    jobs = min(jobs, len(todo))
+    if jobs <= 1:
+        for run, task in todo.items():
+            yield run, _train(*task), True
+        return
+    from mmjax.train.workers import Workers
 
+    with Workers(jobs, _train) as workers:
+        for run, metrics in workers.map(todo):
+            yield run, metrics, True
+
+
+def _finished(config: Mapping, folder: Path) -> dict[str, float] | None:
+    """The final metrics of a run that is finished; one of another config is removed."""
     finished, stored = folder / "summary.json", folder / "config.json"
     if stored.is_file():
         if not _same(stored, config):
             shutil.rmtree(folder)  # of an older version of the recipe
         elif finished.is_file():
             return json.loads(finished.read_text(encoding="utf-8"))
+    return None
+
+
+def _train(config: Mapping, folder: Path, out: Path) -> dict[str, float]:
+    """Makes a run, in whichever process."""
+    from mmjax.train import trainer
+
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    _share_programs(out / "compiled")
     return trainer.train(config, folder, quiet=True)
 
 
@@ -159,82 +212,6 @@ def judge(check: Mapping, results: Mapping[str, Sequence[Mapping[str, float]]]) 
     return {**check, "left": left, "right": right, "holds": holds}
 
 
-def table(verdict: Mapping, metrics: Sequence[str]) -> str:
-    """The verdict as text: a row for each arm (mean ± deviation over seeds), then the checks."""
-    heads = [metric.split("/", 1)[-1] for metric in metrics]
-    rows = [["arm", *heads]]
-    for arm, seeds in verdict["arms"].items():
-        cells = []
-        for metric in metrics:
-            values = [found[metric] for found in seeds if metric in found]
-            cells.append(_spread(values) if values else "-")
-        rows.append([arm, *cells])
-    lines = _columns(rows)
-    title = f"{verdict['recipe']}: {verdict['statement']}"
-    lines = [title, f"({len(verdict['seeds'])} seeds; {verdict['paper']})", "", *lines, ""]
-    for check in verdict["checks"]:
-        mark = "holds " if check["holds"] else "FAILS "
-        right = "" if check["baseline"] is None else f"{check['factor']:g} x {check['baseline']}"
-        if check["offset"] or check["baseline"] is None:
-            right += f" {check['offset']:+g}" if right else f"{check['offset']:g}"
-        numbers = ", ".join(
-            f"{a:.3f} {check['compare']} {b:.3f}"
-            for a, b in zip(check["left"], check["right"], strict=True)
-        )
-        where = "in every seed" if check["each_seed"] else "in the mean"
-        said = f"{check['arm']} {check['compare']} {right} {where}"
-        lines.append(f"{mark} {check['metric']}: {said}: {numbers}")
-    lines.append("")
-    lines.append("SHOWN" if verdict["shown"] else "NOT SHOWN")
-    return "\n".join(lines)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of columns, the first with a rule under it."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
-
-
-def headline(checks: Sequence[Mapping], values: Callable[[str, str], Sequence[float]]) -> str:
-    """`metric: baseline ± deviation -> recipe ± deviation` of the first check of two arms.
-
-    Where no check compares two arms, it is the first check's arm alone.
-
-    Args:
-      checks: of a claim.
-      values: arm, metric -> the values of all seeds.
-    """
-    if not checks:
-        return ""
-    check = min(checks, key=lambda check: check["baseline"] is None)
-    arms = [arm for arm in (check["baseline"], check["arm"]) if arm]
-    return f"{check['metric']}: " + " -> ".join(
-        _spread(values(arm, check["metric"])) for arm in arms
-    )
-
-
-def _spread(values: Sequence[float]) -> str:
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
-
-
-def overview(verdicts: Sequence[Mapping]) -> str:
-    """All verdicts as one table: a row for each recipe."""
-    rows = [["claim", "shown", "checks", "seconds", "baseline -> recipe"]]
-    for verdict in verdicts:
-        held = sum(check["holds"] for check in verdict["checks"])
-        checks = f"{held} of {len(verdict['checks'])}"
-        shown = "yes" if verdict["shown"] else "no"
-        seconds = f"{verdict['seconds']:.0f}"
-        arms = verdict["arms"]
-        numbers = headline(
-            verdict["checks"], lambda arm, metric, a=arms: [seed[metric] for seed in a[arm]]
-        )
-        rows.append([verdict["recipe"], shown, checks, seconds, numbers])
-    return "\n".join(_columns(rows))
-
-
 def _share_programs(folder: Path) -> None:
     """Keeps compiled programs in a folder, unless the environment names one.
 
@@ -246,6 +223,15 @@ def _share_programs(folder: Path) -> None:
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _jobs() -> int:
+    """As many runs at once as there are CPUs, if those are what jax computes on."""
+    import jax
+
+    from mmjax.train import workers
+
+    return len(workers.cpus()) if jax.default_backend() == "cpu" else 1
 
 
 def claimed(folder: Path) -> list[str]:
@@ -277,8 +263,8 @@ def main(argv: Sequence[str]) -> None:
         if not files:
             raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
         set_flags()
-        _share_programs(out / "compiled")
-        verdicts = [run_claim(file, out) for file in files]
+        jobs = JOBS.value or _jobs()
+        verdicts = [run_claim(file, out, jobs) for file in files]
     except Exception as error:
         code = cli.exit_code(error)
         if code is None:

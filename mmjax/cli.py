@@ -54,7 +54,10 @@ def exit_code(error: BaseException) -> int | None:
     from mmjax.parallel import distributed
     from mmjax.parallel.pairwise import PairwiseError
     from mmjax.train.trainer import NonFiniteLoss
+    from mmjax.train.workers import WorkerFailed
 
+    if isinstance(error, WorkerFailed):
+        return error.code
     wrong = (
         config_lib.ConfigError, SourceError, BadExample, MissingExtra, EncoderError, TermError,
         PairwiseError,

@@ -85,7 +85,7 @@ def run(folder, out, set_flags, capsys):
     """`run("name", ...)`: exit code, what was said, and what was said of errors."""
 
     def call(*names, **flags):
-        set_flags(**{"configs": folder, "out": out, **flags})
+        set_flags(**{"configs": folder, "out": out, "jobs": 1, **flags})
         with pytest.raises(SystemExit) as end:
             claims.main(["claims", *names])
         said = capsys.readouterr()
@@ -98,7 +98,7 @@ def run(folder, out, set_flags, capsys):
 def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatch):
     code, said, _ = run("tiny")
     assert code == 0
-    assert "run 4 of 4 (plain, seed 1)" in said
+    assert "4 of 4 runs (plain, seed 1)" in said
     assert "tiny: numbers are numbers" in said
     assert said.count("\nholds  geometry/test/positive_cosine: aligned ") == 2
     assert said.endswith("SHOWN\n")
@@ -133,6 +133,30 @@ def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatc
     for parts in (before, after):
         del parts["arms"]["plain"][1]["seconds"], parts["seconds"]
     assert after == before
+
+
+def test_runs_at_once_give_what_runs_in_turn_give(run, out, tmp_path):
+    run("tiny")  # read, where another test has made it
+    code, said, _ = run("tiny", jobs=2, out=tmp_path / "two")
+    assert code == 0
+    assert "4 of 4 runs" in said
+    one, two = (json.loads((o / "tiny.json").read_text()) for o in (out, tmp_path / "two"))
+    assert (one["jobs"], two["jobs"]) == (1, 2)
+    for verdict in (one, two):
+        for seeds in verdict["arms"].values():
+            for metrics in seeds:
+                del metrics["seconds"]
+        del verdict["jobs"], verdict["seconds"]
+    assert two == one
+
+
+def test_a_mistake_in_another_process_is_the_same_sentence(folder, run, tmp_path):
+    recipe = (folder / "tiny.py").read_text()
+    (tmp_path / "tiny.py").write_text(recipe.replace('"batch_size": 16', '"batch_size": 72'))
+    said = {jobs: run("tiny", configs=tmp_path, out=tmp_path / "out", jobs=jobs) for jobs in (1, 2)}
+    assert said[1][0] == said[2][0] == 2
+    assert said[1][2] == said[2][2]
+    assert "batch_size=72 is larger than the 64 examples" in said[2][2]
 
 
 def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
@@ -220,8 +244,8 @@ def test_a_metric_that_nobody_measures_ends_it_after_one_run(run, monkeypatch):
     )
     code, said, error = run("unmeasured")
     assert code == 2
-    assert "run 1 of 4" in said
-    assert "run 2 of 4" not in said
+    assert "1 of 4 runs" in said
+    assert "2 of 4 runs" not in said
     assert "unknown metric 'geometry/test/positve_cosine' of 'claim'; did you mean " in error
 
 
@@ -257,14 +281,3 @@ def test_a_check_is_its_inequality(check, new, old, holds):
     judged = claims.judge({**CHECK, "each_seed": False, **check}, results)
     assert judged["holds"] is holds
     assert len(judged["left"]) == len(judged["right"]) == (2 if check.get("each_seed") else 1)
-
-
-def test_the_table_shows_mean_and_deviation():
-    verdict = {
-        "recipe": "r", "statement": "s", "paper": "p", "seeds": [0, 1], "shown": True,
-        "checks": [], "arms": {"a": [{"geometry/x/y": 1.0}, {"geometry/x/y": 3.0}]},
-    }  # fmt: skip
-    lines = claims.table(verdict, ["geometry/x/y"]).splitlines()
-    assert lines[0] == "r: s"
-    assert lines[3].split() == ["arm", "x/y"]
-    assert lines[5].split() == ["a", "2.000", "±", "1.414"]

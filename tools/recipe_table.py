@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mmjax import claims
 from mmjax import config as config_lib
+from mmjax.report.claims import headline
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"
@@ -63,7 +63,7 @@ def collect(out: Path, results: Path, folder: Path) -> list[str]:
             }
             for arm, seeds in verdict["arms"].items()
         }
-        fields = ("statement", "shown", "paper_numbers", "seeds", "seconds", "checks")
+        fields = ("statement", "shown", "paper_numbers", "seeds", "seconds", "jobs", "checks")
         kept[name] = {**{key: verdict[key] for key in fields}, "arms": arms}
         taken.append(name)
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
 
 def _result(result: Mapping) -> tuple[str, ...]:
     """Statement, verdict, numbers of a claim that was run, and the paper's own."""
-    numbers = claims.headline(result["checks"], lambda arm, metric: result["arms"][arm][metric])
+    numbers = headline(result["checks"], lambda arm, metric: result["arms"][arm][metric])
     verdict = "yes" if result["shown"] else "no"
     return result["statement"], verdict, numbers, result["paper_numbers"]
 

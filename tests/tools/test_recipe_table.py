@@ -45,8 +45,8 @@ def verdict(out, shown):
     arms["new"] = [{"retrieval/new_style/R@1": 0.5}, {"retrieval/new_style/R@1": 0.5}]
     check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=", "baseline": "old"}
     data = {"recipe": "toy", "statement": "new beats old", "shown": shown, "seeds": [0, 1],
-            "seconds": 3.5, "paper_numbers": ".3", "checks": [{**check, "baseline": None}, check],
-            "arms": arms}  # fmt: skip
+            "seconds": 3.5, "jobs": 2, "paper_numbers": ".3", "arms": arms,
+            "checks": [{**check, "baseline": None}, check]}  # fmt: skip
     out.mkdir(exist_ok=True)
     (out / "toy.json").write_text(json.dumps(data))
 

@@ -1,0 +1,118 @@
+"""Processes that call a function: their results, their errors, and how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmjax.config import ConfigError
+from mmjax.train import workers
+from mmjax.train.signals import StopSignals
+
+
+def where(number, seconds=0.2):
+    time.sleep(seconds)
+    cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    return number, os.getpid(), cpus
+
+
+def fail(how, waited):
+    if how == "wait":
+        time.sleep(300)
+        waited.touch()
+        return
+    if how == "mistake":
+        raise ConfigError("key 'a' is wrong")
+    if how == "bug":
+        raise KeyError("lost")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(folder, name):
+    """Like a run: remembers a signal and saves before it stops."""
+    with StopSignals() as signals:
+        (folder / f"{name}.pid").write_text(str(os.getpid()))
+        for step in range(600):
+            time.sleep(0.1)
+            if signals.stop_after(step):
+                (folder / f"{name}.saved").write_text("saved")
+                return
+    raise AssertionError("nobody stopped it")
+
+
+def test_every_call_has_its_result_and_every_process_its_cpus():
+    with workers.Workers(2, where) as pool:
+        found = dict(pool.map({f"call {i}": (i,) for i in range(5)}))
+    assert {key: result[0] for key, result in found.items()} == {f"call {i}": i for i in range(5)}
+    by_process = {pid: cpus for _, pid, cpus in found.values()}
+    assert os.getpid() not in by_process
+    assert len(by_process) == 2
+    if hasattr(os, "sched_getaffinity") and len(workers.cpus()) >= 2:
+        one, other = by_process.values()
+        assert not one & other
+        assert one | other == set(workers.cpus())
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "message"),
+    [
+        ("mistake", 2, "key 'a' is wrong"),
+        ("bug", None, "KeyError: 'lost'"),
+        ("killed", 1, "ended with code -9 before it had answered; a machine out of memory"),
+    ],
+)
+def test_a_call_that_fails_says_why_and_ends_the_others(tmp_path, how, code, message):
+    waited = tmp_path / "waited"
+    with (
+        pytest.raises(workers.WorkerFailed) as caught,
+        workers.Workers(2, fail) as pool,
+    ):
+        list(pool.map({"long": ("wait", waited), "wrong": (how, waited)}))
+    assert not waited.exists()
+    assert caught.value.code == code
+    assert message in str(caught.value)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_workers import train
+from mmjax.train.workers import Workers
+
+if __name__ == "__main__":
+    folder = Path({folder!r})
+    with Workers(2, train) as pool:
+        list(pool.map({{name: (folder, name) for name in "ab"}}))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_to_the_parent_alone_lets_every_process_save(tmp_path, number):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    # A shell that runs tests in the background has them ignore Ctrl-C.
+    parent = subprocess.Popen(
+        [sys.executable, str(program)],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        _until(lambda: all((tmp_path / f"{name}.pid").is_file() for name in "ab"))
+        time.sleep(0.3)
+        parent.send_signal(number)
+        code = parent.wait(timeout=60)
+    finally:
+        parent.kill()
+    assert code == (-9 if number == signal.SIGKILL else 128 + number)
+    _until(lambda: all((tmp_path / f"{name}.saved").is_file() for name in "ab"))
+
+
+def _until(holds):
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)

@@ -160,7 +160,7 @@ def _finished(config: Mapping, folder: Path) -> dict[str, float] | None:
     """The final metrics of a run that is finished; one of another config is removed."""
     finished, stored = folder / "summary.json", folder / "config.json"
     if stored.is_file():
-        if not _same(stored, config):
+        if not config_lib.same(stored, config):
             shutil.rmtree(folder)  # of an older version of the recipe
         elif finished.is_file():
             return json.loads(finished.read_text(encoding="utf-8"))
@@ -174,15 +174,6 @@ def _train(config: Mapping, folder: Path, out: Path) -> dict[str, float]:
     absl_logging.set_verbosity(absl_logging.ERROR)
     _share_programs(out / "compiled")
     return trainer.train(config, folder, quiet=True)
-
-
-def _same(stored: Path, config: Mapping) -> bool:
-    """Whether a stored config says the same; keys that are new since then have their defaults."""
-    try:
-        old = config_lib.complete(json.loads(stored.read_text(encoding="utf-8")), str(stored))
-    except (ConfigError, ValueError):
-        return False
-    return config_lib.dump(old) == config_lib.dump(config)
 
 
 def judge(check: Mapping, results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict:

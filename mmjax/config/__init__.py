@@ -25,7 +25,7 @@ from mmjax.config.sections import (
     Stage,
 )
 from mmjax.config.stages import stage_configs
-from mmjax.config.stored import differences, dump
+from mmjax.config.stored import differences, dump, read, same
 from mmjax.config.values import fill, fits, plain, signature
 
 __all__ = [
@@ -51,6 +51,8 @@ __all__ = [
     "fits",
     "load",
     "plain",
+    "read",
+    "same",
     "set_key",
     "signature",
     "stage_configs",

@@ -3,8 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from mmjax.config.components import complete
+from mmjax.config.errors import ConfigError
 from mmjax.config.sections import OPERATIONAL
 from mmjax.config.values import plain
 
@@ -44,3 +47,23 @@ def _json(value: Any) -> str:
 def dump(config: Mapping) -> str:
     """The config as JSON text, readable and with keys in order."""
     return json.dumps(plain(config), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read(file: Path) -> dict:
+    """A config that `dump` wrote, whole: keys that are newer than the file have their defaults.
+
+    Raises:
+      ConfigError: when the file is no JSON text, or says what this version does not know.
+    """
+    try:
+        return complete(json.loads(file.read_text(encoding="utf-8")), str(file))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is damaged ({error}): it has to be JSON text") from error
+
+
+def same(file: Path, config: Mapping) -> bool:
+    """Whether a config that `dump` wrote, read as `read` does, says the same in every key."""
+    try:
+        return dump(read(file)) == dump(config)
+    except ConfigError:
+        return False

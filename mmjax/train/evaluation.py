@@ -125,10 +125,7 @@ def load_run(
     stored = folder / "config.json"
     if not stored.is_file():
         raise ConfigError(f"{folder} holds no run: there is no config.json in it")
-    try:
-        config = config_lib.complete(json.loads(stored.read_text(encoding="utf-8")), str(stored))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{stored} is damaged ({error}): it has to be JSON text") from error
+    config = config_lib.read(stored)
     mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
     section = config["checkpoints"]
     store = Store(folder / "checkpoints", metric=section["metric"], mode=section["mode"],

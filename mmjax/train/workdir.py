@@ -56,7 +56,7 @@ def default(config: Mapping, root: str | Path = "runs") -> Path:
         stored = folder / "config.json"
         if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
             continue
-        if stored.read_text(encoding="utf-8") == config_lib.dump(config):
+        if config_lib.same(stored, config):
             return folder
     name = f"{config['recipe']}-{time.strftime('%Y%m%d-%H%M%S')}"
     new = root / name
@@ -92,12 +92,9 @@ class Workdir:
         stored = self.path / "config.json"
         if stored.is_file():
             try:
-                old = json.loads(stored.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise ConfigError(
-                    f"{stored} is damaged ({error}): choose another --workdir"
-                ) from error
-            differing = config_lib.differences(_completed(old, stored), config_lib.plain(config))
+                differing = config_lib.differences(config_lib.read(stored), config)
+            except ConfigError as error:
+                differing = [str(error)]
             # A run that ended before its first checkpoint, often by a mistake in the config, has
             # nothing to lose.
             if differing and _holds_checkpoints(self.path):
@@ -146,18 +143,6 @@ class Workdir:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
         write_atomically(target, text)
         return target
-
-
-def _completed(old: Mapping, file: Path) -> Mapping:
-    """A stored config with keys that are newer than it at their defaults.
-
-    So that a run goes on with a later version of the package, too. What this version cannot read is
-    left as it is, and named among the differences.
-    """
-    try:
-        return config_lib.complete(old, str(file))
-    except ConfigError:
-        return old
 
 
 def write_atomically(target: Path, text: str) -> None:

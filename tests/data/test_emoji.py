@@ -1,21 +1,19 @@
 """The embedded emoji data: its files, splits, records, languages and labels."""
 
 import hashlib
-import importlib.util
 import io
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tool_files import load_tool
 
 from mmjax.data.sources import SOURCES, EmojiSource, Source, emoji
 
 STYLES = ("fluent", "google", "twitter")
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "build_emoji.py"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def concepts():
 @pytest.fixture(scope="module")
 def pixels():
     """style -> code -> the picture over white, f32[64 * 64 * 3]; all pictures are decoded."""
-    tool = load_tool()
+    tool = load_tool("build_emoji")
     decoded = {}
     for style in STYLES:
         decoded[style] = {}
@@ -35,13 +33,6 @@ def pixels():
                 assert (picture.format, picture.size, picture.mode) == ("WEBP", (64, 64), "RGBA")
                 decoded[style][code] = tool.over_white(picture)
     return decoded
-
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("build_emoji", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def find(source, part):
@@ -56,7 +47,7 @@ def test_files_are_those_that_the_script_made():
     build = json.loads((emoji.ASSETS / "build.json").read_text())
     for name, sha256 in build["sha256"].items():
         assert hashlib.sha256((emoji.ASSETS / name).read_bytes()).hexdigest() == sha256, name
-    assert build["packages"] == load_tool().PACKAGES
+    assert build["packages"] == load_tool("build_emoji").PACKAGES
     there = {path.name for path in emoji.ASSETS.iterdir()}
     assert there == {*build["sha256"], "build.json", "NOTICE"}
 
@@ -72,7 +63,7 @@ def test_assets_are_small_and_have_their_notices():
         assert name in notice, name
     for style in STYLES:
         assert f"{style}.zip: {len(emoji._pictures(style)):,} pictures" in notice
-    for package in load_tool().PACKAGES:
+    for package in load_tool("build_emoji").PACKAGES:
         name, version = package.rsplit("@", 1)
         assert f"{name} {version}" in notice, package
 
@@ -363,7 +354,7 @@ def test_missing_files(tmp_path, monkeypatch):
 
 
 def test_build_finds_changed_files(tmp_path, capsys):
-    tool = load_tool()
+    tool = load_tool("build_emoji")
     picture = Image.new("RGBA", (64, 64), (200, 30, 30, 255))
     lossless = tool.webp(picture, {"lossless": True, "method": 0})
     other = tool.webp(picture, {"lossless": True, "method": 6, "exif": b"Exif\0\0II*\0\0\0\0\0"})
@@ -382,7 +373,7 @@ def test_build_finds_changed_files(tmp_path, capsys):
 
 
 def test_build_drops_lookalikes_and_squares_pictures():
-    tool = load_tool()
+    tool = load_tool("build_emoji")
     assert tool.canonical("1F3F4-E0067-E007F") == "1f3f4-e0067"
     assert tool.canonical("23-fe0f-20e3") == tool.canonical("0023_20e3") == "0023-20e3"
 

@@ -14,11 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_MARK = "mmjax-bench "  # before what is said to the parent; libraries print what they like
+from mmjax.parallel.compiler import HUGE_PAGES
 
-# A step allocates gigabytes anew, and on Linux the first touch of every 4 KiB of them costs more
-# than the optimizer. Huge pages (glibc 2.35 and later) make it every 2 MiB, for all children.
-_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+_MARK = "mmjax-bench "  # before what is said to the parent; libraries print what they like
 
 
 class WorkerError(RuntimeError):
@@ -43,7 +41,7 @@ class Worker:
     def __init__(self, module: str, arguments: Sequence[str]):
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env={**_ENVIRONMENT, **os.environ},
+            env={**HUGE_PAGES, **os.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from mmjax import cli
+from mmjax.parallel.compiler import HUGE_PAGES
 from mmjax.train.signals import Interrupted
 
 
@@ -52,6 +53,7 @@ class Workers:
 
     def __init__(self, count: int, function: Callable):
         context, own = multiprocessing.get_context("spawn"), cpus()
+        os.environ.update({**HUGE_PAGES, **os.environ})
         self._processes: dict[connection.Connection, Any] = {}
         for index in range(count):
             pipe, theirs = context.Pipe()

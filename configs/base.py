@@ -3,8 +3,8 @@
 A recipe's `get_config` takes the parts it needs and changes what its paper says. Every part is a
 function that returns a fresh dict, so that no recipe can change another's.
 
-Variants of a recipe are functions in a dict, `VARIANTS = {"small": small, "paper": paper}`;
-`get_config = base.variants(__name__, VARIANTS)` makes them what the command line can ask for.
+Variants of a recipe are functions; `get_config = base.variants("clip", {"small": small, "paper":
+paper})` makes them what the command line can ask for.
 """
 
 from collections.abc import Callable, Mapping

@@ -14,12 +14,12 @@ The claim is shown, in 3 minutes on two idle cores; picture to text R@1 on the f
 second domain after the last phase, and by how many degrees the turns of the two spaces since the
 first domain differ, over 3 seeds:
 
-    InfoNCE alone                         .711 ± .042  .990 ± .003  26.6 ± .4
-    Mod-X, weight 5                       .971 ± .009  .951 ± .013  15.4 ± .9
-    weight 20                             .981 ± .009  .847 ± .022  13.0 ± .8
+    InfoNCE alone                         .709 ± .029  .991 ± .002  26.4 ± 1.2
+    Mod-X, weight 5                       .975 ± .008  .947 ± .014  15.5 ± .6
+    weight 20                             .984 ± .009  .847 ± .017  13.1 ± .8
     weight 20, rows that the last model
-    had wrong not left out                .993 ± .005  .673 ± .039  10.7 ± .4
-    both domains together                 .991 ± .002  .991 ± .005
+    had wrong not left out                .993 ± .004  .672 ± .028  10.6 ± .4
+    both domains together                 .992 ± .002  .992 ± .004
 
 The paper: COCO R@1 falls from 14-15 to 6-7 without Mod-X.
 """

@@ -8,7 +8,7 @@ at chance and Symile is perfect.
     python -m mmjax.main --config=configs/symile.py:paper    # Symile-M3, from stored features
     python -m mmjax.claims symile                            # the claim, on exclusive or
 
-The claim is shown, in some 5 minutes on two idle cores. Accuracy among 32 over 3 seeds:
+The claim is shown, in 4 minutes on two idle cores. Accuracy among 32 over 3 seeds:
 
     p               1              1/2            0
     Symile          1.000 ± .000   .513 ± .005    .029 ± .001

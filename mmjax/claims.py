@@ -84,20 +84,18 @@ def run_claim(file: str, out: Path, jobs: int = 1) -> dict:
         for arm in claim["arms"]
     }
     begin, earlier, found = time.monotonic(), 0.0, {}
-    said = f"{name}: {len(configs)} runs"
-    print(said, end="", flush=True)
+    line = _Line()
+    line.say(f"{name}: {len(configs)} runs")
     with closing(_results(configs, out, out / "runs" / name, jobs)) as results:
         for (arm, seed), metrics, made in results:
             found[arm, seed] = metrics
             earlier += 0.0 if made else metrics["seconds"] / jobs
-            width = len(said)  # of what it is written over
-            said = f"{name}: {len(found)} of {len(configs)} runs ({arm}, seed {seed})"
-            print(f"\r{said:<{width}}", end="", flush=True)
+            line.say(f"{name}: {len(found)} of {len(configs)} runs ({arm}, seed {seed})")
             for metric in _needed(claim, arm):
                 if metric not in metrics:
-                    print()
+                    line.end()
                     raise config_lib.unknown(metric, metrics, "claim", file, "metric")
-    print()
+    line.end()
     seconds = time.monotonic() - begin + earlier
     results = {arm: [found[arm, seed] for seed in claim["seeds"]] for arm in claim["arms"]}
     checks = [judge(check, results) for check in claim["checks"]]
@@ -118,6 +116,24 @@ def run_claim(file: str, out: Path, jobs: int = 1) -> dict:
     (out / f"{name}.json").write_text(text, encoding="utf-8")
     print(table(verdict, claim["metrics"]))
     return verdict
+
+
+class _Line:
+    """How far a claim is: one line that changes on a terminal, a line for each run elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal, self._width = sys.stdout.isatty(), 0
+
+    def say(self, text: str) -> None:
+        if self._terminal:
+            print(f"\r{text:<{self._width}}", end="", flush=True)
+            self._width = len(text)
+        else:
+            print(text, flush=True)
+
+    def end(self) -> None:
+        if self._terminal:
+            print()
 
 
 def _needed(claim: Mapping, arm: str) -> list[str]:

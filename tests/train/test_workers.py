@@ -17,7 +17,7 @@ from mmjax.train.signals import StopSignals
 def where(number, seconds=0.2):
     time.sleep(seconds)
     cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    return number, os.getpid(), cpus
+    return number, os.getpid(), cpus, os.environ["GLIBC_TUNABLES"]
 
 
 def fail(how, waited):
@@ -44,11 +44,13 @@ def train(folder, name):
     raise AssertionError("nobody stopped it")
 
 
-def test_every_call_has_its_result_and_every_process_its_cpus():
+def test_every_call_has_its_result_and_every_process_its_cpus(monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     with workers.Workers(2, where) as pool:
         found = dict(pool.map({f"call {i}": (i,) for i in range(5)}))
     assert {key: result[0] for key, result in found.items()} == {f"call {i}": i for i in range(5)}
-    by_process = {pid: cpus for _, pid, cpus in found.values()}
+    by_process = {pid: cpus for _, pid, cpus, _ in found.values()}
+    assert {result[3] for result in found.values()} == {"glibc.malloc.hugetlb=1"}
     assert os.getpid() not in by_process
     assert len(by_process) == 2
     if hasattr(os, "sched_getaffinity") and len(workers.cpus()) >= 2:

@@ -21,8 +21,8 @@ mean and deviation over 3 seeds:
 So most of the gain over means is that of maxima; the codebook adds 2 to 4 points, with softmax 1 to
 2. At T = 1 one code is active, which has no gradient. At T = 30 some 45 of 256 codes are, and the
 Jaccard index of those of a picture and of its text is .251 ± .003, twice that of others (.125); at
-T = 10 it is 12 codes and .231 ± .022, 4.5 times that of others (.051). The paper, CC3M with ViT-B/32:
-zero-shot ImageNet 15.4 to 18.4.
+T = 10 it is 12 codes and .231 ± .022, 4.5 times that of others (.051). The paper, CC3M with
+ViT-B/32: zero-shot ImageNet 15.4 to 18.4.
 """
 
 from configs import base

@@ -6,6 +6,7 @@ import subprocess
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -37,6 +38,37 @@ def test_round_trip_is_exact_and_lands_on_another_mesh(tmp_path):
     restored = Store(tmp_path).restore(target)
     assert same(restored, state)
     assert restored["a/b/w"].sharding.spec == P(None, "fsdp")
+
+
+def test_what_every_device_holds_is_whole_whether_it_is_cut_or_not(tmp_path):
+    mesh = mesh_lib.make_mesh(data=8)
+    state = tree(1.0, mesh) | {
+        "large": jax.device_put(jnp.arange(2.0**22), NamedSharding(mesh, P()))
+    }
+    compiled = []
+    listen = jax.monitoring.register_event_duration_secs_listener
+    listen(lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None)
+    with Store(tmp_path) as store:
+        store.save(1, {"w": state["a/b/w"]})
+        assert not compiled  # a small array is written by one device
+        store.save(2, state)
+    assert compiled
+    assert same(Store(tmp_path).restore(abstract_like(state)), state)
+
+
+def test_orbax_own_trees_are_read(tmp_path):
+    state = tree(2.0)
+    with ocp.CheckpointManager(tmp_path) as manager:  # as earlier versions wrote them
+        manager.save(4, args=ocp.args.StandardSave(state))
+    assert same(Store(tmp_path).restore(abstract_like(state)), state)
+
+
+def test_another_shape_is_refused(tmp_path):
+    with Store(tmp_path) as store:
+        store.save(1, tree())
+    other = abstract_like(tree()) | {"half": jax.ShapeDtypeStruct((5,), jnp.bfloat16)}
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Store(tmp_path).restore(other)
 
 
 def test_keeps_the_last_and_the_best_also_after_a_restart(tmp_path):

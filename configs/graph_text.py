@@ -13,8 +13,8 @@ the 125 others: it has to read a name that it has never seen, and to find its gr
 no stereochemistry, so 10 of the 125 have a twin (an (E) and a (Z) form, say) that no model of these
 inputs can tell from them.
 
-Expected of `small`, among 125 (three seeds; chance R@1 .008, R@10 .08): graph to name R@1 .496 ±
-.032, R@10 .867 ± .020; name to graph R@1 .495 ± .037, R@10 .864 ± .021.
+Expected of `small`, among 125 (three seeds; chance R@1 .008, R@10 .08): graph to name R@1 .499 ±
+.033, R@10 .859 ± .017; name to graph R@1 .500 ± .034, R@10 .845 ± .026.
 """
 
 from configs import base

@@ -11,9 +11,9 @@ of the same objects by contrastive terms of every pair.
 `small` trains all three towers from scratch on the 139 pieces of CC0 furniture of the split
 `train`, and is evaluated on the 36 others, of which training saw nothing.
 
-Expected, among 36, over three seeds (chance R@1 .028, R@5 .139): picture to cloud R@1 .333 ± .028,
-R@5 .741 ± .042; cloud to picture .398 ± .080, .731 ± .016; picture to name .134 ± .032, .319 ±
-.084; name to cloud .111 ± .028, .287 ± .042. 139 pieces are enough to see that the three modalities
+Expected, among 36, over three seeds (chance R@1 .028, R@5 .139): picture to cloud R@1 .426 ± .070,
+R@5 .713 ± .042; cloud to picture .417 ± .048, .704 ± .042; picture to name .134 ± .032, .301 ±
+.069; name to cloud .102 ± .042, .296 ± .016. 139 pieces are enough to see that the three modalities
 meet, and too few to tell two good objectives apart: one piece of the 36 is .028. Names are the
 hardest: 28 of those held out were never read. The paper's own evaluation, zero-shot ModelNet40,
 needs data that are not here.

@@ -13,6 +13,7 @@ from mmjax.bench import timing
 FORMS = ["dense", "gather/32", "gather/64", "ring/32", "ring/64", "local"]
 
 
+@pytest.mark.slow
 def test_every_form_is_measured_and_saved(tmp_path, capsys):
     path = tmp_path / "loss.json"
     arguments = ["loss", "--sizes", "256,512", "--dim", "32", "--tiles", "32,64", "--repeats", "2"]

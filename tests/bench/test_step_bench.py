@@ -65,6 +65,7 @@ def test_the_breakdown_adds_up():
     assert rows["at the ceiling"]["share"] == pytest.approx(0.7)
 
 
+@pytest.mark.slow
 def test_a_small_model_with_its_parts(tmp_path, capsys):
     path = tmp_path / "step.json"
     arguments = ["--model", "tiny", "--batch", "4", "--repeats", "2", "--contenders", "mmjax"]

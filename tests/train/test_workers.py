@@ -80,6 +80,7 @@ def test_a_call_that_fails_says_why_and_ends_the_others(tmp_path, how, code, mes
 
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
@@ -87,6 +88,8 @@ from test_workers import train
 from mmjax.train.workers import Workers
 
 if __name__ == "__main__":
+    # A shell that runs tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path({folder!r})
     with Workers(2, train) as pool:
         list(pool.map({{name: (folder, name) for name in "ab"}}))
@@ -97,11 +100,7 @@ if __name__ == "__main__":
 def test_a_signal_to_the_parent_alone_lets_every_process_save(tmp_path, number):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    # A shell that runs tests in the background has them ignore Ctrl-C.
-    parent = subprocess.Popen(
-        [sys.executable, str(program)],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    parent = subprocess.Popen([sys.executable, str(program)])
     try:
         _until(lambda: all((tmp_path / f"{name}.pid").is_file() for name in "ab"))
         time.sleep(0.3)

@@ -13,7 +13,6 @@ many runs go on at once as there are CPUs (`--jobs`). After several claims one t
 """
 
 import json
-import logging
 import operator
 import shutil
 import statistics
@@ -25,14 +24,13 @@ from pathlib import Path
 
 from absl import app, flags
 from absl import logging as absl_logging
+from tqdm import tqdm
 
 from mmjax import cli
 from mmjax import config as config_lib
 from mmjax.config import ConfigError
 from mmjax.parallel.compiler import set_flags
 from mmjax.report.claims import overview, table
-
-logger = logging.getLogger("mmjax")
 
 # Other commands have flags of these names, too; one process may import several of them.
 OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.", allow_override=True)
@@ -84,18 +82,22 @@ def run_claim(file: str, out: Path, jobs: int = 1) -> dict:
         for arm in claim["arms"]
     }
     begin, earlier, found = time.monotonic(), 0.0, {}
-    line = _Line()
-    line.say(f"{name}: {len(configs)} runs")
-    with closing(_results(configs, out, out / "runs" / name, jobs)) as results:
+    # A bar on a terminal, lines elsewhere.
+    bar = tqdm(total=len(configs), desc=name, unit="run", dynamic_ncols=True, disable=None)
+    if bar.disable:
+        print(f"{name}: {len(configs)} runs", flush=True)
+    with bar, closing(_results(configs, out, out / "runs" / name, jobs)) as results:
         for (arm, seed), metrics, made in results:
             found[arm, seed] = metrics
             earlier += 0.0 if made else metrics["seconds"] / jobs
-            line.say(f"{name}: {len(found)} of {len(configs)} runs ({arm}, seed {seed})")
+            bar.set_postfix_str(f"{arm}, seed {seed}", refresh=False)
+            bar.update()
+            if bar.disable:
+                done = f"{name}: {len(found)} of {len(configs)} runs"
+                print(f"{done} ({arm}, seed {seed})", flush=True)
             for metric in _needed(claim, arm):
                 if metric not in metrics:
-                    line.end()
                     raise config_lib.unknown(metric, metrics, "claim", file, "metric")
-    line.end()
     seconds = time.monotonic() - begin + earlier
     results = {arm: [found[arm, seed] for seed in claim["seeds"]] for arm in claim["arms"]}
     checks = [judge(check, results) for check in claim["checks"]]
@@ -116,24 +118,6 @@ def run_claim(file: str, out: Path, jobs: int = 1) -> dict:
     (out / f"{name}.json").write_text(text, encoding="utf-8")
     print(table(verdict, claim["metrics"]))
     return verdict
-
-
-class _Line:
-    """How far a claim is: one line that changes on a terminal, a line for each run elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal, self._width = sys.stdout.isatty(), 0
-
-    def say(self, text: str) -> None:
-        if self._terminal:
-            print(f"\r{text:<{self._width}}", end="", flush=True)
-            self._width = len(text)
-        else:
-            print(text, flush=True)
-
-    def end(self) -> None:
-        if self._terminal:
-            print()
 
 
 def _needed(claim: Mapping, arm: str) -> list[str]:

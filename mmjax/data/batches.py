@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import signal
-import threading
 import time
 import weakref
 
@@ -17,6 +15,7 @@ from absl import flags
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch
 from mmjax.data.sources.base import BadExample
+from mmjax.processes import end_with_parent
 
 
 class Batches:
@@ -103,10 +102,4 @@ def start_worker(index: int, count: int) -> None:
     # mean: it may need batches until it has saved.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # A worker is told to stop by its parent, which cannot tell it anything when it was killed.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    end_with_parent(lambda: os._exit(1))

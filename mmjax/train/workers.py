@@ -7,7 +7,6 @@ are cores, each on one, finish in half the time (docs/benchmarks.md).
 import multiprocessing
 import os
 import signal
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from mmjax import cli
 from mmjax.parallel.compiler import HUGE_PAGES
+from mmjax.processes import end_with_parent
 from mmjax.train.signals import Interrupted
 
 
@@ -96,8 +96,8 @@ class Workers:
                 pipe.send(arguments)
                 self._working[pipe] = key
             for pipe in connection.wait(self._working):
-                key, result = self._working[pipe], self._answer(pipe)
-                del self._working[pipe]
+                key = self._working.pop(pipe)
+                result = self._answer(pipe)
                 idle.append(pipe)
                 yield key, result
 
@@ -115,7 +115,6 @@ class Workers:
             ) from None
         if kind == "result":
             return answer
-        del self._working[pipe]  # it has stopped, and is not to be stopped
         if kind == "interrupted":
             raise Interrupted(answer)
         raise WorkerFailed(*answer)
@@ -129,7 +128,7 @@ def _serve(pipe: connection.Connection, part: list[int], function: Callable) -> 
     """A process: calls what it is told until the pipe ends."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, part)  # XLA makes as many threads as it finds CPUs
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))  # a training saves
     while True:
         try:
             arguments = pipe.recv()
@@ -148,9 +147,3 @@ def _serve(pipe: connection.Connection, part: list[int], function: Callable) -> 
             pipe.send(answer)
         except BrokenPipeError:  # nobody waits for it any more
             return
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed could not tell its processes to stop."""
-    multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGTERM)

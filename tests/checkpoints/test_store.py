@@ -46,13 +46,20 @@ def test_what_every_device_holds_is_whole_whether_it_is_cut_or_not(tmp_path):
         "large": jax.device_put(jnp.arange(2.0**22), NamedSharding(mesh, P()))
     }
     compiled = []
-    listen = jax.monitoring.register_event_duration_secs_listener
-    listen(lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None)
-    with Store(tmp_path) as store:
-        store.save(1, {"w": state["a/b/w"]})
-        assert not compiled  # a small array is written by one device
-        store.save(2, state)
-    assert compiled
+
+    def listener(name, *_, **__):
+        if "backend_compile" in name:
+            compiled.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    try:
+        with Store(tmp_path) as store:
+            store.save(1, {"w": state["a/b/w"]})
+            assert not compiled  # a small array is written by one device
+            store.save(2, state)
+        assert compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listener)
     assert same(Store(tmp_path).restore(abstract_like(state)), state)
 
 

@@ -54,11 +54,12 @@ class Optimizer:
     """Optimizer, schedule and per-parameter rules; see `mmjax.train.optimizer`."""
 
     learning_rate: float
-    type: Literal["adamw", "lamb", "lion", "sgd"] = "adamw"
-    b1: float = 0.9  # for `sgd`: the momentum
+    type: Literal["adamw", "lamb", "lars", "lion", "sgd"] = "adamw"
+    b1: float = 0.9  # for `sgd` and `lars`: the momentum
     b2: float = 0.999
     eps: float = 1e-8
-    weight_decay: float = 0.0  # decoupled, times the learning rate
+    # Times the learning rate; decoupled, but for `sgd` and `lars` part of the gradient.
+    weight_decay: float = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
     warmup_steps: int = 0
     final_fraction: float = 0.0  # last learning rate as a share of the peak

@@ -98,7 +98,7 @@ def _scale(by: Mapping[str, float]) -> optax.GradientTransformation:
 
 
 def _decay(rate: float, by: Mapping[str, float]) -> optax.GradientTransformation:
-    """Adds rate * factor * parameter to the update (decoupled weight decay)."""
+    """Adds rate * factor * parameter to what it is given (an update, or a gradient)."""
     return optax.stateless(
         lambda updates, params: {k: u + rate * by[k] * params[k] for k, u in updates.items()}
     )
@@ -166,6 +166,12 @@ def in_turn(
 def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.GradientTransformation:
     """The whole update rule, for the parameters that train.
 
+    `adamw`, `lamb` and `lion` add the weight decay to the update. `sgd` and `lars` add it to the
+    gradient, so that the momentum accumulates it, as PyTorch's SGD and most papers do. `lamb` (You
+    et al. 2020, arXiv 1904.00962) makes the update of each parameter as long as the parameter, and
+    `lars` (You et al. 2017, arXiv 1708.03888) its gradient 0.001 times as long. What does not decay
+    by `weight_decay_rules`, mostly biases and norms, keeps its length, as in their authors' code.
+
     Args:
       optimizer: section `optimizer` of the config.
       steps: of the whole run.
@@ -188,19 +194,22 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
     parts = []
     if optimizer["clip_norm"] is not None:
         parts.append(optax.clip_by_global_norm(optimizer["clip_norm"]))
-    parts.append(
-        {
-            "adamw": lambda: optax.scale_by_adam(b1, b2, optimizer["eps"]),
-            "lamb": lambda: optax.scale_by_adam(b1, b2, optimizer["eps"]),
-            "lion": lambda: optax.scale_by_lion(b1, b2),
-            "sgd": lambda: optax.trace(b1) if b1 else optax.identity(),
-        }[optimizer["type"]]()
-    )
-    if optimizer["weight_decay"]:
-        decays = factors(optimizer["weight_decay_rules"], paths)
-        parts.append(_decay(optimizer["weight_decay"], decays))
-    if optimizer["type"] == "lamb":  # each parameter's update as long as the parameter (You 2020)
-        parts.append(optax.scale_by_trust_ratio())
+    decays = factors(optimizer["weight_decay_rules"], paths)
+    decay = (_decay(optimizer["weight_decay"], decays),) if optimizer["weight_decay"] else ()
+
+    def adapt(coefficient: float) -> optax.GradientTransformation:
+        rule = optax.scale_by_trust_ratio(trust_coefficient=coefficient)
+        return optax.masked(rule, {path: factor != 0 for path, factor in decays.items()})
+
+    adam = optax.scale_by_adam(b1, b2, optimizer["eps"])
+    momentum = optax.trace(b1) if b1 else optax.identity()
+    parts += {
+        "adamw": (adam, *decay),
+        "lamb": (adam, *decay, adapt(1.0)),
+        "lars": (*decay, adapt(1e-3), momentum),
+        "lion": (optax.scale_by_lion(b1, b2), *decay),
+        "sgd": (*decay, momentum),
+    }[optimizer["type"]]
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
     parts.append(optax.scale_by_learning_rate(_own_schedule(optimizer, steps)))

@@ -68,12 +68,14 @@ def test_adamw_with_rules_matches_the_formula():
 
 
 def test_lamb_makes_updates_as_long_as_their_parameters():
-    """You et al. 2020, algorithm 2: Adam's direction and decay, scaled by |θ| / |update|."""
-    values = section(
-        type="lamb", weight_decay=0.2, schedule="constant", weight_decay_rules=((".*", 1.0),)
-    )
+    """You et al. 2020, algorithm 2: Adam's direction and decay, scaled by |θ| / |update|.
+
+    A norm, which does not decay, is not scaled either.
+    """
+    values = section(type="lamb", weight_decay=0.2, schedule="constant",
+                     weight_decay_rules=(("norm", 0.0), (".*", 1.0)))  # fmt: skip
     rng = np.random.default_rng(0)
-    params = {path: rng.normal(size=5) for path in ("kernel", "bias")}
+    params = {path: rng.normal(size=5) for path in ("kernel", "bias", "norm")}
     transformation = optimizer.make(values, 10, params)
     ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
     state, m, v = transformation.init(ours), dict.fromkeys(params, 0.0), dict.fromkeys(params, 0.0)
@@ -86,11 +88,51 @@ def test_lamb_makes_updates_as_long_as_their_parameters():
         for path, g in grad.items():
             m[path], v[path] = 0.9 * m[path] + 0.1 * g, 0.999 * v[path] + 0.001 * g**2
             step = m[path] / (1 - 0.9**k) / (np.sqrt(v[path] / (1 - 0.999**k)) + 1e-8)
-            step = step + 0.2 * params[path]
-            ratio = np.linalg.norm(params[path]) / np.linalg.norm(step)
+            ratio = 1.0
+            if path != "norm":
+                step = step + 0.2 * params[path]
+                ratio = np.linalg.norm(params[path]) / np.linalg.norm(step)
             params[path] = params[path] - 0.1 * ratio * step
     for path in params:
         np.testing.assert_allclose(ours[path], params[path], rtol=5e-5)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "lars"])
+def test_momentum_accumulates_the_decay(kind):
+    """As torch.optim.SGD and Barlow Twins' LARS: d = g + wd θ; LARS scales d by .001 |θ| / |d|;
+
+    m = .8 m + d; θ = θ - lr m. A bias neither decays nor is scaled, and a parameter of zeros is not
+    scaled.
+    """
+    values = section(
+        type=kind, weight_decay=0.2, schedule="linear", b1=0.8, clip_norm=1.0,
+        weight_decay_rules=((".*bias", 0.0),), learning_rate_rules=((".*bias", 0.5),),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    params = {path: rng.normal(size=(3, 2)) for path in ("kernel", "bias")}
+    params["zeros/kernel"] = np.zeros((3, 2))
+    transformation = optimizer.make(values, 5, params)
+    ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
+    state, momentum = transformation.init(ours), dict.fromkeys(params, 0.0)
+    for k in range(5):
+        grad = {path: rng.normal(size=(3, 2)) for path in params}
+        updates, state = transformation.update(
+            {path: jnp.asarray(g, jnp.float32) for path, g in grad.items()}, state, ours
+        )
+        ours = {path: ours[path] + updates[path] for path in ours}
+        norm = np.sqrt(sum((g**2).sum() for g in grad.values()))
+        for path, g in grad.items():
+            d, bias = g / norm, path == "bias"
+            if not bias:
+                d = d + 0.2 * params[path]
+                length = np.linalg.norm(params[path])
+                if kind == "lars" and length:
+                    d = d * 1e-3 * length / np.linalg.norm(d)
+            momentum[path] = 0.8 * momentum[path] + d
+            rate = 0.1 * (1 - k / 5) * (0.5 if bias else 1.0)
+            params[path] = params[path] - rate * momentum[path]
+    for path in params:
+        np.testing.assert_allclose(ours[path], params[path], rtol=2e-5, atol=1e-7)
 
 
 def test_freezing():

@@ -255,6 +255,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/clap/train.csv",
+                "split": "train",
                 "columns": {"audio": "file", "text": "caption"},
             },
             "tokenizer": base.bert_tokenizer(),

@@ -256,6 +256,7 @@ def cifar10_files() -> dict:
     return {
         "type": "manifest",
         "path": "data/cifar10/train.csv",
+        "split": "train",
         "columns": {"image": "file"},
         "labels": {"label": "label"},
     }

@@ -96,6 +96,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/cc12m_yfcc15m/features.csv",
+                "split": "train",
                 "columns": {"image": "feature", "text": "caption"},
             },
             "tokenizer": base.clip_tokenizer(),

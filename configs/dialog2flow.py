@@ -94,6 +94,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/dialog2flow/pairs.csv",
+                "split": "train",
                 "columns": {"text": ["utterance_1", "utterance_2"], "name": "name"},
                 "group_rows": False,  # many rows name one file
             },

@@ -88,6 +88,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/vast_150k/clips.csv",
+                "split": "train",
                 "columns": {name: name for name in names},
             },
             "tokenizer": base.bert_tokenizer(),

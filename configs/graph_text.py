@@ -116,6 +116,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/pubchem_stm/train.csv",
+                "split": "train",
                 "columns": {"graph": "sdf", "text": "description"},
             },
             "tokenizer": base.bert_tokenizer("data/scibert/tokenizer.json"),

@@ -91,6 +91,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/utd_mhad/train.csv",
+                "split": "train",
                 "columns": {"skeleton": "skeleton", "imu": "imu"},
                 "labels": {"label": "action"},
             },

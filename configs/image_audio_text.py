@@ -134,6 +134,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/audioset/train.csv",
+                "split": "train",
                 "columns": {"image": "frame", "audio": "sound"},
             },
             "views": {

@@ -129,6 +129,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/shapenet55/train.csv",
+                "split": "train",
                 "columns": {"image": "render", "points": "points", "text": "caption"},
             },
             "tokenizer": base.clip_tokenizer(),

@@ -85,6 +85,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/flickr30k/train.csv",
+                "split": "train",
                 "columns": {"image": "image", "text": "caption"},
             },
             "tokenizer": base.clip_tokenizer(),

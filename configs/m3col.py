@@ -112,6 +112,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/food101/train.csv",
+                "split": "train",
                 "columns": {"image": "image", "text": "text"},
                 "labels": {"label": "label"},
             },

@@ -86,6 +86,7 @@ def paper() -> dict:
             "source": {
                 "type": "manifest",
                 "path": "data/symile_m3/train.csv",
+                "split": "train",
                 "columns": {name: name for name in names},
             },
             "tokenizer": {

@@ -147,6 +147,21 @@ def test_a_claim_goes_by_the_evaluators_and_arms_that_there_are():
     assert "unknown metric 'geometry/tset/x' of 'claim.metrics'" in refused(
         "claim.metrics=('geometry/tset/x',)", recipe=LATENT
     )
+    assert "unknown metric 'train/clop/loss' of 'claim.metrics'; did you mean 'train/clip" in (
+        refused("claim.metrics=('train/clop/loss',)", recipe=LATENT)
+    )
+
+
+def test_rows_that_training_would_see_are_not_held_out():
+    recipe, whole = f"{CONFIGS}/own_data.py", "data.source.split=all"
+    said = refused(whole, recipe=recipe)
+    assert "asks for the split 'val' of data.source, whose split is 'all'" in said
+    assert "Set data.source.split='train'" in said
+    # All rows by intention, or others, are no mistake.
+    held_out = [f"evaluators.{kind}.held_out.source" for kind in ("retrieval", "geometry")]
+    config_lib.load(recipe, [whole, *(f"{source}.split=all" for source in held_out)])
+    other = {"like": "data.source", "split": "val", "path": "other"}
+    config_lib.load(recipe, [whole, *(f"{source}={other}" for source in held_out)])
 
 
 @pytest.mark.parametrize(

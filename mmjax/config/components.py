@@ -163,7 +163,8 @@ def _like(spec: Mapping, training: Mapping, where: str, file: str) -> dict:
     """A source that says what differs from the training source: `{like: data.source, split: val}`.
 
     So an override of the training source's path holds for evaluation, too. Of a mixture one part
-    is named, `data.source.<name>`.
+    is named, `data.source.<name>`. Rows of another split are taken for rows that are not trained
+    on, so a source that trains on all of them is refused.
     """
     known = {"data.source": training} if "type" in training else {
         f"data.source.{name}": part for name, part in training.items()
@@ -171,6 +172,12 @@ def _like(spec: Mapping, training: Mapping, where: str, file: str) -> dict:
     if spec["like"] not in known:
         raise unknown(spec["like"], known, f"{where}.like", file, "value")
     model = {key: value for key, value in known[spec["like"]].items() if key != "weight"}
+    split = spec.get("split", "all")
+    if model.get("split") == "all" and split not in ("all", "train") and "path" not in spec:
+        raise ConfigError(
+            f"{file}: {where!r} asks for the split {split!r} of {spec['like']}, whose split is "
+            f"'all': training would see these rows. Set {spec['like']}.split='train'"
+        )
     return {**model, **{key: value for key, value in spec.items() if key != "like"}}
 
 

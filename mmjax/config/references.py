@@ -40,8 +40,9 @@ BOUNDS = {
 _READS = ("pairs", "pair", "modalities", "modality", "text", "views", "query", "answer", "anchor",
           "others", "conditions", "first", "second")  # fmt: skip
 
-# What a summary holds beside the metrics of evaluators.
-_OF_EVERY_RUN = ("seconds", "step")
+# What a summary holds beside the metrics of evaluators, and those of terms (`train/<term>/...`).
+_OF_EVERY_RUN = ("seconds", "step", "train/loss", "train/learning_rate", "train/gradient_norm",
+                 "train/parameter_norm")  # fmt: skip
 
 
 def check_references(config: Mapping[str, Any], file: str) -> None:
@@ -92,11 +93,12 @@ def check_references(config: Mapping[str, Any], file: str) -> None:
     if section["metric"] is not None:
         _check_metric(section["metric"], "checkpoints.metric", config, file)
     if config["claim"] is not None:
-        for name in config["claim"]["metrics"]:
-            _check_metric(name, "claim.metrics", config, file, _OF_EVERY_RUN)
+        named = {"claim.metrics": config["claim"]["metrics"]}
         for i, each in enumerate(config["claim"]["checks"]):
-            where = f"claim.checks[{i}].metric"
-            _check_metric(each["metric"], where, config, file, _OF_EVERY_RUN)
+            named[f"claim.checks[{i}].metric"] = (each["metric"],)
+        for where, names in named.items():
+            for name in names:
+                _check_metric(name, where, config, file, of_training=True)
 
 
 def _modalities(spec: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
@@ -119,12 +121,12 @@ def _with_tower(views: Iterable[str], towers: Mapping[str, Any]) -> list[str]:
 
 
 def _check_metric(
-    name: str, where: str, config: Mapping[str, Any], file: str, others: Iterable[str] = ()
+    name: str, where: str, config: Mapping[str, Any], file: str, of_training: bool = False
 ) -> None:
-    """Only the evaluator can be known here; what it measures is its own."""
-    known = _measured(config)
+    """Only the evaluator or the term can be known here; what it measures is its own."""
+    known, others = _measured(config, of_training), _OF_EVERY_RUN if of_training else ()
     for own, stage in stage_configs(config)[:-1]:  # a last stage's metrics are those of the run
-        known += [f"{own['name']}/{each}" for each in _measured(stage)]
+        known += [f"{own['name']}/{each}" for each in _measured(stage, of_training)]
     if config["checkpoints"]["keep_best"]:
         known += [f"best/{each}" for each in _measured(config)]
         others = (*others, "best/step")
@@ -133,5 +135,6 @@ def _check_metric(
         raise unknown(name, [f"{each}/..." for each in known], where, file, "metric")
 
 
-def _measured(config: Mapping[str, Any]) -> list[str]:
-    return [f"{kind}/{each}" for kind, named in config["evaluators"].items() for each in named]
+def _measured(config: Mapping[str, Any], of_training: bool = False) -> list[str]:
+    found = [f"{kind}/{each}" for kind, named in config["evaluators"].items() for each in named]
+    return found + [f"train/{term}" for term in config["objectives"] if of_training]

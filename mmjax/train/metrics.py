@@ -14,6 +14,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
+from mmjax.train.watch import SPEED
 from mmjax.train.workdir import writing
 
 logger = logging.getLogger("mmjax")
@@ -84,6 +85,22 @@ def _step_of(line: str) -> float:
         return json.loads(line)["step"]
     except (ValueError, KeyError):
         return math.inf  # the last line of a killed process may be half a line
+
+
+def recorded(folder: Path, step: int) -> dict[str, float]:
+    """What `metrics.jsonl` says of a step: of training, and of an evaluation if there was one."""
+    path, found = folder / "metrics.jsonl", {}
+    if not path.is_file():
+        return found
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if _step_of(line) == step:
+            found |= json.loads(line)
+    return learned({name: found[name] for name in found if name not in ("step", "stage")})
+
+
+def learned(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics without those that say how fast the machine was."""
+    return {n: v for n, v in metrics.items() if n.removeprefix("train/") not in SPEED}
 
 
 class Progress:

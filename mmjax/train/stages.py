@@ -10,7 +10,6 @@ the data's order, which has a seed of its own for each stage.
 """
 
 import dataclasses
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from mmjax.parallel import distributed
 from mmjax.train import checks
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
+from mmjax.train.metrics import recorded
 from mmjax.train.state import Plan, State
 
 logger = logging.getLogger("mmjax")
@@ -278,24 +278,5 @@ def summary(
     best = store.best() if stages[-1].config["checkpoints"]["keep_best"] else None
     if best is not None:
         own = {"step": best, **recorded(folder, best)}
-        found |= {f"best/{metric}": value for metric, value in own.items()}
-    return found
-
-
-def recorded(folder: Path, step: int) -> dict[str, float]:
-    """The metrics of the evaluation at a step; empty where `metrics.jsonl` has none."""
-    path, found = folder / "metrics.jsonl", {}
-    if not path.is_file():
-        return found
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # half a line of a killed process
-        if row.get("step") == step:
-            found |= {
-                name: value
-                for name, value in row.items()
-                if name not in ("step", "stage") and not name.startswith("train/")
-            }
+        found |= {f"best/{n}": value for n, value in own.items() if not n.startswith("train/")}
     return found

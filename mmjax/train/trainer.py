@@ -20,7 +20,7 @@ from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.evaluation import Evaluation
-from mmjax.train.metrics import MetricWriter, Progress, log_to
+from mmjax.train.metrics import MetricWriter, Progress, learned, log_to, recorded
 from mmjax.train.signals import Interrupted, StopSignals
 from mmjax.train.stages import Stage
 from mmjax.train.state import Plan, State
@@ -45,6 +45,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
     Returns:
       The final metrics by name, as in `summary.json`: those of the last stage; of the others as
       `<stage>/<name>`; and with `checkpoints.metric` those of the best step as `best/<name>`.
+      Those of training are means since the row of the log before the last, as `train/<name>`.
 
     Raises:
       ConfigError: for what can be known to be wrong before anything is compiled.
@@ -168,19 +169,21 @@ def _train_stage(
     """Makes the steps of a stage that are left, `start` being the last step that is done.
 
     Returns:
-      The state at its end, and the metrics of its evaluation.
+      The state at its end, and the metrics there: those of its evaluation, and those of its last
+      steps as `train/...`.
     """
-    config, results = stage.config, {}
+    config, results, trained = stage.config, {}, {}
     if start >= stage.end:  # resumed at its end, before it had been evaluated perhaps
         last = part.ends_run
-        known = distributed.of_first(lambda: json.dumps(stages_lib.recorded(run.folder, start)))
-        results = {} if last else json.loads(known)
-        if not results:
+        known = distributed.of_first(lambda: json.dumps(recorded(run.folder, start)))
+        for name, value in json.loads(known).items():
+            (trained if name.startswith("train/") else results)[name] = value
+        if last or not results:
             model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
             results = part.evaluation(model)
             if not last:  # whose metrics go into the summary at once
                 run.writer.write(stage.end, results, stage.name)
-        return state, results
+        return state, results | trained
 
     # The loop.
     start = max(start, stage.start)
@@ -201,7 +204,8 @@ def _train_stage(
                 watch.check()
             if last or _due(done, config["log_every"]):
                 row = watch.row(done)
-                run.writer.write(done, {f"train/{n}": v for n, v in row.items()}, stage.name)
+                trained = {f"train/{n}": v for n, v in row.items()}
+                run.writer.write(done, trained, stage.name)
                 run.progress.update(done, row)
             if saving and not scored:  # at once: an evaluation may be long
                 run.store.save(done, state)
@@ -223,7 +227,7 @@ def _train_stage(
                 raise Interrupted(stopping)
     finally:
         batches.close()
-    return state, results
+    return state, results | learned(trained)
 
 
 def _step(run: _Run, stage: Stage, plan: Plan) -> Callable:

@@ -10,6 +10,9 @@ from jax.experimental import multihost_utils
 
 from mmjax.data import Batches
 
+# Of the metrics of a row, those that say how fast the machine was, and not what was learned.
+SPEED = ("examples_per_second", "data_wait_share")
+
 
 class NonFiniteLoss(RuntimeError):
     """The loss or the gradient stopped being a number; the message says where."""

@@ -85,8 +85,12 @@ def test_the_same_command_after_the_end_changes_nothing(
     tiny, saved, identical, whole, whole_folder, tmp_path
 ):
     folder = shutil.copytree(whole_folder, tmp_path / "run")
+    before = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").unlink()  # as if killed just before it was written
-    assert trainer.train(tiny(), folder, quiet=True)["step"] == 100
+    after = trainer.train(tiny(), folder, quiet=True)
+    assert after["step"] == 100
+    assert {**after, "seconds": 0} == {**before, "seconds": 0}
+    assert "train/loss" in after
     assert (folder / "summary.json").exists()
     assert identical(saved(tiny(), folder), whole) == []
 

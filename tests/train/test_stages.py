@@ -139,6 +139,10 @@ def test_one_axis_of_steps_rows_by_stage_and_every_stage_in_the_summary(whole):
     assert summary[name] == evaluated["third"][name]
     assert summary[f"first/{name}"] == evaluated["first"][name]
     assert summary[f"second/{name}"] == evaluated["second"][name]
+    last = {row["step"]: row for row in rows if "train/loss" in row}
+    assert summary["train/loss"] == last[55]["train/loss"]
+    assert summary["first/train/loss"] == last[20]["train/loss"]
+    assert not any(name.endswith("examples_per_second") for name in summary)
     assert summary == json.loads((folder / "summary.json").read_text())
 
 

@@ -21,13 +21,15 @@ class Matching(nnx.Module):
     """Matching with hard negatives: of 3B pairs of a text and a condition, which belong together.
 
     The pairs are the B true ones; each text with a wrong condition; each condition with a wrong
-    text. A wrong one is drawn in proportion to softmax(S) + floor over the other examples, S = s_ij
-    / τ with s the cosine of unit embeddings, or minus the volume of the tuple (`GramVolume`). The
-    text's tokens attend to themselves and to the condition's in `depth` blocks of a transformer,
-    and the first of them (or their mean) decides; the loss is the mean cross entropy over all 3B.
-    The drawing has no gradient, the tokens that are drawn have. Li et al. 2021 (arXiv 2107.07651,
-    ALBEF, section 3.2), as in Yang et al. 2022 (arXiv 2202.10401, TCL) and, with several modalities
-    as the condition, in Cicchetti et al. 2025 (arXiv 2412.11959, GRAM).
+    text. A wrong one is drawn in proportion to softmax(S) + floor, the softmax over all examples,
+    of which the own one is left out only then: S = s_ij / τ with s the cosine of unit embeddings,
+    or minus the volume of the tuple (`GramVolume`). The better a model tells its own, the more even
+    the draw by a floor. The text's tokens attend to themselves and to the condition's in `depth`
+    blocks of a transformer, and the first of them (or their mean) decides; the loss is the mean
+    cross entropy over all 3B. The drawing has no gradient, the tokens that are drawn have. Li et
+    al. 2021 (arXiv 2107.07651, ALBEF, section 3.2), as in Yang et al. 2022 (arXiv 2202.10401, TCL)
+    and, with several modalities as the condition, in Cicchetti et al. 2025 (arXiv 2412.11959,
+    GRAM).
 
     Rows to draw from are scored tile by tile, in memory that grows with B. What is drawn may lie on
     any device, so all tokens are collected on each of them: B T W numbers, which the paper's codes
@@ -47,7 +49,7 @@ class Matching(nnx.Module):
       keys: whose embeddings a query is compared with: the `towers`' own or the `teacher`'s, which
         for `volume` are not asked for.
       temperature: τ; or the name of another term, whose τ is taken.
-      floor: added to the probabilities.
+      floor: added to the probabilities, the own one's among them, before that is left out.
     """
 
     def __init__(
@@ -153,29 +155,28 @@ class Matching(nnx.Module):
         )
 
     def _drawn(self, x, y, scale, key, plan):
-        def log_weight(x, y, scale):
+        def score(x, y, scale):
             if self.score == "cosine":
                 s = similarity(x["unit"], y["unit"])
             elif "unit" in x:
                 s = -volume(x["unit"], y, 1e-6)
             else:
                 s = -volume(y["unit"], x, 1e-6).T
-            other = x["index"][:, None] != y["index"][None, :]
-            if "valid" in y:
-                other &= y["valid"][None, :]
-            return jnp.where(other, scale * s, -jnp.inf)
+            s = scale * s
+            return jnp.where(y["valid"][None, :], s, -jnp.inf) if "valid" in y else s
 
-        if not self.floor:
-            return sample(log_weight, x, y, scale, key, plan=plan)
-        normalizer, _ = pairwise.logsumexp(log_weight, x, y, scale, plan=plan, sides="rows")
-        x["normalizer"] = jnp.where(normalizer > -jnp.inf, normalizer, 0.0)
+        if self.floor:
+            normalizer, _ = pairwise.logsumexp(score, x, y, scale, plan=plan, sides="rows")
+            x["normalizer"] = jnp.where(normalizer > -jnp.inf, normalizer, 0.0)
 
-        def raised(x, y, scale):
-            s = log_weight(x, y, scale)
-            above = jnp.logaddexp(s - x["normalizer"][:, None], jnp.log(self.floor))
-            return jnp.where(s > -jnp.inf, above, -jnp.inf)
+        def log_weight(x, y, scale):
+            s = score(x, y, scale)
+            drawable = (s > -jnp.inf) & (x["index"][:, None] != y["index"][None, :])
+            if self.floor:
+                s = jnp.logaddexp(s - x["normalizer"][:, None], jnp.log(self.floor))
+            return jnp.where(drawable, s, -jnp.inf)
 
-        return sample(raised, x, y, scale, key, plan=plan)
+        return sample(log_weight, x, y, scale, key, plan=plan)
 
     def _scale(self, context):
         if not isinstance(self.temperature_of, str):

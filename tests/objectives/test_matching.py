@@ -199,6 +199,48 @@ def test_columns_are_drawn_in_proportion_and_alike_on_every_mesh():
     np.testing.assert_array_equal(split(laid), places)
 
 
+@pytest.mark.parametrize("plan", [("dense", 1, 1), ("ring", 4, 1), ("gather", 2, 2)], ids=str)
+@pytest.mark.parametrize("floor", [0.05, 0.0])
+@pytest.mark.parametrize("own_dominates", [True, False])
+@pytest.mark.parametrize("spec", [ONE, TWO], ids=["cosine", "volume"])
+def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, plan):
+    """Shares of what many keys draw; where the own one has nearly all of the softmax it is even."""
+    draws, temperature = 2500, 0.05 if own_dominates else 0.5
+    rng = np.random.default_rng(1)
+    raws = {name: rng.normal(size=(SIZE, 8)).astype(np.float32) for name in "tva"}
+    if own_dominates:
+        raws["t"] = raws["v"] + 0.1 * raws["t"]
+    unit = {name: normalize(raw.astype(float)) for name, raw in raws.items()}
+    score = unit["t"] @ unit["v"].T
+    if spec is TWO:
+        vectors = [[np.stack([t, v, a]) for v, a in zip(unit["v"], unit["a"], strict=True)]
+                   for t in unit["t"]]  # fmt: skip
+        gram = np.einsum("ijkd,ijld->ijkl", vectors, vectors)
+        score = -np.sqrt(np.maximum(np.linalg.det(gram), 0.0) + 1e-6)
+
+    absent = np.arange(SIZE) == 5
+    tokens, mask, _ = data()
+    batch = {"id": np.arange(SIZE), "v_present": ~absent}
+    term = make({**spec, "temperature": temperature, "floor": floor}).terms["term"]
+
+    def drawn(key):
+        context = Context(plan=plan_of(*plan), rng=key)
+        return term.negatives(outputs_of(tokens, mask, raws), batch, context)
+
+    keys = jax.random.split(jax.random.key(0), draws)
+    found = jax.jit(lambda keys: jax.lax.map(drawn, keys))(keys)
+    for places, s in zip(found, (score, score.T), strict=True):
+        p = np.where(absent, 0.0, np.exp(s / temperature))
+        p /= p.sum(1, keepdims=True)
+        own = np.diag(p)[~absent]
+        assert own.min() > 0.98 if own_dominates else own.max() < 0.5
+        p += np.where(absent, 0.0, floor)
+        np.fill_diagonal(p, 0.0)
+        share = np.stack([np.bincount(row, minlength=SIZE) for row in places.T]) / draws
+        want = p / p.sum(1, keepdims=True)
+        np.testing.assert_allclose(share[~absent], want[~absent], atol=2.25 / draws**0.5)
+
+
 def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
     """At a low temperature what is drawn is the highest score of another row."""
     tokens, mask, raws = data(32)

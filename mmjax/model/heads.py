@@ -34,6 +34,7 @@ class LinearHead(nnx.Module):
     Args:
       dim: size of the joint space.
       bias: add a bias (CLIP has none, SigLIP's text tower has one).
+      norm: after the layer: `none`, or `layer`, a layer norm with scale and bias.
       tokens: bring the encoder's tokens to the joint space, too, by the same layer: for terms that
         compare parts.
       width: W, of the encoder.
@@ -46,12 +47,14 @@ class LinearHead(nnx.Module):
         *,
         dim: int,
         bias: bool = False,
+        norm: Literal["none", "layer"] = "none",
         tokens: bool = False,
         width: int,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
         check_positive(dim=dim)
+        check_choice("norm", norm, Literal["none", "layer"])
         self.dim, self.takes_tokens = dim, tokens
         self.project = nnx.Linear(
             width,
@@ -62,9 +65,11 @@ class LinearHead(nnx.Module):
             preferred_element_type=jnp.float32,
             rngs=rngs,
         )
+        self.norm = nnx.LayerNorm(dim, dtype=jnp.float32, rngs=rngs) if norm == "layer" else None
 
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-        return self.project(x).astype(jnp.float32)
+        x = self.project(x).astype(jnp.float32)
+        return x if self.norm is None else self.norm(x)
 
 
 class MLPHead(nnx.Module):
@@ -78,8 +83,9 @@ class MLPHead(nnx.Module):
       hidden: width of the layers before the last.
       layers: number of linear layers, at least 2.
       norm: after each linear layer but the last: `none`, `layer` or `batch`.
-      final_norm: the same norm, without activation, after the last layer too (SimSiam, Barlow).
-        Rows where the call's `present` bool[B] is False count in no statistics of the batch.
+      final_norm: the same norm, without activation, after the last layer too (SimSiam, Barlow):
+        whole (`True`), with its scale alone (`no_bias`) or with neither (`no_affine`). Rows where
+        the call's `present` bool[B] is False count in no statistics of the batch.
       activation: between the layers.
       bias: biases in the linear layers.
       width: W, of the encoder.
@@ -94,7 +100,7 @@ class MLPHead(nnx.Module):
         hidden: int,
         layers: int = 2,
         norm: HeadNorm = "none",
-        final_norm: bool = False,
+        final_norm: bool | Literal["no_bias", "no_affine"] = False,
         activation: PlainActivation = "relu",
         bias: bool = True,
         width: int,
@@ -107,7 +113,7 @@ class MLPHead(nnx.Module):
         if layers < 2:
             raise EncoderError(f"layers={layers}: an 'mlp' head has at least 2; 'linear' has one")
         if final_norm and norm == "none":
-            raise EncoderError("final_norm=True needs norm='layer' or norm='batch'")
+            raise EncoderError(f"final_norm={final_norm!r} needs norm='layer' or norm='batch'")
         self.dim, self.norm, self.activation = dim, norm, activation
         widths = (width, *[hidden] * (layers - 1), dim)
         self.layers = nnx.List(
@@ -124,8 +130,13 @@ class MLPHead(nnx.Module):
         )
         # Norms run in float32: they are small and their statistics want the digits.
         kinds = {"layer": nnx.LayerNorm, "batch": nnx.BatchNorm}
-        normed = [] if norm == "none" else widths[1:] if final_norm else widths[1:-1]
-        self.norms = nnx.List(kinds[norm](w, dtype=jnp.float32, rngs=rngs) for w in normed)
+        normed = [] if norm == "none" else [(w, {}) for w in widths[1:-1]]
+        if final_norm:
+            left_out = {"use_bias": final_norm is True, "use_scale": final_norm != "no_affine"}
+            normed.append((dim, left_out))
+        self.norms = nnx.List(
+            kinds[norm](w, dtype=jnp.float32, rngs=rngs, **options) for w, options in normed
+        )
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, present: jax.Array | None = None

@@ -1,0 +1,55 @@
+"""Heads against NumPy: what is linear, what a last norm does, and which parameters it has."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmjax.encoders.base import EncoderError
+from mmjax.model.heads import LinearHead, MLPHead
+
+X = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
+
+
+def made(kind, **options):
+    head = kind(width=6, dtype=jnp.float32, rngs=nnx.Rngs(0), **options)
+    rng = np.random.default_rng(1)
+    for _, parameter in nnx.to_flat_state(nnx.state(head, nnx.Param)):
+        parameter[...] = jnp.asarray(rng.normal(size=parameter[...].shape), jnp.float32)
+    state = nnx.to_flat_state(nnx.state(head, nnx.Param))
+    return head, {"/".join(map(str, path)): np.asarray(v[...], float) for path, v in state}
+
+
+def standard(x, axis, eps):
+    return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + eps)
+
+
+def test_linear_head_with_a_layer_norm():
+    head, p = made(LinearHead, dim=5, bias=True, norm="layer")
+    z = X @ p["project/kernel"] + p["project/bias"]
+    want = standard(z, 1, 1e-6) * p["norm/scale"] + p["norm/bias"]
+    np.testing.assert_allclose(head(X), want, atol=1e-5)
+    _, plain = made(LinearHead, dim=5)
+    assert list(plain) == ["project/kernel"]
+
+
+@pytest.mark.parametrize(
+    ("final_norm", "own"),
+    [(True, {"bias", "scale"}), ("no_bias", {"scale"}), ("no_affine", set()), (False, None)],
+)
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_last_norm_of_an_mlp_head(norm, final_norm, own):
+    head, p = made(MLPHead, dim=5, hidden=7, norm=norm, final_norm=final_norm)
+    axis, eps = (0, 1e-5) if norm == "batch" else (1, 1e-6)
+    z = standard(X @ p["layers/0/kernel"] + p["layers/0/bias"], axis, eps)
+    z = np.maximum(z * p["norms/0/scale"] + p["norms/0/bias"], 0)
+    z = z @ p["layers/1/kernel"] + p["layers/1/bias"]
+    if own is not None:
+        z = standard(z, axis, eps) * p.get("norms/1/scale", 1.0) + p.get("norms/1/bias", 0.0)
+    assert {path[8:] for path in p if path.startswith("norms/1/")} == (own or set())
+    np.testing.assert_allclose(head(X, train=True), z, rtol=1e-4, atol=1e-4)
+
+
+def test_a_last_norm_needs_a_kind():
+    with pytest.raises(EncoderError, match="final_norm='no_bias' needs norm="):
+        made(MLPHead, dim=5, hidden=7, final_norm="no_bias")

@@ -22,6 +22,7 @@ class Geometry:
       linear_separability: accuracy of telling x from y by a plane, on pairs that it was not
         fitted on; 1 means apart, 0.5 mixed.
       positive_cosine: mean of x_i.y_i.
+      cosine_margin: that minus the mean of x_i.y_j, j != i.
       alignment: mean of |x_i - y_i|^2; 0 is perfect.
       uniformity/<m>: log mean_{i<j} exp(-t |x_i - x_j|^2) of modality m; 0 for one point, near
         -2t for vectors spread over a sphere of many dimensions.
@@ -72,11 +73,13 @@ class Geometry:
         """
         first, second = self.pair
         wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
-        cosine = (wide_x * wide_y).sum(axis=1)
+        cosine, count = (wide_x * wide_y).sum(axis=1), len(x)
+        others = (wide_x.sum(0) @ wide_y.sum(0) - cosine.sum()) / (count * (count - 1))
         return {
             "centroid_distance": float(np.linalg.norm(wide_x.mean(0) - wide_y.mean(0))),
             "linear_separability": separability(x, y, self.seed, self.separability_pairs),
             "positive_cosine": float(cosine.mean()),
+            "cosine_margin": float(cosine.mean() - others),
             "alignment": float(((wide_x - wide_y) ** 2).sum(axis=1).mean()),
             f"uniformity/{first}": uniformity(x, x, self.t),
             f"uniformity/{second}": uniformity(y, y, self.t),

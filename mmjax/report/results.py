@@ -98,6 +98,10 @@ _GEOMETRY = {
         "cosine of a pair (1: best)",
         "Mean cosine of the two members of a pair; 1 is best.",
     ),
+    "cosine_margin": (
+        "cosine of a pair above that of others",
+        "The same minus the mean cosine of what does not belong together; 0 is chance.",
+    ),
     "alignment": (
         "distance within a pair (0: best)",
         "Mean squared distance of the two members of a pair; 0 is best.",

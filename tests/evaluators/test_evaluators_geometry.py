@@ -107,6 +107,15 @@ def test_alignment_and_cosine_agree():
     assert measured["alignment"] == pytest.approx(2 - 2 * measured["positive_cosine"], abs=1e-6)
 
 
+def test_margin_is_to_the_cosine_of_other_pairs():
+    rng = np.random.default_rng(5)
+    x, y = unit(rng, 50, 8, shift=1.0), unit(rng, 50, 8, shift=1.0)
+    cosine = x.astype(float) @ y.astype(float).T
+    other = cosine[~np.eye(50, dtype=bool)].mean()
+    measured = geometry.Geometry().measure(x, y)
+    assert measured["cosine_margin"] == pytest.approx(np.diag(cosine).mean() - other, abs=1e-7)
+
+
 def test_separability_is_on_pairs_it_did_not_see():
     # Random labels can be fitted in 200 dimensions but not predicted.
     rng = np.random.default_rng(3)

@@ -148,6 +148,9 @@ def test_blocks_see_their_part_of_the_latent():
         both = np.linalg.matrix_rank(np.concatenate([one, other], 1), tol=1.0)
         ranks = [np.linalg.matrix_rank(x, tol=1.0) for x in (one, other)]
         assert sum(ranks) - both == rank
+    # The label is the largest of a linear map of the latent, and so of t.
+    guess = np.linalg.lstsq(t, np.eye(10)[column(source, "label")], rcond=1e-6)[0]
+    assert ((t @ guess).argmax(1) == column(source, "label")).mean() > 0.7
 
 
 def test_labels_are_no_modality_and_two_concepts_are_different():

@@ -45,7 +45,8 @@ class LatentBlocks(Generated):
     """Three modalities of one latent, of which two see overlapping parts of different quality.
 
     z ~ N(0, I_12); t = z W_t + n_t e, v = z[0:8] W_v + n_v e, a = z[4:12] W_a + n_a e in R^32, with
-    e ~ N(0, I_32) and W ~ N(0, 1 / fan-in). Neither v nor a determines t.
+    e ~ N(0, I_32) and W ~ N(0, 1 / fan-in). Neither v nor a determines t. `label`, one of 10
+    classes, is the largest of a random linear map of z.
 
     Args:
       split: 'train' (8,000 rows) or 'test' (1,000).
@@ -72,4 +73,5 @@ class LatentBlocks(Generated):
             seen = z[:, part]
             weights = normal(world, seen.shape[1], 32, scale=seen.shape[1] ** -0.5)
             fields[name] = seen @ weights + np.float32(level) * normal(rng, count, 32)
+        fields["label"] = (z @ normal(world, 12, 10)).argmax(axis=1)
         super().__init__("latent_blocks", split, fields, ("t", "v", "a"))

@@ -7,8 +7,8 @@
     python tools/recipe_table.py --fastest 3              # names of claims, for a short check
 
 The table stands between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md; the rest
-of the file is not touched. A recipe has a row for its variant `claim`, and one for each further
-claim that was run (`lit:claim_tux_paint`, on data that are not in the package). A claim's result is
+of the file is not touched. A recipe has a row for its variant `claim`, with the data of that, and
+one for each further claim that was run (`lit:claim_tux_paint`). A claim's result is
 the first of its checks that compares two arms: both arms' means over the seeds, with the deviation
 over the seeds; the file of results has every arm and check.
 """
@@ -81,7 +81,7 @@ def further(recipe: str, names: Iterable[str], mark: str) -> list[str]:
 def fastest(results: Mapping[str, Mapping], count: int) -> list[str]:
     """The recipes whose claims were shown in the fewest seconds, the fastest first.
 
-    Further claims are left out: their data are not in the package.
+    Further claims are left out: data of some are not in the package.
     """
     own = {name: r for name, r in results.items() if ":" not in name}
     timed = [(r["seconds"], name) for name, r in own.items() if r["shown"] and "seconds" in r]
@@ -94,9 +94,10 @@ def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
     for file in recipes(folder):
         small = config_lib.load(str(file))
         try:
-            claim = config_lib.load(f"{file}:claim")["claim"]
+            tried = config_lib.load(f"{file}:claim")
+            claim = tried["claim"]
         except config_lib.NoVariant:
-            claim = None
+            tried, claim = small, None
         result, link = results.get(file.stem), f"[{file.stem}](configs/{file.name})"
         if claim is None:
             cells = ("", "no claim", "", "")
@@ -105,10 +106,10 @@ def rows(folder: Path, results: Mapping[str, Mapping]) -> list[tuple[str, ...]]:
         else:
             cells = _result(result)
         terms = ", ".join(dict.fromkeys(spec["type"] for spec in small["objectives"].values()))
-        found.append((link, small["paper"], terms, _data(small["data"]["source"]), *cells))
+        found.append((link, small["paper"], terms, _data(tried), *cells))
         for variant in further(file.stem, results, ":"):
             cells = _result(results[f"{file.stem}:{variant}"])
-            data = variant.removeprefix("claim_")
+            data = _data(config_lib.load(f"{file}:{variant}"))
             found.append((f"{link}, `{variant}`", small["paper"], terms, data, *cells))
     return found
 
@@ -120,7 +121,8 @@ def _result(result: Mapping) -> tuple[str, ...]:
     return result["statement"], verdict, numbers, result["paper_numbers"]
 
 
-def _data(source: Mapping) -> str:
+def _data(config: Mapping) -> str:
+    source = config["data"]["source"]
     if "type" in source:
         return source["type"]
     return ", ".join(spec["type"] for spec in source.values())

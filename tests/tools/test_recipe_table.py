@@ -20,7 +20,9 @@ def small():
 def claim():
     check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=",
              "baseline": "old", "offset": 0.1}
-    return {**small(), "claim": {
+    source = {"type": "emoji", "split": "new_style"}
+    latent = {"data": {**small()["data"], "source": {"a": source, "b": {**source, "weight": 2.0}}}}
+    return {**small(), **latent, "claim": {
         "statement": "new beats old", "arms": {"old": (), "new": ()}, "paper_numbers": ".3",
         "metrics": ("retrieval/new_style/R@1",), "checks": ({**check, "baseline": None}, check)}}
 
@@ -59,7 +61,8 @@ def test_a_claim_that_ran_is_shown_with_both_arms(folder):
     assert kept["toy"]["arms"]["old"] == {"retrieval/new_style/R@1": [0.2, 0.4]}
     (row,) = recipe_table.rows(folder, kept)
     numbers = "retrieval/new_style/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000"
-    said = ("A | B 2024", "info_nce, uniformity", "emoji", "new beats old", "no", numbers, ".3")
+    terms = "info_nce, uniformity"
+    said = ("A | B 2024", terms, "emoji, emoji", "new beats old", "no", numbers, ".3")
     assert row == ("[toy](configs/toy.py)", *said)
     # Without a new verdict what is known stays.
     assert recipe_table.collect(folder / "nothing", results, folder) == []
@@ -77,7 +80,8 @@ def test_further_claims_have_rows_of_their_own(folder):
     own, more = recipe_table.rows(folder, kept)
     assert own[5] == "no claim"
     assert more[0] == "[toy](configs/toy.py), `claim_more`"
-    assert more[3:6] == ("more", "new beats old", "no")
+    assert own[3] == "emoji"
+    assert more[3:6] == ("emoji, emoji", "new beats old", "no")
     assert recipe_table.fastest({**kept, "toy:claim_more": {"shown": True, "seconds": 1}}, 3) == []
 
 

@@ -25,9 +25,10 @@ class GlyphScenes(Generated):
     16, 3], has a shape in one of 6 colours at the upper left and a glyph of intensity 0.6 at the
     lower right, each shifted by 0 or 1 pixels along each axis, times a brightness in [0.7, 1.3],
     plus noise of deviation 0.15. In the split 'train' a record's `image` is a list of 8 draws of
-    all that, so that the views `image` and `image@2` are two pictures of one thing. `text` is the
-    colour, the shape and 3 of 20 words without a meaning, in this order. Labels: `name` (colour and
-    shape, the words of an ideal caption), `colour`, `shape` and `glyph`.
+    all that, of which the views `image` and `image@2` take one each at every visit: two pictures of
+    one thing, and in an eighth of the visits the same picture. `text` is the colour, the shape and
+    3 of 20 words without a meaning, in this order. Labels: `name` (colour and shape, the words of
+    an ideal caption), `colour`, `shape` and `glyph`.
 
     Args:
       split: 'train' (3,000 rows) or 'test' (1,000).

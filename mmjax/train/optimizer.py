@@ -104,6 +104,32 @@ def _decay(rate: float, by: Mapping[str, float]) -> optax.GradientTransformation
     )
 
 
+# Parameters of a transformer's layers are stacked; layers of a list have numbers in their paths.
+_STACKED = re.compile(r".*/blocks/(?!\d+/).*")
+
+
+def _adapt(coefficient: float, by: Mapping[str, float]) -> optax.GradientTransformation:
+    """Makes updates `coefficient` times as long as their parameters, where these have a factor.
+
+    Each layer of a stack by itself. A parameter or an update of length 0 stays as it is.
+    """
+
+    def length(path: str, x: jax.Array) -> jax.Array:
+        axes = tuple(range(1 if _STACKED.fullmatch(path) else 0, x.ndim))
+        return jnp.sqrt((x * x).sum(axes, keepdims=True))
+
+    def adapted(path: str, update: jax.Array, param: jax.Array) -> jax.Array:
+        own, wanted = length(path, update), coefficient * length(path, param)
+        either = (own == 0) | (wanted == 0)
+        return update * jnp.where(either, 1.0, wanted / jnp.where(either, 1.0, own))
+
+    return optax.stateless(
+        lambda updates, params: {
+            k: adapted(k, u, params[k]) if by[k] else u for k, u in updates.items()
+        }
+    )
+
+
 class InTurn(NamedTuple):
     """State of updates in turn: how many there were, and the state of each turn's own rule."""
 
@@ -197,16 +223,12 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
     decays = factors(optimizer["weight_decay_rules"], paths)
     decay = (_decay(optimizer["weight_decay"], decays),) if optimizer["weight_decay"] else ()
 
-    def adapt(coefficient: float) -> optax.GradientTransformation:
-        rule = optax.scale_by_trust_ratio(trust_coefficient=coefficient)
-        return optax.masked(rule, {path: factor != 0 for path, factor in decays.items()})
-
     adam = optax.scale_by_adam(b1, b2, optimizer["eps"])
     momentum = optax.trace(b1) if b1 else optax.identity()
     parts += {
         "adamw": (adam, *decay),
-        "lamb": (adam, *decay, adapt(1.0)),
-        "lars": (*decay, adapt(1e-3), momentum),
+        "lamb": (adam, *decay, _adapt(1.0, decays)),
+        "lars": (*decay, _adapt(1e-3, decays), momentum),
         "lion": (optax.scale_by_lion(b1, b2), *decay),
         "sgd": (*decay, momentum),
     }[optimizer["type"]]

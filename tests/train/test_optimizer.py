@@ -70,17 +70,19 @@ def test_adamw_with_rules_matches_the_formula():
 def test_lamb_makes_updates_as_long_as_their_parameters():
     """You et al. 2020, algorithm 2: Adam's direction and decay, scaled by |θ| / |update|.
 
-    A norm, which does not decay, is not scaled either.
+    A norm, which does not decay, is not scaled either, and every layer of a stack is by itself.
     """
+    stack = "text/blocks/mlp/kernel"
     values = section(type="lamb", weight_decay=0.2, schedule="constant",
                      weight_decay_rules=(("norm", 0.0), (".*", 1.0)))  # fmt: skip
     rng = np.random.default_rng(0)
-    params = {path: rng.normal(size=5) for path in ("kernel", "bias", "norm")}
+    paths = ("image/blocks/0/kernel", "bias", "norm", stack)
+    params = {path: rng.normal(size=(2, 5)) * [[1], [9]] for path in paths}
     transformation = optimizer.make(values, 10, params)
     ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
     state, m, v = transformation.init(ours), dict.fromkeys(params, 0.0), dict.fromkeys(params, 0.0)
     for k in range(1, 4):
-        grad = {path: rng.normal(size=5) for path in params}
+        grad = {path: rng.normal(size=(2, 5)) for path in params}
         updates, state = transformation.update(
             {path: jnp.asarray(g, jnp.float32) for path, g in grad.items()}, state, ours
         )
@@ -91,7 +93,8 @@ def test_lamb_makes_updates_as_long_as_their_parameters():
             ratio = 1.0
             if path != "norm":
                 step = step + 0.2 * params[path]
-                ratio = np.linalg.norm(params[path]) / np.linalg.norm(step)
+                axis = {"axis": 1, "keepdims": True} if path == stack else {}
+                ratio = np.linalg.norm(params[path], **axis) / np.linalg.norm(step, **axis)
             params[path] = params[path] - 0.1 * ratio * step
     for path in params:
         np.testing.assert_allclose(ours[path], params[path], rtol=5e-5)

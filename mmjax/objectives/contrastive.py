@@ -35,7 +35,7 @@ class InfoNCE(nnx.Module):
       pairs: pairs of modalities; the loss is the mean over them.
       temperature: τ, at the start if it is learned.
       learn_temperature: whether 1/τ = exp(parameter) trains.
-      max_scale: bound of a learned 1/τ, or None.
+      min_scale, max_scale: bounds of a learned 1/τ, or None.
       temperature_form: see `Temperature`; `temperature` trains τ itself.
       direction_weights: (w_x, w_y).
       label_smoothing: ε in [0, 1).
@@ -49,6 +49,7 @@ class InfoNCE(nnx.Module):
         pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
         temperature: float = 0.07,
         learn_temperature: bool = True,
+        min_scale: float | None = None,
         max_scale: float | None = 100.0,
         temperature_form: Form = "log_scale",
         direction_weights: tuple[float, float] = (0.5, 0.5),
@@ -65,7 +66,11 @@ class InfoNCE(nnx.Module):
             )
         self.pairs = pairs
         self.temperature = Temperature(
-            temperature, learned=learn_temperature, max_scale=max_scale, form=temperature_form
+            temperature,
+            learned=learn_temperature,
+            min_scale=min_scale,
+            max_scale=max_scale,
+            form=temperature_form,
         )
         self.direction_weights = direction_weights
         self.label_smoothing = label_smoothing

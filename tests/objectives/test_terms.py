@@ -160,6 +160,31 @@ def test_equals_the_formula(case, schedule, shape):
         assert formulas.error(d_params[name], want_params[name]) < 2e-6, name
 
 
+@pytest.mark.parametrize(("order", "sign"), [(1, -1), (-1, 1)], ids=["inwards", "outwards"])
+def test_a_scale_is_held_above_its_least(order, sign):
+    """The value is that of the bound; only a gradient that leads back inside passes."""
+    x, y, ids = batch_of(24)
+    y = y[::order]  # pairs, which want a larger scale, or strangers
+    want, (dx, _, d_scale) = formulas.value_and_grad(formulas.info_nce, x, y, np.log(2.0))
+    assert np.sign(d_scale) == sign
+    objectives = term_of({"type": "info_nce", "temperature": 0.1, "min_scale": 2.0})
+    objectives.terms["term"].temperature.log_scale[...] = np.log(1.5)  # where Adam may leave it
+    graph, state = nnx.split(objectives)
+
+    def loss(state, x):
+        outputs = {
+            name: Embedding(raw, unit_norm(raw)) for name, raw in (("image", x), ("text", y))
+        }
+        return nnx.merge(graph, state)(outputs, {"id": ids}, Context(plan=Plan(), progress=0.5))
+
+    (value, metrics), (d_state, d_image) = jax.value_and_grad(loss, (0, 1), has_aux=True)(state, x)
+    assert formulas.error(value, want) < 1e-6
+    np.testing.assert_allclose(metrics["term/scale"], 2.0, rtol=1e-6)
+    assert formulas.error(d_image, dx) < 1e-6
+    ((_, moved),) = nnx.to_flat_state(d_state)
+    np.testing.assert_allclose(moved[...], d_scale if sign < 0 else 0.0, rtol=1e-5)
+
+
 @pytest.mark.parametrize("schedule", ["dense", "gather", "ring"])
 @pytest.mark.parametrize("case", CASES)
 def test_absent_rows_enter_nothing(case, schedule):

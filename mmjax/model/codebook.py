@@ -14,6 +14,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.tokens import pool_tokens
 
 Pooling = Literal["max", "mean", "sum"]
@@ -40,7 +41,7 @@ class QueryMap(nnx.Module):
                 "their width, such as pool='mean'"
             )
         x = self.first(self.first_norm(tokens.astype(jnp.float32)))
-        return self.second(self.second_norm(jax.nn.gelu(x))).astype(jnp.float32)
+        return self.second(self.second_norm(ACTIVATIONS["gelu"](x))).astype(jnp.float32)
 
 
 class TokenHead(nnx.Module):
@@ -51,6 +52,7 @@ class TokenHead(nnx.Module):
     Args:
       dim: size of the joint space, and of the queries.
       pool: of the queries, over tokens that are there.
+      skip: how many tokens at the start are left out, such as 1 for [CLS].
       width: W, of the encoder's tokens.
       dtype: of the products.
       rngs: for the initial parameters.
@@ -59,11 +61,19 @@ class TokenHead(nnx.Module):
     reads_tokens = True
 
     def __init__(
-        self, *, dim: int, pool: Pooling = "max", width: int, dtype: DTypeLike, rngs: nnx.Rngs
+        self,
+        *,
+        dim: int,
+        pool: Pooling = "max",
+        skip: int = 0,
+        width: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
     ):
         check_positive(dim=dim)
         check_choice("pool", pool, Pooling)
-        self.dim, self.pool = dim, pool
+        _check_skip(skip)
+        self.dim, self.pool, self.skip = dim, pool, skip
         self.query = QueryMap(width=width, dim=dim, dtype=dtype, rngs=rngs)
         self.project = nnx.Linear(
             dim, dim, use_bias=False, kernel_init=nnx.initializers.normal(dim**-0.5), rngs=rngs
@@ -71,8 +81,8 @@ class TokenHead(nnx.Module):
 
     def __call__(self, encoding: Encoding, shared: dict, *, train: bool = False) -> jax.Array:
         del shared
-        queries = self.query(_tokens(encoding))
-        return self.project(pool_tokens(queries, encoding.mask, self.pool))
+        tokens, mask = _tokens(encoding, self.skip)
+        return self.project(pool_tokens(self.query(tokens), mask, self.pool))
 
 
 class Codebook(nnx.Module):
@@ -102,6 +112,7 @@ class CodebookHead(nnx.Module):
       temperature: T; the paper has 1000 for K = 16,384 and D = 512.
       activation: to the simplex of codes.
       pool: over tokens.
+      skip: how many tokens at the start are left out, such as 1 for [CLS].
       width: W, of the encoder's tokens.
       dtype: of the query map's products.
       rngs: for the initial parameters.
@@ -118,6 +129,7 @@ class CodebookHead(nnx.Module):
         temperature: float = 1000.0,
         activation: Simplex = "sparsemax",
         pool: Pooling = "max",
+        skip: int = 0,
         width: int,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -125,19 +137,17 @@ class CodebookHead(nnx.Module):
         check_positive(codes=codes, dim=dim)
         check_choice("activation", activation, Simplex)
         check_choice("pool", pool, Pooling)
+        _check_skip(skip)
         if not temperature > 0:
             raise EncoderError(f"temperature={temperature} of a codebook head has to be positive")
-        self.codebook, self.codes, self.dim = codebook, codes, dim
+        self.codebook, self.codes, self.dim, self.skip = codebook, codes, dim, skip
         self.scale, self.activation, self.pool = 1 / (dim**0.5 * temperature), activation, pool
         self.query = QueryMap(width=width, dim=dim, dtype=dtype, rngs=rngs)
 
     def weights(self, encoding: Encoding, table: jax.Array) -> jax.Array:
         """a, f32[B, K]: rows that are >= 0 and sum to 1."""
-        tokens = _tokens(encoding)
+        tokens, mask = _tokens(encoding, self.skip)
         queries = self.scale * self.query(tokens)
-        mask = encoding.mask
-        if mask is None:
-            mask = jnp.ones(tokens.shape[:2], bool)
         if self.pool == "max":
             m = max_product(queries, table, mask)
         else:  # pooling and product commute
@@ -175,10 +185,21 @@ def codebooks(heads, rngs: nnx.Rngs) -> nnx.Dict:
     )
 
 
-def _tokens(encoding: Encoding) -> jax.Array:
+def _check_skip(skip: int) -> None:
+    if skip < 0:
+        raise EncoderError(f"skip={skip} of a head that reads tokens is negative: give 0 for none")
+
+
+def _tokens(encoding: Encoding, skip: int) -> tuple[jax.Array, jax.Array]:
+    """The tokens from `skip` on, f[B, T, W], and which are there, bool[B, T]."""
     if encoding.tokens is None:
         raise EncoderError("this head reads tokens, but the encoder gives only a pooled vector")
-    return encoding.tokens
+    count = encoding.tokens.shape[1]
+    if skip >= count:
+        raise EncoderError(f"skip={skip} leaves none of the encoder's {count} tokens")
+    tokens = encoding.tokens[:, skip:]
+    mask = encoding.mask
+    return tokens, jnp.ones(tokens.shape[:2], bool) if mask is None else mask[:, skip:]
 
 
 @jax.custom_vjp

@@ -1,14 +1,79 @@
-"""Sparsemax, maxima over tokens, and a codebook that two towers share."""
+"""Sparsemax, maxima over tokens, and a codebook that two towers share.
+
+Values and derivatives are those of the formulas below, written in float64 from the paper; their
+derivative is the complex step, exact, so that they avoid abs, max and conj of what is not real.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.sharding import AxisType
+from scipy.special import erf
 
 from mmjax.encoders import EncoderError, Encoding
 from mmjax.encoders.tokens import TokenMLP, pool_tokens
 from mmjax.model.codebook import CodebookHead, TokenHead, codebooks, max_product, sparsemax
+
+
+def simplex(m, activation="sparsemax"):
+    """Rows on the simplex; of sparsemax by the sorting of Martins and Astudillo."""
+    if activation != "sparsemax":
+        a = np.exp(m) if activation == "softmax" else 1 / (1 + np.exp(-m))
+        return a / a.sum(-1, keepdims=True)
+    rows = []
+    for z in m:
+        down = z[np.argsort(-z.real)]
+        k = max(j for j in range(1, len(z) + 1) if 1 + j * down[j - 1].real > down[:j].sum().real)
+        rest = z - (down[:k].sum() - 1) / k
+        rows.append(np.where(rest.real > 0, rest, 0))
+    return np.stack(rows)
+
+
+def pooled(x, mask, pool):
+    """f[B, T, N] -> f[B, N] over tokens that are there, of which every row has one."""
+    if pool == "max":
+        first = np.where(mask[:, :, None], x.real, -np.inf).argmax(1)
+        return np.take_along_axis(x, first[:, None], 1)[:, 0]
+    total = np.where(mask[:, :, None], x, 0).sum(1)
+    return total if pool == "sum" else total / mask.sum(1)[:, None]
+
+
+def layer_norm(x, p, name):
+    x = x - x.mean(-1, keepdims=True)
+    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
+    return x * p[f"query/{name}/scale"] + p[f"query/{name}/bias"]
+
+
+def queries(tokens, p):
+    """Layer norm, linear, GELU, layer norm, linear."""
+    x = layer_norm(tokens, p, "first_norm") @ p["query/first/kernel"] + p["query/first/bias"]
+    x = layer_norm(x * (1 + erf(x / np.sqrt(2))) / 2, p, "second_norm")
+    return x @ p["query/second/kernel"] + p["query/second/bias"]
+
+
+def rewritten(p, mask, *, temperature, activation="sparsemax", pool="max", skip=0):
+    """f = a C with r = q C^T / (D^1/2 T), pooled over tokens and brought to the simplex."""
+    q, c = queries(p["tokens"][:, skip:], p), p["table"]
+    r = q @ c.T / np.sqrt(c.shape[1]) / temperature
+    return simplex(pooled(r, mask[:, skip:], pool), activation) @ c
+
+
+def projected(p, mask, *, pool="max", skip=0):
+    return pooled(queries(p["tokens"][:, skip:], p), mask[:, skip:], pool) @ p["project/kernel"]
+
+
+def derivatives(formula, p):
+    """{name: d formula / d p[name]} of a formula with one real number as its value."""
+    found = {}
+    for name in p:
+        found[name] = np.zeros(p[name].shape)
+        for index in np.ndindex(p[name].shape):
+            moved = p[name].astype(complex)
+            moved[index] += 1e-30j
+            found[name][index] = formula({**p, name: moved}).imag / 1e-30
+    return found
 
 
 def head(**options):
@@ -40,15 +105,81 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
     np.testing.assert_allclose(sparsemax(jnp.zeros((1, 4))), np.full((1, 4), 0.25))
 
 
-def test_derivatives_equal_those_of_the_plain_formulas():
-    z = jnp.asarray(np.random.default_rng(1).normal(size=(4, 6)), jnp.float32)
-    g = jnp.asarray(np.random.default_rng(2).normal(size=(4, 6)), jnp.float32)
-    (pulled,) = jax.vjp(sparsemax, z)[1](g)
-    step = 1e-3
-    for i, j in np.ndindex(4, 6):
-        up, down = (sparsemax(z.at[i, j].add(s)) for s in (step, -step))
-        np.testing.assert_allclose(pulled[i, j], ((up - down) * g).sum() / 2 / step, atol=2e-2)
+def test_the_derivative_of_sparsemax_is_that_of_its_formula():
+    rng = np.random.default_rng(1)
+    z, g = (rng.normal(size=(4, 6)).astype(np.float32) for _ in range(2))
+    ours, pull = jax.vjp(sparsemax, jnp.asarray(z))
+    np.testing.assert_allclose(ours, simplex(z.astype(float)), rtol=1e-5, atol=1e-6)
+    want = derivatives(lambda p: (simplex(p["z"]) * g).sum(), {"z": z.astype(float)})
+    np.testing.assert_allclose(pull(jnp.asarray(g))[0], want["z"], rtol=1e-5, atol=1e-6)
 
+
+def laid_out(p, devices):
+    """Tokens by rows over all devices, codes over half of them, the rest everywhere."""
+    shape = (max(devices // 2, 1), min(devices, 2))
+    types = (AxisType.Auto,) * 2
+    mesh = jax.make_mesh(shape, ("data", "fsdp"), types, devices=jax.devices()[:devices])
+    specs = {"tokens": jax.P(("data", "fsdp")), "table": jax.P("fsdp")}
+    return {
+        name: jax.device_put(value, jax.NamedSharding(mesh, specs.get(name, jax.P())))
+        for name, value in p.items()
+    }
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"skip": 1}, {"pool": "sum"}, {"pool": "mean", "skip": 1}, {"activation": "softmax"},
+     {"activation": "sigmoid", "temperature": 0.2}],
+    ids=str,
+)  # fmt: skip
+def test_the_head_equals_the_formula(options, devices):
+    options = {"temperature": 3.0, **options}  # several codes are active
+    check(head(codes=8, dim=6, **options), rewritten, devices, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"pool": "mean", "skip": 1}], ids=str)
+def test_the_head_without_codes_equals_the_formula(options):
+    module = TokenHead(dim=6, width=5, dtype=jnp.float32, rngs=nnx.Rngs(0), **options)
+    check(module, projected, 1, **options)
+
+
+def check(module, formula, devices, **options):
+    """Value, and gradients of tokens, codes and all parameters, against `formula`."""
+    rng = np.random.default_rng(5)
+    encoding = tokens(rows=8)
+    mask, cotangent = np.array(encoding.mask), rng.normal(size=(8, 6)).astype(np.float32)
+    mask[:, 1] = True  # so that none is empty without the first
+    graph, state = nnx.split(module)
+    paths = {"/".join(path): path for path, _ in nnx.to_flat_state(state)}
+    p = {name: rng.normal(size=v.shape).astype(np.float32)
+         for name, (_, v) in zip(paths, nnx.to_flat_state(state), strict=True)}  # fmt: skip
+    p["tokens"] = np.asarray(encoding.tokens)
+    if isinstance(module, CodebookHead):
+        p["table"] = rng.normal(size=(8, 6)).astype(np.float32)
+
+    @jax.jit
+    def embedded(p):
+        own = nnx.merge(
+            graph, nnx.from_flat_state([(path, nnx.Param(p[n])) for n, path in paths.items()])
+        )
+        shared = codebooks([own], nnx.Rngs(0))
+        if "table" in p:
+            shared["codebook"].table[...] = p["table"]
+        f = own(Encoding(p["tokens"][:, 0], p["tokens"], jnp.asarray(mask)), shared)
+        return (f * cotangent).sum(), f
+
+    (_, f), grads = jax.value_and_grad(embedded, has_aux=True)(laid_out(p, devices))
+    exact = {name: value.astype(float) for name, value in p.items()}
+    np.testing.assert_allclose(f, formula(exact, mask, **options), rtol=1e-5, atol=1e-5)
+    want = derivatives(lambda p: (formula(p, mask, **options) * cotangent).sum(), exact)
+    for name, grad in grads.items():
+        assert np.abs(want[name]).max() > 1e-3, name
+        error = np.abs(grad - want[name]).max() / np.abs(want[name]).max()
+        assert error < 1e-4, (name, error)
+
+
+def test_derivatives_of_maxima_equal_those_of_the_plain_formula():
     encoding = tokens(width=4)
     table = jnp.asarray(np.random.default_rng(3).normal(size=(7, 4)), jnp.float32)
 
@@ -100,6 +231,14 @@ def test_heads_of_one_name_share_one_codebook():
         codebooks([head(), head(codes=8)], nnx.Rngs(0))
     with pytest.raises(EncoderError, match="reads tokens"):
         head()(Encoding(jnp.zeros((2, 5))), both)
+
+
+def test_tokens_that_are_left_out_are_some_and_not_all():
+    with pytest.raises(EncoderError, match="skip=-1"):
+        head(skip=-1)
+    module = head(skip=3)
+    with pytest.raises(EncoderError, match="skip=3 leaves none of the encoder's 3 tokens"):
+        module(tokens(), codebooks([module], nnx.Rngs(0)))
 
 
 def test_tokens_are_encoded_by_themselves_and_zeros_are_padding():

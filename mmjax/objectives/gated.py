@@ -16,8 +16,8 @@ class PairGate(nnx.Module):
     """Gates in (0, 1)^D for a pair of classes, symmetric in them.
 
     g(y, t) = σ( MLP( (E[y] + E[t]) / 2 ) ) with a learned table E ~ N(0, 1) and the MLP ReLU,
-    linear, ReLU, linear; with `norm`, a layer norm precedes each ReLU's successor as the paper's
-    batch norm does. Wu et al. 2024 (arXiv 2410.18200).
+    linear, ReLU, linear; with `norm`, a layer norm follows each ReLU, where the authors' code has a
+    batch norm. Wu et al. 2024 (arXiv 2410.18200).
 
     Args:
       classes: number of classes.

@@ -4,6 +4,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from mmjax.objectives.base import TermError, random_key, rows_of
@@ -21,7 +22,9 @@ class RandomFeatureAlignment(nnx.Module):
 
     Args:
       modalities: m.
-      prior: N(0, 1) for each number, or uniform in [-1, 1].
+      prior: for each number N(0, 1); uniform in [0, 1); or, of `stats`, a normal with the mean and
+        deviation that features have in this dimension.
+      stats: a file of NumPy, .npz, with `mean` and `std` f[D] of features, for that prior.
       shared: one z for all modalities of an example; otherwise one for each.
       reduction: over k, `mean`, or `half_sum` as the paper writes it.
     """
@@ -30,13 +33,21 @@ class RandomFeatureAlignment(nnx.Module):
         self,
         *,
         modalities: tuple[str, ...] = ("image", "text"),
-        prior: Literal["normal", "uniform"] = "normal",
+        prior: Literal["normal", "uniform", "stats"] = "normal",
+        stats: str | None = None,
         shared: bool = True,
         reduction: Literal["mean", "half_sum"] = "mean",
     ):
         if not modalities or len(set(modalities)) != len(modalities):
             raise TermError(f"modalities={modalities!r} should name modalities, each once.")
+        if (prior == "stats") != (stats is not None):
+            raise TermError(
+                f"prior={prior!r} with stats={stats!r}: 'stats' needs a file, no other."
+            )
         self.modalities, self.prior = modalities, prior
+        if stats is not None:  # as tuples: arrays would be part of the model's state
+            with np.load(stats) as file:
+                self.mean, self.std = (tuple(file[name].tolist()) for name in ("mean", "std"))
         self.shared, self.reduction = shared, reduction
 
     def __call__(self, outputs, batch, context):
@@ -54,6 +65,9 @@ class RandomFeatureAlignment(nnx.Module):
         return loss, {}
 
     def _draw(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        if self.prior == "uniform":
+            return jax.random.uniform(key, shape, jnp.float32)
+        noise = jax.random.normal(key, shape, jnp.float32)
         if self.prior == "normal":
-            return jax.random.normal(key, shape, jnp.float32)
-        return jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0)
+            return noise
+        return jnp.asarray(self.mean) + jnp.asarray(self.std) * noise

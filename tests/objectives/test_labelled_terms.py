@@ -40,27 +40,49 @@ def project(x, params):
     return normalize(x)
 
 
-def soft(weight, soft_sides=(True, True), sides=(0.5, 0.5), reference="r", stop=True):
+def soft(targets, sides=("soft", "soft"), parts=(0.5, 0.5), reference="r", stop=True):
+    """Card 68: cross-entropy of ONE matrix P of targets, whose rows sum to 1, in both directions.
+
+    `targets` makes P of the cosines of the reference, or of the equality of labels. A direction
+    that is not soft has the pair for its target.
+    """
+
     def formula(raws, extra, params):
         x, y = (project(raws[name], params) for name in PAIR)
-        scale = np.exp(params["temperature/log_scale"])
-        s = scale * x @ y.T
+        s = np.exp(params["temperature/log_scale"]) * x @ y.T
         if reference == "label":
-            w = (extra["label"][:, None] == extra["label"][None, :]).astype(float)
+            c = (extra["label"][:, None] == extra["label"][None, :]).astype(float)
         else:
             r = normalize(raws[reference])
-            c = r @ r.T
-            w = weight(c.real if stop else c)
+            c = (r @ r.T).real if stop else r @ r.T
+        soft, exact = targets(c), np.eye(len(s))
         loss = 0
-        for side, axis in ((0, 1), (1, 0)):
-            target = np.diag(s)
-            if soft_sides[side]:
-                target = (w * s).sum(axis) / w.sum(axis)
-            everything = logsumexp(s, np.ones(s.shape, bool), axis)
-            loss = loss + sides[side] * (everything - target).mean()
+        for logits, side, part in zip((s, s.T), sides, parts, strict=True):
+            log_q = logits - logsumexp(logits, np.ones(s.shape, bool), 1)[:, None]
+            loss = loss - part * ((soft if side == "soft" else exact) * log_q).sum(1).mean()
         return loss
 
     return formula
+
+
+def softmax(temperature):
+    """P = softmax over j of cos / τ', row by row."""
+
+    def targets(c):
+        d = c / temperature
+        return np.exp(d - logsumexp(d, np.ones(d.shape, bool), 1)[:, None])
+
+    return targets
+
+
+def shares(weight=lambda c: c):
+    """P = each row's shares of weights."""
+
+    def targets(c):
+        w = weight(c)
+        return w / w.sum(1, keepdims=True)
+
+    return targets
 
 
 def second_labels(spec):
@@ -150,33 +172,33 @@ CASES = {
     "dialog2flow": Case(
         {**SOFT, "reference": "r", "reference_temperature": 0.35},
         R,
-        soft(lambda c: np.exp(c / 0.35)),
+        soft(softmax(0.35)),
     ),
     "projected": Case(
         {**SOFT, "reference": "r", "reference_temperature": 0.35, "projection": (4, 6, 5)},
         R,
-        soft(lambda c: np.exp(c / 0.35)),
+        soft(softmax(0.35)),
     ),
     "soft_clip": Case(
         {**SOFT, "reference": "second", "reference_temperature": 0.2, "stop_gradient": False},
         PAIR,
-        soft(lambda c: np.exp(c / 0.2), reference="b", stop=False),
+        soft(softmax(0.2), reference="b", stop=False),
     ),
     "cwcl": Case(
         {**SOFT, "reference": "a", "weights": "affine", "soft": "rows",
          "direction_weights": (1.0, 0.5)},
         PAIR,
-        soft(lambda c: 0.5 + 0.5 * c, (True, False), (1.0, 0.5), reference="a"),
+        soft(shares(lambda c: 0.5 + 0.5 * c), ("soft", "exact"), (1.0, 0.5), reference="a"),
     ),
     "relu": Case(
         {**SOFT, "reference": "r", "weights": "relu", "soft": "cols"},
         R,
-        soft(lambda c: np.maximum(c, 0), (False, True)),
+        soft(shares(lambda c: np.maximum(c, 0)), ("exact", "soft")),
     ),
     "labels": Case(
         {**SOFT, "reference": "label", "weights": "labels"},
         PAIR,
-        soft(None, reference="label"),
+        soft(shares(), reference="label"),
         labels,
     ),
     "gated_distinct": gated({**GATE, "pairing": "distinct"}),

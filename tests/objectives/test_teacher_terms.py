@@ -82,7 +82,7 @@ def reference(size, dim=4):
 
 def uniform_references(size, dim=4):
     keys = [jax.random.fold_in(term_key(), k) for k in (0, 1)]
-    draws = [jax.random.uniform(key, (size, dim), minval=-1.0) for key in keys]
+    draws = [jax.random.uniform(key, (size, dim)) for key in keys]
     return {"z0": np.asarray(draws[0]), "z1": np.asarray(draws[1])}
 
 
@@ -240,6 +240,18 @@ def test_the_k_positives_share_what_a_row_has():
     assert abs(best["term/above_floor"]) < 1e-5 < metrics["term/above_floor"]
 
 
+def test_references_may_be_distributed_as_features_are(tmp_path):
+    mean, std = np.array([1.0, -2.0, 0.0, 5.0]), np.array([0.1, 3.0, 1.0, 0.0])
+    np.savez(tmp_path / "stats.npz", mean=mean, std=std)
+    spec = {"type": "rafa", "modalities": PAIR, "prior": "stats",
+            "stats": str(tmp_path / "stats.npz")}  # fmt: skip
+
+    def references(size):
+        return {"z": mean + std * reference(size)["z"]}
+
+    Case(spec, PAIR, rafa, references).check(("dense", 1, 1))
+
+
 def test_a_temperature_that_is_the_parameter_is_held_above_its_floor():
     temperature = Temperature(0.02, learned=True, max_scale=100.0, form="temperature")
     assert error(temperature(), 50.0) < 1e-6
@@ -255,6 +267,8 @@ def test_a_temperature_that_is_the_parameter_is_held_above_its_floor():
         (distill(alpha=1.5), r"alpha has to be in \[0, 1\]"),
         (distill(temperature=0.0), r"have to be positive"),
         ({"type": "rafa", "modalities": ()}, r"should name modalities"),
+        ({"type": "rafa", "prior": "stats"}, r"'stats' needs a file"),
+        ({"type": "rafa", "stats": "stats.npz"}, r"'stats' needs a file"),
         (many(others=("a", "b")), r"an anchor and other modalities, each once"),
         (many(t2i_weight=-1.0), r"t2i_weight has to be >= 0"),
     ],

@@ -5,6 +5,10 @@ learned temperature and bias; there is no softmax over the batch.
 
     python -m mmjax.main --config=configs/siglip.py          # emoji, minutes on two CPU cores
     python -m mmjax.main --config=configs/siglip.py:paper    # ViT-B/16, batch 32,768, on a pod
+
+Expected of `small`, one seed: R@1 of pictures in a new style .461, of 1,834 names, and of new
+concepts .093, of 161. The paper: a locked picture tower and four chips of TPUv4 reach 84.5
+zero-shot on ImageNet in two days, and batches of more than 32,768 bring little.
 """
 
 from configs import base
@@ -64,7 +68,8 @@ def paper() -> dict:
         "optimizer": {
             "learning_rate": 1e-3,
             "b2": 0.95,
-            "weight_decay": 1e-4,
+            # The authors' code has 1e-4, which it does not multiply by the learning rate's peak.
+            "weight_decay": 0.1,
             "warmup_steps": 20_000,
             "clip_norm": 1.0,
         },

@@ -10,11 +10,13 @@ from mmjax.evaluators.data import EvalData, Layer, Model, embed
 class FewShot:
     """Accuracy of the nearest prototype, the mean of some unit features of a class.
 
-    Metrics: `<n>_shot` for each n, the accuracy over all rows that are not of the support, mean
-    over draws of the support; `intra` and `inter`, mean cosine of two rows of one class and of two
-    classes (mean over classes and over pairs of classes), and their difference `delta`; `chance`
-    and `classes`. Classes with fewer than max(shots) + 5 rows are left out. The protocol is that of
-    Burdisso et al. 2024 (arXiv 2410.18481).
+    Metrics for each n, of all rows that are not of the support, means over draws of the support:
+    `<n>_shot`, the accuracy; `<n>_shot_f1`, the mean F1 score of the classes; `<n>_shot_ndcg@10`,
+    how high the prototype of a class ranks the rows of the class, mean over classes. A class takes
+    part with max(2n, n + 5) rows or more, and `<n>_shot_classes` of them do. `intra` and `inter`,
+    mean cosine of two rows of one class and of two classes (mean over the classes of two rows or
+    more and over pairs of these), and their difference `delta`. The protocol is that of Burdisso et
+    al. 2024 (arXiv 2410.18481), but for the released code's NDCG, which is another number.
 
     Args:
       modality: whose features.
@@ -53,46 +55,66 @@ class FewShot:
 
     def measure(self, features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """The metrics of features f32[N, D] and labels [N]."""
-        names, counts = np.unique(labels, return_counts=True)
-        names = names[counts >= max(self.shots) + 5]
-        if len(names) < 2:
-            raise ValueError(
-                f"few_shot: fewer than two classes have {max(self.shots) + 5} rows or more"
-            )
-        kept = np.isin(labels, names)
-        y = np.searchsorted(names, labels[kept])
-        x = features[kept].astype(np.float64)
-        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        unit = _unit(features.astype(np.float64))
         rng = np.random.default_rng(self.seed)
-        results = {}
+        metrics = {}
         for shots in self.shots:
-            scores = []
-            for _ in range(self.draws):
-                support = np.concatenate(
-                    [
-                        rng.choice(np.flatnonzero(y == c), shots, replace=False)
-                        for c in range(len(names))
-                    ]
-                )
-                prototypes = _means(x[support], y[support], len(names))
-                prototypes /= np.maximum(np.linalg.norm(prototypes, axis=1, keepdims=True), 1e-12)
-                query = np.setdiff1d(np.arange(len(x)), support)
-                scores.append(((x[query] @ prototypes.T).argmax(1) == y[query]).mean())
-            results[f"{shots}_shot"] = float(np.mean(scores))
+            needed = max(2 * shots, shots + 5)
+            x, y, classes = _classes_of(needed, unit, labels)
+            if classes < 2:
+                raise ValueError(f"few_shot: fewer than two classes have {needed} rows or more")
+            scores = [_draw(x, y, classes, shots, rng) for _ in range(self.draws)]
+            for name in scores[0]:
+                metrics[f"{shots}_shot{name}"] = float(np.mean([own[name] for own in scores]))
+            metrics[f"{shots}_shot_classes"] = float(classes)
+        x, y, classes = _classes_of(2, unit, labels)
         # Means of all cosines follow from the classes' mean vectors: no N x N matrix.
         count = np.bincount(y)
-        means = _means(x, y, len(names))
+        means = _means(x, y, classes)
         between = means @ means.T
         own = np.diag(between)
         intra = ((own * count**2 - count) / (count * (count - 1))).mean()  # without i = j
-        inter = between[~np.eye(len(names), dtype=bool)].mean()
-        return results | {
+        inter = between[~np.eye(classes, dtype=bool)].mean()
+        return metrics | {
             "intra": float(intra),
             "inter": float(inter),
             "delta": float(intra - inter),
-            "chance": 1 / len(names),
-            "classes": float(len(names)),
         }
+
+
+def _classes_of(rows: int, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The rows of all classes that have so many: x, the number of the class, how many classes."""
+    names, counts = np.unique(labels, return_counts=True)
+    names = names[counts >= rows]
+    kept = np.isin(labels, names)
+    return x[kept], np.searchsorted(names, labels[kept]), len(names)
+
+
+def _draw(
+    x: np.ndarray, y: np.ndarray, classes: int, shots: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """Accuracy, F1 and NDCG@10 with the prototypes of one support."""
+    members = [np.flatnonzero(y == c) for c in range(classes)]
+    support = np.concatenate([rng.choice(own, shots, replace=False) for own in members])
+    prototypes = _unit(_means(x[support], y[support], classes))
+    query = np.setdiff1d(np.arange(len(x)), support)
+    truth, scores = y[query], x[query] @ prototypes.T
+    answer = scores.argmax(1)
+    right, true, given = (
+        np.bincount(rows, minlength=classes) for rows in (truth[answer == truth], truth, answer)
+    )
+    gain = 1 / np.log2(np.arange(2, 12))
+    top = truth[np.argsort(-scores, axis=0, kind="stable")[:10]] == np.arange(classes)
+    ideal = np.cumsum(gain)[np.minimum(true, 10) - 1]
+    return {
+        "": (answer == truth).mean(),
+        "_f1": (2 * right / (true + given)).mean(),
+        "_ndcg@10": (gain[: len(top)] @ top / ideal).mean(),
+    }
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
 def _means(x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:

@@ -96,8 +96,27 @@ def test_prototypes_of_clear_classes_are_right_and_cosines_are_plain_means():
     )
     assert noise["1_shot"] < 0.35
     rare = {"x": x, "label": np.arange(60)}
-    with pytest.raises(ValueError, match="fewer than two classes"):
+    with pytest.raises(ValueError, match="fewer than two classes have 6 rows"):
         FewShot(modality="x")(Vectors(), data(rare, ("x",)))
+
+
+def test_scores_of_prototypes_where_the_support_does_not_matter():
+    """Rows of a class are one point, and two classes are the same point.
+
+    Its queries, 5 of class 1 and then 6 of class 0, are all answered with class 0; those of classes
+    2 and 3 (11 and 9) are right. Class 4 has too few rows for one shot; 0 and 1 have for five.
+    """
+    y = np.repeat([1, 0, 2, 3, 4], [6, 7, 12, 10, 5])
+    x = np.eye(4)[[0, 0, 1, 2, 3]][y]
+    found = FewShot(modality="x", draws=3)(Vectors(), data({"x": x, "label": y}, ("x",)))
+    assert [found[f"{n}_shot_classes"] for n in (1, 5)] == [4, 2]
+    assert found["1_shot"] == pytest.approx(26 / 31)
+    assert found["1_shot_f1"] == pytest.approx((12 / 17 + 0 + 1 + 1) / 4)
+    gain = [1 / np.log2(place + 1) for place in range(1, 11)]
+    own = sum(gain[5:]) / sum(gain[:6])  # of class 0: places 6 to 10, for the first 6
+    assert found["1_shot_ndcg@10"] == pytest.approx((own + 1 + 1 + 1) / 4)
+    assert found["5_shot"] == found["5_shot_f1"] == 1
+    assert found["5_shot_ndcg@10"] == pytest.approx(1)
 
 
 def test_effective_rank_is_of_singular_values():

@@ -12,16 +12,17 @@ Two differences from the authors' code, as the paper says it: the modality that 
 as it is (there, mixing in place changes it too), and a row that is its own partner keeps its whole
 target. A gain in accuracy is not claimed: four pilots with toys did not find one.
 
-The claim is shown, in 4 minutes; Spearman correlation of the pictures' cosines with the number of
-shared concepts, and accuracy of a probe, over 3 seeds:
+The claim is shown, in 3 minutes on two idle cores; Spearman correlation of the pictures' cosines
+with the number of shared concepts, and accuracy of a probe, over 3 seeds:
 
     classifiers alone   .460 ± .023   .867 ± .004
     with InfoNCE        .546 ± .026   .873 ± .006
-    with M3Co           .547 ± .026   .872 ± .007
-    with SoftClip       .548 ± .027   .873 ± .008
+    with M3Co           .547 ± .026   .871 ± .006
+    with SoftClip       .549 ± .027   .873 ± .009
     M3Co, then SoftClip .547 ± .027   .872 ± .009
 
-so any contrastive term does it. R@1 of instances: .808 with InfoNCE, .802 with M3Co.
+so any contrastive term does it. R@1 of instances among 500, without classifiers: .808 ± .007 with
+InfoNCE, .802 ± .011 with M3Co. Embeddings are mixed in both experiments.
 """
 
 from configs import base
@@ -66,7 +67,10 @@ def soft_clip(pairs: tuple[tuple[str, str], ...]) -> dict:
 
 
 def small() -> dict:
-    """Two concepts in a picture and in its text, the stronger one to be told; seconds."""
+    """Two concepts in a picture and in its text, the stronger one to be told; seconds.
+
+    One cosine over all steps; in the pilots before this recipe it began anew at the switch.
+    """
     tower = base.mlp(64, (128,), 64)
     test = base.held_out()
     return {
@@ -101,10 +105,12 @@ def small() -> dict:
 def paper() -> dict:
     """Food-101 with ViT-B/16 and BERT-base, 50 epochs of 67,988 recipes.
 
-    The paper starts both towers from pretrained weights (set `model.towers.<m>.init_from`),
-    accumulates four batches of 32, among which nothing is contrasted, and lowers the learning rate
-    when the validation loss stays; here the batch is 32 and the schedule constant.
+    Both towers start from pretrained weights, folders on this disk in Hugging Face's layout. The
+    paper accumulates four batches of 32, among which nothing is contrasted, and lowers the learning
+    rate when the validation loss stays; here the batch is 32 and the schedule constant.
     """
+    vit = {"path": "weights/vit-base-patch16-224-in21k", "part": "image", "head": False}
+    bert = {"path": "weights/bert", "part": "text", "head": False}
     return {
         "paper": PAPER,
         "steps": 106_000,
@@ -127,8 +133,8 @@ def paper() -> dict:
         },
         "model": {
             "towers": {
-                "image": {"encoder": base.vit(16, pool="cls")},
-                "text": {"encoder": base.bert(512)},
+                "image": {"init_from": vit, "encoder": base.vit(16, pool="cls", eps=1e-12)},
+                "text": {"init_from": bert, "encoder": base.bert(512)},
             }
         },
         "objectives": objectives(101, 768),
@@ -152,7 +158,10 @@ def paper() -> dict:
 
 
 def claim() -> dict:
-    """Card 33's experiments: geometry by shared concepts, and parity of M3Co with InfoNCE."""
+    """Card 33's experiments: geometry by shared concepts, and parity of M3Co with InfoNCE.
+
+    The second mixes embeddings, where the card's pilot of it mixed inputs.
+    """
     relation = "structure/test/spearman"
     recall = "retrieval/pairs/a_to_b/R@1"
     both = (("text", "image"), ("image", "text"))
@@ -201,8 +210,9 @@ def claim() -> dict:
                  "offset": 0.03},
                 {"metric": relation, "arm": "m3co", "compare": ">=", "baseline": "none",
                  "offset": 0.03},
-                {"metric": recall, "arm": "instances, m3co", "compare": ">=",
-                 "baseline": "instances, info_nce", "offset": -0.01},
+                *({"metric": recall, "arm": "instances, m3co", "compare": compare,
+                   "baseline": "instances, info_nce", "offset": offset}
+                  for compare, offset in ((">=", -0.01), ("<=", 0.01))),
             ),
             "metrics": (relation, "probe/test/accuracy"),
             "seed_keys": base.WORLD_SEED,

@@ -34,8 +34,11 @@ ALONE = {"objectives": {"offdiag": None}, "teacher": None}
 
 
 def objectives(weight: float) -> dict:
-    """InfoNCE on the new domain, and the last model's rows."""
-    return {"clip": {"type": "info_nce"}, "offdiag": {"type": "offdiag_distill", "weight": weight}}
+    """InfoNCE on the new domain, and the last model's rows; 1/temperature is between 1 and 100."""
+    return {
+        "clip": {"type": "info_nce", "min_scale": 1.0},
+        "offdiag": {"type": "offdiag_distill", "weight": weight},
+    }
 
 
 def small() -> dict:

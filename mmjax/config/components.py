@@ -14,7 +14,7 @@ from mmjax.config.sections import Check, Claim, Config, Queue
 from mmjax.config.values import argument, fill, match, plain, section_of, signature
 
 # What a tower may say.
-_TOWER = ("encoder", "head", "heads", "init_from", "augment")
+_TOWER = ("encoder", "head", "heads", "init_from", "augment", "deterministic")
 
 
 def complete(tree: Mapping, file: str) -> dict:
@@ -92,6 +92,13 @@ def _whole(tree: Mapping, file: str) -> dict:
             raise ConfigError(f"{file}: {where!r} misses the key 'encoder'")
         if tower.get("augment") is not None:
             start["augment"] = component(AUGMENTATIONS, tower["augment"], f"{where}.augment")
+        if tower.get("deterministic"):
+            known = [view for view in data["views"] if view.partition("@")[0] == name]
+            fields = {"deterministic": (tuple[str, ...], ())}
+            start |= match(fields, {"deterministic": tower["deterministic"]}, where, file)
+            for view in start["deterministic"]:
+                if view not in known:
+                    raise unknown(view, known, f"{where}.deterministic", file, "view")
         model["towers"][name] = {
             **start,
             "encoder": component(

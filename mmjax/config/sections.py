@@ -24,6 +24,7 @@ class Model:
     """The towers, {modality: {encoder: spec of ENCODERS, head: spec of HEADS}}.
 
     A tower may start from the weights of a folder: `init_from`, mmjax.checkpoints.weights.start.
+    `deterministic` names views of it that training, too, encodes without dropout.
     """
 
     towers: dict

@@ -50,6 +50,10 @@ class System(nnx.Module):
                 augment = config_lib.build(AUGMENTATIONS, augment)
             towers[name] = Tower(encoder, head, augment, heads)
         self.towers = nnx.Dict(towers)
+        self.deterministic: tuple[str, ...] = tuple(
+            view for spec in config["model"]["towers"].values()
+            for view in spec.get("deterministic", ())
+        )  # fmt: skip
         own = jax.random.fold_in(key, zlib.crc32(b"adapters"))
         self.adapters = adapters.install(config["model"].get("adapters", {}), towers, own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
@@ -66,7 +70,8 @@ class System(nnx.Module):
         Args:
           batch: arrays by name; names without a tower (ids) are passed over. Of training batches
             `<modality>_present` says which rows count in statistics of the batch.
-          train: dropout and batch statistics as in training.
+          train: dropout and batch statistics as in training; encoders of the views that their tower
+            names `deterministic` run as in evaluation.
           key: for dropout, one key or key[B]; each view uses a key of its own.
 
         Returns:
@@ -86,6 +91,7 @@ class System(nnx.Module):
                     shared=self.codebooks,
                     prompts=prompts.get(modality),
                     present=batch.get(f"{modality}_present") if train else None,
+                    deterministic=name in self.deterministic,
                 )
         return outputs
 

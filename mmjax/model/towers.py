@@ -79,16 +79,19 @@ class Tower(nnx.Module):
         shared: Mapping[str, nnx.Module] | None = None,
         prompts: Prompts | None = None,
         present: jax.Array | None = None,
+        deterministic: bool = False,
     ) -> Embedding:
         """Embeds the values `x` of B examples, in the form that the encoder takes.
 
+        With `deterministic` the encoder runs as in evaluation, in training too: without dropout.
         Where `present` bool[B] is False, the value is a placeholder, and what it becomes means
         nothing; encoders and heads with statistics over the batch leave it out of them.
         """
         if self.augment is not None:
             x = self.augment(x, train=train, rngs=rngs)
         given = {"prompts": prompts} if prompts is not None else {}
-        encoding = self.encoder(x, train=train, rngs=rngs, **given, **_told(self.encoder, present))
+        given |= _told(self.encoder, present)
+        encoding = self.encoder(x, train=train and not deterministic, rngs=rngs, **given)
         embedding = _embedding(self.head, encoding, train, shared, present)
         if self.heads is None:
             return embedding

@@ -120,11 +120,23 @@ def test_the_folder_says_the_options(clip, tmp_path):
     assert image["encoder"]["patch_bias"] is False
     assert image["encoder"]["drop_path"] == 0.1
     head = config_lib.plain(image["head"])
-    assert head == {"type": "linear", "dim": 12, "bias": False, "tokens": False}
+    assert head == {"type": "linear", "dim": 12, "bias": False, "norm": "none", "tokens": False}
     assert image["init_from"]["part"] == "image"
     # A run's stored config is whole and needs the folder no more.
     (clip / "config.json").unlink()
     assert config_lib.complete(config_lib.plain(config), "x") == config_lib.plain(config)
+
+
+def test_what_else_a_tower_has_stays(clip, tmp_path):
+    config = recipe(
+        clip, tmp_path, "model.towers.image.heads={'local': {'type': 'linear', 'dim': 3}}",
+        "model.towers.image.augment={'type': 'image', 'flip': 0.5}",
+        "model.towers.text.deterministic=('text',)",
+    )  # fmt: skip
+    towers = config["model"]["towers"]
+    assert towers["image"]["heads"]["local"]["dim"] == 3
+    assert towers["image"]["augment"]["flip"] == 0.5
+    assert towers["text"]["deterministic"] == ("text",)
 
 
 def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):

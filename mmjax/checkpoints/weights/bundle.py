@@ -133,8 +133,9 @@ def scale_of(
         if direct is not None:
             learned = -math.log(max(float(direct), 1 / spec["max_scale"]))
         log_scale = -math.log(spec["temperature"]) if learned is None else float(learned)
-        if learned is not None and spec.get("max_scale"):
-            log_scale = min(log_scale, math.log(spec["max_scale"]))
+        for bound, nearer in (("min_scale", max), ("max_scale", min)):
+            if learned is not None and spec.get(bound):
+                log_scale = nearer(log_scale, math.log(spec[bound]))
         bias = None
         if spec["type"] == "sigmoid":
             bias = float(arrays.get(f"{path}/bias", spec["bias"]))

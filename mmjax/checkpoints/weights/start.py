@@ -42,7 +42,7 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
       file: the recipe's file.
 
     Returns:
-      The section with `init_from` as a whole dict, and specs of encoder and head.
+      The section with `init_from` as a whole dict, specs of encoder and head, and what else it has.
 
     Raises:
       ConfigError: for keys of `init_from` that cannot be.
@@ -76,7 +76,7 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
             encoder = {**specs["encoder"], **encoder}
         if init["head"] and head is None:
             head = specs["head"]
-    return {"init_from": init, "encoder": encoder, "head": head or {"type": "none"}}
+    return {**tower, "init_from": init, "encoder": encoder, "head": head or {"type": "none"}}
 
 
 def which(weights: foreign.Weights, modality: str) -> str:
@@ -149,11 +149,12 @@ class Pretrained:
         path = f"objectives/terms/{term}/temperature/log_scale"
         if path not in variables:
             raise WeightsError(f"{where}: the term {term!r} learns no temperature")
-        largest = config["objectives"][term].get("max_scale")
-        if largest is not None and log_scale > math.log(largest) + 1e-4:
-            raise WeightsError(
-                f"{where}: the folder's scale is {math.exp(log_scale):g}, and max_scale={largest}"
-            )
+        for bound, sign in (("min_scale", -1), ("max_scale", 1)):
+            value = config["objectives"][term].get(bound)
+            if value is not None and sign * (log_scale - math.log(value)) > 1e-4:
+                raise WeightsError(
+                    f"{where}: the folder's scale is {math.exp(log_scale):g}, and {bound}={value}"
+                )
         self._scalars[path] = log_scale
         path = f"objectives/terms/{term}/bias"
         if bias is not None and path in variables:

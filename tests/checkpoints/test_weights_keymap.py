@@ -7,7 +7,7 @@ import pytest
 import weights_folders as folders
 
 from mmjax import config as config_lib
-from mmjax.checkpoints.weights import keymap
+from mmjax.checkpoints.weights import bundle, keymap
 from mmjax.checkpoints.weights.files import WeightsError
 from mmjax.checkpoints.weights.foreign import Weights
 from mmjax.export import with_torch
@@ -201,3 +201,27 @@ def test_a_recipe_with_another_head(clip, tmp_path):
     plan = state_lib.plan(config, mesh_lib.make_mesh())
     pretrained = Pretrained(config, {p: v for p, (_, v) in plan.definition.variables.items()})
     assert any("starts anew: towers/image/head/project/kernel" in line for line in pretrained.lines)
+
+
+@pytest.mark.parametrize(("bound", "temperature"), [("min_scale=20.0", 0.05), ("max_scale=5.0", 1)])
+def test_a_scale_of_a_folder_that_is_out_of_bounds_is_refused(clip, tmp_path, bound, temperature):
+    from mmjax.checkpoints.weights.start import Pretrained
+    from mmjax.parallel import mesh as mesh_lib
+    from mmjax.train import state as state_lib
+
+    config = recipe(
+        clip, tmp_path, f"objectives.clip.{bound}", f"objectives.clip.temperature={temperature}",
+        f"model.towers.text.init_from={{'path': {str(clip)!r}, 'scale': 'clip'}}",
+    )  # fmt: skip
+    plan = state_lib.plan(config, mesh_lib.make_mesh())
+    with pytest.raises(WeightsError, match=f"the folder's scale is 9.48774, and {bound}"):
+        Pretrained(config, {p: v for p, (_, v) in plan.definition.variables.items()})
+
+
+@pytest.mark.parametrize(("parameter", "scale"), [(3.0, 5.0), (7.0, 7.0), (200.0, 100.0)])
+def test_a_scale_leaves_within_the_bounds_of_its_term(parameter, scale):
+    term = {"type": "info_nce", "temperature": 0.1, "min_scale": 5.0, "max_scale": 100.0}
+    arrays = {"objectives/terms/clip/temperature/log_scale": np.log(parameter)}
+    log_scale, bias = bundle.scale_of({"objectives": {"clip": term}}, arrays)
+    assert bias is None
+    np.testing.assert_allclose(log_scale, np.log(scale), rtol=1e-6)

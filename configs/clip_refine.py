@@ -10,8 +10,8 @@ and half of the targets come from the frozen CLIP itself (HyCD).
 
 Distances of the centres here are the roots of the paper's gap, which is a square.
 
-The claim is shown, in 3 minutes on two idle cores: distance of the centres, picture to text R@1,
-uniformity of pictures, over 3 seeds:
+The claim is shown, in 2 minutes on two idle cores; distance of the centres, picture to text R@1
+and uniformity of pictures, over 3 seeds (text to picture is within .02, that of texts within .12):
 
     pretrained                  .917 ± .292  .502 ± .115  -1.24
     InfoNCE for longer          .430 ± .229  .688 ± .066  -2.55

@@ -7,19 +7,34 @@ its embeddings use more dimensions, the more views there are.
     python -m mmjax.main --config=configs/mv_dhel.py          # emoji: two pictures, two names
     python -m mmjax.main --config=configs/mv_dhel.py:paper    # CIFAR-10, four views
     python -m mmjax.claims mv_dhel                            # the claim, on noisy instances
+    python -m mmjax.claims mv_dhel:claim_multimodal           # the same of three modalities
 
-The claim is shown; effective rank (of 16) and probe accuracy, mean and deviation over 3 seeds, in
-5 minutes:
+The claim is shown, in 203 s. Effective rank (of 16) and probe accuracy, over 3 seeds:
 
-    averaged pairs   2 views 10.45 ± .36, .363 ± .003   4 views 10.42 ± .28, .367 ± .015
-    MV-InfoNCE       2 views 10.45 ± .36, .362 ± .004   4 views  9.64 ± .16, .357 ± .016
-    MV-DHEL          2 views 13.12 ± .08, .390 ± .006   4 views 15.60 ± .11, .406 ± .004
-                     8 views 15.94 ± .02, .411 ± .011 (averaged pairs 10.49 ± .20, .373 ± .012)
+    views                2                    4                    8
+    pairs       10.45 ± .36  .363 ± .003   10.42 ± .28  .367 ± .015   10.49 ± .20  .373 ± .012
+    average     (the same by definition)    9.54 ± .32  .355 ± .014    9.14 ± .12  .358 ± .017
+    MV-InfoNCE  10.45 ± .36  .362 ± .004    9.64 ± .16  .357 ± .016    9.47 ± .11  .362 ± .014
+    MV-DHEL     13.12 ± .08  .390 ± .006   15.60 ± .11  .406 ± .004   15.94 ± .02  .411 ± .011
 
 With two views the ratio of ranks is 1.255, hardly above the 1.25 that is asked for.
+
+Three modalities of `latent_blocks` (67 s, shown, too): effective ranks of t, v and a, and accuracy
+of probes on the encoders of t, and of v and a together:
+
+    sum of pairs, CLIP    9.60 ± .19    9.16 ± .17    8.93 ± .16   .741 ± .026   .625 ± .038
+    MV-InfoNCE            9.42 ± .19    9.31 ± .26    8.87 ± .04   .732 ± .042   .628 ± .044
+    MV-DHEL              14.82 ± .15   14.65 ± .26   15.17 ± .08   .756 ± .074   .665 ± .041
+    CLIP, τ learned      14.25 ± .19   11.51 ± .07   11.23 ± .18   .866 ± .009   .694 ± .037
+
+All but the last are at τ = .5, as above. Where CLIP learns its temperature, from .07, its probes
+are better than those of MV-DHEL at .5, with lower ranks; MV-DHEL has not been tried so.
+
 The paper, linear accuracy with four views, best baseline and MV-DHEL: CIFAR-10 88.7 and 89.5,
 ImageNet-100 74.4 and 77.2.
 """
+
+import itertools
 
 from configs import base
 
@@ -57,7 +72,7 @@ def paper() -> dict:
         "hidden": 512,
         "layers": 2,
         "norm": "batch",
-        "final_norm": True,
+        "final_norm": "no_bias",
         "bias": False,
     }
     return {
@@ -112,6 +127,12 @@ def claim() -> dict:
         {"metric": rank, "arm": f"mv_dhel {more}", "compare": ">", "baseline": f"mv_dhel {less}"}
         for less, more in ((2, 4), (4, 8))
     ]
+    losses = {
+        "pwe": ("nt_xent", {}),
+        "average": ("nt_xent", {"across": "average"}),
+        "mv_infonce": ("mv_infonce", {}),
+        "mv_dhel": ("mv_dhel", {}),
+    }
     term = {"type": "mv_dhel", "views": ("x", "x@2"), "temperature": 0.5}
     return {
         "paper": PAPER,
@@ -120,15 +141,10 @@ def claim() -> dict:
             "statement": "MV-DHEL has at least 1.25 times the effective rank of averaged pairs of "
             "views, the more views the higher, and a probe that is not worse by more than a point",
             "arms": {
-                "pwe 2": arm("nt_xent"),
-                "average 2": arm("nt_xent", across="average"),
-                "mv_infonce 2": arm("mv_infonce"),
-                "mv_dhel 2": arm("mv_dhel"),
-                "pwe 4": arm("nt_xent", 4),
-                "mv_infonce 4": arm("mv_infonce", 4),
-                "mv_dhel 4": arm("mv_dhel", 4),
-                "pwe 8": arm("nt_xent", 8),
-                "mv_dhel 8": arm("mv_dhel", 8),
+                f"{name} {count}": arm(kind, count, **options)
+                for count in (2, 4, 8)
+                for name, (kind, options) in losses.items()
+                if (name, count) != ("average", 2)  # by its definition what 'pwe 2' is
             },
             "checks": tuple(checks),
             "metrics": (rank, accuracy, "spectrum/test/uniformity"),
@@ -139,4 +155,68 @@ def claim() -> dict:
     }
 
 
-get_config = base.variants("mv_dhel", {"small": small, "paper": paper, "claim": claim})
+def claim_multimodal() -> dict:
+    """Card 24's second check: three modalities that see overlapping parts of one latent."""
+    modalities = ("t", "v", "a")
+    head = {"type": "mlp", "dim": 16, "hidden": 64, "activation": "gelu"}
+    tower = base.mlp(32, (128,), 32, activation="gelu", head=head)
+    test = base.held_out()
+    probe = {"source": test, "train": base.held_out("train")}
+    ranks = {m: f"spectrum/{m}/effective_rank" for m in modalities}
+    accuracies = tuple(f"probe/{name}/accuracy" for name in ("t", "others"))
+    dhel = {"type": "mv_dhel", "views": modalities, "temperature": 0.5}
+    clip = {"type": "info_nce", "pairs": tuple(itertools.combinations(modalities, 2)),
+            "temperature": 0.5, "learn_temperature": False, "weight": 3.0}  # fmt: skip
+    learned = {**clip, "temperature": 0.07, "learn_temperature": True}
+    checks = [
+        {"metric": rank, "arm": "mv_dhel", "compare": ">=", "baseline": "clip", "factor": 1.25}
+        for rank in ranks.values()
+    ] + [
+        {"metric": accuracy, "arm": "mv_dhel", "compare": ">=", "baseline": "clip",
+         "offset": -0.01}
+        for accuracy in accuracies
+    ]  # fmt: skip
+    return {
+        "paper": PAPER,
+        "steps": 600,
+        "data": {
+            "source": {"type": "latent_blocks"},
+            "views": {m: {"type": "vector", "dim": 32} for m in modalities},
+            "batch_size": 128,
+        },
+        "model": {"towers": dict.fromkeys(modalities, tower)},
+        "objectives": {"term": dhel},
+        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
+        "evaluators": {
+            "spectrum": {m: {"source": test, "modality": m} for m in modalities},
+            "probe": {
+                "t": {**probe, "modalities": ("t",)},
+                "others": {**probe, "modalities": ("v", "a")},
+            },
+        },
+        "log_every": 300,
+        "claim": {
+            "statement": "between modalities, too, MV-DHEL has at least 1.25 times the effective "
+            "rank of the sum of pairs (CLIP's loss) at the same temperature, and probes that are "
+            "not worse by more than a point",
+            "arms": {
+                "clip": (f"objectives.term={clip!r}",),
+                "mv_infonce": (f"objectives.term={ {**dhel, 'type': 'mv_infonce'}!r}",),
+                "mv_dhel": (),
+                # Not at the card's temperature but as CLIP is usually trained; reported.
+                "clip, learned temperature": (f"objectives.term={learned!r}",),
+            },
+            "checks": tuple(checks),
+            "metrics": (*ranks.values(), *accuracies),
+            "seed_keys": base.WORLD_SEED,
+        },
+    }
+
+
+VARIANTS = {
+    "small": small,
+    "paper": paper,
+    "claim": claim,
+    "claim_multimodal": claim_multimodal,
+}
+get_config = base.variants("mv_dhel", VARIANTS)

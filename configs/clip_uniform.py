@@ -5,8 +5,27 @@ apart on the sphere; uniformity and alignment terms (CUA, and CUAXU with the cro
 of that gap while retrieval stays level.
 
     python -m mmjax.main --config=configs/clip_uniform.py          # emoji
-    python -m mmjax.main --config=configs/clip_uniform.py:paper    # COCO captions
+    python -m mmjax.main --config=configs/clip_uniform.py:paper    # COCO, from CLIP's weights
     python -m mmjax.claims clip_uniform                            # the claim, on Gaussian latents
+    python -m mmjax.claims clip_uniform:claim_emoji                # on emoji
+
+The claim is shown, in 3 minutes on two cores; distance of the centres, separability (share of
+examples that a plane tells to be of which modality) and R@1 among 1,000, over 3 seeds:
+
+    CLIP                   .784 ± .017   1.000 ± .000   .925 ± .012
+    CUA                    .100 ± .007    .672 ± .014   .968 ± .008
+    CUAXU                  .123 ± .016    .679 ± .014   .968 ± .012
+    identical inputs
+      CLIP                 .573 ± .058   1.000 ± .000   .992 ± .003
+      CUA                  .041 ± .003    .682 ± .042  1.000 ± .000
+      CUAXU                .033 ± .003    .631 ± .017  1.000 ± .000
+    temperature 0.07
+      CLIP                 .132 ± .014    .729 ± .026   .981 ± .008
+      CUA                  .085 ± .010    .641 ± .019   .986 ± .007
+
+So the temperature alone closes much of the gap here, and the R@1 that CUA gains at 0.01 is not its
+terms' merit: that temperature hurts the InfoNCE it is compared with. The paper, COCO and 128
+numbers, CLIP, CUA and CUAXU: distance .661, .082, .127; image-to-text R@1 .276, .258, .267.
 """
 
 from configs import base
@@ -41,7 +60,14 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """The paper's fine-tuning on COCO captions, 9 epochs of 82,783 pictures in batches of 64."""
+    """The paper's fine-tuning on COCO captions, 9 epochs of 82,783 pictures in batches of 64.
+
+    From OpenAI's ViT-B/32, whose weights are a folder on this disk, with new projections to 128
+    numbers.
+    """
+    towers = base.clip_towers(patch=32, dim=128)
+    for tower in towers.values():
+        tower["init_from"] = {"path": "weights/clip-vit-base-patch32", "head": False}
     views = {
         "image": {"type": "image", "size": 224, "mean": base.CLIP_MEAN, "std": base.CLIP_STD},
         "text": {"type": "text", "length": 77},
@@ -56,7 +82,7 @@ def paper() -> dict:
             "batch_size": 64,
             "workers": 8,
         },
-        "model": {"towers": base.clip_towers(patch=32, dim=128)},
+        "model": {"towers": towers},
         "objectives": objectives(),
         "optimizer": {"learning_rate": 1e-6, "weight_decay": 0.1, "schedule": "constant"},
         "evaluators": base.coco_evaluators(),
@@ -80,8 +106,7 @@ def claim() -> dict:
         return tuple(changes)
 
     tower = {"encoder": {"type": "mlp", "inputs": 32, "hidden": (256, 256), "width": 64}}
-    latent = {"type": "gaussian_latent", "dim": 32}
-    test = {**latent, "split": "test", "noise": 0.5}
+    test = base.held_out(noise=0.5)
     gap = "geometry/test/centroid_distance"
     separability = "geometry/test/linear_separability"
     recall = "retrieval/test/a_to_b/R@1"
@@ -97,7 +122,7 @@ def claim() -> dict:
         "paper": PAPER,
         "steps": 1280,  # 20 epochs
         "data": {
-            "source": {**latent, "split": "train"},
+            "source": {"type": "gaussian_latent", "dim": 32},
             "views": {m: {"type": "vector", "dim": 32, "noise": 0.5} for m in ("a", "b")},
             "batch_size": 64,
         },
@@ -118,6 +143,7 @@ def claim() -> dict:
                 "cuaxu": arm("uniformity", "alignment", "cross_uniformity"),
                 # The paper's case of identical inputs.
                 "clip noise 0": arm(noise=0.0),
+                "cua noise 0": arm("uniformity", "alignment", noise=0.0),
                 "cuaxu noise 0": arm("uniformity", "alignment", "cross_uniformity", noise=0.0),
                 # A control: much of the gap, and CLIP's lower recall, is the temperature's.
                 "clip tau 7e-2": arm(temperature=0.07),
@@ -125,6 +151,7 @@ def claim() -> dict:
             },
             "checks": tuple(checks),
             "metrics": (gap, separability, "geometry/test/positive_cosine", recall),
+            "seed_keys": base.WORLD_SEED,
             "paper_numbers": "COCO, d = 128: centroid distance .661 CLIP, .082 CUA, .127 CUAXU; "
             "image-to-text R@1 .276, .258, .267",
         },
@@ -132,52 +159,51 @@ def claim() -> dict:
 
 
 def claim_emoji() -> dict:
-    """The same question on emoji, from scratch: the recipe against CLIP with its own temperature.
+    """On emoji, from scratch: the recipe against CLIP with a temperature that it learns.
 
-    Both temperatures are controls of each other. Three seeds of 500 steps: the recipe's gap is .044
-    on the styles of training, CLIP's .112, with R@1 .378 against .350 in the new style; there the
-    gaps are .077 and .102, since the style itself moves the pictures' centre. At the paper's
-    temperature of .01 CLIP's gap is .89 and the recipe's .18 to .23, but R@1 is .275 against .310:
-    with towers from scratch that part of the claim does not hold so early (after 1,200 steps they
-    are level, .368 and .366, one seed).
+    Shown, in 5 minutes on two cores. Distance of the centres in the styles of training and in the
+    new one, which itself moves the pictures' centre, and R@1 in the new one, picture to name and
+    back, over 3 seeds of 500 steps:
+
+        CLIP    .111 ± .007   .103 ± .006   .350 ± .006   .360 ± .005
+        CUAXU   .044 ± .002   .076 ± .004   .378 ± .006   .389 ± .002
+
+    It is no claim about the paper's temperature of 0.01, which is for fine-tuning. In an earlier
+    run of 500 steps CLIP's gap at 0.01 was .89 and the recipe's .18 to .23, but R@1 .310 and .275;
+    after 1,200 steps R@1 was level (.366 and .368, one seed).
     """
-    plain = ("objectives.uniformity=None", "objectives.alignment=None",
-             "objectives.cross_uniformity=None")  # fmt: skip
-    cold = ("objectives.clip.temperature=0.01",)
     gap, trained = (f"geometry/{s}/centroid_distance" for s in ("new_style", "train"))
-    recall = [f"retrieval/new_style/{d}/R@1" for d in ("image_to_text", "text_to_image")]
+    recall = tuple(f"retrieval/new_style/{d}/R@1" for d in ("image_to_text", "text_to_image"))
 
-    def check(metric: str, arm: str, baseline: str, **how: object) -> dict:
-        return {"metric": metric, "arm": arm, "baseline": baseline, **how}
+    def check(metric: str, compare: str, **how: object) -> dict:
+        return {"metric": metric, "arm": "cuaxu", "compare": compare, "baseline": "clip", **how}
 
     config = small()
     evaluators = config["evaluators"]
-    evaluators = {
-        "retrieval": {"new_style": evaluators["retrieval"]["new_style"]},
-        "geometry": evaluators["geometry"],
-    }
-    half = {"compare": "<=", "factor": 0.5, "each_seed": True}
-    less = {"compare": "<=", "factor": 0.9, "each_seed": True}
-    level = {"compare": ">=", "offset": -0.02}
     return {
         **config,
         "steps": 500,
-        "evaluators": evaluators,
+        "evaluators": {
+            "retrieval": {"new_style": evaluators["retrieval"]["new_style"]},
+            "geometry": evaluators["geometry"],
+        },
         "log_every": 250,
         "claim": {
             "statement": "on emoji, CUAXU leaves at most half of the gap of CLIP in the styles of "
             "training, less in a new one, and retrieval is not lower by more than 2 points",
             "arms": {
-                "clip tau 1e-2": (*plain, *cold),
-                "cuaxu tau 1e-2": cold,
-                "clip tau learned": (*plain, "objectives.clip.learn_temperature=True"),
-                "cuaxu tau 7e-2": (),
+                "clip": (
+                    "objectives.uniformity=None",
+                    "objectives.alignment=None",
+                    "objectives.cross_uniformity=None",
+                    "objectives.clip.learn_temperature=True",
+                ),
+                "cuaxu": (),
             },
             "checks": (
-                check(trained, "cuaxu tau 7e-2", "clip tau learned", **half),
-                check(gap, "cuaxu tau 7e-2", "clip tau learned", **less),
-                check(recall[0], "cuaxu tau 7e-2", "clip tau learned", **level),
-                check(gap, "cuaxu tau 1e-2", "clip tau 1e-2", **half),
+                check(trained, "<=", factor=0.5, each_seed=True),
+                check(gap, "<=", factor=0.9, each_seed=True),
+                *(check(metric, ">=", offset=-0.02) for metric in recall),
             ),
             "metrics": (gap, trained, *recall),
         },

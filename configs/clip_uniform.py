@@ -170,7 +170,7 @@ def claim_emoji() -> dict:
 
     It is no claim about the paper's temperature of 0.01, which is for fine-tuning. In an earlier
     run of 500 steps CLIP's gap at 0.01 was .89 and the recipe's .18 to .23, but R@1 .310 and .275;
-    after 1,200 steps R@1 was level (.366 and .368, one seed).
+    after 1,200 steps R@1 was level (.37, one seed).
     """
     gap, trained = (f"geometry/{s}/centroid_distance" for s in ("new_style", "train"))
     recall = tuple(f"retrieval/new_style/{d}/R@1" for d in ("image_to_text", "text_to_image"))

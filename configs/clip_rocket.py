@@ -12,19 +12,21 @@ views is better, and then they add nothing.
 Full gradients pass through all embeddings; the authors' code gathers those of other devices as
 constants.
 
-Expected, zero-shot accuracy of ten digits by the linear heads, mean of three seeds and deviation:
+Both claims are shown, in 4 and 3 minutes on two idle cores; zero-shot accuracy of ten digits by the
+linear heads, over 3 seeds:
 
-    plain CLIP, 300 steps    .612 (.026)      weak views alone    .815 (.029)
-    900 steps                .555 (.041)      rocket              .827 (.020)
-    and BarLIP               .620 (.058)      and BarLIP          .822 (.014)
-    and SiamLIP              .613 (.023)      and SwALIP          .828 (.032)
-    and BYOLIP               .618 (.018)
+    plain CLIP, 300 steps    .612 ± .026      weak views alone    .815 ± .029
+    900 steps                .555 ± .041      rocket              .827 ± .020
+    and BarLIP               .620 ± .058      and BarLIP          .822 ± .014
+    and SiamLIP              .613 ± .023      and SwALIP          .828 ± .032
+    and BYOLIP               .618 ± .018
 
-All that the claim asks for holds, and shows less than it says: what a loss without negatives adds
-to a plain CLIP is within the spread, and of what the rocket adds the weak views alone, a shift by
-one pixel and captions without their stop words, are nearly everything. With 300 pairs a plain CLIP
-learns the meaningless words of its captions by heart, the more the longer it trains. The paper's
-zero-shot accuracy on ImageNet with a ResNet-50, from memory: CC3M 20.6 to 27.4, CC12M 36.5 to 44.4.
+What a loss without negatives adds to a plain CLIP is within the spread. So is what BarLIP changes
+of the rocket: that it is less (-.005 after +.008) shows nothing, and is no check. Of what the
+rocket adds, the weak views alone, a shift by one pixel and captions without their stop words, are
+nearly everything. With 300 pairs a plain CLIP learns the meaningless words of its captions by
+heart, the more the longer it trains. The paper's zero-shot accuracy on ImageNet with a ResNet-50,
+from memory: CC3M 20.6 to 27.4, CC12M 36.5 to 44.4.
 """
 
 from configs import base
@@ -139,7 +141,10 @@ def paper() -> dict:
 
     A stop word goes with all others of its caption; synonyms come from a file that is not here, so
     the operation of replacing is passed over (`augmented_text` takes a table of `synonyms`). The
-    authors' text dropout is on the residual stream.
+    strengths of the operations are the defaults of their library, not known from the authors: one
+    swap, and each word deleted with probability 0.2. The authors' dropout, of strong texts alone as
+    here, is on the residual stream. Their measure is zero-shot ImageNet, whose classes TFDS has by
+    number and not by name; here it is retrieval on COCO.
     """
     head = {"type": "linear", "dim": 256}
     local = {"type": "mlp", "dim": 256, "hidden": 4096, "layers": 3, "norm": "batch"}
@@ -163,6 +168,7 @@ def paper() -> dict:
                   "were", "with", "by", "for", "from", "this", "that", "it", "its")  # fmt: skip
     strong = base.simclr_view(224, (0.08, 1.0), blur=0.5)
     tower = {"head": head, "heads": {"local": local}}
+    bounded = {name: {**term, "min_scale": 1.0} for name, term in rocket().items()}
     return {
         "paper": PAPER,
         "steps": 22_400,  # 32 epochs of 2.87 million pairs
@@ -173,7 +179,7 @@ def paper() -> dict:
                 "image": {"type": "image", "size": 224, "crop_scale": (0.5, 1.0)},
                 "image@2": strong,
                 "image@3": strong,
-                **texts(77, stop_words, 0.8),
+                **texts(77, stop_words, 0.8, delete_rate=0.2),
             },
             "batch_size": 4096,
             "workers": 64,
@@ -181,10 +187,10 @@ def paper() -> dict:
         "model": {
             "towers": {
                 "image": {"encoder": base.resnet(50, 224), **tower},
-                "text": {"encoder": text, **tower},
+                "text": {"encoder": text, "deterministic": ("text",), **tower},
             }
         },
-        "objectives": rocket(),
+        "objectives": bounded,
         "optimizer": {
             "learning_rate": 3e-3,
             "b2": 0.98,
@@ -239,7 +245,7 @@ def plain_arm(objectives: dict, *more: str, **heads: dict) -> tuple[str, ...]:
 
 def claim() -> dict:
     """Card 31's experiment: what does a loss without negatives add, to a plain and a good CLIP?"""
-    siam, local = projector(dim=128, final_norm=True), projector(layers=3)
+    siam, local = projector(dim=128, final_norm="no_affine"), projector(layers=3)
     checks = (
         {"metric": TOP, "arm": "rocket", "compare": ">=", "baseline": "clip", "offset": 0.08},
         {"metric": TOP, "arm": "clip + BarLIP", "compare": ">=", "baseline": "clip"},
@@ -265,8 +271,8 @@ def claim() -> dict:
     }
     return experiment(
         "weak and strong augmentations, smooth labels and projectors of their own are worth 8 "
-        "points of zero-shot accuracy, to which BarLIP, which helps a plain CLIP, adds no more "
-        "than 2",
+        "points of zero-shot accuracy, which BarLIP changes by no more than 2; a plain CLIP is not "
+        "worse with it",
         arms,
         checks,
         "zero-shot ImageNet, ResNet-50, plain and rocket, from memory: CC3M 20.6 and 27.4, CC12M "
@@ -276,7 +282,7 @@ def claim() -> dict:
 
 def claim_additions() -> dict:
     """The paper's two other losses, not asked for by the card; bounds set after a first run."""
-    siam, local = projector(dim=128, final_norm=True), projector(layers=3)
+    siam, local = projector(dim=128, final_norm="no_affine"), projector(layers=3)
     byol = {"clip": clip(), "byolip": siamlip((WEAK,), 128, 256, target="teacher")}
     teacher = {"type": "ema", "views": WEAK, "momentum": 0.99}
     hard = rocket()

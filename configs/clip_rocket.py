@@ -18,8 +18,8 @@ linear heads, over 3 seeds:
     plain CLIP, 300 steps    .612 ± .026      weak views alone    .815 ± .029
     900 steps                .555 ± .041      rocket              .827 ± .020
     and BarLIP               .620 ± .058      and BarLIP          .822 ± .014
-    and SiamLIP              .613 ± .023      and SwALIP          .828 ± .032
-    and BYOLIP               .618 ± .018
+    and SiamLIP              .610 ± .025      and SwALIP          .828 ± .032
+    and BYOLIP               .621 ± .022
 
 What a loss without negatives adds to a plain CLIP is within the spread. So is what BarLIP changes
 of the rocket: that it is less (-.005 after +.008) shows nothing, and is no check. Of what the

@@ -9,6 +9,7 @@ import tempfile
 # pytest imports it to report what a finished thread left open, and while TFDS is being imported
 # every import is a lazy one.
 import tracemalloc  # noqa: F401
+from importlib.metadata import version
 from pathlib import Path
 
 # Both must be set before jax is imported, by this process or by one that a test starts.
@@ -26,9 +27,14 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "mmjax-test-jax-cache")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-# Nearly all of a test's time is compilation, and half of that is LLVM making code fast that runs
-# once. XLA's own passes, which decide what is computed and where, are the same without it.
+# Nearly all of a test's time is compilation, and most of that is spent on making code fast that runs
+# once: by LLVM's optimizations, by several threads for one program, and by XLA's newer emitters of
+# loops. XLA's own passes, which decide what is computed and where, are the same without them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if "parallel_codegen_split_count" not in os.environ["XLA_FLAGS"]:
+    os.environ["XLA_FLAGS"] += " --xla_cpu_parallel_codegen_split_count=1"
+    if version("jaxlib").startswith("0.10."):  # later ones end at a flag that they do not know
+        os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 import pytest
 from hypothesis import settings

@@ -27,9 +27,10 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "mmjax-test-jax-cache")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-# Nearly all of a test's time is compilation, and most of that is spent on making code fast that runs
-# once: by LLVM's optimizations, by several threads for one program, and by XLA's newer emitters of
-# loops. XLA's own passes, which decide what is computed and where, are the same without them.
+# Nearly all of a test's time is compilation, and most of that is spent on making code fast that
+# runs once: by LLVM's optimizations, by several threads for one program, and by XLA's newer
+# emitters of loops. XLA's own passes, which decide what is computed and where, are the same
+# without them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "parallel_codegen_split_count" not in os.environ["XLA_FLAGS"]:
     os.environ["XLA_FLAGS"] += " --xla_cpu_parallel_codegen_split_count=1"

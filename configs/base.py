@@ -221,6 +221,17 @@ def clip_towers(patch: int = 32, size: str = "base", dim: int = 512) -> dict:
     return {"image": {"encoder": image, "head": head}, "text": {"encoder": text, "head": head}}
 
 
+def openai_clip(head: bool = True, **options: object) -> dict:
+    """The towers of OpenAI's ViT-B/32, from its weights in a folder on this disk.
+
+    Args:
+      head: take the projections, too; without them `dim` may be another.
+    """
+    start = {"path": "weights/clip-vit-base-patch32", "head": head}
+    towers = clip_towers(32, **options)
+    return {name: {"init_from": dict(start), **tower} for name, tower in towers.items()}
+
+
 def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
     """A residual network of a published depth, 18 or 50."""
     block, blocks = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}[depth]
@@ -330,6 +341,28 @@ def attribute_classes(objectives: dict, **probe: object) -> dict:
             "probe": {"test": {"source": test, "train": train, "modalities": ("x",)}},
             "spectrum": {"test": {"source": test, "modality": "x"}},
         },
+    }
+
+
+def latent_blocks(objectives: dict, tower: dict, batch_size: int) -> dict:
+    """Three modalities t, v and a that see overlapping blocks of one latent.
+
+    Args:
+      objectives: of these modalities.
+      tower: of each, of vectors of 32 numbers.
+      batch_size: of training.
+    """
+    modalities = ("t", "v", "a")
+    return {
+        "data": {
+            "source": {"type": "latent_blocks"},
+            "views": {m: {"type": "vector", "dim": 32} for m in modalities},
+            "batch_size": batch_size,
+        },
+        "model": {"towers": dict.fromkeys(modalities, tower)},
+        "objectives": objectives,
+        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
+        "log_every": 300,
     }
 
 

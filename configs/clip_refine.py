@@ -88,9 +88,6 @@ def paper() -> dict:
 
     TFDS has the pictures of 2014; the paper's are 99 % of the 118 thousand of 2017, 229 steps.
     """
-    towers = base.clip_towers(32)
-    for name in PAIR:
-        towers[name]["init_from"] = {"path": "weights/clip-vit-base-patch32", "head": True}
     view = {"type": "image", "size": 224, "mean": base.CLIP_MEAN, "std": base.CLIP_STD}
     return {
         "paper": PAPER,
@@ -102,7 +99,7 @@ def paper() -> dict:
             "batch_size": 512,
             "workers": 16,
         },
-        "model": {"towers": towers},
+        "model": {"towers": base.openai_clip()},
         "teacher": {"type": "frozen", "views": PAIR},
         "objectives": {"rafa": RAFA, "hycd": HYCD},
         "optimizer": {

@@ -65,9 +65,6 @@ def paper() -> dict:
     From OpenAI's ViT-B/32, whose weights are a folder on this disk, with new projections to 128
     numbers.
     """
-    towers = base.clip_towers(patch=32, dim=128)
-    for tower in towers.values():
-        tower["init_from"] = {"path": "weights/clip-vit-base-patch32", "head": False}
     views = {
         "image": {"type": "image", "size": 224, "mean": base.CLIP_MEAN, "std": base.CLIP_STD},
         "text": {"type": "text", "length": 77},
@@ -82,7 +79,7 @@ def paper() -> dict:
             "batch_size": 64,
             "workers": 8,
         },
-        "model": {"towers": towers},
+        "model": {"towers": base.openai_clip(head=False, dim=128)},
         "objectives": objectives(),
         "optimizer": {"learning_rate": 1e-6, "weight_decay": 0.1, "schedule": "constant"},
         "evaluators": base.coco_evaluators(),

@@ -57,15 +57,8 @@ def small() -> dict:
     score = {"source": base.held_out(), "query": ("t",), "answer": ("v", "a")}
     return {
         "paper": PAPER,
+        **base.latent_blocks(objectives(), tower, 256),
         "steps": 1200,
-        "data": {
-            "source": {"type": "latent_blocks"},
-            "views": {m: {"type": "vector", "dim": 32} for m in MODALITIES},
-            "batch_size": 256,
-        },
-        "model": {"towers": dict.fromkeys(MODALITIES, tower)},
-        "objectives": objectives(),
-        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
         "evaluators": {
             "tuple_retrieval": {
                 "volume": {**score, "score": "volume"},
@@ -73,7 +66,6 @@ def small() -> dict:
             },
             "geometry": {"others": {"source": base.held_out(), "pair": ("v", "a")}},
         },
-        "log_every": 300,
     }
 
 

@@ -72,9 +72,6 @@ def paper() -> dict:
     epoch. A picture has its first caption, as in the authors' code.
     """
     pair = ("image", "text")
-    towers = base.clip_towers(patch=32)
-    for name in pair:
-        towers[name]["init_from"] = {"path": "weights/clip-vit-base-patch32", "head": True}
 
     def within(mixed: tuple[str, str], weight: float, how: str = "first") -> dict:
         return {
@@ -116,7 +113,7 @@ def paper() -> dict:
             "batch_size": 128,
             "workers": 8,
         },
-        "model": {"towers": towers},
+        "model": {"towers": base.openai_clip()},
         "objectives": {
             "clip": clip(),
             "m2_mix": mix(decay(0.01), alpha=0.2),

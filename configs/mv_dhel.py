@@ -177,15 +177,8 @@ def claim_multimodal() -> dict:
     ]  # fmt: skip
     return {
         "paper": PAPER,
+        **base.latent_blocks({"term": dhel}, tower, 128),
         "steps": 600,
-        "data": {
-            "source": {"type": "latent_blocks"},
-            "views": {m: {"type": "vector", "dim": 32} for m in modalities},
-            "batch_size": 128,
-        },
-        "model": {"towers": dict.fromkeys(modalities, tower)},
-        "objectives": {"term": dhel},
-        "optimizer": {"learning_rate": 1e-3, "schedule": "constant"},
         "evaluators": {
             "spectrum": {m: {"source": test, "modality": m} for m in modalities},
             "probe": {
@@ -193,7 +186,6 @@ def claim_multimodal() -> dict:
                 "others": {**probe, "modalities": ("v", "a")},
             },
         },
-        "log_every": 300,
         "claim": {
             "statement": "between modalities, too, MV-DHEL at temperature 0.5 has at least 1.25 "
             "times the effective rank of the sum of pairs (CLIP's loss) at 0.5, and probes that "

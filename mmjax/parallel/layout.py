@@ -21,11 +21,13 @@ from jax.sharding import NamedSharding, PartitionSpec
 from mmjax.config import ConfigError
 from mmjax.parallel.mesh import BATCH_AXES
 
-# Blocks are stacked on a leading `layers` axis and scanned; splitting that axis would make every
-# step of the scan fetch its layer from another device, so it is skipped. (Blocks with a number in
-# their path are a list of single ones.)
+# Parameters of blocks that are stacked on a leading `layers` axis and scanned. (Blocks with a
+# number in their path are a list of single ones.)
+STACKED = r".*/blocks/[^0-9].*"
+# Splitting the axis of layers would make every step of the scan fetch its layer from another
+# device, so it is skipped.
 DEFAULT_RULES = (
-    (r".*/blocks/[^0-9].*", ("fsdp", 1)),
+    (STACKED, ("fsdp", 1)),
     (r".*", ("fsdp", 0)),
 )
 

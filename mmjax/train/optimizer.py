@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from mmjax.config import ConfigError
+from mmjax.parallel.layout import STACKED
 
 
 def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
@@ -104,10 +105,6 @@ def _decay(rate: float, by: Mapping[str, float]) -> optax.GradientTransformation
     )
 
 
-# Parameters of a transformer's layers are stacked; layers of a list have numbers in their paths.
-_STACKED = re.compile(r".*/blocks/(?!\d+/).*")
-
-
 def _adapt(coefficient: float, by: Mapping[str, float]) -> optax.GradientTransformation:
     """Makes updates `coefficient` times as long as their parameters, where these have a factor.
 
@@ -115,7 +112,7 @@ def _adapt(coefficient: float, by: Mapping[str, float]) -> optax.GradientTransfo
     """
 
     def length(path: str, x: jax.Array) -> jax.Array:
-        axes = tuple(range(1 if _STACKED.fullmatch(path) else 0, x.ndim))
+        axes = tuple(range(1 if re.fullmatch(STACKED, path) else 0, x.ndim))
         return jnp.sqrt((x * x).sum(axes, keepdims=True))
 
     def adapted(path: str, update: jax.Array, param: jax.Array) -> jax.Array:

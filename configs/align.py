@@ -152,13 +152,28 @@ def claim() -> dict:
     checks = [{"metric": scale, "arm": "noisy 20k", "compare": ">", "offset": 1 / 0.15}]
     for metric in found:
         checks += [
-            {"metric": metric, "arm": "noisy 20k", "compare": ">=", "baseline": "clean 1k",
-             "offset": 0.02},
-            {"metric": metric, "arm": "clean 1k", "compare": ">=", "baseline": "noisy 1k",
-             "offset": 0.02},
-            {"metric": metric, "arm": "noisy 20k", "compare": ">=", "baseline": "no smoothing",
-             "offset": -0.01},
-        ]  # fmt: skip
+            {
+                "metric": metric,
+                "arm": "noisy 20k",
+                "compare": ">=",
+                "baseline": "clean 1k",
+                "offset": 0.02,
+            },
+            {
+                "metric": metric,
+                "arm": "clean 1k",
+                "compare": ">=",
+                "baseline": "noisy 1k",
+                "offset": 0.02,
+            },
+            {
+                "metric": metric,
+                "arm": "noisy 20k",
+                "compare": ">=",
+                "baseline": "no smoothing",
+                "offset": -0.01,
+            },
+        ]
     return {
         **small(),
         "claim": {

@@ -46,8 +46,12 @@ def paper() -> dict:
         "paper": PAPER,
         "steps": 625_000,
         "data": {
-            "source": {"type": "tfds", "name": "imagenet2012", "columns": {"image": "image"},
-                       "labels": {"label": "label"}},
+            "source": {
+                "type": "tfds",
+                "name": "imagenet2012",
+                "columns": {"image": "image"},
+                "labels": {"label": "label"},
+            },
             "views": {"image": first, "image@2": second},
             "batch_size": 2048,
             "workers": 64,
@@ -71,7 +75,7 @@ def paper() -> dict:
             }
         },
         "checkpoints": {"every": 5000},
-    }  # fmt: skip
+    }
 
 
 def claim() -> dict:
@@ -101,26 +105,33 @@ def claim() -> dict:
                 "nt_xent": arm("nt_xent", views=pair, temperature=0.05),
                 "barlow": (),
                 "vicreg": (
-                    *arm("vicreg", pairs=(pair,), covariance=25.0), "optimizer.learning_rate=1e-2",
+                    *arm("vicreg", pairs=(pair,), covariance=25.0),
+                    "optimizer.learning_rate=1e-2",
                 ),
                 # Controls: the paper's weight, for 8,192 dimensions; only the invariance, which
                 # collapses.
                 "barlow, paper's weight": arm("barlow_twins", pairs=(pair,)),
                 "invariance alone": (
-                    *arm("alignment", pairs=(pair,)), "optimizer.learning_rate=3e-4",
+                    *arm("alignment", pairs=(pair,)),
+                    "optimizer.learning_rate=3e-4",
                 ),
             },
             "checks": (
                 {"metric": rank, "arm": "barlow", "compare": ">=", "baseline": "nt_xent"},
-                {"metric": accuracy, "arm": "barlow", "compare": ">=", "baseline": "nt_xent",
-                 "offset": -0.02},
+                {
+                    "metric": accuracy,
+                    "arm": "barlow",
+                    "compare": ">=",
+                    "baseline": "nt_xent",
+                    "offset": -0.02,
+                },
             ),
             "metrics": (rank, accuracy, "spectrum/test/uniformity"),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "ImageNet linear top-1 with ResNet-50: SimCLR 69.3, Barlow Twins "
             "73.2, VICReg 73.2",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("barlow", {"small": small, "paper": paper, "claim": claim})

@@ -126,10 +126,7 @@ def emoji_evaluators() -> dict:
     new_style = {"type": "emoji", "split": "new_style"}
     new_concepts = {"type": "emoji", "split": "new_style_new_concepts"}
     return {
-        "retrieval": {
-            "new_style": {"source": new_style},
-            "new_concepts": {"source": new_concepts},
-        },
+        "retrieval": {"new_style": {"source": new_style}, "new_concepts": {"source": new_concepts}},
         "zero_shot": {
             "group": {"source": new_style, "labels": "group"},
             "subgroup": {"source": new_style, "labels": "subgroup"},

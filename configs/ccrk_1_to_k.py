@@ -182,12 +182,27 @@ def claim() -> dict:
                 "one a step, 6 x": arm(batch, "steps=9000"),
             },
             "checks": (
-                {"metric": recall, "arm": "1-to-k", "compare": ">=", "baseline": "pivot",
-                 "offset": 0.10},
-                {"metric": recall, "arm": "1-to-k", "compare": ">=", "baseline": "one a step",
-                 "offset": 0.03},
-                {"metric": variance, "arm": "1-to-k", "compare": "<=", "baseline": "one a sample",
-                 "factor": 0.6},
+                {
+                    "metric": recall,
+                    "arm": "1-to-k",
+                    "compare": ">=",
+                    "baseline": "pivot",
+                    "offset": 0.10,
+                },
+                {
+                    "metric": recall,
+                    "arm": "1-to-k",
+                    "compare": ">=",
+                    "baseline": "one a step",
+                    "offset": 0.03,
+                },
+                {
+                    "metric": variance,
+                    "arm": "1-to-k",
+                    "compare": "<=",
+                    "baseline": "one a sample",
+                    "factor": 0.6,
+                },
             ),
             "metrics": (
                 "consistency/test/to_anchor/R@1/first",
@@ -200,7 +215,7 @@ def claim() -> dict:
             "paper_numbers": "higher recall in every language and lower mean rank variance than "
             "CCLM with fewer data; figures not confirmed",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("ccrk_1_to_k", {"small": small, "paper": paper, "claim": claim})

@@ -56,27 +56,48 @@ def rocket(scale: float = 1.0) -> dict:
 
 def barlip(pairs: tuple, weight: float = 0.025) -> dict:
     """Barlow Twins between modalities; sums over the matrix are large, so the weight is small."""
-    return {"type": "barlow_twins", "pairs": pairs, "head": "barlow", "off_diagonal": 0.005,
-            "weight": weight}  # fmt: skip
+    return {
+        "type": "barlow_twins",
+        "pairs": pairs,
+        "head": "barlow",
+        "off_diagonal": 0.005,
+        "weight": weight,
+    }
 
 
 def siamlip(pairs: tuple, dim: int, hidden: int, target: str = "towers") -> dict:
     """SimSiam between modalities, or BYOL where the targets are of a `teacher`."""
-    return {"type": "predictive", "pairs": pairs, "head": "siam", "dim": dim, "hidden": hidden,
-            "target": target}  # fmt: skip
+    return {
+        "type": "predictive",
+        "pairs": pairs,
+        "head": "siam",
+        "dim": dim,
+        "hidden": hidden,
+        "target": target,
+    }
 
 
 def swalip(weight: float = 0.2) -> dict:
     """Sinkhorn's targets between the strong views; next to it no label is smooth."""
-    return {"type": "sinkhorn_swap", "first": ("image@2", "image@3"),
-            "second": ("text@2", "text@3"), "head": "local", "temperature": "local",
-            "weight": weight}  # fmt: skip
+    return {
+        "type": "sinkhorn_swap",
+        "first": ("image@2", "image@3"),
+        "second": ("text@2", "text@3"),
+        "head": "local",
+        "temperature": "local",
+        "weight": weight,
+    }
 
 
 def texts(length: int, stop_words: tuple, weak_rate: float, **options: object) -> dict:
     """One weak view, whose stop words may go, and two strong ones, with one operation besides."""
-    weak = {"type": "augmented_text", "length": length, "stop_words": stop_words,
-            "drop_stop_words": weak_rate, **options.pop("marks", {})}  # fmt: skip
+    weak = {
+        "type": "augmented_text",
+        "length": length,
+        "stop_words": stop_words,
+        "drop_stop_words": weak_rate,
+        **options.pop("marks", {}),
+    }
     strong = {**weak, "replace": 0.4, "swap": 0.4, "delete": 0.2, **options}
     return {"text": weak, "text@2": strong, "text@3": strong}
 
@@ -164,8 +185,30 @@ def paper() -> dict:
         "init": "clip",
         "dropout": 0.2,
     }
-    stop_words = ("a", "an", "the", "of", "in", "on", "at", "to", "and", "or", "is", "are", "was",
-                  "were", "with", "by", "for", "from", "this", "that", "it", "its")  # fmt: skip
+    stop_words = (
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "and",
+        "or",
+        "is",
+        "are",
+        "was",
+        "were",
+        "with",
+        "by",
+        "for",
+        "from",
+        "this",
+        "that",
+        "it",
+        "its",
+    )
     strong = base.simclr_view(224, (0.08, 1.0), blur=0.5)
     tower = {"head": head, "heads": {"local": local}}
     bounded = {name: {**term, "min_scale": 1.0} for name, term in rocket().items()}
@@ -249,13 +292,23 @@ def claim() -> dict:
     checks = (
         {"metric": TOP, "arm": "rocket", "compare": ">=", "baseline": "clip", "offset": 0.08},
         {"metric": TOP, "arm": "clip + BarLIP", "compare": ">=", "baseline": "clip"},
-        {"metric": TOP, "arm": "rocket + BarLIP", "compare": "<=", "baseline": "rocket",
-         "offset": 0.02},
-        {"metric": TOP, "arm": "rocket + BarLIP", "compare": ">=", "baseline": "rocket",
-         "offset": -0.02},
+        {
+            "metric": TOP,
+            "arm": "rocket + BarLIP",
+            "compare": "<=",
+            "baseline": "rocket",
+            "offset": 0.02,
+        },
+        {
+            "metric": TOP,
+            "arm": "rocket + BarLIP",
+            "compare": ">=",
+            "baseline": "rocket",
+            "offset": -0.02,
+        },
         # Three times the steps: as many forward passes as the rocket has.
         {"metric": TOP, "arm": "rocket", "compare": ">", "baseline": "clip, 3 x the steps"},
-    )  # fmt: skip
+    )
     arms = {
         "clip": plain_arm({"clip": clip()}),
         "clip, 3 x the steps": plain_arm({"clip": clip()}, "steps=900"),
@@ -288,11 +341,16 @@ def claim_additions() -> dict:
     hard = rocket()
     hard["local"]["label_smoothing"] = 0.0
     checks = tuple(
-        {"metric": TOP, "arm": f"{base_} + {loss}", "compare": compare, "baseline": base_,
-         "offset": offset}
+        {
+            "metric": TOP,
+            "arm": f"{base_} + {loss}",
+            "compare": compare,
+            "baseline": base_,
+            "offset": offset,
+        }
         for base_, loss in (("clip", "BYOLIP"), ("rocket", "SwALIP"))
         for compare, offset in (("<=", 0.03), (">=", -0.03))
-    )  # fmt: skip
+    )
     arms = {
         "clip": plain_arm({"clip": clip()}),
         "clip + BYOLIP": plain_arm(byol, f"teacher={teacher!r}", siam=siam),

@@ -110,11 +110,17 @@ def claim() -> dict:
     checks = []
     for name in ("cua", "cuaxu"):
         checks += [
-            {"metric": gap, "arm": name, "compare": "<=", "baseline": "clip", "factor": 0.5,
-             "each_seed": True},
+            {
+                "metric": gap,
+                "arm": name,
+                "compare": "<=",
+                "baseline": "clip",
+                "factor": 0.5,
+                "each_seed": True,
+            },
             {"metric": separability, "arm": name, "compare": "<", "offset": 0.8},
             {"metric": recall, "arm": name, "compare": ">=", "baseline": "clip", "offset": -0.02},
-        ]  # fmt: skip
+        ]
     return {
         "paper": PAPER,
         "steps": 1280,  # 20 epochs

@@ -162,10 +162,20 @@ def claim() -> dict:
                 "labels": arm(**labels),
             },
             "checks": (
-                {"metric": accuracy, "arm": "exp", "compare": ">=", "baseline": "info_nce",
-                 "offset": 0.012},
-                {"metric": structure, "arm": "exp", "compare": ">=", "baseline": "info_nce",
-                 "offset": 0.06},
+                {
+                    "metric": accuracy,
+                    "arm": "exp",
+                    "compare": ">=",
+                    "baseline": "info_nce",
+                    "offset": 0.012,
+                },
+                {
+                    "metric": structure,
+                    "arm": "exp",
+                    "compare": ">=",
+                    "baseline": "info_nce",
+                    "offset": 0.06,
+                },
             ),
             "metrics": (accuracy, structure, "retrieval/test/trained_to_frozen/R@1"),
             "seeds": (0, 1, 2, 3),
@@ -173,7 +183,7 @@ def claim() -> dict:
             "paper_numbers": "gains over the plain loss: 5 to 8 points of zero-shot image "
             "classification, 20 to 30 of speech-to-intent",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("cwcl", {"small": small, "paper": paper, "claim": claim})

@@ -195,17 +195,21 @@ def claim() -> dict:
                 "oracle": arm(weights="labels", reference="action"),
             },
             "checks": (
-                {"metric": one, "arm": "soft", "compare": ">=", "baseline": "hard",
-                 "offset": 0.10},
-                {"metric": five, "arm": "soft", "compare": ">=", "baseline": "hard",
-                 "offset": 0.15},
+                {"metric": one, "arm": "soft", "compare": ">=", "baseline": "hard", "offset": 0.10},
+                {
+                    "metric": five,
+                    "arm": "soft",
+                    "compare": ">=",
+                    "baseline": "hard",
+                    "offset": 0.15,
+                },
             ),
             "metrics": (one, five, *f1, "few_shot/unseen/1_shot", "few_shot/mixed/delta"),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "1-shot and 5-shot F1: D2F-single 64.5 and 71.3, D2F-Hard single 58.2 "
             "and 68.5",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants(

@@ -74,10 +74,7 @@ def paper() -> dict:
         "data": {
             "source": base.webdataset("data/cc3m/*.tar"),
             "tokenizer": base.clip_tokenizer(),
-            "views": {
-                "image": view,
-                "text": {"type": "text", "length": 77},
-            },
+            "views": {"image": view, "text": {"type": "text", "length": 77}},
             "batch_size": 1024,
             "workers": 32,
         },
@@ -113,9 +110,14 @@ def claim() -> dict:
     for metric in recall:
         checks += [
             {"metric": metric, "arm": "fdt", "compare": ">=", "baseline": "mean", "offset": 0.10},
-            {"metric": metric, "arm": "fdt", "compare": ">=", "baseline": "query map, max",
-             "offset": -0.01},
-        ]  # fmt: skip
+            {
+                "metric": metric,
+                "arm": "fdt",
+                "compare": ">=",
+                "baseline": "query map, max",
+                "offset": -0.01,
+            },
+        ]
     ratio, usage = "code_usage/test/overlap_ratio", "code_usage/test/"
     for which, least in (("fdt", 1.7), ("fdt, T 10", 3.0)):
         checks.append({"metric": ratio, "arm": which, "compare": ">=", "offset": least})

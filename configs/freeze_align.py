@@ -90,12 +90,17 @@ def claim() -> dict:
             "least 10 points more often than a locked picture tower with texts from scratch",
             "arms": {"locked picture": locked_picture(lit.claim()), "locked both": ()},
             "checks": (
-                {"metric": R10.format("new_concepts"), "arm": "locked both", "compare": ">=",
-                 "baseline": "locked picture", "offset": 0.1},
+                {
+                    "metric": R10.format("new_concepts"),
+                    "arm": "locked both",
+                    "compare": ">=",
+                    "baseline": "locked picture",
+                    "offset": 0.1,
+                },
             ),
             "metrics": (R10.format("new_concepts"), R10.format("new_style")),
         },
-    }  # fmt: skip
+    }
 
 
 def claim_tux_paint() -> dict:
@@ -109,12 +114,17 @@ def claim_tux_paint() -> dict:
             "least 10 points more often than a locked picture tower with texts from scratch",
             "arms": {"locked picture": locked_picture(lit.claim_tux_paint()), "locked both": ()},
             "checks": (
-                {"metric": R10.format("new_concepts"), "arm": "locked both", "compare": ">=",
-                 "baseline": "locked picture", "offset": 0.1},
+                {
+                    "metric": R10.format("new_concepts"),
+                    "arm": "locked both",
+                    "compare": ">=",
+                    "baseline": "locked picture",
+                    "offset": 0.1,
+                },
             ),
             "metrics": (R10.format("new_concepts"),),
         },
-    }  # fmt: skip
+    }
 
 
 def paper() -> dict:
@@ -123,9 +133,7 @@ def paper() -> dict:
     The towers run, since the pictures are augmented; with `python -m mmjax.embed --layer=encoder`
     and a source of type `features` they need to run once only.
     """
-    image = {
-        **base.vit(14, image_size=224, size="large", pool="cls", eps=1e-6, layer_scale=1.0),
-    }
+    image = {**base.vit(14, image_size=224, size="large", pool="cls", eps=1e-6, layer_scale=1.0)}
     text = {
         "type": "text_transformer",
         "vocab_size": 50265,
@@ -148,13 +156,21 @@ def paper() -> dict:
         "data": {
             "source": base.webdataset("data/shards/*.tar"),
             "tokenizer": {
-                "type": "huggingface", "path": "weights/all-roberta-large-v1/tokenizer.json",
-                "bos": "<s>", "eos": "</s>", "pad": "<pad>", "unk": "<unk>",
+                "type": "huggingface",
+                "path": "weights/all-roberta-large-v1/tokenizer.json",
+                "bos": "<s>",
+                "eos": "</s>",
+                "pad": "<pad>",
+                "unk": "<unk>",
             },
             "views": {
                 "image": {
-                    "type": "image", "size": 224, "crop_scale": (0.2, 1.0), "flip": 0.5,
-                    "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225),
+                    "type": "image",
+                    "size": 224,
+                    "crop_scale": (0.2, 1.0),
+                    "flip": 0.5,
+                    "mean": (0.485, 0.456, 0.406),
+                    "std": (0.229, 0.224, 0.225),
                 },
                 "text": {"type": "text", "length": 128},
             },
@@ -165,11 +181,13 @@ def paper() -> dict:
             "towers": {
                 "image": {
                     "init_from": {"path": "weights/dinov2-large", "part": "image"},
-                    "encoder": image, "head": head,
+                    "encoder": image,
+                    "head": head,
                 },
                 "text": {
                     "init_from": {"path": "weights/all-roberta-large-v1", "part": "text"},
-                    "encoder": text, "head": head,
+                    "encoder": text,
+                    "head": head,
                 },
             }
         },
@@ -184,7 +202,7 @@ def paper() -> dict:
         "evaluators": base.coco_evaluators(),
         "evaluate_every": 2000,
         "checkpoints": {"every": 1000},
-    }  # fmt: skip
+    }
 
 
 VARIANTS = {

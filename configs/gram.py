@@ -162,19 +162,37 @@ def claim() -> dict:
     ratio = "tuple_retrieval/volume/volume_ratio"
     checks = (
         # The card's comparison: each loss judged by its own score.
-        {"metric": "tuple_retrieval/best/R@1", "arm": "gram", "compare": ">=",
-         "baseline": "anchored", "offset": 0.03},
+        {
+            "metric": "tuple_retrieval/best/R@1",
+            "arm": "gram",
+            "compare": ">=",
+            "baseline": "anchored",
+            "offset": 0.03,
+        },
         {"metric": ratio, "arm": "gram", "compare": "<=", "baseline": "anchored", "factor": 0.8},
         # After the warm-up by pairs retrieval by cosines is kept.
-        {"metric": by_cosine, "arm": "gram warm", "compare": ">=", "baseline": "anchored",
-         "offset": -0.02},
-    )  # fmt: skip
+        {
+            "metric": by_cosine,
+            "arm": "gram warm",
+            "compare": ">=",
+            "baseline": "anchored",
+            "offset": -0.02,
+        },
+    )
     config = small()
     matching = {
-        "type": "matching", "text": "t", "conditions": ("v", "a"),
-        "inputs": dict.fromkeys(MODALITIES, 32), "width": 32, "heads": 4, "hidden": True,
-        "score": "volume", "temperature": "gram", "floor": 1e-4, "weight": 0.1,
-    }  # fmt: skip
+        "type": "matching",
+        "text": "t",
+        "conditions": ("v", "a"),
+        "inputs": dict.fromkeys(MODALITIES, 32),
+        "width": 32,
+        "heads": 4,
+        "hidden": True,
+        "score": "volume",
+        "temperature": "gram",
+        "floor": 1e-4,
+        "weight": 0.1,
+    }
     best = {"source": base.held_out(), "query": ("t",), "answer": ("v", "a")}
     config["evaluators"]["tuple_retrieval"]["best"] = {**best, "score": "volume"}
     own = "evaluators.tuple_retrieval.best.score=cosine_sum"
@@ -196,12 +214,17 @@ def claim() -> dict:
                 "gram and matching": (f"objectives.matching={matching!r}",),
             },
             "checks": checks,
-            "metrics": ("tuple_retrieval/best/R@1", by_volume, by_cosine, ratio,
-                        "geometry/others/cosine_margin"),
+            "metrics": (
+                "tuple_retrieval/best/R@1",
+                by_volume,
+                by_cosine,
+                ratio,
+                "geometry/others/cosine_margin",
+            ),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "zero-shot text-video R@1 on MSR-VTT: VAST 49.3, GRAM 54.8",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("gram", {"small": small, "paper": paper, "claim": claim})

@@ -64,12 +64,7 @@ def paper() -> dict:
     norms), 0.1 of the pictures are erased in part and each is three times in an epoch. A cosine
     schedule is assumed.
     """
-    view = {
-        "type": "image",
-        "size": 32,
-        "crop_scale": (0.7, 1.0),
-        "flip": 0.5,
-    }
+    view = {"type": "image", "size": 32, "crop_scale": (0.7, 1.0), "flip": 0.5}
     encoder = base.resnet(18, 32, stem="conv3")
     pair = ("image", "image@2")
     head = {
@@ -141,26 +136,48 @@ def claim() -> dict:
                 "identical": arm(pairing="identical", gated=False),
                 "sup_con": (f"objectives.gated={sup_con!r}",),
                 "untrained": (
-                    *arm(pairing="distinct"), "steps=1", "optimizer.warmup_steps=0",
+                    *arm(pairing="distinct"),
+                    "steps=1",
+                    "optimizer.warmup_steps=0",
                     "optimizer.learning_rate=0.0",
                 ),
             },
             "checks": (
-                {"metric": accuracy, "arm": "gated", "compare": ">=", "baseline": "ungated",
-                 "offset": 0.08},
-                {"metric": accuracy, "arm": "gated", "compare": ">=", "baseline": "identical",
-                 "offset": -0.01},
-                {"metric": accuracy, "arm": "gated", "compare": "<=", "baseline": "identical",
-                 "offset": 0.01},
-                {"metric": loss, "arm": "gated", "compare": "<", "baseline": "ungated",
-                 "factor": 0.1},
+                {
+                    "metric": accuracy,
+                    "arm": "gated",
+                    "compare": ">=",
+                    "baseline": "ungated",
+                    "offset": 0.08,
+                },
+                {
+                    "metric": accuracy,
+                    "arm": "gated",
+                    "compare": ">=",
+                    "baseline": "identical",
+                    "offset": -0.01,
+                },
+                {
+                    "metric": accuracy,
+                    "arm": "gated",
+                    "compare": "<=",
+                    "baseline": "identical",
+                    "offset": 0.01,
+                },
+                {
+                    "metric": loss,
+                    "arm": "gated",
+                    "compare": "<",
+                    "baseline": "ungated",
+                    "factor": 0.1,
+                },
                 {"metric": loss, "arm": "ungated", "compare": ">=", "offset": 0.97 * unknowing},
             ),
             "metrics": (accuracy, loss, "spectrum/test/effective_rank", relation),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "CIFAR-10, ResNet-18, detached classifier: 90.86 (the author's page)",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants(

@@ -123,9 +123,17 @@ def paper() -> dict:
         "mask_padding": False,
     }
     image = base.vit(
-        14, size="large", pool="cls", pre_norm=True, patch_bias=False, eps=1e-5, init="clip",
-        width=1280, depth=32, heads=16,
-    )  # fmt: skip
+        14,
+        size="large",
+        pool="cls",
+        pre_norm=True,
+        patch_bias=False,
+        eps=1e-5,
+        init="clip",
+        width=1280,
+        depth=32,
+        heads=16,
+    )
     head = {"type": "linear", "dim": 1024}
     return {
         "paper": PAPER,

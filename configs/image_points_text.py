@@ -55,8 +55,13 @@ def small() -> dict:
         "pool": "mean",
         "init": "xavier",
     }
-    points = {"type": "point_net", "channels": 6, "widths": (64, 64, 256), "hidden": (128,),
-              "width": 128}  # fmt: skip
+    points = {
+        "type": "point_net",
+        "channels": 6,
+        "widths": (64, 64, 256),
+        "hidden": (128,),
+        "width": 128,
+    }
     test = base.held_out()
     return {
         "paper": PAPER,
@@ -104,9 +109,7 @@ def small() -> dict:
             "warmup_steps": 50,
             "clip_norm": 1.0,
         },
-        "evaluators": {
-            "retrieval": {"new_pieces": {"source": test, "pairs": PAIRS}},
-        },
+        "evaluators": {"retrieval": {"new_pieces": {"source": test, "pairs": PAIRS}}},
     }
 
 
@@ -134,10 +137,20 @@ def paper() -> dict:
             },
             "tokenizer": base.clip_tokenizer(),
             "views": {
-                "image": {"type": "image", "size": 224, "crop_scale": (0.5, 1.0),
-                          "mean": base.CLIP_MEAN, "std": base.CLIP_STD},
-                "points": {"type": "points", "count": 8192, "scale": 0.2, "keep": 0.125,
-                           "rotate": "up"},
+                "image": {
+                    "type": "image",
+                    "size": 224,
+                    "crop_scale": (0.5, 1.0),
+                    "mean": base.CLIP_MEAN,
+                    "std": base.CLIP_STD,
+                },
+                "points": {
+                    "type": "points",
+                    "count": 8192,
+                    "scale": 0.2,
+                    "keep": 0.125,
+                    "rotate": "up",
+                },
                 "text": {"type": "text", "length": 77},
             },
             "batch_size": 512,
@@ -158,13 +171,9 @@ def paper() -> dict:
             "final_fraction": 1 / 300,
             "freeze": ("towers/image/.*", "towers/text/.*"),
         },
-        "evaluators": {
-            "retrieval": {
-                "val": {"source": base.held_out("val"), "pairs": PAIRS},
-            }
-        },
+        "evaluators": {"retrieval": {"val": {"source": base.held_out("val"), "pairs": PAIRS}}},
         "checkpoints": {"every": 5000},
-    }  # fmt: skip
+    }
 
 
 def claim() -> dict:

@@ -83,9 +83,7 @@ def small() -> dict:
         },
         "evaluators": {
             "retrieval": {"test": {"source": test, "pairs": PAIR}},
-            "zero_shot": {
-                "exercise": {"source": test, "modality": "imu", "labels": "exercise"},
-            },
+            "zero_shot": {"exercise": {"source": test, "modality": "imu", "labels": "exercise"}},
         },
         "checkpoints": {"every": 200},
     }

@@ -159,13 +159,18 @@ def claim() -> dict:
             "a tower that was trained on the same pairs from scratch",
             "arms": {"scratch": from_scratch("emoji", "test", 150, 3e-3), "locked picture": ()},
             "checks": (
-                {"metric": R10.format("new_concepts"), "arm": "locked picture", "compare": ">=",
-                 "baseline": "scratch", "offset": 0.03},
+                {
+                    "metric": R10.format("new_concepts"),
+                    "arm": "locked picture",
+                    "compare": ">=",
+                    "baseline": "scratch",
+                    "offset": 0.03,
+                },
             ),
             "metrics": (R10.format("new_concepts"), R10.format("new_style")),
             "paper_numbers": "ImageNet zero-shot 85.2 with a locked ViT-g/14",
         },
-    }  # fmt: skip
+    }
 
 
 def claim_tux_paint() -> dict:
@@ -179,12 +184,17 @@ def claim_tux_paint() -> dict:
             "tower that was trained on the same stamps from scratch",
             "arms": {"scratch": from_scratch("tux_paint", "test", 100, 1e-3), "locked picture": ()},
             "checks": (
-                {"metric": R10.format("new_concepts"), "arm": "locked picture", "compare": ">=",
-                 "baseline": "scratch", "offset": 0.03},
+                {
+                    "metric": R10.format("new_concepts"),
+                    "arm": "locked picture",
+                    "compare": ">=",
+                    "baseline": "scratch",
+                    "offset": 0.03,
+                },
             ),
             "metrics": (R10.format("new_concepts"),),
         },
-    }  # fmt: skip
+    }
 
 
 def paper() -> dict:

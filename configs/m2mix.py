@@ -51,12 +51,7 @@ def clip(temperature: float = 0.01, **options: object) -> dict:
 
 def mix(weight: float | dict, alpha: float = 0.5) -> dict:
     """Mixed negatives at the second temperature, 0.07; the sum of both directions."""
-    return {
-        "type": "geodesic_negatives",
-        "alpha": alpha,
-        "temperature": 0.07,
-        "weight": weight,
-    }
+    return {"type": "geodesic_negatives", "alpha": alpha, "temperature": 0.07, "weight": weight}
 
 
 def small() -> dict:
@@ -148,10 +143,7 @@ def claim() -> dict:
     }
 
     def arm(terms: dict, rate: float) -> tuple[str, ...]:
-        return (
-            f"stages.tune.objectives={terms!r}",
-            f"stages.tune.optimizer.learning_rate={rate}",
-        )
+        return (f"stages.tune.objectives={terms!r}", f"stages.tune.optimizer.learning_rate={rate}")
 
     arms = {"pretrained": ("stages.tune=None",)}
     for rate, name in ((1e-3, ""), (3e-3, ", 3e-3"), (1e-2, ", 1e-2")):
@@ -189,13 +181,28 @@ def claim() -> dict:
             "its best rate, by 3 over InfoNCE at .01",
             "arms": arms,
             "checks": (
-                {"metric": recall, "arm": "m2mix", "compare": ">=", "baseline": "plain",
-                 "offset": 0.02},
-                {"metric": distance, "arm": "m2mix", "compare": "<=", "baseline": "plain",
-                 "factor": 0.9},
+                {
+                    "metric": recall,
+                    "arm": "m2mix",
+                    "compare": ">=",
+                    "baseline": "plain",
+                    "offset": 0.02,
+                },
+                {
+                    "metric": distance,
+                    "arm": "m2mix",
+                    "compare": "<=",
+                    "baseline": "plain",
+                    "factor": 0.9,
+                },
                 # Each at its best learning rate.
-                {"metric": recall, "arm": "m2mix, 1e-2", "compare": ">=",
-                 "baseline": "clip, 1e-2", "offset": 0.03},
+                {
+                    "metric": recall,
+                    "arm": "m2mix, 1e-2",
+                    "compare": ">=",
+                    "baseline": "clip, 1e-2",
+                    "offset": 0.03,
+                },
             ),
             "metrics": (recall, distance, "geometry/test/centroid_distance", spread),
             "seeds": (0, 1, 2, 3),
@@ -203,7 +210,7 @@ def claim() -> dict:
             "paper_numbers": "better uniformity, alignment and retrieval than fine-tuning on "
             "Flickr30k and COCO; table values not confirmed",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("m2mix", {"small": small, "paper": paper, "claim": claim})

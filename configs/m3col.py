@@ -43,14 +43,24 @@ def objectives(classes: int, dim: int) -> dict:
     heads = {"fusion": ("image", "text"), "image": ("image",), "text": ("text",)}
     return {
         **{
-            name: {"type": "classification", "modalities": modalities, "classes": classes,
-                   "dim": dim}
+            name: {
+                "type": "classification",
+                "modalities": modalities,
+                "classes": classes,
+                "dim": dim,
+            }
             for name, modalities in heads.items()
         },
-        "m3co": {"type": "mixup_nce", "pairs": both, "alpha": 0.15, "mix_probability": 0.5,
-                 "temperature": 0.1, "weight": before},
+        "m3co": {
+            "type": "mixup_nce",
+            "pairs": both,
+            "alpha": 0.15,
+            "mix_probability": 0.5,
+            "temperature": 0.1,
+            "weight": before,
+        },
         "soft_clip": soft_clip(both) | {"weight": after},
-    }  # fmt: skip
+    }
 
 
 def soft_clip(pairs: tuple[tuple[str, str], ...]) -> dict:
@@ -169,8 +179,13 @@ def claim() -> dict:
     mixed = objectives(12, 64)["m3co"] | {"weight": 2 * WEIGHT}
     off = ("objectives.m3co=None", "objectives.soft_clip=None")
     # A symmetric loss counts twice where both orders are summed, as in the paper's other terms.
-    plain = {"type": "info_nce", "pairs": (both[0],), "temperature": 0.1,
-             "learn_temperature": False, "weight": 2 * WEIGHT}  # fmt: skip
+    plain = {
+        "type": "info_nce",
+        "pairs": (both[0],),
+        "temperature": 0.1,
+        "learn_temperature": False,
+        "weight": 2 * WEIGHT,
+    }
     # Retrieval needs instances, which two of twelve concepts are not: a Gaussian latent has them.
     latent = {"type": "gaussian_latent", "examples": 3000, "dim": 16}
     test = {"like": "data.source", "split": "test", "examples": 500, "noise": 0.5}
@@ -206,20 +221,37 @@ def claim() -> dict:
             "(Spearman 0.03 more than with classifiers alone), and M3Co retrieves as InfoNCE does",
             "arms": arms,
             "checks": (
-                {"metric": relation, "arm": "m3col", "compare": ">=", "baseline": "none",
-                 "offset": 0.03},
-                {"metric": relation, "arm": "m3co", "compare": ">=", "baseline": "none",
-                 "offset": 0.03},
-                *({"metric": recall, "arm": "instances, m3co", "compare": compare,
-                   "baseline": "instances, info_nce", "offset": offset}
-                  for compare, offset in ((">=", -0.01), ("<=", 0.01))),
+                {
+                    "metric": relation,
+                    "arm": "m3col",
+                    "compare": ">=",
+                    "baseline": "none",
+                    "offset": 0.03,
+                },
+                {
+                    "metric": relation,
+                    "arm": "m3co",
+                    "compare": ">=",
+                    "baseline": "none",
+                    "offset": 0.03,
+                },
+                *(
+                    {
+                        "metric": recall,
+                        "arm": "instances, m3co",
+                        "compare": compare,
+                        "baseline": "instances, info_nce",
+                        "offset": offset,
+                    }
+                    for compare, offset in ((">=", -0.01), ("<=", 0.01))
+                ),
             ),
             "metrics": (relation, "probe/test/accuracy"),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "order of an ablation: none < InfoNCE < M3Co or SoftClip < M3Co, then "
             "SoftClip; figures not confirmed",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("m3col", {"small": small, "paper": paper, "claim": claim})

@@ -61,10 +61,7 @@ def small() -> dict:
             "batch_size": 128,
         },
         "model": {
-            "towers": {
-                "image": base.mlp(64, (256, 256), 32),
-                "text": base.mlp(48, (256, 256), 32),
-            }
+            "towers": {"image": base.mlp(64, (256, 256), 32), "text": base.mlp(48, (256, 256), 32)}
         },
         "teacher": {"type": "frozen", "views": PAIR},
         "objectives": objectives(5.0),
@@ -74,10 +71,7 @@ def small() -> dict:
             # How far both spaces have turned since the first domain, and whether alike.
             "rotation": {"first": {"source": of("a"), "reference": "pretrain"}},
         },
-        "stages": (
-            {"name": "pretrain", "steps": 930, "data": {"source": first}, **ALONE},
-            *phases,
-        ),
+        "stages": ({"name": "pretrain", "steps": 930, "data": {"source": first}, **ALONE}, *phases),
         "log_every": 120,
         "checkpoints": {"every": 0, "keep_last": 1},
     }
@@ -98,10 +92,7 @@ def paper() -> dict:
         "heads": 32,
         "pool_width": 1024,
     }
-    text = {
-        **base.clip_towers()["text"]["encoder"],
-        "depth": 6,
-    }
+    text = {**base.clip_towers()["text"]["encoder"], "depth": 6}
     view = {"type": "image", "size": 224, "mean": base.CLIP_MEAN, "std": base.CLIP_STD}
 
     def part(name: str) -> dict:
@@ -185,28 +176,67 @@ def claim() -> dict:
                 "joint": (f"stages=({joint!r},)",),
             },
             "checks": (
-                {"metric": first, "arm": "mod_x 5", "compare": ">=", "baseline": "info_nce",
-                 "offset": 0.2},
-                {"metric": back[0], "arm": "mod_x 5", "compare": ">=", "baseline": "info_nce",
-                 "offset": 0.2},
-                {"metric": second, "arm": "mod_x 5", "compare": ">=", "baseline": "info_nce",
-                 "offset": -0.06},
-                {"metric": back[1], "arm": "mod_x 5", "compare": ">=", "baseline": "info_nce",
-                 "offset": -0.06},
-                *({"metric": metric, "arm": "mod_x 20", "compare": ">=",
-                   "baseline": "unscreened 20", "offset": 0.1} for metric in (second, back[1])),
+                {
+                    "metric": first,
+                    "arm": "mod_x 5",
+                    "compare": ">=",
+                    "baseline": "info_nce",
+                    "offset": 0.2,
+                },
+                {
+                    "metric": back[0],
+                    "arm": "mod_x 5",
+                    "compare": ">=",
+                    "baseline": "info_nce",
+                    "offset": 0.2,
+                },
+                {
+                    "metric": second,
+                    "arm": "mod_x 5",
+                    "compare": ">=",
+                    "baseline": "info_nce",
+                    "offset": -0.06,
+                },
+                {
+                    "metric": back[1],
+                    "arm": "mod_x 5",
+                    "compare": ">=",
+                    "baseline": "info_nce",
+                    "offset": -0.06,
+                },
+                *(
+                    {
+                        "metric": metric,
+                        "arm": "mod_x 20",
+                        "compare": ">=",
+                        "baseline": "unscreened 20",
+                        "offset": 0.1,
+                    }
+                    for metric in (second, back[1])
+                ),
                 {"metric": turn, "arm": "mod_x 5", "compare": "<", "baseline": "info_nce"},
                 # Otherwise there is nothing to forget.
-                {"metric": f"pretrain/{first}", "arm": "info_nce", "compare": ">=",
-                 "offset": 0.95, "each_seed": True},
+                {
+                    "metric": f"pretrain/{first}",
+                    "arm": "info_nce",
+                    "compare": ">=",
+                    "offset": 0.95,
+                    "each_seed": True,
+                },
             ),
-            "metrics": (first, second, *back, turn, "rotation/first/rotation/image",
-                        "rotation/first/rotation/text"),
+            "metrics": (
+                first,
+                second,
+                *back,
+                turn,
+                "rotation/first/rotation/image",
+                "rotation/first/rotation/text",
+            ),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "COCO R@1 after five phases of Flickr30k: InfoNCE falls from 14-15 to "
             "6-7, Mod-X stays near the start (from memory)",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("mod_x", {"small": small, "paper": paper, "claim": claim})

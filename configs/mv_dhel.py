@@ -37,8 +37,10 @@ import itertools
 
 from configs import base
 
-PAPER = "Koromilas et al. 2025, A Principled Framework for Multi-View Contrastive Learning, " \
-    "arXiv 2507.06979"  # fmt: skip
+PAPER = (
+    "Koromilas et al. 2025, A Principled Framework for Multi-View Contrastive Learning, "
+    "arXiv 2507.06979"
+)
 
 
 def small() -> dict:
@@ -93,12 +95,7 @@ def paper() -> dict:
             "warmup_steps": 390,
         },
         "evaluators": {
-            "probe": {
-                "cifar10": {
-                    "source": base.held_out(),
-                    "train": base.held_out("train"),
-                }
-            }
+            "probe": {"cifar10": {"source": base.held_out(), "train": base.held_out("train")}}
         },
         "checkpoints": {"every": 5000},
     }
@@ -117,11 +114,21 @@ def claim() -> dict:
     checks = []
     for count in (2, 4, 8):
         checks += [
-            {"metric": rank, "arm": f"mv_dhel {count}", "compare": ">=",
-             "baseline": f"pwe {count}", "factor": 1.25},
-            {"metric": accuracy, "arm": f"mv_dhel {count}", "compare": ">=",
-             "baseline": f"pwe {count}", "offset": -0.01},
-        ]  # fmt: skip
+            {
+                "metric": rank,
+                "arm": f"mv_dhel {count}",
+                "compare": ">=",
+                "baseline": f"pwe {count}",
+                "factor": 1.25,
+            },
+            {
+                "metric": accuracy,
+                "arm": f"mv_dhel {count}",
+                "compare": ">=",
+                "baseline": f"pwe {count}",
+                "offset": -0.01,
+            },
+        ]
     checks += [
         {"metric": rank, "arm": f"mv_dhel {more}", "compare": ">", "baseline": f"mv_dhel {less}"}
         for less, more in ((2, 4), (4, 8))
@@ -164,17 +171,21 @@ def claim_multimodal() -> dict:
     ranks = {m: f"spectrum/{m}/effective_rank" for m in modalities}
     accuracies = tuple(f"probe/{name}/accuracy" for name in ("t", "others"))
     dhel = {"type": "mv_dhel", "views": modalities, "temperature": 0.5}
-    clip = {"type": "info_nce", "pairs": tuple(itertools.combinations(modalities, 2)),
-            "temperature": 0.5, "learn_temperature": False, "weight": 3.0}  # fmt: skip
+    clip = {
+        "type": "info_nce",
+        "pairs": tuple(itertools.combinations(modalities, 2)),
+        "temperature": 0.5,
+        "learn_temperature": False,
+        "weight": 3.0,
+    }
     learned = {**clip, "temperature": 0.07, "learn_temperature": True}
     checks = [
         {"metric": rank, "arm": "mv_dhel", "compare": ">=", "baseline": "clip", "factor": 1.25}
         for rank in ranks.values()
     ] + [
-        {"metric": accuracy, "arm": "mv_dhel", "compare": ">=", "baseline": "clip",
-         "offset": -0.01}
+        {"metric": accuracy, "arm": "mv_dhel", "compare": ">=", "baseline": "clip", "offset": -0.01}
         for accuracy in accuracies
-    ]  # fmt: skip
+    ]
     return {
         "paper": PAPER,
         **base.latent_blocks({"term": dhel}, tower, 128),
@@ -207,10 +218,5 @@ def claim_multimodal() -> dict:
     }
 
 
-VARIANTS = {
-    "small": small,
-    "paper": paper,
-    "claim": claim,
-    "claim_multimodal": claim_multimodal,
-}
+VARIANTS = {"small": small, "paper": paper, "claim": claim, "claim_multimodal": claim_multimodal}
 get_config = base.variants("mv_dhel", VARIANTS)

@@ -39,10 +39,7 @@ def paper() -> dict:
         },
         "model": {
             "towers": {
-                "image": {
-                    "encoder": encoder,
-                    "head": {"type": "mlp", "dim": 128, "hidden": 2048},
-                }
+                "image": {"encoder": encoder, "head": {"type": "mlp", "dim": 128, "hidden": 2048}}
             }
         },
         "objectives": {"sup_con": {"type": "sup_con", "views": ("image", "image@2")}},
@@ -77,15 +74,20 @@ def claim() -> dict:
                 "one view": ("objectives.sup_con.views=('x',)",),
             },
             "checks": (
-                {"metric": accuracy, "arm": "sup_con", "compare": ">=", "baseline": "nt_xent",
-                 "offset": 0.05},
+                {
+                    "metric": accuracy,
+                    "arm": "sup_con",
+                    "compare": ">=",
+                    "baseline": "nt_xent",
+                    "offset": 0.05,
+                },
             ),
             "metrics": (accuracy, "spectrum/test/effective_rank"),
             "seed_keys": base.WORLD_SEED,
             "paper_numbers": "CIFAR-10 top-1 with ResNet-50: SimCLR 93.6, cross-entropy 95.0, "
             "SupCon 96.0",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("supcon", {"small": small, "paper": paper, "claim": claim})

@@ -148,8 +148,13 @@ def claim() -> dict:
     config = small()
     pairs = (("a", "b"), ("b", "c"), ("a", "c"))
     # The sum of three pairs, as the authors', one learned scale as they start it.
-    clip = {"type": "info_nce", "pairs": pairs, "weight": 3.0, "temperature": 1.3499,
-            "max_scale": None}  # fmt: skip
+    clip = {
+        "type": "info_nce",
+        "pairs": pairs,
+        "weight": 3.0,
+        "temperature": 1.3499,
+        "max_scale": None,
+    }
     squared = {"type": "symile", "modalities": THREE, "negatives": "n_squared"}
 
     def arm(p: float, objective: dict | None = None, *more: str) -> tuple[str, ...]:

@@ -36,8 +36,10 @@ memory).
 from configs import base
 from mmjax.data.synthetic.glyphs import SIDE, WORDS
 
-PAPER = "Yang et al. 2022, Vision-Language Pre-Training with Triple Contrastive Learning, " \
-    "arXiv 2202.10401"  # fmt: skip
+PAPER = (
+    "Yang et al. 2022, Vision-Language Pre-Training with Triple Contrastive Learning, "
+    "arXiv 2202.10401"
+)
 CROSS = (("image", "text"), ("text", "image@2"))
 WITHIN = (("image", "image@2"), ("text", "text"))
 TAUGHT = ("image@2", "text")
@@ -73,8 +75,13 @@ def objectives(warmup: float, kernel: int, skip: dict | None = None) -> dict:
 def small() -> dict:
     """Scenes of 16 x 16 pixels, a network of two convolutions, a transformer of one layer."""
     head = {"type": "linear", "dim": 64, "tokens": True}
-    image = {"type": "cnn", "image_size": (SIDE, SIDE), "widths": (16, 32), "width": 128,
-             "tokens": True}  # fmt: skip
+    image = {
+        "type": "cnn",
+        "image_size": (SIDE, SIDE),
+        "widths": (16, 32),
+        "width": 128,
+        "tokens": True,
+    }
     text = {
         "type": "text_transformer",
         "vocab_size": len(WORDS) + 4,
@@ -154,7 +161,8 @@ def paper() -> dict:
             "towers": {
                 "image": {
                     "init_from": {"path": "weights/deit-base-patch16-224", "head": False},
-                    "encoder": image, "head": head,
+                    "encoder": image,
+                    "head": head,
                 },
                 "text": {"encoder": text, "head": head},
             }
@@ -183,7 +191,7 @@ def paper() -> dict:
         "evaluators": base.coco_evaluators(),
         "evaluate_every": 9766,
         "checkpoints": {"every": 5000},
-    }  # fmt: skip
+    }
 
 
 def claim() -> dict:
@@ -197,10 +205,15 @@ def claim() -> dict:
 
     in_batch = {"clip": {"type": "info_nce", "temperature": 0.07}}
     checks = [
-        {"metric": metric, "arm": "and within", "compare": ">=", "baseline": "across",
-         "offset": more}
+        {
+            "metric": metric,
+            "arm": "and within",
+            "compare": ">=",
+            "baseline": "across",
+            "offset": more,
+        }
         for metric, more in ((of_glyph, 0.4), (probe, 0.2), (zero_shot, -0.05))
-    ]  # fmt: skip
+    ]
     return {
         **small(),
         "claim": {
@@ -216,8 +229,10 @@ def claim() -> dict:
                 # The card's 400 steps, of which 200 make the targets soft; reported.
                 "across, 400 steps": (*contrast(CROSS, 1 / 2), "steps=400"),
                 "and within, 400 steps": (*contrast(CROSS + WITHIN, 1 / 2), "steps=400"),
-                "and local, 400 steps": (f"objectives={objectives(1 / 2, kernel=2)!r}",
-                                         "steps=400"),
+                "and local, 400 steps": (
+                    f"objectives={objectives(1 / 2, kernel=2)!r}",
+                    "steps=400",
+                ),
             },
             "checks": tuple(checks),
             "metrics": (zero_shot, of_shape, of_glyph, probe),
@@ -225,7 +240,7 @@ def claim() -> dict:
             "paper_numbers": "zero-shot COCO R@1: 71.4 text, 53.5 image; ALBEF 68.7 and 50.1 (from "
             "memory)",
         },
-    }  # fmt: skip
+    }
 
 
 get_config = base.variants("tcl", {"small": small, "paper": paper, "claim": claim})

@@ -68,9 +68,11 @@ def run_claim(file: str, out: Path, jobs: int = 1) -> dict:
     claim = config_lib.plain(config["claim"])
     if claim is None:
         raise ConfigError(f"{file} makes no claim: its config has no section 'claim'")
-    name = config["recipe"] if config["variant"] == "claim" else (
-        f"{config['recipe']}-{config['variant']}"
-    )  # fmt: skip
+    name = (
+        config["recipe"]
+        if config["variant"] == "claim"
+        else (f"{config['recipe']}-{config['variant']}")
+    )
     # All of them before the first run, so that a mistake in the last arm does not wait for it.
     configs = {
         (arm, seed): config_lib.load(

@@ -59,9 +59,14 @@ def exit_code(error: BaseException) -> int | None:
     if isinstance(error, WorkerFailed):
         return error.code
     wrong = (
-        config_lib.ConfigError, SourceError, BadExample, MissingExtra, EncoderError, TermError,
+        config_lib.ConfigError,
+        SourceError,
+        BadExample,
+        MissingExtra,
+        EncoderError,
+        TermError,
         PairwiseError,
-    )  # fmt: skip
+    )
     failed = (CheckpointError, NonFiniteLoss, distributed.ProcessLost, OSError)
     return 2 if isinstance(error, wrong) else 1 if isinstance(error, failed) else None
 

@@ -74,10 +74,15 @@ def table(
         columns["text"] = []
     for modality, items in found.items():
         for i, record in enumerate(items.fields):
-            own = {"modality": modality, "key": str(record["key"]), "id": int(record["id"]),
-                   "alternative": int(items.alternatives[i]), "embedding": items.unit[i],
-                   "text": items.raw(i) if modality == "text" else "",
-                   **{name: _text(record.get(name)) for name in labels}}  # fmt: skip
+            own = {
+                "modality": modality,
+                "key": str(record["key"]),
+                "id": int(record["id"]),
+                "alternative": int(items.alternatives[i]),
+                "embedding": items.unit[i],
+                "text": items.raw(i) if modality == "text" else "",
+                **{name: _text(record.get(name)) for name in labels},
+            }
             for name, column in columns.items():
                 column.append(own[name])
     columns["unreadable"] = [s for items in found.values() for s in items.unreadable]
@@ -100,8 +105,9 @@ def write(columns: Mapping[str, list], out: Path) -> None:
         import pyarrow.parquet
 
         arrays = {name: values for name, values in columns.items() if name != "embedding"}
-        rows = pyarrow.array([e.tolist() for e in columns["embedding"]],
-                             pyarrow.list_(pyarrow.float32()))  # fmt: skip
+        rows = pyarrow.array(
+            [e.tolist() for e in columns["embedding"]], pyarrow.list_(pyarrow.float32())
+        )
         pyarrow.parquet.write_table(pyarrow.table({**arrays, "embedding": rows}), part)
     else:
         arrays = {name: np.array(v) for name, v in columns.items() if name != "embedding"}

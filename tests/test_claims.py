@@ -181,8 +181,9 @@ def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
     assert "baseline -> recipe" not in said
     code, said, _ = run(all=True, configs=both, out=out)
     assert code == 1  # one of them is not shown
-    assert made[5:] == [("tiny", run) for run in
-                        ("plain-seed0", "plain-seed0", "aligned-seed1", "plain-seed1")]  # fmt: skip
+    assert made[5:] == [
+        ("tiny", run) for run in ("plain-seed0", "plain-seed0", "aligned-seed1", "plain-seed1")
+    ]
     head, _, *rows = said.rpartition("claim  ")[2].splitlines()
     assert head.split() == ["shown", "checks", "seconds", "baseline", "->", "recipe"]
     assert [row.split()[:5] for row in rows] == [

@@ -16,9 +16,14 @@ def test_an_arm_with_its_own_evaluators_needs_only_what_its_checks_compare():
 
 def test_what_an_arm_did_not_measure_is_a_dash_in_the_table():
     verdict = {
-        "recipe": "toy", "statement": "", "paper": "", "seeds": [0], "checks": (), "shown": True,
+        "recipe": "toy",
+        "statement": "",
+        "paper": "",
+        "seeds": [0],
+        "checks": (),
+        "shown": True,
         "arms": {"a": [{"m/x": 0.25}], "b": [{"m/y": 1.0}]},
-    }  # fmt: skip
+    }
     lines = claims.table(verdict, ("m/x",)).splitlines()
     assert lines[5].split() == ["a", "0.250", "±", "0.000"]
     assert lines[6].split() == ["b", "-"]

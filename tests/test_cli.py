@@ -23,10 +23,12 @@ from mmjax.objectives import TermError
         (["--config.path=x=y"], ([], None, ["path=x=y"])),
         (["--config.a="], ([], None, ["a="])),
         (["--config.a=(1, 2)", "--config.a=3"], ([], None, ["a=(1, 2)", "a=3"])),
-        (["prog", "--workdir=w", "--configs=f", "config=c.py"],
-         (["prog", "--workdir=w", "--configs=f", "config=c.py"], None, [])),
+        (
+            ["prog", "--workdir=w", "--configs=f", "config=c.py"],
+            (["prog", "--workdir=w", "--configs=f", "config=c.py"], None, []),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_config_is_taken_out_of_the_words(words, expected):
     assert cli.split_config(words) == expected
 

@@ -39,12 +39,14 @@ def refused(*overrides, recipe=CLIP):
         ("model.towers.image.encoder.widht=3", "'widths'"),
         ("model.towers.image.hed={}", "'model.towers.image.hed'; did you mean 'head'?"),
         ("objectives.clip.temprature=1", "did you mean 'temperature'?"),
-        ("objectives.clip.type=infonce", "unknown value 'infonce' of 'objectives.clip.type'; did "
-                                         "you mean 'info_nce'?"),
+        (
+            "objectives.clip.type=infonce",
+            "unknown value 'infonce' of 'objectives.clip.type'; did you mean 'info_nce'?",
+        ),
         ("evaluators.retrival={}", "'evaluators.retrival'; did you mean 'retrieval'?"),
         ("evaluators.retrieval.new_style.k=1", "unknown key 'evaluators.retrieval.new_style.k'"),
     ],
-)  # fmt: skip
+)
 def test_an_unknown_key_is_named_with_the_nearest(override, said):
     assert said in refused(override)
 
@@ -86,19 +88,23 @@ def test_a_missing_key_is_named(override, said):
         ("recipe=3", "'recipe' should be a string, but is 3"),
         ("optimizer.learning_rate=fast", "'optimizer.learning_rate' should be a float"),
         ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float or None"),
-        ("optimizer.schedule=cos",
-         "'optimizer.schedule' should be one of 'constant', 'cosine', 'linear', but is 'cos'"),
+        (
+            "optimizer.schedule=cos",
+            "'optimizer.schedule' should be one of 'constant', 'cosine', 'linear', but is 'cos'",
+        ),
         ("optimizer.freeze=x", "'optimizer.freeze' should be "),
         ("optimizer.freeze=(1,)", "'optimizer.freeze' should be "),
         ("checkpoints.asynchronous=1", "'checkpoints.asynchronous' should be a bool, but is 1"),
         ("data=3", "'data' should be a dict of keys, not 3"),
         ("data.batch_size.x=3", "'data.batch_size' is not a section"),
-        ("model.towers.image.encoder=3",
-         "'model.towers.image.encoder' should be a dict of keys, not 3"),
+        (
+            "model.towers.image.encoder=3",
+            "'model.towers.image.encoder' should be a dict of keys, not 3",
+        ),
         ("model.towers.image.encoder.blocks=(1,'x')", "'model.towers.image.encoder.blocks' should"),
         ("model.towers.image.encoder.image_size=(64,)", "'model.towers.image.encoder.image_size'"),
     ],
-)  # fmt: skip
+)
 def test_a_value_of_another_type_is_named(override, said):
     assert said in refused(override)
 
@@ -119,22 +125,32 @@ def test_a_number_that_cannot_be_is_named(override, said):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["objectives.clip.pairs=(('image','txt'),)"],
-         "unknown view 'txt' of 'objectives.clip.pairs'; did you mean 'text'?"),
+        (
+            ["objectives.clip.pairs=(('image','txt'),)"],
+            "unknown view 'txt' of 'objectives.clip.pairs'; did you mean 'text'?",
+        ),
         (["objectives.clip.pairs=(('image','image@2'),)"], "unknown view 'image@2'"),
-        (["objectives.u={'type':'uniformity','modalities':('image','audio')}"],
-         "unknown view 'audio' of 'objectives.u.modalities'"),
+        (
+            ["objectives.u={'type':'uniformity','modalities':('image','audio')}"],
+            "unknown view 'audio' of 'objectives.u.modalities'",
+        ),
         (["data.views.audio={'type':'vector','dim':8}"], "'data.views.audio' has no tower"),
-        (["model.towers.audio={'encoder':{'type':'mlp','inputs':8,'width':8}}"],
-         "'model.towers.audio' gets no data"),
-        (["evaluators.retrieval.new_style.pairs=(('image','words'),)"],
-         "unknown modality 'words' of 'evaluators.retrieval.new_style.pairs'"),
+        (
+            ["model.towers.audio={'encoder':{'type':'mlp','inputs':8,'width':8}}"],
+            "'model.towers.audio' gets no data",
+        ),
+        (
+            ["evaluators.retrieval.new_style.pairs=(('image','words'),)"],
+            "unknown modality 'words' of 'evaluators.retrieval.new_style.pairs'",
+        ),
         (["evaluators.geometry.new_style.pair=('image','audio')"], "unknown modality 'audio'"),
         (["checkpoints.keep_best=1"], "Set 'checkpoints.metric'"),
-        (["checkpoints.metric='retrieval/new_stile/image_to_text/R@1'"],
-         "did you mean 'retrieval/new_style/...'?"),
+        (
+            ["checkpoints.metric='retrieval/new_stile/image_to_text/R@1'"],
+            "did you mean 'retrieval/new_style/...'?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_name_of_a_part_that_is_not_there_is_named(overrides, said):
     assert said in refused(*overrides)
 
@@ -224,8 +240,12 @@ def test_defaults_are_filled_in():
     assert config["variant"] == "small"
     assert config["optimizer"]["b1"] == 0.9
     assert config["mesh"].to_dict() == {
-        "data": -1, "fsdp": 1, "tensor": 1, "rules": (), "fsdp_min_size": 4096
-    }  # fmt: skip
+        "data": -1,
+        "fsdp": 1,
+        "tensor": 1,
+        "rules": (),
+        "fsdp_min_size": 4096,
+    }
     assert config["objectives"]["clip"]["direction_weights"] == (0.5, 0.5)
     assert config["model"]["towers"]["image"]["encoder"]["norm"] == "batch"
     # Whole, so that it is the same when it is checked again.
@@ -260,14 +280,24 @@ def test_files_that_are_no_recipes(tmp_path):
 @pytest.mark.parametrize(
     ("value", "annotation", "good"),
     [
-        (1, float, True), (True, float, False), (True, int, False), (1, bool, False),
-        (1.0, int, False), (None, int | None, True), ("a", Literal["a", "b"], True),
-        (1, Literal[True], False), ((1, 2), tuple[int, ...], True), ((), tuple[int, ...], True),
-        ((1, "a"), tuple[int, str], True), ((1,), tuple[int, int], False),
-        ({"a": (1,)}, dict[str, tuple[int, ...]], True), ({"a": 1}, dict[str, str], False),
-        ({1: 2}, Any, True), ("ab", tuple[str, ...], False),
+        (1, float, True),
+        (True, float, False),
+        (True, int, False),
+        (1, bool, False),
+        (1.0, int, False),
+        (None, int | None, True),
+        ("a", Literal["a", "b"], True),
+        (1, Literal[True], False),
+        ((1, 2), tuple[int, ...], True),
+        ((), tuple[int, ...], True),
+        ((1, "a"), tuple[int, str], True),
+        ((1,), tuple[int, int], False),
+        ({"a": (1,)}, dict[str, tuple[int, ...]], True),
+        ({"a": 1}, dict[str, str], False),
+        ({1: 2}, Any, True),
+        ("ab", tuple[str, ...], False),
     ],
-)  # fmt: skip
+)
 def test_values_fit_annotations(value, annotation, good):
     assert config_lib.fits(value, annotation) is good
 

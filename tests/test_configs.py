@@ -94,9 +94,15 @@ def test_every_arm_of_a_claim_is_a_config(recipe, variant):
 
 def reduced(recipe, *overrides):
     """The small variant with little towers, a little batch and three steps, or one a stage."""
-    changes = ["steps=3", "log_every=1", "checkpoints.every=0", "optimizer.warmup_steps=0",
-               "data.batch_size=16", "checkpoints.keep_best=0",
-               "checkpoints.metric=None"]  # fmt: skip
+    changes = [
+        "steps=3",
+        "log_every=1",
+        "checkpoints.every=0",
+        "optimizer.warmup_steps=0",
+        "data.batch_size=16",
+        "checkpoints.keep_best=0",
+        "checkpoints.metric=None",
+    ]
     for stage in stages_lib.of(load(recipe, "small")):
         if stage.name is not None:
             own = {"steps": 1, "optimizer.warmup_steps": 0, "data.batch_size": 16}
@@ -120,8 +126,12 @@ def test_every_small_variant_trains(recipe, stand_ins, tmp_path):
     for row in rows:
         assert all(np.isfinite(value) for name, value in row.items() if name != "stage"), row
     for name in config["model"]["towers"]:
-        norms = [row[f"train/gradient_norm/{name}"] for row in rows if "train/loss" in row
-                 if f"train/gradient_norm/{name}" in row]  # fmt: skip
+        norms = [
+            row[f"train/gradient_norm/{name}"]
+            for row in rows
+            if "train/loss" in row
+            if f"train/gradient_norm/{name}" in row
+        ]
         assert all(norm > 0 for norm in norms)
 
 
@@ -147,9 +157,12 @@ def test_towers_of_recipes_do_not_depend_on_each_other():
     tower = "{'encoder': {'type': 'mlp', 'inputs': 8, 'width': 8}}"
     one = load("clip_uniform", "claim")
     two = load(
-        "clip_uniform", "claim", f"model.towers.c={tower}",
-        "data.views.c={'type': 'vector', 'dim': 8}", "objectives.alignment=None",
-    )  # fmt: skip
+        "clip_uniform",
+        "claim",
+        f"model.towers.c={tower}",
+        "data.views.c={'type': 'vector', 'dim': 8}",
+        "objectives.alignment=None",
+    )
     a, b = arrays(one), arrays(two)
     assert a.keys() == b.keys() != set()
     for path in a:

@@ -40,14 +40,26 @@ def test_a_saved_run_has_the_metrics_of_its_end(folder, set_flags, capsys):
         ({"workdir": "{}/.."}, (None, []), ConfigError, r"holds no run: there is no config\.json"),
         ({"workdir": "{}"}, ("c.py", []), ConfigError, r"leave out --config"),
         ({"workdir": "{}"}, (None, ["seed=1"]), ConfigError, r"leave out --config"),
-        ({"workdir": "{}", "checkpoint": "7"}, (None, []), CheckpointError,
-         r"no checkpoint of step 7; it has \[12\]"),
-        ({"workdir": "{}", "checkpoint": "best"}, (None, []), ConfigError,
-         r"no best checkpoint: checkpoints\.metric is not set"),
-        ({"workdir": "{}", "checkpoint": "last"}, (None, []), ConfigError,
-         r"^--checkpoint=last: give latest, best or a step$"),
+        (
+            {"workdir": "{}", "checkpoint": "7"},
+            (None, []),
+            CheckpointError,
+            r"no checkpoint of step 7; it has \[12\]",
+        ),
+        (
+            {"workdir": "{}", "checkpoint": "best"},
+            (None, []),
+            ConfigError,
+            r"no best checkpoint: checkpoints\.metric is not set",
+        ),
+        (
+            {"workdir": "{}", "checkpoint": "last"},
+            (None, []),
+            ConfigError,
+            r"^--checkpoint=last: give latest, best or a step$",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_evaluated_is_said(folder, set_flags, flags, arguments, kind, message):
     set_flags(**{name: value.format(folder) for name, value in flags.items()})
     with pytest.raises(kind, match=message):

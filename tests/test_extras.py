@@ -44,12 +44,13 @@ NEEDS = {
     "nifti": ("nibabel", "volumes", lambda f: read_volume(NIFTI)),
     "slices": ("pydicom", "volumes", lambda f: read_volume(DICOM)),
     "video": (
-        "av", "video",
+        "av",
+        "video",
         lambda f: VideoView(frames=1, size=8)(bytes(4) + b"ftypisom" + bytes(20), None, False),
     ),
     "parquet": ("pyarrow", "parquet", lambda f: read_parquet(f / "table.parquet")),
     "topology": ("libtpu", "aot", lambda f: topology.devices("v5e:2x2")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NEEDS)

@@ -41,8 +41,16 @@ def test_its_metrics_are_written_as_lines_and_for_tensorboard(finished_run):
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     train = [row for row in rows if "train/loss" in row]
     assert [row["step"] for row in train] == [4, 8, 12]
-    for name in ("loss", "clip/loss", "uniformity/loss", "cross_uniformity/loss", "alignment/loss",
-                 "learning_rate", "examples_per_second", "gradient_norm/image"):  # fmt: skip
+    for name in (
+        "loss",
+        "clip/loss",
+        "uniformity/loss",
+        "cross_uniformity/loss",
+        "alignment/loss",
+        "learning_rate",
+        "examples_per_second",
+        "gradient_norm/image",
+    ):
         assert all(np.isfinite(row[f"train/{name}"]) for row in train), name
     evaluation = [row for row in rows if "train/loss" not in row]
     assert [row["step"] for row in evaluation] == [12]

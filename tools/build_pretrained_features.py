@@ -91,12 +91,19 @@ class Sentences:
 
     def __call__(self, source: Source) -> dict[str, np.ndarray]:
         """As `Tower`."""
-        rows = [(r["id"], r["key"], t) for r in map(source.__getitem__, range(len(source)))
-                for t in r.get("text", ())]  # fmt: skip
+        rows = [
+            (r["id"], r["key"], t)
+            for r in map(source.__getitem__, range(len(source)))
+            for t in r.get("text", ())
+        ]
         ids, keys, texts = zip(*rows, strict=True)
         vectors = np.asarray(self._model.encode(list(texts)), np.float32)
-        return {"embedding": vectors, "id": np.array(ids), "key": np.array(keys),
-                "text": np.array(texts)}  # fmt: skip
+        return {
+            "embedding": vectors,
+            "id": np.array(ids),
+            "key": np.array(keys),
+            "text": np.array(texts),
+        }
 
 
 def text_tower(name: str) -> Tower | Sentences:

@@ -32,25 +32,61 @@ def by_kaldi() -> np.ndarray:
     from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
     filters = mel_filter_bank(
-        num_frequency_bins=257, num_mel_filters=128, min_frequency=20, max_frequency=8000,
-        sampling_rate=16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True,
-    )  # fmt: skip
+        num_frequency_bins=257,
+        num_mel_filters=128,
+        min_frequency=20,
+        max_frequency=8000,
+        sampling_rate=16_000,
+        norm=None,
+        mel_scale="kaldi",
+        triangularize_in_mel_space=True,
+    )
     features = spectrogram(
-        wave().astype(np.float64), window_function(400, "hann", periodic=False), frame_length=400,
-        hop_length=160, fft_length=512, power=2.0, center=False, preemphasis=0.97,
-        mel_filters=filters, log_mel="log", mel_floor=1.192092955078125e-07,
+        wave().astype(np.float64),
+        window_function(400, "hann", periodic=False),
+        frame_length=400,
+        hop_length=160,
+        fft_length=512,
+        power=2.0,
+        center=False,
+        preemphasis=0.97,
+        mel_filters=filters,
+        log_mel="log",
+        mel_floor=1.192092955078125e-07,
         remove_dc_offset=True,
-    ).T  # fmt: skip
+    ).T
     return (features + 4.2677393) / (2 * 4.5689974)
 
 
 def main() -> None:
-    slaney = {"sr": 16_000, "n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 64,
-              "fmin": 50.0, "fmax": 8000.0}  # fmt: skip
-    htk = {"sr": 16_000, "n_fft": 512, "win_length": 512, "hop_length": 200, "n_mels": 40,
-           "fmin": 0.0, "fmax": 7000.0, "htk": True}  # fmt: skip
-    panns = {"sr": 32_000, "n_fft": 1024, "win_length": 1024, "hop_length": 320, "n_mels": 64,
-             "fmin": 50.0, "fmax": 14_000.0}  # fmt: skip
+    slaney = {
+        "sr": 16_000,
+        "n_fft": 512,
+        "win_length": 400,
+        "hop_length": 160,
+        "n_mels": 64,
+        "fmin": 50.0,
+        "fmax": 8000.0,
+    }
+    htk = {
+        "sr": 16_000,
+        "n_fft": 512,
+        "win_length": 512,
+        "hop_length": 200,
+        "n_mels": 40,
+        "fmin": 0.0,
+        "fmax": 7000.0,
+        "htk": True,
+    }
+    panns = {
+        "sr": 32_000,
+        "n_fft": 1024,
+        "win_length": 1024,
+        "hop_length": 320,
+        "n_mels": 64,
+        "fmin": 50.0,
+        "fmax": 14_000.0,
+    }
     arrays = {
         "slaney": by_librosa(**slaney),
         "htk": by_librosa(**htk),

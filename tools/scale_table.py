@@ -27,10 +27,7 @@ BEGIN, END = "<!-- table: tools/scale_table.py -->", "<!-- end of table -->"
 RECIPES_BEGIN = "<!-- table: tools/scale_table.py, recipes -->"
 
 # Sizes of Radford et al. 2021, table 20: image width, depth, heads; text width, heads; joint space.
-MODELS = {
-    "ViT-B-16": (16, 768, 12, 12, 512, 8, 512),
-    "ViT-L-14": (14, 1024, 24, 16, 768, 12, 768),
-}
+MODELS = {"ViT-B-16": (16, 768, 12, 12, 512, 8, 512), "ViT-L-14": (14, 1024, 24, 16, 768, 12, 768)}
 # A v5e's name counts chips, a v5p's counts TensorCores, of which a chip has two.
 SLICES = {"v5e-256": "v5e:16x16", "v5p-64": "v5p:2x4x4"}
 BATCHES = {"32k": 2**15, "256k": 2**18, "1M": 2**20}
@@ -59,10 +56,17 @@ RECIPES_ON = {
     "v5e:2x4": ("ecg_text", "mod_x"),
     "v5e:8x8": ("freeze_align",),
     "v5e:16x16": (
-        "align", "barlow", "clip", "clip_rocket", "cwcl", "image_audio_text", "lit", "own_data",
+        "align",
+        "barlow",
+        "clip",
+        "clip_rocket",
+        "cwcl",
+        "image_audio_text",
+        "lit",
+        "own_data",
         "siglip",
     ),
-}  # fmt: skip
+}
 
 
 @dataclasses.dataclass(frozen=True)

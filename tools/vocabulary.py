@@ -34,10 +34,7 @@ Words = Mapping[str, Callable]
 SECTIONS: tuple[tuple[str, str, Words, Collection[str]], ...] = (
     ("Objective terms", "`objectives.NAME`", TERMS, {"rngs"}),
     ("Encoders", "`model.towers.MODALITY.encoder`", ENCODERS, {"rngs", "dtype"}),
-    (
-        "Heads", "`model.towers.MODALITY.head`, and `heads.NAME`", HEADS,
-        {"rngs", "dtype", "width"},
-    ),
+    ("Heads", "`model.towers.MODALITY.head`, and `heads.NAME`", HEADS, {"rngs", "dtype", "width"}),
     ("Adapters", "`model.adapters.NAME`", ADAPTERS, {"rngs", "encoders"}),
     ("Augmentation on the device", "`model.towers.MODALITY.augment`", AUGMENTATIONS, ()),
     ("Teachers", "`teacher`", TEACHERS, ()),
@@ -45,7 +42,7 @@ SECTIONS: tuple[tuple[str, str, Words, Collection[str]], ...] = (
     ("Sources", "`data.source`, and `source` of an evaluator", SOURCES, ()),
     ("Views", "`data.views.MODALITY`", VIEWS, {"tokenizer"}),
     ("Tokenizers", "`data.tokenizer`", TOKENIZERS, ()),
-)  # fmt: skip
+)
 
 HEAD = """# Vocabulary
 

@@ -32,8 +32,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7, help="rounds, in which all take turns")
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="which to compare")
     parser.add_argument("--parts", action="store_true", help="time the pieces of the step, too")
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE",
-                        help="change the recipe of mmjax's step")  # fmt: skip
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe of mmjax's step",
+    )
     parser.add_argument("--output", help="JSON file to write")
     options = parser.parse_args(arguments)
     options.contenders = options.contenders.split(",")

@@ -51,8 +51,9 @@ def parts(
         x = noise(batch, length, width)
         activation = settings["model"]["towers"][tower]["encoder"]["activation"]
         found[f"gelu {tower}"] = (
-            depth, _forward_backward(ACTIVATIONS[activation], noise(batch, length, 4 * width)),
-        )  # fmt: skip
+            depth,
+            _forward_backward(ACTIVATIONS[activation], noise(batch, length, 4 * width)),
+        )
         found[f"attention {tower}"] = (
             depth,
             _forward_backward(
@@ -69,8 +70,7 @@ def parts(
     found["embedding"] = (
         1,
         _forward_backward(
-            lambda table: jnp.take(table, ids, axis=0),
-            noise(sizes.vocabulary, sizes.text_width),
+            lambda table: jnp.take(table, ids, axis=0), noise(sizes.vocabulary, sizes.text_width)
         ),
     )
     found["optimizer"] = (1, _optimizer(plan))

@@ -101,11 +101,9 @@ def _whole(tree: Mapping, file: str) -> dict:
                     raise unknown(view, known, f"{where}.deterministic", file, "view")
         model["towers"][name] = {
             **start,
-            "encoder": component(
-                ENCODERS, tower["encoder"], f"{where}.encoder", {"rngs", "dtype"}
-            ),
+            "encoder": component(ENCODERS, tower["encoder"], f"{where}.encoder", {"rngs", "dtype"}),
             "head": head(tower.get("head", {"type": "none"}), f"{where}.head"),
-        }  # fmt: skip
+        }
         if tower.get("heads"):
             model["towers"][name]["heads"] = {
                 other: head(spec, f"{where}.heads.{other}")
@@ -173,9 +171,11 @@ def _like(spec: Mapping, training: Mapping, where: str, file: str) -> dict:
     is named, `data.source.<name>`. Rows of another split are taken for rows that are not trained
     on, so a source that trains on all of them is refused.
     """
-    known = {"data.source": training} if "type" in training else {
-        f"data.source.{name}": part for name, part in training.items()
-    }  # fmt: skip
+    known = (
+        {"data.source": training}
+        if "type" in training
+        else {f"data.source.{name}": part for name, part in training.items()}
+    )
     if spec["like"] not in known:
         raise unknown(spec["like"], known, f"{where}.like", file, "value")
     model = {key: value for key, value in known[spec["like"]].items() if key != "weight"}
@@ -189,9 +189,13 @@ def _like(spec: Mapping, training: Mapping, where: str, file: str) -> dict:
 
 
 def check(
-    registry: Mapping[str, Callable], spec: Any, where: str, file: str,
-    provided: Iterable[str] = (), also: Mapping[str, tuple[Any, Any]] | None = None,
-) -> dict:  # fmt: skip
+    registry: Mapping[str, Callable],
+    spec: Any,
+    where: str,
+    file: str,
+    provided: Iterable[str] = (),
+    also: Mapping[str, tuple[Any, Any]] | None = None,
+) -> dict:
     """Checks the spec of one component against its constructor and completes it.
 
     Args:

@@ -37,12 +37,31 @@ BOUNDS = {
 }
 
 # Options of terms, evaluators and others that name what they read.
-_READS = ("pairs", "pair", "modalities", "modality", "text", "views", "query", "answer", "anchor",
-          "others", "conditions", "first", "second")  # fmt: skip
+_READS = (
+    "pairs",
+    "pair",
+    "modalities",
+    "modality",
+    "text",
+    "views",
+    "query",
+    "answer",
+    "anchor",
+    "others",
+    "conditions",
+    "first",
+    "second",
+)
 
 # What a summary holds beside the metrics of evaluators, and those of terms (`train/<term>/...`).
-_OF_EVERY_RUN = ("seconds", "step", "train/loss", "train/learning_rate", "train/gradient_norm",
-                 "train/parameter_norm")  # fmt: skip
+_OF_EVERY_RUN = (
+    "seconds",
+    "step",
+    "train/loss",
+    "train/learning_rate",
+    "train/gradient_norm",
+    "train/parameter_norm",
+)
 
 
 def check_references(config: Mapping[str, Any], file: str) -> None:

@@ -169,5 +169,15 @@ class Config:
 
 # Keys that change how a run is carried out but not what it computes, so that a run may be resumed
 # under other values of them.
-OPERATIONAL = ("mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluators",
-               "claim", "microbatches", "data.workers", "data.prefetch")  # fmt: skip
+OPERATIONAL = (
+    "mesh",
+    "pairwise",
+    "checkpoints",
+    "log_every",
+    "evaluate_every",
+    "evaluators",
+    "claim",
+    "microbatches",
+    "data.workers",
+    "data.prefetch",
+)

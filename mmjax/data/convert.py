@@ -173,8 +173,10 @@ def _write_all(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
     try:
-        jobs = [pool.submit(_write_here, out, name, *stretch, on_error)
-                for name, stretch in stretches.items()]  # fmt: skip
+        jobs = [
+            pool.submit(_write_here, out, name, *stretch, on_error)
+            for name, stretch in stretches.items()
+        ]
         for job in as_completed(jobs):
             yield job.result()
     except BrokenProcessPool as error:
@@ -247,11 +249,12 @@ def main(path: str | None, overrides: list[str]) -> None:
     """Converts one source."""
     out, source = command.out(), command.named_source(path, overrides)
     report = convert(
-        source, out, shard_bytes=SIZE.value * 10**6, workers=WORKERS.value,
-        on_error=ON_ERROR.value,
-    )  # fmt: skip
-    print(f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
-          f"{str(out)!r}}}")  # fmt: skip
+        source, out, shard_bytes=SIZE.value * 10**6, workers=WORKERS.value, on_error=ON_ERROR.value
+    )
+    print(
+        f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
+        f"{str(out)!r}}}"
+    )
     if len(report):
         print(report.summary())
 

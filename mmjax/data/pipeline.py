@@ -191,8 +191,9 @@ def _made(
     return make(step * parts + part, numbers)
 
 
-def _endless(rows: grain.MapDataset, name: str, batch_size: int, mixed: bool,
-             seed: int) -> grain.MapDataset:  # fmt: skip
+def _endless(
+    rows: grain.MapDataset, name: str, batch_size: int, mixed: bool, seed: int
+) -> grain.MapDataset:
     """The epochs of one source, each in a new order."""
     count = len(rows)
     if count < batch_size and not mixed:

@@ -101,10 +101,16 @@ class BadRows:
         if self.path is None or not rows:
             return
         lines = [
-            json.dumps({"key": key, "field": field, "reason": reason,
-                        "count": self.counts[key, field, reason]})
+            json.dumps(
+                {
+                    "key": key,
+                    "field": field,
+                    "reason": reason,
+                    "count": self.counts[key, field, reason],
+                }
+            )
             for key, field, reason in rows
-        ]  # fmt: skip
+        ]
         target = self.path if mode == "a" else self.path.with_suffix(".tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

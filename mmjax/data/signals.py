@@ -14,8 +14,17 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 # What each other limb lead is of I and II: Einthoven's and Goldberger's identities.
 LIMB = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 # How many millivolts a unit is, whatever its capitals.
-MILLIVOLTS = {"mv": 1.0, "millivolt": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "microvolt": 1e-3,
-              "v": 1e3, "volt": 1e3, "nv": 1e-6}  # fmt: skip
+MILLIVOLTS = {
+    "mv": 1.0,
+    "millivolt": 1.0,
+    "uv": 1e-3,
+    "µv": 1e-3,
+    "μv": 1e-3,
+    "microvolt": 1e-3,
+    "v": 1e3,
+    "volt": 1e3,
+    "nv": 1e-6,
+}
 
 # More samples than this, times channels, are refused: they could take all memory.
 MOST_NUMBERS = 50_000_000
@@ -81,9 +90,9 @@ def resample(x: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
         raise SignalError(f"{len(x)} samples at {rate:g} Hz cannot become {new_rate:g} Hz")
     from scipy.signal import resample_poly
 
-    return resample_poly(
-        x, ratio.numerator, ratio.denominator, axis=0, padtype="line"
-    ).astype(x.dtype)  # fmt: skip
+    return resample_poly(x, ratio.numerator, ratio.denominator, axis=0, padtype="line").astype(
+        x.dtype
+    )
 
 
 def fill_gaps(x: np.ndarray, most: float) -> tuple[np.ndarray, dict[int, str]]:

@@ -64,19 +64,34 @@ class SpectrogramTransformer(nnx.Module):
         self.patch, self.stride = patch, tuple(stride)
         weights = initialization(init, width=width, depth=depth)
         self.project = nnx.Conv(
-            1, width, (patch, patch), strides=(stride[1], stride[0]), padding="VALID",
-            kernel_init=weights.patch, dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            1,
+            width,
+            (patch, patch),
+            strides=(stride[1], stride[0]),
+            padding="VALID",
+            kernel_init=weights.patch,
+            dtype=dtype,
+            rngs=rngs,
+        )
         self.grid = ((mels - patch) // stride[1] + 1, (frames - patch) // stride[0] + 1)
         count = self.grid[0] * self.grid[1]
         self.special_tokens = nnx.Param(weights.special(rngs.params(), (2, width), jnp.float32))
         self.position = nnx.Param(weights.position(rngs.params(), (2 + count, width), jnp.float32))
         self.transformer = Transformer(
-            width=width, depth=depth, heads=heads,
-            mlp_width=4 * width if mlp_width is None else mlp_width, activation=activation,
-            eps=eps, dropout=dropout, drop_path=drop_path, init=init, scan=scan, remat=remat,
-            dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_width=4 * width if mlp_width is None else mlp_width,
+            activation=activation,
+            eps=eps,
+            dropout=dropout,
+            drop_path=drop_path,
+            init=init,
+            scan=scan,
+            remat=remat,
+            dtype=dtype,
+            rngs=rngs,
+        )
 
     def __call__(
         self,

@@ -31,9 +31,18 @@ from mmjax.encoders.transformer import Remat
 
 # What the published weights were trained on.
 AST = Spectrogram(
-    rate=16_000, window=400, hop=160, fft=512, mels=128, low=20.0, style="kaldi", scale="htk",
-    floor=2.0**-23, mean=-4.2677393, std=2 * 4.5689974,
-)  # fmt: skip
+    rate=16_000,
+    window=400,
+    hop=160,
+    fft=512,
+    mels=128,
+    low=20.0,
+    style="kaldi",
+    scale="htk",
+    floor=2.0**-23,
+    mean=-4.2677393,
+    std=2 * 4.5689974,
+)
 Fusion = Literal["none", "attention", "mean", "max"]
 
 
@@ -53,9 +62,15 @@ class SegmentFusion(nnx.Module):
             init = initialization("xavier", width=width, depth=1)
             self.norm = layer_norm(width, eps=1e-6, dtype=dtype, rngs=rngs)
             self.pool = pooling.AttentionPooling(
-                width=width, heads=heads, mlp_width=2 * width, activation="gelu", eps=1e-6,
-                init=init, dtype=dtype, rngs=rngs,
-            )  # fmt: skip
+                width=width,
+                heads=heads,
+                mlp_width=2 * width,
+                activation="gelu",
+                eps=1e-6,
+                init=init,
+                dtype=dtype,
+                rngs=rngs,
+            )
 
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
         if self.kind == "attention":
@@ -74,11 +89,7 @@ class AudioEncoder(nnx.Module):
     """
 
     def _begin(
-        self,
-        samples: int,
-        spectrogram: Spectrogram,
-        augment: AudioAugmentation,
-        fusion: Fusion,
+        self, samples: int, spectrogram: Spectrogram, augment: AudioAugmentation, fusion: Fusion
     ) -> None:
         check_positive(samples=samples)
         check_choice("fusion", fusion, Fusion)
@@ -207,11 +218,24 @@ class AudioTransformer(AudioEncoder):
         self.mask_padding, self.padding = mask_padding, padding
         more = max(spectrogram.frames(samples) - patch, 0)
         self.transformer = SpectrogramTransformer(
-            frames=patch + -(-more // stride[0]) * stride[0], mels=spectrogram.mels, patch=patch,
-            stride=stride, width=width, depth=depth, heads=heads, mlp_width=mlp_width,
-            activation=activation, eps=eps, dropout=dropout, drop_path=drop_path, init=init,
-            scan=scan, remat=remat, dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            frames=patch + -(-more // stride[0]) * stride[0],
+            mels=spectrogram.mels,
+            patch=patch,
+            stride=stride,
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_width=mlp_width,
+            activation=activation,
+            eps=eps,
+            dropout=dropout,
+            drop_path=drop_path,
+            init=init,
+            scan=scan,
+            remat=remat,
+            dtype=dtype,
+            rngs=rngs,
+        )
         self._end(width, heads, dtype, rngs)
 
     def network(

@@ -20,9 +20,7 @@ from mmjax.encoders.layers import dropout, dropout_key, fold_in
 from mmjax.encoders.residual import Norm, NormKind, convolution, masked
 from mmjax.encoders.spectrogram import Spectrogram
 
-PANNS = Spectrogram(
-    rate=32_000, window=1024, hop=320, fft=1024, mels=64, low=50.0, high=14_000.0
-)  # fmt: skip
+PANNS = Spectrogram(rate=32_000, window=1024, hop=320, fft=1024, mels=64, low=50.0, high=14_000.0)
 
 
 class CNN14(AudioEncoder):

@@ -50,13 +50,29 @@ class FixedBatchNorm(nnx.Module):
 class ConvNorm(nnx.Module):
     """A convolution without bias and its norm; padded as TensorFlow's 'SAME'."""
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int, groups: int,
-                 dtype: DTypeLike, rngs: nnx.Rngs):  # fmt: skip
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        kernel: int,
+        stride: int,
+        groups: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
         self.conv = nnx.Conv(
-            inputs, outputs, (kernel, kernel), strides=stride, padding="SAME",
-            feature_group_count=groups, use_bias=False,
-            kernel_init=nnx.initializers.he_normal(), dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            inputs,
+            outputs,
+            (kernel, kernel),
+            strides=stride,
+            padding="SAME",
+            feature_group_count=groups,
+            use_bias=False,
+            kernel_init=nnx.initializers.he_normal(),
+            dtype=dtype,
+            rngs=rngs,
+        )
         self.norm = FixedBatchNorm(outputs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -66,8 +82,17 @@ class ConvNorm(nnx.Module):
 class InvertedBottleneck(nnx.Module):
     """1x1 up, depthwise, 1x1 down, with a shortcut where the shape stays (Sandler et al. 2018)."""
 
-    def __init__(self, inputs: int, outputs: int, *, expansion: int, kernel: int, stride: int,
-                 dtype: DTypeLike, rngs: nnx.Rngs):  # fmt: skip
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        expansion: int,
+        kernel: int,
+        stride: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
         wide = inputs * expansion
         common = {"dtype": dtype, "rngs": rngs}
         self.expand = (

@@ -71,16 +71,31 @@ class FrameTransformer(nnx.Module):
         if temporal_depth < 0:
             raise EncoderError(f"temporal_depth={temporal_depth} is negative: give 0 for the mean")
         common = {
-            "width": width, "heads": heads, "mlp_width": mlp_width, "activation": activation,
-            "eps": eps, "dropout": dropout, "drop_path": drop_path, "init": init, "scan": scan,
-            "remat": remat, "dtype": dtype, "rngs": rngs,
-        }  # fmt: skip
+            "width": width,
+            "heads": heads,
+            "mlp_width": mlp_width,
+            "activation": activation,
+            "eps": eps,
+            "dropout": dropout,
+            "drop_path": drop_path,
+            "init": init,
+            "scan": scan,
+            "remat": remat,
+            "dtype": dtype,
+            "rngs": rngs,
+        }
         self.frames, self.width, self.channels = frames, width, channels
         self.rate, self.dtype = max(dropout, drop_path), dtype
         self.frame = ViT(
-            image_size=image_size, patch=patch, channels=channels, depth=depth, pool=pool,
-            pre_norm=pre_norm, patch_bias=patch_bias, **common,
-        )  # fmt: skip
+            image_size=image_size,
+            patch=patch,
+            channels=channels,
+            depth=depth,
+            pool=pool,
+            pre_norm=pre_norm,
+            patch_bias=patch_bias,
+            **common,
+        )
         start = initialization(init, width=width, depth=max(temporal_depth, 1)).position
         self.position = (
             nnx.Param(start(rngs.params(), (frames, width), jnp.float32))

@@ -115,19 +115,26 @@ class GraphNetwork(nnx.Module):
             else None
         )
         numbers = features + walk
-        self.project = (
-            nnx.Linear(numbers, width, dtype=dtype, rngs=rngs) if numbers else None
-        )  # fmt: skip
+        self.project = nnx.Linear(numbers, width, dtype=dtype, rngs=rngs) if numbers else None
         common = {"width": width, "dtype": dtype, "rngs": rngs}
         self.messages = nnx.List(Messages(edges=edges, **common) for _ in range(depth))
         self.norms = nnx.List(layer_norm(eps=1e-6, **common) for _ in range(depth))
         self.attention = nnx.List(
             Block(
-                heads=heads, mlp_width=2 * width, norm="pre", activation="gelu", bias=True,
-                eps=1e-6, dropout=0.0, layer_scale=None, sliced=False, init=init, **common,
+                heads=heads,
+                mlp_width=2 * width,
+                norm="pre",
+                activation="gelu",
+                bias=True,
+                eps=1e-6,
+                dropout=0.0,
+                layer_scale=None,
+                sliced=False,
+                init=init,
+                **common,
             )
             for _ in range(depth if heads else 0)
-        )  # fmt: skip
+        )
         self.norm = layer_norm(eps=1e-6, **common)
 
     def __call__(

@@ -62,9 +62,13 @@ class TextGRU(nnx.Module):
         rngs: nnx.Rngs,
     ):
         check_positive(
-            vocab_size=vocab_size, length=length, embedding=embedding, hidden=hidden,
-            attention=attention, heads=heads,
-        )  # fmt: skip
+            vocab_size=vocab_size,
+            length=length,
+            embedding=embedding,
+            hidden=hidden,
+            attention=attention,
+            heads=heads,
+        )
         check_rate("dropout", dropout)
         self.length, self.pad_id, self.eos_id = length, pad_id, eos_id
         self.hidden, self.heads, self.dropout, self.dtype = hidden, heads, dropout, dtype
@@ -105,10 +109,15 @@ class TextGRU(nnx.Module):
     def _pool(self, tokens: jax.Array, real: jax.Array) -> jax.Array:
         batch, length, _ = tokens.shape
         hidden = jnp.tanh(self.score(tokens)).reshape(batch, length, self.heads, -1)
-        scores = jnp.einsum(
-            "btna,naw->btnw", hidden, self.weigh[...].astype(self.dtype),
-            preferred_element_type=jnp.float32,
-        ) + self.weigh_bias[...]  # fmt: skip
+        scores = (
+            jnp.einsum(
+                "btna,naw->btnw",
+                hidden,
+                self.weigh[...].astype(self.dtype),
+                preferred_element_type=jnp.float32,
+            )
+            + self.weigh_bias[...]
+        )
         weights = jax.nn.softmax(scores, axis=1, where=real[:, :, None, None])
         # Where no position is real there is nothing to weigh, and 0 / 0 otherwise.
         weights = jnp.where(real[:, :, None, None], weights, 0.0)

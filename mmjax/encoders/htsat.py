@@ -42,9 +42,15 @@ class WindowAttention(nnx.Module):
     """
 
     def __init__(
-        self, *, width: int, heads: int, window: int, init: Initialization, dtype: DTypeLike,
+        self,
+        *,
+        width: int,
+        heads: int,
+        window: int,
+        init: Initialization,
+        dtype: DTypeLike,
         rngs: nnx.Rngs,
-    ):  # fmt: skip
+    ):
         if width % heads:
             raise EncoderError(f"heads={heads} does not divide the width {width} of its stage")
         self.heads, self.window, self.dtype = heads, window, dtype
@@ -67,9 +73,12 @@ class WindowAttention(nnx.Module):
         if mask is not None:
             mask = jnp.broadcast_to(mask, (batch, *mask.shape)).reshape(-1, 1, size, size)
         y = jax.nn.dot_product_attention(
-            split(self.query(x)), split(self.key(x)), split(self.value(x)),
-            bias=bias.astype(self.dtype), mask=mask,
-        )  # fmt: skip
+            split(self.query(x)),
+            split(self.key(x)),
+            split(self.value(x)),
+            bias=bias.astype(self.dtype),
+            mask=mask,
+        )
         return self.out(y.reshape(x.shape))
 
 
@@ -81,9 +90,19 @@ class WindowBlock(nnx.Module):
     """
 
     def __init__(
-        self, *, width: int, heads: int, window: int, shift: int, mlp_width: int,
-        activation: Activation, eps: float, init: Initialization, dtype: DTypeLike, rngs: nnx.Rngs,
-    ):  # fmt: skip
+        self,
+        *,
+        width: int,
+        heads: int,
+        window: int,
+        shift: int,
+        mlp_width: int,
+        activation: Activation,
+        eps: float,
+        init: Initialization,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
         self.window, self.shift = window, shift
         common = {"init": init, "dtype": dtype, "rngs": rngs}
         self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
@@ -115,9 +134,14 @@ class PatchMerging(nnx.Module):
     def __init__(self, *, width: int, init: Initialization, dtype: DTypeLike, rngs: nnx.Rngs):
         self.norm = layer_norm(4 * width, eps=_EPS, dtype=dtype, rngs=rngs)
         self.reduce = nnx.Linear(
-            4 * width, 2 * width, use_bias=False, kernel_init=init.up, dtype=dtype,
-            dot_general=linear_product, rngs=rngs,
-        )  # fmt: skip
+            4 * width,
+            2 * width,
+            use_bias=False,
+            kernel_init=init.up,
+            dtype=dtype,
+            dot_general=linear_product,
+            rngs=rngs,
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         batch, height, width, channels = x.shape
@@ -226,9 +250,15 @@ class HTSAT(nnx.Module):
         common = {"init": weights, "dtype": dtype, "rngs": rngs}
         self.bands = Norm(mels, kind="batch", dtype=jnp.float32, rngs=rngs)
         self.project = nnx.Conv(
-            1, width, (patch, patch), strides=stride, padding=(patch - stride) // 2,
-            kernel_init=weights.patch, dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            1,
+            width,
+            (patch, patch),
+            strides=stride,
+            padding=(patch - stride) // 2,
+            kernel_init=weights.patch,
+            dtype=dtype,
+            rngs=rngs,
+        )
         self.long_sounds = (
             None
             if fusion_reduction is None
@@ -241,12 +271,19 @@ class HTSAT(nnx.Module):
         )
         self.stages = nnx.List(
             Stage(
-                side=sides[i], width=width * 2**i, depth=depths[i], heads=heads[i], window=window,
-                mlp_width=int(mlp_ratio * width * 2**i), activation=activation, eps=eps,
-                merge=i < len(depths) - 1, **common,
+                side=sides[i],
+                width=width * 2**i,
+                depth=depths[i],
+                heads=heads[i],
+                window=window,
+                mlp_width=int(mlp_ratio * width * 2**i),
+                activation=activation,
+                eps=eps,
+                merge=i < len(depths) - 1,
+                **common,
             )
             for i in range(len(depths))
-        )  # fmt: skip
+        )
         self.norm = layer_norm(self.width, eps=_EPS, dtype=dtype, rngs=rngs)
 
     def __call__(

@@ -208,9 +208,13 @@ class FeedForward(nnx.Module):
         self.activation = activation
         gated = activation == "swiglu"
         linear = partial(
-            nnx.Linear, use_bias=bias, bias_init=init.mlp_bias, dtype=dtype,
-            dot_general=linear_product, rngs=rngs,
-        )  # fmt: skip
+            nnx.Linear,
+            use_bias=bias,
+            bias_init=init.mlp_bias,
+            dtype=dtype,
+            dot_general=linear_product,
+            rngs=rngs,
+        )
         self.up = linear(width, hidden * (2 if gated else 1), kernel_init=init.up)
         self.down = linear(hidden, width, kernel_init=init.down)
 

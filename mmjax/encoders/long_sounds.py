@@ -54,15 +54,28 @@ class LongSounds(nnx.Module):
     """
 
     def __init__(
-        self, *, width: int, reduction: int, patch: int, stride: int, init: Initialization,
-        dtype: DTypeLike, rngs: nnx.Rngs,
-    ):  # fmt: skip
+        self,
+        *,
+        width: int,
+        reduction: int,
+        patch: int,
+        stride: int,
+        init: Initialization,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
         if not 1 <= reduction <= width:
             raise EncoderError(f"fusion_reduction={reduction} is not between 1 and width={width}")
         self.project = nnx.Conv(
-            1, width, (patch, 3 * patch), strides=(stride, 3 * stride),
-            padding=(patch - stride) // 2, kernel_init=init.patch, dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            1,
+            width,
+            (patch, 3 * patch),
+            strides=(stride, 3 * stride),
+            padding=(patch - stride) // 2,
+            kernel_init=init.patch,
+            dtype=dtype,
+            rngs=rngs,
+        )
         gate = {"width": width, "hidden": width // reduction, "init": init, "dtype": dtype}
         self.local, self.overall = FusionGate(**gate, rngs=rngs), FusionGate(**gate, rngs=rngs)
 

@@ -53,12 +53,7 @@ class Norm(nnx.Module):
     ):
         self.kind, self.dtype = kind, dtype
         scale_init = nnx.initializers.constant(start)
-        common = {
-            "epsilon": 1e-5,
-            "dtype": jnp.float32,
-            "scale_init": scale_init,
-            "rngs": rngs,
-        }
+        common = {"epsilon": 1e-5, "dtype": jnp.float32, "scale_init": scale_init, "rngs": rngs}
         if kind == "batch":
             self.norm = nnx.BatchNorm(channels, momentum=0.9, **common)
         elif kind == "group":

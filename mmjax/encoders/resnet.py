@@ -23,14 +23,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
 from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.pooling import GridAttentionPooling, largest
-from mmjax.encoders.residual import (
-    STEM_STRIDE,
-    BlockKind,
-    NormKind,
-    ResidualBlock,
-    Stem,
-    StemKind,
-)
+from mmjax.encoders.residual import STEM_STRIDE, BlockKind, NormKind, ResidualBlock, Stem, StemKind
 
 Pool = Literal["mean", "max", "attention", "flatten"]
 

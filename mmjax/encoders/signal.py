@@ -53,9 +53,14 @@ class SignalConvStem(nnx.Module):
     def __init__(self, *, patch: int, channels: int, width: int, eps: float, dtype, rngs):
         hidden = max(1, width // 3)
         self.patches = PatchStem(
-            patch=(patch,), channels=channels, width=hidden, bias=True,
-            init=nnx.initializers.he_normal(), dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            patch=(patch,),
+            channels=channels,
+            width=hidden,
+            bias=True,
+            init=nnx.initializers.he_normal(),
+            dtype=dtype,
+            rngs=rngs,
+        )
         self.conv = convolution(self.KERNEL, hidden, width, dims=1, dtype=dtype, rngs=rngs)
         self.norms = nnx.List(
             layer_norm(size, eps=eps, dtype=dtype, rngs=rngs) for size in (hidden, width)
@@ -132,12 +137,29 @@ class SignalTransformer(PatchTransformer):
                 f"more than {lost}"
             )
         super().__init__(
-            size=((patches - lost) * patch,), patch=(patch,), channels=channels, width=width,
-            depth=depth, heads=heads, mlp_width=mlp_width, pool=pool, positions=positions,
-            padded=True, patch_dropout=patch_dropout, activation=activation, bias=bias, eps=eps,
-            dropout=dropout, drop_path=drop_path, layer_scale=layer_scale, init=init, scan=scan,
-            remat=remat, dtype=dtype, rngs=rngs,
-        )  # fmt: skip
+            size=((patches - lost) * patch,),
+            patch=(patch,),
+            channels=channels,
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_width=mlp_width,
+            pool=pool,
+            positions=positions,
+            padded=True,
+            patch_dropout=patch_dropout,
+            activation=activation,
+            bias=bias,
+            eps=eps,
+            dropout=dropout,
+            drop_path=drop_path,
+            layer_scale=layer_scale,
+            init=init,
+            scan=scan,
+            remat=remat,
+            dtype=dtype,
+            rngs=rngs,
+        )
         self.size, self.channels_first = (patches * patch,), channels_first
         if self.conv:
             self.stem = SignalConvStem(

@@ -96,9 +96,13 @@ class SignalResNet(nnx.Module):
         common = {"dtype": dtype, "rngs": rngs}
         if stem == "patch":
             self.stem = PatchStem(
-                patch=(patch,), channels=channels, width=widths[0], bias=False,
-                init=nnx.initializers.he_normal(), **common,
-            )  # fmt: skip
+                patch=(patch,),
+                channels=channels,
+                width=widths[0],
+                bias=False,
+                init=nnx.initializers.he_normal(),
+                **common,
+            )
         else:
             seen = channels if dims == 1 else 1
             self.stem = convolution(7, seen, widths[0], stride=2, dims=dims, **common)
@@ -109,10 +113,16 @@ class SignalResNet(nnx.Module):
                 stride = 2 if i == 0 and stage > 0 else 1
                 built.append(
                     ResidualBlock(
-                        current, width, kind=block, stride=stride, antialias=False, norm=norm,
-                        dims=dims, **common,
+                        current,
+                        width,
+                        kind=block,
+                        stride=stride,
+                        antialias=False,
+                        norm=norm,
+                        dims=dims,
+                        **common,
                     )
-                )  # fmt: skip
+                )
                 current = width if block == "basic" else 4 * width
         self.blocks = nnx.List(built)
         self.width = current
@@ -148,9 +158,7 @@ class SignalResNet(nnx.Module):
         mask = jnp.broadcast_to(self._spread(real)[..., 0], y.shape[:-1]).reshape(len(y), -1)
         tokens = y.reshape(len(y), -1, self.width)
         # Padding is zero and the last ReLU's output not below it: the largest is a real one.
-        pooled = (
-            pooling.largest(tokens) if self.pool == "max" else pooling.mean(tokens, mask)
-        )  # fmt: skip
+        pooled = pooling.largest(tokens) if self.pool == "max" else pooling.mean(tokens, mask)
         return Encoding(pooled, tokens, mask)
 
     def _spread(self, real: jax.Array) -> jax.Array:

@@ -28,9 +28,16 @@ class PatchStem(nnx.Module):
     """
 
     def __init__(
-        self, *, patch: int | tuple[int, ...], channels: int, width: int, bias: bool, init, dtype,
+        self,
+        *,
+        patch: int | tuple[int, ...],
+        channels: int,
+        width: int,
+        bias: bool,
+        init,
+        dtype,
         rngs,
-    ):  # fmt: skip
+    ):
         self.patch = (patch, patch) if isinstance(patch, int) else tuple(patch)
         self.project = nnx.Linear(
             math.prod(self.patch) * channels,

@@ -215,8 +215,13 @@ class Transformer(nnx.Module):
         keys = None if key is None else split_key(key, self.depth)
         rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
 
-        def blocks(x: jax.Array, mask: jax.Array | None, start: int, stop: int,
-                   fresh: jax.Array | None = None) -> jax.Array:  # fmt: skip
+        def blocks(
+            x: jax.Array,
+            mask: jax.Array | None,
+            start: int,
+            stop: int,
+            fresh: jax.Array | None = None,
+        ) -> jax.Array:
             def run(x: jax.Array, layer) -> tuple[jax.Array, None]:
                 parameters, key, rate, fresh = layer
                 block = nnx.merge(graphdef, parameters)

@@ -92,6 +92,7 @@ def fit_classes(
         return value, np.concatenate([(w + c * x.T @ p).ravel(), c * p.sum(axis=0)])
 
     start = np.zeros((size + 1) * classes)
-    found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B",
-                              options={"maxiter": 500, "maxcor": 20})  # fmt: skip
+    found = optimize.minimize(
+        objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "maxcor": 20}
+    )
     return found.x[: size * classes].reshape(size, classes), found.x[size * classes :]

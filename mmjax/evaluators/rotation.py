@@ -65,8 +65,11 @@ class Rotation:
         if self._file is None:
             raise ConfigError("rotation: it compares states of one run, and this is none")
         embedded = embed(model, data, self.pair)
-        now = {f"{m}/{what}": value for m in self.pair for what, value in
-               (("unit", embedded[m].unit), ("rows", embedded[m].rows))}  # fmt: skip
+        now = {
+            f"{m}/{what}": value
+            for m in self.pair
+            for what, value in (("unit", embedded[m].unit), ("rows", embedded[m].rows))
+        }
         if self._here:
             before = now
             if jax.process_index() == 0:

@@ -70,9 +70,13 @@ def export(
         shutil.rmtree(part, ignore_errors=True)
         raise
     text = card.card(
-        kind=format, name=target.name, bundle=model.bundle, report=report, notes=notes,
+        kind=format,
+        name=target.name,
+        bundle=model.bundle,
+        report=report,
+        notes=notes,
         license=license,
-    )  # fmt: skip
+    )
     (part / "README.md").write_text(text, encoding="utf-8")
     hashes = {f.name: files.sha256(f) for f in sorted(part.iterdir()) if f.name != files.HASHES}
     (part / files.HASHES).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")

@@ -39,9 +39,12 @@ def main(path: str | None, overrides: list[str]) -> None:
         print(f"{folder}\n{line}")
         return
     folder, line = export(
-        WORKDIR.value, OUT.value, format=FORMAT.value, checkpoint=CHECKPOINT.value,
+        WORKDIR.value,
+        OUT.value,
+        format=FORMAT.value,
+        checkpoint=CHECKPOINT.value,
         license=LICENSE.value,
-    )  # fmt: skip
+    )
     print(f"{folder}\n{line}")
 
 

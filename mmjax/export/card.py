@@ -61,14 +61,20 @@ def card(
     if kind == "hf":
         lines.append("library_name: transformers")
     lines += ["tags:", "- contrastive", "- mmjax", "---", "", f"# {name}", ""]
-    lines += [f"Exported by mmjax from {about.get('source', 'a model')}"
-              + (f", step {about['step']:,}" if "step" in about else "") + ".", ""]  # fmt: skip
+    lines += [
+        f"Exported by mmjax from {about.get('source', 'a model')}"
+        + (f", step {about['step']:,}" if "step" in about else "")
+        + ".",
+        "",
+    ]
     lines += ["## Towers", ""]
     for modality, tower in bundle.towers.items():
         encoder = {k: v for k, v in tower["encoder"].items() if k != "type"}
         options = ", ".join(f"{k}={v!r}" for k, v in encoder.items())
-        lines.append(f"- **{modality}**: {tower['encoder']['type']} ({options}); head "
-                     f"{json.dumps(config_lib.plain(tower['head']))}")  # fmt: skip
+        lines.append(
+            f"- **{modality}**: {tower['encoder']['type']} ({options}); head "
+            f"{json.dumps(config_lib.plain(tower['head']))}"
+        )
     if config:
         data = json.dumps(config_lib.plain(config["data"]["source"]), ensure_ascii=False)
         lines += ["", "## Data", "", f"Trained on `{data}`."]
@@ -77,17 +83,27 @@ def card(
                 "Emoji pictures: Fluent Emoji (MIT), Noto Emoji (Apache-2.0), Twemoji (CC-BY-4.0); "
                 "names: Unicode CLDR (Unicode-3.0)."
             )
-        lines += ["", "## Recipe", "",
-                  f"`{config['recipe']}:{config['variant']}` ({config['paper']}), "
-                  f"{config['steps']:,} steps of {config['data']['batch_size']:,} examples, seed "
-                  f"{config['seed']}. Objectives: "
-                  f"`{json.dumps(config_lib.plain(config['objectives']))}`."]  # fmt: skip
+        lines += [
+            "",
+            "## Recipe",
+            "",
+            f"`{config['recipe']}:{config['variant']}` ({config['paper']}), "
+            f"{config['steps']:,} steps of {config['data']['batch_size']:,} examples, seed "
+            f"{config['seed']}. Objectives: "
+            f"`{json.dumps(config_lib.plain(config['objectives']))}`.",
+        ]
     metrics = {k: v for k, v in about.get("metrics", {}).items() if isinstance(v, int | float)}
     if metrics:
         lines += ["", "## Metrics", "", "| metric | value |", "|---|---|"]
         lines += [f"| {key} | {value:.4g} |" for key, value in metrics.items()]
-    lines += ["", "## Parity", "", f"Against {report['compared_with']}, on {report['rows']} "
-              f"examples, tolerance {report['tolerance']:g}:", ""]  # fmt: skip
+    lines += [
+        "",
+        "## Parity",
+        "",
+        f"Against {report['compared_with']}, on {report['rows']} "
+        f"examples, tolerance {report['tolerance']:g}:",
+        "",
+    ]
     lines += [
         f"- {key}: largest difference {value['max_abs']:.2e}"
         for key, value in report.items()
@@ -96,8 +112,13 @@ def card(
     lines += ["", "## Use", "", _LOADING[kind]]
     if notes:
         lines += ["", "## To know", "", *[f"- {note}" for note in notes]]
-    lines += ["", "## Licence", "",
-              f"Of the weights: {license}." if license else
-              "Of the weights: not stated by who exported them (--license). What the data's "
-              "licences ask for holds besides."]  # fmt: skip
+    lines += [
+        "",
+        "## Licence",
+        "",
+        f"Of the weights: {license}."
+        if license
+        else "Of the weights: not stated by who exported them (--license). What the data's "
+        "licences ask for holds besides.",
+    ]
     return "\n".join(lines) + "\n"

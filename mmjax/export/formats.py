@@ -37,16 +37,23 @@ def hugging_face(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
     _json(folder / "config.json", {**config, "torch_dtype": "float32"})
     files.write(folder / "model.safetensors", tensors, {"format": "pt"})
     pictures = _processor(
-        bundle, folder, notes, "preprocessor_config.json",
+        bundle,
+        folder,
+        notes,
+        "preprocessor_config.json",
         lambda view: preprocessing.image_processor(view, family),
-    )  # fmt: skip
+    )
     has_tokens = _tokenizer(bundle, folder, notes)
     bias = bundle.bias if described.bias else None
     return _report(
-        model, folder, notes, ("torch", "transformers"), bias,
+        model,
+        folder,
+        notes,
+        ("torch", "transformers"),
+        bias,
         lambda inputs: with_torch.transformers(folder, family, inputs),
         with_torch.transformers_inputs if pictures and has_tokens else None,
-    )  # fmt: skip
+    )
 
 
 def open_clip(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
@@ -68,10 +75,14 @@ def open_clip(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
         {"model_cfg": config, "preprocess_cfg": made.get("config", {})},
     )
     return _report(
-        model, folder, notes, ("torch", "open_clip"), bundle.bias,
+        model,
+        folder,
+        notes,
+        ("torch", "open_clip"),
+        bundle.bias,
         lambda inputs: with_torch.open_clip(folder, inputs),
         with_torch.open_clip_inputs if pictures and has_tokens else None,
-    )  # fmt: skip
+    )
 
 
 def safetensors(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
@@ -92,9 +103,12 @@ def safetensors(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
             shutil.copyfile(Path(path).expanduser(), folder / bundle_lib.tokenizer_copy(path))
     inputs, _, _ = parity.samples(model)
     return parity.compare(
-        parity.ours(model, inputs), parity.by_reading_back(folder)(inputs),
-        log_scale=bundle.log_scale, bias=bundle.bias, compared_with="the folder, read back",
-    )  # fmt: skip
+        parity.ours(model, inputs),
+        parity.by_reading_back(folder)(inputs),
+        log_scale=bundle.log_scale,
+        bias=bundle.bias,
+        compared_with="the folder, read back",
+    )
 
 
 def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
@@ -123,9 +137,12 @@ def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
         {"towers": towers, "log_scale": bundle.log_scale, "bias": bundle.bias},
     )
     _processor(
-        bundle, folder, notes, "preprocessor_config.json",
+        bundle,
+        folder,
+        notes,
+        "preprocessor_config.json",
         lambda view: preprocessing.image_processor(view, "CLIPModel"),
-    )  # fmt: skip
+    )
     _tokenizer(bundle, folder, notes)
     theirs = {}
     for modality, values in inputs.items():
@@ -134,9 +151,12 @@ def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
         parts = np.split(values, [1, 8])
         theirs[modality] = np.concatenate([np.asarray(program.call(jnp.asarray(p))) for p in parts])
     return parity.compare(
-        parity.ours(model, inputs), theirs, log_scale=bundle.log_scale, bias=bundle.bias,
+        parity.ours(model, inputs),
+        theirs,
+        log_scale=bundle.log_scale,
+        bias=bundle.bias,
         compared_with=f"the serialised programs, jax {jax.__version__}",
-    )  # fmt: skip
+    )
 
 
 def _serialized(exported: Any) -> bytes:
@@ -218,8 +238,11 @@ def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:
         )
         logger.warning(note)
         notes.append(f"{note}.")
-        return compare(own, parity.by_reading_back(folder)(inputs),
-                       compared_with=f"the folder, read back ({note})")  # fmt: skip
+        return compare(
+            own,
+            parity.by_reading_back(folder)(inputs),
+            compared_with=f"the folder, read back ({note})",
+        )
     units, logits, who = run(inputs)
     more: dict[str, Any] = {}
     if prepare is not None:
@@ -232,8 +255,14 @@ def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:
         cosine = (embedded * own["image"]).sum(axis=1)
         more["pixels"] = {"max_abs": float(pixels.max()), "mean_abs": float(pixels.mean())}
         more["smallest_cosine_of_their_pixels"] = float(cosine.min())
-    return compare(own, units, their_logits=logits, compared_with=who, more=more,
-                   must_be_zero=("texts_with_other_tokens",))  # fmt: skip
+    return compare(
+        own,
+        units,
+        their_logits=logits,
+        compared_with=who,
+        more=more,
+        must_be_zero=("texts_with_other_tokens",),
+    )
 
 
 def _other_tokens(theirs: np.ndarray, ids: np.ndarray, same: np.ndarray) -> int:

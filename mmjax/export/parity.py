@@ -110,9 +110,7 @@ def compare(
       The report; its `passed` says whether all differences are within the tolerance.
     """
     rows = len(next(iter(ours.values())))
-    report: dict[str, Any] = {
-        "compared_with": compared_with, "tolerance": TOLERANCE, "rows": rows
-    }  # fmt: skip
+    report: dict[str, Any] = {"compared_with": compared_with, "tolerance": TOLERANCE, "rows": rows}
     passed = True
     for modality, own in ours.items():
         other = np.asarray(theirs[modality], np.float32)

@@ -88,9 +88,12 @@ def _sentencepiece(own: Any, *, lowercase: bool) -> tuple[Any, dict[str, str]]:
     ids = {piece: i for i, (piece, _) in enumerate(pieces)}
     if trainer.model_type == trainer.BPE:
         core = models.BPE(
-            vocab=ids, merges=_merges(model, ids), unk_token=names["unk"], fuse_unk=True,
+            vocab=ids,
+            merges=_merges(model, ids),
+            unk_token=names["unk"],
+            fuse_unk=True,
             byte_fallback=trainer.byte_fallback,
-        )  # fmt: skip
+        )
     elif trainer.model_type == trainer.UNIGRAM:
         core = models.Unigram(pieces, own.unk_id, trainer.byte_fallback)
     else:
@@ -107,9 +110,13 @@ def _sentencepiece(own: Any, *, lowercase: bool) -> tuple[Any, dict[str, str]]:
     prefix = "always" if normal.add_dummy_prefix else "never"
     tokenizer.pre_tokenizer = pre.Metaspace(replacement=_SPACE, prepend_scheme=prefix, split=True)
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(),
-         decoders.Strip(" ", 1, 0)]
-    )  # fmt: skip
+        [
+            decoders.Replace(_SPACE, " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
     tokenizer.add_special_tokens(
         [AddedToken(name, special=True, normalized=False) for name in names.values()]
     )

@@ -14,10 +14,20 @@ from mmjax.export import parity, with_torch
 
 _WHOLE = {"clap": "ClapModel", "clip": "CLIPModel", "siglip": "SiglipModel"}
 _ALONE = (
-    "clip_vision_model", "clip_text_model", "siglip_vision_model", "siglip_text_model",
-    "clap_audio_model", "clap_text_model", "vit", "dinov2", "dinov2_with_registers", "bert",
-    "roberta", "xlm-roberta", "audio-spectrogram-transformer",
-)  # fmt: skip
+    "clip_vision_model",
+    "clip_text_model",
+    "siglip_vision_model",
+    "siglip_text_model",
+    "clap_audio_model",
+    "clap_text_model",
+    "vit",
+    "dinov2",
+    "dinov2_with_registers",
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "audio-spectrogram-transformer",
+)
 _FILES = {
     "transformers": ("model.safetensors", "model.safetensors.index.json"),
     "open_clip": ("open_clip_model.safetensors",),
@@ -101,9 +111,13 @@ def compared(weights: foreign.Weights, rows: int = parity.ROWS) -> dict[str, Any
         unit, who = with_torch.one_tower(folder, modality, encoder, values)
         theirs = {modality: unit}
     return parity.compare(
-        own, theirs, log_scale=model.log_scale, bias=model.bias, their_logits=logits,
+        own,
+        theirs,
+        log_scale=model.log_scale,
+        bias=model.bias,
+        their_logits=logits,
         compared_with=who,
-    )  # fmt: skip
+    )
 
 
 def _kind(weights: foreign.Weights) -> str:

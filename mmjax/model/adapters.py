@@ -49,13 +49,7 @@ class LoRA:
       ConfigError: for a pattern that no linear layer matches, and options that make no sense.
     """
 
-    def __init__(
-        self,
-        *,
-        modules: tuple[str, ...],
-        rank: int = 8,
-        alpha: float | None = None,
-    ):
+    def __init__(self, *, modules: tuple[str, ...], rank: int = 8, alpha: float | None = None):
         if rank < 1 or not modules:
             raise ConfigError(f"lora: rank={rank} should be at least 1, modules={modules} some")
         self.modules, self.rank = tuple(modules), rank
@@ -128,8 +122,10 @@ def merge_updates(
         if path.endswith("/lora_a"):
             layer = path.removesuffix("/lora_a")
             scale = next(scale for pattern, scale in scales if re.fullmatch(pattern, layer))
-            a, b, w = (np.asarray(arrays[f"{layer}/{n}"], np.float64)
-                       for n in ("lora_a", "lora_b", "kernel"))  # fmt: skip
+            a, b, w = (
+                np.asarray(arrays[f"{layer}/{n}"], np.float64)
+                for n in ("lora_a", "lora_b", "kernel")
+            )
             old = arrays[f"{layer}/kernel"]
             merged[f"{layer}/kernel"] = jnp.asarray(w + scale * a @ b, old.dtype)
     left = {name: spec for name, spec in adapters.items() if spec["type"] != "lora"}
@@ -200,8 +196,9 @@ class PromptTokens(nnx.Module):
             encoder = encoders.get(name)
             if encoder is None or "prompts" not in _arguments(encoder):
                 kind = "no tower" if encoder is None else f"a {type(encoder).__name__}"
-                raise ConfigError(f"prompts: {name!r} is {kind}, and not a transformer that takes "
-                                  "prompts")  # fmt: skip
+                raise ConfigError(
+                    f"prompts: {name!r} is {kind}, and not a transformer that takes prompts"
+                )
             widths[name] = encoder.transformer.width
             blocks.append(encoder.transformer.depth)
         depth = min(blocks) - first if depth is None else depth

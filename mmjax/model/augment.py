@@ -66,13 +66,18 @@ class ImageAugmentation:
         std: tuple[float, float, float] = (0.5, 0.5, 0.5),
     ):
         for name, probability in (
-            ("flip", flip), ("jitter", jitter), ("grayscale", grayscale), ("blur", blur),
-        ):  # fmt: skip
+            ("flip", flip),
+            ("jitter", jitter),
+            ("grayscale", grayscale),
+            ("blur", blur),
+        ):
             if not 0 <= probability <= 1:
                 raise ConfigError(f"image augmentation: {name}={probability} must be in [0, 1]")
         for name, low_high in (
-            ("crop_scale", crop_scale), ("crop_ratio", crop_ratio), ("blur_sigma", blur_sigma),
-        ):  # fmt: skip
+            ("crop_scale", crop_scale),
+            ("crop_ratio", crop_ratio),
+            ("blur_sigma", blur_sigma),
+        ):
             if low_high is not None and not 0 < low_high[0] <= low_high[1]:
                 raise ConfigError(
                     f"image augmentation: {name}={low_high} must be two rising numbers above 0"
@@ -94,8 +99,9 @@ class ImageAugmentation:
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
     ) -> jax.Array:
         """Augments f[B, H, W, 3] where `train`; `rngs` as encoders take it."""
-        active = max(self.flip, self.jitter, self.grayscale, self.blur,
-                     float(self.crop_scale is not None))  # fmt: skip
+        active = max(
+            self.flip, self.jitter, self.grayscale, self.blur, float(self.crop_scale is not None)
+        )
         key = dropout_key(rngs, train, active)
         if key is None:
             return x

@@ -51,9 +51,10 @@ class System(nnx.Module):
             towers[name] = Tower(encoder, head, augment, heads)
         self.towers = nnx.Dict(towers)
         self.deterministic: tuple[str, ...] = tuple(
-            view for spec in config["model"]["towers"].values()
+            view
+            for spec in config["model"]["towers"].values()
             for view in spec.get("deterministic", ())
-        )  # fmt: skip
+        )
         own = jax.random.fold_in(key, zlib.crc32(b"adapters"))
         self.adapters = adapters.install(config["model"].get("adapters", {}), towers, own)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))

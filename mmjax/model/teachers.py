@@ -95,10 +95,7 @@ class Teacher:
         return {view: jax.lax.stop_gradient(outputs[view]) for view in self.views}
 
     def update(
-        self,
-        arrays: Mapping[str, jax.Array],
-        towers: Mapping[str, jax.Array],
-        progress: jax.Array,
+        self, arrays: Mapping[str, jax.Array], towers: Mapping[str, jax.Array], progress: jax.Array
     ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         """After an update of the towers: its new arrays, and metrics.
 
@@ -124,11 +121,7 @@ class MomentumTeacher(Teacher):
     """
 
     def __init__(
-        self,
-        *,
-        views: tuple[str, ...],
-        momentum: float | dict = 0.99,
-        train: bool = True,
+        self, *, views: tuple[str, ...], momentum: float | dict = 0.99, train: bool = True
     ):
         super().__init__(views, train)
         self.momentum = Weight.of(momentum, "teacher.momentum")

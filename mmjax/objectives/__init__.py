@@ -95,10 +95,7 @@ class Objectives(nnx.Module):
         self.weights, self.heads = tuple(weights), tuple(heads)
 
     def __call__(
-        self,
-        outputs: Mapping[str, NamedTuple],
-        batch: Mapping[str, jax.Array],
-        context: Context,
+        self, outputs: Mapping[str, NamedTuple], batch: Mapping[str, jax.Array], context: Context
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The loss of a batch, an f32 scalar, and what to log.
 

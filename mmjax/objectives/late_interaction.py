@@ -121,9 +121,7 @@ class LateInteractionNCE(nnx.Module):
             {name: x[name] for name in x if name not in ("id", "index")},
             {name: y[name] for name in y if name not in ("id", "index")},
         )
-        loss = cross_entropy(
-            score, x, y, scale, scale * own[:, 0, 0], rows, plan=context.plan
-        )  # fmt: skip
+        loss = cross_entropy(score, x, y, scale, scale * own[:, 0, 0], rows, plan=context.plan)
         chance = jnp.log(jnp.maximum(rows.count, 1.0))
         return loss, {"scale": scale, "chance": chance, "attention": rows.mean(largest[:, 0, 0])}
 
@@ -152,9 +150,7 @@ class LateInteractionNCE(nnx.Module):
             of_pieces = jnp.where(there, c, _NEVER).max(-1)
             weight = jnp.ones_like(of_pieces)
         else:
-            logits = (
-                _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
-            )  # fmt: skip
+            logits = _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
             a = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
             of_pieces, weight = (a * c).sum(-1), a.max(-1)
         said = y["there"].astype(jnp.float32)

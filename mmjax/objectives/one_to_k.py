@@ -78,8 +78,13 @@ class OneToK(nnx.Module):
                 tree["valid"] = rows.valid
 
         def score(x, y, scale):
-            products = jnp.einsum("rd,ckd->krc", x["unit"], y["unit"], precision="highest",
-                                  preferred_element_type=jnp.float32)  # fmt: skip
+            products = jnp.einsum(
+                "rd,ckd->krc",
+                x["unit"],
+                y["unit"],
+                precision="highest",
+                preferred_element_type=jnp.float32,
+            )
             scores = jnp.where(both_valid(x, y), scale * products, -jnp.inf)
             return tuple(scores[i] for i in range(k))
 

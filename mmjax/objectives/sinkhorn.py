@@ -145,10 +145,7 @@ class SinkhornSwap(nnx.Module):
 
         start = (jnp.zeros((len(x["unit"]), 4)),) * 4
         rows, cols, other_rows, other_cols = jax.lax.fori_loop(0, self.iterations, iterate, start)
-        return (
-            {"of_rows": rows, "of_cols": other_rows},
-            {"of_rows": other_cols, "of_cols": cols},
-        )
+        return ({"of_rows": rows, "of_cols": other_rows}, {"of_rows": other_cols, "of_cols": cols})
 
 
 def _pairs(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> list[jax.Array]:

@@ -49,15 +49,20 @@ class SupCon(nnx.Module):
         def blocks(x, y, scale):
             """Scores [r, c] for each view of the rows and each of the columns, and what counts."""
             s = scale * jnp.einsum(
-                "rld,cmd->lmrc", x["unit"], y["unit"], precision="highest",
+                "rld,cmd->lmrc",
+                x["unit"],
+                y["unit"],
+                precision="highest",
                 preferred_element_type=jnp.float32,
-            )  # fmt: skip
+            )
             counted, same = both_valid(x, y), same_example(x, y)
             masks = [
-                [jnp.broadcast_to(counted & ~same if m == n else counted, same.shape)
-                 for n in range(count)]
+                [
+                    jnp.broadcast_to(counted & ~same if m == n else counted, same.shape)
+                    for n in range(count)
+                ]
                 for m in range(count)
-            ]  # fmt: skip
+            ]
             return s, masks
 
         def score(x, y, scale):

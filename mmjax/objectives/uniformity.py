@@ -66,10 +66,7 @@ class CrossUniformity(nnx.Module):
     """
 
     def __init__(
-        self,
-        *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
-        t: float = 2.0,
+        self, *, pairs: tuple[tuple[str, str], ...] = (("image", "text"),), t: float = 2.0
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs

@@ -77,9 +77,11 @@ def product_flops(equation: core.JaxprEqn) -> float:
 
 
 def _inner(params: dict) -> list[core.Jaxpr]:
-    return [_open(value) for value in params.values() if hasattr(value, "eqns") or (
-        hasattr(value, "jaxpr") and hasattr(value.jaxpr, "eqns")
-    )]  # fmt: skip
+    return [
+        _open(value)
+        for value in params.values()
+        if hasattr(value, "eqns") or (hasattr(value, "jaxpr") and hasattr(value.jaxpr, "eqns"))
+    ]
 
 
 def _open(jaxpr: Any) -> core.Jaxpr:

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from mmjax.parallel.hlo_program import Computation, Instruction, Module, Shape
 
 COLLECTIVES = (
-    "all-gather", "all-reduce", "reduce-scatter", "all-to-all", "ragged-all-to-all",
-    "collective-permute", "collective-broadcast",
-)  # fmt: skip
+    "all-gather",
+    "all-reduce",
+    "reduce-scatter",
+    "all-to-all",
+    "ragged-all-to-all",
+    "collective-permute",
+    "collective-broadcast",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +71,14 @@ def collectives_of(module: Module, computation: Computation, runs: int) -> Itera
         whole = size * group if kind == "all-gather" else size
         named = re.search(r'op_name="([^"]*)"', instruction.attributes)
         yield Collective(
-            kind, group, put_in, whole, _sent(kind, whole, group), runs,
+            kind,
+            group,
+            put_in,
+            whole,
+            _sent(kind, whole, group),
+            runs,
             named.group(1) if named else "",
-        )  # fmt: skip
+        )
 
 
 def _with_fused(

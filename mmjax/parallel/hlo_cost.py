@@ -17,10 +17,24 @@ from mmjax.parallel.hlo_program import Computation, Instruction, Module, Shape
 # Instructions that move no bytes by themselves: they name, group or only begin something, or their
 # work is counted in the computation that they run.
 _FREE = {
-    "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional",
-    "call", "after-all", "partition-id", "replica-id", "opt-barrier", "async-start",
-    "async-update", "async-done", "domain", "rng-get-and-update-state",
-}  # fmt: skip
+    "parameter",
+    "constant",
+    "tuple",
+    "get-tuple-element",
+    "bitcast",
+    "while",
+    "conditional",
+    "call",
+    "after-all",
+    "partition-id",
+    "replica-id",
+    "opt-barrier",
+    "async-start",
+    "async-update",
+    "async-done",
+    "domain",
+    "rng-get-and-update-state",
+}
 _FREE_CALLS = {"AllocateBuffer", "ConcatBitcast", "AsyncCollectiveStart", "AsyncCollectiveDone"}
 
 

@@ -26,10 +26,7 @@ from mmjax.parallel.mesh import BATCH_AXES
 STACKED = r".*/blocks/[^0-9].*"
 # Splitting the axis of layers would make every step of the scan fetch its layer from another
 # device, so it is skipped.
-DEFAULT_RULES = (
-    (STACKED, ("fsdp", 1)),
-    (r".*", ("fsdp", 0)),
-)
+DEFAULT_RULES = ((STACKED, ("fsdp", 1)), (r".*", ("fsdp", 0)))
 
 
 def specs(

@@ -36,9 +36,7 @@ class Roofline:
     @property
     def bound(self) -> str:
         """The name of the largest."""
-        times = {
-            "compute": self.compute, "memory": self.memory, "interconnect": self.interconnect,
-        }  # fmt: skip
+        times = {"compute": self.compute, "memory": self.memory, "interconnect": self.interconnect}
         return max(times, key=times.get)
 
 

@@ -158,9 +158,14 @@ def _chart(
         plots.Series(s, v, number % plots.COLOURS) for number, (s, v) in enumerate(curves.values())
     ]
     svg = plots.curves(
-        f"curve-{name}", series, f"{title}: {told}.", chance=chance, dots=len(steps) <= 12,
-        share=share, from_zero=from_zero,
-    )  # fmt: skip
+        f"curve-{name}",
+        series,
+        f"{title}: {told}.",
+        chance=chance,
+        dots=len(steps) <= 12,
+        share=share,
+        from_zero=from_zero,
+    )
     legend = [(label, number % plots.COLOURS) for number, label in enumerate(curves)]
     return Chart(title, note, legend if len(legend) > 1 else [], shown(values[-1]), Markup(svg))
 

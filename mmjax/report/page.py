@@ -118,10 +118,25 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
 
 # Options that say how rather than what; the whole config has them.
 _DETAILS = {
-    "activation", "bos", "cache_decoded", "caption", "drop_path", "dropout", "duplicates", "eos",
-    "eos_id", "eps", "final_fraction", "init", "label_smoothing", "max_scale", "pad_id", "remat",
-    "segments", "type",
-}  # fmt: skip
+    "activation",
+    "bos",
+    "cache_decoded",
+    "caption",
+    "drop_path",
+    "dropout",
+    "duplicates",
+    "eos",
+    "eos_id",
+    "eps",
+    "final_fraction",
+    "init",
+    "label_smoothing",
+    "max_scale",
+    "pad_id",
+    "remat",
+    "segments",
+    "type",
+}
 
 
 def _options(spec: Any) -> str:

@@ -128,15 +128,25 @@ def two_clouds(
             axes.plot(*points[:, pair].T, color=_TEXT, linewidth=0.5, alpha=0.28, zorder=1)
         for modality, (cloud, marker) in enumerate(zip(points, "os", strict=True)):
             axes.scatter(
-                *cloud.T, s=16, marker=marker, color=_SERIES[modality], alpha=0.8, linewidth=0,
+                *cloud.T,
+                s=16,
+                marker=marker,
+                color=_SERIES[modality],
+                alpha=0.8,
+                linewidth=0,
                 zorder=2,
-            )  # fmt: skip
+            )
         axes.plot(*centroids.T, color=_TEXT, linewidth=2, zorder=3)
         for modality, (centre, marker) in enumerate(zip(centroids, "os", strict=True)):
             axes.scatter(
-                *centre, s=110, marker=marker, color=_SERIES[modality], edgecolor=_TEXT,
-                linewidth=1.6, zorder=4,
-            )  # fmt: skip
+                *centre,
+                s=110,
+                marker=marker,
+                color=_SERIES[modality],
+                edgecolor=_TEXT,
+                linewidth=1.6,
+                zorder=4,
+            )
         # One scale for both axes: distances on the page are distances in the plane.
         axes.set_aspect("equal", adjustable="datalim")
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=_ROUND))

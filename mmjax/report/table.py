@@ -132,11 +132,13 @@ def _others(metrics: Mapping[str, float]) -> list[str]:
     grid = [["evaluator", "set", "measure", "value"]]
     grid += [
         [
-            results.plain(row.kind), results.plain(row.name),
-            results.plain(row.metric).replace("/", ", "), results.number(row.value),
+            results.plain(row.kind),
+            results.plain(row.name),
+            results.plain(row.metric).replace("/", ", "),
+            results.number(row.value),
         ]
         for row in rows[:OTHERS]
-    ]  # fmt: skip
+    ]
     more = [f"  and {len(rows) - OTHERS} more, on the page"] if len(rows) > OTHERS else []
     return ["Other measures", *_grid(grid, left=3), *more]
 

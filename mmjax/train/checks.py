@@ -152,9 +152,7 @@ def check_evaluator(where: str, spec: Mapping, data: EvalData) -> None:
     Raises:
       ConfigError: for a modality that the source lacks.
     """
-    for key in (
-        "pairs", "pair", "modality", "modalities", "query", "answer", "anchor", "others"
-    ):  # fmt: skip
+    for key in ("pairs", "pair", "modality", "modalities", "query", "answer", "anchor", "others"):
         for name in _strings(config_lib.plain(spec.get(key, ()))):
             if name not in data.modalities:
                 raise ConfigError(

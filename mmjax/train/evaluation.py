@@ -128,8 +128,13 @@ def load_run(
     config = config_lib.read(stored)
     mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
     section = config["checkpoints"]
-    store = Store(folder / "checkpoints", metric=section["metric"], mode=section["mode"],
-                  keep_last=section["keep_last"], keep_best=section["keep_best"])  # fmt: skip
+    store = Store(
+        folder / "checkpoints",
+        metric=section["metric"],
+        mode=section["mode"],
+        keep_last=section["keep_last"],
+        keep_best=section["keep_best"],
+    )
     if checkpoint == "best":
         step = store.best()
         if step is None:

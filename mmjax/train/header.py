@@ -64,10 +64,7 @@ def _of_stage(config: Mapping, plan: Plan, data: TrainData) -> list[tuple[str, s
             + (f"; {counts['trained']:,} train" if counts["trained"] < counts["all"] else ""),
         ),
         ("data", "; ".join(source.describe() for source in data.sources.values())),
-        (
-            "training",
-            f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} passes",
-        ),
+        ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} passes"),
         ("chance", f"a contrastive loss of ln({batch}) = {math.log(batch):.3f} is chance"),
     ]
 

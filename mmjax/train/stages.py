@@ -70,8 +70,18 @@ def of(config: Mapping[str, Any]) -> tuple[Stage, ...]:
     found, start = [], 0
     for number, (own, changed) in enumerate(config_lib.stage_configs(config)):
         end = start + changed["steps"]
-        found.append(Stage(own["name"], number, changed, start, end, own["fresh"], own["scale"],
-                           own["keep_optimizer"]))  # fmt: skip
+        found.append(
+            Stage(
+                own["name"],
+                number,
+                changed,
+                start,
+                end,
+                own["fresh"],
+                own["scale"],
+                own["keep_optimizer"],
+            )
+        )
         start = end
     return tuple(found)
 
@@ -141,9 +151,12 @@ def _check_border(stage: Stage, before: Plan, after: Plan) -> None:
             for plan in (before, after)
         ]
         shapes = [
-            {jax.tree_util.keystr(path): leaf.shape for path, leaf in
-             jax.tree_util.tree_leaves_with_path(state)} for state in states
-        ]  # fmt: skip
+            {
+                jax.tree_util.keystr(path): leaf.shape
+                for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+            }
+            for state in states
+        ]
         if shapes[0] != shapes[1]:
             differing = sorted(set(shapes[0].items()) ^ set(shapes[1].items()))[0][0]
             raise ConfigError(

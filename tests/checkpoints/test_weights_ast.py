@@ -12,8 +12,13 @@ from mmjax.checkpoints.weights.foreign import Weights, complete
 from mmjax.checkpoints.weights.start import complete as complete_tower
 
 CONFIG = {**folders.CONFIGS["ast"], "max_length": 24}  # times of 5 patches, and 2 frames left
-EXTRACTOR = {"sampling_rate": 16_000, "num_mel_bins": 12, "max_length": 24, "mean": -5.5,
-             "std": 3.25}  # fmt: skip
+EXTRACTOR = {
+    "sampling_rate": 16_000,
+    "num_mel_bins": 12,
+    "max_length": 24,
+    "mean": -5.5,
+    "std": 3.25,
+}
 SAMPLES = 400 + (6 + 4 * 4 - 1) * 160
 
 

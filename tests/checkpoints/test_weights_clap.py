@@ -4,28 +4,70 @@ import numpy as np
 import pytest
 import weights_parity as parity
 
-TEXT = {"vocab_size": 40, "hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2,
-        "intermediate_size": 37, "max_position_embeddings": 14}  # fmt: skip
+TEXT = {
+    "vocab_size": 40,
+    "hidden_size": 24,
+    "num_attention_heads": 3,
+    "num_hidden_layers": 2,
+    "intermediate_size": 37,
+    "max_position_embeddings": 14,
+}
 SHAPES = {
     # Two stages with shifted windows, and a last one whose window sees everything.
-    "shifted": {"num_mel_bins": 8, "spec_size": 32, "patch_size": 2, "patch_stride": [2, 2],
-                "window_size": 4, "depths": [2, 3, 1], "num_attention_heads": [1, 2, 4],
-                "patch_embeds_hidden_size": 8, "hidden_size": 32},
+    "shifted": {
+        "num_mel_bins": 8,
+        "spec_size": 32,
+        "patch_size": 2,
+        "patch_stride": [2, 2],
+        "window_size": 4,
+        "depths": [2, 3, 1],
+        "num_attention_heads": [1, 2, 4],
+        "patch_embeds_hidden_size": 8,
+        "hidden_size": 32,
+    },
     # Overlapping patches, as many bands as the square has rows, no norm of patches.
-    "overlapping": {"num_mel_bins": 16, "spec_size": 16, "patch_size": 4, "patch_stride": 2,
-                    "window_size": 2, "depths": [2, 1], "num_attention_heads": [3, 2],
-                    "patch_embeds_hidden_size": 6, "hidden_size": 12, "mlp_ratio": 2.5,
-                    "enable_patch_layer_norm": False, "layer_norm_eps": 1e-3},
-    "fused": {"num_mel_bins": 4, "spec_size": 8, "patch_size": 2, "patch_stride": 2,
-              "window_size": 2, "depths": [2, 2], "num_attention_heads": [2, 2],
-              "patch_embeds_hidden_size": 8, "hidden_size": 16, "enable_fusion": True,
-              "fusion_type": "aff_2d"},
+    "overlapping": {
+        "num_mel_bins": 16,
+        "spec_size": 16,
+        "patch_size": 4,
+        "patch_stride": 2,
+        "window_size": 2,
+        "depths": [2, 1],
+        "num_attention_heads": [3, 2],
+        "patch_embeds_hidden_size": 6,
+        "hidden_size": 12,
+        "mlp_ratio": 2.5,
+        "enable_patch_layer_norm": False,
+        "layer_norm_eps": 1e-3,
+    },
+    "fused": {
+        "num_mel_bins": 4,
+        "spec_size": 8,
+        "patch_size": 2,
+        "patch_stride": 2,
+        "window_size": 2,
+        "depths": [2, 2],
+        "num_attention_heads": [2, 2],
+        "patch_embeds_hidden_size": 8,
+        "hidden_size": 16,
+        "enable_fusion": True,
+        "fusion_type": "aff_2d",
+    },
     # Patches that overlap, another reduction; of three parts a column is left over.
-    "fused_overlapping": {"num_mel_bins": 8, "spec_size": 16, "patch_size": 4, "patch_stride": 2,
-                          "window_size": 2, "depths": [1, 1], "num_attention_heads": [3, 2],
-                          "patch_embeds_hidden_size": 6, "hidden_size": 12, "aff_block_r": 2,
-                          "enable_fusion": True},
-}  # fmt: skip
+    "fused_overlapping": {
+        "num_mel_bins": 8,
+        "spec_size": 16,
+        "patch_size": 4,
+        "patch_stride": 2,
+        "window_size": 2,
+        "depths": [1, 1],
+        "num_attention_heads": [3, 2],
+        "patch_embeds_hidden_size": 6,
+        "hidden_size": 12,
+        "aff_block_r": 2,
+        "enable_fusion": True,
+    },
+}
 
 
 def folder_with(model, folder, seed=1):
@@ -70,10 +112,11 @@ def test_embeddings_and_logits(shape, activation, tmp_path):
         x = spectrograms(audio, frames)
         channels = 4 if shape == "fused" else 1
         out = model(
-            input_ids=torch.tensor(ids).long(), attention_mask=torch.tensor(real),
+            input_ids=torch.tensor(ids).long(),
+            attention_mask=torch.tensor(real),
             input_features=torch.tensor(x)[:, None].repeat(1, channels, 1, 1),
             is_longer=torch.zeros(len(x), 1, dtype=torch.bool),
-        )  # fmt: skip
+        )
         ours, pooled = parity.embed(tmp_path, "audio", x)
         parity.assert_close(pooled, out.audio_model_output.pooler_output)
         unit = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in (ours, text)]
@@ -135,9 +178,16 @@ def test_sounds_are_prepared_as_there(truncation, padding, tmp_path):
     from mmjax.checkpoints.weights.clap_sound import ClapSound
 
     theirs = transformers.ClapFeatureExtractor(
-        feature_size=12, sampling_rate=4000, hop_length=50, max_length_s=1, fft_window_size=128,
-        frequency_min=30, frequency_max=1900, truncation=truncation, padding=padding,
-    )  # fmt: skip
+        feature_size=12,
+        sampling_rate=4000,
+        hop_length=50,
+        max_length_s=1,
+        fft_window_size=128,
+        frequency_min=30,
+        frequency_max=1900,
+        truncation=truncation,
+        padding=padding,
+    )
     view = ClapSound(theirs.to_dict())
     rng = np.random.default_rng(0)
     for samples in (150, 1300, 4000):
@@ -157,9 +207,14 @@ def test_long_sounds_are_prepared_as_there(samples, monkeypatch):
     from mmjax.checkpoints.weights.clap_sound import ClapSound
 
     theirs = transformers.ClapFeatureExtractor(
-        feature_size=64, sampling_rate=4000, hop_length=50, max_length_s=1, fft_window_size=512,
-        frequency_min=30, frequency_max=1900,
-    )  # fmt: skip
+        feature_size=64,
+        sampling_rate=4000,
+        hop_length=50,
+        max_length_s=1,
+        fft_window_size=512,
+        frequency_min=30,
+        frequency_max=1900,
+    )
     view = ClapSound(theirs.to_dict(), fuses=True)
     x = np.random.default_rng(0).normal(size=samples).astype(np.float32) / 10
     # They take a part of each third by chance; the one in its middle here.
@@ -185,9 +240,14 @@ def test_a_folder_with_everything_embeds_sounds(tmp_path):
     config = transformers.ClapConfig(text_config=TEXT, audio_config=audio, projection_dim=10)
     folder_with(transformers.ClapModel(config), tmp_path / "clap")
     transformers.ClapFeatureExtractor(
-        feature_size=16, sampling_rate=4000, hop_length=270, max_length_s=1, fft_window_size=256,
-        frequency_max=1900, truncation="rand_trunc",
-    ).save_pretrained(tmp_path / "clap")  # fmt: skip
+        feature_size=16,
+        sampling_rate=4000,
+        hop_length=270,
+        max_length_s=1,
+        fft_window_size=256,
+        frequency_max=1900,
+        truncation="rand_trunc",
+    ).save_pretrained(tmp_path / "clap")
     _, line = verify(tmp_path / "clap", tmp_path / "report")
     assert "ClapModel: largest differences audio" in line
     sound = np.random.default_rng(0).normal(size=700).astype(np.float32) / 10
@@ -207,9 +267,13 @@ def test_a_folder_that_fuses(tmp_path):
     )
     folder_with(transformers.ClapModel(config), tmp_path / "clap")
     sounds = transformers.ClapFeatureExtractor(
-        feature_size=8, sampling_rate=4000, hop_length=130, max_length_s=1, fft_window_size=256,
+        feature_size=8,
+        sampling_rate=4000,
+        hop_length=130,
+        max_length_s=1,
+        fft_window_size=256,
         frequency_max=1900,
-    )  # fmt: skip
+    )
     sounds.save_pretrained(tmp_path / "clap")
     _, line = verify(tmp_path / "clap", tmp_path / "report")
     assert "ClapModel: largest differences audio" in line

@@ -6,17 +6,47 @@ import weights_parity as parity
 
 SHAPES = {
     # name: (vision, text, projection, activation)
-    "odd": ({"hidden_size": 24, "num_attention_heads": 3, "intermediate_size": 50,
-             "num_hidden_layers": 3, "image_size": 30, "patch_size": 10},
-            {"hidden_size": 20, "num_attention_heads": 2, "intermediate_size": 33,
-             "num_hidden_layers": 1, "vocab_size": 61, "max_position_embeddings": 11},
-            17, "quick_gelu"),
-    "exact": ({"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64,
-               "num_hidden_layers": 1, "image_size": 32, "patch_size": 8},
-              {"hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 64,
-               "num_hidden_layers": 2, "vocab_size": 99, "max_position_embeddings": 7},
-              32, "gelu"),
-}  # fmt: skip
+    "odd": (
+        {
+            "hidden_size": 24,
+            "num_attention_heads": 3,
+            "intermediate_size": 50,
+            "num_hidden_layers": 3,
+            "image_size": 30,
+            "patch_size": 10,
+        },
+        {
+            "hidden_size": 20,
+            "num_attention_heads": 2,
+            "intermediate_size": 33,
+            "num_hidden_layers": 1,
+            "vocab_size": 61,
+            "max_position_embeddings": 11,
+        },
+        17,
+        "quick_gelu",
+    ),
+    "exact": (
+        {
+            "hidden_size": 32,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "num_hidden_layers": 1,
+            "image_size": 32,
+            "patch_size": 8,
+        },
+        {
+            "hidden_size": 16,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "vocab_size": 99,
+            "max_position_embeddings": 7,
+        },
+        32,
+        "gelu",
+    ),
+}
 
 
 @pytest.fixture(params=list(SHAPES))
@@ -84,10 +114,7 @@ def test_clip_text_tower_alone(kind, eos, tmp_path):
     parity.assert_close(raw, out.text_embeds if "With" in kind else out.pooler_output)
 
 
-SIGLIP = {
-    "odd": (24, 3, 40, 2, 28, 14, 20, 24),
-    "other projection": (32, 4, 64, 1, 16, 8, 16, 32),
-}
+SIGLIP = {"odd": (24, 3, 40, 2, 28, 14, 20, 24), "other projection": (32, 4, 64, 1, 16, 8, 16, 32)}
 
 
 @pytest.mark.parametrize("shape", list(SIGLIP))
@@ -97,11 +124,22 @@ def test_siglip(shape, activation, tmp_path):
     width, heads, hidden, depth, size, patch, text_width, dim = SIGLIP[shape]
     common = {"intermediate_size": hidden, "num_hidden_layers": depth, "hidden_act": activation}
     config = transformers.SiglipConfig(
-        vision_config={**common, "hidden_size": width, "num_attention_heads": heads,
-                       "image_size": size, "patch_size": patch},
-        text_config={**common, "hidden_size": text_width, "num_attention_heads": 4,
-                     "vocab_size": 50, "max_position_embeddings": 9, "projection_size": dim},
-    )  # fmt: skip
+        vision_config={
+            **common,
+            "hidden_size": width,
+            "num_attention_heads": heads,
+            "image_size": size,
+            "patch_size": patch,
+        },
+        text_config={
+            **common,
+            "hidden_size": text_width,
+            "num_attention_heads": 4,
+            "vocab_size": 50,
+            "max_position_embeddings": 9,
+            "projection_size": dim,
+        },
+    )
     model = parity.randomize(transformers.SiglipModel(config))
     with torch.no_grad():
         model.logit_scale.fill_(1.5)

@@ -21,8 +21,12 @@ def clip(tmp_path):
 def test_types_and_odd_offsets(tmp_path):
     from safetensors.numpy import save_file
 
-    arrays = {"a": np.arange(3, dtype=np.int8), "b": np.float32([[1.5], [2.5]]),
-              "c": np.zeros((0, 4), np.float16), "d": np.array(3.25)}  # fmt: skip
+    arrays = {
+        "a": np.arange(3, dtype=np.int8),
+        "b": np.float32([[1.5], [2.5]]),
+        "c": np.zeros((0, 4), np.float16),
+        "d": np.array(3.25),
+    }
     save_file(arrays, tmp_path / "x.safetensors")
     found = Folder(tmp_path / "x.safetensors").tensors()
     assert {k: (v.dtype, v.shape, v.tolist()) for k, v in found.items()} == {
@@ -103,8 +107,10 @@ def test_shards_of_an_index(clip):
     tensors = folders.tensors_of(folders.CONFIGS["clip"])
     (clip / "model.safetensors").unlink()
     names = sorted(tensors)
-    parts = {"model-00001-of-00002.safetensors": names[:20],
-             "model-00002-of-00002.safetensors": names[20:]}  # fmt: skip
+    parts = {
+        "model-00001-of-00002.safetensors": names[:20],
+        "model-00002-of-00002.safetensors": names[20:],
+    }
     for file, some in parts.items():
         files.write(clip / file, {n: tensors[n] for n in some}, {})
     table = {n: file for file, some in parts.items() for n in some}

@@ -15,8 +15,12 @@ from mmjax.config import ConfigError
 from mmjax.export import imports, parity, verify, with_torch
 from mmjax.train import stages
 
-SIZES = {"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2,
-         "intermediate_size": 20}  # fmt: skip
+SIZES = {
+    "hidden_size": 12,
+    "num_attention_heads": 3,
+    "num_hidden_layers": 2,
+    "intermediate_size": 20,
+}
 VISION = {**SIZES, "image_size": 16, "patch_size": 8}
 TEXT = {**SIZES, "vocab_size": 40, "max_position_embeddings": 14}
 
@@ -40,16 +44,20 @@ def report_of(workdir, tower="image"):
 
 def test_two_towers_of_one_folder(tmp_path):
     folder = folder_of(
-        "CLIPModel", tmp_path / "clip", projection_dim=10, vision_config=VISION,
+        "CLIPModel",
+        tmp_path / "clip",
+        projection_dim=10,
+        vision_config=VISION,
         text_config={**TEXT, "eos_token_id": 3},
-    )  # fmt: skip
+    )
     weights = Weights(str(folder))
     wanted = {"image": {"image_size": (32, 32), "drop_path": 0.1}, "text": {"length": 9}}
     given = {m: (weights, weights.tower(m, options).changes()) for m, options in wanted.items()}
     lines = imports.check(given, tmp_path)
     assert [line.split(" of ")[0].split(" with ")[0] for line in lines] == [
-        "image: parity", "text: parity"
-    ]  # fmt: skip
+        "image: parity",
+        "text: parity",
+    ]
     for modality in ("image", "text"):
         report = report_of(tmp_path, modality)
         assert report["checked"] is report["passed"] is True

@@ -129,10 +129,12 @@ def test_the_folder_says_the_options(clip, tmp_path):
 
 def test_what_else_a_tower_has_stays(clip, tmp_path):
     config = recipe(
-        clip, tmp_path, "model.towers.image.heads={'local': {'type': 'linear', 'dim': 3}}",
+        clip,
+        tmp_path,
+        "model.towers.image.heads={'local': {'type': 'linear', 'dim': 3}}",
         "model.towers.image.augment={'type': 'image', 'flip': 0.5}",
         "model.towers.text.deterministic=('text',)",
-    )  # fmt: skip
+    )
     towers = config["model"]["towers"]
     assert towers["image"]["heads"]["local"]["dim"] == 3
     assert towers["image"]["augment"]["flip"] == 0.5
@@ -146,11 +148,18 @@ def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
     from mmjax.train import trainer
 
     config = recipe(
-        clip, tmp_path, "optimizer.learning_rate=0.0", "model.ema=0.5", "mesh.data=4",
-        "mesh.fsdp=2", "mesh.fsdp_min_size=1", "checkpoints.every=1",
-        "optimizer.freeze=('towers/text/encoder/.*',)", "optimizer.learning_rate_rules=()",
+        clip,
+        tmp_path,
+        "optimizer.learning_rate=0.0",
+        "model.ema=0.5",
+        "mesh.data=4",
+        "mesh.fsdp=2",
+        "mesh.fsdp_min_size=1",
+        "checkpoints.every=1",
+        "optimizer.freeze=('towers/text/encoder/.*',)",
+        "optimizer.learning_rate_rules=()",
         f"model.towers.text.init_from={{'path': {str(clip)!r}, 'scale': 'clip'}}",
-    )  # fmt: skip
+    )
     trainer.train(config, tmp_path / "run", quiet=True)
     # Compared with its own library first, where that is installed.
     report = json.loads((tmp_path / "run" / "imports" / "text.json").read_text())
@@ -210,9 +219,12 @@ def test_a_scale_of_a_folder_that_is_out_of_bounds_is_refused(clip, tmp_path, bo
     from mmjax.train import state as state_lib
 
     config = recipe(
-        clip, tmp_path, f"objectives.clip.{bound}", f"objectives.clip.temperature={temperature}",
+        clip,
+        tmp_path,
+        f"objectives.clip.{bound}",
+        f"objectives.clip.temperature={temperature}",
         f"model.towers.text.init_from={{'path': {str(clip)!r}, 'scale': 'clip'}}",
-    )  # fmt: skip
+    )
     plan = state_lib.plan(config, mesh_lib.make_mesh())
     with pytest.raises(WeightsError, match=f"the folder's scale is 9.48774, and {bound}"):
         Pretrained(config, {p: v for p, (_, v) in plan.definition.variables.items()})

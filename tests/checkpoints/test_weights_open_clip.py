@@ -11,17 +11,26 @@ TEXT = {"context_length": 9, "vocab_size": 50, "width": 20, "heads": 2, "layers"
 MODELS = {
     "clip": {"embed_dim": 17, "quick_gelu": True, "vision_cfg": VISION, "text_cfg": TEXT},
     "custom text, not causal": {
-        "embed_dim": 12, "custom_text": True, "init_logit_bias": -10.0, "init_logit_scale": 2.3,
-        "vision_cfg": {**VISION, "no_ln_pre": True, "mlp_ratio": 3.0,
-                       "norm_kwargs": {"eps": 1e-3}},
-        "text_cfg": {**TEXT, "no_causal_mask": True, "proj_bias": True, "pool_type": "last",
-                     "act_kwargs": {"approximate": "tanh"}},
+        "embed_dim": 12,
+        "custom_text": True,
+        "init_logit_bias": -10.0,
+        "init_logit_scale": 2.3,
+        "vision_cfg": {**VISION, "no_ln_pre": True, "mlp_ratio": 3.0, "norm_kwargs": {"eps": 1e-3}},
+        "text_cfg": {
+            **TEXT,
+            "no_causal_mask": True,
+            "proj_bias": True,
+            "pool_type": "last",
+            "act_kwargs": {"approximate": "tanh"},
+        },
     },
     "eos": {
-        "embed_dim": 24, "custom_text": True, "vision_cfg": VISION,
+        "embed_dim": 24,
+        "custom_text": True,
+        "vision_cfg": VISION,
         "text_cfg": {**TEXT, "pool_type": "eos", "eos_id": 3},
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", list(MODELS))

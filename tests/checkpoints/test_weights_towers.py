@@ -44,9 +44,15 @@ def test_dinov2(registers, swiglu, tmp_path):
 def test_ast(kind, tmp_path):
     torch, transformers = parity.torch_and("transformers")
     config = transformers.ASTConfig(
-        **SMALL, intermediate_size=37, patch_size=6, max_length=23, num_mel_bins=14,
-        time_stride=4, frequency_stride=3, layer_norm_eps=1e-5,
-    )  # fmt: skip
+        **SMALL,
+        intermediate_size=37,
+        patch_size=6,
+        max_length=23,
+        num_mel_bins=14,
+        time_stride=4,
+        frequency_stride=3,
+        layer_norm_eps=1e-5,
+    )
     model = parity.randomize(getattr(transformers, kind)(config))
     model.save_pretrained(tmp_path)
     x = np.random.default_rng(0).normal(size=(3, 23, 14)).astype(np.float32)
@@ -60,9 +66,13 @@ def test_ast(kind, tmp_path):
 def test_bert(family, kind, tmp_path):
     torch, transformers = parity.torch_and("transformers")
     config = getattr(transformers, f"{family}Config")(
-        **SMALL, vocab_size=40, intermediate_size=50, max_position_embeddings=14,
-        type_vocab_size=2 if family == "Bert" else 1, hidden_act="gelu",
-    )  # fmt: skip
+        **SMALL,
+        vocab_size=40,
+        intermediate_size=50,
+        max_position_embeddings=14,
+        type_vocab_size=2 if family == "Bert" else 1,
+        hidden_act="gelu",
+    )
     model = parity.randomize(getattr(transformers, family + kind)(config))
     pad = config.pad_token_id
     model.save_pretrained(tmp_path)

@@ -7,30 +7,67 @@ import numpy as np
 from mmjax.checkpoints.weights import files, keymap
 from mmjax.checkpoints.weights.foreign import FAMILIES, complete, tower_shapes
 
-WIDE = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2,
-        "intermediate_size": 24}  # fmt: skip
+WIDE = {
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 2,
+    "intermediate_size": 24,
+}
 VISION = {**WIDE, "image_size": 16, "patch_size": 8}
 TEXT = {**WIDE, "vocab_size": 30, "max_position_embeddings": 9}
 CONFIGS = {
-    "clip": {"model_type": "clip", "projection_dim": 12, "vision_config": VISION,
-             "text_config": {**TEXT, "eos_token_id": 3}},
+    "clip": {
+        "model_type": "clip",
+        "projection_dim": 12,
+        "vision_config": VISION,
+        "text_config": {**TEXT, "eos_token_id": 3},
+    },
     "siglip": {"model_type": "siglip", "vision_config": VISION, "text_config": TEXT},
     "vit": {"model_type": "vit", **VISION},
     "dinov2": {"model_type": "dinov2", **VISION},
-    "ast": {"model_type": "audio-spectrogram-transformer", **WIDE, "patch_size": 6,
-            "max_length": 20, "num_mel_bins": 12, "time_stride": 4, "frequency_stride": 3},
-    "clap": {"model_type": "clap", "projection_dim": 12, "text_config": {**TEXT, "pad_token_id": 1},
-             "audio_config": {"hidden_size": 16, "patch_embeds_hidden_size": 8, "depths": (2, 1),
-                              "num_attention_heads": (2, 4), "num_mel_bins": 8, "spec_size": 16,
-                              "window_size": 2, "patch_size": 4, "patch_stride": 4}},
-    "clap_fused": {"model_type": "clap_audio_model", "hidden_size": 16,
-                   "patch_embeds_hidden_size": 8, "depths": (2, 1), "num_attention_heads": (2, 4),
-                   "num_mel_bins": 8, "spec_size": 16, "window_size": 2, "patch_size": 4,
-                   "patch_stride": 4, "enable_fusion": True, "fusion_type": "aff_2d"},
+    "ast": {
+        "model_type": "audio-spectrogram-transformer",
+        **WIDE,
+        "patch_size": 6,
+        "max_length": 20,
+        "num_mel_bins": 12,
+        "time_stride": 4,
+        "frequency_stride": 3,
+    },
+    "clap": {
+        "model_type": "clap",
+        "projection_dim": 12,
+        "text_config": {**TEXT, "pad_token_id": 1},
+        "audio_config": {
+            "hidden_size": 16,
+            "patch_embeds_hidden_size": 8,
+            "depths": (2, 1),
+            "num_attention_heads": (2, 4),
+            "num_mel_bins": 8,
+            "spec_size": 16,
+            "window_size": 2,
+            "patch_size": 4,
+            "patch_stride": 4,
+        },
+    },
+    "clap_fused": {
+        "model_type": "clap_audio_model",
+        "hidden_size": 16,
+        "patch_embeds_hidden_size": 8,
+        "depths": (2, 1),
+        "num_attention_heads": (2, 4),
+        "num_mel_bins": 8,
+        "spec_size": 16,
+        "window_size": 2,
+        "patch_size": 4,
+        "patch_stride": 4,
+        "enable_fusion": True,
+        "fusion_type": "aff_2d",
+    },
     "efficientnet": {"model_type": "efficientnet_lite", "image_size": 32},
     "bert": {"model_type": "bert", **TEXT},
     "roberta": {"model_type": "roberta", **TEXT},
-}  # fmt: skip
+}
 
 
 def foreign_of(config):

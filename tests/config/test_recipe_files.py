@@ -11,19 +11,27 @@ from mmjax.config import ConfigError
     [
         ("x = (\n", r"recipe\.py, line 1: '\(' was never closed"),
         ("\n  import json\n", r"recipe\.py, line 2: unexpected indent"),
-        ("import os\nimport nothing_of_this_name\n",
-         r"recipe\.py, line 2: ModuleNotFoundError: No module named 'nothing_of_this_name'"),
-        ("def get_config(variant):\n    return undefined\n",
-         r"recipe\.py, line 2: NameError: name 'undefined' is not defined"),
-        ("from configs import base\ndef get_config(v):\n    return base.vit(16, size='giant')\n",
-         r"recipe\.py, line 3: KeyError: 'giant' \(raised in .*base\.py, line \d+\)"),
-        ("def get_config(variant):\n    raise RuntimeError\n",
-         r"recipe\.py, line 2: RuntimeError$"),
+        (
+            "import os\nimport nothing_of_this_name\n",
+            r"recipe\.py, line 2: ModuleNotFoundError: No module named 'nothing_of_this_name'",
+        ),
+        (
+            "def get_config(variant):\n    return undefined\n",
+            r"recipe\.py, line 2: NameError: name 'undefined' is not defined",
+        ),
+        (
+            "from configs import base\ndef get_config(v):\n    return base.vit(16, size='giant')\n",
+            r"recipe\.py, line 3: KeyError: 'giant' \(raised in .*base\.py, line \d+\)",
+        ),
+        (
+            "def get_config(variant):\n    raise RuntimeError\n",
+            r"recipe\.py, line 2: RuntimeError$",
+        ),
         ("def get_config(variant):\n    return 3\n", r"should return a ConfigDict"),
         ("", r"recipe\.py has no function get_config"),
         (b"\0\1\2\xff", r"recipe\.py(, line \d+: | is no recipe in Python: )"),
     ],
-)  # fmt: skip
+)
 def test_an_error_in_a_recipe_is_a_sentence_with_its_line(tmp_path, text, said):
     file = tmp_path / "recipe.py"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -45,10 +45,16 @@ def test_a_stage_is_the_config_with_what_it_changes():
 
 
 def test_what_a_run_stores_is_the_same_config_again():
-    for config in (load(), load("stages.second.model.towers.a=None", "stages.second.objectives="
-                                "{'uniformity': {'modalities': ('b',)}, 'alignment': None, 'clip': "
-                                "None, 'cross_uniformity': None, 'other': None}",
-                                "stages.second.data.views.a=None")):  # fmt: skip
+    for config in (
+        load(),
+        load(
+            "stages.second.model.towers.a=None",
+            "stages.second.objectives="
+            "{'uniformity': {'modalities': ('b',)}, 'alignment': None, 'clip': "
+            "None, 'cross_uniformity': None, 'other': None}",
+            "stages.second.data.views.a=None",
+        ),
+    ):
         stored = config_lib.dump(config)
         again = config_lib.complete(json.loads(stored), "config.json")
         assert config_lib.dump(again) == stored

@@ -67,15 +67,18 @@ def test_fillets_lines_are_split_by_level_and_no_words_are_on_both_sides(game, m
     monkeypatch.setattr("mmjax.data.sets.fillets.is_held_out", lambda level: level == "cave")
     test = list(FilletsSource(path=str(game), split="test"))
     assert [(r["text"], r["audio"], r["level"]) for r in test] == [
-        (["Co to je?"], b"OggSa", "cave"), (["Ano."], b"OggSb", "cave"),
-    ]  # fmt: skip
+        (["Co to je?"], b"OggSa", "cave"),
+        (["Ano."], b"OggSb", "cave"),
+    ]
     train = FilletsSource(path=str(game), languages=("de", "en"))
     assert [r["text"] for r in train] == [["Ein Wrack.", "A wreck."]]
     everything = FilletsSource(path=str(game), split="all", languages=("en",))
     assert {r["key"]: r["id"] for r in everything} == {
-        "fillets sound/airplane/cs/c.ogg": 0, "fillets sound/airplane/cs/d.ogg": 1,
-        "fillets sound/cave/cs/a.ogg": 2, "fillets sound/cave/cs/b.ogg": 0,
-    }  # fmt: skip
+        "fillets sound/airplane/cs/c.ogg": 0,
+        "fillets sound/airplane/cs/d.ogg": 1,
+        "fillets sound/cave/cs/a.ogg": 2,
+        "fillets sound/cave/cs/b.ogg": 0,
+    }
     assert [everything.id_of(i) for i in range(4)] == [r["id"] for r in everything]
     assert 'What "is" that?' in [r["text"][0] for r in everything]
 

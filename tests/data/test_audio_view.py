@@ -42,10 +42,15 @@ def refused(value, view=VIEW):
 @pytest.mark.smoke
 @pytest.mark.parametrize(
     ("kind", "subtype", "rate", "channels", "tolerance"),
-    [("WAV", "PCM_16", 8000, 1, 1e-4), ("WAV", "FLOAT", 44_100, 2, 2e-3),
-     ("WAV", "PCM_24", 16_000, 6, 2e-3), ("FLAC", None, 22_050, 1, 2e-3),
-     ("OGG", None, 16_000, 1, 0.05), ("MP3", None, 44_100, 2, 0.05)],
-)  # fmt: skip
+    [
+        ("WAV", "PCM_16", 8000, 1, 1e-4),
+        ("WAV", "FLOAT", 44_100, 2, 2e-3),
+        ("WAV", "PCM_24", 16_000, 6, 2e-3),
+        ("FLAC", None, 22_050, 1, 2e-3),
+        ("OGG", None, 16_000, 1, 0.05),
+        ("MP3", None, 44_100, 2, 0.05),
+    ],
+)
 def test_every_format_is_the_same_sound(kind, subtype, rate, channels, tolerance):
     x = VIEW(encode(tone(rate, channels=channels), rate, kind, subtype), None, False)
     assert x.shape == VIEW.shape == (4000,)

@@ -82,9 +82,10 @@ def test_memory_checks_its_columns():
         {"id": 1, "key": "mine row 1", "kind": "y"},
     ]
     for options, message in (
-        ({"data": {}}, "no examples"), ({"data": {"text": []}}, "no examples"),
+        ({"data": {}}, "no examples"),
+        ({"data": {"text": []}}, "no examples"),
         ({"data": {"text": ["a"], "image": []}}, "no examples"),
         ({"data": {"text": ["a"], "image": [1, 2]}}, "differ in length"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(SourceError, match=message):
             MemorySource(**options)

@@ -96,9 +96,13 @@ def test_workers_of_a_program_started_with_m_pass_on_errors_and_end_with_it(tmp_
     )
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     run = subprocess.run(
-        [sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True,
-        timeout=120, env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"},
-    )  # fmt: skip
+        [sys.executable, "-m", "program"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"},
+    )
     error, pid = run.stdout.strip().split("\n")
     assert error == "table row 7: number: it holds NaN or infinite numbers.", run.stderr
     assert run.returncode == -signal.SIGKILL

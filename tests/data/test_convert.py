@@ -33,13 +33,14 @@ class Counting(MemorySource):
         super().__init__(
             data={
                 "x": [rng.normal(size=3).astype(np.float32) for _ in range(count)],
-                "text": [[f"one {i}", f"two {i}"] if i % 3 else {"en": f"one {i}"}
-                         for i in range(count)],
+                "text": [
+                    [f"one {i}", f"two {i}"] if i % 3 else {"en": f"one {i}"} for i in range(count)
+                ],
                 "raw": [bytes(rng.integers(0, 256, 200, dtype=np.uint8)) for _ in range(count)],
                 "maybe": [None if i % 5 else i for i in range(count)],
             },
             labels={"group": [np.int64(i % 4) for i in range(count)]},
-        )  # fmt: skip
+        )
         self.label_fields, self.id_limit = ("group",), 1000
         self.bad = [BadExample("row -1", "x", "left out from the start")]
 
@@ -96,8 +97,10 @@ def test_records_come_back_identical(written):
     for name in ("modalities", "may_lack", "label_fields", "id_limit"):
         assert getattr(source, name) == getattr(own, name), name
     assert [e.args for e in source.bad] == [e.args for e in own.bad]
-    views = {"x": VectorView(dim=3, noise=0.5), "text": TextView(tokenizer=BytesTokenizer(),
-                                                                 length=12)}  # fmt: skip
+    views = {
+        "x": VectorView(dim=3, noise=0.5),
+        "text": TextView(tokenizer=BytesTokenizer(), length=12),
+    }
     a, b = (TrainData(s, views, batch_size=8, seed=3) for s in (own, source))
     for step in range(12):
         for name, array in a[step].items():
@@ -106,10 +109,13 @@ def test_records_come_back_identical(written):
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
-    | st.tuples(inner, inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(), inner, max_size=3)
+        | st.tuples(inner, inner)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(VALUES, st.data())
@@ -136,8 +142,14 @@ def test_what_sources_give_comes_back_as_what_it_was():
 
 
 def test_arrays_pack_and_objects_do_not():
-    for array in (np.zeros((0, 3)), np.float32(2.5), np.array(["é", "b"]), np.arange(6)[::2],
-                  np.ones((2, 3), ">i2"), np.array(True)):  # fmt: skip
+    for array in (
+        np.zeros((0, 3)),
+        np.float32(2.5),
+        np.array(["é", "b"]),
+        np.arange(6)[::2],
+        np.ones((2, 3), ">i2"),
+        np.array(True),
+    ):
         assert same(unpack(pack(array)), array)
     for value in (object(), {1: 2}, np.array([None]), {"x": {1, 2}}):
         with pytest.raises(TypeError, match=r"written|is not text"):
@@ -165,8 +177,12 @@ def test_a_killed_conversion_is_finished_by_the_same_command(written, tmp_path):
         "        return super().__getitem__(index)\n"
         f"convert(Deadly(), Path({str(out)!r}), shard_bytes=4000, say=quiet)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False,
-                          env={**os.environ, "JAX_PLATFORMS": "cpu"})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     first = shards(out)
     assert len(first) == 3
@@ -229,9 +245,11 @@ def test_damaged_shards_are_named(written, tmp_path, what):
 def test_splits(written):
     parts = [
         {k["key"] if isinstance(k, dict) else k[1][0] for k in items(source)}
-        for source in (ArrayRecordSource(path=str(written), split=s, val_fraction=0.3)
-                       for s in ("train", "val", "all"))
-    ]  # fmt: skip
+        for source in (
+            ArrayRecordSource(path=str(written), split=s, val_fraction=0.3)
+            for s in ("train", "val", "all")
+        )
+    ]
     assert parts[0] | parts[1] == parts[2]
     assert not parts[0] & parts[1]
 

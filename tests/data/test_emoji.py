@@ -56,10 +56,20 @@ def test_assets_are_small_and_have_their_notices():
     files = [path for path in emoji.ASSETS.parent.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 24e6
     notice = (emoji.ASSETS / "NOTICE").read_text()
-    for name in (*(f"{style}.zip" for style in STYLES), "names.zip", "concepts.json",
-                 "labels.json", "emoji_8k.model", "LICENSE-cldr.txt", "LICENSE-emoji-data.txt",
-                 "LICENSE-emojibase.txt", "Microsoft Corporation", "Apache License 2.0",
-                 "CC BY 4.0", "Unicode License V3"):  # fmt: skip
+    for name in (
+        *(f"{style}.zip" for style in STYLES),
+        "names.zip",
+        "concepts.json",
+        "labels.json",
+        "emoji_8k.model",
+        "LICENSE-cldr.txt",
+        "LICENSE-emoji-data.txt",
+        "LICENSE-emojibase.txt",
+        "Microsoft Corporation",
+        "Apache License 2.0",
+        "CC BY 4.0",
+        "Unicode License V3",
+    ):
         assert name in notice, name
     for style in STYLES:
         assert f"{style}.zip: {len(emoji._pictures(style)):,} pictures" in notice

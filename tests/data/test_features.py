@@ -10,10 +10,18 @@ from mmjax.data.sources.user_files import SourceError
 @pytest.fixture
 def files(tmp_path):
     rng = np.random.default_rng(0)
-    image = {"id": [7, 3, 7], "key": ["g", "c", "g"], "group": ["x", "y", "x"],
-             "embedding": rng.normal(size=(3, 4)).astype(np.float32)}  # fmt: skip
-    text = {"id": [3, 7, 9], "key": ["c", "g", "i"], "text": ["a cat", "a dog", "none"],
-            "embedding": rng.normal(size=(3, 5)).astype(np.float16)}  # fmt: skip
+    image = {
+        "id": [7, 3, 7],
+        "key": ["g", "c", "g"],
+        "group": ["x", "y", "x"],
+        "embedding": rng.normal(size=(3, 4)).astype(np.float32),
+    }
+    text = {
+        "id": [3, 7, 9],
+        "key": ["c", "g", "i"],
+        "text": ["a cat", "a dog", "none"],
+        "embedding": rng.normal(size=(3, 5)).astype(np.float16),
+    }
     np.savez(tmp_path / "image.npz", **image)
     np.savez(tmp_path / "text.npz", **text)
     return {m: str(tmp_path / f"{m}.npz") for m in ("image", "text")}

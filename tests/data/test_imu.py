@@ -17,8 +17,11 @@ def watch(tmp_path_factory):
     person, exercise, side = map(np.array, zip(*rows, strict=True))
     data = {
         "X": [rng.normal(size=(rng.integers(700, 900), 6)) for _ in rows],
-        "y": exercise, "subject": person, "side": side, "X_labels": list("abcdef"),
-    }  # fmt: skip
+        "y": exercise,
+        "subject": person,
+        "side": side,
+        "X_labels": list("abcdef"),
+    }
     path = tmp_path_factory.mktemp("watch") / "watch_dataset.npy"
     np.save(path, data, allow_pickle=True)
     return str(path), data
@@ -127,8 +130,11 @@ def test_the_real_sets_of_packages():
     source = BasicMotions(split="test")
     assert len(source) == 40
     assert {source[i]["activity"] for i in range(40)} == {
-        "standing", "walking", "running", "badminton"
-    }  # fmt: skip
+        "standing",
+        "walking",
+        "running",
+        "badminton",
+    }
     assert source[0]["imu"].samples.shape == (100, 6)
     with pytest.raises(SourceError, match="split='dev'"):
         BasicMotions(split="dev")

@@ -23,18 +23,28 @@ def picture(shade):
     return content.getvalue()
 
 
-COLUMNS = {"image": "photo", "labs": ["sodium", "ph"], "imu": "imu",
-           "text": {"en": "english", "de": "german"}}  # fmt: skip
+COLUMNS = {
+    "image": "photo",
+    "labs": ["sodium", "ph"],
+    "imu": "imu",
+    "text": {"en": "english", "de": "german"},
+}
 ARRAYS = ("labs", "imu")
 
 
 def rows():
     return [
-        {"photo": f"{i}.png", "sodium": 140 + i, "ph": None if i == 2 else 7.25,
-         "imu": [[1.5 * i, 2.0], [3.0, 4.0]], "english": f"number {i}",
-         "german": None if i == 1 else f"Nummer {i}", "who": f"p{i}"}
+        {
+            "photo": f"{i}.png",
+            "sodium": 140 + i,
+            "ph": None if i == 2 else 7.25,
+            "imu": [[1.5 * i, 2.0], [3.0, 4.0]],
+            "english": f"number {i}",
+            "german": None if i == 1 else f"Nummer {i}",
+            "who": f"p{i}",
+        }
         for i in range(4)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture
@@ -65,8 +75,13 @@ def write(folder, kind, table):
 @pytest.mark.smoke
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_the_same_rows_in_every_format(folder, kind):
-    source = ManifestSource(path=write(folder, kind, rows()), columns=COLUMNS, arrays=ARRAYS,
-                            labels={"patient": "who"}, id_column="who")  # fmt: skip
+    source = ManifestSource(
+        path=write(folder, kind, rows()),
+        columns=COLUMNS,
+        arrays=ARRAYS,
+        labels={"patient": "who"},
+        id_column="who",
+    )
     source = pickle.loads(pickle.dumps(source))
     assert len(source) == 4
     assert not source.bad
@@ -81,8 +96,11 @@ def test_the_same_rows_in_every_format(folder, kind):
         assert record["patient"] == f"p{i}"
         first = 2 if kind == "csv" else 1
         assert record["key"] == f"table.{kind} row {i + first} ({i}.png)"
-    views = {"image": ImageView(size=8), "labs": VectorView(dim=2), "text":
-             TextView(tokenizer=BytesTokenizer(), length=12, languages=("de", "en"))}  # fmt: skip
+    views = {
+        "image": ImageView(size=8),
+        "labs": VectorView(dim=2),
+        "text": TextView(tokenizer=BytesTokenizer(), length=12, languages=("de", "en")),
+    }
     data = TrainData(source, views, batch_size=4, seed=0)
     batch = data[0]
     # The row whose pH is missing is no vector of numbers: it is absent, not filled.
@@ -92,16 +110,25 @@ def test_the_same_rows_in_every_format(folder, kind):
 
 def test_pictures_and_arrays_stay_in_a_parquet_file(folder):
     table = [
-        {"image": {"bytes": picture(i), "path": None}, "raw": picture(2 * i), "x": [i, 2, 3],
-         "caption": [f"one {i}", f"two {i}"]}
+        {
+            "image": {"bytes": picture(i), "path": None},
+            "raw": picture(2 * i),
+            "x": [i, 2, 3],
+            "caption": [f"one {i}", f"two {i}"],
+        }
         for i in range(7)
-    ]  # fmt: skip
+    ]
     table[4]["image"] = {"bytes": None, "path": None}
     table[5]["caption"] = []
     path = folder / "table.parquet"
-    schema = pa.schema({"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
-                        "raw": pa.binary(), "x": pa.list_(pa.uint8()),
-                        "caption": pa.list_(pa.string())})  # fmt: skip
+    schema = pa.schema(
+        {
+            "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+            "raw": pa.binary(),
+            "x": pa.list_(pa.uint8()),
+            "caption": pa.list_(pa.string()),
+        }
+    )
     pq.write_table(pa.Table.from_pylist(table, schema), path, row_group_size=3)
     columns = {"image": "image", "other": "raw", "x": "x", "text": "caption"}
     source = ManifestSource(path=str(path), columns=columns)
@@ -138,8 +165,9 @@ def test_what_is_wrong_is_named_by_row_and_field(folder):
         path=path, columns=COLUMNS, arrays=ARRAYS, id_column="who", group_rows=False
     )
     assert len(source) == 4
-    assert {(e.key.split(" (")[0].removeprefix("table.jsonl "), e.field): e.reason
-            for e in source.bad} == {
+    assert {
+        (e.key.split(" (")[0].removeprefix("table.jsonl "), e.field): e.reason for e in source.bad
+    } == {
         ("row 5", "image"): "it is an array of 1 axes, where row 1 has the name of a file",
         ("row 6", "imu"): "it is an array of 1 axes, where row 1 has an array of 2 axes",
         ("row 7", "imu"): "its lists are not all of one length",
@@ -147,26 +175,44 @@ def test_what_is_wrong_is_named_by_row_and_field(folder):
         ("row 9", "who"): "the id 'p1' is already that of table.jsonl row 2 (1.png)",
         ("row 10", "labs"): "it holds no numbers",
         ("row 11", "imu"): "it is not a JSON list (Expecting value: line 1 column 1 (char 0))",
-    }  # fmt: skip
+    }
     with pytest.raises(SourceError, match=r"7 of 11 rows cannot be used.*row 5.*row 6.*And 4 more"):
-        ManifestSource(path=path, columns=COLUMNS, arrays=ARRAYS, id_column="who", on_error="fail",
-                       group_rows=False)  # fmt: skip
+        ManifestSource(
+            path=path,
+            columns=COLUMNS,
+            arrays=ARRAYS,
+            id_column="who",
+            on_error="fail",
+            group_rows=False,
+        )
 
 
 def test_several_tables_are_one(folder):
     for i in range(3):
         (folder / f"part-{i}.jsonl").write_text(
-            "".join(json.dumps({"x": [i, j], "text": f"{i} {j}", "id": f"{i}{j}"}) + "\n"
-                    for j in range(2 + i))
-        )  # fmt: skip
+            "".join(
+                json.dumps({"x": [i, j], "text": f"{i} {j}", "id": f"{i}{j}"}) + "\n"
+                for j in range(2 + i)
+            )
+        )
     options = {"columns": {"x": "x", "text": "text"}, "arrays": ("x",), "id_column": "id"}
     source = ManifestSource(path=str(folder / "part-*.jsonl"), **options)
-    assert [record["text"] for record in source] == ["0 0", "0 1", "1 0", "1 1", "1 2", "2 0",
-                                                     "2 1", "2 2", "2 3"]  # fmt: skip
+    assert [record["text"] for record in source] == [
+        "0 0",
+        "0 1",
+        "1 0",
+        "1 1",
+        "1 2",
+        "2 0",
+        "2 1",
+        "2 2",
+        "2 3",
+    ]
     assert [record["id"] for record in source] == list(range(9))
     assert source[4]["key"] == "part-1.jsonl row 3"
-    (folder / "part-3.jsonl").write_text('{"x": [[1]], "text": "c", "id": "40"}\n'
-                                         '{"x": [1], "text": "d", "id": "00"}\n')  # fmt: skip
+    (folder / "part-3.jsonl").write_text(
+        '{"x": [[1]], "text": "c", "id": "40"}\n{"x": [1], "text": "d", "id": "00"}\n'
+    )
     source = ManifestSource(path=str(folder / "part-*.jsonl"), **options)
     assert [str(error) for error in source.bad] == [
         "part-3.jsonl row 1: x: it is an array of 2 axes, where part-0.jsonl row 1 has an array of "
@@ -183,13 +229,15 @@ def test_several_tables_are_one(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"columns": {"image": "photo", "labs": ["sodium", "pH2"]}},
-         r"for 'labs' \(pH2\) is missing.*'ph' is the nearest"),
+        (
+            {"columns": {"image": "photo", "labs": ["sodium", "pH2"]}},
+            r"for 'labs' \(pH2\) is missing.*'ph' is the nearest",
+        ),
         ({"columns": {"image": {"en": "photo"}}}, "by language, which only captions have"),
         ({"columns": {"text": "english"}, "arrays": ("text",)}, "a caption by its name"),
         ({"columns": {"text": "english"}, "arrays": ("labs",)}, "arrays names 'labs'"),
     ],
-)  # fmt: skip
+)
 def test_options_that_fit_no_table(folder, options, message):
     with pytest.raises(SourceError, match=message):
         ManifestSource(path=write(folder, "jsonl", rows()), **options)

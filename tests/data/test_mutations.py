@@ -34,9 +34,13 @@ def _pictures():
         ("16 bits", Image.fromarray(noise[..., 0].astype(np.uint16) * 257), "PNG", {}),
         ("cmyk", Image.fromarray(noise, "CMYK"), "JPEG", {}),
         ("progressive", Image.fromarray(noise[..., :3]), "JPEG", {"progressive": True}),
-        ("movie", Image.fromarray(noise[..., :3]), "WEBP",
-         {"save_all": True, "append_images": [Image.new("RGB", (18, 14))]}),
-    ):  # fmt: skip
+        (
+            "movie",
+            Image.fromarray(noise[..., :3]),
+            "WEBP",
+            {"save_all": True, "append_images": [Image.new("RGB", (18, 14))]},
+        ),
+    ):
         content = io.BytesIO()
         image.save(content, kind, **options)
         found[name] = content.getvalue()
@@ -145,8 +149,11 @@ def _tables():
     text = io.StringIO()
     csv.writer(text).writerows([("image", "text"), *rows])
     lines = "".join(json.dumps({"image": i, "text": t}) + "\n" for i, t in rows)
-    return {"csv": text.getvalue().encode(), "jsonl": lines.encode(),
-            "tsv": text.getvalue().replace(",", "\t").encode()}  # fmt: skip
+    return {
+        "csv": text.getvalue().encode(),
+        "jsonl": lines.encode(),
+        "tsv": text.getvalue().replace(",", "\t").encode(),
+    }
 
 
 TABLES = _tables()

@@ -19,8 +19,9 @@ from mmjax.data.views import TextView
 many = settings(
     max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-TABLE = [{"x": [0.5 * i, 1.0, 2.0], "a": i, "b": 2.5 * i, "text": f"row {i} of é ש"}
-         for i in range(5)]  # fmt: skip
+TABLE = [
+    {"x": [0.5 * i, 1.0, 2.0], "a": i, "b": 2.5 * i, "text": f"row {i} of é ש"} for i in range(5)
+]
 
 
 def attempt(make, *kinds):
@@ -63,8 +64,10 @@ def numbers(path):
 
 
 JSONL = "".join(json.dumps(row) + "\n" for row in TABLE).encode()
-CSV = ("x,a,b,text\n" + "".join(
-    f'"{json.dumps(r["x"])}",{r["a"]},{r["b"]},{r["text"]}\n' for r in TABLE)).encode()  # fmt: skip
+CSV = (
+    "x,a,b,text\n"
+    + "".join(f'"{json.dumps(r["x"])}",{r["a"]},{r["b"]},{r["text"]}\n' for r in TABLE)
+).encode()
 COLUMNS = {"x": "x", "pair": ["a", "b"], "text": "text"}
 
 
@@ -83,16 +86,26 @@ def test_manifests_of_numbers(tmp_path, data, kind):
 
 
 # A value of any JSON type in any cell: it is what was written, or the row is named.
-CELLS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
-                  st.lists(st.integers() | st.floats() | st.text(max_size=3) | st.none(),
-                           max_size=4),
-                  st.lists(st.lists(st.integers(), max_size=3), max_size=3),
-                  st.dictionaries(st.text(max_size=2), st.integers(), max_size=2))  # fmt: skip
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.lists(st.integers() | st.floats() | st.text(max_size=3) | st.none(), max_size=4),
+    st.lists(st.lists(st.integers(), max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
 
 
 @many
-@given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(("x", "a", "b", "text"), CELLS)),
-                min_size=1, max_size=6))  # fmt: skip
+@given(
+    st.lists(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(("x", "a", "b", "text"), CELLS)),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_rows_of_mixed_types(tmp_path, rows):
     content = "".join(json.dumps(row) + "\n" for row in rows + TABLE[:1]).encode()
     source = read(tmp_path, "t.jsonl", content, numbers)
@@ -132,9 +145,12 @@ def parquet():
 @given(st.data())
 def test_parquet(tmp_path, data):
     content = damage(data.draw, parquet())
-    source = read(tmp_path, f"t{abs(hash(content))}.parquet", content,
-                  lambda p: ManifestSource(path=p, columns={**COLUMNS, "raw": "raw"},
-                                           arrays=("pair",)))  # fmt: skip
+    source = read(
+        tmp_path,
+        f"t{abs(hash(content))}.parquet",
+        content,
+        lambda p: ManifestSource(path=p, columns={**COLUMNS, "raw": "raw"}, arrays=("pair",)),
+    )
     for record in [] if source is None else records(source):
         # Pages carry checksums: what is read is what was written.
         assert record["raw"].startswith(b"bytes ")
@@ -164,8 +180,9 @@ def shards(tmp_path_factory):
     from mmjax.data.convert import convert
 
     out = tmp_path_factory.mktemp("shards")
-    source = MemorySource(data={"text": [f"row {i}" for i in range(30)],
-                                "raw": [b"%d" % i * 20 for i in range(30)]})  # fmt: skip
+    source = MemorySource(
+        data={"text": [f"row {i}" for i in range(30)], "raw": [b"%d" % i * 20 for i in range(30)]}
+    )
     convert(source, out, say=lambda line: None)
     return out
 
@@ -186,28 +203,48 @@ def test_shards(shards, tmp_path, data):
         return
     for record in records(source):
         i = record["id"]
-        assert record == {"id": i, "key": f"memory row {i}", "text": f"row {i}",
-                          "raw": b"%d" % i * 20}  # fmt: skip
+        assert record == {
+            "id": i,
+            "key": f"memory row {i}",
+            "text": f"row {i}",
+            "raw": b"%d" % i * 20,
+        }
 
 
 def word_pieces():
     vocab = {p: i for i, p in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b", "cat"])}
-    return json.dumps({
-        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
-        "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": None, "decoder": None,
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": vocab,
-                  "continuing_subword_prefix": "##", "max_input_chars_per_word": 100},
-    }).encode()  # fmt: skip
+    return json.dumps(
+        {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": [],
+            "normalizer": {"type": "Lowercase"},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": None,
+            "decoder": None,
+            "model": {
+                "type": "WordPiece",
+                "unk_token": "[UNK]",
+                "vocab": vocab,
+                "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+            },
+        }
+    ).encode()
 
 
 TOKENIZERS = {
-    "t.model": (sentencepiece_model(["a cat sat", "a dog ran"] * 3, 300),
-                lambda p: SentencePieceTokenizer(path=p)),
-    "t.json": (word_pieces(), lambda p: HuggingFaceTokenizer(
-        path=p, bos="[CLS]", eos="[SEP]", pad="[PAD]", unk="[UNK]")),
+    "t.model": (
+        sentencepiece_model(["a cat sat", "a dog ran"] * 3, 300),
+        lambda p: SentencePieceTokenizer(path=p),
+    ),
+    "t.json": (
+        word_pieces(),
+        lambda p: HuggingFaceTokenizer(path=p, bos="[CLS]", eos="[SEP]", pad="[PAD]", unk="[UNK]"),
+    ),
     "t.txt": ("abcdé ש 🎨".encode(), lambda p: CharacterTokenizer(path=p)),
-}  # fmt: skip
+}
 
 
 @settings(many, max_examples=200)

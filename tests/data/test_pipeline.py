@@ -59,8 +59,15 @@ def test_global_batches_are_the_same_for_any_processes_and_from_any_step(
     weights = {"a": 3, "b": 1} if mixed else None
 
     def data(index, count):
-        return TrainData(source, VIEWS, batch_size=8, seed=seed, weights=weights,
-                         process_index=index, process_count=count)  # fmt: skip
+        return TrainData(
+            source,
+            VIEWS,
+            batch_size=8,
+            seed=seed,
+            weights=weights,
+            process_index=index,
+            process_count=count,
+        )
 
     whole = data(0, 1)
     parts = [take(data(p, processes), start, 2) for p in range(processes)]
@@ -131,10 +138,17 @@ def test_a_mixture_of_batches_takes_one_source_after_the_other(processes):
     sources = {"a": memory(17), "b": memory(9, "other")}
     view = {"number": VectorView(dim=3, noise=0.5)}
     parts = [
-        TrainData(sources, view, batch_size=8, seed=0, mix="batches", process_index=p,
-                  process_count=processes)
+        TrainData(
+            sources,
+            view,
+            batch_size=8,
+            seed=0,
+            mix="batches",
+            process_index=p,
+            process_count=processes,
+        )
         for p in range(processes)
-    ]  # fmt: skip
+    ]
     whole = TrainData(sources, view, batch_size=8, seed=0, mix="batches")
     for k in range(6):
         batch = {name: np.concatenate([part[k][name] for part in parts]) for name in whole[k]}
@@ -148,8 +162,9 @@ def test_a_mixture_of_batches_takes_one_source_after_the_other(processes):
 
 def test_one_source_may_lack_what_another_has():
     numbers = MemorySource(data={"number": list(np.ones((6, 3)))})
-    data = TrainData({"all": memory(6), "numbers": numbers}, VIEWS, batch_size=4, seed=0,
-                     on_error="fail")  # fmt: skip
+    data = TrainData(
+        {"all": memory(6), "numbers": numbers}, VIEWS, batch_size=4, seed=0, on_error="fail"
+    )
     assert data.maybe_absent == ("image", "text")
     for k in range(3):
         batch = data[k]

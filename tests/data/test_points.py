@@ -183,9 +183,16 @@ def test_missing_channels_are_refused():
 
 
 @pytest.mark.parametrize(
-    "options", [{"count": 0}, {"count": 3, "channels": 2}, {"count": 3, "rotate": "all"},
-                {"count": 3, "up": "w"}, {"count": 3, "keep": 0.0}, {"count": 3, "scale": 1.0}]
-)  # fmt: skip
+    "options",
+    [
+        {"count": 0},
+        {"count": 3, "channels": 2},
+        {"count": 3, "rotate": "all"},
+        {"count": 3, "up": "w"},
+        {"count": 3, "keep": 0.0},
+        {"count": 3, "scale": 1.0},
+    ],
+)
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=r"^points view: "):
         PointsView(**options)

@@ -54,9 +54,12 @@ def test_shapes_have_their_areas():
     """Of a disc of radius R: π R²; of a ring of 0.55 R to R, and so on."""
     radius, size = 0.3, 128
     areas = {
-        "circle": np.pi, "square": (2 * 0.88) ** 2, "triangle": 0.55 * 1.75**2,
-        "cross": 4 * 0.88 * 0.6 - 0.36, "ring": np.pi * (1 - 0.55**2),
-    }  # fmt: skip
+        "circle": np.pi,
+        "square": (2 * 0.88) ** 2,
+        "triangle": 0.55 * 1.75**2,
+        "cross": 4 * 0.88 * 0.6 - 0.36,
+        "ring": np.pi * (1 - 0.55**2),
+    }
     for number, shape in enumerate(SHAPES):
         scene = np.array([[number, 0, (number + 1) % 5, 1, 0]])
         centres = np.array([[[0.5, 0.5], [5.0, 5.0]]], np.float32)  # the second is outside
@@ -72,8 +75,10 @@ def test_hard_negatives_have_one_thing_exchanged():
         c1, s1, relation, c2, s2 = read(record["text"][0])
         back = RELATIONS[CONVERSE[RELATIONS.index(relation)]]
         assert [read(text) for text in record["text_negative"]] == [
-            (c2, s1, relation, c1, s2), (c1, s2, relation, c2, s1), (c1, s1, back, c2, s2)
-        ]  # fmt: skip
+            (c2, s1, relation, c1, s2),
+            (c1, s2, relation, c2, s1),
+            (c1, s1, back, c2, s2),
+        ]
         image, (colours, shapes, places) = record["image"], record["image_negative"]
         for colour, other in ((c1, c2), (c2, c1)):
             at, count = middle(image, colour)

@@ -76,8 +76,14 @@ def test_furniture_is_split_by_its_rule():
 # --- molecules ----------------------------------------------------------------------------------
 
 # Atoms beside hydrogen, bonds between them, and rings, of molecules that everyone knows.
-KNOWN = {"Benzene": (6, 6, 1), "Ethanol": (3, 2, 0), "Naphthalene": (10, 11, 2),
-         "Methane": (1, 0, 0), "Acetone": (4, 3, 0), "Cyclohexane": (6, 6, 1)}  # fmt: skip
+KNOWN = {
+    "Benzene": (6, 6, 1),
+    "Ethanol": (3, 2, 0),
+    "Naphthalene": (10, 11, 2),
+    "Methane": (1, 0, 0),
+    "Acetone": (4, 3, 0),
+    "Cyclohexane": (6, 6, 1),
+}
 
 
 @pytest.mark.smoke
@@ -170,8 +176,9 @@ def test_ldraw_parts_are_put_together(library):
     assert sum(map(len, both)) <= len(source)
 
 
-@pytest.mark.parametrize(("source", "package"), [(LdrawSource, "ldraw-parts-free"),
-                                                 (MricronSource, "mricron-data")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "package"), [(LdrawSource, "ldraw-parts-free"), (MricronSource, "mricron-data")]
+)
 def test_a_missing_package_says_what_to_install(source, package, tmp_path):
     with pytest.raises(SourceError, match=rf"install the Debian package {package} \(apt-get"):
         source(path=str(tmp_path))

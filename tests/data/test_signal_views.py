@@ -52,8 +52,10 @@ def test_resampling_filters_what_the_rate_cannot_hold():
 def test_leads_come_in_the_views_order_by_any_name_and_unit():
     x = tones(100)
     order = np.random.default_rng(1).permutation(12)
-    names = [f"Lead {LEADS[i]} (of a device)" if i % 2 else f"MDC_ECG_LEAD_{LEADS[i].upper()}"
-             for i in order]  # fmt: skip
+    names = [
+        f"Lead {LEADS[i]} (of a device)" if i % 2 else f"MDC_ECG_LEAD_{LEADS[i].upper()}"
+        for i in order
+    ]
     view = EcgView(length=400, rate=100.0)
     plain = view(Signal(x, 100.0), None, False)
     np.testing.assert_array_equal(plain, x.T)
@@ -71,9 +73,14 @@ def test_limb_leads_follow_from_two_of_them():
     one, two = np.float64(x[:, 7]), np.float64(x[:, 2])
     lead = dict(zip(LEADS, np.float64(y), strict=True))
     for name, expected in (
-        ("I", one), ("II", two), ("III", two - one), ("aVR", -(one + two) / 2),
-        ("aVL", one - two / 2), ("aVF", two - one / 2), ("V3", x[:, 3]),
-    ):  # fmt: skip
+        ("I", one),
+        ("II", two),
+        ("III", two - one),
+        ("aVR", -(one + two) / 2),
+        ("aVL", one - two / 2),
+        ("aVF", two - one / 2),
+        ("V3", x[:, 3]),
+    ):
         np.testing.assert_allclose(lead[name], expected, atol=1e-6)
     part = Signal(np.delete(x, 2, axis=1), 100.0, names[:2] + names[3:], ("mV",) * 7)
     with pytest.raises(BadExample, match="lacks the leads II, III, aVR, aVL, aVF; it has V1, V2"):
@@ -139,7 +146,7 @@ WHOLE = tones(100)
         (IMU, np.ones((4, 3)), r"it has 4 samples \(0.08 s\), fewer than min_length=5"),
         (IMU, [], "the list of alternatives is empty"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_one_sentence(view, value, says):
     with pytest.raises(BadExample, match=says) as caught:
         view(value, np.random.default_rng(0), True)
@@ -157,18 +164,24 @@ def test_what_is_wrong_is_one_sentence(view, value, says):
         (lambda: SignalView(channels=2, length=5, normalize="l2"), "normalize is 'l2'"),
         (lambda: EcgView(length=5, rate=9.0, leads=("I", "V9")), "leads=.*should be different"),
         (lambda: EcgView(length=5, rate=9.0, leads=("I", "Lead I")), "leads="),
-        (lambda: EcgView(length=5, rate=100.0, augment=SignalAugmentation(powerline=0.1)),
-         "a rate of 100 Hz cannot hold the mains' 50 Hz"),
-        (lambda: SignalView(channels=4, length=5, augment=SignalAugmentation(rotate=5.0)),
-         "turns channels by three, x, y and z, but there are 4"),
-        (lambda: SignalView(channels=4, length=5, augment=SignalAugmentation(wander=0.1)),
-         "need the view's rate"),
+        (
+            lambda: EcgView(length=5, rate=100.0, augment=SignalAugmentation(powerline=0.1)),
+            "a rate of 100 Hz cannot hold the mains' 50 Hz",
+        ),
+        (
+            lambda: SignalView(channels=4, length=5, augment=SignalAugmentation(rotate=5.0)),
+            "turns channels by three, x, y and z, but there are 4",
+        ),
+        (
+            lambda: SignalView(channels=4, length=5, augment=SignalAugmentation(wander=0.1)),
+            "need the view's rate",
+        ),
         (lambda: SignalAugmentation(drop_channels=1.5), r"drop_channels=1.5 must be in \[0, 1\]"),
         (lambda: SignalAugmentation(noise=-1.0), "noise=-1.0 must be at least 0"),
         (lambda: SignalAugmentation(scale=(1.0, 0.5)), "two rising numbers"),
         (lambda: SignalAugmentation(mains=0.0), "mains=0.0"),
     ],
-)  # fmt: skip
+)
 def test_options_that_make_no_sense_are_one_sentence(make, says):
     with pytest.raises(ValueError, match=says):
         make()

@@ -81,9 +81,11 @@ def test_pixels_are_shifted_scaled_erased_and_noisy_in_training_only():
     for _ in range(60):
         x = shifted(picture, rng, True)[..., 0]
         (move,) = [
-            (a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)
+            (a, b)
+            for a in (-1, 0, 1)
+            for b in (-1, 0, 1)
             if np.allclose(x, np.roll(picture, (a, b), (0, 1)) / 64)
-        ]  # fmt: skip
+        ]
         moves.add(move)
     assert len(moves) == 9
     bright = PixelsView(size=8, channels=1, peak=64.0, brightness=0.3, erase=3)

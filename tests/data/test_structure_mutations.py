@@ -46,11 +46,7 @@ def seeds():
     except ImportError:
         return found
     content = nibabel.Nifti1Image(RAMP, np.eye(4)).to_bytes()
-    return {
-        **found,
-        "nifti": (VOLUME, content),
-        "nifti.gz": (VOLUME, gzip.compress(content)),
-    }
+    return {**found, "nifti": (VOLUME, content), "nifti.gz": (VOLUME, gzip.compress(content))}
 
 
 SEEDS = seeds()
@@ -87,13 +83,18 @@ def test_the_files_are_whole_before_they_are_damaged(name):
 @settings(max_examples=150, deadline=None)
 @given(
     value=st.one_of(
-        st.binary(max_size=60), st.text(max_size=30), st.none(), st.integers(),
+        st.binary(max_size=60),
+        st.text(max_size=30),
+        st.none(),
+        st.integers(),
         st.lists(st.floats(), max_size=5),
-        st.dictionaries(st.sampled_from(("nodes", "edges", "features")),
-                        st.lists(st.lists(st.integers(), max_size=4), max_size=4)),
+        st.dictionaries(
+            st.sampled_from(("nodes", "edges", "features")),
+            st.lists(st.lists(st.integers(), max_size=4), max_size=4),
+        ),
     ),
     view=st.sampled_from((POINTS, GRAPH, VOLUME, VIDEO, TableView(columns=("a", "b")))),
-)  # fmt: skip
+)
 def test_anything_is_an_array_or_a_bad_example(value, view):
     if value == [] or (isinstance(value, bytes) and b"ftyp" in value):
         return

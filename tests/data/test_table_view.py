@@ -9,9 +9,13 @@ from mmjax.data import BadExample
 from mmjax.data.views import TableView
 
 LABS = TableView(
-    columns=("ph", "lactate"), categories={"sex": ("f", "m")}, mean=(7.4, 1.0), std=(0.1, 0.5),
-    log=("lactate",), clip=5.0,
-)  # fmt: skip
+    columns=("ph", "lactate"),
+    categories={"sex": ("f", "m")},
+    mean=(7.4, 1.0),
+    std=(0.1, 0.5),
+    log=("lactate",),
+    clip=5.0,
+)
 
 
 def test_numbers_are_scaled_and_gaps_are_nan():
@@ -74,10 +78,16 @@ def test_too_few_cells_and_too_large_numbers():
 
 @pytest.mark.parametrize(
     "options",
-    [{"columns": ()}, {"columns": ("a", "a")}, {"columns": ("a",), "mean": (1.0, 2.0)},
-     {"columns": ("a",), "std": (0.0,)}, {"columns": ("a",), "log": ("b",)},
-     {"columns": ("a",), "categories": {"b": ()}}, {"columns": ("a",), "drop": 1.0}],
-)  # fmt: skip
+    [
+        {"columns": ()},
+        {"columns": ("a", "a")},
+        {"columns": ("a",), "mean": (1.0, 2.0)},
+        {"columns": ("a",), "std": (0.0,)},
+        {"columns": ("a",), "log": ("b",)},
+        {"columns": ("a",), "categories": {"b": ()}},
+        {"columns": ("a",), "drop": 1.0},
+    ],
+)
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=r"^table view: "):
         TableView(**options)

@@ -171,12 +171,23 @@ def test_word_pieces_of_bert(tmp_path):
         "max_input_chars_per_word": 100,
         "vocab": {p: i for i, p in enumerate(pieces)},
     }
-    made = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
-            "normalizer": {"type": "BertNormalizer", "clean_text": True, "strip_accents": None,
-                           "handle_chinese_chars": True, "lowercase": True},
-            "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None,
-            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
-            "model": model}  # fmt: skip
+    made = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "strip_accents": None,
+            "handle_chinese_chars": True,
+            "lowercase": True,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": None,
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": model,
+    }
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(made))
     tokenizer = HuggingFaceTokenizer(
@@ -197,13 +208,26 @@ def test_word_pieces_of_bert(tmp_path):
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_a_tokenizer_is_trained_on_captions_of_a_source(kind, tmp_path):
-    source = MemorySource(data={"text": [
-        ["a red cat on a mat", "the cat"], {"en": "a blue dog", "he": ["כלב כחול"]}, "a red\ndog",
-        "a\ud800b", None,
-    ]})  # fmt: skip
+    source = MemorySource(
+        data={
+            "text": [
+                ["a red cat on a mat", "the cat"],
+                {"en": "a blue dog", "he": ["כלב כחול"]},
+                "a red\ndog",
+                "a\ud800b",
+                None,
+            ]
+        }
+    )
     texts = list(captions(source, "text"))
-    assert texts == ["a red cat on a mat", "the cat", "a blue dog", "כלב כחול", "a red\ndog",
-                     "a\ud800b"]  # fmt: skip
+    assert texts == [
+        "a red cat on a mat",
+        "the cat",
+        "a blue dog",
+        "כלב כחול",
+        "a red\ndog",
+        "a\ud800b",
+    ]
     made = sentencepiece_model(texts, 310, kind)
     assert made == sentencepiece_model(iter(texts), 310, kind)
     path = tmp_path / "own.model"

@@ -78,9 +78,11 @@ def number(record):
 
 def test_records_have_encoded_pictures_captions_and_label_names(folder):
     source = TfdsSource(
-        name="tiny", data_dir=folder, columns={**COLUMNS, "vector": "number"},
+        name="tiny",
+        data_dir=folder,
+        columns={**COLUMNS, "vector": "number"},
         labels={"kind": "label", "n": "captions/n"},
-    )  # fmt: skip
+    )
     assert len(source) == COUNT
     assert source.modalities == ("image", "text", "vector")
     assert source.describe() == "TFDS tiny, train: 12 examples"

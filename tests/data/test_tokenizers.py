@@ -263,9 +263,13 @@ def test_an_empty_file(tmp_path):
 def small_model(**options):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["hello world foo bar"] * 50), model_writer=model,
-        hard_vocab_limit=False, vocab_size=30, minloglevel=2, **options,
-    )  # fmt: skip
+        sentence_iterator=iter(["hello world foo bar"] * 50),
+        model_writer=model,
+        hard_vocab_limit=False,
+        vocab_size=30,
+        minloglevel=2,
+        **options,
+    )
     return model.getvalue()
 
 

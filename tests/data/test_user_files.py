@@ -124,7 +124,9 @@ def test_rows_that_cannot_be_right_are_left_out_by_number(folder):
     named = [(error.key, error.reason) for error in source.bad]
     keys = [key for key, _ in named]
     assert keys == [f"captions.csv row {n}" for n in (3, 4, 6)] + [
-        "captions.csv row 7 (y.png)", "captions.csv row 8"]  # fmt: skip
+        "captions.csv row 7 (y.png)",
+        "captions.csv row 8",
+    ]
     for (_, reason), part in zip(
         named, ["3 cells", "1 cells", "line 6", "an address", "no file is named"], strict=True
     ):
@@ -174,9 +176,12 @@ def test_paths_may_be_absolute_lead_out_of_the_folder_and_name_one_file_in_two_w
 def test_named_columns_alternatives_labels_and_missing_cells(folder):
     text = "pic,short,long,class\na.png,cat,a cat sits,animal\nb.png,,only this,\nc.png,,,x\n"
     source = table(
-        folder, text, columns={"image": "pic", "text": ("short", "long")},
-        labels={"group": "class"}, optional=("text",),
-    )  # fmt: skip
+        folder,
+        text,
+        columns={"image": "pic", "text": ("short", "long")},
+        labels={"group": "class"},
+        optional=("text",),
+    )
     assert [record.get("text") for record in source] == [["cat", "a cat sits"], "only this", None]
     assert source[0]["group"] == "animal"
     assert source.may_lack == ("text",)

@@ -14,14 +14,19 @@ from mmjax.data.views import TextView, VectorView
 def test_each_alternative_of_each_field(tmp_path):
     values = {"x": [np.ones(2), np.ones(3), None], "text": ["a", ["b", " "], "c"]}
     source = MemorySource(data=values, name="mine")
-    views = {"x": VectorView(dim=2), "text": TextView(tokenizer=BytesTokenizer(), length=4),
-             "other": VectorView(dim=9)}  # fmt: skip
+    views = {
+        "x": VectorView(dim=2),
+        "text": TextView(tokenizer=BytesTokenizer(), length=4),
+        "other": VectorView(dim=9),
+    }
     out = tmp_path / "bad.jsonl"
     out.write_text("an earlier report\n")
     report = validate.validate(source, views, out)
     found = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [(row["key"], row["field"]) for row in found] == [("mine row 1", "x"),
-                                                             ("mine row 1", "text")]  # fmt: skip
+    assert [(row["key"], row["field"]) for row in found] == [
+        ("mine row 1", "x"),
+        ("mine row 1", "text"),
+    ]
     assert "shape is [3]" in found[0]["reason"]
     assert len(report) == 2
 

@@ -332,8 +332,13 @@ def test_other_captions_join_the_first_in_training_only():
     view = TextView(tokenizer=Texts(), length=40, caption="first", join_prob=0.5)
     for _ in range(200):
         view(captions, rng, True)
-    expected = {"dog face", "dog face, pet", "dog face, animal", "dog face, pet, animal",
-                "dog face, animal, pet"}  # fmt: skip
+    expected = {
+        "dog face",
+        "dog face, pet",
+        "dog face, animal",
+        "dog face, pet, animal",
+        "dog face, animal, pet",
+    }
     assert set(seen) == expected
     # Each of the two others joins half of the captions.
     assert 160 < sum(text.count(",") for text in seen) < 240
@@ -361,10 +366,14 @@ def test_templates_are_put_around_training_captions_only():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "empty"), (" \u2003\n", "empty"), (5, "a int, not text"), (None, "a NoneType"),
-        ([], "alternatives is empty"), ("\ud800", "not valid Unicode"),
+        ("", "empty"),
+        (" \u2003\n", "empty"),
+        (5, "a int, not text"),
+        (None, "a NoneType"),
+        ([], "alternatives is empty"),
+        ("\ud800", "not valid Unicode"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_caption_is_a_bad_example(value, message):
     with pytest.raises(BadExample, match=message):
         TextView(tokenizer=BytesTokenizer(), length=9)(value, None, False)
@@ -402,9 +411,11 @@ def test_vectors_get_fresh_noise_in_training_only():
     unit = VectorView(dim=3, noise=0.5, normalize=True)(x, rng(), True)
     assert np.linalg.norm(unit) == pytest.approx(1)
     for bad, message in (
-        ([1, 2], "its shape is \\[2\\]"), ([1, np.inf, 2], "NaN or infinite"),
-        ("abc", "no array of numbers"), (None, "no array of numbers|not a vector|shape|NaN"),
-    ):  # fmt: skip
+        ([1, 2], "its shape is \\[2\\]"),
+        ([1, np.inf, 2], "NaN or infinite"),
+        ("abc", "no array of numbers"),
+        (None, "no array of numbers|not a vector|shape|NaN"),
+    ):
         with pytest.raises(BadExample, match=message):
             view(np.array(bad, object) if isinstance(bad, list) else bad, None, False)
     with pytest.raises(BadExample, match="no direction"):
@@ -458,9 +469,11 @@ def test_random_operations_are_what_they_say():
     # Each point shows another one of the same row or column.
     x, y = np.meshgrid(np.arange(40), np.arange(40))
     for found, fx, fy in (
-        (shear_x, x + 0.21 * (y + 0.5), y), (shear_y, x, y + 0.21 * (x + 0.5)),
-        (move_x, x + 7, y), (move_y, x, y + 7),
-    ):  # fmt: skip
+        (shear_x, x + 0.21 * (y + 0.5), y),
+        (shear_y, x, y + 0.21 * (x + 0.5)),
+        (move_x, x + 7, y),
+        (move_y, x, y + 7),
+    ):
         inside = (fx >= 1) & (fx <= 38) & (fy >= 1) & (fy <= 38)
         step = 255 / 39
         np.testing.assert_allclose(found[inside][:, 0], step * fx[inside], atol=2)
@@ -474,8 +487,9 @@ def test_random_operations_are_what_they_say():
     changed = sum(not np.allclose(show(view, seen, s), pixels, atol=0.6) for s in range(400))
     assert 130 < changed < 230  # 9 of 10 operations change something, half of the time
     for options, said in (
-        ({"blur": 1.5}, "blur=1.5"), ({"blur_sigma": (2.0, 1.0)}, "two rising numbers"),
+        ({"blur": 1.5}, "blur=1.5"),
+        ({"blur_sigma": (2.0, 1.0)}, "two rising numbers"),
         ({"magnitude": 11.0}, "magnitude=11"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ValueError, match=said):
             ImageView(size=8, **options)

@@ -70,15 +70,27 @@ def test_captions_in_json_alternatives_and_other_members(tmp_path):
     rows += [("4.jpg", b"x"), ("4.json", b"{broken"), ("5.jpg", b""), ("5.txt", b"\xff")]
     source = WebDatasetSource(path=str(shard(tmp_path / "a.tar", rows)))
     assert [source[i]["text"] for i in range(2)] == ["one", ["two", "three"]]
-    for index, message in ((2, "none of the fields"), (3, "none of the fields"), (4, "not json"),
-                           (5, "the member .jpg is empty")):  # fmt: skip
+    for index, message in (
+        (2, "none of the fields"),
+        (3, "none of the fields"),
+        (4, "not json"),
+        (5, "the member .jpg is empty"),
+    ):
         with pytest.raises(BadExample, match=message):
             source[index]
 
 
 def test_samples_that_lack_a_member_or_have_it_twice_are_named(tmp_path):
-    rows = [*members(0), ("1.jpg", b"x"), ("2.txt", b"x"), *members(3), *sample(3)[:1],
-            (".hidden", b""), ("README", b"read me"), *members(4)]  # fmt: skip
+    rows = [
+        *members(0),
+        ("1.jpg", b"x"),
+        ("2.txt", b"x"),
+        *members(3),
+        *sample(3)[:1],
+        (".hidden", b""),
+        ("README", b"read me"),
+        *members(4),
+    ]
     path = str(shard(tmp_path / "a.tar", rows))
     source = WebDatasetSource(path=path)
     assert pairs(source) == expected(0, 4)

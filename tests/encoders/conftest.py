@@ -102,9 +102,14 @@ def inputs():
             return jnp.asarray(ids)
         if encoder is HTSAT:
             return jnp.asarray(rng.normal(size=(rows, 13, 4)), jnp.float32)
-        shape = {SpectrogramTransformer: (12, 10), TokenMLP: (5, 6), SignalTransformer: (37, 3),
-                 AudioTransformer: (320,), CNN14: (320,),
-                 SignalResNet: (37, 3)}.get(encoder, (16, 24, 3))  # fmt: skip
+        shape = {
+            SpectrogramTransformer: (12, 10),
+            TokenMLP: (5, 6),
+            SignalTransformer: (37, 3),
+            AudioTransformer: (320,),
+            CNN14: (320,),
+            SignalResNet: (37, 3),
+        }.get(encoder, (16, 24, 3))
         return jnp.asarray(rng.normal(size=(rows, *shape)), jnp.float32)
 
     return draw

@@ -10,13 +10,25 @@ from mmjax.encoders.patches import PatchTransformer
 from mmjax.encoders.points import PointNet
 
 SMALL = {
-    PatchTransformer: {"size": (4, 8, 12), "patch": (2, 4, 4), "channels": 2, "width": 24,
-                       "depth": 2, "heads": 2},
-    FrameTransformer: {"frames": 4, "image_size": (8, 12), "patch": 4, "width": 16, "depth": 1,
-                       "heads": 2},
+    PatchTransformer: {
+        "size": (4, 8, 12),
+        "patch": (2, 4, 4),
+        "channels": 2,
+        "width": 24,
+        "depth": 2,
+        "heads": 2,
+    },
+    FrameTransformer: {
+        "frames": 4,
+        "image_size": (8, 12),
+        "patch": 4,
+        "width": 16,
+        "depth": 1,
+        "heads": 2,
+    },
     PointNet: {"channels": 4, "widths": (12, 16), "hidden": (10,), "width": 8},
     GraphNetwork: {"categories": (5, 3), "features": 2, "edges": 3, "width": 16, "depth": 2},
-}  # fmt: skip
+}
 DROPPING = [
     (PatchTransformer, {"patch_dropout": 0.5, "padded": True, "pool": "mean"}),
     (FrameTransformer, {"dropout": 0.3, "temporal_depth": 1}),

@@ -11,8 +11,7 @@ from flax import nnx
 
 from mmjax.encoders import EncoderError, SpectrogramTransformer, parameter_count
 
-SMALL = {"frames": 20, "mels": 12, "patch": 6, "stride": (4, 3), "width": 8, "depth": 1,
-         "heads": 2}  # fmt: skip
+SMALL = {"frames": 20, "mels": 12, "patch": 6, "stride": (4, 3), "width": 8, "depth": 1, "heads": 2}
 
 
 def make(**options):

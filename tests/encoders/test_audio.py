@@ -10,11 +10,7 @@ from flax import nnx
 
 from mmjax.encoders import CNN14, AudioTransformer, EncoderError, parameter_count
 from mmjax.encoders.audio import SegmentFusion
-from mmjax.encoders.audio_augmentation import (
-    AudioAugmentation,
-    change_waves,
-    mask_spectrograms,
-)
+from mmjax.encoders.audio_augmentation import AudioAugmentation, change_waves, mask_spectrograms
 from mmjax.encoders.cnn14 import halve
 from mmjax.encoders.spectrogram import Spectrogram, lengths_of
 
@@ -224,8 +220,9 @@ def test_what_a_row_draws_is_its_own():
 
 def test_mixing_is_a_statistic_of_the_batch():
     """So that exact microbatches refuse it, as they refuse batch norm."""
-    kinds = [nnx.state(build(CNN14, augment=AudioAugmentation(mix=m)), nnx.BatchStat)
-             for m in (0.0, 0.5)]  # fmt: skip
+    kinds = [
+        nnx.state(build(CNN14, augment=AudioAugmentation(mix=m)), nnx.BatchStat) for m in (0.0, 0.5)
+    ]
     assert [len(jax.tree.leaves(state)) for state in kinds] == [0, 1]
 
 

@@ -10,8 +10,15 @@ from mmjax.encoders import ConvNet, EncoderError
 
 
 def make(**options):
-    return ConvNet(image_size=(8, 16), channels=2, widths=(4, 6), width=5, dtype=jnp.float32,
-                   rngs=nnx.Rngs(0), **options)  # fmt: skip
+    return ConvNet(
+        image_size=(8, 16),
+        channels=2,
+        widths=(4, 6),
+        width=5,
+        dtype=jnp.float32,
+        rngs=nnx.Rngs(0),
+        **options,
+    )
 
 
 def test_pooled_knows_places_and_tokens_are_local():

@@ -33,8 +33,9 @@ def test_statistics_do_not_move_in_training():
 
     pooled, after = jax.eval_shape(run, state, jnp.zeros((2, 64, 64, 3)))
     assert pooled.shape == (2, 1280)
-    jaxpr = jax.make_jaxpr(run)(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), state),
-                                jnp.zeros((1, 32, 32, 3)))  # fmt: skip
+    jaxpr = jax.make_jaxpr(run)(
+        jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), state), jnp.zeros((1, 32, 32, 3))
+    )
     # A statistic that goes in comes out as it is.
     passed = set(map(id, jaxpr.jaxpr.invars))
     outs = [id(v) for v in jaxpr.jaxpr.outvars[1:]]

@@ -48,15 +48,26 @@ EVERY = [
     (ViT, {"pool": "map", "activation": "swiglu", "bias": False, "init": "xavier"}),
     (ViT, {"stem": "conv", "pre_norm": True, "patch_bias": False, "init": "clip"}),
     (TextTransformer, {}),
-    (TextTransformer, {"causal": False, "pool": "cls", "norm": "post", "embedding_norm": True,
-                       "segments": 2}),
+    (
+        TextTransformer,
+        {"causal": False, "pool": "cls", "norm": "post", "embedding_norm": True, "segments": 2},
+    ),
     (TextTransformer, {"causal": False, "pool": "pooler", "norm": "post"}),
     (TextTransformer, {"causal": False, "pool": "map", "activation": "gelu_tanh"}),
     (TextTransformer, {"pool": "last", "activation": "quick_gelu", "init": "clip"}),
     (ResNet, {}),
     (ResNet, {"norm": "group", "pool": "max", "block": "bottleneck", "stem": "imagenet"}),
-    (ResNet, {"norm": "layer", "pool": "attention", "heads": 2, "pool_width": 12, "stem": "clip",
-              "antialias": True}),
+    (
+        ResNet,
+        {
+            "norm": "layer",
+            "pool": "attention",
+            "heads": 2,
+            "pool_width": 12,
+            "stem": "clip",
+            "antialias": True,
+        },
+    ),
     (TokenMLP, {}),
     (TokenMLP, {"pool": "max", "activation": "relu"}),
     (AudioTransformer, {}),
@@ -68,7 +79,7 @@ EVERY = [
     (SignalResNet, {"dims": 2, "stem": "imagenet", "norm": "layer"}),
     (SpectrogramTransformer, {}),
     (HTSAT, {}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("encoder", "options"), EVERY)

@@ -15,8 +15,10 @@ OPTIONS = {"vocab_size": 12, "length": 9, "embedding": 4, "hidden": 5, "attentio
 def module():
     graphdef, state = nnx.split(nnx.eval_shape(lambda: build()))
     rng = np.random.default_rng(0)
-    drawn = [(p, v.replace(jnp.asarray(0.5 * rng.normal(size=v.shape), jnp.float32)))
-             for p, v in nnx.to_flat_state(state)]  # fmt: skip
+    drawn = [
+        (p, v.replace(jnp.asarray(0.5 * rng.normal(size=v.shape), jnp.float32)))
+        for p, v in nnx.to_flat_state(state)
+    ]
     return nnx.merge(graphdef, nnx.from_flat_state(drawn))
 
 
@@ -48,16 +50,22 @@ def numpy_gru(w, x, steps):
 
 
 def expected(module, x):
-    flat = {"/".join(map(str, p)): np.asarray(v[...], np.float64)
-            for p, v in nnx.to_flat_state(nnx.split(module)[1])}  # fmt: skip
+    flat = {
+        "/".join(map(str, p)): np.asarray(v[...], np.float64)
+        for p, v in nnx.to_flat_state(nnx.split(module)[1])
+    }
     of = lambda part: {k.split("/")[1]: v for k, v in flat.items() if k.startswith(part)}  # noqa: E731
     tokens, pooled = [], []
     for row in x:
         real = np.flatnonzero(row)
         embedded = flat["token"][row]
         states = np.concatenate(
-            [numpy_gru(of("forward_gru/"), embedded, real),
-             numpy_gru(of("backward_gru/"), embedded, real[::-1])], axis=1)  # fmt: skip
+            [
+                numpy_gru(of("forward_gru/"), embedded, real),
+                numpy_gru(of("backward_gru/"), embedded, real[::-1]),
+            ],
+            axis=1,
+        )
         hidden = np.tanh(states[real] @ flat["score/kernel"] + flat["score/bias"])
         heads = []
         for n in range(2):
@@ -99,8 +107,9 @@ def test_gradients_are_finite_and_reach_every_parameter(module):
 
 
 def test_bfloat16_and_errors(module):
-    graphdef, _ = nnx.split(nnx.eval_shape(lambda: TextGRU(**OPTIONS, dtype=jnp.bfloat16,
-                                                           rngs=nnx.Rngs(0))))  # fmt: skip
+    graphdef, _ = nnx.split(
+        nnx.eval_shape(lambda: TextGRU(**OPTIONS, dtype=jnp.bfloat16, rngs=nnx.Rngs(0)))
+    )
     rough = jax.jit(lambda s, x: nnx.merge(graphdef, s)(x).pooled)(nnx.split(module)[1], ids())
     assert rough.dtype == jnp.bfloat16
     exact = expected(module, ids())[0]

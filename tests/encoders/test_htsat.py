@@ -81,9 +81,14 @@ def test_a_block_without_shift_mixes_its_window_only(make):
 
 def test_only_longer_sounds_are_fused_and_counted():
     fusion = LongSounds(
-        width=4, reduction=2, patch=2, stride=2, init=initialization("xavier", width=4, depth=1),
-        dtype=jnp.float32, rngs=nnx.Rngs(0),
-    )  # fmt: skip
+        width=4,
+        reduction=2,
+        patch=2,
+        stride=2,
+        init=initialization("xavier", width=4, depth=1),
+        dtype=jnp.float32,
+        rngs=nnx.Rngs(0),
+    )
     graph, state = nnx.split(fusion)
 
     @jax.jit

@@ -11,16 +11,48 @@ from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import optimizer as optimizer_lib
 
 ENCODERS = {
-    "vit": {"type": "vit", "image_size": (32, 32), "patch": 8, "width": 64, "depth": 2, "heads": 2,
-            "registers": 2, "pre_norm": True, "layer_scale": 0.1},
-    "map": {"type": "vit", "image_size": (32, 32), "patch": 8, "width": 64, "depth": 2, "heads": 2,
-            "pool": "map", "stem": "conv"},
-    "text": {"type": "text_transformer", "vocab_size": 50, "length": 8, "width": 64, "depth": 2,
-             "heads": 2, "segments": 2, "embedding_norm": True},
-    "resnet": {"type": "resnet", "image_size": (32, 32), "block": "bottleneck", "blocks": (1, 1),
-               "widths": (16, 32), "pool": "attention", "heads": 4},
+    "vit": {
+        "type": "vit",
+        "image_size": (32, 32),
+        "patch": 8,
+        "width": 64,
+        "depth": 2,
+        "heads": 2,
+        "registers": 2,
+        "pre_norm": True,
+        "layer_scale": 0.1,
+    },
+    "map": {
+        "type": "vit",
+        "image_size": (32, 32),
+        "patch": 8,
+        "width": 64,
+        "depth": 2,
+        "heads": 2,
+        "pool": "map",
+        "stem": "conv",
+    },
+    "text": {
+        "type": "text_transformer",
+        "vocab_size": 50,
+        "length": 8,
+        "width": 64,
+        "depth": 2,
+        "heads": 2,
+        "segments": 2,
+        "embedding_norm": True,
+    },
+    "resnet": {
+        "type": "resnet",
+        "image_size": (32, 32),
+        "block": "bottleneck",
+        "blocks": (1, 1),
+        "widths": (16, 32),
+        "pool": "attention",
+        "heads": 4,
+    },
     "vector": {"type": "mlp", "inputs": 6, "width": 16},
-}  # fmt: skip
+}
 HEADS = {
     "vit": {"type": "linear", "dim": 16},
     "map": {"type": "mlp", "dim": 16, "hidden": 32, "norm": "batch"},
@@ -33,9 +65,7 @@ HEADS = {
 @pytest.fixture(scope="module")
 def definition():
     config = {
-        "model": {
-            "towers": {m: {"encoder": e, "head": HEADS[m]} for m, e in ENCODERS.items()},
-        },
+        "model": {"towers": {m: {"encoder": e, "head": HEADS[m]} for m, e in ENCODERS.items()}},
         "objectives": {},
     }
     return Definition.of(lambda: System(config, dtype=jnp.float32, rngs=nnx.Rngs(0)))
@@ -49,9 +79,16 @@ def shapes(definition):
 def test_only_these_kinds_of_names_exist(definition, shapes):
     kinds = {path.rsplit("/", 1)[1] for path in shapes}
     assert kinds == {
-        "kernel", "bias", "scale", "class_token", "register_tokens", "position", "probe", "token",
+        "kernel",
+        "bias",
+        "scale",
+        "class_token",
+        "register_tokens",
+        "position",
+        "probe",
+        "token",
         "segment",
-    }  # fmt: skip
+    }
     others = {path.rsplit("/", 1)[1] for path in set(definition.variables) - set(shapes)}
     assert others == {"mean", "var"}
 

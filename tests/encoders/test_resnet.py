@@ -19,8 +19,10 @@ def images(rows, height=16, width=24):
 
 
 def statistics(module):
-    return {"/".join(map(str, path)): np.asarray(v[...])
-            for path, v in nnx.to_flat_state(nnx.state(module, nnx.BatchStat))}  # fmt: skip
+    return {
+        "/".join(map(str, path)): np.asarray(v[...])
+        for path, v in nnx.to_flat_state(nnx.state(module, nnx.BatchStat))
+    }
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,9 @@ def test_flatten_keeps_what_is_where(make, run):
     places = out.tokens.shape[1]
     assert out.pooled.shape == (2, module.width) == (2, 4 * places)
     # Each position's features have four places of their own.
-    kernel, bias = (np.asarray(v[...], np.float64) for v in (module.squeeze.kernel,
-                                                             module.squeeze.bias))  # fmt: skip
+    kernel, bias = (
+        np.asarray(v[...], np.float64) for v in (module.squeeze.kernel, module.squeeze.bias)
+    )
     squeezed = np.maximum(np.asarray(out.tokens, np.float64) @ kernel + bias, 0)
     np.testing.assert_allclose(out.pooled, squeezed.reshape(2, -1), atol=1e-5)
 
@@ -106,8 +109,9 @@ def test_training_uses_the_batch_and_remembers_it(make, run):
         after["stem/norms/0/norm/var"], 0.9 + 0.1 * y.var(axis=(0, 1, 2)), rtol=1e-4
     )
     # They are no parameters, and after many batches evaluation does what training did.
-    assert not any("mean" in map(str, path)
-                   for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param)))  # fmt: skip
+    assert not any(
+        "mean" in map(str, path) for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))
+    )
     for _ in range(150):
         train = run(module, x, train=True)
     np.testing.assert_allclose(run(module, x).pooled, train.pooled, atol=2e-3)

@@ -70,8 +70,9 @@ def test_absent_signals_are_in_no_statistic_of_training(make):
     z = pooled(without, jnp.asarray(x[::2]), present[::2])
     np.testing.assert_allclose(y[::2], z, atol=1e-5)
     assert np.isfinite(y).all()
-    for a, b in zip(*(jax.tree.leaves(nnx.state(m, nnx.BatchStat)) for m in (there, without)),
-                    strict=True):  # fmt: skip
+    for a, b in zip(
+        *(jax.tree.leaves(nnx.state(m, nnx.BatchStat)) for m in (there, without)), strict=True
+    ):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
@@ -151,14 +152,27 @@ def test_a_convolution_in_numpy(make, run):
         # ResNet-18 of torchvision, whose first convolution sees one channel: Symile-MIMIC's.
         (SignalResNet, {"dims": 2}, 157, 11_689_512 - 513 * 1000 - 2 * 64 * 49),
         # Its 3x3 kernels become ones of 3, its 7x7 of 3 channels a 7 of 12; 1x1 and norms stay.
-        (SignalResNet, {"dims": 1}, 157,
-         (11_176_512 - 64 * 3 * 49 - 172_032 - 9_600) // 3 + 64 * 12 * 7 + 172_032 + 9_600),
+        (
+            SignalResNet,
+            {"dims": 1},
+            157,
+            (11_176_512 - 64 * 3 * 49 - 172_032 - 9_600) // 3 + 64 * 12 * 7 + 172_032 + 9_600,
+        ),
         # ViT-B/16's blocks, class token, norm and 197 positions behind MoRE's two convolutions.
-        (SignalTransformer, {"pool": "cls", "stem": "conv", "patch": 5, "length": 5000 // 5}, 197,
-         86_567_656 - 769 * 1000 - (768 * 768 + 768) + 60 * 256 + 256 + 5 * 256 * 768
-         + 2 * (256 + 768)),
+        (
+            SignalTransformer,
+            {"pool": "cls", "stem": "conv", "patch": 5, "length": 5000 // 5},
+            197,
+            86_567_656
+            - 769 * 1000
+            - (768 * 768 + 768)
+            + 60 * 256
+            + 256
+            + 5 * 256 * 768
+            + 2 * (256 + 768),
+        ),
     ],
-)  # fmt: skip
+)
 def test_published_sizes(encoder, options, tokens, count):
     module = nnx.eval_shape(
         lambda: encoder(**options, channels_first=True, dtype=jnp.float32, rngs=nnx.Rngs(0))

@@ -38,8 +38,9 @@ def test_a_block_of_a_volume_is_a_convolution_of_its_stride(make):
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize(("pool", "positions"), [("cls", "learned"), ("mean", "sincos"),
-                                                 ("map", "learned")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pool", "positions"), [("cls", "learned"), ("mean", "sincos"), ("map", "learned")]
+)
 def test_what_is_missing_of_a_clip_is_masked(make, run, pool, positions):
     module = make(PatchTransformer, pool=pool, positions=positions, padded=True)
     short = normal(2, 3, 8, 12, 2)  # an odd number of frames, with tubelets of two

@@ -21,8 +21,9 @@ def stack(**options):
     """A transformer whose biases and scales are not zero and one, under jit."""
 
     def construct():
-        return Transformer(**{"width": 8, "depth": 3, "heads": 2, **options},
-                           dtype=jnp.float32, rngs=nnx.Rngs(0))  # fmt: skip
+        return Transformer(
+            **{"width": 8, "depth": 3, "heads": 2, **options}, dtype=jnp.float32, rngs=nnx.Rngs(0)
+        )
 
     graphdef, state = nnx.split(nnx.eval_shape(construct))
     rng = np.random.default_rng(0)
@@ -35,8 +36,10 @@ def values(seed=0, shape=(3, 5, 8)):
 
 
 def arrays(module):
-    return {"/".join(map(str, path)): np.asarray(v[...], np.float64)
-            for path, v in nnx.to_flat_state(nnx.split(module)[1])}  # fmt: skip
+    return {
+        "/".join(map(str, path)): np.asarray(v[...], np.float64)
+        for path, v in nnx.to_flat_state(nnx.split(module)[1])
+    }
 
 
 def attention(p, q, kv, heads, allowed):
@@ -223,8 +226,12 @@ def test_sincos_positions_are_the_published_ones():
             for k in range(2):
                 w = 10_000.0 ** (-k / (width // 4 - 1))
                 position = found[row * 3 + column]
-                expected = [math.sin(column * w), math.cos(column * w), math.sin(row * w),
-                            math.cos(row * w)]  # fmt: skip
+                expected = [
+                    math.sin(column * w),
+                    math.cos(column * w),
+                    math.sin(row * w),
+                    math.cos(row * w),
+                ]
                 np.testing.assert_allclose(position[k::2], expected, atol=1e-6)
 
 

@@ -32,9 +32,14 @@ def test_sincos_takes_images_of_any_size(make, run, size, stem):
 
 @pytest.mark.parametrize(
     ("options", "prefix"),
-    [({"pool": "cls"}, 1), ({"pool": "cls", "registers": 3}, 4), ({"pool": "mean"}, 0),
-     ({"pool": "mean", "registers": 2}, 2), ({"pool": "map"}, 0)],
-)  # fmt: skip
+    [
+        ({"pool": "cls"}, 1),
+        ({"pool": "cls", "registers": 3}, 4),
+        ({"pool": "mean"}, 0),
+        ({"pool": "mean", "registers": 2}, 2),
+        ({"pool": "map"}, 0),
+    ],
+)
 def test_tokens_and_pooling(make, run, options, prefix):
     out = run(make(ViT, **options), images(2, 16, 24, 3))
     assert out.tokens.shape == (2, prefix + 6, 16)

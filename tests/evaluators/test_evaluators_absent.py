@@ -25,8 +25,10 @@ def source(lacking):
     whole = {"x": [x[i] for i in keep], "y": [y[i] for i in keep]}
     masked = {"x": list(x), "y": [None if i in lacking else y[i] for i in range(40)]}
     labels = [str(i % 4) for i in range(40)]
-    return (MemorySource(data=whole, labels={"group": [labels[i] for i in keep]}),
-            MemorySource(data=masked, labels={"group": labels}))  # fmt: skip
+    return (
+        MemorySource(data=whole, labels={"group": [labels[i] for i in keep]}),
+        MemorySource(data=masked, labels={"group": labels}),
+    )
 
 
 def test_what_is_missing_is_no_query_and_no_answer():

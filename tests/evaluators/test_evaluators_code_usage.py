@@ -52,16 +52,24 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     towers["other"] = {"encoder": {"type": "identity", "inputs": 3}}
     config = config_lib.complete(
         {
-            "recipe": "codes", "variant": "small", "paper": "-", "steps": 1,
-            "data": {"source": {"type": "concept_sets"}, "batch_size": 4, "views": {
-                **{m: {"type": "sequence", "length": 3, "dim": 5} for m in NAMES},
-                "other": {"type": "vector", "dim": 3}}},
+            "recipe": "codes",
+            "variant": "small",
+            "paper": "-",
+            "steps": 1,
+            "data": {
+                "source": {"type": "concept_sets"},
+                "batch_size": 4,
+                "views": {
+                    **{m: {"type": "sequence", "length": 3, "dim": 5} for m in NAMES},
+                    "other": {"type": "vector", "dim": 3},
+                },
+            },
             "model": {"towers": towers},
             "objectives": {"clip": {"type": "info_nce"}},
             "optimizer": {"learning_rate": 0.1},
         },
         "codes.py",
-    )  # fmt: skip
+    )
 
     def make():
         return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))

@@ -8,9 +8,16 @@ from mmjax.evaluators.retrieval import Retrieval
 def test_a_perfect_model(make_source, views, fake_model):
     metrics = Retrieval()(fake_model(), EvalData(make_source(10), views, 4))
     expected = {
-        "R@1": 1, "R@5": 1, "R@10": 1, "median_rank": 1, "mean_rank": 1, "mAP": 1,
-        "queries": 10, "gallery": 10, "chance_R@1": 0.1,
-    }  # fmt: skip
+        "R@1": 1,
+        "R@5": 1,
+        "R@10": 1,
+        "median_rank": 1,
+        "mean_rank": 1,
+        "mAP": 1,
+        "queries": 10,
+        "gallery": 10,
+        "chance_R@1": 0.1,
+    }
     for direction in ("image_to_text", "text_to_image"):
         assert {name: metrics[f"{direction}/{name}"] for name in expected} == expected
     assert metrics["unreadable"] == 0
@@ -52,8 +59,7 @@ def test_a_query_without_a_partner_is_not_counted(make_source, views, fake_model
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"pairs": ()}, "pairs"), ({"ks": ()}, "ks"), ({"ks": (0, 1)}, "ks")],
+    ("options", "message"), [({"pairs": ()}, "pairs"), ({"ks": ()}, "ks"), ({"ks": (0, 1)}, "ks")]
 )
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):

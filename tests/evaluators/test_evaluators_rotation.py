@@ -67,8 +67,10 @@ def test_turns_are_found_and_their_difference(tmp_path):
     later = data(lacking=[("image", 4), ("text", 9)])
     model = Turned(image=a, text=b)
     found = evaluated(model, tmp_path, ["pretrain", "phase1"], later)
-    x = {m: np.delete(np.array(own.source.fields[m], np.float64), row, axis=0)
-         for m, row in (("image", 4), ("text", 9))}  # fmt: skip
+    x = {
+        m: np.delete(np.array(own.source.fields[m], np.float64), row, axis=0)
+        for m, row in (("image", 4), ("text", 9))
+    }
     expected = {
         "moved/image": angles(x["image"], x["image"] @ a),
         "moved/text": angles(x["text"], x["text"] @ b),

@@ -8,9 +8,15 @@ from mmjax.evaluators.zero_shot import ZeroShot
 def test_names_as_classes(make_source, views, fake_model):
     metrics = ZeroShot(labels="text")(fake_model(), EvalData(make_source(12), views, 4))
     assert metrics == {
-        "top_1": 1, "top_5": 1, "mean_per_class": 1, "chance": 1 / 12,
-        "classes": 12, "examples": 12, "unreadable": 0, "unlabelled": 0,
-    }  # fmt: skip
+        "top_1": 1,
+        "top_5": 1,
+        "mean_per_class": 1,
+        "chance": 1 / 12,
+        "classes": 12,
+        "examples": 12,
+        "unreadable": 0,
+        "unlabelled": 0,
+    }
 
 
 def test_groups_as_classes(make_source, views, fake_model):
@@ -70,9 +76,7 @@ def test_languages(make_source, views, fake_model):
     source.records = source.records[:2]
     model = Bilingual()
     evaluator = ZeroShot(
-        labels="group",
-        languages=("en", "de"),
-        templates_by_language={"de": ("eine Gruppe {}",)},
+        labels="group", languages=("en", "de"), templates_by_language={"de": ("eine Gruppe {}",)}
     )
     metrics = evaluator(model, EvalData(source, views, 4))
     assert metrics["en/top_1"] == metrics["de/top_1"] == metrics["top_1"] == 1

@@ -4,10 +4,23 @@ import pytest
 
 from mmjax import config as config_lib
 
-VISION = {"type": "vit", "image_size": (32, 32), "patch": 8, "width": 24, "depth": 2, "heads": 3,
-          "mlp_width": 40}  # fmt: skip
-TEXT = {"type": "text_transformer", "vocab_size": 8000, "length": 16, "width": 16, "depth": 2,
-        "heads": 2}  # fmt: skip
+VISION = {
+    "type": "vit",
+    "image_size": (32, 32),
+    "patch": 8,
+    "width": 24,
+    "depth": 2,
+    "heads": 3,
+    "mlp_width": 40,
+}
+TEXT = {
+    "type": "text_transformer",
+    "vocab_size": 8000,
+    "length": 16,
+    "width": 16,
+    "depth": 2,
+    "heads": 2,
+}
 SHAPES = {
     "clip": (
         {**VISION, "pool": "cls", "pre_norm": True, "patch_bias": False, "eps": 1e-5},
@@ -18,8 +31,7 @@ SHAPES = {
     ),
     "siglip": (
         {**VISION, "pool": "map", "activation": "gelu_tanh"},
-        {**TEXT, "causal": False, "pool": "last", "mask_padding": False,
-         "activation": "gelu_tanh"},
+        {**TEXT, "causal": False, "pool": "last", "mask_padding": False, "activation": "gelu_tanh"},
         {"type": "none"},
         {"type": "linear", "dim": 24, "bias": True},
         {"type": "sigmoid"},
@@ -32,7 +44,7 @@ SHAPES = {
         {"type": "linear", "dim": 20},
         {"type": "info_nce", "learn_temperature": False},
     ),
-}  # fmt: skip
+}
 
 
 def config_of(shape, file):
@@ -43,15 +55,26 @@ def config_of(shape, file):
         "text": {"type": "text", "length": 16, "bos": shape != "own"},
     }
     tree = {
-        "recipe": "tiny", "variant": "small", "paper": "none", "steps": 2,
-        "data": {"source": {"type": "emoji", "split": "new_concepts"}, "views": views,
-                 "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"}, "batch_size": 8},
-        "model": {"towers": {"image": {"encoder": image, "head": image_head},
-                             "text": {"encoder": text, "head": text_head}}},
+        "recipe": "tiny",
+        "variant": "small",
+        "paper": "none",
+        "steps": 2,
+        "data": {
+            "source": {"type": "emoji", "split": "new_concepts"},
+            "views": views,
+            "tokenizer": {"type": "sentencepiece", "path": "emoji_8k"},
+            "batch_size": 8,
+        },
+        "model": {
+            "towers": {
+                "image": {"encoder": image, "head": image_head},
+                "text": {"encoder": text, "head": text_head},
+            }
+        },
         "objectives": {"loss": term},
         "optimizer": {"learning_rate": 1e-2},
         "evaluators": {},
-    }  # fmt: skip
+    }
     return config_lib.complete(tree, file)
 
 

@@ -56,8 +56,13 @@ def test_pictures_of_every_kind(model, pictures, tmp_path):
     picture.save(tmp_path / "p.png")
     data = io.BytesIO()
     picture.save(data, "PNG")
-    same = [picture, tmp_path / "p.png", str(tmp_path / "p.png"), data.getvalue(),
-            np.asarray(picture)]  # fmt: skip
+    same = [
+        picture,
+        tmp_path / "p.png",
+        str(tmp_path / "p.png"),
+        data.getvalue(),
+        np.asarray(picture),
+    ]
     found = model.encode(image=same)
     for row in found[1:]:
         np.testing.assert_array_equal(row, found[0])

@@ -110,11 +110,12 @@ def test_a_parity_that_fails_keeps_the_folder_under_another_name(run_of, tmp_pat
 
     monkeypatch.setattr(with_torch, "missing", lambda *names: list(names))
     monkeypatch.setattr(
-        parity, "by_reading_back",
-        lambda folder: lambda inputs: {
-            m: np.eye(len(x), 20, dtype=np.float32) for m, x in inputs.items()
-        },
-    )  # fmt: skip
+        parity,
+        "by_reading_back",
+        lambda folder: (
+            lambda inputs: {m: np.eye(len(x), 20, dtype=np.float32) for m, x in inputs.items()}
+        ),
+    )
     with pytest.raises(parity.ParityError, match="is not to be used"):
         export(run_of("clip"), tmp_path / "out", format="hf")
     assert [p.name for p in tmp_path.iterdir()] == ["out.failed"]
@@ -154,16 +155,26 @@ def test_parity_reports(kind):
     assert report["passed"] is passes
     if kind == "none":
         assert report["top_5_agreement"] == 1
-    assert parity.compare(
-        own, own, log_scale=None, bias=None, compared_with="", more={"n": 1}, must_be_zero=("n",)
-    )["passed"] is False  # fmt: skip
+    assert (
+        parity.compare(
+            own,
+            own,
+            log_scale=None,
+            bias=None,
+            compared_with="",
+            more={"n": 1},
+            must_be_zero=("n",),
+        )["passed"]
+        is False
+    )
 
 
 # With the libraries themselves (the extra `torch`).
 
 
-@pytest.mark.parametrize(("shape", "format"), [("clip", "hf"), ("siglip", "hf"),
-                                               ("clip", "open_clip")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shape", "format"), [("clip", "hf"), ("siglip", "hf"), ("clip", "open_clip")]
+)
 def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
     name = {"hf": "transformers", "open_clip": "open_clip"}[format]
     for needed in ("torch", name, "torchvision"):
@@ -186,9 +197,13 @@ def test_foreign_weights_are_verified(tmp_path):
     from mmjax.export.verify import verify
 
     config = transformers.BertConfig(
-        hidden_size=16, num_attention_heads=2, num_hidden_layers=2, intermediate_size=24,
-        vocab_size=40, max_position_embeddings=12,
-    )  # fmt: skip
+        hidden_size=16,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        intermediate_size=24,
+        vocab_size=40,
+        max_position_embeddings=12,
+    )
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
     folder, line = verify(tmp_path / "bert", tmp_path / "report")
     assert "BertModel" in line

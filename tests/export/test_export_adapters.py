@@ -24,8 +24,9 @@ def folders(run_of, config_for, tmp_path_factory):
         weights, _ = export(run_of("clip"), root / "weights", format="hf")
     tree = config_lib.plain(config_for("clip", "test"))
     towers = tree["model"]["towers"]
-    tree["model"]["towers"] = {m: {"init_from": str(weights), "encoder": towers[m]["encoder"]}
-                               for m in towers}  # fmt: skip
+    tree["model"]["towers"] = {
+        m: {"init_from": str(weights), "encoder": towers[m]["encoder"]} for m in towers
+    }
     lora = {"type": "lora", "modules": (r"towers/.*/attention/(query|value)",), "rank": 2}
     tree["model"]["adapters"] = {"update": lora}
     tree["optimizer"]["freeze"] = ("towers/.*",)

@@ -37,11 +37,19 @@ def start():
     def run(words, folder, *overrides, recipe=RECIPE, **environment):
         settings = [f"--config.{override}" for override in (*SETTINGS, *overrides)]
         process = subprocess.Popen(
-            [*NOTICES_INTERRUPTS, *map(str, words), f"--workdir={folder}",
-             f"--config={recipe}:claim", *settings],
-            cwd=ROOT, env={**os.environ, "PYTHON": sys.executable, "XLA_FLAGS": "", **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            [
+                *NOTICES_INTERRUPTS,
+                *map(str, words),
+                f"--workdir={folder}",
+                f"--config={recipe}:claim",
+                *settings,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PYTHON": sys.executable, "XLA_FLAGS": "", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         started.append(process)
         return process
 

@@ -63,21 +63,38 @@ def test_slurm_saves_when_its_time_is_over_queues_again_and_goes_on(
 
 def gke(path, *words, **environment):
     return subprocess.run(
-        [ROOT / "launch" / "gke.sh", *words], text=True, capture_output=True, check=False,
+        [ROOT / "launch" / "gke.sh", *words],
+        text=True,
+        capture_output=True,
+        check=False,
         env={**os.environ, "PATH": path, "PYTHON": sys.executable, **environment},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
     ("topology", "chips", "hosts", "a_host"),
-    [("4x4", "4", 4, 4), ("4x4x8", "4", 32, 4), ("2x2", "4", 1, 4), ("1x1", "4", 1, 1),
-     ("2x4", "8", 1, 8)],
-)  # fmt: skip
+    [
+        ("4x4", "4", 4, 4),
+        ("4x4x8", "4", 32, 4),
+        ("2x2", "4", 1, 4),
+        ("1x1", "4", 1, 1),
+        ("2x4", "8", 1, 8),
+    ],
+)
 def test_gke_applies_a_job_set_of_all_hosts(tmp_path, topology, chips, hosts, a_host):
     path = program(tmp_path, "kubectl", f'#!/bin/sh\necho "$@" > {tmp_path}/words\ncat\n')
     words = ["--config=configs/clip.py:paper", """--config.data.source.path=a "b" $c's"""]
-    done = gke(path, "try-1", "registry/mmjax:1", "tpu-v5-lite-podslice", topology, *words,
-               BUCKET="pictures", SLICES="2", CHIPS=chips)  # fmt: skip
+    done = gke(
+        path,
+        "try-1",
+        "registry/mmjax:1",
+        "tpu-v5-lite-podslice",
+        topology,
+        *words,
+        BUCKET="pictures",
+        SLICES="2",
+        CHIPS=chips,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "words").read_text() == "apply -f -\n"
     job_set = yaml.safe_load(done.stdout)
@@ -113,7 +130,12 @@ def test_scripts_are_valid_and_executable(script):
     file = ROOT / "launch" / script
     assert os.access(file, os.X_OK)
     assert subprocess.run(["bash", "-n", file], check=False).returncode == 0
-    done = subprocess.run([file], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PATH": "/usr/bin:/bin"})  # fmt: skip
+    done = subprocess.run(
+        [file],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": "/usr/bin:/bin"},
+    )
     if script != "slurm.sh":  # whose words are all mmjax.main's
         assert (done.returncode, done.stderr.startswith("usage: ")) == (2, True)

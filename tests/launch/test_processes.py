@@ -60,10 +60,12 @@ def test_stopped_on_one_shape_and_resumed_on_two_others(
     folder = tmp_path / "run"
     stops = []
     for processes, devices, mesh, kind in (
-        (2, 4, "mesh.fsdp=4", signal.SIGTERM), (4, 2, "mesh.fsdp=2", signal.SIGINT),
-    ):  # fmt: skip
-        run = launch(processes, devices, folder, "steps=20", mesh, "mesh.fsdp_min_size=64",
-                     recipe=unhurried)  # fmt: skip
+        (2, 4, "mesh.fsdp=4", signal.SIGTERM),
+        (4, 2, "mesh.fsdp=2", signal.SIGINT),
+    ):
+        run = launch(
+            processes, devices, folder, "steps=20", mesh, "mesh.fsdp_min_size=64", recipe=unhurried
+        )
         wait_for(run, folder / "checkpoints" / str(6 * (1 + len(stops))))
         run.send_signal(kind)
         said = finish(run, 128 + signal.SIGTERM)

@@ -18,31 +18,46 @@ from mmjax.train import step as step_lib
 
 TEXT = {"type": "text_transformer", "vocab_size": 260, "length": 6, "depth": 3, "heads": 2}
 VIT = {"type": "vit", "image_size": (8, 8), "patch": 4, "width": 12, "depth": 3, "heads": 2}
-LORA = {"type": "lora", "modules": (r"towers/.*/(query|value)", r"towers/text/.*/mlp/up"),
-        "rank": 2, "alpha": 6.0}  # fmt: skip
-MAPLE = {"type": "prompts", "towers": ("text", "image"), "length": 2, "depth": 2,
-         "coupling": "text"}  # fmt: skip
+LORA = {
+    "type": "lora",
+    "modules": (r"towers/.*/(query|value)", r"towers/text/.*/mlp/up"),
+    "rank": 2,
+    "alpha": 6.0,
+}
+MAPLE = {
+    "type": "prompts",
+    "towers": ("text", "image"),
+    "length": 2,
+    "depth": 2,
+    "coupling": "text",
+}
 FREEZE = ("towers/.*", "objectives/.*")
 
 
 def config(adapters=None, freeze=FREEZE, head=None, **changes):
     head = head or {"type": "linear", "dim": 8}
     tree = {
-        "recipe": "tiny", "variant": "small", "paper": "none", "steps": 3,
+        "recipe": "tiny",
+        "variant": "small",
+        "paper": "none",
+        "steps": 3,
         "data": {
-            "source": {"type": "emoji", "split": "new_concepts"}, "tokenizer": {"type": "bytes"},
+            "source": {"type": "emoji", "split": "new_concepts"},
+            "tokenizer": {"type": "bytes"},
             "views": {"image": {"type": "image", "size": 8}, "text": {"type": "text", "length": 6}},
             "batch_size": 8,
         },
         "model": {
-            "towers": {"image": {"encoder": VIT, "head": head},
-                       "text": {"encoder": {**TEXT, "width": 8}, "head": head}},
+            "towers": {
+                "image": {"encoder": VIT, "head": head},
+                "text": {"encoder": {**TEXT, "width": 8}, "head": head},
+            },
             "adapters": adapters or {},
         },
         "objectives": {"loss": {"type": "info_nce"}},
         "optimizer": {"learning_rate": 1e-2, "schedule": "constant", "freeze": freeze},
         **changes,
-    }  # fmt: skip
+    }
     return config_lib.complete(tree, "test")
 
 
@@ -50,8 +65,11 @@ def batch(size=8):
     rng = np.random.default_rng(0)
     text = rng.integers(4, 260, (size, 6), dtype=np.int32)
     text[:, 0], text[:, 4], text[:, 5] = 2, 3, 0
-    return {"image": rng.normal(size=(size, 8, 8, 3)).astype(np.float32), "text": text,
-            "id": np.arange(size, dtype=np.int32)}  # fmt: skip
+    return {
+        "image": rng.normal(size=(size, 8, 8, 3)).astype(np.float32),
+        "text": text,
+        "id": np.arange(size, dtype=np.int32),
+    }
 
 
 def trained(config, mesh=(1, 1), steps=2):
@@ -69,24 +87,42 @@ def trained(config, mesh=(1, 1), steps=2):
 
 
 CASES = {
-    "linear projectors": ({}, ("towers/.*/encoder/.*", "objectives/.*"), None,
-                          12 * 8 + 8 * 8),
-    "MLP projectors": ({}, ("towers/.*/encoder/.*", "objectives/.*"),
-                       {"type": "mlp", "dim": 8, "hidden": 10},
-                       (12 * 10 + 10 + 10 * 8 + 8) + (8 * 10 + 10 + 10 * 8 + 8)),
+    "linear projectors": ({}, ("towers/.*/encoder/.*", "objectives/.*"), None, 12 * 8 + 8 * 8),
+    "MLP projectors": (
+        {},
+        ("towers/.*/encoder/.*", "objectives/.*"),
+        {"type": "mlp", "dim": 8, "hidden": 10},
+        (12 * 10 + 10 + 10 * 8 + 8) + (8 * 10 + 10 + 10 * 8 + 8),
+    ),
     # Query and value of 3 blocks of both towers, and the first layer of the texts' MLPs.
-    "LoRA": ({"a": LORA}, FREEZE, None,
-             3 * 2 * (12 + 12) * 2 + 3 * 2 * (8 + 8) * 2 + 3 * 2 * (8 + 32)),
-    "shallow prompts": ({"p": {"type": "prompts", "towers": ("text",), "length": 4}}, FREEZE, None,
-                        4 * 8),
+    "LoRA": (
+        {"a": LORA},
+        FREEZE,
+        None,
+        3 * 2 * (12 + 12) * 2 + 3 * 2 * (8 + 8) * 2 + 3 * 2 * (8 + 32),
+    ),
+    "shallow prompts": (
+        {"p": {"type": "prompts", "towers": ("text",), "length": 4}},
+        FREEZE,
+        None,
+        4 * 8,
+    ),
     # Card 52: J (n d_t + d_t d_v + d_v).
     "coupled": ({"p": MAPLE}, FREEZE, None, 2 * (2 * 8 + 8 * 12 + 12)),
     # Card 70: K d_r and, for each block and tower, a linear layer.
-    "shared": ({"p": {**MAPLE, "coupling": "shared", "latent": 5, "first": 1, "depth": None}},
-               FREEZE, None, 2 * 5 + 2 * (5 * 12 + 12 + 5 * 8 + 8)),
-    "both": ({"a": LORA, "p": {**MAPLE, "coupling": "none"}}, FREEZE, None,
-             3 * 2 * (12 + 12) * 2 + 3 * 2 * (8 + 8) * 2 + 3 * 2 * (8 + 32) + 2 * 2 * (8 + 12)),
-}  # fmt: skip
+    "shared": (
+        {"p": {**MAPLE, "coupling": "shared", "latent": 5, "first": 1, "depth": None}},
+        FREEZE,
+        None,
+        2 * 5 + 2 * (5 * 12 + 12 + 5 * 8 + 8),
+    ),
+    "both": (
+        {"a": LORA, "p": {**MAPLE, "coupling": "none"}},
+        FREEZE,
+        None,
+        3 * 2 * (12 + 12) * 2 + 3 * 2 * (8 + 8) * 2 + 3 * 2 * (8 + 32) + 2 * 2 * (8 + 12),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -97,8 +133,9 @@ def test_the_optimizer_holds_the_bytes_of_what_trains_and_no_more(case):
     state = jax.eval_shape(lambda: state_lib.initial(own, plan))
     size = lambda tree: sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))  # noqa: E731
     assert size(state.params) == 4 * count
-    counters = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.optimizer)
-                   if not x.ndim)  # fmt: skip
+    counters = sum(
+        x.size * x.dtype.itemsize for x in jax.tree.leaves(state.optimizer) if not x.ndim
+    )
     assert size(state.optimizer) - counters == 2 * 4 * count
     assert counters <= 16
     assert size(state.constants) > 4 * count or head
@@ -131,8 +168,10 @@ def test_a_lora_is_its_merged_layers():
     own = config({"a": LORA})
     plan = state_lib.plan(own, mesh_lib.make_mesh(devices=jax.devices()[:1]))
     rng = np.random.default_rng(0)
-    arrays = {path: jnp.asarray(0.3 * rng.normal(size=s.shape), s.dtype)
-              for path, s in plan.definition.kinds(nnx.Variable).items()}  # fmt: skip
+    arrays = {
+        path: jnp.asarray(0.3 * rng.normal(size=s.shape), s.dtype)
+        for path, s in plan.definition.kinds(nnx.Variable).items()
+    }
     plain, merged = adapters.merge_updates(own, arrays)
     assert plain["model"]["adapters"] == {}
     plain = {**plain, "optimizer": {**plain["optimizer"], "freeze": ()}}
@@ -186,11 +225,15 @@ def test_prompts_block_by_block(first, depth, causal, scan):
 
 
 def test_coupled_prompts_are_images_of_the_leaders():
-    encoders = {name: nnx.eval_shape(lambda spec=spec: config_lib.build(
-        ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0)))
-        for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))}  # fmt: skip
-    made = adapters.PromptTokens(towers=("text", "image"), depth=3, coupling="text",
-                                 encoders=encoders, rngs=nnx.Rngs(1))  # fmt: skip
+    encoders = {
+        name: nnx.eval_shape(
+            lambda spec=spec: config_lib.build(ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        )
+        for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))
+    }
+    made = adapters.PromptTokens(
+        towers=("text", "image"), depth=3, coupling="text", encoders=encoders, rngs=nnx.Rngs(1)
+    )
     found = made(encoders)
     assert found["text"].values.shape == (3, 2, 8)
     p, f, b = (
@@ -212,12 +255,19 @@ def test_coupled_prompts_are_images_of_the_leaders():
 
 def test_prompts_start_as_words():
     """Before the first block they are what the text's tower makes of the words there."""
-    encoders = {name: config_lib.build(ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0))
-                for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))}  # fmt: skip
+    encoders = {
+        name: config_lib.build(ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))
+    }
     made = adapters.PromptTokens(
-        towers=("text", "image"), length=3, depth=2, coupling="text",
-        words={"text": (70, 9)}, encoders=encoders, rngs=nnx.Rngs(1),
-    )  # fmt: skip
+        towers=("text", "image"),
+        length=3,
+        depth=2,
+        coupling="text",
+        words={"text": (70, 9)},
+        encoders=encoders,
+        rngs=nnx.Rngs(1),
+    )
     text = encoders["text"]
     want = text.token[...][np.array([70, 9])] + text.position[1:3]
     first, second = made(encoders)["text"].values

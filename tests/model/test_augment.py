@@ -21,8 +21,17 @@ from mmjax.model.augment import ImageAugmentation, colours, gaussian_blur, regio
 from mmjax.model.heads import NoHead
 from mmjax.model.towers import Tower
 
-ALL = {"crop_scale": (0.3, 0.9), "flip": 0.5, "brightness": 0.4, "contrast": 0.4,
-       "saturation": 0.4, "hue": 0.2, "jitter": 0.8, "grayscale": 0.3, "blur": 0.5}  # fmt: skip
+ALL = {
+    "crop_scale": (0.3, 0.9),
+    "flip": 0.5,
+    "brightness": 0.4,
+    "contrast": 0.4,
+    "saturation": 0.4,
+    "hue": 0.2,
+    "jitter": 0.8,
+    "grayscale": 0.3,
+    "blur": 0.5,
+}
 
 
 def pictures(count=6, height=10, width=12):
@@ -54,15 +63,20 @@ def test_colours_are_those_of_the_host():
 def test_regions_are_pillows():
     """Enlarging a box is the bilinear resize of Pillow, on pictures without a border effect."""
     x = pictures(4)
-    box = np.array([[0.1, 0.2, 0.6, 0.5], [0.0, 0.0, 1.0, 1.0], [0.5, 0.25, 0.5, 0.5],
-                    [0.3, 0.1, 0.25, 0.8]], np.float32)  # fmt: skip
+    box = np.array(
+        [[0.1, 0.2, 0.6, 0.5], [0.0, 0.0, 1.0, 1.0], [0.5, 0.25, 0.5, 0.5], [0.3, 0.1, 0.25, 0.8]],
+        np.float32,
+    )
     mirror = np.array([False, True, True, False])
     got = np.asarray(jax.jit(regions)(x, *box.T, mirror))
     for i, (left, top, width, height) in enumerate(box * np.array([12, 10, 12, 10])):
         for c in range(3):
             image = Image.fromarray(x[i, ..., c])
-            want = np.asarray(image.resize((12, 10), Image.Resampling.BILINEAR,
-                                           (left, top, left + width, top + height)))  # fmt: skip
+            want = np.asarray(
+                image.resize(
+                    (12, 10), Image.Resampling.BILINEAR, (left, top, left + width, top + height)
+                )
+            )
             want = want[:, ::-1] if mirror[i] else want
             # Pillow looks into the box alone: its outermost pixels may differ.
             np.testing.assert_allclose(got[i, 2:-2, 3:-3, c], want[2:-2, 3:-3], atol=1e-5)
@@ -132,9 +146,13 @@ def test_the_share_of_the_area_and_the_ratio_follow_the_options():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"flip": 2.0}, "flip=2.0 must be in"), ({"crop_scale": (0.5, 1.2)}, "must not exceed 1"),
-     ({"hue": 0.7}, "hue=0.7"), ({"blur_sigma": (2.0, 1.0)}, "two rising numbers")],
-)  # fmt: skip
+    [
+        ({"flip": 2.0}, "flip=2.0 must be in"),
+        ({"crop_scale": (0.5, 1.2)}, "must not exceed 1"),
+        ({"hue": 0.7}, "hue=0.7"),
+        ({"blur_sigma": (2.0, 1.0)}, "two rising numbers"),
+    ],
+)
 def test_options_that_are_none(options, message):
     with pytest.raises(ConfigError, match=message):
         ImageAugmentation(**options)
@@ -153,8 +171,11 @@ def test_it_stands_before_an_encoder():
     """Training is augmented, evaluation is the view's picture."""
     spec = config_lib.check(augment.AUGMENTATIONS, {"type": "image", "flip": 1.0}, "x", "test")
     encoder = config_lib.build(
-        ENCODERS, {"type": "vit", "image_size": (8, 8), "patch": 4, "width": 8, "depth": 1,
-                   "heads": 1}, dtype=jnp.float32, rngs=nnx.Rngs(0))  # fmt: skip
+        ENCODERS,
+        {"type": "vit", "image_size": (8, 8), "patch": 4, "width": 8, "depth": 1, "heads": 1},
+        dtype=jnp.float32,
+        rngs=nnx.Rngs(0),
+    )
     head = NoHead(width=8, dtype=jnp.float32, rngs=nnx.Rngs(0))
     own = config_lib.build(augment.AUGMENTATIONS, spec)
     x = 2 * pictures(3, 8, 8) - 1

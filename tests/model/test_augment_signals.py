@@ -16,9 +16,19 @@ from mmjax.model.augment_signals import DeviceSignalAugmentation
 
 RATE = 200.0
 ROWS = 400
-ALL = {"rate": RATE, "warp": 0.5, "permute": 0.5, "rotate": 30.0, "scale": (0.5, 1.5),
-       "scale_channels": 0.1, "wander": 0.3, "powerline": 0.2, "noise": 0.1, "drop_channels": 0.3,
-       "crop": (0.5, 1.0)}  # fmt: skip
+ALL = {
+    "rate": RATE,
+    "warp": 0.5,
+    "permute": 0.5,
+    "rotate": 30.0,
+    "scale": (0.5, 1.5),
+    "scale_channels": 0.1,
+    "wander": 0.3,
+    "powerline": 0.2,
+    "noise": 0.1,
+    "drop_channels": 0.3,
+    "crop": (0.5, 1.0),
+}
 
 
 def signal(steps=50, channels=3):
@@ -44,10 +54,16 @@ def ks(a, b):
 
 @pytest.mark.parametrize(
     "options",
-    [{"rotate": 40.0}, {"scale": (0.5, 1.5)}, {"scale_channels": 0.3}, {"wander": 0.5},
-     {"powerline": 0.5, "mains": 60.0}, {"noise": 0.3}],
+    [
+        {"rotate": 40.0},
+        {"scale": (0.5, 1.5)},
+        {"scale_channels": 0.3},
+        {"wander": 0.5},
+        {"powerline": 0.5, "mains": 60.0},
+        {"noise": 0.3},
+    ],
     ids=lambda options: next(iter(options)),
-)  # fmt: skip
+)
 def test_amplitudes_are_distributed_as_on_the_host(options):
     x = signal()
     options = {"rate": RATE, **options}
@@ -55,12 +71,13 @@ def test_amplitudes_are_distributed_as_on_the_host(options):
     assert device.shape == host.shape
     assert np.ptp(device[:, 0, 0]) > 0.1
     for of in (
-        lambda y: y[:, 0, 0], lambda y: y[:, 31, 2],  # values
+        lambda y: y[:, 0, 0],
+        lambda y: y[:, 31, 2],  # values
         lambda y: np.abs(y - x).max((1, 2)),  # the size of the change
         lambda y: (y - x)[:, :, 0].std(1),
         lambda y: ((y - x)[:, :, 0] * (y - x)[:, :, 1]).mean(1),  # between channels
         lambda y: ((y - x)[:, 1:] * (y - x)[:, :-1]).mean((1, 2)),  # between times
-    ):  # fmt: skip
+    ):
         assert ks(of(device), of(host)) < 1
 
 
@@ -151,10 +168,15 @@ def test_what_an_example_gets_is_its_own():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"warp": 2.0}, "warp=2.0 must be in"), ({"crop": (0.0, 1.0)}, "crop=.* two rising shares"),
-     ({"length": 0}, "length=0"), ({"wander": 0.1}, "need the view's rate"),
-     ({"rate": 0.0}, "rate=0.0"), ({"rate": 100.0, "powerline": 0.1}, "cannot hold the mains")],
-)  # fmt: skip
+    [
+        ({"warp": 2.0}, "warp=2.0 must be in"),
+        ({"crop": (0.0, 1.0)}, "crop=.* two rising shares"),
+        ({"length": 0}, "length=0"),
+        ({"wander": 0.1}, "need the view's rate"),
+        ({"rate": 0.0}, "rate=0.0"),
+        ({"rate": 100.0, "powerline": 0.1}, "cannot hold the mains"),
+    ],
+)
 def test_options_that_are_none(options, message):
     with pytest.raises(ValueError, match=message):
         DeviceSignalAugmentation(**options)

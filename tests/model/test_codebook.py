@@ -129,10 +129,16 @@ def laid_out(p, devices):
 @pytest.mark.parametrize("devices", [1, 8])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"skip": 1}, {"pool": "sum"}, {"pool": "mean", "skip": 1}, {"activation": "softmax"},
-     {"activation": "sigmoid", "temperature": 0.2}],
+    [
+        {},
+        {"skip": 1},
+        {"pool": "sum"},
+        {"pool": "mean", "skip": 1},
+        {"activation": "softmax"},
+        {"activation": "sigmoid", "temperature": 0.2},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_the_head_equals_the_formula(options, devices):
     options = {"temperature": 3.0, **options}  # several codes are active
     check(head(codes=8, dim=6, **options), rewritten, devices, **options)
@@ -152,8 +158,10 @@ def check(module, formula, devices, **options):
     mask[:, 1] = True  # so that none is empty without the first
     graph, state = nnx.split(module)
     paths = {"/".join(path): path for path, _ in nnx.to_flat_state(state)}
-    p = {name: rng.normal(size=v.shape).astype(np.float32)
-         for name, (_, v) in zip(paths, nnx.to_flat_state(state), strict=True)}  # fmt: skip
+    p = {
+        name: rng.normal(size=v.shape).astype(np.float32)
+        for name, (_, v) in zip(paths, nnx.to_flat_state(state), strict=True)
+    }
     p["tokens"] = np.asarray(encoding.tokens)
     if isinstance(module, CodebookHead):
         p["table"] = rng.normal(size=(8, 6)).astype(np.float32)

@@ -48,8 +48,11 @@ def test_a_term_reads_the_head_that_it_names_and_trains_it_alone():
     np.testing.assert_allclose(local.raw, same(outputs["a"].encoding.pooled), rtol=1e-6)
     for term, reached in (("clip", "heads/local"), ("own", "head/")):
         grads = nnx.to_flat_state(jax.grad(loss)(params, term))
-        moved = {"/".join(map(str, path[2:])) for path, g in grads
-                 if path[0] == "towers" and np.abs(g[...]).max() > 0}  # fmt: skip
+        moved = {
+            "/".join(map(str, path[2:]))
+            for path, g in grads
+            if path[0] == "towers" and np.abs(g[...]).max() > 0
+        }
         assert any(path.startswith(reached) for path in moved)
         assert all(path.startswith((reached, "encoder")) for path in moved)
 
@@ -61,8 +64,10 @@ def test_layers_of_an_embedder_are_heads_and_mixtures_of_them():
         definition, Definition.arrays(system), mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1])
     )
     x = batch()
-    z, h, both = ([model.embed(name, x[name], layer) for name in "ab"]
-                  for layer in ("unit", "local", "unit+local"))  # fmt: skip
+    z, h, both = (
+        [model.embed(name, x[name], layer) for name in "ab"]
+        for layer in ("unit", "local", "unit+local")
+    )
     assert h[0].shape == (8, 6)
     np.testing.assert_allclose(np.linalg.norm(both[0], axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(both[0] @ both[1].T, (z[0] @ z[1].T + h[0] @ h[1].T) / 2, atol=1e-6)
@@ -80,8 +85,9 @@ def test_tokens_go_through_the_same_layer():
     system = system_of(None, {"own": CLIP}, tokens=True)
     found = system.embed(batch())["a"]
     want = found.encoding.tokens @ system.towers["a"].head.project.kernel[...]
-    np.testing.assert_allclose(found.tokens, want / np.linalg.norm(want, axis=-1, keepdims=True),
-                               rtol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        found.tokens, want / np.linalg.norm(want, axis=-1, keepdims=True), rtol=1e-5
+    )
     assert system_of(None, {"own": CLIP}).embed(batch())["a"].tokens is None
 
 

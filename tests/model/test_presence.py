@@ -15,8 +15,15 @@ PRESENT = np.array([True, False, True, True, False, True])
 
 def tower(norm="batch"):
     options = {"dtype": jnp.float32, "rngs": nnx.Rngs(0)}
-    encoder = ResNet(image_size=(8, 8), block="basic", blocks=(1, 1), widths=(4, 8), stem="conv3",
-                     norm=norm, **options)  # fmt: skip
+    encoder = ResNet(
+        image_size=(8, 8),
+        block="basic",
+        blocks=(1, 1),
+        widths=(4, 8),
+        stem="conv3",
+        norm=norm,
+        **options,
+    )
     # Blocks start as their shortcuts alone: here their last norms have something to do.
     for block in encoder.blocks:
         block.norms[-1].norm.scale[...] = jnp.full_like(block.norms[-1].norm.scale[...], 0.7)

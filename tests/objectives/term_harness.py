@@ -95,8 +95,9 @@ class Case:
       outputs: `(raws, batch) -> outputs of the towers`.
     """
 
-    def __init__(self, spec, names, formula, extra=None, dim=4, tolerance=2e-6, known=None,
-                 outputs=vectors):  # fmt: skip
+    def __init__(
+        self, spec, names, formula, extra=None, dim=4, tolerance=2e-6, known=None, outputs=vectors
+    ):
         self.spec, self.names, self.formula, self.dim = spec, names, formula, dim
         self.tolerance = tolerance
         self.extra = extra or (lambda size: {})

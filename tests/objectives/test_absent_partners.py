@@ -39,8 +39,17 @@ def spec_of(kind):
         if default is inspect.Parameter.empty or isinstance(default, int):
             spec[name] = size
     names = []
-    for key in ("pairs", "pair", "views", "modalities", "modality", "anchor", "others", "first",
-                "second"):  # fmt: skip
+    for key in (
+        "pairs",
+        "pair",
+        "views",
+        "modalities",
+        "modality",
+        "anchor",
+        "others",
+        "first",
+        "second",
+    ):
         value = spec.get(key, fields.get(key, (None, ()))[1])
         names += strings(value)
     return spec, tuple(dict.fromkeys(names))
@@ -61,8 +70,10 @@ def computed(kind):
     @jax.jit
     @jax.value_and_grad
     def loss(raws, batch, teachers):
-        outputs, taught = ({name: Embedding(raw, unit_norm(raw)) for name, raw in given.items()}
-                           for given in (raws, teachers))  # fmt: skip
+        outputs, taught = (
+            {name: Embedding(raw, unit_norm(raw)) for name, raw in given.items()}
+            for given in (raws, teachers)
+        )
         context = Context(plan=plan, progress=0.5, rng=jax.random.key(0), teacher=taught)
         return nnx.merge(graph, state, copy=True)(outputs, batch, context)[0]
 
@@ -90,8 +101,10 @@ def test_a_row_without_a_partner_contributes_to_nothing(kind, seed, part):
 
     # Neither what stands in for the missing one, nor the partners that are there, count.
     def other(given, stand_in):
-        return {name: np.where(valid[:, None], raw, stand_in).astype(np.float32)
-                for name, raw in given.items()}  # fmt: skip
+        return {
+            name: np.where(valid[:, None], raw, stand_in).astype(np.float32)
+            for name, raw in given.items()
+        }
 
     noise = 30 * rng.normal(size=(SIZE, DIM))
     again, others = loss(other(raws, noise), batch, other(teachers, noise))

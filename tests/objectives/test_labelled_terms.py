@@ -157,22 +157,25 @@ def gated(spec, renorm=True):
     return Case(spec, PAIR, formula, extra)
 
 
-GATE = {"type": "gated_nce", "pair": PAIR, "classes": CLASSES, "dim": 4, "width": 8, "hidden": 6,
-        "temperature": 0.3}  # fmt: skip
+GATE = {
+    "type": "gated_nce",
+    "pair": PAIR,
+    "classes": CLASSES,
+    "dim": 4,
+    "width": 8,
+    "hidden": 6,
+    "temperature": 0.3,
+}
 SOFT = {"type": "soft_info_nce", "pairs": (PAIR,), "temperature": 0.2}
 R = (*PAIR, "r")
 
 CASES = {
-    "sup_con": Case(
-        {"type": "sup_con", "views": PAIR, "temperature": 0.2}, PAIR, sup_con, labels
-    ),
+    "sup_con": Case({"type": "sup_con", "views": PAIR, "temperature": 0.2}, PAIR, sup_con, labels),
     "sup_con_one_view": Case(
         {"type": "sup_con", "views": ("a",), "temperature": 0.2}, ("a",), sup_con, labels
     ),
     "dialog2flow": Case(
-        {**SOFT, "reference": "r", "reference_temperature": 0.35},
-        R,
-        soft(softmax(0.35)),
+        {**SOFT, "reference": "r", "reference_temperature": 0.35}, R, soft(softmax(0.35))
     ),
     "projected": Case(
         {**SOFT, "reference": "r", "reference_temperature": 0.35, "projection": (4, 6, 5)},
@@ -185,8 +188,13 @@ CASES = {
         soft(softmax(0.2), reference="b", stop=False),
     ),
     "cwcl": Case(
-        {**SOFT, "reference": "a", "weights": "affine", "soft": "rows",
-         "direction_weights": (1.0, 0.5)},
+        {
+            **SOFT,
+            "reference": "a",
+            "weights": "affine",
+            "soft": "rows",
+            "direction_weights": (1.0, 0.5),
+        },
         PAIR,
         soft(shares(lambda c: 0.5 + 0.5 * c), ("soft", "exact"), (1.0, 0.5), reference="a"),
     ),
@@ -210,7 +218,7 @@ CASES = {
     "instances": partners(
         {**GATE, "negatives": "all", "anchors": "both", "pairing": "identical", "gated": False}
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)

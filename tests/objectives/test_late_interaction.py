@@ -18,8 +18,15 @@ from mmjax.objectives import Context, TermError
 from mmjax.parallel.pairwise import Plan
 
 PARTS, DIM = 3, 4
-SPEC = {"type": "late_interaction_nce", "pair": ("a", "b"), "dim": DIM, "tokens": ("a", "b"),
-        "positions": True, "attention_scale": 2.0, "temperature": 0.3}  # fmt: skip
+SPEC = {
+    "type": "late_interaction_nce",
+    "pair": ("a", "b"),
+    "dim": DIM,
+    "tokens": ("a", "b"),
+    "positions": True,
+    "attention_scale": 2.0,
+    "temperature": 0.3,
+}
 
 
 def padding(size):
@@ -27,8 +34,9 @@ def padding(size):
     rng = np.random.default_rng(3)
     lengths = rng.integers(1, PARTS + 1, size=(2, size))
     lengths[:, 0] = PARTS
-    return {f"{n}_mask": np.arange(PARTS)[None] < k[:, None]
-            for n, k in zip("ab", lengths, strict=True)}  # fmt: skip
+    return {
+        f"{n}_mask": np.arange(PARTS)[None] < k[:, None] for n, k in zip("ab", lengths, strict=True)
+    }
 
 
 def outputs(raws, batch):
@@ -87,10 +95,7 @@ def case(**changes):
 
 
 ONE_TEXT = case(tokens=("a",), positions=False)
-CASES = {
-    "late_interaction": case(),
-    "late_interaction_max": case(fusion="max"),
-}
+CASES = {"late_interaction": case(), "late_interaction_max": case(fusion="max")}
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)
@@ -155,16 +160,24 @@ def test_skipped_tokens_are_no_parts():
     without = {"a_mask": np.ones((SIZE, PARTS), bool), "b_mask": np.ones((SIZE, PARTS), bool)}
     spec = {**SPEC, "skip": {"b": 1}}
     Case(
-        spec, ("a", "b"), formula_of(spec), lambda size: {n: m[:size] for n, m in without.items()},
-        PARTS * DIM, outputs=outputs,
-    ).check(PLANS[0])  # fmt: skip
+        spec,
+        ("a", "b"),
+        formula_of(spec),
+        lambda size: {n: m[:size] for n, m in without.items()},
+        PARTS * DIM,
+        outputs=outputs,
+    ).check(PLANS[0])
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"pair": ("a", "a")}, "pair of two different"), ({"tokens": ("c",)}, "names others"),
-     ({"fusion": "sum"}, "fusion='sum'"), ({"attention_scale": 0.0}, "attention_scale=0.0")],
-)  # fmt: skip
+    [
+        ({"pair": ("a", "a")}, "pair of two different"),
+        ({"tokens": ("c",)}, "names others"),
+        ({"fusion": "sum"}, "fusion='sum'"),
+        ({"attention_scale": 0.0}, "attention_scale=0.0"),
+    ],
+)
 def test_options_that_make_no_sense(changes, message):
     with pytest.raises((TermError, ConfigError), match=message):
         make({**SPEC, **changes})
@@ -175,30 +188,57 @@ def test_towers_without_tokens_or_of_another_size_are_refused():
     with pytest.raises(TermError, match="needs the tokens of 'a' in the joint space"):
         run(SPEC, plan_of("dense", 1, 1), raws, {"id": np.arange(4)})
     with pytest.raises(TermError, match="has dim=9, but embeddings of 'a' have 4 numbers"):
-        run({**SPEC, "dim": 9, "positions": False}, plan_of("dense", 1, 1), raws,
-            {"id": np.arange(4)})  # fmt: skip
+        run(
+            {**SPEC, "dim": 9, "positions": False},
+            plan_of("dense", 1, 1),
+            raws,
+            {"id": np.arange(4)},
+        )
 
 
 def test_it_reads_the_segments_of_an_audio_tower():
     """Segments of a long audio, through the tower's head, with the mask of what is heard."""
     audio = {
-        "type": "audio_transformer", "samples": 400, "fusion": "mean", "width": 8, "depth": 1,
-        "heads": 2, "patch": 4, "stride": (4, 4),
+        "type": "audio_transformer",
+        "samples": 400,
+        "fusion": "mean",
+        "width": 8,
+        "depth": 1,
+        "heads": 2,
+        "patch": 4,
+        "stride": (4, 4),
         "spectrogram": {"rate": 1000, "window": 64, "hop": 32, "fft": 64, "mels": 8},
-    }  # fmt: skip
-    text = {"type": "text_transformer", "vocab_size": 9, "length": 5, "width": 8, "depth": 1,
-            "heads": 2}  # fmt: skip
-    towers = {"audio": {"encoder": audio, "head": {"type": "linear", "dim": 6, "tokens": True}},
-              "text": {"encoder": text, "head": {"type": "linear", "dim": 6}}}  # fmt: skip
+    }
+    text = {
+        "type": "text_transformer",
+        "vocab_size": 9,
+        "length": 5,
+        "width": 8,
+        "depth": 1,
+        "heads": 2,
+    }
+    towers = {
+        "audio": {"encoder": audio, "head": {"type": "linear", "dim": 6, "tokens": True}},
+        "text": {"encoder": text, "head": {"type": "linear", "dim": 6}},
+    }
     tree = {
-        "recipe": "t", "variant": "small", "paper": "none", "steps": 1,
-        "data": {"source": {"type": "event_audio"}, "batch_size": 4, "tokenizer": {"type": "bytes"},
-                 "views": {"audio": {"type": "audio", "rate": 1000, "length": 1200},
-                           "text": {"type": "text", "length": 5}}},
+        "recipe": "t",
+        "variant": "small",
+        "paper": "none",
+        "steps": 1,
+        "data": {
+            "source": {"type": "event_audio"},
+            "batch_size": 4,
+            "tokenizer": {"type": "bytes"},
+            "views": {
+                "audio": {"type": "audio", "rate": 1000, "length": 1200},
+                "text": {"type": "text", "length": 5},
+            },
+        },
         "model": {"towers": towers},
         "objectives": {"term": {"type": "late_interaction_nce", "dim": 6}},
         "optimizer": {"learning_rate": 0.1},
-    }  # fmt: skip
+    }
     config = config_lib.complete(tree, "test")
 
     def loss(audio, text):

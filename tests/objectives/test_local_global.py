@@ -14,8 +14,13 @@ from mmjax.objectives import Context, Objectives, TermError
 
 DIM = 4
 PAIRS = (("a", "b"), ("b", "a@2"))
-SPEC = {"type": "local_global_nce", "pairs": PAIRS, "grids": {"a@2": 2}, "skip": {"b": 1},
-        "temperature": 0.3}  # fmt: skip
+SPEC = {
+    "type": "local_global_nce",
+    "pairs": PAIRS,
+    "grids": {"a@2": 2},
+    "skip": {"b": 1},
+    "temperature": 0.3,
+}
 
 
 def parts(size):
@@ -98,10 +103,12 @@ def test_a_temperature_can_be_another_terms():
     plan = plan_of("dense", 1, 1)
     own = run({**SPEC, "temperature": 0.05}, plan, raws, {"id": np.arange(SIZE)}, known(extra))
     clip = {"type": "info_nce", "pairs": (("a", "b"),), "temperature": 0.05}
-    graph, state = nnx.split(Objectives(
-        {"clip": {**clip, "weight": 0.0}, "term": {**SPEC, "temperature": "clip"}},
-        rngs=nnx.Rngs(0),
-    ))  # fmt: skip
+    graph, state = nnx.split(
+        Objectives(
+            {"clip": {**clip, "weight": 0.0}, "term": {**SPEC, "temperature": "clip"}},
+            rngs=nnx.Rngs(0),
+        )
+    )
 
     def loss(state):
         outputs = {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}

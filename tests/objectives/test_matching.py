@@ -21,10 +21,24 @@ from mmjax.objectives.sampling import sample
 from mmjax.parallel.pairwise import Plan
 
 SIZE, WIDTH, DIM = 8, 4, 3
-ONE = {"type": "matching", "text": "t", "conditions": ("v",), "inputs": {"t": 5, "v": 4},
-       "width": WIDTH, "heads": 2, "temperature": 0.2}  # fmt: skip
-TWO = {**ONE, "conditions": ("v", "a"), "inputs": {"t": 5, "v": 4, "a": 3}, "score": "volume",
-       "read": "mean", "hidden": True, "floor": 1e-2}  # fmt: skip
+ONE = {
+    "type": "matching",
+    "text": "t",
+    "conditions": ("v",),
+    "inputs": {"t": 5, "v": 4},
+    "width": WIDTH,
+    "heads": 2,
+    "temperature": 0.2,
+}
+TWO = {
+    **ONE,
+    "conditions": ("v", "a"),
+    "inputs": {"t": 5, "v": 4, "a": 3},
+    "score": "volume",
+    "read": "mean",
+    "hidden": True,
+    "floor": 1e-2,
+}
 
 
 def data(size=SIZE):
@@ -76,8 +90,10 @@ def attend(x, y, mask, params, path):
 def formula(spec, tokens, mask, params, wrong_condition, wrong_text):
     size = len(mask)
     text = linear(tokens["t"], params, "project/t")
-    parts = [linear(tokens[n] if n == "v" else tokens[n][:, None], params, f"project/{n}")
-             for n in spec["conditions"]]  # fmt: skip
+    parts = [
+        linear(tokens[n] if n == "v" else tokens[n][:, None], params, f"project/{n}")
+        for n in spec["conditions"]
+    ]
     condition = np.concatenate(parts, axis=1)
     order = np.arange(size)
     x = text[np.concatenate([order, order, wrong_text])]
@@ -132,8 +148,9 @@ def test_equals_the_formula_on_what_was_drawn(spec, plan):
     )
     wrong = [np.asarray(places) for places in drawn]
     assert all((places != np.arange(SIZE)).all() for places in wrong)
-    params = {"/".join(map(str, path[2:])): np.asarray(v[...])
-              for path, v in nnx.to_flat_state(state)}  # fmt: skip
+    params = {
+        "/".join(map(str, path[2:])): np.asarray(v[...]) for path, v in nnx.to_flat_state(state)
+    }
     names = [n for n in tokens if n in spec["inputs"]]
 
     def flat(*args):
@@ -192,8 +209,9 @@ def test_columns_are_drawn_in_proportion_and_alike_on_every_mesh():
     np.testing.assert_allclose(share / repeats, want, atol=4 * 0.5 / repeats**0.5)
     nothing = {"w": np.full((2, 7), -np.inf, np.float32)}
     assert not np.any(sample(score, nothing, cols, None, jax.random.key(0), plan=Plan()))
-    split = jax.jit(lambda rows: sample(score, rows, cols, None, jax.random.key(0),
-                                        plan=Plan(tile=3)))  # fmt: skip
+    split = jax.jit(
+        lambda rows: sample(score, rows, cols, None, jax.random.key(0), plan=Plan(tile=3))
+    )
     mesh = plan_of("dense", 4, 2).mesh
     laid = jax.device_put(rows, jax.sharding.NamedSharding(mesh, jax.P(("data", "fsdp"))))
     np.testing.assert_array_equal(split(laid), places)
@@ -213,8 +231,10 @@ def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, pla
     unit = {name: normalize(raw.astype(float)) for name, raw in raws.items()}
     score = unit["t"] @ unit["v"].T
     if spec is TWO:
-        vectors = [[np.stack([t, v, a]) for v, a in zip(unit["v"], unit["a"], strict=True)]
-                   for t in unit["t"]]  # fmt: skip
+        vectors = [
+            [np.stack([t, v, a]) for v, a in zip(unit["v"], unit["a"], strict=True)]
+            for t in unit["t"]
+        ]
         gram = np.einsum("ijkd,ijld->ijkl", vectors, vectors)
         score = -np.sqrt(np.maximum(np.linalg.det(gram), 0.0) + 1e-6)
 
@@ -253,10 +273,9 @@ def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
     teacher = {"teacher": outputs_of(tokens, mask, taught)}
     for spec, known, scores in (
         (ONE, None, (unit["t"] @ unit["v"].T, unit["v"] @ unit["t"].T)),
-        ({**ONE, "keys": "teacher"}, teacher,
-         (unit["t"] @ keys["v"].T, unit["v"] @ keys["t"].T)),
+        ({**ONE, "keys": "teacher"}, teacher, (unit["t"] @ keys["v"].T, unit["v"] @ keys["t"].T)),
         ({**TWO, "floor": 0.0}, None, (by_volume, by_volume.T)),
-    ):  # fmt: skip
+    ):
         sharp = {**spec, "temperature": 1e-4}
         (_, _, _, drawn), _ = run(sharp, Plan(tile=5), tokens, mask, raws, {}, known)
         for places, score in zip(drawn, scores, strict=True):

@@ -66,8 +66,9 @@ def formula(pairs, *, queue=True, soft=ALPHA, within=False, mask=False):
             reference = extra["teacher a@2" if query[0] == "a" else "teacher b"]
             ids = (extra["id"], keys.id[valid]) if mask else (None, None)
             past = keys.unit[valid].astype(float)
-            losses.append(one_pair(raws[query], extra[f"teacher {key}"], reference, past, scale,
-                                   alpha, *ids))  # fmt: skip
+            losses.append(
+                one_pair(raws[query], extra[f"teacher {key}"], reference, past, scale, alpha, *ids)
+            )
         return np.mean(losses)
 
     return value
@@ -84,18 +85,38 @@ def with_ids(size):
 
 
 CASES = {
-    "momentum_cross": Case({**SPEC, "pairs": CROSS, "soft": ALPHA}, ("a", "b"), formula(CROSS),
-                           taught, known=known),
-    "momentum_all": Case({**SPEC, "pairs": CROSS + OWN, "soft": RAMP}, ("a", "b"),
-                         formula(CROSS + OWN), taught, known=known),
-    "momentum_within": Case({**SPEC, "pairs": OWN, "soft": ALPHA, "soft_within": True}, ("a", "b"),
-                            formula(OWN, within=True), taught, known=known),
-    "momentum_mask": Case({**SPEC, "pairs": CROSS, "soft": ALPHA, "duplicates": "mask"},
-                          ("a", "b"), formula(CROSS, mask=True), with_ids, known=known),
-    "momentum_batch": Case({**SPEC, "pairs": CROSS + OWN}, ("a", "b"),
-                           formula(CROSS + OWN, queue=False, soft=0.0), taught,
-                           known=lambda extra: known(extra, queue=False)),
-}  # fmt: skip
+    "momentum_cross": Case(
+        {**SPEC, "pairs": CROSS, "soft": ALPHA}, ("a", "b"), formula(CROSS), taught, known=known
+    ),
+    "momentum_all": Case(
+        {**SPEC, "pairs": CROSS + OWN, "soft": RAMP},
+        ("a", "b"),
+        formula(CROSS + OWN),
+        taught,
+        known=known,
+    ),
+    "momentum_within": Case(
+        {**SPEC, "pairs": OWN, "soft": ALPHA, "soft_within": True},
+        ("a", "b"),
+        formula(OWN, within=True),
+        taught,
+        known=known,
+    ),
+    "momentum_mask": Case(
+        {**SPEC, "pairs": CROSS, "soft": ALPHA, "duplicates": "mask"},
+        ("a", "b"),
+        formula(CROSS, mask=True),
+        with_ids,
+        known=known,
+    ),
+    "momentum_batch": Case(
+        {**SPEC, "pairs": CROSS + OWN},
+        ("a", "b"),
+        formula(CROSS + OWN, queue=False, soft=0.0),
+        taught,
+        known=lambda extra: known(extra, queue=False),
+    ),
+}
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)

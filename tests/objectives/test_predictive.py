@@ -53,9 +53,15 @@ def formula(pairs, teacher):
 PAIR = {**SPEC, "pairs": (("a", "b"),)}
 CASES = {
     "siam": Case(SPEC, NAMES, formula(SPEC["pairs"], False), tolerance=1e-5),
-    "byol": Case({**PAIR, "target": "teacher"}, ("a", "b"), formula(PAIR["pairs"], True), taught,
-                 known=known, tolerance=1e-5),
-}  # fmt: skip
+    "byol": Case(
+        {**PAIR, "target": "teacher"},
+        ("a", "b"),
+        formula(PAIR["pairs"], True),
+        taught,
+        known=known,
+        tolerance=1e-5,
+    ),
+}
 
 
 @pytest.mark.parametrize("plan", PLANS[:2], ids=str)

@@ -156,8 +156,11 @@ FLAT = {"known": teacher, "tolerance": 5e-6}
 CASES = {
     "hybrid": Case(distill(), PAIR, hybrid(0.5, 1.0, 1.0, "raw"), taught, known=teacher),
     "hybrid_unit": Case(
-        distill(alpha=0.3, temperature=2.0, layer="unit", scale=20.0), PAIR,
-        hybrid(0.3, 2.0, 20.0, "unit"), taught, known=teacher,
+        distill(alpha=0.3, temperature=2.0, layer="unit", scale=20.0),
+        PAIR,
+        hybrid(0.3, 2.0, 20.0, "unit"),
+        taught,
+        known=teacher,
     ),
     "self_distillation": Case(
         distill(alpha=0.0), PAIR, hybrid(0.0, 1.0, 1.0, "raw"), taught, known=teacher
@@ -171,8 +174,16 @@ CASES = {
     ),
     "rafa": Case({"type": "rafa", "modalities": PAIR}, PAIR, rafa, reference),
     "rafa_unshared": Case(
-        {"type": "rafa", "modalities": PAIR, "prior": "uniform", "shared": False,
-         "reduction": "half_sum"}, PAIR, rafa_unshared, uniform_references,
+        {
+            "type": "rafa",
+            "modalities": PAIR,
+            "prior": "uniform",
+            "shared": False,
+            "reduction": "half_sum",
+        },
+        PAIR,
+        rafa_unshared,
+        uniform_references,
     ),
     "one_to_k": Case(many(), ("a", *OTHERS), one_to_k(1.0)),
     "one_to_k_equal": Case(
@@ -183,10 +194,18 @@ CASES = {
         many(sample="batch"), ("a", *OTHERS), one_to_k(1.0, chosen="batch"), which_of_all
     ),
     "align": Case(
-        {"type": "info_nce", "pairs": (PAIR,), "direction_weights": (1.0, 1.0), "temperature": 0.2,
-         "label_smoothing": 0.1, "temperature_form": "temperature"}, PAIR, align,
+        {
+            "type": "info_nce",
+            "pairs": (PAIR,),
+            "direction_weights": (1.0, 1.0),
+            "temperature": 0.2,
+            "label_smoothing": 0.1,
+            "temperature_form": "temperature",
+        },
+        PAIR,
+        align,
     ),
-}  # fmt: skip
+}
 
 
 # Every term on every plan, their options on one; test_terms_everywhere has all of both.
@@ -243,8 +262,12 @@ def test_the_k_positives_share_what_a_row_has():
 def test_references_may_be_distributed_as_features_are(tmp_path):
     mean, std = np.array([1.0, -2.0, 0.0, 5.0]), np.array([0.1, 3.0, 1.0, 0.0])
     np.savez(tmp_path / "stats.npz", mean=mean, std=std)
-    spec = {"type": "rafa", "modalities": PAIR, "prior": "stats",
-            "stats": str(tmp_path / "stats.npz")}  # fmt: skip
+    spec = {
+        "type": "rafa",
+        "modalities": PAIR,
+        "prior": "stats",
+        "stats": str(tmp_path / "stats.npz"),
+    }
 
     def references(size):
         return {"z": mean + std * reference(size)["z"]}

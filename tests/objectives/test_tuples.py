@@ -107,18 +107,20 @@ CASES = {
         volumes,
         tolerance=ROUNDING,
     ),
-    "gram": Case(
-        {"type": "gram_volume", "modalities": THREE}, THREE, volumes, tolerance=ROUNDING
-    ),
+    "gram": Case({"type": "gram_volume", "modalities": THREE}, THREE, volumes, tolerance=ROUNDING),
     "gram_five": Case(
-        {"type": "gram_volume", "modalities": (*FOUR, "e"), "label_smoothing": 0.0,
-         "temperature": 0.5},
+        {
+            "type": "gram_volume",
+            "modalities": (*FOUR, "e"),
+            "label_smoothing": 0.0,
+            "temperature": 0.5,
+        },
         (*FOUR, "e"),
         lambda *args: volumes(*args, smoothing=0.0),
         dim=7,
         tolerance=ROUNDING,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)

@@ -67,8 +67,8 @@ def test_a_mapped_program_counts_for_every_device():
 def test_convolutions():
     def f(x, w):
         return jax.lax.conv_general_dilated(
-            x, w, (2, 2), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # fmt: skip
+            x, w, (2, 2), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
 
     assert flops(f, jnp.ones((2, 8, 8, 3)), jnp.ones((2, 2, 3, 5))) == 2 * 2 * 16 * 4 * 3 * 5
 

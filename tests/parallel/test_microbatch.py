@@ -60,7 +60,12 @@ SPECS = {
     "geodesic_negatives": {"pairs": (("a", "b"),)},
     # Without norms of their own, which magnify rounding beyond what is asked for here.
     "gated_nce": {
-        "pair": ("a", "a@2"), "classes": 4, "dim": 16, "width": 8, "hidden": 8, "norm": False,
+        "pair": ("a", "a@2"),
+        "classes": 4,
+        "dim": 16,
+        "width": 8,
+        "hidden": 8,
+        "norm": False,
     },
     "symile": {"modalities": ("a", "a@2", "b")},
     "gram_volume": {"modalities": ("a", "a@2", "b")},
@@ -74,7 +79,7 @@ SPECS = {
     "offdiag_distill": {"pairs": (("a", "b"),), "screen": False},
     "rafa": {"modalities": ("a", "b")},
     "one_to_k": {"anchor": "a", "others": ("a@2", "b")},
-}  # fmt: skip
+}
 # Programs run once here: compiling them fast matters more than their speed.
 QUICK = {"xla_backend_optimization_level": 0}
 
@@ -265,9 +270,15 @@ def test_only_what_the_loss_reads_is_kept_and_pulled_back():
 
     def run(k):
         return lambda: microbatch.value_and_grad(
-            embed, reduce, params, {}, batch, microbatch.row_keys(jax.random.key(0), 8),
-            microbatches=k, mesh=mesh,
-        )  # fmt: skip
+            embed,
+            reduce,
+            params,
+            {},
+            batch,
+            microbatch.row_keys(jax.random.key(0), 8),
+            microbatches=k,
+            mesh=mesh,
+        )
 
     (loss, _), expected = run(1)()
     (value, _), gradient = jax.jit(run(4))()

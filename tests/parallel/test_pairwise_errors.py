@@ -59,8 +59,11 @@ def test_a_mesh_without_the_axis(schedule):
 )
 @pytest.mark.parametrize("reduce", [pairwise.logsumexp, pairwise.sums, pairwise.total])
 def test_a_score_of_another_shape_or_type(score, what, reduce):
-    refused(rf"has to return float32\[r, c\].* for 2 rows and 3 columns it returned {what}", score,
-            reduce=reduce)  # fmt: skip
+    refused(
+        rf"has to return float32\[r, c\].* for 2 rows and 3 columns it returned {what}",
+        score,
+        reduce=reduce,
+    )
 
 
 def test_a_score_of_nothing():

@@ -128,21 +128,34 @@ def run_folder(tmp_path, make_data, make_model):
         "steps": 600,
         "seed": 7,
         "data": {"source": {"type": "emoji", "split": "train"}, "batch_size": 128},
-        "model": {"towers": {"image": {"encoder": {"type": "vit", "width": 64, "depth": 4},
-                                       "head": {"type": "linear", "dim": 32}}}},
+        "model": {
+            "towers": {
+                "image": {
+                    "encoder": {"type": "vit", "width": 64, "depth": 4},
+                    "head": {"type": "linear", "dim": 32},
+                }
+            }
+        },
         "objectives": {"clip": {"type": "info_nce", "weight": 1.0, "temperature": 0.07}},
         "optimizer": {"type": "adamw", "learning_rate": 1e-3},
         "claim": {"statement": "the gap closes", "paper_numbers": "0.661 and 0.082"},
-    }  # fmt: skip
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "summary.json").write_text(json.dumps(SUMMARY))
     with open(folder / "metrics.jsonl", "w") as file:
         for step in range(10, 610, 10):
             loss = 4.85 * math.exp(-step / 200) + 0.3
-            row = {"loss": loss, "clip/loss": loss, "clip/chance": math.log(128),
-                   "clip/scale": 14 + step / 100, "learning_rate": 1e-3, "gradient_norm": 1.0,
-                   "gradient_norm/image": 0.7, "examples_per_second": 3000.0,
-                   "data_wait_share": 0.25}  # fmt: skip
+            row = {
+                "loss": loss,
+                "clip/loss": loss,
+                "clip/chance": math.log(128),
+                "clip/scale": 14 + step / 100,
+                "learning_rate": 1e-3,
+                "gradient_norm": 1.0,
+                "gradient_norm/image": 0.7,
+                "examples_per_second": 3000.0,
+                "data_wait_share": 0.25,
+            }
             file.write(json.dumps({"step": step} | {f"train/{k}": v for k, v in row.items()}))
             file.write("\n")
             if step % 200 == 0:

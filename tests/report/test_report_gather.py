@@ -168,9 +168,15 @@ def test_like_ones_are_beside_each_other():
 
 @pytest.mark.parametrize(
     "raw",
-    [b"RIFF....WAVE", b"", np.zeros((3, 4), np.uint8), np.zeros((4, 4, 2), np.uint8),
-     np.zeros((4, 4, 3), np.float32), 3.5],
-)  # fmt: skip
+    [
+        b"RIFF....WAVE",
+        b"",
+        np.zeros((3, 4), np.uint8),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        3.5,
+    ],
+)
 def test_what_is_no_picture_has_no_thumbnail(raw):
     assert thumbnails.thumbnail(raw) is None
 

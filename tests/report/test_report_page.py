@@ -50,19 +50,32 @@ def parsed(folder, summary=None):
 def test_the_page_shows_all_parts(run_folder):
     seen = parsed(run_folder)
     for words in (
-        "41.3 %", "39.1 %", "chance 0.055 %", "62.0 %", "0.312", "98.3 %",  # results
-        "group in 2 languages", "the gap closes.", "no_such_recipe (small)",
+        "41.3 %",
+        "39.1 %",
+        "chance 0.055 %",
+        "62.0 %",
+        "0.312",
+        "98.3 %",  # results
+        "group in 2 languages",
+        "the gap closes.",
+        "no_such_recipe (small)",
         "vit (width 64, depth 4) → linear (dim 32)",
         "Dashed: chance, 4.852.",
         "3,000 examples a second (median) and waited for data 25.0 % of the time",
         "try more data.workers",
-        "Likeness within a batch", "Both modalities in a plane", "Pairs against non-pairs",
-        "First answer right", "First answer wrong", "✓ right",
+        "Likeness within a batch",
+        "Both modalities in a plane",
+        "Pairs against non-pairs",
+        "First answer right",
+        "First answer wrong",
+        "✓ right",
         "2 training examples could not be read; they were met 8 times",
         "retrieval/new style: 3 items of the evaluation",
-        "python -m mmjax.main", "--config=configs/no_such_recipe.py:small",
-        "قطة", "שלום",
-    ):  # fmt: skip
+        "python -m mmjax.main",
+        "--config=configs/no_such_recipe.py:small",
+        "قطة",
+        "שלום",
+    ):
         assert words in seen.text, words
     # One element for each curve and the three pictures of embeddings.
     assert sum(tag == "svg" and "aria-label" in attrs for tag, attrs in seen.tags) >= 8

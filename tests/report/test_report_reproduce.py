@@ -46,8 +46,9 @@ def test_changes_are_the_keys_that_were_set(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     recipe = reproduce.recipe_of(as_stored(["seed=3", "pairwise.schedule=ring"]))
     assert recipe.changes == [
-        reproduce.Change("pairwise.schedule", "auto", "ring"), reproduce.Change("seed", 0, 3),
-    ]  # fmt: skip
+        reproduce.Change("pairwise.schedule", "auto", "ring"),
+        reproduce.Change("seed", 0, 3),
+    ]
 
 
 def test_the_recipe_of_the_working_folder_comes_first(tmp_path, monkeypatch):
@@ -71,8 +72,23 @@ def test_an_unknown_recipe_is_said(name, tmp_path, monkeypatch):
     assert recipe.trouble
 
 
-@pytest.mark.parametrize("value", ["ring", "3", "None", "none", "a b", "[x", 3, 0.1, True, None,
-                                   [1, "b"], {"type": "x", "y": [1.5]}])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ring",
+        "3",
+        "None",
+        "none",
+        "a b",
+        "[x",
+        3,
+        0.1,
+        True,
+        None,
+        [1, "b"],
+        {"type": "x", "y": [1.5]},
+    ],
+)
 def test_a_literal_is_read_back_as_it_was(value):
     tree = {}
     config_lib.set_key(tree, f"key={reproduce.literal(value)}", "file")

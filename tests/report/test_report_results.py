@@ -7,16 +7,26 @@ from mmjax.report import results
 
 def test_numbers_in_words():
     assert [results.percent(v) for v in (0.4132, 0.0, 1.0, 0.00054, 0.0999)] == [
-        "41.3 %", "0.0 %", "100.0 %", "0.054 %", "10.0 %",
-    ]  # fmt: skip
+        "41.3 %",
+        "0.0 %",
+        "100.0 %",
+        "0.054 %",
+        "10.0 %",
+    ]
     assert [results.number(v) for v in (1833.0, 0.31234, -4.0, 2.5)] == [
-        "1,833", "0.312", "-4", "2.500",
-    ]  # fmt: skip
+        "1,833",
+        "0.312",
+        "-4",
+        "2.500",
+    ]
     for strange in (math.nan, math.inf, -math.inf):
         assert results.number(strange) == results.percent(strange) == "-"
     assert [results.duration(s) for s in (4.26, 59.7, 247.3, 7384.0)] == [
-        "4.3 s", "1 min 0 s", "4 min 7 s", "2 h 3 min",
-    ]  # fmt: skip
+        "4.3 s",
+        "1 min 0 s",
+        "4 min 7 s",
+        "2 h 3 min",
+    ]
 
 
 def test_numbers_of_a_tree_are_flat_and_nothing_else():
@@ -57,8 +67,9 @@ def test_other_evaluators_are_read_by_type_and_set(summary):
     summary |= {"probe/test/accuracy": 0.93, "consistency/val/to_anchor/R@1/rest": 0.8}
     summary |= {"seconds": 3.0, "nobody/test/accuracy": 0.5, "pretrain/probe/test/accuracy": 0.1}
     assert sorted(results.others(summary)) == [
-        ("consistency", "val", "to_anchor/R@1/rest", 0.8), ("probe", "test", "accuracy", 0.93),
-    ]  # fmt: skip
+        ("consistency", "val", "to_anchor/R@1/rest", 0.8),
+        ("probe", "test", "accuracy", 0.93),
+    ]
 
 
 def test_geometry_of_several_pairs_names_no_pair_wrongly(summary):

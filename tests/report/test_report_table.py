@@ -9,8 +9,20 @@ def test_the_table_answers_what_a_person_asks(summary, run_folder):
     lines = text.splitlines()
     (there,) = [line for line in lines if "image -> text" in line]
     assert there.split() == [
-        "new", "style", "image", "->", "text", "41.3", "%", "0.055", "%", "70.2", "%", "2", "1,833",
-    ]  # fmt: skip
+        "new",
+        "style",
+        "image",
+        "->",
+        "text",
+        "41.3",
+        "%",
+        "0.055",
+        "%",
+        "70.2",
+        "%",
+        "2",
+        "1,833",
+    ]
     assert any("text -> image" in line and "39.1 %" in line for line in lines)
     (zero,) = [line for line in lines if line.startswith("  group  ")]
     assert zero.split() == ["group", "62.0", "%", "11.1", "%", "95.0", "%", "9"]

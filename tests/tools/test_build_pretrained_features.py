@@ -69,8 +69,12 @@ class Sums:
         texts = [text for record in source for text in record["text"]]
         ids = [record["id"] for record in source for _ in record["text"]]
         embedding = np.random.default_rng(0).normal(size=(len(texts), 200)) + 3
-        return {"embedding": embedding, "id": np.array(ids), "key": np.array(ids, str),
-                "text": np.array(texts)}  # fmt: skip
+        return {
+            "embedding": embedding,
+            "id": np.array(ids),
+            "key": np.array(ids, str),
+            "text": np.array(texts),
+        }
 
 
 def test_files_are_read_as_features(tmp_path):

@@ -46,9 +46,17 @@ def verdict(out, shown):
     }
     arms["new"] = [{"retrieval/new_style/R@1": 0.5}, {"retrieval/new_style/R@1": 0.5}]
     check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=", "baseline": "old"}
-    data = {"recipe": "toy", "statement": "new beats old", "shown": shown, "seeds": [0, 1],
-            "seconds": 3.5, "jobs": 2, "paper_numbers": ".3", "arms": arms,
-            "checks": [{**check, "baseline": None}, check]}  # fmt: skip
+    data = {
+        "recipe": "toy",
+        "statement": "new beats old",
+        "shown": shown,
+        "seeds": [0, 1],
+        "seconds": 3.5,
+        "jobs": 2,
+        "paper_numbers": ".3",
+        "arms": arms,
+        "checks": [{**check, "baseline": None}, check],
+    }
     out.mkdir(exist_ok=True)
     (out / "toy.json").write_text(json.dumps(data))
 
@@ -95,10 +103,12 @@ def test_the_fastest_claims_are_shown_ones():
         return {"shown": shown, **more}
 
     results = {
-        "slow": result(True, seconds=50.0), "no": result(False, seconds=1.0),
-        "quick": result(True, seconds=9.5), "untimed": result(True),
+        "slow": result(True, seconds=50.0),
+        "no": result(False, seconds=1.0),
+        "quick": result(True, seconds=9.5),
+        "untimed": result(True),
         "between": result(True, seconds=10.0),
-    }  # fmt: skip
+    }
     assert recipe_table.fastest(results, 2) == ["quick", "between"]
     assert recipe_table.fastest(results, 9) == ["quick", "between", "slow"]
 

@@ -7,12 +7,21 @@ import pytest
 from tool_files import load_tool
 
 RESULT = {
-    "fsdp": 16, "remat": "full", "microbatches": 2, "chips": 256, "model_flops": 256e12,
-    "hbm_bytes": 3 * 2**30, "flops_per_chip": 1.25e12,
+    "fsdp": 16,
+    "remat": "full",
+    "microbatches": 2,
+    "chips": 256,
+    "model_flops": 256e12,
+    "hbm_bytes": 3 * 2**30,
+    "flops_per_chip": 1.25e12,
     "collectives": {"all-gather": [380, 1.0, 2**29]},
-    "compute_seconds": 0.098, "memory_seconds": 1.1, "interconnect_seconds": 0.007,
-    "floor_seconds": 1.1, "bound": "memory", "utilization": 0.794,
-}  # fmt: skip
+    "compute_seconds": 0.098,
+    "memory_seconds": 1.1,
+    "interconnect_seconds": 0.007,
+    "floor_seconds": 1.1,
+    "bound": "memory",
+    "utilization": 0.794,
+}
 
 
 @pytest.fixture

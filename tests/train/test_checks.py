@@ -30,24 +30,45 @@ def check(recipe, *overrides):
 @pytest.mark.parametrize(
     ("recipe", "overrides", "message"),
     [
-        (CLIP, ["data.views.text.length=20"],
-         r"'data.views.text' makes int32\[\d+, 20\], .*'model.towers.text.encoder' \(length=16\)"),
-        (CLIP, [*MEAN, "data.views.image.size=30"],
-         r"'data.views.image' makes float32\[\d+, 30, 30, 3\], .* divisible by the stride \d+"),
-        (CLIP, [VIT],
-         r"'data.views.image' .*'model.towers.image.encoder' \(image_size=\(32, 32\), channels=3"),
-        (LATENT, ["data.views.a.dim=16"],
-         r"'data.views.a' makes float32\[64, 16\], which 'model.towers.a.encoder' \(inputs=32\)"),
-        (CLIP, ["model.towers.text.head.dim=64"],
-         r"'objectives.clip.pairs' compares 256 numbers for 'image' \('model.towers.image.head'\) "
-         r"and 64 numbers for 'text' \('model.towers.text.head'\): give both towers heads of one"),
+        (
+            CLIP,
+            ["data.views.text.length=20"],
+            r"'data.views.text' makes int32\[\d+, 20\], .*'model.towers.text.encoder' \(length=16\)",
+        ),
+        (
+            CLIP,
+            [*MEAN, "data.views.image.size=30"],
+            r"'data.views.image' makes float32\[\d+, 30, 30, 3\], .* divisible by the stride \d+",
+        ),
+        (
+            CLIP,
+            [VIT],
+            r"'data.views.image' .*'model.towers.image.encoder' \(image_size=\(32, 32\), channels=3",
+        ),
+        (
+            LATENT,
+            ["data.views.a.dim=16"],
+            r"'data.views.a' makes float32\[64, 16\], which 'model.towers.a.encoder' \(inputs=32\)",
+        ),
+        (
+            CLIP,
+            ["model.towers.text.head.dim=64"],
+            r"'objectives.clip.pairs' compares 256 numbers for 'image' \('model.towers.image.head'\) "
+            r"and 64 numbers for 'text' \('model.towers.text.head'\): give both towers heads of one",
+        ),
         (LATENT, ["data.batch_size=60"], r"data.batch_size=60 does not divide over the 8 devices"),
-        (LATENT, ["data.batch_size=72", "microbatches=4"],
-         r"microbatches=4 does not fit data.batch_size=72 on 8 devices"),
-        (CLIP, ["microbatches=2"],
-         r"microbatches=2 cannot be exact: 'towers/image/.*/mean' is computed from the whole"),
+        (
+            LATENT,
+            ["data.batch_size=72", "microbatches=4"],
+            r"microbatches=4 does not fit data.batch_size=72 on 8 devices",
+        ),
+        (
+            CLIP,
+            ["microbatches=2"],
+            r"microbatches=2 cannot be exact: 'towers/image/.*/mean' is computed from the whole",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_named(recipe, overrides, message):
     with pytest.raises(ConfigError, match=message) as error:
         check(recipe, *overrides)
@@ -64,15 +85,21 @@ def test_what_fits_passes():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model.towers.text.encoder.vocab_size=7000"],
-         r"'data.tokenizer' \(emoji_8k\) has 8,000 ids, but 'model.towers.text.encoder.vocab_size' "
-         r"is 7,000, .*: set it to 8000"),
-        (["model.towers.text.encoder.pad_id=1"],
-         r"\(emoji_8k\) pads with the id 0, but 'model.towers.text.encoder.pad_id' is 1"),
-        (["model.towers.text.encoder.pool=eot", "model.towers.text.encoder.eos_id=5"],
-         r"\(emoji_8k\) ends a text with the id 3, but 'model.towers.text.encoder.eos_id' is 5"),
+        (
+            ["model.towers.text.encoder.vocab_size=7000"],
+            r"'data.tokenizer' \(emoji_8k\) has 8,000 ids, but 'model.towers.text.encoder.vocab_size' "
+            r"is 7,000, .*: set it to 8000",
+        ),
+        (
+            ["model.towers.text.encoder.pad_id=1"],
+            r"\(emoji_8k\) pads with the id 0, but 'model.towers.text.encoder.pad_id' is 1",
+        ),
+        (
+            ["model.towers.text.encoder.pool=eot", "model.towers.text.encoder.eos_id=5"],
+            r"\(emoji_8k\) ends a text with the id 3, but 'model.towers.text.encoder.eos_id' is 5",
+        ),
     ],
-)  # fmt: skip
+)
 def test_ids_that_the_encoder_was_not_told_of(overrides, message):
     config = config_lib.load(CLIP, overrides)
     with pytest.raises(ConfigError, match=message):

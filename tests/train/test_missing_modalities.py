@@ -17,16 +17,24 @@ def config(objectives):
     tower = {"encoder": mlp, "head": {"type": "mlp", "dim": 4, "hidden": 8, "norm": "batch"}}
     spec = {"type": "memory", "data": {"a": ()}}
     tree = {
-        "recipe": "tiny", "variant": "small", "paper": "none", "steps": 6, "log_every": 2,
-        "data": {"source": {"one": {**spec, "weight": 3.0}, "two": spec},
-                 "views": {m: {"type": "vector", "dim": 6} for m in ("a", "x", "y")},
-                 "batch_size": 32, "on_error": "fail"},
+        "recipe": "tiny",
+        "variant": "small",
+        "paper": "none",
+        "steps": 6,
+        "log_every": 2,
+        "data": {
+            "source": {"one": {**spec, "weight": 3.0}, "two": spec},
+            "views": {m: {"type": "vector", "dim": 6} for m in ("a", "x", "y")},
+            "batch_size": 32,
+            "on_error": "fail",
+        },
         "model": {"towers": dict.fromkeys(("a", "x", "y"), tower)},
         "objectives": objectives,
         "optimizer": {"learning_rate": 1e-2},
-        "evaluators": {"retrieval": {"one": {"source": {"like": "data.source.one"},
-                                             "pairs": (("a", "x"),)}}},
-    }  # fmt: skip
+        "evaluators": {
+            "retrieval": {"one": {"source": {"like": "data.source.one"}, "pairs": (("a", "x"),)}}
+        },
+    }
     return config_lib.complete(tree, "test")
 
 
@@ -36,8 +44,10 @@ def sources(monkeypatch):
     rng = np.random.default_rng(0)
     latent = rng.normal(size=(120, 6))
     noisy = lambda: list(latent + 0.3 * rng.normal(size=latent.shape))  # noqa: E731
-    made = {"one": MemorySource(data={"a": noisy(), "x": noisy()}),
-            "two": MemorySource(data={"a": noisy(), "y": noisy()})}  # fmt: skip
+    made = {
+        "one": MemorySource(data={"a": noisy(), "x": noisy()}),
+        "two": MemorySource(data={"a": noisy(), "y": noisy()}),
+    }
     order = iter([*made.values(), made["one"]])
     monkeypatch.setattr(inputs, "source", lambda spec: next(order))
     return made
@@ -45,8 +55,11 @@ def sources(monkeypatch):
 
 def test_pairs_that_never_meet_and_pairs_that_do(sources, tmp_path):
     term = {"type": "info_nce", "learn_temperature": False}
-    objectives = {"ax": {**term, "pairs": (("a", "x"),)}, "ay": {**term, "pairs": (("a", "y"),)},
-                  "xy": {**term, "pairs": (("x", "y"),)}}  # fmt: skip
+    objectives = {
+        "ax": {**term, "pairs": (("a", "x"),)},
+        "ay": {**term, "pairs": (("a", "y"),)},
+        "xy": {**term, "pairs": (("x", "y"),)},
+    }
     summary = trainer.train(config(objectives), tmp_path / "run", quiet=True)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]

@@ -38,9 +38,15 @@ def test_warmup_longer_than_the_run_is_refused():
 
 def test_adamw_with_rules_matches_the_formula():
     values = section(
-        type="adamw", weight_decay=0.2, schedule="constant", clip_norm=1.0, b1=0.8, b2=0.9,
-        learning_rate_rules=(("slow/.*", 0.5),), weight_decay_rules=((".*bias", 0.0),),
-    )  # fmt: skip
+        type="adamw",
+        weight_decay=0.2,
+        schedule="constant",
+        clip_norm=1.0,
+        b1=0.8,
+        b2=0.9,
+        learning_rate_rules=(("slow/.*", 0.5),),
+        weight_decay_rules=((".*bias", 0.0),),
+    )
     rng = np.random.default_rng(0)
     params = {path: rng.normal(size=3) for path in ("slow/w", "fast/w", "fast/bias")}
     grads = [{path: rng.normal(size=3) for path in params} for _ in range(3)]
@@ -73,8 +79,12 @@ def test_lamb_makes_updates_as_long_as_their_parameters():
     A norm, which does not decay, is not scaled either, and every layer of a stack is by itself.
     """
     stack = "text/blocks/mlp/kernel"
-    values = section(type="lamb", weight_decay=0.2, schedule="constant",
-                     weight_decay_rules=(("norm", 0.0), (".*", 1.0)))  # fmt: skip
+    values = section(
+        type="lamb",
+        weight_decay=0.2,
+        schedule="constant",
+        weight_decay_rules=(("norm", 0.0), (".*", 1.0)),
+    )
     rng = np.random.default_rng(0)
     paths = ("image/blocks/0/kernel", "bias", "norm", stack)
     params = {path: rng.normal(size=(2, 5)) * [[1], [9]] for path in paths}
@@ -108,9 +118,14 @@ def test_momentum_accumulates_the_decay(kind):
     scaled.
     """
     values = section(
-        type=kind, weight_decay=0.2, schedule="linear", b1=0.8, clip_norm=1.0,
-        weight_decay_rules=((".*bias", 0.0),), learning_rate_rules=((".*bias", 0.5),),
-    )  # fmt: skip
+        type=kind,
+        weight_decay=0.2,
+        schedule="linear",
+        b1=0.8,
+        clip_norm=1.0,
+        weight_decay_rules=((".*bias", 0.0),),
+        learning_rate_rules=((".*bias", 0.5),),
+    )
     rng = np.random.default_rng(0)
     params = {path: rng.normal(size=(3, 2)) for path in ("kernel", "bias")}
     params["zeros/kernel"] = np.zeros((3, 2))
@@ -167,8 +182,16 @@ def test_moments_lie_as_their_parameters():
 
 def test_updates_in_turn_are_those_of_several_optimizers():
     """Each with moments and a schedule of its own, and without the others' parameters."""
-    values = section(type="adamw", weight_decay=0.2, clip_norm=1.0, schedule="linear", b1=0.8,
-                     b2=0.9, weight_decay_rules=(), turns=(("a/.*",), ("b/.*",)))  # fmt: skip
+    values = section(
+        type="adamw",
+        weight_decay=0.2,
+        clip_norm=1.0,
+        schedule="linear",
+        b1=0.8,
+        b2=0.9,
+        weight_decay_rules=(),
+        turns=(("a/.*",), ("b/.*",)),
+    )
     rng, paths = np.random.default_rng(0), ("shared", "a/head", "b/head")
     params = {path: rng.normal(size=3) for path in paths}
     transformation = optimizer.make(values, 7, paths)
@@ -179,8 +202,9 @@ def test_updates_in_turn_are_those_of_several_optimizers():
     m, v = ([{path: np.zeros(3) for path in own} for own in trained] for _ in range(2))
     for k in range(7):
         grad = {path: rng.normal(size=3) for path in paths}
-        updates, state = update({p: jnp.asarray(g, jnp.float32) for p, g in grad.items()}, state,
-                                ours)  # fmt: skip
+        updates, state = update(
+            {p: jnp.asarray(g, jnp.float32) for p, g in grad.items()}, state, ours
+        )
         ours = {path: ours[path] + updates[path] for path in paths}
         turn, count = k % 2, k // 2 + 1
         norm = np.sqrt(sum((grad[path] ** 2).sum() for path in trained[turn]))

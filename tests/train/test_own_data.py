@@ -19,13 +19,22 @@ RECIPE = ROOT / "configs" / "own_data.py"
 GUIDE = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
 NUMBER = 80
 SMALL = (
-    "data.batch_size=16", "data.views.image.size=16", "steps=9", "log_every=1",
-    "evaluate_every=0", "data.source.val_fraction=0.3", "optimizer.warmup_steps=0",
-    "model.towers.image.encoder.blocks=(1,)", "model.towers.image.encoder.widths=(16,)",
-    "model.towers.image.encoder.image_size=(16, 16)", "model.towers.image.head.dim=16",
-    "model.towers.text.encoder.width=16", "model.towers.text.encoder.depth=1",
-    "model.towers.text.encoder.heads=2", "model.towers.text.head.dim=16",
-)  # fmt: skip
+    "data.batch_size=16",
+    "data.views.image.size=16",
+    "steps=9",
+    "log_every=1",
+    "evaluate_every=0",
+    "data.source.val_fraction=0.3",
+    "optimizer.warmup_steps=0",
+    "model.towers.image.encoder.blocks=(1,)",
+    "model.towers.image.encoder.widths=(16,)",
+    "model.towers.image.encoder.image_size=(16, 16)",
+    "model.towers.image.head.dim=16",
+    "model.towers.text.encoder.width=16",
+    "model.towers.text.encoder.depth=1",
+    "model.towers.text.encoder.heads=2",
+    "model.towers.text.head.dim=16",
+)
 
 
 def config(path, *overrides, variant="small"):
@@ -81,8 +90,10 @@ def test_every_command_of_the_guide_is_valid(folder):
         assert len(rest) == len(overrides)
         config_lib.load(path, overrides)
     options = re.findall(r"--config\.(\S+=\S+?)[`) ]", GUIDE)
-    config_lib.load(str(RECIPE), [o for o in options if "columns" not in o and "id_co" not in o
-                                  and "root" not in o])  # fmt: skip
+    config_lib.load(
+        str(RECIPE),
+        [o for o in options if "columns" not in o and "id_co" not in o and "root" not in o],
+    )
 
 
 def test_faults_are_skipped_counted_and_named_to_the_page(faulty, folder):
@@ -126,8 +137,10 @@ def test_text_files_and_a_table_elsewhere_are_the_same_examples(folder):
     expected = inputs.source(config(folder)["data"]["source"])
     table = rows(folder)
     (folder / "captions.csv").unlink()
-    lines = [json.dumps({"file_name": f"pictures/{r['image']}", "caption": [r["caption"]]})
-             for r in table]  # fmt: skip
+    lines = [
+        json.dumps({"file_name": f"pictures/{r['image']}", "caption": [r["caption"]]})
+        for r in table
+    ]
     (folder.parent / "all.jsonl").write_text("\n".join(lines))
     jsonl = config(folder.parent / "all.jsonl", variant="table")["data"]["source"]
     for row in table:

@@ -101,10 +101,19 @@ def test_no_chip_no_roofline(report):
 def test_the_report_in_words(report):
     text = "\n".join(preflight_report.lines(report))
     for part in (
-        "clip_uniform:claim", "8 x cpu", "data 2 x fsdp 4 x tensor 1", "towers in float32",
-        "64: 8 on each of 8 parts", "towers/a/encoder", "'fsdp'", "optimizer", "temporaries",
-        "GFLOP an example", "all-gather", "batch that fits 10.24 MiB",
-    ):  # fmt: skip
+        "clip_uniform:claim",
+        "8 x cpu",
+        "data 2 x fsdp 4 x tensor 1",
+        "towers in float32",
+        "64: 8 on each of 8 parts",
+        "towers/a/encoder",
+        "'fsdp'",
+        "optimizer",
+        "temporaries",
+        "GFLOP an example",
+        "all-gather",
+        "batch that fits 10.24 MiB",
+    ):
         assert part in text
 
 
@@ -142,12 +151,20 @@ def test_a_batch_that_does_not_fit_the_mesh_is_refused(tiny):
 @pytest.mark.parametrize("recipe", ["clip", "siglip"])
 def test_the_command_reads_no_data(recipe, tmp_path):
     ran = subprocess.run(
-        [sys.executable, "-m", "mmjax.main", f"--config=configs/{recipe}.py:paper", "--dry_run",
-         "--config.data.batch_size=64", "--config.data.source.path=/nowhere/*.tar",
-         "--config.model.towers.image.encoder.depth=1",
-         "--config.model.towers.text.encoder.depth=1"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "mmjax.main",
+            f"--config=configs/{recipe}.py:paper",
+            "--dry_run",
+            "--config.data.batch_size=64",
+            "--config.data.source.path=/nowhere/*.tar",
+            "--config.model.towers.image.encoder.depth=1",
+            "--config.model.towers.text.encoder.depth=1",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 0, ran.stderr
     assert "towers/image/encoder/transformer/blocks" in ran.stdout
     assert "memory" in ran.stdout

@@ -41,8 +41,12 @@ def reading(tiny, monkeypatch):
     def make(*overrides):
         return tiny(
             "objectives={'reader': {'type': 'reader'}, 'clip': {'type': 'info_nce', 'pairs': "
-            "(('a', 'b'),)}}", f"data.batch_size={SIZE}", EMA, QUEUE, *overrides,
-        )  # fmt: skip
+            "(('a', 'b'),)}}",
+            f"data.batch_size={SIZE}",
+            EMA,
+            QUEUE,
+            *overrides,
+        )
 
     return make
 
@@ -86,8 +90,9 @@ def test_keys_are_the_teachers_and_not_the_towers(reading):
     # A teacher far from its student.
     state.teacher = {path: value + 0.1 for path, value in state.teacher.items()}
     before = jax.device_get(state)
-    batch = {name: np.random.default_rng(1).normal(size=(SIZE, 32)).astype(np.float32)
-             for name in "ab"}  # fmt: skip
+    batch = {
+        name: np.random.default_rng(1).normal(size=(SIZE, 32)).astype(np.float32) for name in "ab"
+    }
     batch |= {"id": np.arange(SIZE, dtype=np.int32), "b_present": np.arange(SIZE) > 3}
     state, _ = step_lib.make(config, plan, mesh)(state, mesh_lib.to_device(batch, mesh))
     system = plan.definition.merge({**before.params, **before.constants, **before.teacher})

@@ -145,12 +145,14 @@ def test_another_config_is_refused_with_the_keys_that_differ(tiny, tmp_path, mon
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tiny, saved, tmp_path):
-    config = tiny("optimizer.learning_rate=1e36", "optimizer.weight_decay=0.0",
-                  "checkpoints.every=1")  # fmt: skip
+    config = tiny(
+        "optimizer.learning_rate=1e36", "optimizer.weight_decay=0.0", "checkpoints.every=1"
+    )
     with pytest.raises(trainer.NonFiniteLoss) as stopped:
         trainer.train(config, tmp_path, quiet=True)
-    found = re.match(r"step (\d+): .*not finite \((.*)\); ids of the batch: (.*?)\.",
-                     str(stopped.value))  # fmt: skip
+    found = re.match(
+        r"step (\d+): .*not finite \((.*)\); ids of the batch: (.*?)\.", str(stopped.value)
+    )
     step, terms, ids = int(found[1]), found[2], found[3].split(", ")
     for name in ("loss = ", "clip/loss = ", "uniformity/loss = ", "alignment/loss = "):
         assert name in terms
@@ -169,8 +171,10 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o"]
-    if shutil.which("mount") is None or subprocess.run([*mount, "size=8m", "tmpfs", disk],
-                                                       check=False).returncode:  # fmt: skip
+    if (
+        shutil.which("mount") is None
+        or subprocess.run([*mount, "size=8m", "tmpfs", disk], check=False).returncode
+    ):
         pytest.skip("mounting a small disk needs root")
     try:
         with pytest.raises(CheckpointError, match=r"No space left on device.*is of step \d+: mend"):
@@ -190,8 +194,9 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
 def start(words, folder):
     """Starts a training process and waits until it has saved something new."""
     before = checkpoints(folder)
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True)  # fmt: skip
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     while process.poll() is None and checkpoints(folder) <= before:
         time.sleep(0.002)
     return process

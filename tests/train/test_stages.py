@@ -128,12 +128,21 @@ def test_one_axis_of_steps_rows_by_stage_and_every_stage_in_the_summary(whole):
     folder, summary, _ = whole
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     trained = [(row["stage"], row["step"]) for row in rows if "train/loss" in row]
-    assert trained == [("first", 10), ("first", 20), ("second", 30), ("second", 40),
-                       ("second", 45), ("third", 50), ("third", 55)]  # fmt: skip
+    assert trained == [
+        ("first", 10),
+        ("first", 20),
+        ("second", 30),
+        ("second", 40),
+        ("second", 45),
+        ("third", 50),
+        ("third", 55),
+    ]
     evaluated = {row["stage"]: row for row in rows if "geometry/test/alignment" in row}
     assert {name: row["step"] for name, row in evaluated.items()} == {
-        "first": 20, "second": 45, "third": 55,
-    }  # fmt: skip
+        "first": 20,
+        "second": 45,
+        "third": 55,
+    }
     assert summary["step"] == 55
     name = "geometry/test/alignment"
     assert summary[name] == evaluated["third"][name]
@@ -255,10 +264,11 @@ def test_mistakes_of_the_last_stage_are_known_before_the_first(
 
 def test_what_is_fresh_starts_as_in_a_run_of_its_own(staged, whole):
     config = staged(
-        "stages.second.fresh=('towers/b/.*',)", "stages.second.model.ema=None",
+        "stages.second.fresh=('towers/b/.*',)",
+        "stages.second.model.ema=None",
         "stages.second.scale=(('towers/a/.*/bias', 0.5), ('.*/b/.*', 3.0))",
         "stages.second.optimizer.freeze=('towers/a/.*',)",
-    )  # fmt: skip
+    )
     first, second, _ = stages_lib.of(config)
     mesh = mesh_lib.make_mesh()
     plans = stages_lib.plans((first, second), mesh)

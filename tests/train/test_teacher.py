@@ -83,8 +83,9 @@ def test_momentum_follows_by_its_schedule_and_embeds_what_it_holds(taught):
         path for path in plan.trained if path.startswith("objectives/")
     }
     for k, (batch, values) in enumerate(zip(batches(6), metrics, strict=True)):
-        system = plan.definition.merge({**states[k].params, **states[k].constants,
-                                        **states[k].teacher})  # fmt: skip
+        system = plan.definition.merge(
+            {**states[k].params, **states[k].constants, **states[k].teacher}
+        )
         embedded = system.embed({"a": batch["a"]})["a"].raw
         np.testing.assert_allclose(values["distance/first"], embedded[0, 0], rtol=1e-5)
         np.testing.assert_allclose(values["distance/square"], (embedded**2).sum(), rtol=1e-5)
@@ -93,8 +94,11 @@ def test_momentum_follows_by_its_schedule_and_embeds_what_it_holds(taught):
         for path in states[0].teacher:
             expected[path] += (1 - momentum) * (states[k + 1].params[path] - expected[path])
             np.testing.assert_allclose(states[k + 1].teacher[path], expected[path], atol=1e-6)
-    moved = [path for path, value in states[0].teacher.items()
-             if np.abs(value - states[-1].teacher[path]).max() > 1e-3]  # fmt: skip
+    moved = [
+        path
+        for path, value in states[0].teacher.items()
+        if np.abs(value - states[-1].teacher[path]).max() > 1e-3
+    ]
     assert moved
 
 
@@ -136,8 +140,9 @@ def test_it_lies_as_its_towers_do_and_the_optimizer_knows_nothing_of_it(taught, 
 
 def test_frozen_towers_are_not_held_twice(taught):
     mesh = mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1])
-    config = taught("teacher={'type': 'frozen', 'views': ('a', 'b')}",
-                    "optimizer.freeze=('towers/a/.*',)")  # fmt: skip
+    config = taught(
+        "teacher={'type': 'frozen', 'views': ('a', 'b')}", "optimizer.freeze=('towers/a/.*',)"
+    )
     teacher = state_lib.plan(config, mesh).shardings.teacher
     assert {path.split("/")[1] for path in teacher} == {"b"}
 

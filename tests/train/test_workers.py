@@ -69,10 +69,7 @@ def test_every_call_has_its_result_and_every_process_its_cpus(monkeypatch):
 )
 def test_a_call_that_fails_says_why_and_ends_the_others(tmp_path, how, code, message):
     waited = tmp_path / "waited"
-    with (
-        pytest.raises(workers.WorkerFailed) as caught,
-        workers.Workers(2, fail) as pool,
-    ):
+    with pytest.raises(workers.WorkerFailed) as caught, workers.Workers(2, fail) as pool:
         list(pool.map({"long": ("wait", waited), "wrong": (how, waited)}))
     assert not waited.exists()
     assert caught.value.code == code

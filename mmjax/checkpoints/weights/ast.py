@@ -20,16 +20,38 @@ from mmjax.checkpoints.weights.keymap import Foreign, Part, Rule
 from mmjax.encoders.spectrogram import Spectrogram
 
 DEFAULTS = {
-    "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "patch_size": 16, "frequency_stride": 10, "time_stride": 10,
-    "max_length": 1024, "num_mel_bins": 128, "hidden_act": "gelu", "layer_norm_eps": 1e-12,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "patch_size": 16,
+    "frequency_stride": 10,
+    "time_stride": 10,
+    "max_length": 1024,
+    "num_mel_bins": 128,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-12,
     "qkv_bias": True,
-}  # fmt: skip
+}
 # Of `ASTFeatureExtractor`, which is Kaldi's `fbank` with these settings.
-SOUNDS = {"sampling_rate": 16_000, "num_mel_bins": 128, "max_length": 1024, "do_normalize": True,
-          "mean": -4.2677393, "std": 4.5689974}  # fmt: skip
-FRONT_END = {"rate": 16_000, "window": 400, "hop": 160, "fft": 512, "low": 20.0, "style": "kaldi",
-             "scale": "htk", "floor": 2.0**-23}  # fmt: skip
+SOUNDS = {
+    "sampling_rate": 16_000,
+    "num_mel_bins": 128,
+    "max_length": 1024,
+    "do_normalize": True,
+    "mean": -4.2677393,
+    "std": 4.5689974,
+}
+FRONT_END = {
+    "rate": 16_000,
+    "window": 400,
+    "hop": 160,
+    "fft": 512,
+    "low": 20.0,
+    "style": "kaldi",
+    "scale": "htk",
+    "floor": 2.0**-23,
+}
 PASSED_OVER = ((r"classifier\..*", "the classifier of one task"),)
 
 
@@ -40,10 +62,13 @@ def describe(config: Mapping[str, Any]) -> Foreign:
     common = options.transformer()
     width = common["width"]
     encoder = {
-        "type": "spectrogram_transformer", "frames": options.size("max_length"),
-        "mels": options.size("num_mel_bins"), "patch": options.size("patch_size"),
-        "stride": (options.size("time_stride"), options.size("frequency_stride")), **common,
-    }  # fmt: skip
+        "type": "spectrogram_transformer",
+        "frames": options.size("max_length"),
+        "mels": options.size("num_mel_bins"),
+        "patch": options.size("patch_size"),
+        "stride": (options.size("time_stride"), options.size("frequency_stride")),
+        **common,
+    }
     names = tuple(f"embeddings.{n}_token" for n in ("cls", "distillation"))
     rules = (
         Rule(
@@ -99,8 +124,11 @@ def of_waves(part: Part, processor: Mapping[str, Any] | None) -> Part:
     encoder = {
         "type": "audio_transformer",
         "samples": FRONT_END["window"] + (frames - 1) * FRONT_END["hop"],
-        "spectrogram": spectrogram, "mask_padding": False, "padding": -mean / std, **kept,
-    }  # fmt: skip
+        "spectrogram": spectrogram,
+        "mask_padding": False,
+        "padding": -mean / std,
+        **kept,
+    }
     rules = tuple(
         replace(r, ours=tuple(p.replace("encoder/", "encoder/transformer/", 1) for p in r.ours))
         for r in part.rules

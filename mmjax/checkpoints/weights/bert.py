@@ -18,11 +18,19 @@ from mmjax.checkpoints.weights.hf_options import Options
 from mmjax.checkpoints.weights.keymap import Foreign, Part, Rule
 
 BERT = {
-    "vocab_size": 30522, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "max_position_embeddings": 512, "type_vocab_size": 2,
-    "hidden_act": "gelu", "layer_norm_eps": 1e-12, "pad_token_id": 0,
-    "position_embedding_type": "absolute", "is_decoder": False,
-}  # fmt: skip
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-12,
+    "pad_token_id": 0,
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+}
 ROBERTA = {**BERT, "vocab_size": 50265, "pad_token_id": 1}
 PASSED_OVER = (
     (r".*\bposition_ids", "the numbers 0, 1, 2, ..., which need no file"),
@@ -62,11 +70,18 @@ def describe(config: Mapping[str, Any], pooling: Mapping[str, Any] | None = None
     # RoBERTa counts positions from pad + 1; the rows before belong to no position.
     skip = pad + 1 if roberta else 0
     encoder = {
-        "type": "text_transformer", "vocab_size": options.size("vocab_size"),
-        "length": options.size("max_position_embeddings") - skip, "causal": False,
-        "pool": _pool(pooling), "pad_id": pad, "mask_padding": True, "norm": "post",
-        "embedding_norm": True, "segments": options.size("type_vocab_size"), **common,
-    }  # fmt: skip
+        "type": "text_transformer",
+        "vocab_size": options.size("vocab_size"),
+        "length": options.size("max_position_embeddings") - skip,
+        "causal": False,
+        "pool": _pool(pooling),
+        "pad_id": pad,
+        "mask_padding": True,
+        "norm": "post",
+        "embedding_norm": True,
+        "segments": options.size("type_vocab_size"),
+        **common,
+    }
     rules = (
         *keymap.same("encoder/token", "embeddings.word_embeddings.weight"),
         _positions("encoder/position", "embeddings.position_embeddings.weight", skip),

@@ -115,9 +115,16 @@ def _run(folder: Path, checkpoint: str, dtype: str | None) -> Bundle:
     metrics = Folder(folder).json("summary.json") or {}
     about = {"source": f"run {folder.name}", "step": int(step), "metrics": metrics}
     return Bundle(
-        config["model"]["towers"], plan.definition, arrays, mesh, inputs.views(config),
-        log_scale, bias, config, about,
-    )  # fmt: skip
+        config["model"]["towers"],
+        plan.definition,
+        arrays,
+        mesh,
+        inputs.views(config),
+        log_scale,
+        bias,
+        config,
+        about,
+    )
 
 
 def scale_of(
@@ -224,9 +231,16 @@ def merged(bundle: Bundle) -> Bundle:
             "libraries have no place for them; --format=safetensors and --format=stablehlo do"
         )
     return _assemble(
-        bundle.towers, config["objectives"], arrays, bundle.views, _dtype(bundle.config),
-        log_scale=bundle.log_scale, bias=bundle.bias, config=config, about=bundle.about,
-    )  # fmt: skip
+        bundle.towers,
+        config["objectives"],
+        arrays,
+        bundle.views,
+        _dtype(bundle.config),
+        log_scale=bundle.log_scale,
+        bias=bundle.bias,
+        config=config,
+        about=bundle.about,
+    )
 
 
 def _dtype(config: Mapping[str, Any]) -> str:

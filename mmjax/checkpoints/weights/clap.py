@@ -16,17 +16,32 @@ from mmjax.checkpoints.weights.hf_options import Options
 from mmjax.checkpoints.weights.keymap import Foreign, Part, Rule
 
 TEXT = {
-    **bert.ROBERTA, "max_position_embeddings": 514, "type_vocab_size": 1,
+    **bert.ROBERTA,
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
     "projection_hidden_act": "relu",
-}  # fmt: skip
+}
 AUDIO = {
-    "window_size": 8, "num_mel_bins": 64, "spec_size": 256, "hidden_act": "gelu", "patch_size": 4,
-    "patch_stride": (4, 4), "hidden_size": 768, "depths": (2, 2, 6, 2),
-    "num_attention_heads": (4, 8, 16, 32), "enable_fusion": False, "patch_embed_input_channels": 1,
-    "flatten_patch_embeds": True, "patch_embeds_hidden_size": 96, "enable_patch_layer_norm": True,
-    "qkv_bias": True, "mlp_ratio": 4.0, "layer_norm_eps": 1e-5, "projection_hidden_act": "relu",
+    "window_size": 8,
+    "num_mel_bins": 64,
+    "spec_size": 256,
+    "hidden_act": "gelu",
+    "patch_size": 4,
+    "patch_stride": (4, 4),
+    "hidden_size": 768,
+    "depths": (2, 2, 6, 2),
+    "num_attention_heads": (4, 8, 16, 32),
+    "enable_fusion": False,
+    "patch_embed_input_channels": 1,
+    "flatten_patch_embeds": True,
+    "patch_embeds_hidden_size": 96,
+    "enable_patch_layer_norm": True,
+    "qkv_bias": True,
+    "mlp_ratio": 4.0,
+    "layer_norm_eps": 1e-5,
+    "projection_hidden_act": "relu",
     "aff_block_r": 4,
-}  # fmt: skip
+}
 PASSED_OVER = (
     *bert.PASSED_OVER[:2],
     (r".*\.relative_position_index", "numbers that follow from the window, which need no file"),
@@ -87,21 +102,29 @@ def _audio(options: Options, head: dict[str, Any], head_rules: tuple[Rule, ...])
         )
     width, depths = options.size("patch_embeds_hidden_size"), tuple(options["depths"])
     options.only(
-        "hidden_size", width * 2 ** (len(depths) - 1),
+        "hidden_size",
+        width * 2 ** (len(depths) - 1),
         "is not the width of the last stage, patch_embeds_hidden_size 2^(stages - 1)",
-    )  # fmt: skip
+    )
     mels, side = options.size("num_mel_bins"), options.size("spec_size")
     if side % mels:
         raise WeightsError(f"audio_config: spec_size={side} is no multiple of num_mel_bins={mels}")
     encoder = {
-        "type": "htsat", "frames": side * side // mels, "mels": mels,
-        "patch": _side(options, "patch_size"), "stride": _side(options, "patch_stride"),
-        "width": width, "depths": depths, "heads": tuple(options["num_attention_heads"]),
-        "window": options.size("window_size"), "mlp_ratio": float(options["mlp_ratio"]),
+        "type": "htsat",
+        "frames": side * side // mels,
+        "mels": mels,
+        "patch": _side(options, "patch_size"),
+        "stride": _side(options, "patch_stride"),
+        "width": width,
+        "depths": depths,
+        "heads": tuple(options["num_attention_heads"]),
+        "window": options.size("window_size"),
+        "mlp_ratio": float(options["mlp_ratio"]),
         "patch_norm": bool(options["enable_patch_layer_norm"]),
-        "activation": options.activation(), "eps": float(options["layer_norm_eps"]),
+        "activation": options.activation(),
+        "eps": float(options["layer_norm_eps"]),
         "fusion_reduction": options.size("aff_block_r") if options["enable_fusion"] else None,
-    }  # fmt: skip
+    }
     rules = (
         *keymap.convolution("encoder/project", "patch_embed.proj"),
         *keymap.batch_norm("encoder/bands/norm", "batch_norm"),

@@ -15,10 +15,16 @@ from mmjax.data.views.waves import read_sound, resample
 from mmjax.encoders.spectrogram import Spectrogram, filterbank
 
 DEFAULTS = {
-    "feature_size": 64, "sampling_rate": 48_000, "hop_length": 480, "max_length_s": 10,
-    "fft_window_size": 1024, "frequency_min": 0, "frequency_max": 14_000,
-    "truncation": "fusion", "padding": "repeatpad",
-}  # fmt: skip
+    "feature_size": 64,
+    "sampling_rate": 48_000,
+    "hop_length": 480,
+    "max_length_s": 10,
+    "fft_window_size": 1024,
+    "frequency_min": 0,
+    "frequency_max": 14_000,
+    "truncation": "fusion",
+    "padding": "repeatpad",
+}
 _LEAST = 1e-10  # power
 _MAX_SECONDS = 1200.0
 _FRAMES = 2048
@@ -61,10 +67,15 @@ class ClapSound:
         self.window, self.hop = options.size("fft_window_size"), options.size("hop_length")
         mels = options.size("feature_size")
         settings = Spectrogram(
-            rate=self.rate, window=self.window, hop=self.hop, fft=self.window, mels=mels,
-            low=float(options["frequency_min"]), high=float(options["frequency_max"]),
+            rate=self.rate,
+            window=self.window,
+            hop=self.hop,
+            fft=self.window,
+            mels=mels,
+            low=float(options["frequency_min"]),
+            high=float(options["frequency_max"]),
             scale="htk" if fused else "slaney",
-        )  # fmt: skip
+        )
         self._filters = filterbank(settings).astype(np.float64)
         if fused:
             # Their tops are at 1, and not their areas.

@@ -15,15 +15,28 @@ from mmjax.checkpoints.weights.hf_options import NAMES, Options
 from mmjax.checkpoints.weights.keymap import Foreign, Part
 
 TEXT = {
-    "vocab_size": 49408, "hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12,
-    "num_attention_heads": 8, "max_position_embeddings": 77, "hidden_act": "quick_gelu",
-    "layer_norm_eps": 1e-5, "pad_token_id": 1, "eos_token_id": 49407,
-}  # fmt: skip
+    "vocab_size": 49408,
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "max_position_embeddings": 77,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+    "pad_token_id": 1,
+    "eos_token_id": 49407,
+}
 VISION = {
-    "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "num_channels": 3, "image_size": 224, "patch_size": 32,
-    "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
-}  # fmt: skip
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "num_channels": 3,
+    "image_size": 224,
+    "patch_size": 32,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+}
 PASSED_OVER = ((r".*\.position_ids", "the numbers 0, 1, 2, ..., which need no file"),)
 # The end-of-text id that configs written before transformers 4.29 name; it means the largest id.
 _LEGACY_EOS = 2
@@ -76,23 +89,26 @@ def _vision(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
         options.size("num_channels"),
     )
     encoder = {
-        "type": "vit", "image_size": options.image_size(), "patch": patch, "channels": channels,
-        "pool": "cls", "pre_norm": True, "patch_bias": False, **common,
-    }  # fmt: skip
+        "type": "vit",
+        "image_size": options.image_size(),
+        "patch": patch,
+        "channels": channels,
+        "pool": "cls",
+        "pre_norm": True,
+        "patch_bias": False,
+        **common,
+    }
     rules = (
         *keymap.patches(
-            "encoder/stem/project", "embeddings.patch_embedding", patch, channels,
-            bias=False,
+            "encoder/stem/project", "embeddings.patch_embedding", patch, channels, bias=False
         ),
-        *keymap.reshaped(
-            "encoder/class_token", "embeddings.class_embedding", (1, width), (width,)
-        ),
+        *keymap.reshaped("encoder/class_token", "embeddings.class_embedding", (1, width), (width,)),
         *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
         # The name is theirs, one letter short.
         *keymap.norm("encoder/pre_norm", "pre_layrnorm"),
         *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
         *keymap.norm("encoder/transformer/norm", "post_layernorm"),
-    )  # fmt: skip
+    )
     return Part(encoder, head, rules, ("vision_model.", ""), head_rules)
 
 
@@ -102,10 +118,15 @@ def _text(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
     if eos == _LEGACY_EOS:
         eos = vocabulary - 1
     encoder = {
-        "type": "text_transformer", "vocab_size": vocabulary,
-        "length": options.size("max_position_embeddings"), "causal": True, "pool": "eot",
-        "eos_id": eos, "mask_padding": False, **common,
-    }  # fmt: skip
+        "type": "text_transformer",
+        "vocab_size": vocabulary,
+        "length": options.size("max_position_embeddings"),
+        "causal": True,
+        "pool": "eot",
+        "eos_id": eos,
+        "mask_padding": False,
+        **common,
+    }
     rules = (
         *keymap.same("encoder/token", "embeddings.token_embedding.weight"),
         *keymap.same("encoder/position", "embeddings.position_embedding.weight"),

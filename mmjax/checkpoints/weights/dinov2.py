@@ -14,11 +14,20 @@ from mmjax.checkpoints.weights.keymap import Foreign, Part
 from mmjax.checkpoints.weights.vit import BLOCK, embeddings, patch_options
 
 DEFAULTS = {
-    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "num_channels": 3,
-    "image_size": 224, "patch_size": 14, "mlp_ratio": 4, "hidden_act": "gelu",
-    "layer_norm_eps": 1e-6, "qkv_bias": True, "layerscale_value": 1.0, "use_swiglu_ffn": False,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "num_channels": 3,
+    "image_size": 224,
+    "patch_size": 14,
+    "mlp_ratio": 4,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-6,
+    "qkv_bias": True,
+    "layerscale_value": 1.0,
+    "use_swiglu_ffn": False,
     "num_register_tokens": 4,
-}  # fmt: skip
+}
 PASSED_OVER = (
     (r"(dinov2\w*\.)?embeddings\.mask_token", "used only to train by masking"),
     (r"classifier\..*", "the classifier of one task"),
@@ -36,13 +45,18 @@ def describe(config: Mapping[str, Any]) -> Foreign:
         # Two thirds, since there are three matrices and not two, rounded up to a multiple of 8.
         hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
     encoder = {
-        "type": "vit", "pool": "cls", **patch_options(options), "width": width,
-        "depth": options.size("num_hidden_layers"), "heads": options.size("num_attention_heads"),
-        "mlp_width": hidden, "activation": "swiglu" if gated else options.activation(),
+        "type": "vit",
+        "pool": "cls",
+        **patch_options(options),
+        "width": width,
+        "depth": options.size("num_hidden_layers"),
+        "heads": options.size("num_attention_heads"),
+        "mlp_width": hidden,
+        "activation": "swiglu" if gated else options.activation(),
         "eps": float(options["layer_norm_eps"]),
         "layer_scale": float(options["layerscale_value"]),
         "registers": options.size("num_register_tokens") if registers else 0,
-    }  # fmt: skip
+    }
     rules = embeddings(encoder)
     if registers:
         rules += keymap.reshaped(

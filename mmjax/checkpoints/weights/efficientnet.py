@@ -26,9 +26,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
 
     options = Options(config, DEFAULTS, "config.json")
     variant = options["variant"]
-    encoder = {
-        "type": "efficientnet_lite", "image_size": options.image_size(), "variant": variant
-    }  # fmt: skip
+    encoder = {"type": "efficientnet_lite", "image_size": options.image_size(), "variant": variant}
     rules = _conv_norm("encoder/stem", "_conv_stem", "_bn0")
     for i, (_, _, expansion, _, _) in enumerate(efficientnet.plan(variant)):
         ours, theirs = f"encoder/blocks/{i}", f"_blocks.{i}."

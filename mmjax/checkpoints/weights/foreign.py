@@ -54,10 +54,26 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
 # sizes that positions are carried over to, and how tokens are read. (Another pooling with other
 # parameters does not find them and is refused then.)
 FREE = frozenset(
-    {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment",
-     "image_size", "length", "samples", "pool", "mask_padding", "padding", "fusion", "eos_id",
-     "pad_id"}
-)  # fmt: skip
+    {
+        "type",
+        "dropout",
+        "drop_path",
+        "patch_dropout",
+        "init",
+        "scan",
+        "remat",
+        "augment",
+        "image_size",
+        "length",
+        "samples",
+        "pool",
+        "mask_padding",
+        "padding",
+        "fusion",
+        "eos_id",
+        "pad_id",
+    }
+)
 
 _OF_TRAINING = frozenset(
     {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment"}
@@ -191,9 +207,8 @@ class Weights:
         sizes = {k: native["encoder"][k] for k in _OF_PARAMETERS if k in native["encoder"]}
         shapes = tower_shapes({**wanted, **sizes}, native["head"])
         aside = keymap.check(
-            part, shapes, self.tensors, known=self._names(),
-            passed_over=self._foreign.passed_over,
-        )  # fmt: skip
+            part, shapes, self.tensors, known=self._names(), passed_over=self._foreign.passed_over
+        )
         return Loaded(part, self.tensors, native["encoder"], wanted, tuple(aside))
 
     def _names(self) -> set[str]:

@@ -59,12 +59,7 @@ def reshaped(
 ) -> tuple[Rule, ...]:
     """The same numbers in another shape; one axis of each may be -1."""
     return (
-        Rule(
-            (ours,),
-            (theirs,),
-            lambda a: (a[0].reshape(here),),
-            lambda a: (a[0].reshape(there),),
-        ),
+        Rule((ours,), (theirs,), lambda a: (a[0].reshape(here),), lambda a: (a[0].reshape(there),)),
     )
 
 

@@ -16,21 +16,54 @@ from mmjax.checkpoints.weights.hf_options import Options
 from mmjax.checkpoints.weights.keymap import Foreign, Part
 
 TEXT = {
-    "context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 12,
-    "mlp_ratio": 4.0, "ls_init_value": None, "embed_cls": False, "pad_id": 0, "eos_id": 2,
-    "no_causal_mask": False, "final_ln_after_pool": False, "pool_type": "argmax",
-    "proj_bias": False, "proj_type": "linear", "act_kwargs": None, "norm_kwargs": None,
+    "context_length": 77,
+    "vocab_size": 49408,
+    "width": 512,
+    "heads": 8,
+    "layers": 12,
+    "mlp_ratio": 4.0,
+    "ls_init_value": None,
+    "embed_cls": False,
+    "pad_id": 0,
+    "eos_id": 2,
+    "no_causal_mask": False,
+    "final_ln_after_pool": False,
+    "pool_type": "argmax",
+    "proj_bias": False,
+    "proj_type": "linear",
+    "act_kwargs": None,
+    "norm_kwargs": None,
     "hf_model_name": None,
-}  # fmt: skip
+}
 VISION = {
-    "layers": 12, "width": 768, "head_width": 64, "mlp_ratio": 4.0, "patch_size": 16,
-    "image_size": 224, "ls_init_value": None, "attentional_pool": False, "no_ln_pre": False,
-    "pos_embed_type": "learnable", "final_ln_after_pool": False, "pool_type": "tok",
-    "act_kwargs": None, "norm_kwargs": None, "timm_model_name": None,
-}  # fmt: skip
+    "layers": 12,
+    "width": 768,
+    "head_width": 64,
+    "mlp_ratio": 4.0,
+    "patch_size": 16,
+    "image_size": 224,
+    "ls_init_value": None,
+    "attentional_pool": False,
+    "no_ln_pre": False,
+    "pos_embed_type": "learnable",
+    "final_ln_after_pool": False,
+    "pool_type": "tok",
+    "act_kwargs": None,
+    "norm_kwargs": None,
+    "timm_model_name": None,
+}
 # Variants of a block that are not here, in both towers.
-_FEATURES = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn",
-             "scale_fc", "attentional_pool", "final_ln_after_pool", "embed_cls")  # fmt: skip
+_FEATURES = (
+    "qk_norm",
+    "scaled_cosine_attn",
+    "scale_heads",
+    "scale_attn_inner",
+    "scale_attn",
+    "scale_fc",
+    "attentional_pool",
+    "final_ln_after_pool",
+    "embed_cls",
+)
 PASSED_OVER = ((r"(text\.)?attn_mask", "the causal mask, which needs no file"),)
 _BLOCK = {
     "attention_norm": "ln_1",
@@ -103,9 +136,15 @@ def _vision(options: Options, dim: int, model: Mapping[str, Any]) -> Part:
     patch = options.size("patch_size")
     pre_norm = not options.get("no_ln_pre")
     encoder = {
-        "type": "vit", "image_size": options.image_size(), "patch": patch, "channels": 3,
-        "pool": "cls", "pre_norm": pre_norm, "patch_bias": False, **common,
-    }  # fmt: skip
+        "type": "vit",
+        "image_size": options.image_size(),
+        "patch": patch,
+        "channels": 3,
+        "pool": "cls",
+        "pre_norm": pre_norm,
+        "patch_bias": False,
+        **common,
+    }
     theirs = "visual."
     rules = keymap.patches("encoder/stem/project", f"{theirs}conv1", patch, 3, bias=False)
     rules += keymap.reshaped(
@@ -134,10 +173,14 @@ def _text(options: Options, dim: int, model: Mapping[str, Any], below: str) -> P
     if pool not in pools or (pool == "first" and causal):
         raise WeightsError(f"text_cfg: pool_type={pool!r} is none of argmax, eos, last, first")
     encoder = {
-        "type": "text_transformer", "vocab_size": vocabulary,
-        "length": options.size("context_length"), "causal": causal, "pool": pools[pool],
-        "mask_padding": False, **common,
-    }  # fmt: skip
+        "type": "text_transformer",
+        "vocab_size": vocabulary,
+        "length": options.size("context_length"),
+        "causal": causal,
+        "pool": pools[pool],
+        "mask_padding": False,
+        **common,
+    }
     if pool == "eos":
         encoder["eos_id"] = eos
     bias = bool(options.get("proj_bias"))
@@ -167,11 +210,15 @@ def compose(
     vision, words = image["encoder"], text["encoder"]
     pools = {"eot": "eos", "last": "last", "cls": "first"}
     text_cfg = {
-        "context_length": words["length"], "vocab_size": words["vocab_size"],
-        "no_causal_mask": not words["causal"], "pool_type": pools.get(words["pool"], "none"),
-        "pad_id": words["pad_id"], "heads": words["heads"],
-        "proj_bias": bool(text["head"].get("bias")), **_sizes(words),
-    }  # fmt: skip
+        "context_length": words["length"],
+        "vocab_size": words["vocab_size"],
+        "no_causal_mask": not words["causal"],
+        "pool_type": pools.get(words["pool"], "none"),
+        "pad_id": words["pad_id"],
+        "heads": words["heads"],
+        "proj_bias": bool(text["head"].get("bias")),
+        **_sizes(words),
+    }
     if words["pool"] == "eot":
         text_cfg["eos_id"] = words["eos_id"]
     model = {
@@ -180,12 +227,14 @@ def compose(
         "custom_text": True,
         "init_logit_scale": log_scale,
         "vision_cfg": {
-            "image_size": vision["image_size"][0], "patch_size": vision["patch"],
+            "image_size": vision["image_size"][0],
+            "patch_size": vision["patch"],
             "head_width": vision["width"] // vision["heads"],
-            "no_ln_pre": not vision["pre_norm"], **_sizes(vision),
+            "no_ln_pre": not vision["pre_norm"],
+            **_sizes(vision),
         },
         "text_cfg": text_cfg,
-    }  # fmt: skip
+    }
     if bias is not None:
         model["init_logit_bias"] = bias
     return model

@@ -16,15 +16,28 @@ from mmjax.checkpoints.weights.hf_options import Options
 from mmjax.checkpoints.weights.keymap import Foreign, Part
 
 TEXT = {
-    "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "max_position_embeddings": 64, "hidden_act": "gelu_pytorch_tanh",
-    "layer_norm_eps": 1e-6, "pad_token_id": 1,
-}  # fmt: skip
+    "vocab_size": 32000,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 64,
+    "hidden_act": "gelu_pytorch_tanh",
+    "layer_norm_eps": 1e-6,
+    "pad_token_id": 1,
+}
 VISION = {
-    "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "num_channels": 3, "image_size": 224, "patch_size": 16,
-    "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6, "vision_use_head": True,
-}  # fmt: skip
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "num_channels": 3,
+    "image_size": 224,
+    "patch_size": 16,
+    "hidden_act": "gelu_pytorch_tanh",
+    "layer_norm_eps": 1e-6,
+    "vision_use_head": True,
+}
 
 
 def describe(config: Mapping[str, Any]) -> Foreign:
@@ -61,20 +74,23 @@ def _vision(options: Options) -> Part:
     )
     options.only("vision_use_head", True, "has no pooled output to embed")
     encoder = {
-        "type": "vit", "image_size": options.image_size(), "patch": patch, "channels": channels,
-        "pool": "map", "pre_norm": False, "patch_bias": True, **common,
-    }  # fmt: skip
+        "type": "vit",
+        "image_size": options.image_size(),
+        "patch": patch,
+        "channels": channels,
+        "pool": "map",
+        "pre_norm": False,
+        "patch_bias": True,
+        **common,
+    }
     rules = (
         *keymap.patches(
-            "encoder/stem/project", "embeddings.patch_embedding", patch, channels,
-            bias=True,
+            "encoder/stem/project", "embeddings.patch_embedding", patch, channels, bias=True
         ),
         *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
         *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
         *keymap.norm("encoder/transformer/norm", "post_layernorm"),
-        *keymap.reshaped(
-            "encoder/probe/probe", "head.probe", (1, 1, width), (1, 1, width)
-        ),
+        *keymap.reshaped("encoder/probe/probe", "head.probe", (1, 1, width), (1, 1, width)),
         *keymap.fused_qkv(
             "encoder/probe/attention",
             "head.attention.in_proj_weight",
@@ -84,7 +100,7 @@ def _vision(options: Options) -> Part:
         *keymap.norm("encoder/probe/norm", "head.layernorm"),
         *keymap.linear("encoder/probe/mlp/up", "head.mlp.fc1"),
         *keymap.linear("encoder/probe/mlp/down", "head.mlp.fc2"),
-    )  # fmt: skip
+    )
     return Part(encoder, {"type": "none"}, rules, prefixes=("vision_model.", ""))
 
 
@@ -92,10 +108,15 @@ def _text(options: Options) -> Part:
     common = options.transformer()
     dim = options.get("projection_size") or common["width"]
     encoder = {
-        "type": "text_transformer", "vocab_size": options.size("vocab_size"),
-        "length": options.size("max_position_embeddings"), "causal": False, "pool": "last",
-        "mask_padding": False, "pad_id": options["pad_token_id"], **common,
-    }  # fmt: skip
+        "type": "text_transformer",
+        "vocab_size": options.size("vocab_size"),
+        "length": options.size("max_position_embeddings"),
+        "causal": False,
+        "pool": "last",
+        "mask_padding": False,
+        "pad_id": options["pad_token_id"],
+        **common,
+    }
     rules = (
         *keymap.same("encoder/token", "embeddings.token_embedding.weight"),
         *keymap.same("encoder/position", "embeddings.position_embedding.weight"),

@@ -60,8 +60,12 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
                 f"{file}: '{where}.init_from.{key}'={value!r} is not understood (valid: path, "
                 "part, scale as texts; head as True or False)"
             )
-    init = {"path": given["path"], "part": given.get("part"), "head": given.get("head"),
-            "scale": given.get("scale")}  # fmt: skip
+    init = {
+        "path": given["path"],
+        "part": given.get("part"),
+        "head": given.get("head"),
+        "scale": given.get("scale"),
+    }
     if init["head"] is None:
         init["head"] = "head" not in tower
     encoder = dict(tower.get("encoder", {}))
@@ -159,8 +163,10 @@ class Pretrained:
         path = f"objectives/terms/{term}/bias"
         if bias is not None and path in variables:
             self._scalars[path] = bias
-        self.lines.append(f"objectives.{term}: scale {math.exp(log_scale):.6g}"
-                          + (f", bias {bias:.6g}" if path in self._scalars else ""))  # fmt: skip
+        self.lines.append(
+            f"objectives.{term}: scale {math.exp(log_scale):.6g}"
+            + (f", bias {bias:.6g}" if path in self._scalars else "")
+        )
 
     def __bool__(self) -> bool:
         return bool(self._sources)

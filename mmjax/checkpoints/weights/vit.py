@@ -13,10 +13,17 @@ from mmjax.checkpoints.weights.hf_options import Options
 from mmjax.checkpoints.weights.keymap import Foreign, Part
 
 DEFAULTS = {
-    "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "num_channels": 3, "image_size": 224, "patch_size": 16,
-    "hidden_act": "gelu", "layer_norm_eps": 1e-12, "qkv_bias": True,
-}  # fmt: skip
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "num_channels": 3,
+    "image_size": 224,
+    "patch_size": 16,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-12,
+    "qkv_bias": True,
+}
 PASSED_OVER = (
     (r"(vit\.)?pooler\..*", "the pooler is trained for one task; the class token is the output"),
     (r"classifier\..*", "the classifier of one task"),
@@ -25,13 +32,16 @@ PASSED_OVER = (
 )
 BLOCK = {
     "attention_norm": "layernorm_before",
-    "attention": ("attention.attention.query", "attention.attention.key",
-                  "attention.attention.value"),
+    "attention": (
+        "attention.attention.query",
+        "attention.attention.key",
+        "attention.attention.value",
+    ),
     "out": "attention.output.dense",
     "mlp_norm": "layernorm_after",
     "up": "intermediate.dense",
     "down": "output.dense",
-}  # fmt: skip
+}
 
 
 def describe(config: Mapping[str, Any]) -> Foreign:
@@ -65,11 +75,14 @@ def embeddings(encoder: Mapping[str, Any]) -> tuple[keymap.Rule, ...]:
     width = encoder["width"]
     return (
         *keymap.patches(
-            "encoder/stem/project", "embeddings.patch_embeddings.projection", encoder["patch"],
-            encoder["channels"], bias=True,
+            "encoder/stem/project",
+            "embeddings.patch_embeddings.projection",
+            encoder["patch"],
+            encoder["channels"],
+            bias=True,
         ),
         *keymap.reshaped("encoder/class_token", "embeddings.cls_token", (1, width), (1, 1, width)),
         *keymap.reshaped(
             "encoder/position", "embeddings.position_embeddings", (-1, width), (1, -1, width)
         ),
-    )  # fmt: skip
+    )

@@ -81,8 +81,15 @@ class ShoulderExercises(_Labelled):
     """
 
     RATE = 50.0
-    EXERCISES = ("pendulum", "abduction", "forward elevation", "internal rotation",
-                 "external rotation", "trapezius extension", "upright row")  # fmt: skip
+    EXERCISES = (
+        "pendulum",
+        "abduction",
+        "forward elevation",
+        "internal rotation",
+        "external rotation",
+        "trapezius extension",
+        "upright row",
+    )
 
     def __init__(
         self,

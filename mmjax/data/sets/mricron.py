@@ -20,9 +20,18 @@ from mmjax.data.views.volumes import read_volume
 
 ROOT = "/usr/share/mricron/templates"
 _SIDES = {"L": "left", "R": "right"}
-_WORDS = {"Sup": "superior", "Inf": "inferior", "Mid": "middle", "Med": "medial", "Ant": "anterior",
-          "Post": "posterior", "Orb": "orbital", "Oper": "opercular", "Tri": "triangular",
-          "Supp": "supplementary"}  # fmt: skip
+_WORDS = {
+    "Sup": "superior",
+    "Inf": "inferior",
+    "Mid": "middle",
+    "Med": "medial",
+    "Ant": "anterior",
+    "Post": "posterior",
+    "Orb": "orbital",
+    "Oper": "opercular",
+    "Tri": "triangular",
+    "Supp": "supplementary",
+}
 
 
 class MricronSource:

@@ -17,9 +17,21 @@ import numpy as np
 
 _MARK = object()
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-           "BINUNICODE8", "BINBYTES8", "BINBYTES", "SHORT_BINBYTES", "BINSTRING",
-           "SHORT_BINSTRING"}  # fmt: skip
+_VALUES = {
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG1",
+    "BINFLOAT",
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "BINUNICODE8",
+    "BINBYTES8",
+    "BINBYTES",
+    "SHORT_BINBYTES",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -45,8 +57,10 @@ def read_objects(path: str | Path) -> Any:
     with open(path, "rb") as file:
         try:
             version = np.lib.format.read_magic(file)
-            read = {(1, 0): np.lib.format.read_array_header_1_0,
-                    (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
             dtype = read(file)[2]
         except Exception as error:  # damaged headers make NumPy raise nearly anything
             raise ValueError(f"{path} is no .npy file") from error

@@ -25,13 +25,35 @@ from mmjax.data.sources.base import Record
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "samples" / "samples.zip"
 FAMILIES = {
-    "ambi": "ambience", "arovane": "beat", "bass": "bass", "bd": "bass drum", "drum": "drum kit",
-    "elec": "electronic", "glitch": "glitch", "guit": "guitar", "hat": "hi-hat", "loop": "loop",
-    "mehackit": "machine", "misc": "noise", "perc": "percussion", "ride": "ride cymbal",
-    "sn": "snare drum", "tabla": "tabla", "tbd": "synthesizer", "vinyl": "vinyl",
-}  # fmt: skip
-_WORDS = {"hi": "high", "lo": "low", "mid": "middle", "filt": "filtered", "perc": "percussion",
-          "bd": "bass drum", "dnb": "drum and bass", "amen": "amen break"}  # fmt: skip
+    "ambi": "ambience",
+    "arovane": "beat",
+    "bass": "bass",
+    "bd": "bass drum",
+    "drum": "drum kit",
+    "elec": "electronic",
+    "glitch": "glitch",
+    "guit": "guitar",
+    "hat": "hi-hat",
+    "loop": "loop",
+    "mehackit": "machine",
+    "misc": "noise",
+    "perc": "percussion",
+    "ride": "ride cymbal",
+    "sn": "snare drum",
+    "tabla": "tabla",
+    "tbd": "synthesizer",
+    "vinyl": "vinyl",
+}
+_WORDS = {
+    "hi": "high",
+    "lo": "low",
+    "mid": "middle",
+    "filt": "filtered",
+    "perc": "percussion",
+    "bd": "bass drum",
+    "dnb": "drum and bass",
+    "amen": "amen break",
+}
 
 Split = Literal["train", "test", "all"]
 

@@ -90,9 +90,7 @@ class TuxPaintSource:
             )
         heard = ("audio",) * effects + ("speech",) * bool(speech)
         self.modalities = ("image", "text", *heard)
-        self._ids = [
-            i for i, s in enumerate(stamps) if split in ("all", part_of(s["text"]["en"]))
-        ]  # fmt: skip
+        self._ids = [i for i, s in enumerate(stamps) if split in ("all", part_of(s["text"]["en"]))]
         self.id_limit = len(stamps)
         has_text = all(map(self._captions, self._ids))
         self.may_lack = (*(() if has_text else ("text",)), *heard)

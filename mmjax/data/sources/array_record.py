@@ -34,12 +34,7 @@ class ArrayRecordSource:
     """
 
     def __init__(
-        self,
-        *,
-        path: str,
-        split: Split = "all",
-        val_fraction: float = 0.1,
-        verify: bool = False,
+        self, *, path: str, split: Split = "all", val_fraction: float = 0.1, verify: bool = False
     ):
         self.path = existing(path, "folder of shards")
         about = read_index(self.path)

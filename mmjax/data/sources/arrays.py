@@ -57,8 +57,12 @@ class ArraysSource:
         known = ", ".join(f"{n} {list(a.shape)}" for n, a in found.items())
         columns = self._columns
         if columns is None:
-            columns = {n: n for n in found if n not in self._labels.values()
-                       and n.removesuffix("_present") not in found.keys() - {n}}  # fmt: skip
+            columns = {
+                n: n
+                for n in found
+                if n not in self._labels.values()
+                and n.removesuffix("_present") not in found.keys() - {n}
+            }
         for what, name in (*columns.items(), *self._labels.items()):
             if name not in found:
                 raise SourceError(
@@ -66,8 +70,9 @@ class ArraysSource:
                 )
         self._values = {m: found[n] for m, n in columns.items()}
         self._label_values = {label: found[n] for label, n in self._labels.items()}
-        self._present = {m: found[f"{n}_present"] for m, n in columns.items()
-                         if f"{n}_present" in found}  # fmt: skip
+        self._present = {
+            m: found[f"{n}_present"] for m, n in columns.items() if f"{n}_present" in found
+        }
         self._found = found
         if not self._values:
             raise SourceError(f"{self.path} holds no arrays")

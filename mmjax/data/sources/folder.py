@@ -98,8 +98,14 @@ def _scan(folder: Path, captions: str) -> Found:
             entries.append(entry(position, folder, name))
         except BadExample as error:
             bad.append(error)
-    return Found(str(folder), entries, bad, ("image", "text"), len(pictures),
-                 notes=(f"captions from {_LAYOUTS[captions]}",))  # fmt: skip
+    return Found(
+        str(folder),
+        entries,
+        bad,
+        ("image", "text"),
+        len(pictures),
+        notes=(f"captions from {_LAYOUTS[captions]}",),
+    )
 
 
 _LAYOUTS = {"sidecar": "the .txt file beside each picture", "subfolder": "names of sub-folders"}

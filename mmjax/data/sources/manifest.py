@@ -93,11 +93,21 @@ class ManifestSource(FileSource):
         on_error: OnError = "skip",
     ):
         found = read_manifest(
-            path, columns=columns, arrays=arrays, labels=labels, id_column=id_column,
-            optional=optional, group_rows=group_rows, json_lists=json_lists,
-            check_files=check_files, root=root, format=format, delimiter=delimiter,
-            quotes=quotes, encoding=encoding,
-        )  # fmt: skip
+            path,
+            columns=columns,
+            arrays=arrays,
+            labels=labels,
+            id_column=id_column,
+            optional=optional,
+            group_rows=group_rows,
+            json_lists=json_lists,
+            check_files=check_files,
+            root=root,
+            format=format,
+            delimiter=delimiter,
+            quotes=quotes,
+            encoding=encoding,
+        )
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
 
@@ -130,9 +140,16 @@ def read_manifest(
                 raise _no_column(file, table, what, column)
         _check_options(file, fields, optional, arrays)
         reader = Reader(
-            file, fields, labels, kinds, arrays=tuple(arrays), optional=tuple(optional),
-            json_lists=json_lists, root=root, check_files=check_files,
-        )  # fmt: skip
+            file,
+            fields,
+            labels,
+            kinds,
+            arrays=tuple(arrays),
+            optional=tuple(optional),
+            json_lists=json_lists,
+            root=root,
+            check_files=check_files,
+        )
         for position, row in enumerate(table.rows, start=count):
             try:
                 entry = reader(position, row)

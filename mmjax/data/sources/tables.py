@@ -20,9 +20,13 @@ from mmjax.data.sources.user_files import SourceError
 
 Format = Literal["auto", "csv", "tsv", "jsonl", "parquet"]
 _SUFFIXES = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
     ".parquet": "parquet",
-}  # fmt: skip
+}
 
 
 class Row(NamedTuple):
@@ -101,8 +105,11 @@ def _text(path: Path, encoding: str) -> str:
 
 
 def _parquet_row(number: int, cells: dict[str, list[Any]]) -> Row:
-    broken = [column for column, values in cells.items()
-              if any(isinstance(value, str) and _undecoded(value) for value in values)]  # fmt: skip
+    broken = [
+        column
+        for column, values in cells.items()
+        if any(isinstance(value, str) and _undecoded(value) for value in values)
+    ]
     problem = f"the column {broken[0]!r} is not valid text" if broken else None
     return Row(number, {} if broken else cells, problem)
 

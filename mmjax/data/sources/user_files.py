@@ -94,8 +94,9 @@ class FileSource:
         return f"{self.name}: {len(self):,} examples{skipped}{notes}"
 
 
-def choose(name: str, entries: Sequence, identity: Callable, split: Split,
-           val_fraction: float) -> list:  # fmt: skip
+def choose(
+    name: str, entries: Sequence, identity: Callable, split: Split, val_fraction: float
+) -> list:
     """The entries of a split, by a hash of each entry's own name.
 
     An example stays in its split when others come or go, and no list of the split is needed.
@@ -130,9 +131,8 @@ def settle(name: str, good: int, bad: Iterable[BadExample], on_error: OnError) -
         more = f" And {len(bad) - 3} more." if len(bad) > 3 else ""
         advice = "Mend them, or set on_error='skip' to leave them out." if good else ""
         raise SourceError(
-            f"{name}: {len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}"
-            .rstrip()
-        )  # fmt: skip
+            f"{name}: {len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}".rstrip()
+        )
     if not good:
         raise SourceError(f"{name} holds no examples")
     return bad

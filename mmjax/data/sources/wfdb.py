@@ -173,9 +173,7 @@ def diagnosis(codes: str) -> str:
 
 def _table(path: str, columns: dict | None, labels: dict | None) -> Found:
     columns = columns or {"ecg": "ecg", "text": "text"}
-    found = read_manifest(
-        path, columns=columns, labels=labels, check_files=False, group_rows=False
-    )  # fmt: skip
+    found = read_manifest(path, columns=columns, labels=labels, check_files=False, group_rows=False)
     if "ecg" not in found.modalities:
         raise SourceError(f"{path}: columns should name the column of 'ecg', the records")
     entries, bad = [], list(found.bad)

@@ -30,8 +30,12 @@ from mmjax.data.synthetic.generated import Generated, begin
 _FRONT = np.radians(np.float32([115, 95, 75, 60, 30, 0]))  # V1 to V6
 _DOWN = np.float32(np.sqrt(3) / 2)
 CONDUCTION = ("normal conduction", "right bundle branch block", "left bundle branch block")
-ST = ("", "st elevation in anterior leads", "st elevation in inferior leads",
-      "st depression in lateral leads")  # fmt: skip
+ST = (
+    "",
+    "st elevation in anterior leads",
+    "st elevation in inferior leads",
+    "st depression in lateral leads",
+)
 # (frontal x, y; horizontal h, z) of the shift of each of them, for 1 mV.
 _ST_VECTORS = np.array([[0, 0, 0, 0], [0, 0, 0.3, 1], [0, 1, 0, 0], [-1, 0, -1, 0]], np.float64)
 
@@ -179,16 +183,19 @@ class EcgReports(Generated):
             0: [septum, wave(0.45, 0.11, 1.0, 0, 1.1, -0.6), wave(0.75, 0.1, 0.2, 3, -0.15, -0.5)],
             1: [septum, wave(0.3, 0.08, 1.0, 0, 1.0, -0.5), wave(0.7, 0.13, 0.4, 2.6, -0.5, 0.7)],
             2: [wave(0.3, 0.13, 0.8, 0, 0.7, -0.8), wave(0.65, 0.13, 0.7, 0.2, 0.8, -0.7)],
-        }[int(self.conduction[i])]  # fmt: skip
+        }[int(self.conduction[i])]
         spread = 0.05 * np.sqrt(self.period[i])
         t_centre = begin + qt - 2 * spread
         t = a * (-1 if self.inverted[i] else 1) * np.array([0.2, 0.2, 0.3, 0.15])
         st_centre = (begin + qrs + t_centre - 1.5 * spread) / 2
         waves += [
             Wave(t_centre, spread, t),
-            Wave(st_centre, max(0.03, (st_centre - begin - qrs) / 1.5),
-                 self.shift[i] * _ST_VECTORS[self.st[i]]),
-        ]  # fmt: skip
+            Wave(
+                st_centre,
+                max(0.03, (st_centre - begin - qrs) / 1.5),
+                self.shift[i] * _ST_VECTORS[self.st[i]],
+            ),
+        ]
         if self.kind[i] != 1:
             p = a * np.array([0.06, 0.1, 0.07, 0.05])
             waves.append(Wave(begin - self.pr[i] / 1000 + 0.045, 0.02, p))

@@ -40,9 +40,7 @@ class Generated:
             raise ValueError(f"{name}: the fields have different lengths: {sizes}")
         self.ids = np.arange(self._length) if ids is None else ids
         self.id_limit = int(self.ids.max()) + 1
-        self.may_lack = tuple(
-            m for m in modalities if any(value is None for value in fields[m])
-        )  # fmt: skip
+        self.may_lack = tuple(m for m in modalities if any(value is None for value in fields[m]))
 
     def __len__(self) -> int:
         return self._length

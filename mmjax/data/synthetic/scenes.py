@@ -156,9 +156,15 @@ def converse(scene: np.ndarray) -> np.ndarray:
 
 def number(scenes: np.ndarray) -> np.ndarray:
     """i64[N], one number for a scene, however it is said."""
-    base = np.array([len(COLOURS) * len(SHAPES) * len(COLOURS) * len(RELATIONS),
-                     len(SHAPES) * len(COLOURS) * len(RELATIONS),
-                     len(COLOURS) * len(RELATIONS), len(RELATIONS), 1])  # fmt: skip
+    base = np.array(
+        [
+            len(COLOURS) * len(SHAPES) * len(COLOURS) * len(RELATIONS),
+            len(SHAPES) * len(COLOURS) * len(RELATIONS),
+            len(COLOURS) * len(RELATIONS),
+            len(RELATIONS),
+            1,
+        ]
+    )
     first = scenes[:, 4] % 2 == 0  # left of and above, not right of and below
     return np.where(first[:, None], scenes, converse(scenes)) @ base
 

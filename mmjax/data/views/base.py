@@ -46,8 +46,9 @@ def field_of(name: str) -> str:
     return name.partition("@")[0]
 
 
-def render(view: View, record: Record, name: str, rng: np.random.Generator | None,
-           train: bool) -> np.ndarray | None:  # fmt: skip
+def render(
+    view: View, record: Record, name: str, rng: np.random.Generator | None, train: bool
+) -> np.ndarray | None:
     """Applies a view to its field of a record; None if the record lacks the field.
 
     Args:

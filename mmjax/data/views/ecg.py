@@ -8,15 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.signals import (
-    LEADS,
-    LIMB,
-    MILLIVOLTS,
-    Signal,
-    SignalError,
-    named,
-    without_baseline,
-)
+from mmjax.data.signals import LEADS, LIMB, MILLIVOLTS, Signal, SignalError, named, without_baseline
 from mmjax.data.views.signal import UNCHANGED, Normalize, SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
 
@@ -70,10 +62,19 @@ class EcgView(SignalView):
         if unknown or len({lead_name(lead) for lead in leads}) != len(leads):
             raise ValueError(f"ecg view: leads={tuple(leads)} should be different ones of {LEADS}")
         super().__init__(
-            channels=len(leads), length=length, rate=rate, source_rate=source_rate, crop=crop,
-            min_length=max(1, round(min_seconds * rate)), max_nan=max_nan,
-            max_missing=max_missing, flat=flat, normalize=normalize, scale=scale, augment=augment,
-        )  # fmt: skip
+            channels=len(leads),
+            length=length,
+            rate=rate,
+            source_rate=source_rate,
+            crop=crop,
+            min_length=max(1, round(min_seconds * rate)),
+            max_nan=max_nan,
+            max_missing=max_missing,
+            flat=flat,
+            normalize=normalize,
+            scale=scale,
+            augment=augment,
+        )
         self.leads = tuple(lead_name(lead) for lead in leads)
         self.source_unit, self.most_millivolts = source_unit, most_millivolts
         self.remove_baseline = remove_baseline

@@ -110,9 +110,12 @@ class ImageView:
                 f"contrast={contrast}, saturation={saturation} and rotate={rotate} at least 0"
             )
         for name, probability in (
-            ("flip", flip), ("jitter", jitter), ("grayscale", grayscale),
-            ("random_background", random_background), ("blur", blur),
-        ):  # fmt: skip
+            ("flip", flip),
+            ("jitter", jitter),
+            ("grayscale", grayscale),
+            ("random_background", random_background),
+            ("blur", blur),
+        ):
             if not 0 <= probability <= 1:
                 raise ValueError(f"image view: {name}={probability} must be in [0, 1]")
         for name, value, known in (
@@ -262,8 +265,14 @@ class ImageView:
         self._reset_cache()
 
 
-def resample(image: Image.Image, region: Region, degrees: float, size: tuple[int, int],
-             method: Image.Resampling, outside: tuple[int, int, int]) -> Image.Image:  # fmt: skip
+def resample(
+    image: Image.Image,
+    region: Region,
+    degrees: float,
+    size: tuple[int, int],
+    method: Image.Resampling,
+    outside: tuple[int, int, int],
+) -> Image.Image:
     """A region of a picture, turned about its centre, as a picture of `size` (width, height)."""
     left, top, width, height = region
     right, bottom = left + width, top + height

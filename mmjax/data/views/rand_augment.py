@@ -40,9 +40,8 @@ def blur(image: Image.Image, sigma: float) -> Image.Image:
 def _moved(image: Image.Image, *coefficients: float) -> Image.Image:
     """Each point (x, y) shows what was at (a x + b y + c, d x + e y + f)."""
     return image.transform(
-        image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR,
-        fillcolor=_FILL,
-    )  # fmt: skip
+        image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=_FILL
+    )
 
 
 OPERATIONS: tuple[Callable[[Image.Image, float, int], Image.Image], ...] = (

@@ -60,8 +60,16 @@ class SignalChanges:
     @property
     def active(self) -> bool:
         """Whether it changes anything."""
-        amounts = (self.warp, self.permute, self.rotate, self.scale_channels, self.wander,
-                   self.powerline, self.noise, self.drop_channels)  # fmt: skip
+        amounts = (
+            self.warp,
+            self.permute,
+            self.rotate,
+            self.scale_channels,
+            self.wander,
+            self.powerline,
+            self.noise,
+            self.drop_channels,
+        )
         return any(amounts) or tuple(self.scale) != (1.0, 1.0)
 
     def check(self, channels: int, rate: float | None) -> None:

@@ -73,8 +73,9 @@ class TextView:
             if not 0 <= probability <= 1:
                 raise ValueError(f"text view: {name}={probability} must be in [0, 1]")
         for name, value, known in (
-            ("caption", caption, ("random", "first")), ("window", window, ("start", "random")),
-        ):  # fmt: skip
+            ("caption", caption, ("random", "first")),
+            ("window", window, ("start", "random")),
+        ):
             if value not in known:
                 raise ValueError(f"text view: {name} is {value!r}; it can be {' or '.join(known)}")
         if max_characters is not None and max_characters < 1:

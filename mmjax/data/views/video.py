@@ -66,11 +66,22 @@ class VideoView:
         if short not in ("repeat", "pad"):
             raise ValueError(f"video view: short is {short!r}; it can be 'repeat' or 'pad'")
         self.picture = ImageView(
-            size=size, crop_scale=crop_scale, crop_ratio=crop_ratio, flip=flip,
-            brightness=brightness, contrast=contrast, saturation=saturation, hue=hue,
-            jitter=jitter, grayscale=grayscale, background=background, fit=fit, mean=mean, std=std,
+            size=size,
+            crop_scale=crop_scale,
+            crop_ratio=crop_ratio,
+            flip=flip,
+            brightness=brightness,
+            contrast=contrast,
+            saturation=saturation,
+            hue=hue,
+            jitter=jitter,
+            grayscale=grayscale,
+            background=background,
+            fit=fit,
+            mean=mean,
+            std=std,
             max_pixels=max_pixels,
-        )  # fmt: skip
+        )
         self.short, self.max_frames, self.max_pixels = short, max_frames, max_pixels
         self.shape, self.dtype = (frames, *self.picture.shape), np.dtype(np.float32)
 

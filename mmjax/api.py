@@ -3,10 +3,10 @@
 import mmjax
 
 model = mmjax.load("runs/clip-20261125-101500")      # or an export, or a Hugging Face folder
-pictures = model.encode(image=[Image.open("dog.jpg"), "cat.png"])     # f32[2, D], unit rows
+images = model.encode(image=[Image.open("dog.jpg"), "cat.png"])     # f32[2, D], unit rows
 texts = model.encode(text=["a dog", "a cat"])
-model.similarity(pictures, texts)                                     # f32[2, 2], cosines
-model.search(texts, pictures, k=1)                                    # (scores, positions)
+model.similarity(images, texts)                                     # f32[2, 2], cosines
+model.search(texts, images, k=1)                                    # (scores, positions)
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from mmjax.checkpoints.weights import bundle as bundle_lib
-from mmjax.config import ConfigError
 from mmjax.data.sources.base import BadExample
-from mmjax.model.embedder import Embedder
+from mmjax.errors import ConfigError
+from mmjax.inference import bundle as bundle_lib
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.system.embedder import Embedder
 
 logger = logging.getLogger("mmjax")
 
@@ -79,8 +79,8 @@ def load(
 
 def _verified(path: Path, out: str | Path | None) -> None:
     """Compares foreign weights with their own library, or says that this was not done."""
-    from mmjax.export import parity
-    from mmjax.export.verify import verify
+    from mmjax.inference import parity
+    from mmjax.inference.verify import verify
 
     if out is not None:
         if not bundle_lib.is_foreign(path):
@@ -95,7 +95,7 @@ def _verified(path: Path, out: str | Path | None) -> None:
 
 
 class Model:
-    """Towers that embed pictures, texts and whatever else they were trained on.
+    """Towers that embed images, texts and whatever else they were trained on.
 
     Attributes:
       bundle: parameters, structure and views.
@@ -123,7 +123,7 @@ class Model:
             few shapes are compiled.
           progress: show a bar; by default where there is more than one batch.
           values: one keyword, the modality. Its values are a sequence of what the modality's view
-            takes (for `image`: PIL pictures, paths, bytes or uint8 arrays; for `text`: strings), or
+            takes (for `image`: PIL images, paths, bytes or uint8 arrays; for `text`: strings), or
             one array [N, ...], NumPy or JAX, of inputs that are ready for the tower.
 
         Returns:
@@ -268,12 +268,12 @@ class Model:
 
 
 def _raw(modality: str, values: Any) -> bool:
-    """Whether an array is of raw pictures, uint8, rather than of inputs of a tower."""
+    """Whether an array is of raw images, uint8, rather than of inputs of a tower."""
     return modality == "image" and values.dtype == np.uint8
 
 
 def _plain(modality: str, value: Any) -> Any:
-    """What a view takes, of what people have: pictures and paths too."""
+    """What a view takes, of what people have: images and paths too."""
     if isinstance(value, Image.Image):
         value = ImageOps.exif_transpose(value)
         if value.mode in ("RGB", "RGBA", "L"):

@@ -4,7 +4,7 @@
     python -m mmjax.claims clip_uniform:small   # any variant that has a claim
     python -m mmjax.claims --all
 
-A claim is the section `claim` of a config (`mmjax.config.Claim`): arms, each some overrides of the
+A claim is the section `claim` of a config (`mmjax.recipe.Claim`): arms, each some overrides of the
 config, and checks, each an inequality between the metrics of two arms. The verdict is written to
 `<out>/<recipe>.json`; the exit code is 1 when a claim is not shown, and 2 when it could not be
 tried. Runs that are finished are kept under `<out>/runs` and not made again, so an interrupted
@@ -27,8 +27,8 @@ from absl import logging as absl_logging
 from tqdm import tqdm
 
 from mmjax import cli
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
 from mmjax.parallel.compiler import set_flags
 from mmjax.report.claims import overview, table
 

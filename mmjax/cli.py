@@ -8,8 +8,7 @@ from typing import NoReturn
 from absl import app, flags
 from absl import logging as absl_logging
 
-from mmjax import config as config_lib
-from mmjax.checkpoints.store import CheckpointError
+from mmjax.errors import ConfigError, UserError
 
 
 def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
@@ -29,7 +28,7 @@ def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]
             if not equals:
                 value = next(words, None)
                 if value is None:
-                    raise config_lib.ConfigError(f"{word} needs a value: {word}=...")
+                    raise ConfigError(f"{word} needs a value: {word}=...")
             if name == "config":
                 path = value
             else:
@@ -46,29 +45,9 @@ def exit_code(error: BaseException) -> int | None:
       2 for a wrong config or wrong data, 1 for what failed on the way, None for any other error,
       whose trace is needed.
     """
-    # Imported here, so that `--help` of a command does not wait for jax.
-    from mmjax.data import BadExample, SourceError
-    from mmjax.encoders import EncoderError
-    from mmjax.extras import MissingExtra
-    from mmjax.objectives import TermError
-    from mmjax.parallel import distributed
-    from mmjax.parallel.pairwise import PairwiseError
-    from mmjax.train.trainer import NonFiniteLoss
-    from mmjax.train.workers import WorkerFailed
-
-    if isinstance(error, WorkerFailed):
-        return error.code
-    wrong = (
-        config_lib.ConfigError,
-        SourceError,
-        BadExample,
-        MissingExtra,
-        EncoderError,
-        TermError,
-        PairwiseError,
-    )
-    failed = (CheckpointError, NonFiniteLoss, distributed.ProcessLost, OSError)
-    return 2 if isinstance(error, wrong) else 1 if isinstance(error, failed) else None
+    if isinstance(error, UserError):
+        return error.exit_code
+    return 1 if isinstance(error, OSError) else None
 
 
 def fail(error: BaseException | str, code: int = 2) -> NoReturn:
@@ -90,7 +69,7 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
         try:
             rest, found["path"], found["overrides"] = split_config(argv)
             left = flags.FLAGS(rest)
-        except (config_lib.ConfigError, flags.Error) as error:
+        except (ConfigError, flags.Error) as error:
             fail(error)
         if len(left) > 1:
             fail(f"{left[1]!r} is not understood: options look like --name=value")

@@ -3,7 +3,7 @@
     python -m mmjax.embed --model=runs/clip-... --data=pairs.csv --out=embeddings.parquet
 
 `--model` is whatever `mmjax.load` takes. `--data` is a table (.csv, .tsv, .jsonl), tar shards
-(`shards/*.tar`), a folder of pictures, or `emoji:SPLIT`, the data in the package. `--out` ends in
+(`shards/*.tar`), a folder of images, or `emoji:SPLIT`, the data in the package. `--out` ends in
 .parquet or .npz. A row is one item of one modality: `modality`, `key` and `id` of its record,
 `alternative` (its place among several captions), the record's labels, `text` (the text itself,
 where texts are embedded), and `embedding`, f32[D] of length 1. A recipe trains on such .npz files
@@ -20,8 +20,8 @@ import numpy as np
 from absl import flags
 
 from mmjax import cli, extras
-from mmjax.config import ConfigError
-from mmjax.data import command
+from mmjax.commands import data_source as command
+from mmjax.errors import ConfigError
 
 MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from absl import flags
 
 from mmjax import cli
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 # Other commands have flags of these names, too; one process may import several of them.
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.", allow_override=True)
@@ -22,9 +22,9 @@ CHECKPOINT = flags.DEFINE_string(
 
 def main(path: str | None, overrides: list[str]) -> None:
     """Evaluates one checkpoint of a run."""
+    from mmjax.files import write_atomically
     from mmjax.train.evaluation import Evaluation, load_run
     from mmjax.train.metrics import log_to
-    from mmjax.train.workdir import write_atomically
 
     if path is not None or overrides:
         raise ConfigError("a run is evaluated by the config in its folder: leave out --config")

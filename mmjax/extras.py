@@ -7,8 +7,10 @@ import importlib.util
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from mmjax.errors import UserError
 
-class MissingExtra(ImportError):
+
+class MissingExtra(UserError, ImportError):
     """A package of an extra is not installed; the message says how to get it.
 
     No fault of an example's: nothing takes it for a bad row that could be left out.

@@ -9,7 +9,7 @@ command, given again after an interruption, goes on where the run stopped.
     python -m mmjax.main --config=configs/clip.py:paper --dry_run --topology=v5e:16x16
 
 says what the recipe would need and do, on the devices here or on a TPU slice that is not here,
-without reading data (`mmjax.train.preflight`).
+without reading data (`mmjax.preflight.dry_run`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from absl import flags
 
 from mmjax import cli
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 
 WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -75,7 +75,8 @@ def main(path: str | None, overrides: list[str]) -> None:
 def dry_run(config: Mapping) -> None:
     """Prints what the recipe, or each of its stages, would need and do."""
     from mmjax.parallel import distributed
-    from mmjax.train import preflight, preflight_report
+    from mmjax.preflight import dry_run as preflight
+    from mmjax.preflight import report as preflight_report
     from mmjax.train import stages as stages_lib
 
     if TOPOLOGY.value is None:

@@ -71,7 +71,7 @@ def set_flags():
         yield lambda **values: flags.FLAGS(["test", *(f"--{k}={v}" for k, v in values.items())])
 
 
-# The default recipe on the embedded pictures, with towers that train in seconds.
+# The default recipe on the embedded images, with towers that train in seconds.
 TINY_EMOJI = (
     "steps=12",
     "log_every=4",

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmjax import claims
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.train import trainer
 from mmjax.train.signals import Interrupted
 

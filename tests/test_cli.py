@@ -6,9 +6,9 @@ import pytest
 
 from mmjax import cli
 from mmjax.checkpoints.store import CheckpointError
-from mmjax.config import ConfigError
 from mmjax.data import BadExample, SourceError
 from mmjax.encoders import EncoderError
+from mmjax.errors import ConfigError
 from mmjax.objectives import TermError
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmjax import config as config_lib
-from mmjax.model.system import System
+from mmjax import recipe as config_lib
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.system.system import System
 from mmjax.train import stages as stages_lib
 from mmjax.train import trainer
 from mmjax.train.evaluation import Evaluation
@@ -35,7 +35,7 @@ REDUCED = {
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A folder of pictures with captions, for the recipe of one's own data."""
+    """A folder of images with captions, for the recipe of one's own data."""
     folder = tmp_path_factory.mktemp("pictures")
     for i in range(40):
         Image.new("RGB", (40, 30), (6 * i, 90, 200)).save(folder / f"{i}.png")

@@ -7,7 +7,7 @@ import pytest
 
 from mmjax import evaluate
 from mmjax.checkpoints.store import CheckpointError
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from mmjax.data.sources.wfdb import WfdbSource
 from mmjax.data.tokenizers import HuggingFaceTokenizer
 from mmjax.data.views import AudioView, VideoView
 from mmjax.data.views.volumes import read_volume
-from mmjax.parallel import topology
+from mmjax.preflight import topology
 
 NIFTI = bytes(344) + b"n+1\0" + bytes(52)
 DICOM = bytes(128) + b"DICM" + bytes(20)

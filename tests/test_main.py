@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from mmjax import config as config_lib
 from mmjax import main
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
 
 
 @pytest.mark.smoke

@@ -5,16 +5,16 @@
 
 Seven packages of pinned version and checksum (170 MB) are fetched with `npm pack` into the cache
 folder, unless they are there. The same packages give the same bytes: archives carry no times, and
-entries are in the order of Unicode. The bytes of the pictures also depend on the WebP library,
+entries are in the order of Unicode. The bytes of the images also depend on the WebP library,
 whose version is kept in build.json; with another one, --check still compares what the files decode
 to. When names change, tools/train_tokenizer.py is to be run again.
 
 What is chosen:
 
-* Concepts: the emoji that all three picture packages have, without skin tone variants and the
+* Concepts: the emoji that all three image packages have, without skin tone variants and the
   category "Component". Concepts that look the same in some style ("family: man, boy" and "family:
-  woman, girl" in Twemoji) are reduced to the first one: a picture of one has no right answer.
-* Fluent pictures: only those that Microsoft published under the MIT licence, by the list of the
+  woman, girl" in Twemoji) are reduced to the first one: an image of one has no right answer.
+* Fluent images: only those that Microsoft published under the MIT licence, by the list of the
   package @iconify-json/fluent-emoji-flat, which is generated from Microsoft's repository. The 3D
   package has more: country flags, which are Noto's, and couples and families of unstated origin.
 * Names: CLDR's short names, in every language that names at least 80 % of the concepts.
@@ -40,7 +40,7 @@ from mmjax.data.sources.emoji import ASSETS, is_new
 
 SIZE = 64
 NAMED = 0.8  # a language must name this fraction of the concepts
-SAME = 1.0  # root mean square difference over white, of 255, below which two pictures are the same
+SAME = 1.0  # root mean square difference over white, of 255, below which two images are the same
 STYLES = {  # lossless, but for the one whose originals are lossy already and full of gradients
     "fluent": {"quality": 90, "method": 4},
     "google": {"lossless": True, "quality": 100, "method": 4},
@@ -118,7 +118,7 @@ def canonical(code: str) -> str:
 
 
 def square(content: bytes) -> Image.Image:
-    """Decodes to 64 x 64 RGBA, padding a picture that is not square, transparent pixels black."""
+    """Decodes to 64 x 64 RGBA, padding an image that is not square, transparent pixels black."""
     image = Image.open(io.BytesIO(content)).convert("RGBA")
     side = max(image.size)
     if image.size != (side, side):
@@ -133,14 +133,14 @@ def square(content: bytes) -> Image.Image:
 
 
 def read_pictures(packages: Packages, table: list[dict]) -> dict[str, dict[str, Image.Image]]:
-    """style -> code -> picture, for every code that the style's package has."""
+    """style -> code -> image, for every code that the style's package has."""
     pictures = {}
     for style in ("google", "twitter"):
         files = packages.read(f"emoji-datasource-{style}", rf"img/{style}/64/(.*)")
         entries = [entry for entry in table if entry[f"has_img_{style}"]]
         pictures[style] = {canonical(e["unified"]): square(files[e["image"]]) for e in entries}
     files = packages.read("@lobehub/fluent-emoji-3d", r"assets/(.*)\.webp")
-    # A few pictures are there twice, as 0023-fe0f-20e3 and 23-fe0f-20e3: sorted, the first counts.
+    # A few images are there twice, as 0023-fe0f-20e3 and 23-fe0f-20e3: sorted, the first counts.
     fluent = {canonical(name): content for name, content in sorted(files.items(), reverse=True)}
     codes = {canonical(entry["unified"]) for entry in table} & fluent.keys()
     pictures["fluent"] = {code: square(fluent[code]) for code in codes}
@@ -148,7 +148,7 @@ def read_pictures(packages: Packages, table: list[dict]) -> dict[str, dict[str, 
 
 
 def published_fluent(packages: Packages) -> set[str]:
-    """Codes of the Fluent pictures that Microsoft published."""
+    """Codes of the Fluent images that Microsoft published."""
     codes = {canonical(c) for c in packages.json("@iconify-json/fluent-emoji-flat", "chars.json")}
     # The list has this one under its name only, "backhand-index-pointing-right".
     icons = packages.json("@iconify-json/fluent-emoji-flat", "icons.json")["icons"]
@@ -249,7 +249,7 @@ def lines(rows: list) -> str:
 
 
 def webp(image: Image.Image, options: dict) -> bytes:
-    """Encodes one picture."""
+    """Encodes one image."""
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", **options)
     return buffer.getvalue()
@@ -322,7 +322,7 @@ def build(cache: Path) -> dict[str, bytes]:
 
 
 def decoded(name: str, content: bytes) -> object:
-    """What a file says, whatever library packed it: entries of archives, pixels of pictures."""
+    """What a file says, whatever library packed it: entries of archives, pixels of images."""
     if name.endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             return {entry: decoded(entry, file.read(entry)) for entry in file.namelist()}

@@ -5,10 +5,10 @@
     python tools/build_furniture.py --package=... --check  # compares, writes nothing
 
 Of the package only the catalogue BlendSwap-CC-0 is taken, 175 pieces whose models their authors
-gave away under CC0. Of each: the picture of the catalogue at 64 pixels; 512 points, uniform on the
+gave away under CC0. Of each: the image of the catalogue at 64 pixels; 512 points, uniform on the
 surface of the model, with the colour of the material there; name and category, and the name in 20
 more languages; width, depth and height. The points are drawn with a seed that is the same every
-time, so the same package gives the same points; the bytes of the pictures depend on the WebP
+time, so the same package gives the same points; the bytes of the images depend on the WebP
 library as well.
 """
 
@@ -94,7 +94,7 @@ def sample(files: zipfile.ZipFile, model: str, seed: int) -> tuple[np.ndarray, n
 
 
 def icon(content: bytes) -> bytes:
-    """A picture of the catalogue as WebP of 64 pixels, RGBA."""
+    """An image of the catalogue as WebP of 64 pixels, RGBA."""
     image = Image.open(io.BytesIO(content)).convert("RGBA")
     image.thumbnail((PIXELS, PIXELS), Image.Resampling.LANCZOS)
     square = Image.new("RGBA", (PIXELS, PIXELS))

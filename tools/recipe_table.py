@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 from mmjax.report.claims import headline
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@
     JAX_PLATFORMS=cpu python tools/scale_table.py --only B-16  # cells whose name has this in it
     python tools/scale_table.py --compile=0                    # the tables of the results there are
 
-Each cell is one training step, compiled ahead of time for a TPU slice by `mmjax.train.preflight`:
+Each cell is one training step, compiled ahead of time for a TPU slice by `mmjax.preflight.dry_run`:
 in the first table of CLIP with ViT-B/16 or ViT-L/14 at several batches, in the second of every
 recipe's `paper` variant as it is. Its result is one JSON file in docs/scale/, so an interrupted run
 goes on where it stopped. Needs libtpu: pip install 'mmjax[aot]'.
@@ -93,7 +93,7 @@ class Cell:
 
     def config(self) -> dict:
         """The whole config."""
-        from mmjax import config as config_lib
+        from mmjax import recipe as config_lib
 
         return config_lib.load(f"{CONFIGS / self.recipe}.py:paper", self.overrides)
 
@@ -124,7 +124,7 @@ def clip_cell(model: str, pod: str, batch: str) -> Cell:
 
 def recipe_cells() -> list[Cell]:
     """A cell for each recipe that has a paper variant."""
-    from mmjax import config as config_lib
+    from mmjax import recipe as config_lib
 
     cells = []
     for file in sorted(CONFIGS.glob("*.py")):
@@ -146,8 +146,8 @@ def measure(cell: Cell) -> dict[str, Any]:
     """Compiles a cell and says what it needs and does."""
     import jax
 
-    from mmjax.train import preflight
-    from mmjax.train.sizing import DoesNotFit
+    from mmjax.preflight import dry_run as preflight
+    from mmjax.preflight.sizing import DoesNotFit
 
     config = cell.config()
     began = time.process_time()

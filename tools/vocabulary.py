@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mmjax.config.values import signature
 from mmjax.data import SOURCES, TOKENIZERS, VIEWS
 from mmjax.encoders import ENCODERS
 from mmjax.evaluators import EVALUATORS
 from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.heads import HEADS
-from mmjax.model.teachers import TEACHERS
 from mmjax.objectives import TERMS
+from mmjax.schema.values import signature
+from mmjax.system.teachers import TEACHERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "vocabulary.md"
 
 Words = Mapping[str, Callable]
 # Where a word stands in a recipe, the words for it, and the arguments that are not a recipe's:
-# `mmjax.config.components` has them from elsewhere.
+# `mmjax.recipe.complete` has them from elsewhere.
 SECTIONS: tuple[tuple[str, str, Words, Collection[str]], ...] = (
     ("Objective terms", "`objectives.NAME`", TERMS, {"rngs"}),
     ("Encoders", "`model.towers.MODALITY.encoder`", ENCODERS, {"rngs", "dtype"}),

@@ -4,7 +4,7 @@
 
 Seconds are CPU seconds of this process, so that what else the machine does counts little; several
 threads or workers make as many times more as they have cores to themselves. `emoji` are the
-embedded 64-pixel WebP pictures; `photo` is a synthetic 500 x 375 JPEG of a photograph's weight,
+embedded 64-pixel WebP images; `photo` is a synthetic 500 x 375 JPEG of a photograph's weight,
 and `jpeg` the same, whole and at half its size, by every decoder that is installed.
 """
 

@@ -13,9 +13,10 @@ import numpy as np
 from mmjax.bench import turns
 from mmjax.bench.step_models import MODELS, Sizes, config
 from mmjax.bench.step_parts import parts
+from mmjax.data import inputs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.compiler import set_flags
-from mmjax.train import inputs, model_flops
+from mmjax.preflight import model_flops
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
@@ -60,7 +61,7 @@ def make(
 
 
 def random_batch(settings: Mapping, sizes: Sizes) -> dict[str, np.ndarray]:
-    """Pictures of noise, and texts of random tokens that end at the last place."""
+    """Images of noise, and texts of random tokens that end at the last place."""
     rng = np.random.default_rng(0)
     batch = {}
     for name, array in inputs.batch_shapes(settings).items():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Sizes:
     """Two towers as in Radford et al. 2021, table 20.
 
     Attributes:
-      image: side of the picture, in pixels.
+      image: side of the image, in pixels.
       patch: side of a patch.
       image_width, image_depth, image_heads: of the vision transformer.
       text_width, text_depth, text_heads: of the text transformer.

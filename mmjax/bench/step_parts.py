@@ -14,9 +14,9 @@ import optax
 from flax import nnx
 
 from mmjax.bench.step_models import Sizes
+from mmjax.data import inputs
 from mmjax.encoders.layers import ACTIVATIONS, layer_norm
-from mmjax.parallel import flops as flops_lib
-from mmjax.train import inputs
+from mmjax.preflight import flops as flops_lib
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib

@@ -13,13 +13,17 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
+from mmjax.errors import UserError
+
 logger = logging.getLogger("mmjax")
 
 _LEAST_PART = 2**20  # bytes that a device writes of an array which others hold, too
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UserError, RuntimeError):
     """A checkpoint could not be written or read; the message says which, why and what to do."""
+
+    exit_code = 1
 
 
 class Store:

@@ -2,7 +2,7 @@
 
 The scores of a batch are its largest arrays, f32[B, N, T, S], and a TPU that writes them to HBM and
 reads them again spends more time on that than on the products: compiled for a v5e, twelve layers
-over 197 positions move 56 GiB for 128 pictures, and 24 GiB in slices of 8, whose scores fit into
+over 197 positions move 56 GiB for 128 images, and 24 GiB in slices of 8, whose scores fit into
 VMEM. No score is kept for the backward pass either; each slice computes its own again.
 """
 

@@ -18,8 +18,10 @@ from typing import Any, NamedTuple, get_args
 import jax
 from flax import nnx
 
+from mmjax.errors import UserError
 
-class EncoderError(ValueError):
+
+class EncoderError(UserError, ValueError):
     """An option or an input that an encoder cannot take; the message says which, and what to do."""
 
 

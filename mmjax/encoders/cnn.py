@@ -1,4 +1,4 @@
-"""A plain convolutional network for small pictures, of a few strided convolutions."""
+"""A plain convolutional network for small images, of a few strided convolutions."""
 
 from __future__ import annotations
 

@@ -342,7 +342,7 @@ def offsets(window: int) -> np.ndarray:
 def together(height: int, width: int, window: int, shift: int) -> np.ndarray:
     """Which positions of each shifted window see each other, bool[windows, w w, w w].
 
-    Those that were neighbours before the picture was rolled.
+    Those that were neighbours before the image was rolled.
     """
     rows, columns = (
         (np.arange(n) >= n - window).astype(int) + (np.arange(n) >= n - shift)

@@ -1,9 +1,9 @@
-"""The patch transformer: one network for pictures, clips and volumes.
+"""The patch transformer: one network for images, clips and volumes.
 
 Dosovitskiy et al. 2021, "An image is worth 16x16 words", over a grid of any number of axes. With
 three axes it is the tubelet embedding of ViViT (Arnab et al. 2021, arXiv 2103.15691, section 3.2,
 model 1: joint space-time attention), which VideoMAE has too, and the 3-D ViT of M3D-CLIP (Bai et
-al. 2024, arXiv 2404.00578). `ViT` is the same for pictures, with its published settings. Sizes:
+al. 2024, arXiv 2404.00578). `ViT` is the same for images, with its published settings. Sizes:
 
     clips      small  size=(8, 32, 32), patch=(2, 8, 8), width=64, depth=2, heads=4
                ViViT-B/16x2  size=(32, 224, 224), patch=(2, 16, 16), pool='cls'
@@ -55,7 +55,7 @@ class PatchTransformer(nnx.Module):
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
         for patches only, which take inputs of any size.
-      stem: `patch` or, for pictures, `conv`; see `PatchStem` and `ConvStem`.
+      stem: `patch` or, for images, `conv`; see `PatchStem` and `ConvStem`.
       patch_bias: a bias in the patch embedding.
       pre_norm: a layer norm before the first block (CLIP).
       registers: number of extra tokens without position (Darcet et al. 2024).
@@ -110,7 +110,7 @@ class PatchTransformer(nnx.Module):
             raise EncoderError(f"registers={registers} is negative: give 0 for none")
         if stem == "conv" and (len(size) != 2 or len(set(patch)) != 1 or padded):
             raise EncoderError(
-                "stem='conv' is for pictures in squares, without padded=True: use stem='patch'"
+                "stem='conv' is for images in squares, without padded=True: use stem='patch'"
             )
         if any(s < p or s % p for s, p in zip(size, patch, strict=True)):
             raise EncoderError(
@@ -277,7 +277,7 @@ class PatchTransformer(nnx.Module):
         if any(s % p for s, p in zip(size, self.patches, strict=True)):
             raise EncoderError(f"inputs of {size} are not divisible by patch={self.patches}")
 
-    # How options are called in messages; pictures have other names for them.
+    # How options are called in messages; images have other names for them.
 
     def _named(self, size: tuple[int, ...]) -> str:
         return f"size={size}"

@@ -197,7 +197,7 @@ class Stem(nnx.Module):
     - `conv3` (s = 1): one 3x3, for 32 pixels (He et al. 2016, section 4.2).
     - `patch2`, `patch4`, `patch8` (s = 2, 4, 8): non-overlapping patches, mapped linearly.
 
-    A `mask` bool[B, 1, 1, 1] says which pictures count in the statistics of batch norm.
+    A `mask` bool[B, 1, 1, 1] says which images count in the statistics of batch norm.
     """
 
     def __init__(

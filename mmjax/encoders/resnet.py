@@ -46,7 +46,7 @@ class ResNet(nnx.Module):
       pool: `mean` or `max` of the last map; `attention`, see `GridAttentionPooling`; or `flatten`:
         every position's features, squeezed by one linear layer and a ReLU, side by side, as in
         the networks before global pooling (LeCun et al. 1998). It knows what is where: good for
-        centred pictures, wrong where things move.
+        centred images, wrong where things move.
       heads: of the attention pooling.
       pool_width: output width of the attention pooling, `last` where None; with `flatten`, the
         width of one position, 32 where None.
@@ -162,7 +162,7 @@ class ResNet(nnx.Module):
         """Encodes images f[B, H, W, C]; see `mmjax.encoders.base`.
 
         With `train=True` and batch norm, the running statistics of this module change in place;
-        where `present` bool[B] is False, the picture is a placeholder and counts in none of them.
+        where `present` bool[B] is False, the image is a placeholder and counts in none of them.
         """
         self._check(x)
         mask = None

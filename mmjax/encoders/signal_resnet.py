@@ -1,4 +1,4 @@
-"""Residual networks over signals, along time or over the picture that time and channels make.
+"""Residual networks over signals, along time or over the image that time and channels make.
 
 Parts and block sizes are those of `mmjax.encoders.resnet`. Settings after published models:
 
@@ -39,7 +39,7 @@ class SignalResNet(nnx.Module):
     Args:
       channels: C.
       channels_first: the input is f[B, C, T].
-      dims: 1, convolutions along time that see all channels; 2, over a picture of T x C pixels,
+      dims: 1, convolutions along time that see all channels; 2, over an image of T x C pixels,
         which share weights between neighbouring channels.
       block: `basic` or `bottleneck`, see `ResidualBlock`.
       blocks: number of blocks in each stage; every stage after the first halves the resolution.

@@ -1,4 +1,4 @@
-"""Stems: from a picture, a clip or a volume to a grid of patch vectors."""
+"""Stems: from an image, a clip or a volume to a grid of patch vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmjax.encoders.layers import layer_norm
 class PatchStem(nnx.Module):
     """Cuts a grid of any number of axes into patches and maps each linearly.
 
-    f[B, S1, ..., Sn, C] -> f[B, S1/p1, ..., Sn/pn, width]: pictures [B, H, W, C] in squares, clips
+    f[B, S1, ..., Sn, C] -> f[B, S1/p1, ..., Sn/pn, width]: images [B, H, W, C] in squares, clips
     [B, T, H, W, C] in tubelets, volumes [B, D, H, W, C] in blocks. A reshape and one matrix
     product: the same function as a convolution whose stride is the patch.
 

@@ -19,7 +19,7 @@ class CodeUsage:
         another id.
       overlap_ratio: the first of these over the second; without it where the second is 0.
       pairs: how many.
-    The paper (Chen et al. 2023, arXiv 2303.14865, FDT) shows that a picture and its text activate
+    The paper (Chen et al. 2023, arXiv 2303.14865, FDT) shows that an image and its text activate
     the same codes. N x K weights are held in memory.
 
     Args:

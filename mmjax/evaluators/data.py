@@ -1,4 +1,4 @@
-"""What an evaluation sees of a source: every picture and caption of it, in order, embedded once.
+"""What an evaluation sees of a source: every image and caption of it, in order, embedded once.
 
 Nothing is drawn at random, cropped at random or left out: an example that cannot be read is counted
 and named, never replaced. Reading runs in threads ahead of the model.
@@ -60,7 +60,7 @@ class Embedded:
         return len(self.unit)
 
     def raw(self, item: int) -> Any:
-        """The item as the source has it: encoded bytes or an array for a picture, a str for text.
+        """The item as the source has it: encoded bytes or an array for an image, a str for text.
 
         Args:
           item: position in 0..N-1.
@@ -130,7 +130,7 @@ def embed(
       data: the source, its views and the batch size.
       modalities: which; none named means all that both the model and the data have.
       alternatives: `first` embeds one value per record and modality, `all` embeds all of them
-        (five captions of a picture, say).
+        (five captions of an image, say).
       layer: `unit`, the embeddings; `encoder`, what the encoders give to their heads; or `codes`,
         the weights of a codebook's codes.
 

@@ -57,7 +57,7 @@ class NearestNeighbours:
         }
 
     def _source(self) -> Any:
-        from mmjax import config as config_lib
+        from mmjax import recipe as config_lib
         from mmjax.data import SOURCES
 
         if not isinstance(self.train, Mapping) or "type" not in self.train:

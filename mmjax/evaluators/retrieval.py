@@ -13,7 +13,7 @@ class Retrieval:
 
     Every item of a modality is a query once, and the whole of the other modality is its gallery.
     An answer is right if its record has the query's id, so a query can have several right answers
-    (five captions of a picture); queries without one are left out and not counted. Answers with
+    (five captions of an image); queries without one are left out and not counted. Answers with
     equal scores count by the mean over their random order, see `mmjax.evaluators.ranking`.
 
     Metrics of the direction `image_to_text`, each with that prefix and a slash:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData, Model, embed
 
 

@@ -1,4 +1,4 @@
-"""Zero-shot classification: a picture belongs to the class whose described name is nearest."""
+"""Zero-shot classification: an image belongs to the class whose described name is nearest."""
 
 import string
 from typing import Any, Literal

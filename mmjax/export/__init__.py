@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 
 def export(
@@ -39,9 +39,10 @@ def export(
       ParityError: when what was written embeds differently; `<out>.failed` keeps it.
     """
     from mmjax import api
-    from mmjax.checkpoints.weights import bundle, files
-    from mmjax.export import card, parity
+    from mmjax.export import card
     from mmjax.export.formats import FORMATS
+    from mmjax.inference import bundle, parity
+    from mmjax.weights import files
 
     if format not in FORMATS:
         raise ConfigError(f"--format={format} is none of {', '.join(FORMATS)}")

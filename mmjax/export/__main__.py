@@ -13,7 +13,7 @@ writes nothing but the parity report of foreign weights, read here, with the lib
 from absl import flags
 
 from mmjax import cli
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a run, or of anything else that mmjax.load takes."
@@ -27,7 +27,7 @@ LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the 
 def main(path: str | None, overrides: list[str]) -> None:
     """Exports one model and tells its parity."""
     from mmjax.export import export
-    from mmjax.export.verify import verify
+    from mmjax.inference.verify import verify
 
     if path is not None or overrides:
         raise ConfigError("a model is exported as its own config says: leave out --config")

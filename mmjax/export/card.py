@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 
 _LOADING = {
     "hf": """```python
@@ -80,7 +80,7 @@ def card(
         lines += ["", "## Data", "", f"Trained on `{data}`."]
         if '"emoji"' in data or "emoji_pretrained" in data:
             lines.append(
-                "Emoji pictures: Fluent Emoji (MIT), Noto Emoji (Apache-2.0), Twemoji (CC-BY-4.0); "
+                "Emoji images: Fluent Emoji (MIT), Noto Emoji (Apache-2.0), Twemoji (CC-BY-4.0); "
                 "names: Unicode CLDR (Unicode-3.0)."
             )
         lines += [

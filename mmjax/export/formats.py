@@ -16,12 +16,13 @@ import numpy as np
 from jax import export as jax_export
 
 from mmjax import extras
-from mmjax.checkpoints.weights import bundle as bundle_lib
-from mmjax.checkpoints.weights import files, keymap
-from mmjax.checkpoints.weights.preprocessing import FolderText
-from mmjax.config import ConfigError
 from mmjax.data.views.image import ImageView
-from mmjax.export import parity, preprocessing, shape, tokenizer, with_torch
+from mmjax.errors import ConfigError
+from mmjax.export import shape, tokenizer
+from mmjax.inference import bundle as bundle_lib
+from mmjax.inference import parity, preprocessing, with_torch
+from mmjax.weights import files, keymap
+from mmjax.weights.preprocessing import FolderText
 
 logger = logging.getLogger("mmjax")
 
@@ -187,10 +188,10 @@ def _tensors(bundle: Any, described: keymap.Foreign, scalar: tuple[int, ...]) ->
 
 
 def _processor(bundle, folder, notes, name, make, made=None) -> bool:
-    """Writes how pictures are prepared; False, with a note, where that has no words there."""
+    """Writes how images are prepared; False, with a note, where that has no words there."""
     view = bundle.views.get("image")
     if not isinstance(view, ImageView):
-        notes.append("How pictures are prepared is not known, and is not written.")
+        notes.append("How images are prepared is not known, and is not written.")
         return False
     try:
         config = make(view)
@@ -202,7 +203,7 @@ def _processor(bundle, folder, notes, name, make, made=None) -> bool:
     else:
         _json(folder / name, config)
     notes.append(
-        f"Transparent pictures are put on RGB {view.background} first. Other libraries resample "
+        f"Transparent images are put on RGB {view.background} first. Other libraries resample "
         "with other rounding: see `pixels` in parity.json."
     )
     return True

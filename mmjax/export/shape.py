@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmjax.checkpoints.weights import clip, foreign, open_clip, siglip
-from mmjax.checkpoints.weights.files import WeightsError
-from mmjax.checkpoints.weights.keymap import Foreign
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
+from mmjax.weights import foreign
+from mmjax.weights.families import clip, open_clip, siglip
+from mmjax.weights.files import WeightsError
+from mmjax.weights.keymap import Foreign
 
 Towers = Mapping[str, Mapping[str, Any]]
 # Options of training only, which no exported model has.
@@ -76,7 +77,7 @@ def fitting(
     height, width = towers["image"]["encoder"]["image_size"]
     if height != width:
         raise ConfigError(
-            f"{' and '.join(families)} take square pictures; these are {height} x {width}"
+            f"{' and '.join(families)} take square images; these are {height} x {width}"
         )
     reasons = []
     for name, (compose, describe) in families.items():

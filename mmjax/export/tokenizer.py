@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax import extras
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 _SPACE = "▁"
 

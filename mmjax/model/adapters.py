@@ -24,8 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from mmjax.config import ConfigError, build
 from mmjax.encoders.prompts import Prompts
+from mmjax.errors import ConfigError
+from mmjax.recipe import build
 
 
 class AdapterParam(nnx.Param):

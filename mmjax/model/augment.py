@@ -3,7 +3,7 @@
     "towers": {"image": {"augment": {"type": "image", "crop_scale": (0.5, 1.0), "flip": 0.5}, ...}}
 
 The view then only decodes and resizes. What an example gets depends on its place in the data and on
-the seed, as on the host, though not by the same draws. Evaluation sees the picture as it is.
+the seed, as on the host, though not by the same draws. Evaluation sees the image as it is.
 
 Signals have theirs in `mmjax.model.augment_signals`, sounds in their encoders.
 """
@@ -16,17 +16,17 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.config import ConfigError
 from mmjax.encoders.layers import draw, dropout_key
+from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
 
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
 
 
 class ImageAugmentation:
-    """Pictures f[B, H, W, 3] to others of the same shape, each its own.
+    """Images f[B, H, W, 3] to others of the same shape, each its own.
 
-    Geometry: a random region of the picture (`crop_scale` is its share of the area, uniform;
+    Geometry: a random region of the image (`crop_scale` is its share of the area, uniform;
     `crop_ratio` its width over height, log-uniform), scaled to H x W by linear interpolation that
     averages where it makes smaller, and perhaps mirrored. Photometry: brightness, contrast,
     saturation and hue, in this order, as `mmjax.data.views.ImageView` has them; grey; a Gaussian
@@ -34,7 +34,7 @@ class ImageAugmentation:
 
     Args:
       crop_scale: smallest and largest share of the area; None crops nothing.
-      crop_ratio: smallest and largest width over height, of a region of a square picture.
+      crop_ratio: smallest and largest width over height, of a region of a square image.
       flip: probability of a mirror image.
       brightness, contrast, saturation: factors are drawn from [1 - x, 1 + x].
       hue: the largest shift, in turns of the colour circle.
@@ -122,14 +122,14 @@ class ImageAugmentation:
         return x.astype(dtype)
 
     def _region(self, size: tuple[int, int], u: jax.Array) -> tuple[jax.Array, ...]:
-        """Left, top, width and height of each picture's region, in shares of its sides."""
+        """Left, top, width and height of each image's region, in shares of its sides."""
         if self.crop_scale is None:
             one = jnp.ones(len(u))
             return 0 * one, 0 * one, one, one
         low, high = self.crop_scale
         area = low + (high - low) * u[:, 0]
         low, high = map(math.log, self.crop_ratio)
-        # The ratio is of pixels; shares of the sides of an oblong picture have another.
+        # The ratio is of pixels; shares of the sides of an oblong image have another.
         ratio = jnp.exp(low + (high - low) * u[:, 1])
         side = jnp.sqrt(area * size[0] / size[1])
         width, height = side * jnp.sqrt(ratio), area / (side * jnp.sqrt(ratio))
@@ -138,7 +138,7 @@ class ImageAugmentation:
         return u[:, 2] * (1 - width), u[:, 3] * (1 - height), width, height
 
     def _colour(self, x: jax.Array, u: jax.Array) -> jax.Array:
-        """Jitter and grey of pictures in [0, 1]."""
+        """Jitter and grey of images in [0, 1]."""
         apply = u[:, 4] < self.jitter
         bright, contrast, saturation = (
             jnp.where(apply, jnp.maximum(0.0, 1 + (2 * u[:, i] - 1) * most), 1.0)
@@ -156,10 +156,10 @@ def regions(
     height: jax.Array,
     mirror: jax.Array,
 ) -> jax.Array:
-    """A region of each picture at the picture's size, f[B, H, W, C] -> f[B, H, W, C].
+    """A region of each image at the image's size, f[B, H, W, C] -> f[B, H, W, C].
 
     Args:
-      x: the pictures.
+      x: the images.
       left, top, width, height: f[B], in shares of the sides.
       mirror: bool[B].
     """
@@ -172,7 +172,7 @@ def regions(
 def _weights(size: int, start: jax.Array, share: jax.Array, mirror: jax.Array) -> jax.Array:
     """How much of pixel i is in pixel o of the result, f[B, size, size]; columns sum to 1.
 
-    A triangle around the place in the picture, as wide as a pixel of the larger grid. `share` is at
+    A triangle around the place in the image, as wide as a pixel of the larger grid. `share` is at
     most 1 and the result has as many pixels, so that nothing is made smaller.
     """
     place = jnp.arange(size) + 0.5
@@ -190,7 +190,7 @@ def colours(
     turns: jax.Array,
     grey: jax.Array,
 ) -> jax.Array:
-    """Pictures f[B, H, W, 3] in [0, 1] with other colours, cut to [0, 1].
+    """Images f[B, H, W, 3] in [0, 1] with other colours, cut to [0, 1].
 
     x * bright; then away from or to its mean grey by `contrast`, from or to each pixel's own by
     `saturation`; `turns` of the colour circle about the grey axis; last, grey alone. All f[B], and
@@ -220,7 +220,7 @@ def colours(
 
 
 def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
-    """Each picture of f[B, H, W, C] under a Gaussian of deviation `sigma` f[B] pixels.
+    """Each image of f[B, H, W, C] under a Gaussian of deviation `sigma` f[B] pixels.
 
     At the borders the weights that lie inside are made to sum to 1.
     """

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.config import ConfigError
 from mmjax.data.views.signal_augmentation import FASTEST, SLOWEST, SPEEDS, SignalChanges
 from mmjax.encoders.layers import draw, dropout_key, split_key
+from mmjax.errors import ConfigError
 
 _SEGMENTS = len(SPEEDS)
 

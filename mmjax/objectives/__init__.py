@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from flax import nnx
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 from mmjax.objectives.base import Context, Term, TermError
 from mmjax.objectives.classification import Classification
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
@@ -36,7 +36,7 @@ from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
 from mmjax.objectives.temperature import Temperature
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, Uniformity
-from mmjax.objectives.weights import Weight
+from mmjax.schema.schedule import Weight
 
 __all__ = ["TERMS", "Context", "Objectives", "Term", "TermError", "Weight"]
 

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmjax.errors import UserError
 from mmjax.parallel import pairwise
 
 
-class TermError(ValueError):
+class TermError(UserError, ValueError):
     """A term cannot be computed or built as asked; the message names it and what to change."""
 
 
@@ -23,8 +24,8 @@ class Context:
       plan: how reductions over pairs are computed; terms only pass it on.
       progress: f32 scalar in [0, 1], the share of the training that is done.
       rng: key for terms that draw at random.
-      teacher: embeddings of views of the same batch by a teacher, by view (`mmjax.model.teachers`).
-      queue: embeddings of past batches, by view (`mmjax.model.queue`).
+      teacher: a teacher's embeddings of views of the same batch, by view (`mmjax.system.teachers`).
+      queue: embeddings of past batches, by view (`mmjax.system.queue`).
       scales: 1/temperature of the recipe's terms that have one, by the term's name.
     """
 

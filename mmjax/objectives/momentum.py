@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.model.queue import Keys
 from mmjax.objectives.base import (
     Context,
     Rows,
@@ -18,8 +17,9 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.temperature import Temperature
-from mmjax.objectives.weights import Weight
 from mmjax.parallel import pairwise
+from mmjax.schema.schedule import Weight
+from mmjax.system.queue import Keys
 
 
 class MomentumNCE(nnx.Module):

@@ -21,7 +21,7 @@ class Predictive(nnx.Module):
 
     The targets are the towers' own embeddings (Chen and He 2021, arXiv 2011.10566, SimSiam) or the
     teacher's of the same views (Grill et al. 2020, arXiv 2006.07733, BYOL). A modality has one
-    predictor for all of its views: linear, batch norm, ReLU, linear. Between pictures and texts
+    predictor for all of its views: linear, batch norm, ReLU, linear. Between images and texts
     these are SiamLIP and BYOLIP of Fini et al. 2023 (arXiv 2305.08675). Rows that lack a modality
     do not enter the batch statistics.
 

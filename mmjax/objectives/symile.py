@@ -44,7 +44,7 @@ class Symile(nnx.Module):
       negatives: `n` or `n_squared`.
       scale: s at the start; the authors' example has exp(-0.3).
       learn_scale: whether s = exp(parameter) trains.
-      normalize: whether embeddings are unit vectors; the authors' encoders for pictures, sounds
+      normalize: whether embeddings are unit vectors; the authors' encoders for images, sounds
         and texts end in a layer norm instead.
     """
 

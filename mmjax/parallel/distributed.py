@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError, UserError
 from mmjax.parallel.compiler import set_flags
 
 HEARTBEAT_SECONDS = 20  # a process that was silent for so long is gone
@@ -26,8 +26,10 @@ CONNECT_SECONDS = 300  # for all processes to appear
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
-class ProcessLost(RuntimeError):
+class ProcessLost(UserError, RuntimeError):
     """Another process of the run ended or cannot be reached."""
+
+    exit_code = 1
 
 
 def initialize(detect: bool = False) -> None:

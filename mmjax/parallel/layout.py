@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel.mesh import BATCH_AXES
 
 # Parameters of blocks that are stacked on a leading `layers` axis and scanned. (Blocks with a

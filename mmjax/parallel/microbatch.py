@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 
 Tree = Any  # a pytree of arrays

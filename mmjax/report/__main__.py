@@ -6,7 +6,7 @@ python -m mmjax.report --workdir=runs/clip_uniform-...
 from absl import flags
 
 from mmjax import cli
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
 

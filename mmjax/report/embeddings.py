@@ -17,7 +17,7 @@ def drawn(shown: dict[str, Any] | None) -> dict[str, Any] | None:
       shown: what `gather.read` returned.
 
     Returns:
-      The same if there is nothing to draw; else the galleries, drawings as SVG, pictures as data
+      The same if there is nothing to draw; else the galleries, drawings as SVG, images as data
       URLs by number, and the numbers of the captions.
     """
     if shown is None or "missing" in shown:

@@ -71,7 +71,7 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
         shown = gather.read(folder)
         if shown is None:
             notes.append(
-                f"There is no {gather.FILE} in the folder, so the page has no heat map, no picture "
+                f"There is no {gather.FILE} in the folder, so the page has no heat map, no image "
                 "of the embeddings and no gallery."
             )
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the page shows of a model on a set: a heat map, a 2-D picture, cosines, and galleries.
+"""What the page shows of a model on a set: a heat map, a 2-D image, cosines, and galleries.
 
 All of it is small and goes into one file, `report_data.npz`, so that the page can be written again
 without the model or the data.
@@ -36,7 +36,7 @@ def gather(
     answers: int = 5,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Collects the page's pictures of a model, and writes them to `report_data.npz`.
+    """Collects the page's images of a model, and writes them to `report_data.npz`.
 
     In a run of several processes every one has to call it, since embedding is a joint computation;
     the first one writes. What is shown is drawn at random with a fixed seed, not picked by how well
@@ -49,7 +49,7 @@ def gather(
       name: of the set, for the page.
       pair: two modalities; None takes the first two that both the model and the data have.
       heat_map_pairs: pairs of the heat map.
-      points: pairs of the 2-D picture.
+      points: pairs of the 2-D image.
       queries: of each part of a gallery (right, wrong, worst).
       answers: shown for each query.
       seed: of the draws.
@@ -62,7 +62,7 @@ def gather(
     if len(pair) < 2 or not set(pair) <= set(both):
         missing = (
             f"The model and the set {name!r} have {', '.join(both) or 'no modality'} in common, "
-            "and a picture of pairs needs two modalities."
+            "and an image of pairs needs two modalities."
         )
         return _write(folder, {}, {"name": name, "missing": missing})
     embedded = embed(model, data, pair)
@@ -116,14 +116,14 @@ def read(folder: str | Path) -> dict[str, Any] | None:
       explained f64[2]: shares of the variance of these components.
       edges f64[k+1], positive f64[k], negative f64[k]: shares of the cosines of pairs, and of items
         that are no pair, in k bins.
-      picture/<n> u8[bytes]: image files.
+      image/<n> u8[bytes]: image files.
       name, pair, pairs, dimensions, centroid_distance: the set, its two modalities, how many pairs
         it has, the length of an embedding and the distance of the centres in that space.
       galleries: for both directions `{query, answer, size, asked, right, parts}`: `right` of
         `asked` queries had a right answer in the first place; the parts `right`, `wrong` and
         `worst` are lists of `{item, rank, answers, best}`, rank being the place of the best right
         answer `best`. An answer is `{item, score, right}`, an item `{key}` with `text`, or with
-        `picture` (an n).
+        `image` (an n).
 
     Raises:
       ValueError: if the file is damaged.

@@ -9,10 +9,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from mmjax.files import write_atomically
 from mmjax.report import charts, embeddings, files, plots, reproduce, results
 from mmjax.report.files import RunFiles
 from mmjax.report.table import FILES
-from mmjax.train.workdir import write_atomically
 
 FILE = "report.html"
 BAD_ROWS = 30  # shown, at most

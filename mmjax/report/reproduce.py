@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 
 _ABSENT = object()
 

@@ -80,9 +80,9 @@ RETRIEVAL_MEANING = (
     "all right answers of a query."
 )
 ZERO_SHOT_MEANING = (
-    "Each picture is given the class whose name, put into words and embedded as text, is nearest. "
-    "The model never saw a class label. Top-5 counts a picture if its class is among the nearest "
-    "five; mean per class counts every class alike, however many pictures it has."
+    "Each image is given the class whose name, put into words and embedded as text, is nearest. "
+    "The model never saw a class label. Top-5 counts an image if its class is among the nearest "
+    "five; mean per class counts every class alike, however many images it has."
 )
 
 _GEOMETRY = {

@@ -1,4 +1,4 @@
-"""How an item is shown on the page: its text, a small picture of it, or its name."""
+"""How an item is shown on the page: its text, a small image of it, or its name."""
 
 import io
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ LONGEST_TEXT = 240  # characters
 
 
 class Thumbnails:
-    """Small pictures by number, each item once."""
+    """Small images by number, each item once."""
 
     def __init__(self):
         self._files: list[bytes] = []
         self._numbers: dict[tuple[str, int, int], int] = {}
 
     def files(self) -> Iterator[tuple[int, bytes]]:
-        """Number and encoded picture of each."""
+        """Number and encoded image of each."""
         return iter(enumerate(self._files))
 
     def item(self, items: Embedded, place: int) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class Thumbnails:
           place: which of them.
 
         Returns:
-          `key`, and `text` for a text or `picture`, a number, for a picture or a signal. An item of
+          `key`, and `text` for a text or `image`, a number, for an image or a signal. An item of
           any other modality (a vector, a sound) has its key only.
         """
         shown: dict[str, Any] = {"key": str(items.fields[place]["key"])}
@@ -60,7 +60,7 @@ def thumbnail(raw: Any) -> bytes | None:
             picture = Image.open(io.BytesIO(raw))
             picture.load()
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return None  # bytes that are not of a picture: audio, say
+            return None  # bytes that are not of an image: audio, say
     elif (
         isinstance(raw, np.ndarray)
         and raw.dtype == np.uint8

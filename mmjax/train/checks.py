@@ -1,6 +1,6 @@
 """Whether the parts of a recipe fit each other, found out before any data is read.
 
-`mmjax.config` knows every key by itself; here shapes are worked out (nothing is computed), so that
+`mmjax.recipe` knows every key by itself; here shapes are worked out (nothing is computed), so that
 a view that its encoder refuses, or towers whose embeddings cannot be compared, end a run at once
 and with the keys to change.
 """
@@ -11,16 +11,16 @@ from typing import Any
 import jax
 from flax import nnx
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
+from mmjax.data import inputs
 from mmjax.data.views import field_of
 from mmjax.encoders import EncoderError
+from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData
 from mmjax.model.towers import Embedding
 from mmjax.objectives import Context
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
-from mmjax.train import inputs
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.state import Plan

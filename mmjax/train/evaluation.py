@@ -8,16 +8,16 @@ from pathlib import Path
 
 import jax
 
-from mmjax import config as config_lib
 from mmjax import evaluators
+from mmjax import recipe as config_lib
 from mmjax.checkpoints.store import Store
-from mmjax.config import ConfigError
-from mmjax.data import SourceError
+from mmjax.data import SourceError, inputs
+from mmjax.errors import ConfigError
 from mmjax.evaluators import EVALUATORS
 from mmjax.evaluators.data import EvalData
-from mmjax.model.embedder import Embedder
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import checks, inputs
+from mmjax.system.embedder import Embedder
+from mmjax.train import checks
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 

@@ -14,8 +14,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
+from mmjax.files import writing
 from mmjax.train.watch import SPEED
-from mmjax.train.workdir import writing
 
 logger = logging.getLogger("mmjax")
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel.layout import STACKED
 
 

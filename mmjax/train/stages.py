@@ -22,17 +22,17 @@ import numpy as np
 import optax
 from flax import nnx
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 from mmjax.checkpoints.store import Store
-from mmjax.checkpoints.weights.start import Pretrained
-from mmjax.config import ConfigError
-from mmjax.model.teachers import MomentumTeacher
+from mmjax.errors import ConfigError
 from mmjax.parallel import distributed
+from mmjax.system.teachers import MomentumTeacher
 from mmjax.train import checks
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train.metrics import recorded
 from mmjax.train.state import Plan, State
+from mmjax.weights.start import Pretrained
 
 logger = logging.getLogger("mmjax")
 
@@ -195,7 +195,7 @@ def parity(weights: Pretrained, workdir: Path) -> list[str]:
     """
     if not weights.folders:
         return []
-    from mmjax.export import imports
+    from mmjax.inference import imports
 
     lines = distributed.of_first(lambda: "\n".join(imports.check(weights.folders, workdir)))
     return lines.split("\n")

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from mmjax.model import queue as queue_lib
-from mmjax.model import teachers
 from mmjax.model.adapters import AdapterParam
-from mmjax.model.system import Definition, System
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.system import queue as queue_lib
+from mmjax.system import teachers
+from mmjax.system.system import Definition, System
 from mmjax.train import optimizer as optimizer_lib
 
 
@@ -182,7 +182,7 @@ def with_teacher(state: State, plan: Plan) -> State:
     teacher = plan.teacher
     if teacher is None or teacher.init_from is None:
         return state
-    from mmjax.checkpoints.weights.start import of_folder
+    from mmjax.weights.start import of_folder
 
     arrays = of_folder(state.teacher, teacher.init_from, teacher.checkpoint, "teacher.init_from")
     return dataclasses.replace(state, teacher=arrays)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from mmjax.model.system import Definition, System
-from mmjax.model.teachers import Teacher, moving_average
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
+from mmjax.system.system import Definition, System
+from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train.state import Plan, State
 

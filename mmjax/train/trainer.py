@@ -11,11 +11,11 @@ from typing import NamedTuple
 import jax
 
 from mmjax.checkpoints.store import Store
-from mmjax.data import BadRows, Batches, TrainData
-from mmjax.model.embedder import Embedder
+from mmjax.data import BadRows, Batches, TrainData, inputs
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import checks, header, inputs
+from mmjax.system.embedder import Embedder
+from mmjax.train import checks, header
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -38,7 +38,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
     In a run of many processes each of them calls this, with the same arguments.
 
     Args:
-      config: a whole config, from `mmjax.config.load`.
+      config: a whole config, from `mmjax.recipe.load`.
       path: the run's folder; see `mmjax.train.workdir` for what it holds afterwards.
       quiet: show nothing on the terminal (claims run many arms).
 

@@ -9,13 +9,16 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from mmjax.data import Batches
+from mmjax.errors import UserError
 
 # Of the metrics of a row, those that say how fast the machine was, and not what was learned.
 SPEED = ("examples_per_second", "data_wait_share")
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(UserError, RuntimeError):
     """The loss or the gradient stopped being a number; the message says where."""
+
+    exit_code = 1
 
 
 class Watch:

@@ -14,35 +14,13 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
-
-
-class WriteError(OSError):
-    """A file of a run could not be written; the message says which, why and what to do."""
-
-
-@contextmanager
-def writing(path: str | Path) -> Iterator[None]:
-    """Turns the system's errors (a full disk, a read-only one) into a sentence about `path`.
-
-    Raises:
-      WriteError: for any OSError inside.
-    """
-    try:
-        yield
-    except WriteError:
-        raise
-    except OSError as error:
-        raise WriteError(
-            f"{path} could not be written ({_reason(error)}): mend that, then run the "
-            "same command; it goes on from the last checkpoint"
-        ) from error
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
+from mmjax.files import reason, write_atomically
 
 
 def default(config: Mapping, root: str | Path = "runs") -> Path:
@@ -121,7 +99,7 @@ class Workdir:
             self.__exit__()
             raise ConfigError(
                 f"the folder {self.path} of the run cannot be made or written to "
-                f"({_reason(error)}): mend that, or choose another --workdir"
+                f"({reason(error)}): mend that, or choose another --workdir"
             ) from error
         if self._lock is None:
             raise ConfigError(
@@ -143,26 +121,6 @@ class Workdir:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
         write_atomically(target, text)
         return target
-
-
-def write_atomically(target: Path, text: str) -> None:
-    """Writes beside the target, then renames: a reader, or a crash, never meets half a file.
-
-    Raises:
-      WriteError: when there is no room, or no permission.
-    """
-    part = target.with_name(target.name + ".part")
-    with writing(target):
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-
-
-def _reason(error: OSError) -> str:
-    cause = error.__cause__ if isinstance(error, WriteError) else error
-    return getattr(cause, "strerror", None) or str(cause)
 
 
 def _holds_checkpoints(folder: Path) -> bool:

@@ -15,21 +15,22 @@ from types import FrameType
 from typing import Any
 
 from mmjax import cli
+from mmjax.errors import UserError
 from mmjax.parallel.compiler import HUGE_PAGES
 from mmjax.processes import end_with_parent
 from mmjax.train.signals import Interrupted
 
 
-class WorkerFailed(RuntimeError):
+class WorkerFailed(UserError, RuntimeError):
     """What a call in another process raised, or how that process ended.
 
     Attributes:
-      code: `mmjax.cli.exit_code` of the error; None where the message is a trace.
+      exit_code: of the error; None where the message is a trace.
     """
 
     def __init__(self, message: str, code: int | None):
         super().__init__(message)
-        self.code = code
+        self.exit_code = code
 
 
 def cpus() -> list[int]:

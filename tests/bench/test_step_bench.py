@@ -76,7 +76,7 @@ def test_a_small_model_with_its_parts(tmp_path, capsys):
     assert counts["gelu image"] == 2
     assert counts["layer norm image"] == 6
     assert counts["layer norm text"] == 5
-    # Four projections in each of two blocks, over 4 pictures of 5 tokens: forward; by their input.
+    # Four projections in each of two blocks, over 4 images of 5 tokens: forward; by their input.
     assert counts["linear [20,64]x[64,64]:(1,)(0,)"] == 2 * 4
     assert counts["linear [20,64]x[64,64]:(1,)(1,)"] == 2 * 4
     rows = {row.get("part"): row for row in saved["rows"][1:]}

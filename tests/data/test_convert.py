@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmjax.config import ConfigError
+from mmjax.commands.convert import convert
 from mmjax.data import SOURCES, BadExample, SourceError, TrainData
-from mmjax.data.convert import convert
 from mmjax.data.sources import ArrayRecordSource, MemorySource
 from mmjax.data.sources.packing import pack, unpack
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import TextView, VectorView
+from mmjax.errors import ConfigError
 
 quiet = lambda line: None  # noqa: E731
 
@@ -255,8 +255,8 @@ def test_splits(written):
 
 
 def test_the_command(tmp_path, set_flags, capsys):
-    from mmjax.data import command
-    from mmjax.data import convert as convert_lib
+    from mmjax.commands import convert as convert_lib
+    from mmjax.commands import data_source as command
 
     (tmp_path / "t.csv").write_text("image,text\na.png,red\nb.png,blue\n")
     (tmp_path / "a.png").write_bytes(b"abc")

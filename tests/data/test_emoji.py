@@ -23,7 +23,7 @@ def concepts():
 
 @pytest.fixture(scope="module")
 def pixels():
-    """style -> code -> the picture over white, f32[64 * 64 * 3]; all pictures are decoded."""
+    """style -> code -> the image over white, f32[64 * 64 * 3]; all images are decoded."""
     tool = load_tool("build_emoji")
     decoded = {}
     for style in STYLES:
@@ -72,7 +72,7 @@ def test_assets_are_small_and_have_their_notices():
     ):
         assert name in notice, name
     for style in STYLES:
-        assert f"{style}.zip: {len(emoji._pictures(style)):,} pictures" in notice
+        assert f"{style}.zip: {len(emoji._pictures(style)):,} images" in notice
     for package in load_tool("build_emoji").PACKAGES:
         name, version = package.rsplit("@", 1)
         assert f"{name} {version}" in notice, package
@@ -150,7 +150,7 @@ def test_no_skin_tone_variants(concepts):
 
 
 def test_splits_are_disjoint_and_complete(concepts):
-    shown = {}  # split -> pictures, as (style, code)
+    shown = {}  # split -> images, as (style, code)
     for split in emoji.SPLITS:
         source = EmojiSource(split=split)
         shown[split] = {
@@ -178,7 +178,7 @@ def test_splits_are_disjoint_and_complete(concepts):
 
 
 def test_no_new_concept_looks_like_a_trained_one(pixels):
-    """Within a style, no two pictures on the two sides differ by less than 10 of 255 (RMS).
+    """Within a style, no two images on the two sides differ by less than 10 of 255 (RMS).
 
     The closest pair left is Twemoji's white square and white circle; before the rule of `family`
     it was Fluent's man firefighter and firefighter, at 6.

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
 from mmjax.data import BadExample, TrainData
 from mmjax.data.sources import ManifestSource
 from mmjax.data.views import LabelView, VectorView
+from mmjax.errors import ConfigError
 
 
 class Source:

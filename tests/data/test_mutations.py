@@ -1,4 +1,4 @@
-"""Hundreds of damaged pictures and tables: a true value or a named error; no crash, no hang."""
+"""Hundreds of damaged images and tables: a true value or a named error; no crash, no hang."""
 
 import csv
 import io
@@ -98,7 +98,7 @@ def test_damaged_pictures_give_a_view_or_a_bad_example(data, name, seed):
 
 
 def test_a_batch_of_damaged_pictures_has_no_substitutes():
-    """200 pictures in one source: each row shows its own picture or none, and the bad are named."""
+    """200 images in one source: each row shows its own image or none, and the bad are named."""
     rng = np.random.default_rng(1)
     contents, whole = [], []
     for i in range(200):
@@ -109,7 +109,7 @@ def test_a_batch_of_damaged_pictures_has_no_substitutes():
         if not whole[-1]:
             damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
         contents.append(bytes(damaged))
-    source = MemorySource(data={"image": contents, "text": [f"picture {i}" for i in range(200)]})
+    source = MemorySource(data={"image": contents, "text": [f"image {i}" for i in range(200)]})
     views = {"image": ImageView(size=4, crop_scale=(0.5, 1)), "text": TEXT}
     data = TrainData(source, views, batch_size=50, seed=0)
     batches = data.iter_from(0)
@@ -175,7 +175,7 @@ def test_damaged_tables_give_whole_rows_or_errors(folder, data, kind):
         return
     assert len(source) + len(source.bad) <= 60
     for record in source:
-        # The picture is the one whose file the key names.
+        # The image is the one whose file the key names.
         name = record["key"].rpartition("(")[2].rstrip(")")
         assert record["image"] == (folder / name).read_bytes()
         TEXT(record["text"], None, False)

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_mutations import damage
 
+from mmjax.commands.train_tokenizer import sentencepiece_model
 from mmjax.data import BadExample, SourceError
 from mmjax.data.sources import ArrayRecordSource, ArraysSource, ManifestSource, MemorySource
 from mmjax.data.tokenizers import CharacterTokenizer, HuggingFaceTokenizer, SentencePieceTokenizer
-from mmjax.data.train_tokenizer import sentencepiece_model
 from mmjax.data.views import TextView
 
 many = settings(
@@ -177,7 +177,7 @@ def test_npz(tmp_path, data):
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    from mmjax.data.convert import convert
+    from mmjax.commands.convert import convert
 
     out = tmp_path_factory.mktemp("shards")
     source = MemorySource(

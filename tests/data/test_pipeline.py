@@ -201,7 +201,7 @@ def test_a_bad_picture_leaves_its_row_without_one_and_is_named(tmp_path):
     rows = {(row["key"], row["field"]): row for row in rows}
     assert set(rows) == {("memory row 3", "image"), ("memory row 5", "text")}
     assert all(row["count"] == 3 for row in rows.values())
-    assert "no picture" in rows["memory row 3", "image"]["reason"]
+    assert "no image" in rows["memory row 3", "image"]["reason"]
     assert "empty" in rows["memory row 5", "text"]["reason"]
     assert [e.key for e in map(_error, data.check().counts)] == ["memory row 3", "memory row 5"]
 

@@ -1,4 +1,4 @@
-"""Generated scenes: pictures show what captions say, hard negatives differ in one thing."""
+"""Generated scenes: images show what captions say, hard negatives differ in one thing."""
 
 import numpy as np
 import pytest

@@ -198,7 +198,7 @@ def test_regions_of_a_head(tmp_path):
     np.testing.assert_array_equal(cube, head.transpose(2, 1, 0)[7:15, 7:15, 0:8])
     assert source[0]["side"] == "left"
     assert "side" not in source[1]
-    edge = source[1]["volume"]  # reaches beyond the picture
+    edge = source[1]["volume"]  # reaches beyond the image
     assert edge.shape == (8, 8, 8)
     assert not edge[:2].any()
     assert VolumeView(size=(4, 4, 4))(cube, None, False).shape == (4, 4, 4, 1)

@@ -29,7 +29,7 @@ def test_digits_are_split_by_the_seed_and_captions_say_what_is_seen():
             assert sum(word in FILLERS for word in words) == 5
             assert set(words) <= set(WORDS)
             assert row["name"] == NAMES[row["label"]]
-    # A nearest class mean tells the digits apart, so that pictures and labels belong together.
+    # A nearest class mean tells the digits apart, so that images and labels belong together.
     x = np.stack([train[i]["image"].ravel() for i in range(300)]).astype(float)
     y = np.array([train[i]["label"] for i in range(300)])
     means = np.stack([x[y == digit].mean(0) for digit in range(10)])
@@ -54,7 +54,7 @@ def test_captions_of_scenes_name_the_shape_and_not_the_glyph():
         assert row["name"] == f"{colour} {shape}"
         assert len(fillers) == 3
         assert set(fillers) <= set(glyphs.FILLERS)
-    # Each factor is in the part of the picture that is its own: nearest means of half the rows.
+    # Each factor is in the part of the image that is its own: nearest means of half the rows.
     x = np.stack([row["image"][0] for row in rows]).astype(float)
     for field, part in (("shape", x[:, :8, :8]), ("colour", x[:, :8, :8]), ("glyph", x[:, 8:, 8:])):
         y = np.array([row[field] for row in rows])

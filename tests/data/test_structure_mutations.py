@@ -102,7 +102,7 @@ def test_anything_is_an_array_or_a_bad_example(value, view):
         warnings.simplefilter("ignore")
         try:
             x = view(value, np.random.default_rng(0), True)
-        except (BadExample, MissingExtra):  # bytes of no known picture are tried as a video
+        except (BadExample, MissingExtra):  # bytes of no known image are tried as a video
             return
     assert x.shape == view.shape
 

@@ -212,7 +212,7 @@ def test_a_part_of_noisy_captions_is_of_other_pictures_or_half_random():
         np.testing.assert_allclose(column(source, "text").sum(1), 1, rtol=1e-5)
 
     def explained(source):
-        """How much of the captions the pictures tell."""
+        """How much of the captions the images tell."""
         x, y = column(source, "image"), column(source, "text")
         x, y = x - x.mean(0), y - y.mean(0)
         fit = x @ np.linalg.lstsq(x, y, rcond=None)[0]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmjax.config import ConfigError
-from mmjax.data import BadExample, command
+from mmjax.commands import data_source as command
+from mmjax.commands.train_tokenizer import alphabet, captions, sentencepiece_model
+from mmjax.data import BadExample
 from mmjax.data.sources import ManifestSource, MemorySource
 from mmjax.data.tokenizers import (
     BytesTokenizer,
@@ -17,8 +18,8 @@ from mmjax.data.tokenizers import (
     HuggingFaceTokenizer,
     SentencePieceTokenizer,
 )
-from mmjax.data.train_tokenizer import alphabet, captions, sentencepiece_model
 from mmjax.data.views import TextView
+from mmjax.errors import ConfigError
 
 # Hebrew with points, Arabic with digits, an emoji of five code points, decomposed accents.
 SCRIPTS = {
@@ -246,7 +247,7 @@ def test_a_tokenizer_is_trained_on_captions_of_a_source(kind, tmp_path):
 
 
 def test_the_command_writes_files_that_recipes_read(tmp_path, set_flags, capsys):
-    from mmjax.data import train_tokenizer
+    from mmjax.commands import train_tokenizer
 
     table = tmp_path / "t.csv"
     table.write_text("text\n" + "a red cat\na blue dog\n" * 3, encoding="utf-8")

@@ -27,7 +27,7 @@ def picture(i):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A set `tiny` with pictures that tell which example they are."""
+    """A set `tiny` with images that tell which example they are."""
     import tensorflow_datasets as tfds
 
     class Tiny(tfds.core.GeneratorBasedBuilder):

@@ -25,7 +25,7 @@ def picture(shade=0):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures a.png .. e.png of different shades."""
+    """Images a.png .. e.png of different shades."""
     for i, name in enumerate("abcde"):
         (tmp_path / f"{name}.png").write_bytes(picture(40 * i))
     return tmp_path
@@ -220,7 +220,7 @@ def test_missing_places_say_what_is_there(folder):
         ManifestSource(path=str(folder))
     with pytest.raises(SourceError, match="use type='manifest'"):
         FolderSource(path=str(folder / "a.png"))
-    with pytest.raises(SourceError, match="5 pictures but no captions"):
+    with pytest.raises(SourceError, match="5 images but no captions"):
         FolderSource(path=str(folder))
 
 
@@ -233,7 +233,7 @@ def test_sidecars_and_subfolders(folder):
     assert {(error.key, error.field) for error in source.bad} == {
         (f"{name}.png", "text") for name in "bcde"
     }
-    assert "the .txt file beside each picture" in source.describe()
+    assert "the .txt file beside each image" in source.describe()
 
     nested = folder / "nested"
     for place in ("golden_retriever", "cat-or-dog"):

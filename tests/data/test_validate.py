@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmjax.data import validate
+from mmjax.commands import validate
 from mmjax.data.sources import MemorySource
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import TextView, VectorView

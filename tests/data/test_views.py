@@ -1,4 +1,4 @@
-"""Views: pictures of every kind, captions and vectors become arrays of fixed shape, or errors."""
+"""Views: images of every kind, captions and vectors become arrays of fixed shape, or errors."""
 
 import io
 import pickle
@@ -27,7 +27,7 @@ def encode(image, kind="PNG", **options):
 
 
 def scene(width=30, height=20):
-    """A picture without symmetry: red grows to the right, green downwards."""
+    """An image without symmetry: red grows to the right, green downwards."""
     x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     return Image.fromarray(np.stack([x, y, 0 * x + 90], -1).astype(np.uint8))
 
@@ -122,7 +122,7 @@ def test_pictures_that_would_take_all_memory_are_refused_before_decoding():
     bomb[16:24] = (2**20).to_bytes(4, "big") * 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(BadExample, match=r"too large|no picture"):
+        with pytest.raises(BadExample, match=r"too large|no image"):
             show(ImageView(size=8), bytes(bomb))
 
 
@@ -130,8 +130,8 @@ def test_pictures_that_would_take_all_memory_are_refused_before_decoding():
     ("value", "message"),
     [
         (b"", "the 0 bytes"),
-        (b"GIF89a", "no picture that can be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture that can be read"),
+        (b"GIF89a", "no image that can be read"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image that can be read"),
         ("dog.jpg", "not a str"),
         (None, "not a NoneType"),
         (np.zeros((3, 3)), "uint8"),
@@ -195,7 +195,7 @@ def test_a_random_region_has_the_asked_share_and_shape(seed, wide, high):
     share = width * height / (wide * high)
     touches = width > wide - 1e-3 or height > high - 1e-3
     assert share < 0.601
-    assert share > 0.199 or touches  # a long region in a long picture the other way is shrunk
+    assert share > 0.199 or touches  # a long region in a long image the other way is shrunk
 
 
 def test_a_region_is_what_is_cut_out_and_flips_mirror_it():

@@ -168,7 +168,7 @@ def test_splits_go_by_the_stem(tmp_path):
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_shard_gives_true_samples_or_errors(tmp_path, data):
-    """A sample of a damaged shard has its own name's picture, unless bytes of content changed."""
+    """A sample of a damaged shard has its own name's image, unless bytes of content changed."""
     content = bytearray(shard(tmp_path / "whole.tar", members(*range(6))).read_bytes())
     headers = st.integers(0, 11).flatmap(
         lambda i: st.integers(1024 * i, 1024 * i + 511)

@@ -50,7 +50,7 @@ EVERY = [
 WRONG_OPTIONS = [
     (PatchTransformer, {"size": (4, 8)}, r"^size=\(4, 8\) and patch=\(2, 4, 4\) need as many axes"),
     (PatchTransformer, {"patch": (3, 4, 4)}, r"^size=\(4, 8, 12\) is not divisible by patch=\(3, "),
-    (PatchTransformer, {"stem": "conv"}, r"^stem='conv' is for pictures in squares"),
+    (PatchTransformer, {"stem": "conv"}, r"^stem='conv' is for images in squares"),
     (PatchTransformer, {"positions": "sincos", "width": 16}, r"^width=16: sincos .* 12 .* by 6$"),
     (FrameTransformer, {"frames": 0}, r"^frames=0: at least 1 is needed$"),
     (FrameTransformer, {"temporal_depth": -1}, r"^temporal_depth=-1 is negative"),

@@ -7,8 +7,8 @@ import pytest
 
 from mmjax.encoders import attention as module
 from mmjax.encoders.attention import attention
-from mmjax.parallel import hlo, hlo_cost
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.preflight import hlo, hlo_cost
 
 BATCH, LENGTH, HEADS, SIZE = 24, 7, 2, 4
 SCORES = 4 * HEADS * LENGTH * LENGTH  # bytes of one example

@@ -27,7 +27,7 @@ def test_published_size():
 
 
 def test_shifted_windows_see_what_was_near():
-    """Position by position, against the rule: near in the picture, not around its edge."""
+    """Position by position, against the rule: near in the image, not around its edge."""
     height, width, window, shift = 8, 12, 4, 2
     seen = module.together(height, width, window, shift)
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")

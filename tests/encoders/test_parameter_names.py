@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from mmjax.config import Optimizer
-from mmjax.model.system import Definition, System
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.recipe import Optimizer
+from mmjax.system.system import Definition, System
 from mmjax.train import optimizer as optimizer_lib
 
 ENCODERS = {

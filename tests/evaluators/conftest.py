@@ -11,7 +11,7 @@ DIM = 16
 
 
 class FakeSource:
-    """Records of concepts: pictures are arrays [concept, noise], texts name the concept."""
+    """Records of concepts: images are arrays [concept, noise], texts name the concept."""
 
     modalities = ("image", "text")
 
@@ -54,7 +54,7 @@ def text_view(value, rng, train):
 
 
 class FakeModel:
-    """Embeds an item as the one-hot vector of the number in it, plus the picture's noise."""
+    """Embeds an item as the one-hot vector of the number in it, plus the image's noise."""
 
     modalities = ("image", "text")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 from mmjax.data.synthetic.generated import Generated
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.data import EvalData
-from mmjax.model.embedder import Embedder
-from mmjax.model.system import Definition, System
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.system.embedder import Embedder
+from mmjax.system.system import Definition, System
 
 NAMES = ("image", "text")
 

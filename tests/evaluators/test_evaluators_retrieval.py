@@ -36,7 +36,7 @@ def test_several_right_answers(make_source, views, fake_model):
 
 def test_the_two_directions_are_not_mixed_up(make_source, views, fake_model):
     class Shifted(fake_model):
-        """Puts pictures 0 to 4 at the place of text 0; the texts stay where they are."""
+        """Puts images 0 to 4 at the place of text 0; the texts stay where they are."""
 
         def embed(self, modality, array):
             if modality == "image":
@@ -45,7 +45,7 @@ def test_the_two_directions_are_not_mixed_up(make_source, views, fake_model):
 
     metrics = Retrieval(ks=(1,))(Shifted(), EvalData(make_source(10), views, 4))
     assert metrics["image_to_text/R@1"] == pytest.approx(0.6)
-    # Text 0 finds five equal pictures, one of them right; texts 1 to 4 find nothing but ties at 0.
+    # Text 0 finds five equal images, one of them right; texts 1 to 4 find nothing but ties at 0.
     assert metrics["text_to_image/R@1"] == pytest.approx((5 + 1 / 5 + 4 / 10) / 10)
 
 

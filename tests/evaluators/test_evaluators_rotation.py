@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmjax.config import ConfigError
 from mmjax.data.synthetic.generated import Generated
+from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.rotation import Rotation
 

@@ -22,7 +22,7 @@ def test_names_as_classes(make_source, views, fake_model):
 def test_groups_as_classes(make_source, views, fake_model):
     """The model puts `even` at 0, `odd` at 1 and `none`, which no record has, at 9."""
     metrics = ZeroShot(labels="group")(fake_model(), EvalData(make_source(11), views, 4))
-    # Pictures 0 and 1 are at their class, 9 is at the wrong one and so shares the second place;
+    # Images 0 and 1 are at their class, 9 is at the wrong one and so shares the second place;
     # the others are equally far from all three.
     assert metrics["top_1"] == pytest.approx((2 + 8 / 3) / 11)
     assert metrics["mean_per_class"] == pytest.approx(((1 + 5 / 3) / 6 + (1 + 3 / 3) / 5) / 2)
@@ -44,19 +44,19 @@ def test_a_source_without_a_list_has_the_classes_that_occur(make_source, views, 
 
 def test_templates_are_averaged_and_made_unit_again(make_source, views, fake_model):
     class Seen(fake_model):
-        """A text is at its number, and at three times that if it is `a picture of` it."""
+        """A text is at its number, and at three times that if it is `an image of` it."""
 
         def number(self, text):
-            return super().number(text) * (3 if text.startswith("a picture") else 1)
+            return super().number(text) * (3 if text.startswith("an image") else 1)
 
     model = Seen()
-    evaluator = ZeroShot(labels="text", templates=("{}", "a picture of {}", "this is {}"))
+    evaluator = ZeroShot(labels="text", templates=("{}", "an image of {}", "this is {}"))
     data = EvalData(make_source(3), views, 4)
     vectors = evaluator._class_vectors(model, data, [["1"], ["2"]], None)
     expected = np.zeros((2, 16))
     expected[0, [1, 3]] = expected[1, [2, 6]] = np.array([2, 1]) / np.sqrt(5)
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
-    assert {"1", "a picture of 1", "this is 2"} <= set(model.texts)
+    assert {"1", "an image of 1", "this is 2"} <= set(model.texts)
 
 
 def test_several_names_of_a_class(make_source, views, fake_model):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 
 VISION = {
     "type": "vit",

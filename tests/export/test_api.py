@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import mmjax
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def pictures():
 
 @pytest.mark.smoke
 def test_encode_gives_what_the_evaluators_see(model, pictures):
-    from mmjax.model.embedder import Embedder
+    from mmjax.system.embedder import Embedder
 
     found = model.encode(image=pictures)
     inputs = np.stack([model.view("image")(np.asarray(p), None, False) for p in pictures])

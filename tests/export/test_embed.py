@@ -6,8 +6,8 @@ from PIL import Image
 
 import mmjax
 from mmjax import embed
-from mmjax.config import ConfigError
-from mmjax.data import command
+from mmjax.commands import data_source as command
+from mmjax.errors import ConfigError
 
 
 @pytest.fixture

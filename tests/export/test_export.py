@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import mmjax
-from mmjax.checkpoints.weights.files import WeightsError
-from mmjax.config import ConfigError
-from mmjax.export import export, parity
+from mmjax.errors import ConfigError
+from mmjax.export import export
+from mmjax.inference import parity
+from mmjax.weights.files import WeightsError
 
 FITTING = [
     ("clip", "hf"),
@@ -26,7 +27,7 @@ def captions():
 @pytest.mark.parametrize(("shape", "format"), FITTING)
 def test_an_export_is_loaded_again(run_of, tmp_path, shape, format, monkeypatch):
     """Without the other library: the folder, read by us, embeds as the run does."""
-    from mmjax.export import with_torch
+    from mmjax.inference import with_torch
 
     monkeypatch.setattr(with_torch, "missing", lambda *names: list(names))
     folder, line = export(run_of(shape), tmp_path / "out", format=format, license="mit")
@@ -85,7 +86,7 @@ def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
 
 
 def test_inputs_of_towers_of_features():
-    """A tower named `image` may take vectors, which no picture is."""
+    """A tower named `image` may take vectors, which no image is."""
     from types import SimpleNamespace
 
     from mmjax.data.views.vector import VectorView
@@ -106,7 +107,7 @@ def test_what_has_not_the_shape_is_told(run_of, tmp_path, format):
 
 
 def test_a_parity_that_fails_keeps_the_folder_under_another_name(run_of, tmp_path, monkeypatch):
-    from mmjax.export import with_torch
+    from mmjax.inference import with_torch
 
     monkeypatch.setattr(with_torch, "missing", lambda *names: list(names))
     monkeypatch.setattr(
@@ -186,7 +187,7 @@ def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
     for key in ("image", "text"):
         assert report[key]["max_abs"] <= 1e-4
     assert report["top_5_agreement"] > 0.99
-    # Pictures prepared by them: resampled with other rounding, but the same pictures.
+    # Images prepared by them: resampled with other rounding, but the same images.
     assert report["pixels"]["mean_abs"] < 0.02
     assert report["smallest_cosine_of_their_pixels"] > 0.98
 
@@ -194,7 +195,7 @@ def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
 def test_foreign_weights_are_verified(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs 'mmjax[torch]'")
     pytest.importorskip("torch", reason="needs 'mmjax[torch]'")
-    from mmjax.export.verify import verify
+    from mmjax.inference.verify import verify
 
     config = transformers.BertConfig(
         hidden_size=16,

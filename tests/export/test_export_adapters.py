@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import mmjax
-from mmjax import config as config_lib
-from mmjax.checkpoints.weights import bundle as bundle_lib
-from mmjax.checkpoints.weights.files import WeightsError
-from mmjax.export import export, with_torch
+from mmjax import recipe as config_lib
+from mmjax.export import export
+from mmjax.inference import bundle as bundle_lib
+from mmjax.inference import with_torch
 from mmjax.train import trainer
+from mmjax.weights.files import WeightsError
 
 pytestmark = pytest.mark.slow  # half a minute: two runs and three exports
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from launching import RECIPE, ROOT, SETTINGS
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 from mmjax.train import trainer
 
 LOCAL = ROOT / "launch" / "local.sh"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
 from mmjax.encoders import ENCODERS
 from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.transformer import Transformer
+from mmjax.errors import ConfigError
 from mmjax.model import adapters
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import state as state_lib
@@ -244,7 +244,7 @@ def test_coupled_prompts_are_images_of_the_leaders():
     np.testing.assert_array_equal(f[0], f[2])  # one start for all blocks, as published
     assert 0.005 < p.std() < 0.05
     assert np.abs(f).max() <= 8**-0.5
-    # A gradient of the pictures alone reaches the leader's vectors.
+    # A gradient of the images alone reaches the leader's vectors.
     graphdef, params = nnx.split(made)
     grads = jax.grad(lambda q: (nnx.merge(graphdef, q)(encoders)["image"].values ** 2).sum())(
         params

@@ -12,10 +12,10 @@ from augmenting import keys, run
 from flax import nnx
 from PIL import Image
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
 from mmjax.data.views.image import saturate, turn_hue
 from mmjax.encoders import ENCODERS
+from mmjax.errors import ConfigError
 from mmjax.model import augment
 from mmjax.model.augment import ImageAugmentation, colours, gaussian_blur, regions
 from mmjax.model.heads import NoHead
@@ -61,7 +61,7 @@ def test_colours_are_those_of_the_host():
 
 
 def test_regions_are_pillows():
-    """Enlarging a box is the bilinear resize of Pillow, on pictures without a border effect."""
+    """Enlarging a box is the bilinear resize of Pillow, on images without a border effect."""
     x = pictures(4)
     box = np.array(
         [[0.1, 0.2, 0.6, 0.5], [0.0, 0.0, 1.0, 1.0], [0.5, 0.25, 0.5, 0.5], [0.3, 0.1, 0.25, 0.8]],
@@ -168,7 +168,7 @@ def test_a_recipe_names_it():
 
 
 def test_it_stands_before_an_encoder():
-    """Training is augmented, evaluation is the view's picture."""
+    """Training is augmented, evaluation is the view's image."""
     spec = config_lib.check(augment.AUGMENTATIONS, {"type": "image", "flip": 1.0}, "x", "test")
     encoder = config_lib.build(
         ENCODERS,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from augmenting import augmented, keys, run
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
 from mmjax.data.views import SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
+from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
 
 RATE = 200.0

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
-from mmjax.model.system import System
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
+from mmjax.system.system import System
 
 RECIPE = str(Path(__file__).parents[2] / "configs" / "clip_rocket.py")
 BATCH = {name: np.random.default_rng(0).normal(size=(6, 3)) for name in ("a", "a@2", "b")}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.config import ConfigError
-from mmjax.model.embedder import Embedder
-from mmjax.model.system import Definition, System
+from mmjax.errors import ConfigError
 from mmjax.objectives import Context, TermError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
+from mmjax.system.embedder import Embedder
+from mmjax.system.system import Definition, System
 
 LINEAR = {"type": "linear", "dim": 4}
 OTHER = {"type": "mlp", "dim": 6, "hidden": 5}
@@ -92,7 +92,7 @@ def test_tokens_go_through_the_same_layer():
 
 
 def test_options_of_further_heads_are_checked():
-    from mmjax import config
+    from mmjax import recipe as config
 
     recipe = "configs/clip_uniform.py:claim"
     with pytest.raises(ConfigError, match=r"'model.towers.a.heads.local.dimension'; did you mean"):

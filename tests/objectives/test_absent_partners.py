@@ -11,10 +11,10 @@ from flax import nnx
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mmjax.config import plain, signature
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import TERMS, Context, Objectives
 from mmjax.parallel.pairwise import Plan
+from mmjax.recipe import plain, signature
 
 SIZE, DIM, CLASSES = 9, 4, 3
 # What a term has to be told beside the sizes below; a new term that needs nothing is tried as it

@@ -5,7 +5,7 @@ import pytest
 from objective_formulas import error, logsumexp
 from term_harness import PLANS, SIZE, Case, embeddings, plan_of, run
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.objectives import TermError
 
 NAMES, CLASSES = ("a", "b"), 5

@@ -8,14 +8,14 @@ from flax import nnx
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
 from mmjax.encoders.base import Encoding
 from mmjax.encoders.positions import sincos
-from mmjax.model.system import System
+from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import Context, TermError
 from mmjax.parallel.pairwise import Plan
+from mmjax.system.system import System
 
 PARTS, DIM = 3, 4
 SPEC = {

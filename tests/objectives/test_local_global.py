@@ -7,8 +7,8 @@ from flax import nnx
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
-from mmjax.config import ConfigError
 from mmjax.encoders.base import Encoding
+from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError
 

@@ -12,8 +12,8 @@ from objective_formulas import normalize
 from scipy.special import erf
 from term_harness import close, make, plan_of, term_key
 
-from mmjax.config import ConfigError
 from mmjax.encoders.base import Encoding
+from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError
 from mmjax.objectives.gram import span, volume

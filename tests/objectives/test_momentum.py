@@ -5,10 +5,10 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, make, plan_of, run
 
-from mmjax.config import ConfigError
-from mmjax.model.queue import Keys
+from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import TermError
+from mmjax.system.queue import Keys
 
 DIM, SLOTS = 4, 3
 TAUGHT = ("a@2", "b")

@@ -8,7 +8,7 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, Case, close, embeddings, make, plan_of, run
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 VIEWS = ("a", "b", "c")
 

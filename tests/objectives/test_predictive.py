@@ -5,7 +5,7 @@ import pytest
 from objective_formulas import normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import TermError
 

@@ -5,7 +5,7 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.objectives import TermError
 from mmjax.parallel.pairwise import Plan
 

@@ -6,7 +6,7 @@ import pytest
 from objective_formulas import error, logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run, term_key
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding, unit_norm
 from mmjax.objectives import TERMS, TermError
 from mmjax.objectives.temperature import Temperature

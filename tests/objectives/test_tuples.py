@@ -7,7 +7,7 @@ import pytest
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run, term_key
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 
 THREE = ("a", "b", "c")
 

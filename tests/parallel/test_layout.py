@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
-from mmjax.model.system import Definition, System
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
 from mmjax.model.towers import unit_norm
 from mmjax.objectives import TERMS, Context
 from mmjax.parallel import layout, microbatch
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
+from mmjax.system.system import Definition, System
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
@@ -89,7 +89,7 @@ def mesh_of(data=1, fsdp=1):
 
 
 def batch_of(*names, size=SIZE):
-    """Vectors `a`, `b` and second ones; some `b` are missing; labels; pictures; sentences."""
+    """Vectors `a`, `b` and second ones; some `b` are missing; labels; images; sentences."""
     rng = np.random.default_rng(0)
     text = rng.integers(2, 11, (size, 5), dtype=np.int32)
     text[::2, 3], text[::2, 4] = 1, 0

@@ -10,8 +10,9 @@ import pairwise_formulas as formulas
 import pytest
 from jax.sharding import NamedSharding
 
-from mmjax.parallel import hlo, hlo_cost, pairwise
+from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
+from mmjax.preflight import hlo, hlo_cost
 
 ROWS, DIM, TILE = 480, 32, 16
 

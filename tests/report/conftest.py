@@ -21,7 +21,7 @@ def png(number):
 
 
 class Items:
-    """Records of pictures and words; the number of a record is in both."""
+    """Records of images and words; the number of a record is in both."""
 
     def __init__(self, count=30, modalities=("image", "text")):
         self.count, self.modalities = count, modalities

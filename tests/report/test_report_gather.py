@@ -81,7 +81,7 @@ def test_texts_are_texts_and_pictures_are_small_pictures(make_data, make_model):
     assert picture.format == "PNG"
     assert picture.size == (96, 48)
     assert second["parts"]["right"][0]["item"].keys() == {"key", "text"}
-    # A picture that is shown twice is stored once.
+    # An image that is shown twice is stored once.
     count = sum(key.startswith("picture/") for key in shown)
     assert count <= 30
 

@@ -77,7 +77,7 @@ def test_the_page_shows_all_parts(run_folder):
         "שלום",
     ):
         assert words in seen.text, words
-    # One element for each curve and the three pictures of embeddings.
+    # One element for each curve and the three images of embeddings.
     assert sum(tag == "svg" and "aria-label" in attrs for tag, attrs in seen.tags) >= 8
 
 
@@ -143,7 +143,7 @@ def test_the_page_can_be_written_again_and_is_the_same(run_folder, summary):
         ("metrics.jsonl", "Nothing was measured while the run trained"),
         ("bad_rows.jsonl", "Every training example that the run met could be read."),
         ("log.txt", "The whole config"),
-        (gather.FILE, "no heat map, no picture of the embeddings and no gallery"),
+        (gather.FILE, "no heat map, no image of the embeddings and no gallery"),
     ],
 )
 def test_a_missing_file_costs_its_part_only(run_folder, missing, words):
@@ -201,7 +201,7 @@ def test_numbers_that_are_none_do_not_stop_the_page(run_folder, summary):
 def test_vectors_are_said_to_have_no_picture(tmp_path, make_data, make_model):
     gather.gather(make_model(("a", "b")), make_data(12, ("a", "b")), tmp_path)
     seen = parsed(tmp_path)
-    assert "a and b are neither text nor pictures" in seen.text
+    assert "a and b are neither text nor images" in seen.text
     assert "row 3 <of> many" in seen.text
     assert not any(tag == "img" for tag, _ in seen.tags)
 
@@ -209,7 +209,7 @@ def test_vectors_are_said_to_have_no_picture(tmp_path, make_data, make_model):
 def test_a_set_without_pairs_says_why_there_is_no_picture(tmp_path, make_data, make_model):
     gather.gather(make_model(("text",)), make_data(), tmp_path, name="test")
     seen = parsed(tmp_path)
-    assert "a picture of pairs needs two modalities" in seen.text
+    assert "an image of pairs needs two modalities" in seen.text
     assert "There is no gallery" in seen.text
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmjax import cli
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 from mmjax.report import reproduce
 
 SHIPPED = Path(config_lib.__file__).resolve().parents[2] / "configs" / "clip_uniform.py"

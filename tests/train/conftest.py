@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
 
 RECIPE = Path(__file__).parents[2] / "configs" / "clip_uniform.py"
 # Without evaluators, and the claim that goes by them, a run is its steps and its checkpoints.

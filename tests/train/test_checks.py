@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
+from mmjax.data import inputs
+from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import checks, inputs, trainer
+from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:claim"
-# As CLIP's image tower: learned positions insist on the size of the picture.
+# As CLIP's image tower: learned positions insist on the size of the image.
 VIT = "model.towers.image.encoder={'type':'vit','image_size':(32,32),'patch':8,'width':32,'depth':1,'heads':2}"  # noqa: E501
 
 # Nothing in a network that ends in a mean insists on a size.
@@ -33,7 +34,8 @@ def check(recipe, *overrides):
         (
             CLIP,
             ["data.views.text.length=20"],
-            r"'data.views.text' makes int32\[\d+, 20\], .*'model.towers.text.encoder' \(length=16\)",
+            r"'data.views.text' makes int32\[\d+, 20\], "
+            r".*'model.towers.text.encoder' \(length=16\)",
         ),
         (
             CLIP,
@@ -43,7 +45,8 @@ def check(recipe, *overrides):
         (
             CLIP,
             [VIT],
-            r"'data.views.image' .*'model.towers.image.encoder' \(image_size=\(32, 32\), channels=3",
+            r"'data.views.image' "
+            r".*'model.towers.image.encoder' \(image_size=\(32, 32\), channels=3",
         ),
         (
             LATENT,
@@ -53,8 +56,9 @@ def check(recipe, *overrides):
         (
             CLIP,
             ["model.towers.text.head.dim=64"],
-            r"'objectives.clip.pairs' compares 256 numbers for 'image' \('model.towers.image.head'\) "
-            r"and 64 numbers for 'text' \('model.towers.text.head'\): give both towers heads of one",
+            r"'objectives.clip.pairs' compares 256 numbers for 'image' "
+            r"\('model.towers.image.head'\) and 64 numbers for 'text' "
+            r"\('model.towers.text.head'\): give both towers heads of one",
         ),
         (LATENT, ["data.batch_size=60"], r"data.batch_size=60 does not divide over the 8 devices"),
         (
@@ -87,7 +91,8 @@ def test_what_fits_passes():
     [
         (
             ["model.towers.text.encoder.vocab_size=7000"],
-            r"'data.tokenizer' \(emoji_8k\) has 8,000 ids, but 'model.towers.text.encoder.vocab_size' "
+            r"'data.tokenizer' \(emoji_8k\) has 8,000 ids, "
+            r"but 'model.towers.text.encoder.vocab_size' "
             r"is 7,000, .*: set it to 8000",
         ),
         (

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mmjax import config as config_lib
+from mmjax import recipe as config_lib
+from mmjax.data import inputs
 from mmjax.data.sources import MemorySource
-from mmjax.train import inputs, trainer
+from mmjax.train import trainer
 
 pytestmark = pytest.mark.slow
 

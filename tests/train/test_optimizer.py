@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import optimizer
 

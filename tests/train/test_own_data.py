@@ -1,4 +1,4 @@
-"""A newcomer's pictures: the commands and the script of docs/own_data.md, and data with faults."""
+"""A newcomer's images: the commands and the script of docs/own_data.md, and data with faults."""
 
 import csv
 import json
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
-from mmjax.data import BadExample, SourceError
+from mmjax import recipe as config_lib
+from mmjax.data import BadExample, SourceError, inputs
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import inputs, trainer
+from mmjax.train import trainer
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "configs" / "own_data.py"
@@ -43,7 +43,7 @@ def config(path, *overrides, variant="small"):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What the guide's script makes, with fewer pictures."""
+    """What the guide's script makes, with fewer images."""
     script, *_ = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
     monkeypatch.chdir(tmp_path)
     exec(script.replace("NUMBER = 600", f"NUMBER = {NUMBER}"), {})
@@ -64,7 +64,7 @@ def write(folder, table):
 
 @pytest.fixture
 def faulty(folder):
-    """The same with five faults: the names of the pictures by fault."""
+    """The same with five faults: the names of the images by fault."""
     table = [{**row, "id": i} for i, row in enumerate(rows(folder))]
     source = inputs.source(config(folder)["data"]["source"])
     trained = {source[i]["key"].split()[3] for i in range(len(source))}
@@ -74,7 +74,7 @@ def faulty(folder):
     (folder / names[1]).unlink()
     of[names[3]]["id"] = of[names[2]]["id"]
     (folder / names[4]).write_bytes((folder / names[4]).read_bytes()[:150])
-    (folder / names[5]).write_text("no picture")
+    (folder / names[5]).write_text("no image")
     write(folder, table)
     return dict(zip(("caption", "missing", "first", "twice", "cut", "text"), names, strict=False))
 
@@ -152,7 +152,7 @@ def test_text_files_and_a_table_elsewhere_are_the_same_examples(folder):
 
     beside = inputs.source(sidecar)
     assert pairs(beside) == pairs(expected)
-    assert "the .txt file beside each picture" in beside.describe()
+    assert "the .txt file beside each image" in beside.describe()
     whole = inputs.source({**jsonl, "split": "all"})
     assert len(whole) == NUMBER
     assert pairs(beside) < pairs(whole)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.objectives import TERMS
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import checks, trainer

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mmjax.checkpoints.store import CheckpointError
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -156,7 +156,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny, saved, tmp_path):
     step, terms, ids = int(found[1]), found[2], found[3].split(", ")
     for name in ("loss = ", "clip/loss = ", "uniformity/loss = ", "alignment/loss = "):
         assert name in terms
-    from mmjax.train import inputs
+    from mmjax.data import inputs
 
     expected = inputs.train_data(config, None, mesh_lib.make_mesh())[step - 1]["id"]
     assert [int(i) for i in ids] == expected.tolist()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmjax import main
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib

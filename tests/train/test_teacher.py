@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.config import ConfigError
-from mmjax.model.teachers import moving_average
+from mmjax.errors import ConfigError
 from mmjax.objectives import TERMS
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import checks, preflight, trainer
+from mmjax.preflight import dry_run as preflight
+from mmjax.system.teachers import moving_average
+from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.signals import Interrupted

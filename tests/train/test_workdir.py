@@ -9,10 +9,11 @@ import struct
 
 import pytest
 
-from mmjax import config as config_lib
-from mmjax.config import ConfigError
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
+from mmjax.files import WriteError
 from mmjax.train.metrics import MetricWriter, log_to
-from mmjax.train.workdir import Workdir, WriteError, default
+from mmjax.train.workdir import Workdir, default
 
 
 def config(*overrides):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmjax.config import ConfigError
+from mmjax.errors import ConfigError
 from mmjax.train import workers
 from mmjax.train.signals import StopSignals
 
@@ -72,7 +72,7 @@ def test_a_call_that_fails_says_why_and_ends_the_others(tmp_path, how, code, mes
     with pytest.raises(workers.WorkerFailed) as caught, workers.Workers(2, fail) as pool:
         list(pool.map({"long": ("wait", waited), "wrong": (how, waited)}))
     assert not waited.exists()
-    assert caught.value.code == code
+    assert caught.value.exit_code == code
     assert message in str(caught.value)
 
 

@@ -1,7 +1,7 @@
-"""Furniture with its picture, its surface and its name: the picture-3D-text set of the package.
+"""Furniture with its image, its surface and its name: the image-3D-text set of the package.
 
 175 pieces of the catalogue that Sweet Home 3D offers from Blend Swap, all given away under CC0:
-a rendered picture of 64 pixels, 512 points of the surface with the colour of the material there,
+a rendered image of 64 pixels, 512 points of the surface with the colour of the material there,
 the name in 21 languages, one of 11 categories, and the size in centimetres. What is in the files
 and whose work it is: `assets/furniture/NOTICE`; how they are made: `tools/build_furniture.py`.
 
@@ -37,7 +37,7 @@ def is_held_out(piece: str) -> bool:
 
 
 class FurnitureSource:
-    """Pieces of furniture: a picture, points of the surface, names in 21 languages.
+    """Pieces of furniture: an image, points of the surface, names in 21 languages.
 
     ``source[i]`` is::
 
@@ -107,7 +107,7 @@ class FurnitureSource:
 
     def describe(self) -> str:
         return (
-            f"furniture, {self.split}: {len(self)} pieces with picture, points and names in "
+            f"furniture, {self.split}: {len(self)} pieces with image, points and names in "
             f"{', '.join(self.languages)}"
         )
 

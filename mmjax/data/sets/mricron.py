@@ -1,6 +1,6 @@
 """A head with named regions: volume-text pairs from the Debian package mricron-data.
 
-The package has a T1 picture of one head (ch2, Colin Holmes, 27 scans averaged) and the AAL atlas
+The package has a T1 image of one head (ch2, Colin Holmes, 27 scans averaged) and the AAL atlas
 (Tzourio-Mazoyer et al. 2002), which gives each of its 116 regions a name. A record is the part of
 the head around one region and its name. One head and 116 regions: a set to try loaders and towers
 of volumes on, and no ground for a claim about them.
@@ -71,7 +71,7 @@ class MricronSource:
         number, name = self._regions[index]
         head, centres = _head(self.path)
         start = np.rint(centres[number]).astype(int) - self.side // 2
-        cube = np.zeros((self.side,) * 3, np.float32)  # what is outside of the picture is 0, as air
+        cube = np.zeros((self.side,) * 3, np.float32)  # what is outside of the image is 0, as air
         inside = [
             slice(max(0, s), max(0, min(s + self.side, n)))
             for s, n in zip(start, head.shape, strict=True)

@@ -1,12 +1,12 @@
-"""Stamps of Tux Paint: pictures, captions and sounds, of Debian's tuxpaint-stamps-default.
+"""Stamps of Tux Paint: images, captions and sounds, of Debian's tuxpaint-stamps-default.
 
 Cut-out photographs and drawings of animals, food, vehicles and the like, each with a sentence in
 English ("A chick hatched from an egg.") and translations into up to 77 languages. The package is
 under the GPL, so nothing of it is in mmjax: it is read where Debian puts it, or from a copy.
 
-A record is one English caption, with all pictures that have it, mirrored or in other colours: a
+A record is one English caption, with all images that have it, mirrored or in other colours: a
 caption on both sides of a split would be no new one. The folder `symbols`, letters and chess
-pieces, is left out. Of version 2025.03.31-1 that leaves 702 pictures with 627 captions.
+pieces, is left out. Of version 2025.03.31-1 that leaves 702 images with 627 captions.
 
 The split is by the number ``int(sha256(caption).hexdigest(), 16) % 5``, where ``caption`` is the
 English one in lower case with single blanks: 0 is `test` (125 captions), 1 `validation` (128), and
@@ -41,7 +41,7 @@ class TuxPaintSource:
     """Stamps with their captions; one record is one caption, so no batch holds a caption twice.
 
     ``source[i]`` is ``{'id', 'key', 'image': [bytes, ...], 'text': ['A red apple.'], 'category':
-    'food'}``, with encoded PNG pictures, mostly with a transparent background. Where it is asked
+    'food'}``, with encoded PNG images, mostly with a transparent background. Where it is asked
     for, `audio` holds sounds of the thing (a dog barks), and `speech` the caption read aloud, both
     as OGG or WAV, which the view `audio` decodes with the extra `audio`.
 
@@ -151,7 +151,7 @@ def _plain(caption: str) -> str:
 
 @functools.cache
 def _stamps(path: str) -> tuple[dict, ...]:
-    """All captions in order, {pictures, effects: names below `path`, text, speech: by language}."""
+    """All captions in order, {images, effects: names below `path`, text, speech: by language}."""
     root = Path(path)
     found: dict[str, dict] = {}
     for picture in sorted(root.rglob("*.png")):

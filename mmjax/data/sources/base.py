@@ -1,6 +1,6 @@
 """What every data source is: a random-access sequence of records, and the error for a bad one.
 
-A source neither decodes, augments nor batches. It hands out raw values (encoded pictures, strings,
+A source neither decodes, augments nor batches. It hands out raw values (encoded images, strings,
 arrays) by position, so that the order of the data can be computed from one integer elsewhere.
 """
 
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from mmjax.errors import UserError
+
 Record = dict[str, Any]
 
 
-class BadExample(ValueError):
+class BadExample(UserError, ValueError):
     """One example cannot be used; raised by ``source[i]`` or by a view of one of its fields.
 
     Attributes:
@@ -34,7 +36,7 @@ class Source(Protocol):
     """Random access to records, picklable, and safe to read from several threads.
 
     ``source[i]`` returns ``{'id': int, 'key': str, <modality>: value or list of values, ...}``.
-    Several values are alternatives of each other (captions of one picture, pictures of one
+    Several values are alternatives of each other (captions of one image, images of one
     concept); training picks one at random and evaluation takes the first. A record may lack a
     modality, and may carry labels such as ``'group'``. An image is encoded bytes or a uint8 array
     [height, width, 3 or 4]; a text is a str.

@@ -1,6 +1,6 @@
-"""Handwritten digits with made-up captions: real pictures that a small network learns in seconds.
+"""Handwritten digits with made-up captions: real images that a small network learns in seconds.
 
-1,797 pictures of 8 x 8 pixels with values 0 to 16, of the data set Optical Recognition of
+1,797 images of 8 x 8 pixels with values 0 to 16, of the data set Optical Recognition of
 Handwritten Digits by Alpaydin and Kaynak 1998 (CC BY 4.0, see `assets/digits/NOTICE`).
 """
 
@@ -30,14 +30,14 @@ _TEST = 700
 
 
 class DigitsSource(Generated):
-    """Pictures of digits with captions such as "the digit 7 word3 word0 word19 word3 word8".
+    """Images of digits with captions such as "the digit 7 word3 word0 word19 word3 word8".
 
     A caption is one of `TEMPLATES` with the digit's name or numeral, and `fillers` of 20 words that
-    mean nothing behind it; it is drawn once for each picture. `image` is uint8[8, 8] with white 16;
+    mean nothing behind it; it is drawn once for each image. `image` is uint8[8, 8] with white 16;
     labels are `label`, the digit, and `name`, in words.
 
     Args:
-      split: 'train' or 'test' (700 pictures, the same for every number of training pictures).
+      split: 'train' or 'test' (700 images, the same for every number of training images).
       examples: number of rows; of 'train' at most 1,097, which is what it has if left out.
       fillers: words without a meaning at the end of a caption.
       seed: of the split and of the captions.
@@ -82,6 +82,6 @@ class DigitsSource(Generated):
 
 @functools.cache
 def _digits() -> tuple[np.ndarray, np.ndarray]:
-    """All pictures uint8[1797, 8, 8], and what they show, uint8[1797]."""
+    """All images uint8[1797, 8, 8], and what they show, uint8[1797]."""
     with np.load(ASSET) as held:
         return held["images"], held["labels"]

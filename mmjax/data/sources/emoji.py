@@ -1,4 +1,4 @@
-"""Emoji with their names: the picture-text data set that is part of the package.
+"""Emoji with their names: the image-text data set that is part of the package.
 
 1,834 concepts ("dog face", "flag: Japan", "woman pilot"), each drawn in up to three styles as a
 64-pixel RGBA WebP, named in 106 languages (English names are complete and unique, 80 languages
@@ -124,14 +124,14 @@ class EmojiSource:
          'text': ['dog face', ...],             # names in the order of `languages`, then keywords
          'group': 'Animals & Nature', 'subgroup': 'animal mammal'}
 
-    The pictures are in the order of the styles above, the ones that the concept has. A concept that
+    The images are in the order of the styles above, the ones that the concept has. A concept that
     has no name in any of `languages` has no ``'text'`` (English names are complete, the others
     nearly). `labels` lists the class names for zero-shot classification.
 
     The object is small and picklable; files are read once per process, on first use.
 
     Args:
-        split: which pictures of which concepts; see the table in this module's docstring.
+        split: which images of which concepts; see the table in this module's docstring.
         languages: codes of Unicode CLDR, such as ``en``, ``de``, ``zh-Hant``; see `languages`.
         keywords: whether the keywords of the languages follow the names in ``'text'``.
 
@@ -273,6 +273,6 @@ def texts(language: str) -> dict[str, list]:
 
 @functools.cache
 def _pictures(style: str) -> dict[str, bytes]:
-    """code -> encoded picture; all of a style in memory (5 MB), so that reads share no file."""
+    """code -> encoded image; all of a style in memory (5 MB), so that reads share no file."""
     with zipfile.ZipFile(io.BytesIO(_file(f"{style}.zip").read_bytes())) as archive:
         return {name.removesuffix(".webp"): archive.read(name) for name in archive.namelist()}

@@ -1,4 +1,4 @@
-"""A folder of pictures whose captions are found by the layout of the folder."""
+"""A folder of images whose captions are found by the layout of the folder."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ TABLES = tuple(
 
 
 class FolderSource(FileSource):
-    """A folder of pictures with their captions, in one of three layouts.
+    """A folder of images with their captions, in one of three layouts.
 
     1. 'table': the folder holds captions.csv, metadata.jsonl or the like (`TABLES`); see
        `ManifestSource`, whose default options are used.
-    2. 'sidecar': beside a picture `dog.jpg` lies `dog.txt`; every line that is not blank is one
+    2. 'sidecar': beside an image `dog.jpg` lies `dog.txt`; every line that is not blank is one
        caption, and several are alternatives.
     3. 'subfolder': the caption is the name of the sub-folder, `golden_retriever/1.jpg` is
        "golden retriever"; it is also the label `group`.
 
-    Pictures of layouts 2 and 3 are searched for in all sub-folders, and taken in sorted order.
+    Images of layouts 2 and 3 are searched for in all sub-folders, and taken in sorted order.
 
     Args:
       path: the folder.
       captions: the layout; 'auto' takes the first that is there, and `describe()` says which.
-      split: 'train', 'val' or 'all', by a hash of the picture's path within the folder.
+      split: 'train', 'val' or 'all', by a hash of the image's path within the folder.
       val_fraction: the share of examples in 'val'.
-      on_error: 'skip' or 'fail', for a picture without a caption, an empty file, ...
+      on_error: 'skip' or 'fail', for an image without a caption, an empty file, ...
 
     Raises:
-      SourceError: if the folder is missing, holds no pictures, or the layout is not there.
+      SourceError: if the folder is missing, holds no images, or the layout is not there.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ def _scan(folder: Path, captions: str) -> Found:
     """The entries of layouts 2 and 3."""
     pictures = _pictures(folder)
     if not pictures:
-        raise SourceError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)})")
+        raise SourceError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     sidecars = sum((folder / name).with_suffix(".txt").is_file() for name in pictures)
     nested = any(os.path.dirname(name) for name in pictures)
     if captions == "auto":
         captions = "sidecar" if sidecars else "subfolder" if nested else captions
     if captions == "auto":
         raise SourceError(
-            f"{folder} holds {len(pictures)} pictures but no captions: no {TABLES[0]} or other "
-            "table, no .txt file beside a picture, no sub-folders"
+            f"{folder} holds {len(pictures)} images but no captions: no {TABLES[0]} or other "
+            "table, no .txt file beside an image, no sub-folders"
         )
     entry = _sidecar_entry if captions == "sidecar" else _subfolder_entry
     entries, bad = [], []
@@ -108,11 +108,11 @@ def _scan(folder: Path, captions: str) -> Found:
     )
 
 
-_LAYOUTS = {"sidecar": "the .txt file beside each picture", "subfolder": "names of sub-folders"}
+_LAYOUTS = {"sidecar": "the .txt file beside each image", "subfolder": "names of sub-folders"}
 
 
 def _pictures(folder: Path) -> list[str]:
-    """Paths of all pictures below a folder, relative to it, in sorted order."""
+    """Paths of all images below a folder, relative to it, in sorted order."""
 
     def fail(error: OSError) -> None:
         raise SourceError(f"{error.filename} cannot be listed: {error.strerror}") from error

@@ -46,7 +46,7 @@ class ManifestSource(FileSource):
       path: the table, or a pattern with `*` of several that have the same columns. Relative file
         names in one start from its folder, or from `root`.
       columns: {modality: column}, or a list of columns whose cells are alternatives (several
-        captions of one picture), or {language: column} of captions. Without it, well-known column
+        captions of one image), or {language: column} of captions. Without it, well-known column
         names are looked for.
       arrays: modalities that are numbers: one column whose cells are lists (in CSV, JSON text such
         as [1, 2.5, null]), or several columns of one number each, joined in this order. A blank

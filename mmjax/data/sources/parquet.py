@@ -1,4 +1,4 @@
-"""Parquet tables: text and numbers in memory, pictures and arrays read when they are needed."""
+"""Parquet tables: text and numbers in memory, images and arrays read when they are needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Stored(NamedTuple):
 def read_parquet(path: Path, *, check: bool = True) -> tuple[list[str], list[dict[str, list[Any]]]]:
     """Columns, and for each row its cells, column -> values; a null is no value.
 
-    Bytes, structs that hold `bytes` (as Hugging Face's `datasets` writes pictures) and lists of
+    Bytes, structs that hold `bytes` (as Hugging Face's `datasets` writes images) and lists of
     numbers are `Stored`; a list of texts is several values.
 
     Args:

@@ -19,7 +19,7 @@ class TfdsSource:
     Args:
       name: of the set, with config and version if wanted: `coco_captions`, `my_set/config:1.0.0`.
       columns: {modality: feature}, `/` going down: {'image': 'image', 'text': 'captions/text'}. A
-        sequence of texts gives alternatives. Pictures stay encoded until a view needs them.
+        sequence of texts gives alternatives. Images stay encoded until a view needs them.
       labels: {label: feature} to carry along; class labels become their names.
       split: as in TFDS, 'train', 'validation', 'train[:10%]'.
       data_dir: where the set was prepared; None is the default of TFDS.

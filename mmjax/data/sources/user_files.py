@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mmjax.data.sources.base import BadExample, Record
+from mmjax.errors import UserError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -17,7 +18,7 @@ Split = Literal["train", "val", "all"]
 OnError = Literal["skip", "fail"]
 
 
-class SourceError(ValueError):
+class SourceError(UserError, ValueError):
     """A source cannot be opened at all; the message says which file or option, and what to do."""
 
 
@@ -62,7 +63,7 @@ class FileSource:
         self.id_limit, self.notes = found.id_limit, found.notes
         self.label_fields = tuple(sorted({name for e in found.entries for name in e.labels}))
         self.bad = settle(found.name, len(found.entries), found.bad, on_error)
-        # By the name of the picture, so that all its captions fall on one side.
+        # By the name of the image, so that all its captions fall on one side.
         self.entries = choose(found.name, found.entries, lambda e: e.name, split, val_fraction)
 
     def __len__(self) -> int:
@@ -130,9 +131,8 @@ def settle(name: str, good: int, bad: Iterable[BadExample], on_error: OnError) -
         first = " ".join(str(error) for error in bad[:3])
         more = f" And {len(bad) - 3} more." if len(bad) > 3 else ""
         advice = "Mend them, or set on_error='skip' to leave them out." if good else ""
-        raise SourceError(
-            f"{name}: {len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}".rstrip()
-        )
+        said = f"{len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}"
+        raise SourceError(f"{name}: {said}".rstrip())
     if not good:
         raise SourceError(f"{name} holds no examples")
     return bad

@@ -45,13 +45,13 @@ class WebDatasetSource:
 
     Args:
       path: a file, a folder, or a pattern with `*` or braces: `shards/{000..015}.tar`.
-      image_members: extensions of the picture; the first that a sample has is taken.
+      image_members: extensions of the image; the first that a sample has is taken.
       text_members: extensions of the caption; `json` holds an object with a caption in it. In the
         other kinds, the whole text is one caption.
       json_fields: names of the caption in a .json member; the first that is there is taken.
       split: 'train', 'val' or 'all', by a hash of the stem.
       val_fraction: the share of samples in 'val'.
-      on_error: 'skip' or 'fail', for samples without a picture or a caption and for shards that
+      on_error: 'skip' or 'fail', for samples without an image or a caption and for shards that
         are cut off; the samples before the cut are used.
 
     Raises:
@@ -206,7 +206,7 @@ def _members(shard: str) -> Iterator[tarfile.TarInfo]:
         if file.read(4)[:2] in (b"\x1f\x8b", b"BZ", b"\xfd7", b"\x28\xb5"):
             raise SourceError(
                 f"{shard} is compressed; reading at random positions needs a plain .tar, so "
-                "unpack it (pictures hardly get smaller by it)"
+                "unpack it (images hardly get smaller by it)"
             )
         file.seek(0)
         try:

@@ -1,4 +1,4 @@
-"""Pictures with captions: in several languages, and with some that belong to other pictures."""
+"""Images with captions: in several languages, and with some that belong to other images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmjax.data.synthetic.generated import Generated, begin, normal, unit
 
 
 class Translations(Generated):
-    """A picture and its caption in six languages, each translated a little worse than the last.
+    """An image and its caption in six languages, each translated a little worse than the last.
 
     z ~ N(0, I_24); `image` = tanh(1.5 A z) + 0.1 noise in R^64; `text_k` = tanh(1.5 C_k z_k) in
     R^48 with z_k = z + σ_k N(0, I), σ = 0.1, 0.2, ..., 0.6 for k = 1, ..., 6; entries of A and C_k
@@ -41,7 +41,7 @@ class Translations(Generated):
 
 
 class NoisyCaptions(Generated):
-    """Pictures and captions of twelve words, of which a part is wrong.
+    """Images and captions of twelve words, of which a part is wrong.
 
     50 centres N(0, I_32), z = centre + 0.5 N(0, I); `image` = tanh(A z) + 0.2 noise in R^128 with A
     of N(0, 1/32); each of 12 words is drawn from softmax(z·w_v / 0.3) over 500 words with random

@@ -104,7 +104,7 @@ class GroupedClasses(Generated):
 
 
 class NuisancePairs(Generated):
-    """Pictures and texts of one class instance, each with nuisances of its own.
+    """Images and texts of one class instance, each with nuisances of its own.
 
     Centroids C ~ N(0, I_16) of 40 classes, z = C_y + 0.5 e; `image` = tanh([z; n_i] W_i) and
     `text` = tanh([z; n_t] W_t) in R^64, nuisances in R^8, W ~ N(0, 1/16); `label` = y.

@@ -10,9 +10,9 @@ from mmjax.data.synthetic.generated import Generated, begin, normal, unit
 
 
 class ConceptPairs(Generated):
-    """Two concepts in a picture and in its text, a strong one and a weak one.
+    """Two concepts in an image and in its text, a strong one and a weak one.
 
-    12 concepts with random unit codes u_k for pictures and w_k for texts, in R^32; a sample has two
+    12 concepts with random unit codes u_k for images and w_k for texts, in R^32; a sample has two
     different ones, k1 and k2. `image` = tanh(1.5 tanh(1.5 (0.6 u_k1 + 0.4 u_k2 + 0.1 n) A) B) + 0.2
     noise, A 32 x 64 of N(0, 1), B 64 x 64 of N(0, 1/64); `text` likewise with w and matrices of its
     own. `label` = k1, `concepts` has a 1 for both.

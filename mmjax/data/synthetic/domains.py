@@ -10,7 +10,7 @@ from mmjax.data.synthetic.generated import Generated, begin, normal
 
 
 class DomainPairs(Generated):
-    """Pictures and texts of one latent in two domains, the second of which comes later, in parts.
+    """Images and texts of one latent in two domains, the second of which comes later, in parts.
 
     z ~ N(0, I_8); domain a: `image` = tanh(z W_a) + 0.1 noise in R^64, `text` = tanh(z U_a) + 0.1
     noise in R^48, W, U ~ N(0, 1/8); domain b: W_b = 0.6 W_a + 0.8 R and U_b = 0.6 U_a + 0.8 R' with

@@ -122,7 +122,7 @@ def captions(events: np.ndarray) -> list[str]:
 
 
 def scores(order: np.ndarray, jitter: np.ndarray) -> np.ndarray:
-    """Pictures of sequences: i64[N, 3], i64[N, 3, 2] of (down, right) -> u8[N, 24, 24, 3]."""
+    """Images of sequences: i64[N, 3], i64[N, 3, 2] of (down, right) -> u8[N, 24, 24, 3]."""
     pictures = np.full((len(order), 24, 24, 3), 255, np.uint8)
     top = 1 + 8 * (2 - order // 4) + jitter[..., 0]
     left = 1 + 8 * np.arange(3) + jitter[..., 1]

@@ -1,4 +1,4 @@
-"""Pictures of two things, of which captions name one."""
+"""Images of two things, of which captions name one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class GlyphScenes(Generated):
     16, 3], has a shape in one of 6 colours at the upper left and a glyph of intensity 0.6 at the
     lower right, each shifted by 0 or 1 pixels along each axis, times a brightness in [0.7, 1.3],
     plus noise of deviation 0.15. In the split 'train' a record's `image` is a list of 8 draws of
-    all that, of which the views `image` and `image@2` take one each at every visit: two pictures of
-    one thing, and in an eighth of the visits the same picture. `text` is the colour, the shape and
+    all that, of which the views `image` and `image@2` take one each at every visit: two images of
+    one thing, and in an eighth of the visits the same image. `text` is the colour, the shape and
     3 of 20 words without a meaning, in this order. Labels: `name` (colour and shape, the words of
     an ideal caption), `colour`, `shape` and `glyph`.
 
@@ -70,7 +70,7 @@ class GlyphScenes(Generated):
 
 
 def _drawn(rng: np.random.Generator, inks: np.ndarray, greys: np.ndarray) -> np.ndarray:
-    """One picture of every row, uint8[N, 16, 16, 3]."""
+    """One image of every row, uint8[N, 16, 16, 3]."""
     count = len(inks)
     images = np.zeros((count, SIDE, SIDE, 3), np.float32)
     shifts = rng.integers(2, size=(count, 2, 2))

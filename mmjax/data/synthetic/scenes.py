@@ -1,7 +1,7 @@
 """Scenes of two coloured shapes in a relation, their captions, and hard negatives of both.
 
 What bags of words cannot tell: "a red circle left of a blue square" and "a blue circle left of a
-red square" have the same words, and their pictures the same colours and shapes (Yuksekgonul et al.
+red square" have the same words, and their images the same colours and shapes (Yuksekgonul et al.
 2023, "When and why vision-language models behave like bags-of-words", arXiv 2210.01936).
 """
 
@@ -31,7 +31,7 @@ KINDS = ("colours", "shapes", "places")  # what is exchanged in the hard negativ
 
 
 class CompositionalScenes(Generated):
-    """Pictures u8[size, size, 3] of two shapes, and captions: "a red ring above a blue cross".
+    """Images u8[size, size, 3] of two shapes, and captions: "a red ring above a blue cross".
 
     A scene is (shape s1, colour c1, shape s2, colour c2, relation r) with s1 ≠ s2 and c1 ≠ c2, each
     uniform. Sides are counted from 0 to 1: radii R1, R2 ~ U(0.12, 0.18); with the relation's way w,
@@ -43,7 +43,7 @@ class CompositionalScenes(Generated):
 
     `text` has two alternatives that say the same: "a A left of a B" and "a B right of a A". The id
     is the number of the scene without its places, the same for both sayings, so that retrieval
-    takes every picture of a scene as right. With `negatives`, `image_negative` and `text_negative`
+    takes every image of a scene as right. With `negatives`, `image_negative` and `text_negative`
     have three alternatives each: the scene with its colours, its shapes, or its places exchanged,
     at the same centres and with the same radii. `scene` is i64[5].
 
@@ -55,7 +55,7 @@ class CompositionalScenes(Generated):
     Args:
       split: 'train' (4,000 rows), 'test' (1,000), 'new_pairs' (1,000) or 'hard' (1,000, by fours).
       examples: number of rows, if another.
-      size: side of a picture in pixels.
+      size: side of an image in pixels.
       negatives: whether records have the hard negatives.
       seed: of everything.
     """
@@ -177,7 +177,7 @@ def caption(scene: np.ndarray) -> str:
 
 
 def render(scenes: np.ndarray, centres: np.ndarray, radii: np.ndarray, size: int) -> np.ndarray:
-    """Pictures u8[N, size, size, 3] of scenes i64[N, 5]."""
+    """Images u8[N, size, size, 3] of scenes i64[N, 5]."""
     at = (np.arange(2 * size, dtype=np.float32) + 0.5) / (2 * size)
     tints = np.array(list(COLOURS.values()), np.float32)
     pictures = np.empty((len(scenes), size, size, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Frames of a video file, of an animated picture, or of an array.
+"""Frames of a video file, of an animated image, or of an array.
 
 Animated GIF, WebP and PNG are read by Pillow; other files (MP4, WebM, AVI, ...) need PyAV, of the
 extra `video`.

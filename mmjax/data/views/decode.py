@@ -1,4 +1,4 @@
-"""Pictures of any kind to RGB or RGBA with 8 bits, right side up."""
+"""Images of any kind to RGB or RGBA with 8 bits, right side up."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ORIENTATION = 0x0112  # EXIF tag
 
 
 class Picture:
-    """An opened picture: its size is known, its pixels are decoded when asked for.
+    """An opened image: its size is known, its pixels are decoded when asked for.
 
-    Of an animated picture, this is the first frame.
+    Of an animated image, this is the first frame.
 
     Attributes:
       width, height: in pixels, as it is to be seen.
@@ -47,21 +47,21 @@ class Picture:
                 self._image = Image.open(io.BytesIO(value), formats=FORMATS)
                 self._orientation = _orientation(self._image)
             except Image.DecompressionBombError as error:
-                raise unusable(f"the picture is too large: {error}") from error
+                raise unusable(f"the image is too large: {error}") from error
             except Exception as error:  # damaged headers make Pillow raise nearly anything
                 start = bytes(value[:8])
                 raise unusable(
-                    f"the {len(value)} bytes, starting with {start!r}, are no picture that can be "
+                    f"the {len(value)} bytes, starting with {start!r}, are no image that can be "
                     f"read ({', '.join(FORMATS[:-1])})"
                 ) from error
         else:
-            raise unusable(f"a picture should be bytes or a uint8 array, not {_name(value)}")
+            raise unusable(f"an image should be bytes or a uint8 array, not {_name(value)}")
         self.width, self.height = self._image.size
         if self._orientation >= 5:
             self.width, self.height = self.height, self.width
         if self.width * self.height > max_pixels:
             raise unusable(
-                f"the picture has {self.width} x {self.height} pixels, more than "
+                f"the image has {self.width} x {self.height} pixels, more than "
                 f"max_pixels={max_pixels}"
             )
 
@@ -85,7 +85,7 @@ class Picture:
             if self._orientation in _TURNS:
                 image = image.transpose(_TURNS[self._orientation])
         except Exception as error:  # damaged data make Pillow raise nearly anything
-            reason = f"the picture is damaged or cut off: {type(error).__name__}: {error}"
+            reason = f"the image is damaged or cut off: {type(error).__name__}: {error}"
             raise unusable(reason.rstrip(": ")) from error
         return image
 
@@ -96,7 +96,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
-        return 1  # the picture may be whole though its notes are not
+        return 1  # the image may be whole though its notes are not
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -110,7 +110,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         # 16 bits of grey; convert() would clip instead of scale.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif mode in ("I", "F"):
-        raise ValueError("pictures of 32 bits per value have no known range")
+        raise ValueError("images of 32 bits per value have no known range")
     transparent = mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info
     return image.convert("RGBA" if transparent else "RGB")
 
@@ -121,7 +121,7 @@ def _from_array(value: np.ndarray) -> Image.Image:
     good = value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (3, 4))
     if value.dtype != np.uint8 or not good or not value.size:
         raise unusable(
-            f"an array picture should be uint8 [height, width, 3 or 4], not {value.dtype} "
+            f"an array image should be uint8 [height, width, 3 or 4], not {value.dtype} "
             f"{list(value.shape)}"
         )
     return Image.fromarray(value)

@@ -1,4 +1,4 @@
-"""Pictures to float arrays: crop, flip, turn, colour, blur, normalise."""
+"""Images to float arrays: crop, flip, turn, colour, blur, normalise."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mmjax.data.views.rand_augment import rand_augment
 _EYE = np.eye(3, dtype=np.float32)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
 _BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
-_CACHE_PIXELS = 128 * 128  # larger pictures are not kept
+_CACHE_PIXELS = 128 * 128  # larger images are not kept
 _CACHE_BYTES = 512 * 2**20
 
 
 class Region(NamedTuple):
-    """The rectangle of a picture that fills the view, in its pixels."""
+    """The rectangle of an image that fills the view, in its pixels."""
 
     left: float
     top: float
@@ -31,18 +31,18 @@ class Region(NamedTuple):
 
 
 class ImageView:
-    """A picture as f32[height, width, 3], each channel (value / 255 - mean) / std.
+    """An image as f32[height, width, 3], each channel (value / 255 - mean) / std.
 
-    Training: a random region of the picture (`crop_scale` is its share of the area, log-uniform
+    Training: a random region of the image (`crop_scale` is its share of the area, log-uniform
     `crop_ratio` its width over height; both as in Szegedy et al. 2015, arXiv 1409.4842), perhaps
     turned and mirrored, resampled once; then brightness, contrast, saturation and hue, in this
     order, as one affine map of colours; then blur and random operations. A region larger than the
-    picture (`crop_scale` above 1) shows the background around it. Evaluation: the whole picture, as
+    image (`crop_scale` above 1) shows the background around it. Evaluation: the whole image, as
     `fit` says.
 
     Args:
       size: side of the view, or (height, width).
-      crop_scale: smallest and largest share of the area; None shows the picture as in evaluation.
+      crop_scale: smallest and largest share of the area; None shows the image as in evaluation.
       crop_ratio: smallest and largest width over height of the region.
       flip: probability of a mirror image.
       rotate: largest turn in degrees.
@@ -53,14 +53,14 @@ class ImageView:
       blur: probability of a Gaussian blur, whose deviation is drawn from `blur_sigma`, in pixels of
         the view; the range is that of Chen et al. 2020 (arXiv 2003.04297, MoCo v2).
       random_ops: so many operations of `rand_augment`, of `magnitude` 0 to 10.
-      background: what lies behind transparent parts and outside of the picture.
+      background: what lies behind transparent parts and outside of the image.
       random_background: probability, in training, of a random colour instead.
-      fit: how a picture of another shape is shown where there is no random region: 'crop' its
+      fit: how an image of another shape is shown where there is no random region: 'crop' its
         middle, 'squash' it, or 'pad' it.
       mean, std: of the normalisation; the defaults give values in [-1, 1].
       interpolation: of the resampling.
-      max_pixels: a larger picture is refused, since its decoding could take all memory.
-      cache_decoded: keep the pixels of pictures of at most 128 x 128 in memory, at most 512 MiB.
+      max_pixels: a larger image is refused, since its decoding could take all memory.
+      cache_decoded: keep the pixels of images of at most 128 x 128 in memory, at most 512 MiB.
 
     Attributes:
       shape: (height, width, 3).
@@ -183,7 +183,7 @@ class ImageView:
         return x.reshape(self.shape)
 
     def _region(self, size: tuple[int, int], u: list[float] | None) -> Region:
-        """What part of a picture of `size` (width, height) to show."""
+        """What part of an image of `size` (width, height) to show."""
         width, height = size
         if u is not None and self.crop_scale is not None:
             low, high = self.crop_scale
@@ -273,7 +273,7 @@ def resample(
     method: Image.Resampling,
     outside: tuple[int, int, int],
 ) -> Image.Image:
-    """A region of a picture, turned about its centre, as a picture of `size` (width, height)."""
+    """A region of an image, turned about its centre, as an image of `size` (width, height)."""
     left, top, width, height = region
     right, bottom = left + width, top + height
     rounding = 1e-4
@@ -281,7 +281,7 @@ def resample(
     if inside and not degrees:
         box = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
         return image.resize(size, method, box, reducing_gap=2.0)
-    # transform() looks at a few pixels around each point only, so that a picture that is to become
+    # transform() looks at a few pixels around each point only, so that an image that is to become
     # much smaller has to be averaged first.
     shrink = int(min(width / size[0], height / size[1]))
     if shrink >= 2:
@@ -290,7 +290,7 @@ def resample(
         fx, fy = image.width / before[0], image.height / before[1]
         left, top, width, height = left * fx, top * fy, width * fx, height * fy
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    sx, sy = width / size[0], height / size[1]  # pixels of the picture per pixel of the view
+    sx, sy = width / size[0], height / size[1]  # pixels of the image per pixel of the view
     a, b, d, e = cos * sx, -sin * sy, sin * sx, cos * sy
     c = left + width / 2 - a * size[0] / 2 - b * size[1] / 2
     f = top + height / 2 - d * size[0] / 2 - e * size[1] / 2

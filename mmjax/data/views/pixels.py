@@ -1,4 +1,4 @@
-"""Small pictures that are arrays already, with the augmentations that suit them."""
+"""Small images that are arrays already, with the augmentations that suit them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class PixelsView:
     """An array of pixels [height, width] or [height, width, channels] as f32, divided by `peak`.
 
     In training, in this order: it is shifted, what leaves at one side coming back at the other;
-    multiplied by a brightness; a square is set to 0; and noise is added. For pictures of a few
+    multiplied by a brightness; a square is set to 0; and noise is added. For images of a few
     pixels, where `image` would resample; there is no change of size or colours.
 
     Args:
-      size: side of the picture, or (height, width).
+      size: side of the image, or (height, width).
       channels: of it; 1 also takes [height, width].
       peak: the value of white.
       shift: largest shift along each axis, in pixels; all up to it are equally likely.
       brightness: the factor is drawn from [1 - x, 1 + x].
-      erase: side of the erased square, which lies inside the picture; 0 for none.
+      erase: side of the erased square, which lies inside the image; 0 for none.
       noise: standard deviation, where white is 1.
 
     Attributes:
@@ -50,7 +50,7 @@ class PixelsView:
         if min(shift, brightness, noise) < 0 or not 0 <= erase <= min(height, width):
             raise ValueError(
                 f"pixels view: shift={shift}, brightness={brightness} and noise={noise} must be at "
-                f"least 0, and erase={erase} at most the side of the picture"
+                f"least 0, and erase={erase} at most the side of the image"
             )
         self.peak, self.shift, self.brightness = peak, shift, brightness
         self.erase, self.noise = erase, noise

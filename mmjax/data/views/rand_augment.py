@@ -1,4 +1,4 @@
-"""Random operations on a picture, some of a list one after the other, and blur."""
+"""Random operations on an image, some of a list one after the other, and blur."""
 
 from __future__ import annotations
 

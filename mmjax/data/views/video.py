@@ -1,4 +1,4 @@
-"""Clips to arrays: frames over the whole clip, each as a picture, all changed alike."""
+"""Clips to arrays: frames over the whole clip, each as an image, all changed alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class VideoView:
     the middle one in evaluation (Wang et al. 2016, "Temporal segment networks", section 3.1). A
     crop, a mirror image and a change of colours are the same for all frames.
 
-    The value is the bytes of a video file or animated picture, or u8[T, H, W, 3 or 4] (see
+    The value is the bytes of a video file or animated image, or u8[T, H, W, 3 or 4] (see
     `views.clips`).
 
     Args:

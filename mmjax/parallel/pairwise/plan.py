@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 from jax.sharding import Mesh
 
+from mmjax.errors import UserError
+
 Schedule = Literal["auto", "dense", "gather", "ring"]
 
 # The tile and the pairs were measured with `python -m mmjax.bench loss`, see docs/engine.md; the
@@ -15,7 +17,7 @@ DENSE_PAIRS = 2**20
 GATHER_BYTES = 2**28
 
 
-class PairwiseError(ValueError):
+class PairwiseError(UserError, ValueError):
     """A pairwise reduction cannot be computed as asked; the message says what to change."""
 
 

@@ -1,0 +1,263 @@
+"""Writes the records of any source as ArrayRecord shards, to be read fast and anywhere.
+
+    python -m mmjax.data.convert --data=captions.csv --out=shards --workers=8
+    python -m mmjax.data.convert --config=recipe.py:paper --out=shards
+
+The records are those of `--data` (a table, tar shards, a folder) or of a recipe's `data.source`:
+what its views would read, so images stay encoded. `{'type': 'array_record', 'path': 'shards'}`
+then takes the place of that source, with the same examples in the same order.
+
+A shard is a stretch of the source of about `--shard_mb`. Each is written under another name and
+renamed when it is whole, with its SHA-256 beside it; the same command after an interruption, of
+whatever kind, writes those that are missing. `index.json` comes last and makes the folder a data
+set. An example that the source cannot read keeps its place and stays a bad example.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from mmjax import cli
+from mmjax.commands import data_source as command
+from mmjax.data.batches import start_worker
+from mmjax.data.report import BadRows
+from mmjax.data.sources import BadExample, Source, SourceError
+from mmjax.data.sources.array_record import INDEX, digest
+from mmjax.data.sources.packing import pack
+from mmjax.errors import ConfigError
+
+SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
+WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
+ON_ERROR = flags.DEFINE_enum(
+    "on_error", "skip", ["skip", "fail"], "What an example that cannot be read does."
+)
+_SAMPLES = 32  # records that are read to guess the size of all
+_PLAN = "plan.json"
+
+
+def convert(
+    source: Source,
+    out: Path,
+    *,
+    shard_bytes: int = 256 * 10**6,
+    workers: int = 0,
+    on_error: str = "skip",
+    say: Callable[[str], None] = print,
+) -> BadRows:
+    """Writes a source as shards, or goes on where an earlier call stopped.
+
+    Args:
+      source: picklable, where there are workers.
+      out: the folder; it may hold an unfinished conversion of the same source.
+      shard_bytes: about the size of a shard.
+      workers: processes that write, a shard each at a time; 0 writes here.
+      on_error: 'fail' ends at the first example that cannot be read.
+      say: takes lines of progress.
+
+    Returns:
+      The examples that cannot be read, also in `bad_rows.jsonl`.
+
+    Raises:
+      ConfigError: when the folder holds something else, or a record holds what cannot be written.
+      SourceError: for a bad example, with on_error='fail'.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    plan = _plan(source, out, shard_bytes)
+    for left in out.glob("*.part"):
+        left.unlink()
+    names = [
+        f"records-{i:05}-of-{len(plan['stretches']):05}" for i in range(len(plan["stretches"]))
+    ]
+    stretches = dict(zip(names, plan["stretches"], strict=True))
+    missing = {name: part for name, part in stretches.items() if _finished(out, name) is None}
+    if len(missing) < len(names):
+        say(f"{out}: {len(names) - len(missing)} of {len(names)} shards are there already")
+    for done in _write_all(source, out, missing, workers, on_error):
+        say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
+    shards = [_finished(out, name) for name in names]
+    report = BadRows(out / "bad_rows.jsonl")
+    report.note(getattr(source, "bad", ()))
+    report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
+    _replace(
+        out / INDEX,
+        {
+            "source": source.describe(),
+            "modalities": list(source.modalities),
+            "label_fields": list(getattr(source, "label_fields", ())),
+            "may_lack": list(getattr(source, "may_lack", ())),
+            "id_limit": int(getattr(source, "id_limit", len(source))),
+            "examples": len(source),
+            "bad": [[e.key, e.field, e.reason] for e in getattr(source, "bad", ())],
+            "shards": shards,
+        },
+    )
+    report.close()
+    return report
+
+
+def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
+    """Which rows go to which shard; what was planned before holds, for the same source."""
+    count = len(source)
+    places = sorted({count * i // _SAMPLES for i in range(_SAMPLES)})
+    sample = [_entry(source, i)[0] for i in places]
+    shards = max(1, min(count, round(count * sum(map(len, sample)) / len(sample) / shard_bytes)))
+    edges = [count * i // shards for i in range(shards + 1)]
+    plan = {
+        "examples": count,
+        "source": source.describe(),
+        "sample": sha256(b"".join(sample)).hexdigest(),
+        "shard_bytes": shard_bytes,
+        "stretches": [list(pair) for pair in itertools.pairwise(edges)],
+    }
+    file = out / _PLAN
+    if file.exists():
+        if json.loads(file.read_text(encoding="utf-8")) != plan:
+            raise ConfigError(
+                f"{out} holds a conversion of other data, or in shards of another size: choose "
+                "another --out, or delete that folder"
+            )
+    elif any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
+    else:
+        _replace(file, plan)
+    return plan
+
+
+def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
+    """One record, or the error that takes its place, as bytes; and the error.
+
+    Raises:
+      ConfigError: for values that cannot be written.
+    """
+    try:
+        record = source[index]
+    except BadExample as error:
+        number = getattr(source, "id_of", int)(index)
+        said = [error.key, error.field, error.reason]
+        return pack({"id": number, "error": said}), error
+    try:
+        return pack({"id": record["id"], "record": record}), None
+    except TypeError as error:
+        raise ConfigError(f"{record['key']}: {error}") from error
+
+
+def _finished(out: Path, name: str) -> dict[str, Any] | None:
+    """What was written down of a shard; None if it is not whole."""
+    try:
+        found = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+        if (out / found["file"]).stat().st_size == found["bytes"]:
+            return found
+    except (OSError, ValueError, KeyError):
+        pass
+    return None
+
+
+def _write_all(
+    source: Source, out: Path, stretches: dict[str, list[int]], workers: int, on_error: str
+) -> Iterator[dict[str, Any]]:
+    if workers < 2 or len(stretches) < 2:
+        for name, (start, stop) in stretches.items():
+            yield _write(source, out, name, start, stop, on_error)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
+    try:
+        jobs = [
+            pool.submit(_write_here, out, name, *stretch, on_error)
+            for name, stretch in stretches.items()
+        ]
+        for job in as_completed(jobs):
+            yield job.result()
+    except BrokenProcessPool as error:
+        raise ConfigError(
+            f"{out}: a process that writes shards ended by itself, perhaps for want of memory: "
+            "give the same command again, with fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_source: Source | None = None  # of a worker process
+
+
+def _begin(source: Source) -> None:
+    global _source
+    start_worker(0, 0)
+    _source = source
+
+
+def _write_here(out: Path, name: str, start: int, stop: int, on_error: str) -> dict[str, Any]:
+    return _write(_source, out, name, start, stop, on_error)
+
+
+def _write(
+    source: Source, out: Path, name: str, start: int, stop: int, on_error: str
+) -> dict[str, Any]:
+    """Writes one shard, whole or not at all, and what is to be known of it beside it."""
+    from array_record.python import array_record_module
+
+    # A process that outlived a killed one may write the same shard at the same time.
+    part = out / f"{name}.{os.getpid()}.part"
+    writer = array_record_module.ArrayRecordWriter(str(part), "group_size:1")
+    errors: list[list[str]] = []
+    for index in range(start, stop):
+        content, error = _entry(source, index)
+        if error is not None:
+            if on_error == "fail":
+                writer.close()
+                part.unlink()
+                raise SourceError(f"{error} Mend it, or set --on_error=skip to keep it as bad.")
+            errors.append([error.key, error.field, error.reason])
+        writer.write(content)
+    writer.close()
+    with open(part, "rb") as file:
+        os.fsync(file.fileno())
+    about = {
+        "file": f"{name}.array_record",
+        "records": stop - start,
+        "bytes": part.stat().st_size,
+        "sha256": digest(part),
+        "errors": errors,
+    }
+    os.replace(part, out / about["file"])
+    _replace(out / f"{name}.json", about)
+    return about
+
+
+def _replace(file: Path, value: Any) -> None:
+    """Writes a JSON file, whole or not at all."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    with open(part, "w", encoding="utf-8") as target:
+        json.dump(value, target, indent=1)
+        target.flush()
+        os.fsync(target.fileno())
+    os.replace(part, file)
+
+
+def main(path: str | None, overrides: list[str]) -> None:
+    """Converts one source."""
+    out, source = command.out(), command.named_source(path, overrides)
+    report = convert(
+        source, out, shard_bytes=SIZE.value * 10**6, workers=WORKERS.value, on_error=ON_ERROR.value
+    )
+    print(
+        f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
+        f"{str(out)!r}}}"
+    )
+    if len(report):
+        print(report.summary())
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,90 @@
+"""What the commands over data share: which source the command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from mmjax.data.sources import Source
+from mmjax.data.sources.array_record import INDEX
+from mmjax.errors import ConfigError
+
+DATA = flags.DEFINE_string(
+    "data",
+    None,
+    "A table, tar shards, a folder of images or ArrayRecord shards, a .npz, or emoji:SPLIT.",
+    allow_override=True,
+)
+PART = flags.DEFINE_string("part", None, "Of a recipe's mixture, which source.")
+OUT = flags.DEFINE_string("out", None, "The file or folder to write.", allow_override=True)
+
+
+def source_of(data: str) -> Source:
+    """The source of a path: a table, shards, a folder, arrays, or `emoji:SPLIT`.
+
+    Raises:
+      ConfigError: when no source takes it.
+      SourceError: when there is no such thing.
+    """
+    from mmjax import recipe as config_lib
+    from mmjax.data import SOURCES
+
+    kind, _, split = data.partition(":")
+    if kind == "emoji":
+        spec = {"type": "emoji", "split": split or "new_style"}
+    elif (Path(data) / INDEX).is_file():
+        spec = {"type": "array_record", "path": data}
+    elif Path(data).is_dir():
+        spec = {"type": "folder", "path": data}
+    elif data.endswith(".npz"):
+        spec = {"type": "arrays", "path": data}
+    elif data.endswith(".tar") or ("*" in data and not Path(data).suffix):
+        spec = {"type": "webdataset", "path": data}
+    else:
+        spec = {"type": "manifest", "path": data}
+    return config_lib.build(SOURCES, config_lib.check(SOURCES, spec, "data", "--data"))
+
+
+def named_source(path: str | None, overrides: Sequence[str]) -> Source:
+    """The source of a recipe's `data.source`, of a mixture the `--part`; or of `--data`.
+
+    Args:
+      path: of the recipe, `FILE[:VARIANT]`; None for `--data`.
+      overrides: of the recipe's keys.
+
+    Raises:
+      ConfigError: for neither or both, and for a mixture without `--part`.
+    """
+    from mmjax import recipe as config_lib
+    from mmjax.data import SOURCES
+
+    data, part = DATA.value, PART.value
+    if (path is None) == (data is None):
+        raise ConfigError("say which data: --config=RECIPE for its data.source, or --data=PATH")
+    if path is None:
+        if overrides:
+            raise ConfigError("--config.KEY=VALUE changes a recipe: give --config=RECIPE, too")
+        return source_of(data)
+    config = config_lib.load(path, overrides)
+    spec = config["data"]["source"]
+    if "type" not in spec:
+        if part not in spec:
+            raise ConfigError(f"data.source is a mixture: name one with --part={'|'.join(spec)}")
+        spec = spec[part]
+    elif part is not None:
+        raise ConfigError(f"--part={part}: data.source is one source and no mixture")
+    spec = {key: value for key, value in spec.items() if key != "weight"}
+    return config_lib.build(SOURCES, spec)
+
+
+def out() -> Path:
+    """The file or folder that `--out` names.
+
+    Raises:
+      ConfigError: when it is not given.
+    """
+    if OUT.value is None:
+        raise ConfigError("say where to write: --out=...")
+    return Path(OUT.value).expanduser()

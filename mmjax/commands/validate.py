@@ -1,0 +1,58 @@
+"""Reads every example of a data set as training would, and reports those that cannot be used.
+
+    python -m mmjax.data.validate --config=recipe.py --out=bad_rows.jsonl
+    python -m mmjax.data.validate --data=captions.csv
+
+With a recipe, all that its views make of an example is made: images are decoded, texts cut into
+tokens. With `--data` the records are read. A line of `--out` is an example by name, its field, and
+the reason. The command ends with code 1 when there are any, and with 0 when there are none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmjax import cli
+from mmjax.commands import data_source as command
+from mmjax.data.report import BadRows
+from mmjax.data.rows import bad_examples
+from mmjax.data.sources import Source
+from mmjax.data.views import View, field_of
+
+
+def validate(source: Source, views: Mapping[str, View], out: Path | None = None) -> BadRows:
+    """The examples of a source that cannot be used.
+
+    Args:
+      source: the source.
+      views: {batch key: view} that are applied; those of fields that it lacks are left out.
+      out: where the report goes; what was there is replaced. None writes none.
+    """
+    if out is not None:
+        out.unlink(missing_ok=True)
+    report = BadRows(out)
+    report.note(getattr(source, "bad", ()))
+    has = {*source.modalities, *getattr(source, "label_fields", ())}
+    used = {name: view for name, view in views.items() if field_of(name) in has}
+    report.note(bad_examples(source, used))
+    return report
+
+
+def main(path: str | None, overrides: list[str]) -> None:
+    """Validates one source."""
+    source, views = command.named_source(path, overrides), {}
+    if path is not None:
+        from mmjax import recipe as config_lib
+        from mmjax.data import inputs
+
+        views = inputs.views(config_lib.load(path, overrides))
+    report = validate(source, views, command.out() if command.OUT.value is not None else None)
+    print(f"{source.describe()}\n{report.summary(20)}")
+    if len(report):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    cli.run(main)

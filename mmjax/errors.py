@@ -1,0 +1,59 @@
+"""Errors that people can mend: one base for all, and those of recipes."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class UserError(Exception):
+    """An error whose message is a sentence for the person who can mend it; no trace is needed.
+
+    Attributes:
+      exit_code: how a command ends: 2 for wrong configs and data, 1 for what failed on the way;
+        None where the message is a trace after all.
+    """
+
+    exit_code: int | None = 2
+
+
+class ConfigError(UserError, ValueError):
+    """A recipe says something it may not; the message names the key, the file and what to do."""
+
+
+class NoVariant(ConfigError):
+    """The recipe has no variant of that name."""
+
+
+def unknown(
+    name: Any, valid: Iterable[str], where: str, file: str, what: str = "key"
+) -> ConfigError:
+    """The error for a name that is not one of `valid`, with the nearest that is.
+
+    Args:
+      name: as the recipe gives it.
+      valid: the names that could be meant.
+      where: path of the section that the key is in, or of the key whose value it is.
+      file: the recipe's file.
+      what: 'key', or what else it is a name of.
+    """
+    valid = [str(each) for each in valid]
+    path = f"{where}.{name}" if where and what == "key" else where or name
+    near = nearest(str(name), valid)
+    hint = f"; did you mean {near!r}?" if near else ""
+    named = f"{path!r}" if what == "key" else f"{name!r} of {where!r}"
+    return ConfigError(f"{file}: unknown {what} {named}{hint} (valid: {', '.join(valid)})")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that was probably meant: spelled alike, abbreviated, or a part of it; or None.
+
+    `lr` and `rate` are `learning_rate`, though as strings they have little in common with it.
+    """
+    valid = list(valid)
+    words = {key: key.split("_") for key in valid}
+    near = difflib.get_close_matches(name, valid, 1, 0.8)
+    near += [key for key in valid if "".join(word[:1] for word in words[key]) == name]
+    near += [key for key in valid if len(name) > 2 and name in words[key]]
+    near += difflib.get_close_matches(name, valid, 1, 0.5)
+    near += [key for key in valid if len(name) > 2 and (name in key or key in name)]
+    return near[0] if near else None

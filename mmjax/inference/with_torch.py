@@ -1,0 +1,205 @@
+"""The written folders, run by the libraries they are for; needs the extra `torch`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmjax.inference import preprocessing
+
+# Files of the folder and nothing else: no hub, no program that a config names.
+_OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
+# Whose `pooler_output` at the class token is what this package pools.
+_POOLED = ("clip_vision_model",)
+# For which `AutoModel` has no class, although the library has one.
+_NOT_AUTOMATIC = ("siglip_text_model", "clap_text_model", "clap_audio_model")
+
+
+def missing(*names: str) -> list[str]:
+    """Those of these modules that are not installed."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """No library asks a hub for anything while this is open."""
+    before = {name: os.environ.get(name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+def _unit(x: Any) -> np.ndarray:
+    x = x.detach().float().numpy()
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def _pixels(images: np.ndarray) -> Any:
+    import torch
+
+    return torch.tensor(np.asarray(images, np.float32)).permute(0, 3, 1, 2)
+
+
+def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
+    """What `ClapModel` takes of f[B, T, mels], or of f[B, 4, T, mels] where it fuses."""
+    import torch
+
+    x = torch.tensor(values if values.ndim == 4 else values[:, None])
+    if getattr(config, "audio_config", config).enable_fusion and x.shape[1] == 1:
+        x = x.repeat(1, 4, 1, 1)
+    return {"input_features": x, "is_longer": (x != x[:, :1]).flatten(1).any(1)[:, None]}
+
+
+def transformers(
+    folder: Path, family: str, inputs: Mapping[str, np.ndarray], pad_id: int | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """(unit embeddings, logits of images or sounds by texts, what computed them).
+
+    Args:
+      folder: of the weights.
+      family: name of the library's class.
+      inputs: of `text`, and of `image` or `audio`.
+      pad_id: of padding that the model is told of; None where it attends to all positions.
+    """
+    import torch
+    import transformers as library
+
+    other = "image" if "image" in inputs else "audio"
+    with offline(), torch.no_grad():
+        model, info = getattr(library, family).from_pretrained(
+            folder, output_loading_info=True, local_files_only=True, use_safetensors=True
+        )
+        wrong = {k: v for k, v in info.items() if v and "error" not in k}
+        if wrong:
+            raise ValueError(f"{family} does not find its parameters in {folder}: {wrong}")
+        ids = torch.tensor(inputs["text"]).long()
+        given: dict[str, Any] = {"input_ids": ids}
+        if pad_id is not None:
+            given["attention_mask"] = (ids != pad_id).long()
+        if other == "image":
+            given["pixel_values"] = _pixels(inputs["image"])
+        else:
+            given |= _spectrograms(inputs["audio"], model.config)
+        out = model.eval()(**given)
+    units = {other: _unit(out[f"{other}_embeds"]), "text": _unit(out.text_embeds)}
+    logits = out[f"logits_per_{other}"].numpy()
+    return units, logits, f"transformers {library.__version__}, {family}"
+
+
+def one_tower(
+    folder: Path, modality: str, encoder: Mapping[str, Any], values: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """(unit embeddings, what computed them) of a folder with one tower.
+
+    Args:
+      folder: of the weights.
+      modality: of the tower.
+      encoder: its spec here.
+      values: [B, ...], inputs of the tower.
+    """
+    import torch
+    import transformers as library
+
+    with offline(), torch.no_grad():
+        config = library.AutoConfig.from_pretrained(folder, **_OWN_FILES)
+        (named,) = config.architectures or ("",)
+        # A projection is no part of what the library takes for the model of a config.
+        explicit = "WithProjection" in named or config.model_type in _NOT_AUTOMATIC
+        kind = getattr(library, named) if explicit else library.AutoModel
+        model = kind.from_pretrained(folder, use_safetensors=True, **_OWN_FILES).eval()
+        name = f"transformers {library.__version__}, {type(model).__name__}"
+        if modality == "image":
+            out = model(pixel_values=_pixels(values))
+        elif modality == "audio" and encoder["type"] == "htsat":
+            out = model(**_spectrograms(values, config))
+        elif modality == "audio":
+            out = model(input_values=torch.tensor(values))
+        else:
+            ids = torch.tensor(values).long()
+            real = ids != encoder["pad_id"] if encoder["mask_padding"] else torch.ones_like(ids)
+            out = model(input_ids=ids, attention_mask=real.long())
+    projected = getattr(out, f"{modality}_embeds", None)
+    if projected is not None:
+        return _unit(projected), name
+    if encoder.get("pool") == "mean":
+        weight = real[:, :, None].float()
+        return _unit((out.last_hidden_state * weight).sum(1) / weight.sum(1)), name
+    if encoder.get("pool") == "cls" and config.model_type not in _POOLED:
+        return _unit(out.last_hidden_state[:, 0]), name
+    return _unit(out.pooler_output), name
+
+
+def transformers_inputs(
+    folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
+) -> dict[str, np.ndarray]:
+    """Inputs as the folder's own tokenizer and image processor make them.
+
+    `same_text` says which texts the library tokenises as they are: all.
+    """
+    import transformers as library
+
+    with offline():
+        tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        ids = tokenizer(
+            list(texts), padding="max_length", truncation=True, return_tensors="np"
+        ).input_ids
+        processor = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        images = [preprocessing.opened(view, picture) for picture in pictures]
+        pixels = processor(images=images, return_tensors="np").pixel_values
+    return {
+        "text": np.asarray(ids, np.int32),
+        "image": np.asarray(pixels).transpose(0, 2, 3, 1),
+        "same_text": np.ones(len(texts), bool),
+    }
+
+
+def open_clip(
+    folder: Path, inputs: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
+    """(unit embeddings, logits image by text, what computed them)."""
+    import open_clip as library
+    import torch
+
+    with offline(), torch.no_grad():
+        model, _, _ = library.create_model_and_transforms(f"local-dir:{folder}")
+        model.eval()
+        image = _unit(model.encode_image(_pixels(inputs["image"])))
+        text = _unit(model.encode_text(torch.tensor(inputs["text"]).long()))
+        logits = float(model.logit_scale.exp()) * image @ text.T
+        if model.logit_bias is not None:
+            logits = logits + float(model.logit_bias)
+    return {"image": image, "text": text}, logits, f"open_clip {library.__version__}"
+
+
+def open_clip_inputs(
+    folder: Path, view: Any, texts: Sequence[str], pictures: Sequence[bytes]
+) -> dict[str, np.ndarray]:
+    """Inputs as open_clip's tokenizer and transform of the folder make them.
+
+    `same_text` says which texts it tokenises as they are: others it cleans first, whatever the
+    tokenizer (typographic quotes become plain ones).
+    """
+    import open_clip as library
+
+    with offline():
+        _, _, transform = library.create_model_and_transforms(f"local-dir:{folder}")
+        tokenizer = library.get_tokenizer(f"local-dir:{folder}")
+        ids = tokenizer(list(texts))
+        pixels = [transform(preprocessing.opened(view, picture)).numpy() for picture in pictures]
+    return {
+        "text": np.asarray(ids, np.int32),
+        "image": np.stack(pixels).transpose(0, 2, 3, 1),
+        "same_text": np.array([tokenizer.clean_fn(t) == " ".join(t.split()) for t in texts]),
+    }

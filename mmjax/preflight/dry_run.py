@@ -1,0 +1,201 @@
+"""What a recipe would need and do, before any data is read: `--dry_run`.
+
+The step is compiled for the devices that are here, or ahead of time for a TPU topology that is not
+(`--topology=v5e:16x16`), and never run. Memory is what the compiler says; FLOPs, bytes and
+collectives are counted from the compiled program (`mmjax.preflight.hlo_cost`).
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from mmjax import recipe as config_lib
+from mmjax.data import inputs
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.preflight import hlo, hlo_cost, topology
+from mmjax.preflight.hlo_cost import Cost
+from mmjax.preflight.model_flops import model_flops
+from mmjax.preflight.roofline import Roofline, roofline
+from mmjax.preflight.sizing import GIB, DoesNotFit, Memory, compile_or_size, largest_batch
+from mmjax.train import checks
+from mmjax.train import state as state_lib
+from mmjax.train import step as step_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where one parameter lies.
+
+    Attributes:
+      path, shape: of the parameter.
+      split: the mesh axis (or axes) over which each of its axes is split, as a PartitionSpec.
+      bytes: on one device.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    split: jax.sharding.PartitionSpec
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Everything that preflight finds out.
+
+    Attributes:
+      config: the recipe, whole.
+      mesh: the devices that were compiled for.
+      dtype: of the towers' computation.
+      batch: name -> shape and dtype, of a global batch.
+      layouts: of every variable of the model.
+      state_bytes: part of the state -> bytes on one device.
+      memory: of a device while the step runs, or that it does not fit.
+      flops, loss_flops: of one step on all devices without recomputation, and of the objectives.
+      cost: what one device does in a step; None where the step does not compile.
+      roofline: the least time of a step; None where it does not compile or the chip is not known.
+      limit: bytes of a device, if `largest` was asked for.
+      largest: (batch per device, its bytes) that fit `limit`; None if not even the smallest does.
+    """
+
+    config: Mapping
+    mesh: jax.sharding.Mesh
+    dtype: Any
+    batch: dict[str, jax.ShapeDtypeStruct]
+    layouts: tuple[Layout, ...]
+    state_bytes: dict[str, int]
+    memory: Memory | DoesNotFit
+    flops: float
+    loss_flops: float
+    cost: Cost | None
+    roofline: Roofline | None
+    limit: float | None
+    largest: tuple[int, float] | None
+
+
+def preflight(
+    config: Mapping, *, topology_name: str | None = None, memory_gb: float | None = None
+) -> Report:
+    """Compiles the step of a recipe and reports on it; reads no data and allocates no state.
+
+    Args:
+      config: a whole config, from `mmjax.recipe.load`; with stages, the config of one of them.
+      topology_name: a TPU topology to compile for; None takes the devices that are here.
+      memory_gb: look for the largest batch that fits this many GiB a device; takes some compiles.
+
+    Raises:
+      ConfigError: for a mesh that does not fit the devices, a batch that does not fit the mesh, or
+        a topology that does not exist.
+    """
+    devices = None if topology_name is None else topology.devices(topology_name)
+    mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES), devices=devices)
+    plan = state_lib.plan(config, mesh)
+    checks.check_model(config, plan, mesh)
+    state = state_lib.abstract(config, plan)
+    total, of_loss = model_flops(config, mesh)
+
+    compiled = compile_or_size(lower(config, plan, mesh))
+    cost = times = None
+    if isinstance(compiled, DoesNotFit):
+        memory = compiled
+    else:
+        memory = _held(compiled, mesh)
+        cost = hlo_cost.cost(hlo.parse(compiled.as_text()))
+        chip = topology.chip_of(mesh.devices.flat[0])
+        if chip is not None:
+            times = roofline(cost, chip.per_device(), total / mesh.size)
+    limit = None if memory_gb is None else memory_gb * GIB
+    return Report(
+        config=config,
+        mesh=mesh,
+        dtype=plan.dtype,
+        batch=inputs.batch_shapes(config),
+        layouts=layouts(plan),
+        state_bytes={
+            field.name: sum(map(bytes_per_device, jax.tree.leaves(getattr(state, field.name))))
+            for field in dataclasses.fields(state)
+        },
+        memory=memory,
+        flops=total,
+        loss_flops=of_loss,
+        cost=cost,
+        roofline=times,
+        limit=limit,
+        largest=None if limit is None else _largest(config, plan, mesh, memory, limit),
+    )
+
+
+def lower(config: Mapping, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
+    """The train step of a recipe, ready to be compiled for a mesh.
+
+    Args:
+      config: the recipe, whole.
+      plan: of it; the same for every batch size.
+      mesh: of the devices.
+    """
+    split = mesh_lib.batch_sharding(mesh)
+    batch = {
+        name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
+        for name, array in inputs.batch_shapes(config).items()
+    }
+    return step_lib.make(config, plan, mesh).lower(state_lib.abstract(config, plan), batch)
+
+
+def layouts(plan: state_lib.Plan) -> tuple[Layout, ...]:
+    """Where every variable of the model lies, in the order of their paths."""
+    shardings = {**plan.shardings.params, **plan.shardings.constants}
+    return tuple(
+        Layout(
+            path,
+            tuple(variable.shape),
+            plan.partition[path],
+            math.prod(shardings[path].shard_shape(tuple(variable.shape))) * variable.dtype.itemsize,
+        )
+        for path, (_, variable) in sorted(plan.definition.variables.items())
+    )
+
+
+def bytes_per_device(array: jax.ShapeDtypeStruct) -> int:
+    """Bytes of an array with a layout, on one of its devices."""
+    return math.prod(array.sharding.shard_shape(array.shape)) * array.dtype.itemsize
+
+
+def _held(compiled: jax.stages.Compiled, mesh: jax.sharding.Mesh) -> Memory | DoesNotFit:
+    """What a compiled step needs, held against the chip, where it is one that is known.
+
+    The compiler refuses temporaries that are too many by themselves, but not all that are too many
+    beside the state.
+    """
+    memory = Memory.of(compiled)
+    chip = topology.chip_of(mesh.devices.flat[0])
+    if chip is None or memory.total <= chip.per_device().memory:
+        return memory
+    return DoesNotFit(memory.total, int(chip.per_device().memory), "state and temporaries")
+
+
+def _largest(
+    config: Mapping,
+    plan: state_lib.Plan,
+    mesh: jax.sharding.Mesh,
+    first: Memory | DoesNotFit,
+    limit: float,
+) -> tuple[int, float] | None:
+    shards = mesh_lib.batch_shards(mesh)
+    started = config["data"]["batch_size"] // shards
+
+    def memory(batch: int) -> float:
+        answer = first
+        if batch != started:
+            changed = config_lib.plain(config)
+            changed["data"]["batch_size"] = batch * shards
+            answer = compile_or_size(lower(changed, plan, mesh))
+            if not isinstance(answer, DoesNotFit):
+                answer = _held(answer, mesh)
+        if isinstance(answer, Memory):
+            return answer.total
+        # The compiler's limit is the device's; above it nothing fits, whatever was asked for.
+        return math.inf if answer.needed is None else max(answer.needed, limit + 1)
+
+    return largest_batch(memory, limit, config["microbatches"], started)

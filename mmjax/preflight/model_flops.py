@@ -1,0 +1,55 @@
+"""FLOPs that a recipe's mathematics asks for, whatever way a run goes about it."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from mmjax import recipe as config_lib
+from mmjax.data import inputs
+from mmjax.objectives import Context
+from mmjax.preflight.flops import flops
+from mmjax.train import state as state_lib
+from mmjax.train import step as step_lib
+
+
+def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]:
+    """FLOPs of one step on all devices, and the part of them that the objectives take.
+
+    Forward and backward of the whole batch: without recomputation, microbatches or tiles, which do
+    the same again. Nothing is computed.
+    """
+    config = config_lib.plain(config)
+    config["microbatches"] = 1
+    config["pairwise"] = {**config["pairwise"], "schedule": "dense"}
+    for tower in config["model"]["towers"].values():
+        if "remat" in tower["encoder"]:
+            tower["encoder"]["remat"] = "none"
+    plan = state_lib.plan(config, mesh)
+    state, batch = state_lib.abstract(config, plan), inputs.batch_shapes(config)
+    everything = flops(step_lib.make(config, plan, mesh), state, batch)
+
+    def embed(params, constants, batch):
+        return plan.definition.merge({**constants, **params}).embed(batch)
+
+    def objectives(params, constants, outputs, batch, progress, key, queue):
+        context = Context(
+            plan=step_lib.loss_plan(config, mesh),
+            progress=progress,
+            rng=jax.random.wrap_key_data(key),
+            teacher=None if plan.teacher is None else plan.teacher.like(outputs),
+            queue=None if plan.queue is None else plan.queue.read(queue),
+        )
+
+        def loss(params, outputs):
+            system = plan.definition.merge({**constants, **params})
+            return system.objectives(outputs, batch, context)[0]
+
+        value, pull = jax.vjp(loss, params, outputs)
+        return value, pull(jnp.ones_like(value))
+
+    outputs = jax.eval_shape(embed, state.params, state.constants, batch)
+    progress = jax.ShapeDtypeStruct((), jnp.float32)
+    rest = (batch, progress, state.key, state.queue)
+    part = flops(objectives, state.params, state.constants, outputs, *rest)
+    return everything, part

@@ -1,0 +1,128 @@
+"""From a recipe's file and overrides on the command line to a checked config.
+
+Overrides are read here rather than by `ml_collections.config_flags`, which knows only the leaves
+that a file spells out: here any key of the schema can be set, and a wrong one ends in a sentence.
+"""
+
+import ast
+import importlib.util
+import traceback
+import types
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from mmjax.errors import ConfigError, NoVariant, nearest
+from mmjax.recipe import stages as stages_lib
+from mmjax.recipe.complete import complete
+from mmjax.schema.values import plain
+
+
+def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
+    """Reads a recipe, applies overrides, checks it and completes its defaults.
+
+    Args:
+      path: `configs/clip.py` or `configs/clip.py:paper`; the part after the colon is the variant.
+      overrides: `a.b=value` each; a value is a Python literal, or else a string.
+
+    Returns:
+      The whole config.
+
+    Raises:
+      ConfigError: in one sentence, for a file, a variant or a key that cannot be.
+    """
+    file, _, variant = path.partition(":")
+    make, variant = _recipe(file).get_config, variant or "small"
+    # What `configs.base.variants` makes knows its variants; another function may take what it will.
+    known = getattr(make, "variants", (variant,))
+    if variant not in known:
+        near = nearest(variant, known)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise NoVariant(f"{file} has no variant {variant!r}{hint} (valid: {', '.join(known)})")
+    try:
+        tree = plain(make(variant))
+    except KeyError as error:
+        if error.args == (variant,):
+            raise NoVariant(f"{file} has no variant {variant!r}") from error
+        raise _of_recipe(file, error) from error
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise _of_recipe(file, error) from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file}: get_config({variant!r}) should return a ConfigDict")
+    for override in overrides:
+        set_key(tree, override, file)
+    return ml_collections.ConfigDict(complete(tree, file))
+
+
+def _recipe(file: str) -> types.ModuleType:
+    if not Path(file).is_file():
+        near = nearest(Path(file).name, sorted(p.name for p in Path(file).parent.glob("*.py")))
+        hint = f"; did you mean {Path(file).parent / near}?" if near else ""
+        raise ConfigError(f"there is no config file {file}{hint}")
+    spec = importlib.util.spec_from_file_location(f"mmjax_recipe_{Path(file).stem}", file)
+    if spec is None:
+        raise ConfigError(f"{file} is no recipe: a recipe is a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _of_recipe(file, error) from error
+    if not hasattr(module, "get_config"):
+        raise ConfigError(f"{file} has no function get_config(variant), so it is not a recipe")
+    return module
+
+
+def _of_recipe(file: str, error: Exception) -> ConfigError:
+    """What a recipe's own Python raised, with the place in it."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    frames = traceback.extract_tb(error.__traceback__)
+    here = str(Path(file).absolute())  # as Python names it, however the command does
+    lines = [frame.lineno for frame in frames if frame.filename in (file, here)]
+    place = f"{file}, line {lines[-1]}" if lines else f"{file} is no recipe in Python"
+    if lines and frames[-1].filename not in (file, here):
+        text += f" (raised in {frames[-1].filename}, line {frames[-1].lineno})"
+    return ConfigError(f"{place}: {text}")
+
+
+def set_key(tree: dict, override: str, file: str) -> None:
+    """Applies the override `a.b=value` to a plain config, in place."""
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"override {override!r} is not of the form --config.key=value")
+    try:
+        value = plain(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
+    keys = path.split(".")
+    if keys[0] == "stages" and len(keys) > 1:
+        _set_in_stage(tree, keys[1], ".".join(keys[2:]), text, value, file)
+        return
+    for depth, key in enumerate(keys[:-1]):
+        child = tree.get(key)
+        if child is None:
+            child = tree[key] = {}
+        if not isinstance(child, dict):
+            name = ".".join(keys[: depth + 1])
+            raise ConfigError(f"{file}: {name!r} is not a section, so {path!r} cannot be set")
+        tree = child
+    tree[keys[-1]] = value
+
+
+def _set_in_stage(tree: dict, name: str, path: str, text: str, value: Any, file: str) -> None:
+    """Applies `stages.<name>.a.b=value`, or `stages.<name>=value`, which is a whole stage."""
+    stages = list(tree.get("stages") or ())
+    place = stages_lib.find(stages, name, file)
+    if path:
+        stages[place] = dict(stages[place])
+        set_key(stages[place], f"{path}={text}", f"{file}, stage {name!r}")
+    elif value is None or isinstance(value, dict):
+        stages[place] = value and {"name": name, **value}
+    else:
+        raise ConfigError(f"{file}: 'stages.{name}' should be a dict of keys, not {value!r}")
+    tree["stages"] = tuple(stages)

@@ -1,0 +1,69 @@
+"""Configs as runs write them down, and in what two of them differ."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmjax.errors import ConfigError
+from mmjax.recipe.complete import complete
+from mmjax.recipe.sections import OPERATIONAL
+from mmjax.schema.values import plain
+
+
+def differences(old: Mapping, new: Mapping, where: str = "") -> list[str]:
+    """The leaves in which two configs differ, operational keys left out, as `key: old -> new`."""
+    old, new, found = plain(old), plain(new), []
+    for key in sorted({*old, *new}):
+        path = f"{where}.{key}" if where else key
+        if re.sub(r"^stages\.[^.]+\.", "", path) in OPERATIONAL:
+            continue
+        a, b = old.get(key, "(not set)"), new.get(key, "(not set)")
+        if path == "stages":
+            found += _of_stages(a, b)
+            continue
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, path)
+        elif _json(a) != _json(b):
+            found.append(f"{path}: {_json(a)} -> {_json(b)}")
+    return found
+
+
+def _of_stages(old: Any, new: Any) -> list[str]:
+    """The leaves in which stages of one name differ, and the names where those do."""
+    old, new = (() if value == "(not set)" else value for value in (old, new))
+    names = [[stage["name"] for stage in stages] for stages in (old, new)]
+    if names[0] != names[1]:
+        return [f"stages: {_json(names[0])} -> {_json(names[1])}"]
+    pairs = zip(names[0], old, new, strict=True)
+    return [each for name, a, b in pairs for each in differences(a, b, f"stages.{name}")]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
+def dump(config: Mapping) -> str:
+    """The config as JSON text, readable and with keys in order."""
+    return json.dumps(plain(config), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read(file: Path) -> dict:
+    """A config that `dump` wrote, whole: keys that are newer than the file have their defaults.
+
+    Raises:
+      ConfigError: when the file is no JSON text, or says what this version does not know.
+    """
+    try:
+        return complete(json.loads(file.read_text(encoding="utf-8")), str(file))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is damaged ({error}): it has to be JSON text") from error
+
+
+def same(file: Path, config: Mapping) -> bool:
+    """Whether a config that `dump` wrote, read as `read` does, says the same in every key."""
+    try:
+        return dump(read(file)) == dump(config)
+    except ConfigError:
+        return False

@@ -1,0 +1,95 @@
+"""A trained system as a function from arrays to unit embeddings, for evaluation and use."""
+
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mmjax.model.codebook import CodebookHead
+from mmjax.model.towers import Embedding
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.system.system import Definition, System
+
+
+class Embedder:
+    """Embeds batches of any modality on a mesh; what evaluators call `model`.
+
+    Args:
+      definition: structure of the System.
+      arrays: path -> array, all of the System's variables, laid out on the mesh.
+      mesh: the mesh.
+    """
+
+    def __init__(
+        self, definition: Definition, arrays: Mapping[str, jax.Array], mesh: jax.sharding.Mesh
+    ):
+        self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
+        # Of the module and not of the paths: a tower that hands features on has no parameters.
+        self.modalities = tuple(sorted(definition.merge(arrays).towers))
+
+    @functools.cached_property
+    def _forward(self):
+        def forward(arrays, batch):
+            system = self._definition.merge(arrays)
+            return {
+                name: {
+                    "unit": e.unit,
+                    "encoder": e.encoding.pooled,
+                    **_codes(system, name, e),
+                    **{head: own.unit for head, own in (e.heads or {}).items()},
+                }
+                for name, e in system.embed(batch).items()
+            }
+
+        # Every process reads the whole result, so that each computes the same metrics.
+        return jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
+
+    def embed(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
+        """Embeds one batch.
+
+        Args:
+          modality: name of a tower.
+          values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
+            devices; every other B compiles once more, so use few.
+          layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
+            head of type 'codebook', the weights of the codes; the name of a further head of the
+            tower; or several of these as `unit+local`, side by side over the
+            root of their number, so that a cosine is the mean of their cosines.
+
+        Returns:
+          f32[B, D], rows of length 1; f32[B, W] of the encoder; or f32[B, K], rows of sum 1, of
+          the codes.
+
+        Raises:
+          KeyError: for a modality without a tower.
+          ValueError: for a layer that the tower does not have.
+        """
+        if modality not in self.modalities:
+            raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
+        rows = len(values)
+        padding = -rows % mesh_lib.batch_shards(self._mesh)
+        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
+        batch = jax.make_array_from_callback(
+            padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
+        )
+        layers = self._forward(self._arrays, {modality: batch})[modality]
+        parts = layer.split("+")
+        for part in parts:
+            if part not in layers:
+                raise ValueError(
+                    f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
+                    f"{', '.join(map(repr, layers))}"
+                )
+        found = [np.asarray(layers[part].astype(jnp.float32))[:rows] for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found, 1) / len(found) ** 0.5
+
+
+def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
+    """{'codes': f32[B, K]} of a tower whose head has a codebook."""
+    head = system.towers[modality].head
+    if not isinstance(head, CodebookHead):
+        return {}
+    table = system.codebooks[head.codebook].table[...]
+    return {"codes": head.weights(embedding.encoding, table)}

@@ -1,0 +1,186 @@
+"""Teachers: copies of towers that embed views of the batch and never get a gradient.
+
+A recipe has at most one, its section `teacher`. Terms read its embeddings as `context.teacher`. Its
+arrays are part of a run's state, under the paths of the towers that they are copies of, so that
+they lie as those do; the optimizer holds nothing for them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mmjax import recipe as config_lib
+from mmjax.encoders.layers import fold_in
+from mmjax.errors import ConfigError
+from mmjax.model.towers import Embedding
+from mmjax.schema.schedule import Weight
+from mmjax.system.system import Definition, System
+
+# Of the names under which a teacher's views are embedded beside those of the batch.
+PREFIX = "teacher/"
+SHARED = ("codebooks/", "adapters/")
+_OWN_KEY = zlib.crc32(b"teacher")
+
+
+class Teacher:
+    """What both types share: which views are embedded, and how.
+
+    Attributes:
+      views: names of the batch.
+      train: whether dropout and batch statistics are those of training.
+      init_from: folder that its arrays come from, or None.
+      checkpoint: of a run in that folder.
+    """
+
+    init_from: str | None = None
+    checkpoint: str = "latest"
+
+    def __init__(self, views: tuple[str, ...], train: bool):
+        if not views or len(set(views)) != len(views):
+            raise ConfigError(f"teacher.views={views} has to name views of the batch, each once")
+        self.views, self.train = views, train
+
+    def paths(self, definition: Definition, trained: Iterable[str]) -> frozenset[str]:
+        """The variables that it has copies of.
+
+        All of its towers, and of the codebooks and adapters that these read; without parameters
+        that are frozen and that it took over, for these are the same in both.
+        """
+        towers = {f"towers/{view.partition('@')[0]}" for view in self.views}
+        parameters = definition.kinds(nnx.Param)
+        trained = set(trained)
+        return frozenset(
+            path
+            for path in definition.variables
+            if "/".join(path.split("/")[:2]) in towers or path.startswith(SHARED)
+            if self.init_from is not None or path not in parameters or path in trained
+        )
+
+    def entries(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        """Its views of a batch, under the names that `embed` knows."""
+        return {PREFIX + view: batch[view] for view in self.views}
+
+    def embed(
+        self, system: System, batch: Mapping[str, jax.Array], keys: jax.Array
+    ) -> dict[str, Embedding]:
+        """Embeds those of `entries` that are in the batch; `system` holds the teacher's arrays."""
+        own = {
+            name.removeprefix(PREFIX): value
+            for name, value in batch.items()
+            if name.startswith(PREFIX)
+        }
+        outputs = system.embed(own, train=self.train, key=fold_in(keys, _OWN_KEY))
+        return {PREFIX + name: embedding for name, embedding in outputs.items()}
+
+    @staticmethod
+    def split(
+        outputs: Mapping[str, Embedding],
+    ) -> tuple[dict[str, Embedding], dict[str, Embedding]]:
+        """Outputs of the towers by name, and those of the teacher, as constants, by view."""
+        students = {name: e for name, e in outputs.items() if not name.startswith(PREFIX)}
+        own = {
+            name.removeprefix(PREFIX): jax.lax.stop_gradient(e)
+            for name, e in outputs.items()
+            if name.startswith(PREFIX)
+        }
+        return students, own
+
+    def like(self, outputs: Mapping[str, Embedding]) -> dict[str, Embedding]:
+        """What it would give if it were the towers whose outputs these are: the same shapes."""
+        return {view: jax.lax.stop_gradient(outputs[view]) for view in self.views}
+
+    def update(
+        self, arrays: Mapping[str, jax.Array], towers: Mapping[str, jax.Array], progress: jax.Array
+    ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+        """After an update of the towers: its new arrays, and metrics.
+
+        Args:
+          arrays: path -> array, its own.
+          towers: path -> array, of the model after the update.
+          progress: f32 scalar in [0, 1], the share of the training that is done.
+        """
+        raise NotImplementedError
+
+
+class MomentumTeacher(Teacher):
+    """A copy that follows its towers: θ' <- m θ' + (1 - m) θ after each of their updates.
+
+    Tarvainen and Valpola 2017 (arXiv 1703.01780, mean teacher); He et al. 2020 (arXiv 1911.05722,
+    equation 2, the momentum encoder). Batch statistics follow likewise.
+
+    Args:
+      views: names of the batch that it embeds, such as `image@2`.
+      momentum: m in [0, 1], a number or a schedule (see `mmjax.schema.schedule.Weight`).
+      train: whether it drops out, with draws of its own, and normalises by the batch, as towers do
+        in training; otherwise it embeds as in evaluation.
+    """
+
+    def __init__(
+        self, *, views: tuple[str, ...], momentum: float | dict = 0.99, train: bool = True
+    ):
+        super().__init__(views, train)
+        self.momentum = Weight.of(momentum, "teacher.momentum")
+        if not all(0 <= m <= 1 for m in (self.momentum.start, self.momentum.end)):
+            raise ConfigError(f"teacher.momentum={momentum} has to be in [0, 1]")
+
+    def update(self, arrays, towers, progress):
+        momentum = self.momentum(progress)
+        metrics = {} if self.momentum.constant else {"teacher/momentum": momentum}
+        return moving_average(arrays, towers, momentum), metrics
+
+
+class FrozenTeacher(Teacher):
+    """A copy that never changes.
+
+    Args:
+      views: names of the batch that it embeds.
+      init_from: folder of a run, an export or foreign weights, whatever `mmjax.load` reads, whose
+        towers have the names and the shapes of the recipe's; None: the towers as they are at the
+        start of the training, or of the stage.
+      checkpoint: of a run in that folder: `latest`, `best` or a step.
+      train: whether it drops out and normalises as in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        views: tuple[str, ...],
+        init_from: str | None = None,
+        checkpoint: str = "latest",
+        train: bool = False,
+    ):
+        super().__init__(views, train)
+        self.init_from, self.checkpoint = init_from, checkpoint
+
+    def update(self, arrays, towers, progress):
+        return dict(arrays), {}
+
+
+TEACHERS = {"ema": MomentumTeacher, "frozen": FrozenTeacher}
+
+
+def of(config: Mapping) -> Teacher | None:
+    """The teacher of a whole config, or None.
+
+    Raises:
+      ConfigError: for options that cannot be.
+    """
+    spec = config["teacher"]
+    return None if spec is None else config_lib.build(TEACHERS, spec)
+
+
+def moving_average(
+    average: Mapping[str, jax.Array], values: Mapping[str, jax.Array], decay: jax.Array | float
+) -> dict[str, jax.Array]:
+    """decay * average + (1 - decay) * value for every path of `average`; a counter is copied."""
+    return {
+        path: old + (1 - decay) * (values[path] - old)
+        if jnp.issubdtype(old.dtype, jnp.floating)
+        else values[path]
+        for path, old in average.items()
+    }

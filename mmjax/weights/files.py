@@ -1,0 +1,259 @@
+"""Folders of foreign weights, read without trust: safetensors and JSON, no pickles, no other paths.
+
+A safetensors file is 8 bytes that say how long its JSON header is, the header (name -> dtype, shape
+and offsets) and the numbers (https://github.com/huggingface/safetensors, "Format"). It is read
+here through a memory map, so that a tensor costs memory only while it is used, and every length is
+checked before any number is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from mmjax.errors import ConfigError
+
+DTYPES = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U64": np.uint64,
+    "U32": np.uint32,
+    "U16": np.uint16,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+# Tried in this order where a folder is given and not a file.
+WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
+# An export lists its files here, with their hashes.
+HASHES = "sha256.json"
+_LONGEST_HEADER = 100_000_000
+
+
+class WeightsError(ConfigError):
+    """Weights that cannot be read, or that do not fit; the message names the file and the keys."""
+
+
+class Folder:
+    """A folder of one model: JSON files and one set of tensors.
+
+    Args:
+      path: the folder, or one safetensors file in it.
+
+    Raises:
+      WeightsError: when there is no such folder or file, or it is a pickle.
+    """
+
+    def __init__(self, path: str | Path):
+        given = Path(path).expanduser()
+        if given.suffix.lower() in PICKLES:
+            raise WeightsError(_refused(given))
+        if given.is_file():
+            if given.suffix != ".safetensors":
+                raise WeightsError(f"{given} is no .safetensors file and no folder with one")
+            self.path, self._file = given.parent, given.name
+        elif given.is_dir():
+            self.path, self._file = given, None
+        else:
+            raise WeightsError(
+                f"there is no folder or file {given}: weights are read from local folders only, so "
+                "download the model first"
+            )
+
+    def json(self, name: str) -> dict[str, Any] | None:
+        """The object in a JSON file of this folder; None where there is no such file."""
+        file = self.inside(name)
+        if not file.is_file():
+            return None
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(f"{file} is damaged: it is not JSON ({error})") from error
+        if not isinstance(value, dict):
+            raise WeightsError(f"{file} should hold a JSON object, not a {type(value).__name__}")
+        return value
+
+    def inside(self, name: str) -> Path:
+        """The path of a file of this folder; names that would lead out of it are refused."""
+        if not isinstance(name, str) or Path(name).name != name or "\\" in name or name == "..":
+            raise WeightsError(
+                f"{self.path}: the name {name!r} leads out of the folder, and is not followed"
+            )
+        return self.path / name
+
+    def below(self, name: str) -> Folder | None:
+        """A folder in this one; None where it is not there."""
+        path = self.inside(name)
+        return Folder(path) if path.is_dir() else None
+
+    def tensors(self) -> Tensors:
+        """The tensors, of one file or of all that an index lists.
+
+        Raises:
+          WeightsError: naming the file that is missing, truncated, damaged, of another hash, or a
+            pickle.
+        """
+        files = [self.inside(name) for name in self._names()]
+        self._check_hashes(files)
+        found: dict[str, np.ndarray] = {}
+        for file in files:
+            for name, array in read(file).items():
+                if name in found:
+                    raise WeightsError(f"{file}: the tensor {name!r} is in another file, too")
+                found[name] = array
+        return Tensors(found, self.path)
+
+    def _names(self) -> list[str]:
+        if self._file is not None:
+            return [self._file]
+        for name in WEIGHTS:
+            if (self.path / name).is_file():
+                return [name]
+            index = self.json(f"{name}.index.json")
+            if index is not None:
+                table = index.get("weight_map")
+                if not isinstance(table, dict) or not table:
+                    raise WeightsError(f"{self.path / name}.index.json has no 'weight_map'")
+                names = sorted({str(value) for value in table.values()})
+                for each in names:
+                    if not each.endswith(".safetensors"):
+                        raise WeightsError(_refused(self.inside(each)))
+                return names
+        single = sorted(self.path.glob("*.safetensors"))
+        if len(single) == 1:
+            return [single[0].name]
+        if single:
+            raise WeightsError(
+                f"{self.path} has several safetensors files ({', '.join(f.name for f in single)}) "
+                f"and none is called {WEIGHTS[0]}: give the path of one"
+            )
+        pickles = [f for f in sorted(self.path.iterdir()) if f.suffix.lower() in PICKLES]
+        if pickles:
+            raise WeightsError(_refused(pickles[0]))
+        raise WeightsError(f"{self.path} holds no weights: there is no {WEIGHTS[0]} in it")
+
+    def _check_hashes(self, files: list[Path]) -> None:
+        hashes = self.json(HASHES)
+        for file in files:
+            expected = (hashes or {}).get(file.name)
+            if expected is not None and file.is_file() and sha256(file) != expected:
+                raise WeightsError(
+                    f"{file} is not the file that {HASHES} beside it was written for: its SHA-256 "
+                    "differs, so it was changed or damaged; copy or export it again"
+                )
+
+
+class Tensors(Mapping[str, np.ndarray]):
+    """name -> array of a folder; arrays are views of the files and are read when used."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], where: Path):
+        self._arrays, self.where = dict(arrays), where
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+def read(file: Path) -> dict[str, np.ndarray]:
+    """The tensors of one safetensors file, as read-only views of a memory map.
+
+    Raises:
+      WeightsError: for a file that is missing, truncated or damaged.
+    """
+    if not file.is_file():
+        raise WeightsError(f"{file} is missing: it is named as a part of the weights")
+    size = file.stat().st_size
+    damaged = f"{file} is truncated or damaged: "
+    if size < 8:
+        raise WeightsError(f"{damaged}it has {size} bytes, less than any safetensors file")
+    with open(file, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > min(_LONGEST_HEADER, size - 8):
+            raise WeightsError(
+                f"{damaged}its first bytes promise a header of {length:,} bytes, and the file has "
+                f"{size:,} (is it a safetensors file?)"
+            )
+        try:
+            header = json.loads(stream.read(length))
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(f"{damaged}its header is not JSON") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{damaged}its header is not a JSON object")
+    header.pop("__metadata__", None)
+    entries = {name: _entry(file, name, value) for name, value in header.items()}
+    promised = max((end for _, _, _, end in entries.values()), default=0)
+    if promised != size - 8 - length:
+        raise WeightsError(
+            f"{damaged}its header promises {promised:,} bytes of numbers, and "
+            f"{size - 8 - length:,} are there"
+        )
+    data = np.memmap(file, np.uint8, "r", offset=8 + length) if promised else np.empty(0, np.uint8)
+    return {
+        name: np.asarray(data[begin:end]).view(dtype).reshape(shape)
+        for name, (dtype, shape, begin, end) in entries.items()
+    }
+
+
+def _entry(file: Path, name: str, value: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
+    try:
+        kind, shape, (begin, end) = value["dtype"], tuple(value["shape"]), value["data_offsets"]
+        whole = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
+    except (TypeError, KeyError, ValueError):
+        whole = False
+    if not whole:
+        raise WeightsError(f"{file} is damaged: the header's entry of {name!r} is not readable")
+    if kind not in DTYPES:
+        raise WeightsError(
+            f"{file}: {name!r} has the type {kind}, which is not read here; save it as float32, "
+            "bfloat16 or float16"
+        )
+    dtype = np.dtype(DTYPES[kind])
+    if end - begin != math.prod(shape) * dtype.itemsize:
+        raise WeightsError(
+            f"{file} is damaged: {name!r} of shape {list(shape)} and type {kind} cannot have "
+            f"{end - begin} bytes"
+        )
+    return dtype, shape, begin, end
+
+
+def write(file: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file that is there whole or not at all."""
+    from safetensors.numpy import save_file
+
+    part = file.with_name(file.name + ".part")
+    save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
+    part.replace(file)
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refused(file: Path) -> str:
+    target = "model.safetensors"
+    return (
+        f"{file} is a torch pickle, which can run any program when it is opened, and is not read "
+        'here. Convert it where you trust it: python -c "import torch; from safetensors.torch '
+        f"import save_file; w = torch.load('{file.name}', weights_only=True, map_location='cpu'); "
+        f"save_file({{k: v.contiguous().clone() for k, v in w.items()}}, '{target}')\""
+    )

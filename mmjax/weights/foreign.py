@@ -1,0 +1,330 @@
+"""A folder of foreign weights as towers: which family it is of, and what it holds."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from mmjax import recipe as config_lib
+from mmjax.encoders import positions
+from mmjax.weights import keymap
+from mmjax.weights.families import (
+    ast,
+    bert,
+    clap,
+    clip,
+    dinov2,
+    efficientnet,
+    open_clip,
+    siglip,
+    vit,
+)
+from mmjax.weights.files import Folder, Tensors, WeightsError
+from mmjax.weights.keymap import Foreign, Part
+
+# `model_type` of a config.json -> what describes it.
+FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
+    "clip": clip.describe,
+    "clip_vision_model": clip.describe,
+    "clip_text_model": clip.describe,
+    "siglip": siglip.describe,
+    "siglip_vision_model": siglip.describe,
+    "siglip_text_model": siglip.describe,
+    "siglip2": siglip.describe,
+    "siglip2_vision_model": siglip.describe,
+    "vit": vit.describe,
+    "dinov2": dinov2.describe,
+    "dinov2_with_registers": dinov2.describe,
+    "bert": bert.describe,
+    "roberta": bert.describe,
+    "xlm-roberta": bert.describe,
+    "audio-spectrogram-transformer": ast.describe,
+    "clap": clap.describe,
+    "clap_audio_model": clap.describe,
+    "clap_text_model": clap.describe,
+    "efficientnet_lite": efficientnet.describe,
+}
+# What a recipe may choose for itself although the folder's config says otherwise: how it trains,
+# sizes that positions are carried over to, and how tokens are read. (Another pooling with other
+# parameters does not find them and is refused then.)
+FREE = frozenset(
+    {
+        "type",
+        "dropout",
+        "drop_path",
+        "patch_dropout",
+        "init",
+        "scan",
+        "remat",
+        "augment",
+        "image_size",
+        "length",
+        "samples",
+        "pool",
+        "mask_padding",
+        "padding",
+        "fusion",
+        "eos_id",
+        "pad_id",
+    }
+)
+
+_OF_TRAINING = frozenset(
+    {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment"}
+)
+_POSITIONS = ("encoder/position", "encoder/transformer/position")
+# Of the free ones, those that decide which parameters there are, and of which shape.
+_OF_PARAMETERS = ("image_size", "length", "samples", "fusion", "augment")
+
+
+class Weights:
+    """Foreign weights in a local folder.
+
+    Args:
+      path: the folder, in Hugging Face's or open_clip's layout, or a safetensors file in it.
+
+    Attributes:
+      folder: for the other files in it.
+      config: its config.json (or open_clip_config.json).
+      native: `transformers` or `open_clip`, whose layout it is.
+
+    Raises:
+      WeightsError: for a folder that is of no known family, or a config that cannot be.
+    """
+
+    def __init__(self, path: str):
+        self.folder = Folder(path)
+        config = self.folder.json("open_clip_config.json")
+        if config is not None:
+            self.config, self.native = config, "open_clip"
+            self._foreign = open_clip.describe(config)
+            return
+        config = self.folder.json("config.json")
+        if config is None:
+            raise WeightsError(
+                f"{self.folder.path} has no config.json and no open_clip_config.json, so what its "
+                "weights are cannot be told"
+            )
+        self.config, self.native = config, "transformers"
+        kind = config.get("model_type")
+        if kind not in FAMILIES:
+            known = sorted(k for k in FAMILIES if not k.endswith("_model"))
+            raise WeightsError(
+                f"{self.folder.path}/config.json: model_type={kind!r} is none of {', '.join(known)}"
+            )
+        if FAMILIES[kind] is bert.describe:
+            below = self.folder.below("1_Pooling")
+            pooling = None if below is None else below.json("config.json")
+            self._foreign = bert.describe(config, pooling)
+        else:
+            self._foreign = FAMILIES[kind](config)
+
+    @functools.cached_property
+    def tensors(self) -> Tensors:
+        """All tensors of the folder."""
+        return self.folder.tensors()
+
+    @property
+    def family(self) -> str:
+        """The family's name."""
+        return self._foreign.family
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The towers that are here."""
+        return tuple(self._foreign.parts)
+
+    def part(self, name: str, kind: str | None = None) -> Part:
+        """One tower, as the config describes it.
+
+        Args:
+          name: which tower.
+          kind: type of the encoder that is wanted, where a model can be several:
+            `audio_transformer` is a spectrogram transformer on waveforms.
+
+        Raises:
+          WeightsError: where the model has no such tower.
+        """
+        if name not in self._foreign.parts:
+            raise WeightsError(
+                f"{self.folder.path} is a {self.family} model with {', '.join(self.modalities)}; "
+                f"there is no {name!r} in it: say which, init_from={{'path': ..., 'part': ...}}"
+            )
+        part = self._foreign.parts[name]
+        if kind != "audio_transformer":
+            return part
+        if part.encoder["type"] != "spectrogram_transformer":
+            raise WeightsError(
+                f"{self.folder.path} is a {self.family} model, whose encoder is a "
+                f"{part.encoder['type']}: audio_transformer takes the weights of an AST"
+            )
+        return ast.of_waves(part, self.folder.json("preprocessor_config.json"))
+
+    def scale_and_bias(self) -> tuple[float | None, float | None]:
+        """The logarithm of the logit scale, and the logit bias, where the model has them."""
+        values = []
+        for name in (self._foreign.scale, self._foreign.bias):
+            if name is not None and name not in self.tensors:
+                raise WeightsError(f"the weights in {self.folder.path} do not have {name!r}")
+            values.append(None if name is None else float(self.tensors[name].reshape(())))
+        return values[0], values[1]
+
+    def tower(
+        self, name: str, encoder: Mapping[str, Any] | None = None, *, head: bool = True
+    ) -> Loaded:
+        """The parameters of a tower, checked but not read.
+
+        Args:
+          name: which tower.
+          encoder: spec of the encoder that they are for; what the folder's config says where None.
+          head: whether the head is wanted too.
+
+        Raises:
+          WeightsError: naming the options, or the tensors, that do not fit.
+        """
+        part = self.part(name, (encoder or {}).get("type")).located(self.tensors)
+        if not head:
+            part = part.encoder_only()
+        native = complete(part)
+        wanted = {**native["encoder"], **config_lib.plain(encoder or {})}
+        differing = [
+            f"{key}={wanted.get(key)!r} where the folder has {value!r}"
+            for key, value in native["encoder"].items()
+            if key not in FREE and not _agree(key, wanted, native["encoder"])
+        ]
+        if differing:
+            raise WeightsError(
+                f"the encoder's options are not those of {self.folder.path}: "
+                + "; ".join(differing)
+                + ". Leave them out, and they are taken from there"
+            )
+        sizes = {k: native["encoder"][k] for k in _OF_PARAMETERS if k in native["encoder"]}
+        shapes = tower_shapes({**wanted, **sizes}, native["head"])
+        aside = keymap.check(
+            part, shapes, self.tensors, known=self._names(), passed_over=self._foreign.passed_over
+        )
+        return Loaded(part, self.tensors, native["encoder"], wanted, tuple(aside))
+
+    def _names(self) -> set[str]:
+        """Names of tensors of all towers here."""
+        names = {self._foreign.scale, self._foreign.bias} - {None}
+        for part in self._foreign.parts.values():
+            rules = part.located(self.tensors).rules
+            names |= {n for rule in rules for layer in rule.names() for n in layer}
+        return names
+
+
+class Loaded(Mapping[str, np.ndarray]):
+    """The parameters of a tower by path below it; each is read when it is asked for.
+
+    Attributes:
+      aside: sentences on tensors that no parameter here takes.
+      part: the tower.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        tensors: Tensors,
+        native: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+        aside: tuple[str, ...],
+    ):
+        self.part, self.aside, self._tensors = part, aside, tensors
+        self._native, self._wanted = native, wanted
+        self._rules = {path: rule for rule in part.rules for path in rule.ours}
+        self._position(None)
+
+    def __getitem__(self, path: str) -> np.ndarray:
+        array = keymap.read_parameter(self._rules[path], path, self._tensors)
+        return self._position(array) if path in _POSITIONS else array
+
+    def __iter__(self):
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def changes(self) -> list[str]:
+        """Options that the recipe has otherwise than the folder, and that a result depends on."""
+        return [
+            f"{key}={self._wanted.get(key)!r} where the folder has {value!r}"
+            for key, value in self._native.items()
+            if key in FREE - _OF_TRAINING and self._wanted.get(key) != value
+        ]
+
+    def _position(self, array: np.ndarray | None) -> np.ndarray | None:
+        """Positions for the wanted size of images or length of texts; None only checks it."""
+        native, wanted = self._native, self._wanted
+        if native["type"] == "vit" and native["image_size"] != wanted["image_size"]:
+            patch = native["patch"]
+            old, new = (tuple(n // patch for n in s["image_size"]) for s in (native, wanted))
+            if array is None:
+                return None
+            prefix = array.shape[0] - old[0] * old[1]
+            return np.asarray(positions.interpolate(jnp.asarray(array), old, new, prefix=prefix))
+        if native["type"] == "text_transformer" and native["length"] != wanted["length"]:
+            if wanted["length"] > native["length"]:
+                raise WeightsError(
+                    f"length={wanted['length']} is longer than the {native['length']} positions of "
+                    f"the weights in {self._tensors.where}"
+                )
+            return None if array is None else array[: wanted["length"]]
+        if native["type"] == "audio_transformer" and native["samples"] != wanted["samples"]:
+            (bands, old), (_, new) = ast.grid(native), ast.grid(wanted)
+            if new > old:
+                raise WeightsError(
+                    f"samples={wanted['samples']} are more than the {native['samples']} that the "
+                    f"positions of the weights in {self._tensors.where} are for: cut longer sounds "
+                    "by the view, or into segments by fusion"
+                )
+            if array is not None:
+                special, grid = array[:2], array[2:].reshape(bands, old, -1)
+                grid = grid[:, :new].reshape(bands * new, -1)
+                return np.concatenate([special, grid])
+        return array
+
+
+def complete(part: Part) -> dict[str, dict[str, Any]]:
+    """The whole specs of a part's encoder and head, defaults included."""
+    from mmjax.encoders import ENCODERS
+    from mmjax.model.heads import HEADS
+
+    given = ("rngs", "dtype", "width")
+    kinds = {"encoder": (ENCODERS, part.encoder, given[:2]), "head": (HEADS, part.head, given)}
+    return {
+        key: config_lib.check(registry, spec, key, "the folder's config", provided)
+        for key, (registry, spec, provided) in kinds.items()
+    }
+
+
+def tower_shapes(encoder: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """path below a tower -> shape, of the tower of these specs."""
+    from mmjax.encoders import ENCODERS
+    from mmjax.model.heads import HEADS
+    from mmjax.model.towers import Tower
+    from mmjax.system.system import Definition
+
+    def make() -> Tower:
+        own = nnx.Rngs(jax.random.key(0))
+        built = config_lib.build(ENCODERS, encoder, dtype=jnp.float32, rngs=own)
+        top = config_lib.build(HEADS, head, width=built.width, dtype=jnp.float32, rngs=own)
+        return Tower(built, top)
+
+    return {path: tuple(v.shape) for path, (_, v) in Definition.of(make).variables.items()}
+
+
+def _agree(key: str, wanted: Mapping[str, Any], native: Mapping[str, Any]) -> bool:
+    """Whether an option means the same in two specs of an encoder."""
+    a, b = wanted.get(key), native.get(key)
+    if key == "layer_scale":  # the start value; what is learned comes from the file
+        return (a is None) == (b is None)
+    if key == "mlp_width":
+        a, b = a or 4 * wanted["width"], b or 4 * native["width"]
+    return a == b

@@ -1,0 +1,230 @@
+"""`model.towers.<m>.init_from`: a run that starts from the weights of a folder.
+
+    "image": {"init_from": "weights/clip-vit-base-patch32"}
+
+takes encoder and head from the folder's config and their parameters from its tensors. As a dict it
+says more: `path`; `part`, which tower of the folder (by default the modality of that name, or the
+only one); `head`, whether its projection is taken too (by default unless the recipe gives a head);
+and `scale`, the objective term whose temperature (and bias) start from the folder's logit scale.
+
+An encoder that the recipe gives without `type` changes single options of the folder's, such as
+`image_size`; with `type` it is taken as it stands, and where there is a `head` too, the folder is
+read only when training starts, so that a run's own config needs no folder. (An `audio_transformer`
+without a `spectrogram` takes that, and all that is left out, from the folder of an AST.) A run that
+goes on from a checkpoint reads none of this.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from mmjax.errors import ConfigError
+from mmjax.weights import foreign
+from mmjax.weights.files import WeightsError
+
+logger = logging.getLogger("mmjax")
+KEYS = {"path": str, "part": str, "head": bool, "scale": str}
+
+
+def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> dict[str, Any]:
+    """A tower of a recipe with `init_from`, its encoder and head filled in from the folder.
+
+    Args:
+      tower: the recipe's section, with `init_from`.
+      modality: the tower's name.
+      where: path of the section in the config.
+      file: the recipe's file.
+
+    Returns:
+      The section with `init_from` as a whole dict, specs of encoder and head, and what else it has.
+
+    Raises:
+      ConfigError: for keys of `init_from` that cannot be.
+      WeightsError: when the folder is needed and cannot be read.
+    """
+    given = tower["init_from"]
+    given = {"path": given} if isinstance(given, str) else given
+    if not isinstance(given, Mapping) or "path" not in given:
+        raise ConfigError(
+            f"{file}: '{where}.init_from' should be the path of a folder, or a dict with 'path'"
+        )
+    for key, value in given.items():
+        if key not in KEYS or not (value is None or isinstance(value, KEYS[key])):
+            raise ConfigError(
+                f"{file}: '{where}.init_from.{key}'={value!r} is not understood (valid: path, "
+                "part, scale as texts; head as True or False)"
+            )
+    init = {
+        "path": given["path"],
+        "part": given.get("part"),
+        "head": given.get("head"),
+        "scale": given.get("scale"),
+    }
+    if init["head"] is None:
+        init["head"] = "head" not in tower
+    encoder = dict(tower.get("encoder", {}))
+    head = tower.get("head")
+    # On waveforms: how they become spectrograms is the folder's to say.
+    of_waves = encoder.get("type") == "audio_transformer" and "spectrogram" not in encoder
+    if "type" not in encoder or of_waves or (init["head"] and head is None):
+        weights = foreign.Weights(init["path"])
+        init["part"] = init["part"] or which(weights, modality)
+        specs = foreign.complete(weights.part(init["part"], encoder.get("type")))
+        if "type" not in encoder or of_waves:
+            encoder = {**specs["encoder"], **encoder}
+        if init["head"] and head is None:
+            head = specs["head"]
+    return {**tower, "init_from": init, "encoder": encoder, "head": head or {"type": "none"}}
+
+
+def which(weights: foreign.Weights, modality: str) -> str:
+    """The part of a folder for a tower: of the same name, or the only one."""
+    if modality not in weights.modalities and len(weights.modalities) == 1:
+        return weights.modalities[0]
+    return modality
+
+
+class Pretrained:
+    """Everything that a run starts from, checked but not read.
+
+    Args:
+      config: the whole config.
+      variables: path -> something with `.shape`, of all variables of the System.
+
+    Attributes:
+      lines: for the log, what each tower takes.
+      folders: tower -> where its weights are from, and options that the recipe has otherwise; and
+        `teacher` -> the same, of a teacher from foreign weights.
+
+    Raises:
+      WeightsError: for folders that cannot be read or do not fit, naming options or tensors.
+    """
+
+    def __init__(self, config: Mapping, variables: Mapping[str, Any]):
+        self._sources: dict[str, tuple[foreign.Loaded, str]] = {}
+        self._scalars: dict[str, float] = {}
+        self.lines: list[str] = []
+        self.folders: dict[str, tuple[foreign.Weights, list[str]]] = {}
+        for name, tower in config["model"]["towers"].items():
+            init = tower.get("init_from")
+            if init is None:
+                continue
+            weights = foreign.Weights(init["path"])
+            part = init["part"] or which(weights, name)
+            loaded = weights.tower(part, tower["encoder"], head=init["head"])
+            self.folders[name] = weights, loaded.changes()
+            before = f"towers/{name}/"
+            for path in loaded:
+                full = before + path
+                if full not in variables:
+                    raise WeightsError(
+                        f"model.towers.{name}: {init['path']} has {path!r}, and the head of the "
+                        "recipe does not: leave 'head' out, or set init_from.head=False"
+                    )
+                self._sources[full] = (loaded, path)
+            self.lines.append(
+                f"{name}: {len(loaded)} parameters of the {part} tower of {init['path']} "
+                f"({weights.family})" + (f"; {len(loaded.aside)} set aside" if loaded.aside else "")
+            )
+            self.lines += [f"  {sentence}" for sentence in loaded.aside]
+            own = [p for p in variables if p.startswith(before) and p not in self._sources]
+            self.lines += [f"  starts anew: {path}" for path in own]
+            if init["scale"] is not None:
+                self._scale(weights, init["scale"], config, variables, name)
+        taught_by = (config.get("teacher") or {}).get("init_from")
+        if taught_by is not None and _is_foreign(taught_by):
+            self.folders["teacher"] = foreign.Weights(taught_by), []
+
+    def _scale(self, weights, term: str, config: Mapping, variables: Mapping, tower: str) -> None:
+        where = f"model.towers.{tower}.init_from.scale"
+        if term not in config["objectives"]:
+            raise WeightsError(
+                f"{where}={term!r} is none of the objectives {sorted(config['objectives'])}"
+            )
+        log_scale, bias = weights.scale_and_bias()
+        if log_scale is None:
+            raise WeightsError(f"{where}: {weights.folder.path} has no logit scale")
+        path = f"objectives/terms/{term}/temperature/log_scale"
+        if path not in variables:
+            raise WeightsError(f"{where}: the term {term!r} learns no temperature")
+        for bound, sign in (("min_scale", -1), ("max_scale", 1)):
+            value = config["objectives"][term].get(bound)
+            if value is not None and sign * (log_scale - math.log(value)) > 1e-4:
+                raise WeightsError(
+                    f"{where}: the folder's scale is {math.exp(log_scale):g}, and {bound}={value}"
+                )
+        self._scalars[path] = log_scale
+        path = f"objectives/terms/{term}/bias"
+        if bias is not None and path in variables:
+            self._scalars[path] = bias
+        self.lines.append(
+            f"objectives.{term}: scale {math.exp(log_scale):.6g}"
+            + (f", bias {bias:.6g}" if path in self._scalars else "")
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._sources)
+
+    def into(self, arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        """`arrays`, path -> array, with those from folders in their place and layout.
+
+        One parameter at a time is in host memory, and of it a device gets its own part.
+        """
+        new = dict(arrays)
+        for path, old in arrays.items():
+            if path in self._sources:
+                loaded, own = self._sources[path]
+                value = loaded[own]
+            elif path in self._scalars:
+                value = np.float32(self._scalars[path])
+            else:
+                continue
+            new[path] = place(value, old, path)
+        return new
+
+
+def _is_foreign(path: str) -> bool:
+    from mmjax.inference import bundle
+
+    return bundle.is_foreign(path)
+
+
+def of_folder(
+    arrays: Mapping[str, jax.Array], path: str, checkpoint: str, where: str
+) -> dict[str, jax.Array]:
+    """What a folder holds under the paths of `arrays`, in their types and layouts.
+
+    Args:
+      arrays: path -> array, variables of a System.
+      path: folder of a run, an export or foreign weights, as `mmjax.load` takes.
+      checkpoint: of a run.
+      where: the key that names the folder, for messages.
+
+    Raises:
+      ConfigError: for a folder that cannot be read, or that lacks one of the paths.
+    """
+    from mmjax.inference import bundle
+
+    held = bundle.load(path, checkpoint=checkpoint).arrays
+    for own in arrays:
+        if own not in held:
+            raise WeightsError(
+                f"{where}: {path} has no {own!r}; it has parameters such as {next(iter(held))!r}"
+            )
+    return {own: place(np.asarray(held[own]), old, own) for own, old in arrays.items()}
+
+
+def place(value: np.ndarray, like: jax.Array, path: str) -> jax.Array:
+    """A host array in the type and layout of another array."""
+    if value.shape != like.shape:
+        raise WeightsError(
+            f"{path} is {list(like.shape)} in the recipe and {list(value.shape)} in the folder"
+        )
+    value = np.asarray(value, like.dtype)
+    return jax.make_array_from_callback(like.shape, like.sharding, lambda index: value[index])

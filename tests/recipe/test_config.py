@@ -1,0 +1,320 @@
+"""A recipe's keys: each wrong one is a sentence with the file and the nearest valid key."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError, NoVariant
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CLIP = f"{CONFIGS}/clip.py"
+LATENT = f"{CONFIGS}/clip_uniform.py:claim"
+
+
+def refused(*overrides, recipe=CLIP):
+    """What is said about these overrides: one sentence, which names the file."""
+    with pytest.raises(ConfigError) as error:
+        config_lib.load(recipe, overrides)
+    said = str(error.value)
+    assert said.startswith(recipe.partition(":")[0] + ": ")
+    assert "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("stps=1", "unknown key 'stps'; did you mean 'steps'?"),
+        ("optimizer.learning_rat=1", "'optimizer.learning_rat'; did you mean 'learning_rate'?"),
+        ("optimizer.lr=1", "'optimizer.lr'; did you mean 'learning_rate'?"),
+        ("optimizer.rate=1", "'optimizer.rate'; did you mean 'learning_rate'?"),
+        ("optimizr.learning_rate=1", "unknown key 'optimizr'; did you mean 'optimizer'?"),
+        ("mesh.tensors=1", "'mesh.tensors'; did you mean 'tensor'?"),
+        ("data.views.image.sise=3", "'data.views.image.sise'; did you mean 'size'?"),
+        ("data.tokenizer.file=x", "unknown key 'data.tokenizer.file' (valid: path)"),
+        ("data.source.splt=x", "'data.source.splt'; did you mean 'split'?"),
+        ("model.towers.image.encoder.widht=3", "'widths'"),
+        ("model.towers.image.hed={}", "'model.towers.image.hed'; did you mean 'head'?"),
+        ("objectives.clip.temprature=1", "did you mean 'temperature'?"),
+        (
+            "objectives.clip.type=infonce",
+            "unknown value 'infonce' of 'objectives.clip.type'; did you mean 'info_nce'?",
+        ),
+        ("evaluators.retrival={}", "'evaluators.retrival'; did you mean 'retrieval'?"),
+        ("evaluators.retrieval.new_style.k=1", "unknown key 'evaluators.retrieval.new_style.k'"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest(override, said):
+    assert said in refused(override)
+
+
+def test_what_the_framework_passes_is_no_key():
+    assert "unknown key 'model.towers.text.encoder.dtype'" in refused(
+        "model.towers.text.encoder.dtype='float32'"
+    )
+    assert "unknown key 'model.towers.text.head.width'" in refused("model.towers.text.head.width=8")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.towers.text={}", "'model.towers.text' misses the key 'encoder'"),
+        ("model.towers.text.encoder={}", "'model.towers.text.encoder' misses the key 'type'"),
+        (
+            "model.towers.text.encoder={'type':'mlp','width':3}",
+            "the key 'model.towers.text.encoder.inputs' is missing (an int)",
+        ),
+        ("optimizer={}", "the key 'optimizer.learning_rate' is missing (a float)"),
+        ("data.views.image={'type':'image'}", "the key 'data.views.image.size' is missing (an int"),
+        ("evaluators.geometry.x={}", "'evaluators.geometry.x' misses the key 'source'"),
+        ("data.source={}", "'data.source' is empty"),
+        ("objectives.clip=None", "'objectives' is empty"),
+        ("claim={}", "the key 'claim.statement' is missing (a string)"),
+    ],
+)
+def test_a_missing_key_is_named(override, said):
+    assert said in refused(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("steps=many", "'steps' should be an int, but is 'many'"),
+        ("steps=1.5", "'steps' should be an int, but is 1.5"),
+        ("steps=True", "'steps' should be an int, but is True"),
+        ("recipe=3", "'recipe' should be a string, but is 3"),
+        ("optimizer.learning_rate=fast", "'optimizer.learning_rate' should be a float"),
+        ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float or None"),
+        (
+            "optimizer.schedule=cos",
+            "'optimizer.schedule' should be one of 'constant', 'cosine', 'linear', but is 'cos'",
+        ),
+        ("optimizer.freeze=x", "'optimizer.freeze' should be "),
+        ("optimizer.freeze=(1,)", "'optimizer.freeze' should be "),
+        ("checkpoints.asynchronous=1", "'checkpoints.asynchronous' should be a bool, but is 1"),
+        ("data=3", "'data' should be a dict of keys, not 3"),
+        ("data.batch_size.x=3", "'data.batch_size' is not a section"),
+        (
+            "model.towers.image.encoder=3",
+            "'model.towers.image.encoder' should be a dict of keys, not 3",
+        ),
+        ("model.towers.image.encoder.blocks=(1,'x')", "'model.towers.image.encoder.blocks' should"),
+        ("model.towers.image.encoder.image_size=(64,)", "'model.towers.image.encoder.image_size'"),
+    ],
+)
+def test_a_value_of_another_type_is_named(override, said):
+    assert said in refused(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("steps=0", "'steps' should be at least 1, but is 0"),
+        ("data.batch_size=-1", "'data.batch_size' should be at least 1, but is -1"),
+        ("model.ema=1.5", "'model.ema' should be at least 0 and below 1, but is 1.5"),
+        ("checkpoints.keep_last=0", "'checkpoints.keep_last' should be at least 1"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(override, said):
+    assert said in refused(override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["objectives.clip.pairs=(('image','txt'),)"],
+            "unknown view 'txt' of 'objectives.clip.pairs'; did you mean 'text'?",
+        ),
+        (["objectives.clip.pairs=(('image','image@2'),)"], "unknown view 'image@2'"),
+        (
+            ["objectives.u={'type':'uniformity','modalities':('image','audio')}"],
+            "unknown view 'audio' of 'objectives.u.modalities'",
+        ),
+        (["data.views.audio={'type':'vector','dim':8}"], "'data.views.audio' has no tower"),
+        (
+            ["model.towers.audio={'encoder':{'type':'mlp','inputs':8,'width':8}}"],
+            "'model.towers.audio' gets no data",
+        ),
+        (
+            ["evaluators.retrieval.new_style.pairs=(('image','words'),)"],
+            "unknown modality 'words' of 'evaluators.retrieval.new_style.pairs'",
+        ),
+        (["evaluators.geometry.new_style.pair=('image','audio')"], "unknown modality 'audio'"),
+        (["checkpoints.keep_best=1"], "Set 'checkpoints.metric'"),
+        (
+            ["checkpoints.metric='retrieval/new_stile/image_to_text/R@1'"],
+            "did you mean 'retrieval/new_style/...'?",
+        ),
+    ],
+)
+def test_a_name_of_a_part_that_is_not_there_is_named(overrides, said):
+    assert said in refused(*overrides)
+
+
+def test_a_claim_goes_by_the_evaluators_and_arms_that_there_are():
+    check = {"metric": "geometry/test/x", "arm": "clop", "compare": "<"}
+    assert "unknown arm 'clop' of 'claim.checks'; did you mean 'clip'?" in refused(
+        f"claim.checks=({check},)", recipe=LATENT
+    )
+    assert "unknown metric 'geometry/tset/x' of 'claim.metrics'" in refused(
+        "claim.metrics=('geometry/tset/x',)", recipe=LATENT
+    )
+    assert "unknown metric 'train/clop/loss' of 'claim.metrics'; did you mean 'train/clip" in (
+        refused("claim.metrics=('train/clop/loss',)", recipe=LATENT)
+    )
+
+
+def test_rows_that_training_would_see_are_not_held_out():
+    recipe, whole = f"{CONFIGS}/own_data.py", "data.source.split=all"
+    said = refused(whole, recipe=recipe)
+    assert "asks for the split 'val' of data.source, whose split is 'all'" in said
+    assert "Set data.source.split='train'" in said
+    # All rows by intention, or others, are no mistake.
+    held_out = [f"evaluators.{kind}.held_out.source" for kind in ("retrieval", "geometry")]
+    config_lib.load(recipe, [whole, *(f"{source}.split=all" for source in held_out)])
+    other = {"like": "data.source", "split": "val", "path": "other"}
+    config_lib.load(recipe, [whole, *(f"{source}={other}" for source in held_out)])
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("steps=7", 7),
+        ("optimizer.learning_rate=2e-4", 2e-4),
+        ("optimizer.learning_rate=1", 1),
+        ("optimizer.type=sgd", "sgd"),
+        ("optimizer.type='sgd'", "sgd"),
+        ("optimizer.clip_norm=None", None),
+        ("optimizer.clip_norm=none", None),
+        ("checkpoints.asynchronous=false", False),
+        ("checkpoints.asynchronous=True", True),
+        ("optimizer.freeze=('a', 'b')", ("a", "b")),
+        ("optimizer.freeze=['a', 'b']", ("a", "b")),
+        ("optimizer.learning_rate_rules=(('.*', 0.5),)", ((".*", 0.5),)),
+        ("model.towers.text.encoder.depth=3", 3),
+        ("data.tokenizer.path=/a=b/c.model", "/a=b/c.model"),
+        ("data.views.image.crop_scale=None", None),
+        ("objectives.clip.weight=0.5", 0.5),
+        ("mesh.fsdp=2", 2),
+    ],
+)
+def test_any_leaf_can_be_set(override, value):
+    found = config_lib.load(CLIP, [override])
+    for key in override.partition("=")[0].split("."):
+        found = found[key]
+    assert config_lib.plain(found) == value
+    assert type(config_lib.plain(found)) is type(value)
+
+
+def test_sections_can_be_added_replaced_and_taken_away():
+    config = config_lib.load(
+        CLIP,
+        [
+            "objectives.clip=None",
+            "objectives.pairs={'type':'sigmoid'}",
+            "objectives.spread.type=uniformity",
+            "evaluators={}",
+        ],
+    )
+    assert set(config["objectives"]) == {"pairs", "spread"}
+    assert config["objectives"]["pairs"]["bias"] == -10.0
+    assert config["evaluators"].to_dict() == {}
+    mixture = {"a": {"type": "emoji"}, "b": {"type": "emoji", "weight": 2}}
+    source = config_lib.load(CLIP, [f"data.source={mixture}"])["data"]["source"]
+    assert (source["a"]["weight"], source["b"]["weight"]) == (1.0, 2)
+
+
+@pytest.mark.parametrize("override", ["steps", "=3", ""])
+def test_an_override_is_a_key_and_a_value(override):
+    with pytest.raises(ConfigError, match=r"is not of the form --config\.key=value"):
+        config_lib.load(CLIP, [override])
+
+
+@pytest.mark.smoke
+def test_defaults_are_filled_in():
+    config = config_lib.load(CLIP)
+    assert config["variant"] == "small"
+    assert config["optimizer"]["b1"] == 0.9
+    assert config["mesh"].to_dict() == {
+        "data": -1,
+        "fsdp": 1,
+        "tensor": 1,
+        "rules": (),
+        "fsdp_min_size": 4096,
+    }
+    assert config["objectives"]["clip"]["direction_weights"] == (0.5, 0.5)
+    assert config["model"]["towers"]["image"]["encoder"]["norm"] == "batch"
+    # Whole, so that it is the same when it is checked again.
+    again = config_lib.complete(json.loads(config_lib.dump(config)), "config.json")
+    assert config_lib.dump(again) == config_lib.dump(config)
+
+
+def test_variants():
+    assert config_lib.load(f"{CLIP}:paper")["variant"] == "paper"
+    with pytest.raises(NoVariant, match=r"clip\.py has no variant 'papr'; did you mean 'paper'\?"):
+        config_lib.load(f"{CLIP}:papr")
+
+
+def test_files_that_are_no_recipes(tmp_path):
+    with pytest.raises(ConfigError, match=r"no config file .*clpi\.py; did you mean .*clip\.py\?"):
+        config_lib.load(f"{CONFIGS}/clpi.py")
+    (tmp_path / "nothing.py").write_text("x = 1\n")
+    with pytest.raises(ConfigError, match=r"nothing\.py has no function get_config"):
+        config_lib.load(str(tmp_path / "nothing.py"))
+    (tmp_path / "broken.py").write_text("x = 1\ndef get_config(:\n")
+    with pytest.raises(ConfigError, match=r"broken\.py, line 2: "):
+        config_lib.load(str(tmp_path / "broken.py"))
+    (tmp_path / "own.py").write_text(
+        "def get_config(variant):\n    return {'small': {'recipe': 'own'}}[variant]\n"
+    )
+    with pytest.raises(NoVariant, match=r"own\.py has no variant 'large'"):
+        config_lib.load(f"{tmp_path}/own.py:large")
+    with pytest.raises(ConfigError, match=r"own\.py: the key 'variant' is missing"):
+        config_lib.load(f"{tmp_path}/own.py")
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "good"),
+    [
+        (1, float, True),
+        (True, float, False),
+        (True, int, False),
+        (1, bool, False),
+        (1.0, int, False),
+        (None, int | None, True),
+        ("a", Literal["a", "b"], True),
+        (1, Literal[True], False),
+        ((1, 2), tuple[int, ...], True),
+        ((), tuple[int, ...], True),
+        ((1, "a"), tuple[int, str], True),
+        ((1,), tuple[int, int], False),
+        ({"a": (1,)}, dict[str, tuple[int, ...]], True),
+        ({"a": 1}, dict[str, str], False),
+        ({1: 2}, Any, True),
+        ("ab", tuple[str, ...], False),
+    ],
+)
+def test_values_fit_annotations(value, annotation, good):
+    assert config_lib.fits(value, annotation) is good
+
+
+def test_build_says_which_component_refuses():
+    def make(*, size: int):
+        raise ValueError(f"size={size} is odd")
+
+    with pytest.raises(ConfigError, match=r"^thing: size=3 is odd$"):
+        config_lib.build({"thing": make}, {"type": "thing", "size": 3}, rngs=None)
+
+
+def test_differences_leave_out_how_a_run_is_carried_out():
+    old = config_lib.load(LATENT)
+    new = config_lib.load(
+        LATENT, ["seed=3", "mesh.data=4", "log_every=1", "data.workers=2", "data.views.a.noise=0.1"]
+    )
+    assert config_lib.differences(old, new) == ["data.views.a.noise: 0.5 -> 0.1", "seed: 0 -> 3"]
+    del new["seed"]
+    assert 'seed: 0 -> "(not set)"' in config_lib.differences(old, new)

@@ -1,0 +1,63 @@
+"""The examples of docs/recipes.md are configs."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+FILE, *PARTS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = re.findall(r"^    (python -m mmjax\.main (?:.*\\\n)*.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    file = tmp_path / "spread_clip.py"
+    file.write_text(FILE)
+    return file
+
+
+def test_the_page_has_its_examples():
+    assert len(PARTS) == 3
+    assert len(COMMANDS) == 3
+
+
+def test_the_file_is_a_recipe(recipe):
+    config = config_lib.load(str(recipe))
+    assert config.recipe == "spread_clip"
+    assert config.objectives.spread.weight["end_at"] == 0.2
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_is_one_of_a_recipe(part, recipe):
+    changes = ast.literal_eval("{" + part + "}")
+    overrides = [f"{key}={value!r}" for key, value in changes.items()]
+    if "image@2" in part:
+        overrides.append("data.views.image@2={'type': 'image', 'size': 32}")
+    config = config_lib.load(str(recipe), overrides)
+    for key in changes:
+        assert config[key]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_one_of_a_config(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(command.replace("\\\n", " "))[3:]
+    file = words[0].removeprefix("--config=")
+    overrides = [word.removeprefix("--config.") for word in words[1:]]
+    changed = config_lib.load(file, overrides)
+    assert config_lib.plain(changed) != config_lib.plain(config_lib.load(file))
+
+
+def test_the_mistake_ends_as_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ConfigError) as error:
+        config_lib.load("configs/clip.py", ["objectives.clip.temprature=0.1"])
+    said = re.search(r"^    (configs/clip\.py: .*?) \.\.\.$", PAGE, re.MULTILINE).group(1)
+    assert str(error.value).startswith(said)

@@ -1,0 +1,135 @@
+"""Stages of a config: what they change, what they may not, and that it survives being stored."""
+
+import json
+
+import pytest
+
+from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
+from mmjax.recipe.stages import changes, merge
+
+RECIPE = "configs/clip_uniform.py:claim"
+BASE = ("evaluators={}", "claim=None")
+STAGES = (
+    {"name": "first", "steps": 5},
+    {
+        "name": "second",
+        "steps": 7,
+        "data": {"source": {"examples": 256}},
+        "objectives": {"uniformity": None, "other": {"type": "sigmoid", "pairs": (("a", "b"),)}},
+        "optimizer": {"type": "sgd"},
+    },
+)
+
+
+def load(*overrides, stages=STAGES):
+    return config_lib.load(RECIPE, (*BASE, f"stages={stages!r}", *overrides))
+
+
+def of(config, number):
+    return config_lib.stage_configs(config)[number][1]
+
+
+def test_a_stage_is_the_config_with_what_it_changes():
+    config = load("steps=100", "optimizer.learning_rate=0.5")
+    first, second = of(config, 0), of(config, 1)
+    assert (first["steps"], second["steps"], config["steps"]) == (5, 7, 100)
+    assert first["objectives"] == config_lib.plain(config["objectives"])
+    assert set(second["objectives"]) == {*first["objectives"], "other"} - {"uniformity"}
+    assert second["objectives"]["other"]["temperature"] == 0.1  # its default was filled in
+    assert second["data"]["source"]["examples"] == 256
+    assert second["data"]["source"]["dim"] == first["data"]["source"]["dim"]
+    assert second["optimizer"]["type"] == "sgd"
+    assert first["optimizer"]["learning_rate"] == second["optimizer"]["learning_rate"] == 0.5
+    assert first["stages"] == second["stages"] == ()
+
+
+def test_what_a_run_stores_is_the_same_config_again():
+    for config in (
+        load(),
+        load(
+            "stages.second.model.towers.a=None",
+            "stages.second.objectives="
+            "{'uniformity': {'modalities': ('b',)}, 'alignment': None, 'clip': "
+            "None, 'cross_uniformity': None, 'other': None}",
+            "stages.second.data.views.a=None",
+        ),
+    ):
+        stored = config_lib.dump(config)
+        again = config_lib.complete(json.loads(stored), "config.json")
+        assert config_lib.dump(again) == stored
+        assert [of(again, i) for i in (0, 1)] == [of(config, i) for i in (0, 1)]
+
+
+def test_overrides_reach_into_a_stage_by_its_name():
+    config = load("stages.second.steps=9", "stages.second.objectives.other.bias=-3.0")
+    assert of(config, 1)["steps"] == 9
+    assert of(config, 1)["objectives"]["other"]["bias"] == -3.0
+    assert [own["name"] for own, _ in config_lib.stage_configs(load("stages.first=None"))] == [
+        "second"
+    ]
+    with pytest.raises(ConfigError, match=r"unknown stage 'secnd' of 'stages'; did you mean 'sec"):
+        load("stages.secnd.steps=9")
+
+
+def test_a_component_of_another_type_is_replaced_and_a_mixture_replaces_one_source():
+    base = {"data": {"source": {"type": "xor", "p": 0.5}}, "objectives": {"a": {"type": "x"}}}
+    mixed = {"data": {"source": {"one": {"type": "xor"}, "two": {"type": "parity"}}}}
+    for change, expected in (
+        ({"data": {"source": {"type": "parity"}}}, {"type": "parity"}),
+        ({"data": {"source": {"p": 1.0}}}, {"type": "xor", "p": 1.0}),
+        (mixed, mixed["data"]["source"]),
+    ):
+        merged = merge(base, change)
+        assert merged["data"]["source"] == expected
+        assert merge(base, changes(base, merged)) == merged
+    one = merge(merge(base, mixed), {"data": {"source": {"two": None}}})
+    assert one["data"]["source"] == {"one": {"type": "xor"}}
+    assert merge(base, {"objectives": {"a": None}})["objectives"] == {}
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        (({"steps": 5},), r"the key 'stages\[0\].name' is missing"),
+        (({"name": "a"}, {"name": "a"}), r"two stages have the name 'a'"),
+        (({"name": "a/b"},), r"'stages\[0\].name' is 'a/b'"),
+        (({"name": "retrieval"},), r"cannot have the name 'retrieval'"),
+        (({"name": "a", "seed": 3},), r"'stages.a.seed' cannot be: 'seed' is of the whole run"),
+        (({"name": "a", "step": 3},), r"stage 'a': unknown key 'step'; did you mean 'steps'"),
+        (({"name": "a", "steps": 0},), r"stage 'a': 'steps' should be at least 1"),
+        (
+            ({"name": "a"}, {"name": "b", "objectives": {"clip": {"pairs": (("a", "c"),)}}}),
+            r"stage 'b': unknown view 'objectives.clip.pairs.c'|stage 'b': .*'c'",
+        ),
+        ("pretrain", r"'stages' should be a tuple of dicts"),
+    ],
+)
+def test_mistakes_are_named_with_their_stage(stages, said):
+    with pytest.raises(ConfigError, match=said):
+        load(stages=stages)
+
+
+def test_metrics_of_a_stage_may_be_asked_for():
+    claim = {"statement": "s", "arms": {"one": ()}, "checks": (), "metrics": ()}
+    evaluators = "{'geometry': {'test': {'source': {'like': 'data.source', 'split': 'test'}, "
+    evaluators += "'pair': ('a', 'b')}}}"
+    name = "first/geometry/test/alignment"
+
+    def ask(metric):
+        return load(f"evaluators={evaluators}", f"claim={ {**claim, 'metrics': (metric,)}!r}")
+
+    assert ask(name)["claim"]["metrics"] == (name,)
+    with pytest.raises(ConfigError, match=r"unknown metric 'frist/geometry"):
+        ask("frist/geometry/test/alignment")
+
+
+def test_differences_of_stages_are_named_and_operational_keys_are_not():
+    old = load()
+    assert config_lib.differences(old, load("stages.second.log_every=7")) == []
+    assert config_lib.differences(old, load("stages.second.steps=8")) == [
+        "stages.second.steps: 7 -> 8"
+    ]
+    assert config_lib.differences(old, load("stages.first=None")) == [
+        'stages: ["first", "second"] -> ["second"]'
+    ]

@@ -1,0 +1,104 @@
+"""AST folders as an encoder of waveforms: sounds embed as by their own extractor and model."""
+
+import json
+
+import numpy as np
+import pytest
+import weights_folders as folders
+import weights_parity as parity
+
+from mmjax.weights.files import WeightsError
+from mmjax.weights.foreign import Weights, complete
+from mmjax.weights.start import complete as complete_tower
+
+CONFIG = {**folders.CONFIGS["ast"], "max_length": 24}  # times of 5 patches, and 2 frames left
+EXTRACTOR = {
+    "sampling_rate": 16_000,
+    "num_mel_bins": 12,
+    "max_length": 24,
+    "mean": -5.5,
+    "std": 3.25,
+}
+SAMPLES = 400 + (6 + 4 * 4 - 1) * 160
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = folders.folder_of(CONFIG, tmp_path / "ast")
+    (path / "preprocessor_config.json").write_text(json.dumps(EXTRACTOR))
+    return path
+
+
+def test_sounds_embed_as_there(tmp_path):
+    torch, transformers = parity.torch_and("transformers")
+    model = parity.randomize(transformers.ASTModel(transformers.ASTConfig(**CONFIG)))
+    model.save_pretrained(tmp_path)
+    extractor = transformers.ASTFeatureExtractor(**EXTRACTOR)
+    extractor.save_pretrained(tmp_path)
+    rng = np.random.default_rng(0)
+    lengths = (SAMPLES, 2203, 400, SAMPLES - 160)
+    sounds = [rng.normal(size=n).astype(np.float32) / 4 for n in lengths]
+    values = extractor(sounds, sampling_rate=16_000, return_tensors="np")["input_values"]
+    x = np.stack([np.pad(s, (0, SAMPLES - len(s))) for s in sounds])
+    _, pooled = parity.embed(tmp_path, "audio", x, {"type": "audio_transformer"})
+    expected = model(input_values=torch.tensor(values, dtype=torch.float32)).pooler_output
+    parity.assert_close(pooled, expected)
+
+
+def test_the_folder_says_the_spectrogram(folder):
+    tower = {"init_from": str(folder), "encoder": {"type": "audio_transformer", "dropout": 0.1}}
+    whole = complete_tower(tower, "audio", "model.towers.audio", "x")
+    encoder = whole["encoder"]
+    assert encoder["samples"] == SAMPLES
+    assert encoder["spectrogram"]["std"] == 6.5
+    assert encoder["padding"] == 5.5 / 6.5
+    assert encoder["mask_padding"] is False
+    assert encoder["dropout"] == 0.1
+    # A run's stored config is whole and needs the folder no more.
+    (folder / "config.json").unlink()
+    assert complete_tower(whole, "audio", "model.towers.audio", "x") == whole
+
+
+def test_shorter_and_longer_sounds(folder):
+    weights = Weights(str(folder))
+    encoder = complete(weights.part("audio", "audio_transformer"))["encoder"]
+    path = "encoder/transformer/position"
+    own = weights.tower("audio", encoder)[path]
+    half = weights.tower("audio", {**encoder, "samples": 400 + 13 * 160})[path]
+    grid = own[2:].reshape(3, 5, -1)[:, :3].reshape(9, -1)
+    np.testing.assert_array_equal(half, np.concatenate([own[:2], grid]))
+    np.testing.assert_array_equal(own, weights.tower("audio")["encoder/position"])
+    with pytest.raises(WeightsError, match="are more than the 3760 that the positions"):
+        weights.tower("audio", {**encoder, "samples": SAMPLES + 4 * 160})
+    # Parts of the encoder that the folder has not: they start anew.
+    joined = weights.tower("audio", {**encoder, "fusion": "mean", "mask_padding": True})
+    assert joined.changes() == [
+        "fusion='mean' where the folder has 'none'",
+        "mask_padding=True where the folder has False",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"sampling_rate": 32_000}, "sampling_rate=32000 is not the rate of Kaldi's settings"),
+        ({"num_mel_bins": 13}, "num_mel_bins=13 is not config.json's num_mel_bins=12"),
+        (None, "there is no preprocessor_config.json in it"),
+    ],
+)
+def test_other_spectrograms_are_refused(folder, change, says):
+    file = folder / "preprocessor_config.json"
+    file.unlink() if change is None else file.write_text(json.dumps({**EXTRACTOR, **change}))
+    with pytest.raises(WeightsError, match=says):
+        Weights(str(folder)).part("audio", "audio_transformer")
+
+
+def test_a_recipe_with_another_spectrogram_or_model_is_refused(folder, tmp_path):
+    weights = Weights(str(folder))
+    encoder = complete(weights.part("audio", "audio_transformer"))["encoder"]
+    other = {**encoder, "spectrogram": {**encoder["spectrogram"], "low": 50.0}}
+    with pytest.raises(WeightsError, match="the encoder's options are not those"):
+        weights.tower("audio", other)
+    clap = Weights(str(folders.folder_of(folders.CONFIGS["clap"], tmp_path / "clap")))
+    with pytest.raises(WeightsError, match="whose encoder is a htsat"):
+        clap.part("audio", "audio_transformer")

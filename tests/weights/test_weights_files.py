@@ -1,0 +1,154 @@
+"""Files that should not be read, or not be trusted: each is refused in a sentence that names it."""
+
+import json
+import pickle
+
+import ml_dtypes
+import numpy as np
+import pytest
+import weights_folders as folders
+
+from mmjax.weights import files
+from mmjax.weights.files import Folder, WeightsError
+from mmjax.weights.foreign import Weights
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return folders.folder_of(folders.CONFIGS["clip"], tmp_path / "clip")
+
+
+def test_types_and_odd_offsets(tmp_path):
+    from safetensors.numpy import save_file
+
+    arrays = {
+        "a": np.arange(3, dtype=np.int8),
+        "b": np.float32([[1.5], [2.5]]),
+        "c": np.zeros((0, 4), np.float16),
+        "d": np.array(3.25),
+    }
+    save_file(arrays, tmp_path / "x.safetensors")
+    found = Folder(tmp_path / "x.safetensors").tensors()
+    assert {k: (v.dtype, v.shape, v.tolist()) for k, v in found.items()} == {
+        k: (v.dtype, v.shape, v.tolist()) for k, v in arrays.items()
+    }
+
+
+def test_bfloat16(tmp_path):
+    data = np.array([1.0, -2.5, 3.140625], ml_dtypes.bfloat16)
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}}).encode()
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + data.tobytes())
+    assert Folder(tmp_path).tensors()["w"].astype(np.float32).tolist() == [1.0, -2.5, 3.140625]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("keep", [0, 5, 8, 40, 0.5, -1])
+def test_truncated(clip, keep):
+    file = clip / "model.safetensors"
+    data = file.read_bytes()
+    keep = int(len(data) * keep) if isinstance(keep, float) else keep
+    file.write_bytes(data[:keep])
+    with pytest.raises(WeightsError, match=r"model\.safetensors is truncated or damaged"):
+        _ = Weights(clip).tensors
+
+
+def damage(file, change):
+    data = file.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    change(header)
+    new = json.dumps(header).encode()
+    file.write_bytes(len(new).to_bytes(8, "little") + new + data[8 + length :])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda h: h["logit_scale"].update(shape=[-1]), "entry of 'logit_scale' is not readable"),
+        (lambda h: h["logit_scale"].update(shape=[2]), "cannot have 4 bytes"),
+        (lambda h: h["logit_scale"].update(dtype="F8_E4M3"), "type F8_E4M3"),
+        (lambda h: h["logit_scale"].update(data_offsets=[0, 10**12]), "cannot have"),
+        (lambda h: h["logit_scale"].pop("shape"), "not readable"),
+        (lambda h: h.update(extra=[1]), "entry of 'extra' is not readable"),
+    ],
+)
+def test_damaged_headers(clip, change, says):
+    damage(clip / "model.safetensors", change)
+    with pytest.raises(WeightsError, match=says):
+        _ = Weights(clip).tensors
+
+
+class Boom:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was opened",))
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "epoch_32.pth", "x.ckpt"])
+def test_pickles_are_not_opened(tmp_path, name):
+    (tmp_path / "config.json").write_text(json.dumps(folders.CONFIGS["bert"]))
+    (tmp_path / name).write_bytes(pickle.dumps(Boom()))
+    with pytest.raises(WeightsError, match=rf"{name} is a torch pickle.*save_file"):
+        _ = Weights(tmp_path).tensors
+    with pytest.raises(WeightsError, match="is a torch pickle"):
+        Weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["../x.safetensors", "/etc/passwd", "a/b.safetensors", ".."])
+def test_an_index_does_not_lead_out_of_the_folder(clip, name):
+    (clip / "model.safetensors").rename(clip.parent / "x.safetensors")
+    index = {"weight_map": {"logit_scale": name}}
+    (clip / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(WeightsError, match=r"leads out of the folder|is a torch pickle"):
+        _ = Weights(clip).tensors
+
+
+def test_shards_of_an_index(clip):
+    tensors = folders.tensors_of(folders.CONFIGS["clip"])
+    (clip / "model.safetensors").unlink()
+    names = sorted(tensors)
+    parts = {
+        "model-00001-of-00002.safetensors": names[:20],
+        "model-00002-of-00002.safetensors": names[20:],
+    }
+    for file, some in parts.items():
+        files.write(clip / file, {n: tensors[n] for n in some}, {})
+    table = {n: file for file, some in parts.items() for n in some}
+    (clip / "model.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
+    assert set(Weights(clip).tensors) == set(tensors)
+    (clip / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"model-00002-of-00002\.safetensors is missing"):
+        _ = Weights(clip).tensors
+
+
+def test_a_file_of_another_hash_is_refused(clip):
+    file = clip / "model.safetensors"
+    (clip / files.HASHES).write_text(json.dumps({file.name: files.sha256(file)}))
+    assert Weights(clip).tensors
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"model\.safetensors is not the file that sha256\.json"):
+        _ = Weights(clip).tensors
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"', "\x00"])
+def test_damaged_config(clip, text):
+    (clip / "config.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        Weights(clip)
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(WeightsError, match="no folder or file"):
+        Weights(tmp_path / "none")
+    with pytest.raises(WeightsError, match=r"no config\.json"):
+        Weights(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(
+        WeightsError, match="model_type='gpt2' is none of audio-spectrogram-transformer, bert"
+    ):
+        Weights(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(WeightsError, match="holds no weights"):
+        _ = Weights(tmp_path).tensors

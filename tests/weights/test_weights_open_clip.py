@@ -1,0 +1,64 @@
+"""Folders in open_clip's layout: the same embeddings as `open_clip.create_model` of them."""
+
+import json
+
+import numpy as np
+import pytest
+import weights_parity as parity
+
+VISION = {"layers": 2, "width": 24, "head_width": 8, "patch_size": 10, "image_size": 30}
+TEXT = {"context_length": 9, "vocab_size": 50, "width": 20, "heads": 2, "layers": 2}
+MODELS = {
+    "clip": {"embed_dim": 17, "quick_gelu": True, "vision_cfg": VISION, "text_cfg": TEXT},
+    "custom text, not causal": {
+        "embed_dim": 12,
+        "custom_text": True,
+        "init_logit_bias": -10.0,
+        "init_logit_scale": 2.3,
+        "vision_cfg": {**VISION, "no_ln_pre": True, "mlp_ratio": 3.0, "norm_kwargs": {"eps": 1e-3}},
+        "text_cfg": {
+            **TEXT,
+            "no_causal_mask": True,
+            "proj_bias": True,
+            "pool_type": "last",
+            "act_kwargs": {"approximate": "tanh"},
+        },
+    },
+    "eos": {
+        "embed_dim": 24,
+        "custom_text": True,
+        "vision_cfg": VISION,
+        "text_cfg": {**TEXT, "pool_type": "eos", "eos_id": 3},
+    },
+}
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_open_clip(name, tmp_path):
+    torch, open_clip, safetensors = parity.torch_and("open_clip", "safetensors.torch")
+    config = MODELS[name]
+    (tmp_path / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": {}})
+    )
+    custom = config.get("custom_text", False)
+    rest = {k: v for k, v in config.items() if k != "custom_text"}
+    model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**rest)
+    parity.randomize(model)
+    safetensors.save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
+    # What open_clip itself makes of the folder.
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
+    model.eval()
+
+    eos = config["text_cfg"].get("eos_id", 49)
+    ids, _ = parity.texts(9, 50, eos=eos, pad=0)
+    ours, theirs = parity.pictures(30)
+    image, _ = parity.embed(tmp_path, "image", ours)
+    text, _ = parity.embed(tmp_path, "text", ids)
+    parity.assert_close(image, model.encode_image(theirs))
+    parity.assert_close(text, model.encode_text(torch.tensor(ids).long()))
+
+    from mmjax.weights.foreign import Weights
+
+    log_scale, bias = Weights(str(tmp_path)).scale_and_bias()
+    assert log_scale == pytest.approx(config.get("init_logit_scale", np.log(1 / 0.07)), rel=1e-6)
+    assert bias == config.get("init_logit_bias")

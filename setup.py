@@ -15,8 +15,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
-    # `configs` is a package too, so that one recipe can build on another from any folder.
-    packages=find_packages(include=["mmjax", "mmjax.*", "configs", "configs.*"]),
+    # The recipes in configs/ are installed as mmjax.configs: mmjax/configs is a link to that folder.
+    packages=find_packages(include=["mmjax", "mmjax.*"]),
     package_data={
         "mmjax": ["py.typed"],
         "mmjax.data": ["assets/*", "assets/*/*"],

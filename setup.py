@@ -15,7 +15,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
-    # The recipes in configs/ are installed as mmjax.configs: mmjax/configs is a link to that folder.
+    # mmjax/configs is a link to configs/: a wheel holds the recipes as mmjax.configs.
     packages=find_packages(include=["mmjax", "mmjax.*"]),
     package_data={
         "mmjax": ["py.typed"],

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 
 _ABSENT = object()
 
@@ -21,7 +21,7 @@ class Change(NamedTuple):
     after: Any
 
 
-class Recipe(NamedTuple):
+class Origin(NamedTuple):
     """The recipe of a run.
 
     Attributes:
@@ -35,29 +35,29 @@ class Recipe(NamedTuple):
     trouble: str
 
 
-def recipe_of(config: Mapping[str, Any]) -> Recipe:
+def recipe_of(stored: Mapping[str, Any]) -> Origin:
     """Compares a run's config with its recipe as it is now.
 
     Args:
-      config: the whole config of a run, as in `config.json`.
+      stored: the keys of a run's `config.json`.
     """
-    name = str(config.get("recipe", ""))
+    name = str(stored.get("recipe", ""))
     named = f"configs/{name}.py"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        return Recipe(named, None, f"{name!r} is no name of a recipe")
+        return Origin(named, None, f"{name!r} is no name of a recipe")
     here = Path("configs") / f"{name}.py"
-    shipped = Path(config_lib.__file__).resolve().parents[2] / "configs" / f"{name}.py"
+    shipped = Path(recipe_lib.__file__).parents[1] / "configs" / f"{name}.py"
     file = next((path for path in (here, shipped) if path.is_file()), None)
     if file is None:
-        return Recipe(named, None, f"there is no {named} where this page was written")
+        return Origin(named, None, f"there is no {named} where this page was written")
     try:
-        plain = config_lib.plain(config_lib.load(f"{file}:{config.get('variant', '')}"))
+        plain = recipe_lib.load(f"{file}:{stored.get('variant', '')}").plain()
     except Exception as error:  # a recipe is code of anyone's, and the page is worth more than it
-        return Recipe(named, None, f"{named} cannot be read any more ({error})")
+        return Origin(named, None, f"{named} cannot be read any more ({error})")
     # As it would come back from config.json: lists for tuples.
     before = json.loads(json.dumps(plain))
-    after = json.loads(json.dumps(config_lib.plain(config)))
-    return Recipe(named, list(_changes(before, after)), "")
+    after = json.loads(json.dumps(stored))
+    return Origin(named, list(_changes(before, after)), "")
 
 
 def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Change]:
@@ -82,9 +82,9 @@ def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Chang
             yield Change(path, None if old is _ABSENT else old, new)
 
 
-def command(config: Mapping[str, Any], recipe: Recipe) -> str:
+def command(stored: Mapping[str, Any], recipe: Origin) -> str:
     """The command line that trains the same config again."""
-    words = ["python -m mmjax.main", f"--config={recipe.file}:{config.get('variant', 'small')}"]
+    words = ["python -m mmjax.main", f"--config={recipe.file}:{stored.get('variant', 'small')}"]
     words += [
         shlex.quote(f"--config.{change.key}={literal(change.after)}")
         for change in recipe.changes or []

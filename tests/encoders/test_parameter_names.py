@@ -7,7 +7,8 @@ from flax import nnx
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Optimizer
-from mmjax.system.system import Definition, System
+from mmjax.model.definition import Definition
+from mmjax.system.system import System
 from mmjax.train import optimizer as optimizer_lib
 
 ENCODERS = {

@@ -12,7 +12,8 @@ from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.data import EvalData
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.embedder import Embedder
-from mmjax.system.system import Definition, System
+from mmjax.model.definition import Definition
+from mmjax.system.system import System
 
 NAMES = ("image", "text")
 

@@ -11,7 +11,8 @@ from mmjax.objectives import Context, TermError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.embedder import Embedder
-from mmjax.system.system import Definition, System
+from mmjax.model.definition import Definition
+from mmjax.system.system import System
 
 LINEAR = {"type": "linear", "dim": 4}
 OTHER = {"type": "mlp", "dim": 6, "hidden": 5}

@@ -14,7 +14,7 @@ import objective_formulas as formulas
 from flax import nnx
 from jax.sharding import AxisType
 
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives
 from mmjax.parallel.pairwise import Plan
 

@@ -11,7 +11,7 @@ from flax import nnx
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import TERMS, Context, Objectives
 from mmjax.parallel.pairwise import Plan
 from mmjax.recipe import plain, signature

@@ -12,7 +12,7 @@ from mmjax import recipe as config_lib
 from mmjax.encoders.base import Encoding
 from mmjax.encoders.positions import sincos
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, TermError
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.system import System

@@ -9,7 +9,7 @@ from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
 from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError
 
 DIM = 4

@@ -14,7 +14,7 @@ from term_harness import close, make, plan_of, term_key
 
 from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError
 from mmjax.objectives.gram import span, volume
 from mmjax.objectives.sampling import sample

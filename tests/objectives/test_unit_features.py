@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError
 from mmjax.parallel.pairwise import Plan
 

@@ -8,12 +8,13 @@ from flax import nnx
 
 from mmjax import recipe as config_lib
 from mmjax.errors import ConfigError
-from mmjax.model.towers import unit_norm
+from mmjax.model.embedding import unit_norm
 from mmjax.objectives import TERMS, Context
 from mmjax.parallel import layout, microbatch
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
-from mmjax.system.system import Definition, System
+from mmjax.model.definition import Definition
+from mmjax.system.system import System
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 

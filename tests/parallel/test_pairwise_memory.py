@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from jax.sharding import NamedSharding
 
-from mmjax.model.towers import Embedding
+from mmjax.model.embedding import Embedding
 from mmjax.objectives import Context, Objectives
 from mmjax.objectives.base import similarity
 from mmjax.parallel import pairwise

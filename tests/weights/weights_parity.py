@@ -35,7 +35,7 @@ def embed(folder, part, values, encoder=None, head=True):
     from mmjax.encoders import ENCODERS
     from mmjax.model.heads import HEADS
     from mmjax.model.towers import Tower
-    from mmjax.system.system import Definition
+    from mmjax.model.definition import Definition
     from mmjax.weights.foreign import Weights, complete
 
     weights = Weights(str(folder))

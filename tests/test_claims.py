@@ -169,7 +169,7 @@ def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
     made, train = [], trainer.train
 
     def killed_in_the_sixth(config, path, **options):
-        made.append((config["recipe"], path.name))
+        made.append((config.recipe, path.name))
         if len(made) == 6:
             raise Interrupted(15)
         return train(config, path, **options)
@@ -207,7 +207,7 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path,
     # One that was stored before a key existed is of the same recipe.
     stored = tmp_path / "out" / "runs" / "tiny" / "plain-seed1" / "config.json"
     config = json.loads(stored.read_text())
-    del config["checkpoints"]["keep_best"]
+    del config.checkpoints.keep_best
     stored.write_text(json.dumps(config))
     (tmp_path / "tiny.py").write_text(
         recipe.replace("alignment.weight=2.0", "alignment.weight=3.0")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.values import plain
 from mmjax.system.system import System
 from mmjax.train import stages as stages_lib
 from mmjax.train import trainer
@@ -59,20 +60,20 @@ def stand_ins(pictures, tmp_path_factory):
 
 
 def load(recipe, variant, *overrides):
-    return config_lib.load(f"{CONFIGS / recipe}.py:{variant}", overrides)
+    return recipe_lib.load(f"{CONFIGS / recipe}.py:{variant}", overrides)
 
 
 def mesh_of(config):
-    return mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+    return mesh_lib.make_mesh(*(config.mesh[axis] for axis in mesh_lib.AXES))
 
 
 @pytest.mark.parametrize(("recipe", "variant"), VARIANTS)
 def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
     config = load(recipe, variant)
-    assert (config["recipe"], config["variant"]) == (recipe, variant)
-    assert config["paper"]
-    again = config_lib.complete(json.loads(config_lib.dump(config)), "config.json")
-    assert config_lib.dump(again) == config_lib.dump(config)
+    assert (config.recipe, config.variant) == (recipe, variant)
+    assert config.paper
+    again = recipe_lib.complete(json.loads(recipe_lib.dump(config)), "config.json")
+    assert recipe_lib.dump(again) == recipe_lib.dump(config)
     mesh = mesh_of(config)
     for plan in stages_lib.plans(stages_lib.of(config), mesh):  # models are built of shapes only
         assert plan.trained
@@ -82,7 +83,7 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
     ("recipe", "variant"), [each for each in VARIANTS if each[1].startswith("claim")]
 )
 def test_every_arm_of_a_claim_is_a_config(recipe, variant):
-    claim = config_lib.plain(load(recipe, variant)["claim"])
+    claim = plain(load(recipe, variant)["claim"])
     assert claim["checks"]
     compared = {arm for c in claim["checks"] for arm in (c["arm"], c["baseline"]) if arm}
     assert compared <= set(claim["arms"])
@@ -121,11 +122,11 @@ def test_every_small_variant_trains(recipe, stand_ins, tmp_path):
     Evaluation(config, mesh_of(config))
     trainer.train(reduced(recipe, *own, "evaluators={}", "claim=None"), tmp_path, quiet=True)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    steps = len(config["stages"]) or 3
+    steps = len(config.stages) or 3
     assert [row["step"] for row in rows if "train/loss" in row] == list(range(1, steps + 1))
     for row in rows:
         assert all(np.isfinite(value) for name, value in row.items() if name != "stage"), row
-    for name in config["model"]["towers"]:
+    for name in config.model.towers:
         norms = [
             row[f"train/gradient_norm/{name}"]
             for row in rows
@@ -143,7 +144,7 @@ def test_towers_of_recipes_do_not_depend_on_each_other():
 
     def arrays(config):
         def make():
-            return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+            return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
         return {
             path: value

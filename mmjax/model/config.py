@@ -1,6 +1,7 @@
 """The section `model` of a recipe: towers and adapters."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from mmjax.encoders import ENCODERS, Encoder
@@ -10,6 +11,7 @@ from mmjax.model.base import Adapter, Augmentation, Head
 from mmjax.model.heads import HEADS
 from mmjax.schema.annotations import Bounds
 from mmjax.schema.registry import Spec
+from mmjax.schema.sections import section
 from mmjax.schema.values import plain
 
 HeadSpec = Annotated[Spec[Head], HEADS]
@@ -76,3 +78,8 @@ class ModelConfig:
     adapters: dict[str, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
         default_factory=dict
     )
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], file: str = "this model") -> "ModelConfig":
+        """From plain dicts, as the section `model` of a recipe has them, without shorthands."""
+        return section(cls, tree, "model", file)

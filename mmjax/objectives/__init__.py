@@ -6,7 +6,7 @@ that a recipe may name.
 
 from mmjax.objectives.base import Context, Term
 from mmjax.objectives.errors import TermError
-from mmjax.objectives.objectives import ObjectiveConfig, Objectives
+from mmjax.objectives.objectives import ObjectiveConfig, Objectives, configs
 from mmjax.objectives.registry import TERMS
 
-__all__ = ["TERMS", "Context", "ObjectiveConfig", "Objectives", "Term", "TermError"]
+__all__ = ["TERMS", "Context", "ObjectiveConfig", "Objectives", "Term", "TermError", "configs"]

@@ -48,6 +48,15 @@ class ObjectiveConfig:
         return {**self.term.plain(), "weight": plain(self.weight), "head": self.head}
 
 
+def configs(specs: Mapping[str, Any], file: str = "these objectives") -> dict[str, ObjectiveConfig]:
+    """Terms from plain dicts, as the section `objectives` of a recipe has them."""
+    return {
+        name: ObjectiveConfig.parse(spec, f"objectives.{name}", file)
+        for name, spec in specs.items()
+        if spec is not None
+    }
+
+
 class Objectives(nnx.Module):
     """The loss of a recipe: a weighted sum of terms.
 

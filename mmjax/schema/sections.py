@@ -102,7 +102,13 @@ def _parser(annotation: Any) -> Parser | None:
 
 def section(kind: type, values: Any, where: str, file: str) -> Any:
     """A section from its keys: an instance of the dataclass `kind`."""
-    return kind(**match(fields_of(kind), values, where, file))
+    found = match(fields_of(kind), values, where, file)
+    try:
+        return kind(**found)
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{file}: {where!r}: {error}") from error
 
 
 def fields_of(kind: type) -> dict[str, tuple[Any, Any]]:

@@ -7,11 +7,11 @@ import pytest
 from flax import nnx
 
 from mmjax.errors import ConfigError
+from mmjax.model.definition import Definition
 from mmjax.objectives import Context, TermError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.embedder import Embedder
-from mmjax.model.definition import Definition
 from mmjax.system.system import System
 
 LINEAR = {"type": "linear", "dim": 4}
@@ -25,7 +25,7 @@ def system_of(heads, objectives, tokens=False):
         for name in "ab"
     }
     config = {"model": {"towers": towers}, "objectives": objectives}
-    return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 def batch():

@@ -8,7 +8,7 @@ from flax import nnx
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.encoders.base import Encoding
 from mmjax.encoders.positions import sincos
 from mmjax.errors import ConfigError
@@ -239,10 +239,10 @@ def test_it_reads_the_segments_of_an_audio_tower():
         "objectives": {"term": {"type": "late_interaction_nce", "dim": 6}},
         "optimizer": {"learning_rate": 0.1},
     }
-    config = config_lib.complete(tree, "test")
+    config = recipe_lib.complete(tree, "test")
 
     def loss(audio, text):
-        system = System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        system = System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
         outputs = system.embed({"audio": audio, "text": text})
         assert outputs["audio"].tokens.shape == (4, 3, 6)
         return system.objectives(outputs, {"id": jnp.arange(4)}, Context(plan=Plan()))[0]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
+from mmjax.schema.values import plain
 
 ROOT = Path(__file__).parents[2]
 RESULTS = json.loads((ROOT / "docs" / "claims.json").read_text(encoding="utf-8"))
@@ -40,8 +41,8 @@ def recorded(recipe):
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_record_is_of_the_claim_as_it_is(name):
     recipe, _, variant = name.partition(":")
-    config = config_lib.load(f"{ROOT / 'configs' / recipe}.py:{variant or 'claim'}")
-    claim, record = config_lib.plain(config["claim"]), RESULTS[name]
+    config = recipe_lib.load(f"{ROOT / 'configs' / recipe}.py:{variant or 'claim'}")
+    claim, record = plain(config.claim), RESULTS[name]
     assert record["statement"] == claim["statement"]
     assert record["paper_numbers"] == claim["paper_numbers"]
     assert list(record["seeds"]) == list(claim["seeds"])

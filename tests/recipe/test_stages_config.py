@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.recipe.stages import changes, merge
+from mmjax.recipe.changes import changes, merge
 
 RECIPE = "configs/clip_uniform.py:claim"
 BASE = ("evaluators={}", "claim=None")
@@ -23,25 +23,27 @@ STAGES = (
 
 
 def load(*overrides, stages=STAGES):
-    return config_lib.load(RECIPE, (*BASE, f"stages={stages!r}", *overrides))
+    return recipe_lib.load(RECIPE, (*BASE, f"stages={stages!r}", *overrides))
 
 
 def of(config, number):
-    return config_lib.stage_configs(config)[number][1]
+    return recipe_lib.each(config)[number][1]
 
 
 def test_a_stage_is_the_config_with_what_it_changes():
     config = load("steps=100", "optimizer.learning_rate=0.5")
     first, second = of(config, 0), of(config, 1)
-    assert (first["steps"], second["steps"], config["steps"]) == (5, 7, 100)
-    assert first["objectives"] == config_lib.plain(config["objectives"])
-    assert set(second["objectives"]) == {*first["objectives"], "other"} - {"uniformity"}
-    assert second["objectives"]["other"]["temperature"] == 0.1  # its default was filled in
-    assert second["data"]["source"]["examples"] == 256
-    assert second["data"]["source"]["dim"] == first["data"]["source"]["dim"]
-    assert second["optimizer"]["type"] == "sgd"
-    assert first["optimizer"]["learning_rate"] == second["optimizer"]["learning_rate"] == 0.5
-    assert first["stages"] == second["stages"] == ()
+    assert (first.steps, second.steps, config.steps) == (5, 7, 100)
+    assert first.objectives == config.objectives
+    assert set(second.objectives) == {*first.objectives, "other"} - {"uniformity"}
+    assert (
+        second.objectives["other"].term.options["temperature"] == 0.1
+    )  # its default was filled in
+    assert second.data.source.options["examples"] == 256
+    assert second.data.source.options["dim"] == first.data.source.options["dim"]
+    assert second.optimizer.type == "sgd"
+    assert first.optimizer.learning_rate == second.optimizer.learning_rate == 0.5
+    assert first.stages == second.stages == ()
 
 
 def test_what_a_run_stores_is_the_same_config_again():
@@ -55,19 +57,17 @@ def test_what_a_run_stores_is_the_same_config_again():
             "stages.second.data.views.a=None",
         ),
     ):
-        stored = config_lib.dump(config)
-        again = config_lib.complete(json.loads(stored), "config.json")
-        assert config_lib.dump(again) == stored
+        stored = recipe_lib.dump(config)
+        again = recipe_lib.complete(json.loads(stored), "config.json")
+        assert recipe_lib.dump(again) == stored
         assert [of(again, i) for i in (0, 1)] == [of(config, i) for i in (0, 1)]
 
 
 def test_overrides_reach_into_a_stage_by_its_name():
     config = load("stages.second.steps=9", "stages.second.objectives.other.bias=-3.0")
-    assert of(config, 1)["steps"] == 9
-    assert of(config, 1)["objectives"]["other"]["bias"] == -3.0
-    assert [own["name"] for own, _ in config_lib.stage_configs(load("stages.first=None"))] == [
-        "second"
-    ]
+    assert of(config, 1).steps == 9
+    assert of(config, 1).objectives["other"].term.options["bias"] == -3.0
+    assert [own.name for own, _ in recipe_lib.each(load("stages.first=None"))] == ["second"]
     with pytest.raises(ConfigError, match=r"unknown stage 'secnd' of 'stages'; did you mean 'sec"):
         load("stages.secnd.steps=9")
 
@@ -111,25 +111,20 @@ def test_mistakes_are_named_with_their_stage(stages, said):
 
 
 def test_metrics_of_a_stage_may_be_asked_for():
-    claim = {"statement": "s", "arms": {"one": ()}, "checks": (), "metrics": ()}
     evaluators = "{'geometry': {'test': {'source': {'like': 'data.source', 'split': 'test'}, "
     evaluators += "'pair': ('a', 'b')}}}"
-    name = "first/geometry/test/alignment"
-
-    def ask(metric):
-        return load(f"evaluators={evaluators}", f"claim={ {**claim, 'metrics': (metric,)}!r}")
-
-    assert ask(name)["claim"]["metrics"] == (name,)
+    recipe = load(f"evaluators={evaluators}")
+    recipe_lib.check_metric("first/geometry/test/alignment", "metrics", recipe, "file")
     with pytest.raises(ConfigError, match=r"unknown metric 'frist/geometry"):
-        ask("frist/geometry/test/alignment")
+        recipe_lib.check_metric("frist/geometry/test/alignment", "metrics", recipe, "file")
 
 
 def test_differences_of_stages_are_named_and_operational_keys_are_not():
     old = load()
-    assert config_lib.differences(old, load("stages.second.log_every=7")) == []
-    assert config_lib.differences(old, load("stages.second.steps=8")) == [
+    assert recipe_lib.differences(old, load("stages.second.log_every=7")) == []
+    assert recipe_lib.differences(old, load("stages.second.steps=8")) == [
         "stages.second.steps: 7 -> 8"
     ]
-    assert config_lib.differences(old, load("stages.first=None")) == [
+    assert recipe_lib.differences(old, load("stages.first=None")) == [
         'stages: ["first", "second"] -> ["second"]'
     ]

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from mmjax import cli
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.report import reproduce
+from mmjax.schema.values import plain
 
-SHIPPED = Path(config_lib.__file__).resolve().parents[2] / "configs" / "clip_uniform.py"
+SHIPPED = Path(recipe_lib.__file__).resolve().parents[2] / "configs" / "clip_uniform.py"
 
 
 def as_stored(overrides):
-    config = config_lib.load(str(SHIPPED), overrides)
-    return json.loads(config_lib.dump(config))
+    config = recipe_lib.load(str(SHIPPED), overrides)
+    return json.loads(recipe_lib.dump(config))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_an_unknown_recipe_is_said(name, tmp_path, monkeypatch):
 )
 def test_a_literal_is_read_back_as_it_was(value):
     tree = {}
-    config_lib.set_key(tree, f"key={reproduce.literal(value)}", "file")
-    expected = tuple(value) if isinstance(value, list) else config_lib.plain(value)
+    recipe_lib.set_key(tree, f"key={reproduce.literal(value)}", "file")
+    expected = tuple(value) if isinstance(value, list) else plain(value)
     assert tree["key"] == expected
     assert type(tree["key"]) is type(expected)

@@ -72,7 +72,7 @@ def test_rows_of_recipes(tool):
 def test_every_cell_is_a_recipe(tool):
     for cell in tool.CELLS:
         config = cell.config()
-        assert config["data"]["batch_size"] % (256 * config["microbatches"]) == 0
+        assert config.data.batch_size % (256 * config.microbatches) == 0
 
 
 def test_every_recipe_with_a_paper_variant_has_a_cell(tool):

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 
 RECIPE = Path(__file__).parents[2] / "configs" / "clip_uniform.py"
 # Without evaluators, and the claim that goes by them, a run is its steps and its checkpoints.
@@ -18,7 +18,7 @@ def tiny():
     """`tiny("key=value", ...)` makes the config of a run of 100 steps that saves every 15."""
 
     def make(*overrides):
-        return config_lib.load(f"{RECIPE}:claim", (*OVERRIDES, *overrides))
+        return recipe_lib.load(f"{RECIPE}:claim", (*OVERRIDES, *overrides))
 
     return make
 
@@ -44,7 +44,7 @@ def saved():
     from mmjax.train import state as state_lib
 
     def read(config, folder, step=None):
-        mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+        mesh = mesh_lib.make_mesh(*(config.mesh[axis] for axis in mesh_lib.AXES))
         store = Store(Path(folder) / "checkpoints")
         state = store.restore(state_lib.abstract(config, state_lib.plan(config, mesh)), step)
         store.close()

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from mmjax.objectives import TermError, Weight
+from mmjax.errors import ConfigError
+from mmjax.schema.schedule import Schedule
 
 
 def at(spec, *progress):
-    return [float(Weight.of(spec, "w")(p)) for p in progress]
+    return [float(Schedule.of(spec, "w")(p)) for p in progress]
 
 
 def test_a_harmonic_weight_is_divided_by_the_number_of_the_epoch():
@@ -36,5 +37,5 @@ def test_steps_lines_and_cosines():
     ],
 )
 def test_what_is_no_schedule_is_refused(change, message):
-    with pytest.raises(TermError, match=message):
-        Weight.of({"type": "linear", "start": 0.0, "end": 1.0, **change}, "w")
+    with pytest.raises(ConfigError, match=message):
+        Schedule.of({"type": "linear", "start": 0.0, "end": 1.0, **change}, "w")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from mmjax.model.config import ModelConfig
 from mmjax.errors import ConfigError
 from mmjax.model.definition import Definition
-from mmjax.objectives import Context, TermError
+from mmjax.objectives import (Context, TermError, configs)
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.embedder import Embedder
@@ -24,8 +25,8 @@ def system_of(heads, objectives, tokens=False):
         name: {"encoder": encoder, "head": {**LINEAR, "tokens": tokens}, "heads": heads}
         for name in "ab"
     }
-    config = {"model": {"towers": towers}, "objectives": objectives}
-    return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    model = ModelConfig.of({"towers": towers})
+    return System(model, configs(objectives), dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 def batch():

@@ -174,7 +174,7 @@ def test_skipped_tokens_are_no_parts():
     [
         ({"pair": ("a", "a")}, "pair of two different"),
         ({"tokens": ("c",)}, "names others"),
-        ({"fusion": "sum"}, "fusion='sum'"),
+        ({"fusion": "sum"}, "but is 'sum'"),
         ({"attention_scale": 0.0}, "attention_scale=0.0"),
     ],
 )

@@ -38,7 +38,7 @@ def test_a_stage_is_the_config_with_what_it_changes():
     assert set(second.objectives) == {*first.objectives, "other"} - {"uniformity"}
     assert (
         second.objectives["other"].term.options["temperature"] == 0.1
-    )  # its default was filled in
+    )
     assert second.data.source.options["examples"] == 256
     assert second.data.source.options["dim"] == first.data.source.options["dim"]
     assert second.optimizer.type == "sgd"

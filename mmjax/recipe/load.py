@@ -33,9 +33,21 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
     Raises:
       ConfigError: in one sentence, for a file, a variant or a key that cannot be.
     """
+    file, tree = path.partition(":")[0], given(path)
+    for override in overrides:
+        set_key(tree, override, file)
+    return ml_collections.ConfigDict(complete(tree, file))
+
+
+def given(path: str) -> dict[str, Any]:
+    """A recipe as its file gives it: plain, neither checked nor completed.
+
+    Args:
+      path: as for `load`.
+    """
     file, _, variant = path.partition(":")
     make, variant = _recipe(file).get_config, variant or "small"
-    # What `configs.base.variants` makes knows its variants; another function may take what it will.
+    # What `variants` of the recipes' helpers makes knows them; another function takes what it will.
     known = getattr(make, "variants", (variant,))
     if variant not in known:
         near = nearest(variant, known)
@@ -46,19 +58,25 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
     except KeyError as error:
         if error.args == (variant,):
             raise NoVariant(f"{file} has no variant {variant!r}") from error
-        raise _of_recipe(file, error) from error
+        raise in_file(file, error) from error
     except ConfigError:
         raise
     except Exception as error:
-        raise _of_recipe(file, error) from error
+        raise in_file(file, error) from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: get_config({variant!r}) should return a ConfigDict")
-    for override in overrides:
-        set_key(tree, override, file)
-    return ml_collections.ConfigDict(complete(tree, file))
+    return tree
 
 
 def _recipe(file: str) -> types.ModuleType:
+    module = module_of(file)
+    if not hasattr(module, "get_config"):
+        raise ConfigError(f"{file} has no function get_config(variant), so it is not a recipe")
+    return module
+
+
+def module_of(file: str) -> types.ModuleType:
+    """The Python file of a recipe, or of an experiment, as a module."""
     if not Path(file).is_file():
         near = nearest(Path(file).name, sorted(p.name for p in Path(file).parent.glob("*.py")))
         hint = f"; did you mean {Path(file).parent / near}?" if near else ""
@@ -70,14 +88,12 @@ def _recipe(file: str) -> types.ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise _of_recipe(file, error) from error
-    if not hasattr(module, "get_config"):
-        raise ConfigError(f"{file} has no function get_config(variant), so it is not a recipe")
+        raise in_file(file, error) from error
     return module
 
 
-def _of_recipe(file: str, error: Exception) -> ConfigError:
-    """What a recipe's own Python raised, with the place in it."""
+def in_file(file: str, error: Exception) -> ConfigError:
+    """What the Python of a recipe's file raised, with the place in it."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
     text = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -6,9 +6,8 @@
          "objectives": {"clip": None, "rafa": {"type": "rafa"}}},
     )
 
-A stage says what it changes of the rest of the config, which all stages share: sections are
-merged key by key, a component of another `type` replaces the old one, and None takes a named
-component (an objective, a tower, a view, an evaluator) away. Its own keys, beside `name`, are those
+A stage says what it changes of the rest of the config, which all stages share, as
+`mmjax.recipe.changes` says. Its own keys, beside `name`, are those
 of `mmjax.recipe.sections.Stage`: what starts anew. On the command line a stage's keys are set by
 its name, `--config.stages.refine.steps=300`; `--config.stages.refine=None` leaves it out.
 """
@@ -18,16 +17,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmjax.errors import ConfigError, unknown
+from mmjax.recipe.changes import changes, merge
 from mmjax.recipe.sections import Stage
 from mmjax.schema.values import fill, plain, section_of
 
 # One for the whole run: which recipe it is, where it runs, and how it is kept.
 OF_THE_RUN = ("recipe", "variant", "paper", "seed", "mesh", "checkpoints", "claim", "stages")
 OWN = tuple(Stage.__dataclass_fields__)
-# Sections of named components, of which None takes one away.
-_NAMED = re.compile(
-    r"objectives|data\.views|model\.adapters|model\.towers(\.[^.]+)?|evaluators(\.[^.]+)?"
-)
+__all__ = ["OWN", "changes", "find", "merge", "read", "stage_configs"]
 
 
 def stage_configs(config: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -98,56 +95,3 @@ def find(stages: Any, name: str, file: str) -> int:
     if name not in names:
         raise unknown(name, map(str, names), "stages", file, "stage")
     return next(i for i, s in enumerate(stages) if isinstance(s, Mapping) and s["name"] == name)
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """`base` with `changes`, as the module says."""
-    merged = dict(base)
-    for key, new in changes.items():
-        path, old = f"{where}.{key}" if where else key, base.get(key)
-        if new is None and isinstance(old, Mapping) and _removable(where, base):
-            del merged[key]
-        elif (
-            isinstance(old, Mapping) and isinstance(new, Mapping) and not _replaces(old, new, path)
-        ):
-            merged[key] = merge(old, new, path)
-        else:
-            merged[key] = new
-    return merged
-
-
-def changes(base: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """What `merge` turns `base` into `other` with."""
-    found: dict[str, Any] = {}
-    for key in [*base, *(key for key in other if key not in base)]:
-        path = f"{where}.{key}" if where else key
-        old = base.get(key)
-        if key not in other:
-            if not _removable(where, base):
-                raise ValueError(f"{path} cannot be taken away")
-            found[key] = None
-            continue
-        new = other[key]
-        if key in base and old == new and isinstance(old, bool) == isinstance(new, bool):
-            continue
-        if isinstance(old, Mapping) and isinstance(new, Mapping) and not _replaces(old, new, path):
-            found[key] = changes(old, new, path)
-        else:
-            found[key] = new
-    return found
-
-
-def _removable(where: str, section: Mapping[str, Any]) -> bool:
-    mixture = where == "data.source" and "type" not in section
-    return mixture or _NAMED.fullmatch(where) is not None
-
-
-def _replaces(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> bool:
-    """Whether a section is of another kind, so that nothing of the old one holds for it."""
-    if where == "optimizer":  # whose keys are those of all types
-        return False
-    if "type" in new:
-        return new["type"] != old.get("type")
-    parts = [value for value in new.values() if value is not None]
-    mixture = bool(parts) and all(isinstance(p, Mapping) and "type" in p for p in parts)
-    return mixture and "type" in old

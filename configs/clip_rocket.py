@@ -42,7 +42,7 @@ def texts(length: int, stop_words: tuple, weak: dict, **strong: object) -> list[
 
 def projector(**changes: object) -> dict:
     """A small head of its own for a loss."""
-    return c.mlp_head(256, 256, **{"layers": 2, "norm": "batch", **changes})
+    return c.mlp_head(**{"dim": 256, "hidden": 256, "layers": 2, "norm": "batch", **changes})
 
 
 def small() -> dict:

@@ -39,7 +39,7 @@ from mmjax.configs.common.generated import (
     noisy_instances,
 )
 from mmjax.configs.common.optimizers import adamw, lamb, lars, sgd
-from mmjax.configs.common.recipe import changed, emoji, recipe, variants
+from mmjax.configs.common.recipe import changed, emoji, measured, recipe, variants
 from mmjax.configs.common.towers import (
     OPENAI,
     Text,
@@ -98,6 +98,7 @@ __all__ = [
     "latent_blocks",
     "linear_head",
     "manifest",
+    "measured",
     "mlp",
     "mlp_head",
     "noisy_instances",

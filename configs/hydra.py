@@ -5,7 +5,7 @@ labels, chooses the dimensions in which they should agree.
 
     python -m mmjax.main --config=configs/hydra.py             # classes of attributes, a minute
     python -m mmjax.main --config=configs/hydra.py:paper       # CIFAR-10, ResNet-18
-    python -m mmjax.main --config=configs/hydra.py:momentum    # the same, keys of a momentum encoder
+    python -m mmjax.main --config=configs/hydra.py:momentum    # with keys of a momentum encoder
     python -m mmjax.claims hydra                               # pairs of classes, gated and not
 """
 

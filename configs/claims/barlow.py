@@ -40,8 +40,8 @@ def claim() -> Claim:
         ),
         metrics=(rank, accuracy, "spectrum/test/uniformity"),
         seed_keys=c.WORLD_SEED,
-        paper_numbers="ImageNet linear top-1 with ResNet-50: SimCLR 69.3, Barlow Twins 73.2, VICReg "
-        "73.2",
+        paper_numbers="ImageNet linear top-1 with ResNet-50: SimCLR 69.3, Barlow Twins 73.2, "
+        "VICReg 73.2",
         notes="It hangs on the weight of the off-diagonal: the paper's .0051 is for 8,192 "
         "dimensions, where each has 8,191 others to differ from, and with 15 others hardly counts; "
         "here 2 was the best of four. Every loss had as many settings to be chosen from. The "

@@ -17,9 +17,9 @@ def claim() -> Claim:
         return {"objectives": {"one_to_k": term, **others}}
 
     return Claim(
-        statement="1-to-K contrast finds the image first 10 points more often than a pivot language "
-        "and 3 more than one language a step, and its ranks vary at most 0.6 times as much between "
-        "languages",
+        statement="1-to-K contrast finds the image first 10 points more often than a pivot "
+        "language and 3 more than one language a step, and its ranks vary at most 0.6 times as "
+        "much between languages",
         arms={
             "pivot": arm(onward, pivot=pivot),
             "one a step": arm(one_a_step),

@@ -49,8 +49,8 @@ def claim() -> Claim:
         ),
         metrics=(gap, *found, *spread),
         seed_keys=c.WORLD_SEED,
-        paper_numbers="about 2.3 points of zero-shot accuracy over 12 sets with ViT-B/32; tables not "
-        "confirmed",
+        paper_numbers="about 2.3 points of zero-shot accuracy over 12 sets with ViT-B/32; tables "
+        "not confirmed",
         notes="Distances of the centres are the roots of the paper's gap, which is a square. It "
         "depends on the learning rate. At 3e-4 the gap closes but R@1 falls, in all worlds but "
         "those where the pretrained towers are worst; an implementation apart from this one says "

@@ -44,8 +44,8 @@ def claim() -> Claim:
     siam, local = projector(dim=128, final_norm="no_affine"), projector(layers=3)
     return experiment(
         statement="weak and strong augmentations, smooth labels and projectors of their own are "
-        "worth 8 points of zero-shot accuracy, which BarLIP changes by no more than 2; a plain CLIP "
-        "is not worse with it",
+        "worth 8 points of zero-shot accuracy, which BarLIP changes by no more than 2; a plain "
+        "CLIP is not worse with it",
         arms={
             "clip": plain({"clip": clip()}),
             "clip, 3 x the steps": {**plain({"clip": clip()}), "steps": 900},
@@ -91,8 +91,8 @@ def claim_additions() -> Claim:
     hard["local"]["label_smoothing"] = 0.0
     byol = {"clip": clip(), "byolip": siamlip(target="teacher")}
     return experiment(
-        statement="on so little data BYOLIP changes a plain CLIP, and SwALIP the rocket, by no more "
-        "than 3 points",
+        statement="on so little data BYOLIP changes a plain CLIP, and SwALIP the rocket, by no "
+        "more than 3 points",
         arms={
             "clip": plain({"clip": clip()}),
             "clip + BYOLIP": {**plain(byol, siam=siam), "teacher": c.ema(WEAK, 0.99)},

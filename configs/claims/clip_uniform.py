@@ -67,8 +67,8 @@ def claim_emoji() -> Claim:
             "evaluators": {"retrieval": {"new_concepts": None}, "zero_shot": None},
             "log_every": 250,
         },
-        statement="on emoji, CUAXU leaves at most half of the gap of CLIP in the styles of training, "
-        "less in a new one, and retrieval is not lower by more than 2 points",
+        statement="on emoji, CUAXU leaves at most half of the gap of CLIP in the styles of "
+        "training, less in a new one, and retrieval is not lower by more than 2 points",
         arms={"clip": {"objectives": {**clip, "clip": {"learn_temperature": True}}}, "cuaxu": {}},
         checks=(
             Check(trained, "cuaxu", "<=", "clip", factor=0.5, each_seed=True),
@@ -78,6 +78,6 @@ def claim_emoji() -> Claim:
         metrics=(gap, trained, *recall),
         notes="The gap is that of the centres, in the styles of training and in the new one, which "
         "itself moves the images' centre. It is no claim about the paper's temperature of 0.01, "
-        "which is for fine-tuning: there, in an earlier run of 500 steps, the recipe left a quarter "
-        "of CLIP's gap at a lower R@1, and after 1,200 steps R@1 was level (one seed).",
+        "which is for fine-tuning: there, in an earlier run of 500 steps, the recipe left a "
+        "quarter of CLIP's gap at a lower R@1, and after 1,200 steps R@1 was level (one seed).",
     )

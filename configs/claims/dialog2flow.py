@@ -12,8 +12,8 @@ def claim() -> Claim:
         return {"objectives": {"d2f": term}}
 
     return Claim(
-        statement="soft targets of the names are better than hard labels by 10 points of 1-shot and "
-        "15 of 5-shot accuracy, where corpora name the same actions differently",
+        statement="soft targets of the names are better than hard labels by 10 points of 1-shot "
+        "and 15 of 5-shot accuracy, where corpora name the same actions differently",
         arms={
             "hard": arm(weights="labels", reference="label"),
             "soft": {},
@@ -34,8 +34,9 @@ def claim() -> Claim:
             "few_shot/mixed/delta",
         ),
         seed_keys=c.WORLD_SEED,
-        paper_numbers="1-shot and 5-shot F1: D2F-single 64.5 and 71.3, D2F-Hard single 58.2 and 68.5",
-        notes="`unseen` is a corpus that was not trained on. What soft targets gain is that synonyms "
-        "are recovered: hard labels that know them do as well, but in a new corpus; where names "
-        "share nothing, there is nothing to recover.",
+        paper_numbers="1-shot and 5-shot F1: D2F-single 64.5 and 71.3, D2F-Hard single 58.2 and "
+        "68.5",
+        notes="`unseen` is a corpus that was not trained on. What soft targets gain is that "
+        "synonyms are recovered: hard labels that know them do as well, but in a new corpus; where "
+        "names share nothing, there is nothing to recover.",
     )

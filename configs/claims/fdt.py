@@ -1,4 +1,4 @@
-"""Three concepts in patches and in words, among clutter and fillers: codes against pooled tokens."""
+"""Three concepts in patches and words, among clutter and fillers: codes against pooled tokens."""
 
 from mmjax.claims import Check, Claim
 from mmjax.configs import common as c
@@ -58,9 +58,9 @@ def claim() -> Claim:
         metrics=(*recall, f"{usage}/support/image", f"{usage}/overlap", f"{usage}/overlap_others"),
         seed_keys=c.WORLD_SEED,
         paper_numbers="CC3M, ViT-B/32: zero-shot ImageNet 15.4 to 18.4, COCO rsum 145.1 to 189.5",
-        notes="Most of the gain over means is that of maxima. What lies between maxima, softmax and "
-        "sparsemax is no more than the choice of T moves, so that these data do not show that a "
-        "codebook beats maxima by a margin, nor that softmax is worse. What FDT adds are sparse "
+        notes="Most of the gain over means is that of maxima. What lies between maxima, softmax "
+        "and sparsemax is no more than the choice of T moves, so that these data do not show that "
+        "a codebook beats maxima by a margin, nor that softmax is worse. What FDT adds are sparse "
         "codes, of which a pair shares more than two others do; the fewer are active, the more so. "
         "At T = 1 one code is active, which has no gradient.",
     )

@@ -38,6 +38,6 @@ def claim_tux_paint() -> Claim:
         arms={"locked image": locked_image(lit.tux_paint("test")), "locked both": {}},
         checks=(Check(NEW_CONCEPTS, "locked both", ">=", "locked image", offset=0.1),),
         metrics=(NEW_CONCEPTS,),
-        notes="Of 125 captions; chance is .080. A ridge regression from one tower's features to the "
-        "other's has .528.",
+        notes="Of 125 captions; chance is .080. A ridge regression from one tower's features to "
+        "the other's has .528.",
     )

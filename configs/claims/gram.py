@@ -34,8 +34,8 @@ def claim() -> Claim:
             "evaluators": c.tuple_retrieval("best", query=("t",), answer=("v", "a"), score="volume")
         },
         statement="GRAM finds the tuple of t by volume at least 3 points more often than anchored "
-        "pairs do by the sum of cosines, and its volumes are tighter; after a warm-up by pairs it is "
-        "found by cosines, too",
+        "pairs do by the sum of cosines, and its volumes are tighter; after a warm-up by pairs it "
+        "is found by cosines, too",
         arms={
             "anchored": {"objectives": {"gram": anchored()}, **by_cosines},
             "all pairs": {"objectives": {"gram": by_all}, **by_cosines},
@@ -53,9 +53,9 @@ def claim() -> Claim:
         metrics=(best, by_volume, by_cosine, ratio, "geometry/others/cosine_margin"),
         seed_keys=c.WORLD_SEED,
         paper_numbers="zero-shot text-video R@1 on MSR-VTT: VAST 49.3, GRAM 54.8",
-        notes="`volume_ratio` is that of the volumes of true tuples to those of all, `cosine_margin` "
-        "the mean cosine of v and a of one tuple above that of different ones. By cosines GRAM from "
-        "scratch fails in two of three seeds, where v and a of one tuple are further apart than "
-        "those of different ones, and after the pairs it does not. The second term of the authors' "
-        "code, text-tuple matching, changes neither R@1 here.",
+        notes="`volume_ratio` is that of the volumes of true tuples to those of all, "
+        "`cosine_margin` the mean cosine of v and a of one tuple above that of different ones. By "
+        "cosines GRAM from scratch fails in two of three seeds, where v and a of one tuple are "
+        "further apart than those of different ones, and after the pairs it does not. The second "
+        "term of the authors' code, text-tuple matching, changes neither R@1 here.",
     )

@@ -15,8 +15,8 @@ def claim() -> Claim:
         return {"data": {"source": {"classes": 20}}, **arm(**hard, temperature=0.1)}
 
     return Claim(
-        statement="beta = 1 is better than beta = 0 by 2 points of a probe with 400 labels and by 5 "
-        "points of the class of the nearest row of the other modality",
+        statement="beta = 1 is better than beta = 0 by 2 points of a probe with 400 labels and by "
+        "5 points of the class of the nearest row of the other modality",
         arms={
             "cmc": arm(beta=0.0, tau_plus=0.0),
             "beta 0": arm(beta=0.0),
@@ -33,6 +33,6 @@ def claim() -> Claim:
         metrics=(probe, nearest, "retrieval/test/skeleton_to_imu/R@1"),
         seed_keys=c.WORLD_SEED,
         paper_numbers="best on UTD-MHAD and MMAct's cross-session split; numbers not known",
-        notes="`retrieval/test` finds the row itself, `retrieval/classes` one of its class. With few "
-        "classes and a sharp softmax, where many negatives are false, beta = 1 does harm.",
+        notes="`retrieval/test` finds the row itself, `retrieval/classes` one of its class. With "
+        "few classes and a sharp softmax, where many negatives are false, beta = 1 does harm.",
     )

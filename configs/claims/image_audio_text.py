@@ -14,8 +14,8 @@ def claim() -> Claim:
         )
     )
     return Claim(
-        statement="sounds find texts, and texts sounds, that no term ever paired, at R@1 .25 or more "
-        "of 264 (chance .004; a bag of events at most .167), by images alone",
+        statement="sounds find texts, and texts sounds, that no term ever paired, at R@1 .25 or "
+        "more of 264 (chance .004; a bag of events at most .167), by images alone",
         arms={"bound by images": {}},
         checks=tuple(Check(metric, "bound by images", ">=", offset=0.25) for metric in unseen),
         metrics=(*unseen, *bound),

@@ -21,8 +21,8 @@ def claim() -> Claim:
         ),
         metrics=(*first, *fifth),
         paper_numbers="ModelNet40 zero-shot top-1 of PointBERT: 60.4, against 23.8 of PointCLIP",
-        notes="139 pieces are enough to see that the three modalities meet, and too few to tell two "
-        "good objectives apart: one piece of the 36 is .028. Names are the hardest: 28 of those held "
-        "out were never read. The paper's own evaluation, zero-shot ModelNet40, needs data that are "
-        "not here.",
+        notes="139 pieces are enough to see that the three modalities meet, and too few to tell "
+        "two good objectives apart: one piece of the 36 is .028. Names are the hardest: 28 of "
+        "those held out were never read. The paper's own evaluation, zero-shot ModelNet40, needs "
+        "data that are not here.",
     )

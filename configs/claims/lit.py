@@ -40,9 +40,9 @@ def claim() -> Claim:
     """Emoji."""
     return Claim(
         config=lit.small("test"),
-        statement="on emoji concepts that no pair of training had, a locked image tower of ImageNet "
-        "finds the name among the first 10 of 80 at least 3 points more often than a tower that was "
-        "trained on the same pairs from scratch",
+        statement="on emoji concepts that no pair of training had, a locked image tower of "
+        "ImageNet finds the name among the first 10 of 80 at least 3 points more often than a "
+        "tower that was trained on the same pairs from scratch",
         arms={"scratch": from_scratch("emoji", 150, 3e-3), "locked image": {}},
         checks=(Check(NEW_CONCEPTS, "locked image", ">=", "scratch", offset=0.03),),
         metrics=(NEW_CONCEPTS, NEW_STYLE),
@@ -55,9 +55,9 @@ def claim_tux_paint() -> Claim:
     """Tux Paint: the same, on captions."""
     return Claim(
         config=lit.tux_paint("test"),
-        statement="of captions that no stamp of training had, a locked image tower of ImageNet finds "
-        "the right one among the first 10 at least 3 points more often than a tower that was trained "
-        "on the same stamps from scratch",
+        statement="of captions that no stamp of training had, a locked image tower of ImageNet "
+        "finds the right one among the first 10 at least 3 points more often than a tower that was "
+        "trained on the same stamps from scratch",
         arms={"scratch": from_scratch("tux_paint", 100, 1e-3), "locked image": {}},
         checks=(Check(NEW_CONCEPTS, "locked image", ">=", "scratch", offset=0.03),),
         metrics=(NEW_CONCEPTS,),

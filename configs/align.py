@@ -29,21 +29,19 @@ def small() -> dict:
     noisy = dict(type="noisy_captions", mismatched=0.4, garbled=0.2)
     clean = dict(mismatched=0.0, garbled=0.0, examples=None)
     words = c.mlp(500, (), 64, init="normal")  # a table of embeddings, and their mean
+    text = {"encoder": words, "head": c.mlp_head(64, 256)}
+    best = "retrieval/val/image_to_text/R@1"
     return c.recipe(
         PAPER,
         steps=1500,
         data=c.data(noisy, 256, image=c.vector(128), text=c.vector(500)),
-        towers=c.towers(
-            image=c.mlp(128, (256,), 64), text={"encoder": words, "head": c.mlp_head(64, 256)}
-        ),
+        towers=c.towers(image=c.mlp(128, (256,), 64), text=text),
         objectives=objectives(),
         optimizer=c.adamw(1e-3, schedule="constant"),
         evaluators=[c.retrieval(split, c.held_out(split, **clean)) for split in ("val", "test")],
         log_every=100,
         evaluate_every=100,
-        checkpoints=dict(
-            every=100, keep_last=1, keep_best=1, metric="retrieval/val/image_to_text/R@1"
-        ),
+        checkpoints=dict(every=100, keep_last=1, keep_best=1, metric=best),
     )
 
 
@@ -65,16 +63,13 @@ def paper() -> dict:
     # Without `remat` and with the whole state on each of 256 chips of v5e, 17.1 of 15.8 GiB.
     text = c.bert_text(64, lowercase=True, segments=0, dropout=0.1, remat="full")
     view = c.image(288, crop_scale=(0.7, 0.7), crop_ratio=(1.0, 1.0), flip=0.5, fit="squash")
+    resnet152 = {**c.resnet(50, 288), "blocks": (3, 8, 36, 3)}
     shards = c.webdataset("data/coyo700m/*.tar")
     return c.recipe(
         PAPER,
         steps=1_200_000,
         data=c.data(shards, 16_384, text.tokenizer, image=view, text=text.view, workers=32),
-        towers=c.towers(
-            c.linear_head(640, bias=True),
-            image={**c.resnet(50, 288), "blocks": (3, 8, 36, 3)},
-            text=text.encoder,
-        ),
+        towers=c.towers(c.linear_head(640, bias=True), image=resnet152, text=text.encoder),
         objectives=objectives(),
         optimizer=c.lamb(
             1e-3,

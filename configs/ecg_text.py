@@ -50,18 +50,8 @@ def paper() -> dict:
     temperature and augmentation are those of MoRE's code, which ends training by its validation
     loss; 50 epochs are ours.
     """
-    ecg = dict(
-        type="signal_transformer",
-        channels=12,
-        channels_first=True,
-        length=1000,
-        patch=5,
-        stem="conv",
-        pool="cls",
-        width=768,
-        depth=12,
-        heads=12,
-    )
+    ecg = dict(type="signal_transformer", channels=12, channels_first=True, length=1000)
+    ecg |= dict(patch=5, stem="conv", pool="cls", width=768, depth=12, heads=12)
     # On the device: a host that feeds a pod has filters to run for every record.
     augment = dict(type="signal", rate=100.0, channels_first=True, warp=0.33, permute=0.33)
     text = c.bert_text(128, pool="mean")

@@ -50,16 +50,8 @@ def paper() -> dict:
     scratch. Triples are whole: the paper's inputs for missing modalities are left out.
     """
     names, dim = ("audio", "image", "text"), 2048
-    text = dict(
-        type="text_transformer",
-        vocab_size=250_002,
-        length=64,
-        width=1024,
-        depth=1,
-        heads=16,
-        causal=False,
-        pool="mean",
-    )
+    sizes = dict(vocab_size=250_002, length=64, width=1024, depth=1, heads=16)
+    text = dict(type="text_transformer", **sizes, causal=False, pool="mean")
     return c.recipe(
         PAPER,
         steps=100_000,

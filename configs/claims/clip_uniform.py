@@ -16,8 +16,8 @@ def claim() -> Claim:
 
     def identical(terms: dict) -> dict:
         """The paper's case of identical inputs."""
-        views = dict.fromkeys(("a", "b"), {"noise": 0.0})
-        test = {"test": {"source": {"noise": 0.0}}}
+        quiet = {"noise": 0.0}
+        views, test = {"a": quiet, "b": quiet}, {"test": {"source": quiet}}
         evaluators = {"geometry": test, "retrieval": test}
         return {"objectives": terms, "data": {"views": views}, "evaluators": evaluators}
 

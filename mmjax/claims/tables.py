@@ -5,33 +5,44 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def table(verdict: Mapping, metrics: Sequence[str]) -> str:
-    """The verdict as text: a row for each arm (mean ± deviation over seeds), then the checks."""
+    """The verdict as text: a row for each arm, mean ± standard deviation over seeds, then checks."""
     heads = [metric.split("/", 1)[-1] for metric in metrics]
     rows = [["arm", *heads]]
     for arm, seeds in verdict["arms"].items():
         cells = []
         for metric in metrics:
             values = [found[metric] for found in seeds if metric in found]
-            cells.append(_spread(values) if values else "-")
+            cells.append(spread(values) if values else "-")
         rows.append([arm, *cells])
     lines = _columns(rows)
     title = f"{verdict['recipe']}: {verdict['statement']}"
     lines = [title, f"({len(verdict['seeds'])} seeds; {verdict['paper']})", "", *lines, ""]
     for check in verdict["checks"]:
         mark = "holds " if check["holds"] else "FAILS "
-        right = "" if check["baseline"] is None else f"{check['factor']:g} x {check['baseline']}"
-        if check["offset"] or check["baseline"] is None:
-            right += f" {check['offset']:+g}" if right else f"{check['offset']:g}"
-        numbers = ", ".join(
-            f"{a:.3f} {check['compare']} {b:.3f}"
-            for a, b in zip(check["left"], check["right"], strict=True)
-        )
-        where = "in every seed" if check["each_seed"] else "in the mean"
-        said = f"{check['arm']} {check['compare']} {right} {where}"
-        lines.append(f"{mark} {check['metric']}: {said}: {numbers}")
+        lines.append(f"{mark} {check['metric']}: {inequality(check)}: {numbers(check)}")
     lines.append("")
     lines.append("SHOWN" if verdict["shown"] else "NOT SHOWN")
     return "\n".join(lines)
+
+
+def inequality(check: Mapping) -> str:
+    """`arm >= 1.25 x baseline + 0.1 in every seed`, without the metric."""
+    if check["baseline"] is None:
+        right = f"{check['offset']:g}"
+    else:
+        times = "" if check["factor"] == 1 else f"{check['factor']:g} x "
+        more = f" {'-' if check['offset'] < 0 else '+'} {abs(check['offset']):g}"
+        right = f"{times}{check['baseline']}{more if check['offset'] else ''}"
+    where = "in every seed" if check["each_seed"] else "in the mean"
+    return f"{check['arm']} {check['compare']} {right} {where}"
+
+
+def numbers(check: Mapping) -> str:
+    """Both sides of a check, by seed or of the means."""
+    return ", ".join(
+        f"{a:.3f} {check['compare']} {b:.3f}"
+        for a, b in zip(check["left"], check["right"], strict=True)
+    )
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -42,7 +53,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def headline(checks: Sequence[Mapping], values: Callable[[str, str], Sequence[float]]) -> str:
-    """`metric: baseline ± deviation -> recipe ± deviation` of the first check of two arms.
+    """`metric: baseline -> recipe`, means ± standard deviations, of the first check of two arms.
 
     Where no check compares two arms, it is the first check's arm alone.
 
@@ -55,11 +66,12 @@ def headline(checks: Sequence[Mapping], values: Callable[[str, str], Sequence[fl
     check = min(checks, key=lambda check: check["baseline"] is None)
     arms = [arm for arm in (check["baseline"], check["arm"]) if arm]
     return f"{check['metric']}: " + " -> ".join(
-        _spread(values(arm, check["metric"])) for arm in arms
+        spread(values(arm, check["metric"])) for arm in arms
     )
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Mean ± standard deviation."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
 

@@ -1,10 +1,12 @@
 """What is generated of the records: a page for each recipe, and the README's table of all."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmjax import recipe as config_lib
+from mmjax.claims.experiment import Claim
 from mmjax.claims.find import Experiment, find_all
 from mmjax.claims.tables import headline, inequality, numbers, spread
 
@@ -28,12 +30,10 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping]) -> s
     """The page of a recipe: what is claimed, what each arm gave, and which checks hold."""
     recipe = experiments[0].recipe
     paper = experiments[0].config()["paper"]
-    lines = [f"# Claims of `{recipe}`", ""]
-    lines += [f"{paper}. Recipe: [configs/{recipe}.py](../../configs/{recipe}.py), experiments:"]
-    lines += [
-        f"[configs/claims/{recipe}.py](../../configs/claims/{recipe}.py). This page is made of"
-    ]
-    lines += [f"[{recipe}.json]({recipe}.json) by `python tools/recipe.py tables`."]
+    files = [f"configs/{recipe}.py", f"configs/claims/{recipe}.py"]
+    links = " and ".join(f"[{file}](../../{file})" for file in files)
+    lines = [f"# Claims of `{recipe}`", "", *_wrapped(f"{paper}. Said in {links}."), ""]
+    lines += _wrapped(f"Made of [{recipe}.json]({recipe}.json) by `tools/recipe.py tables`.")
     for experiment in experiments:
         lines += _section(experiment, records.get(experiment.variant))
     return "\n".join(lines) + "\n"
@@ -42,32 +42,36 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping]) -> s
 def _section(experiment: Experiment, record: Mapping | None) -> list[str]:
     claim = experiment.claim
     said = claim.statement[0].upper() + claim.statement[1:]
-    lines = ["", f"## `{experiment.variant}`", "", f"**{said}.**", ""]
+    lines = ["", f"## `{experiment.variant}`", "", *_wrapped(f"**{said}.**"), ""]
     lines += [f"    python -m mmjax.claims {experiment.word}", ""]
     if record is None:
         lines.append("Not run yet.")
     else:
-        lines += _results(claim.metrics, record)
+        lines += _results(claim, record)
     if claim.paper_numbers:
-        lines += ["", f"The paper's own: {claim.paper_numbers}."]
+        lines += ["", *_wrapped(f"The paper's own: {claim.paper_numbers}.")]
     if claim.notes:
-        lines += ["", claim.notes]
+        lines += ["", *_wrapped(claim.notes)]
     return lines
 
 
-def _results(metrics: Sequence[str], record: Mapping) -> list[str]:
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _results(claim: Claim, record: Mapping) -> list[str]:
     held = sum(check["holds"] for check in record["checks"])
     verdict = "Shown" if record["shown"] else "Not shown"
     seeds, jobs = len(record["seeds"]), record.get("jobs", 1)
-    lines = [
+    text = (
         f"{verdict}: {held} of {len(record['checks'])} checks hold, over {seeds} seeds, in "
         f"{record['seconds']:.0f} s with {jobs} run{'s' * (jobs != 1)} at once. Means ± standard "
-        "deviations over the seeds:",
-        "",
-    ]
-    rows = [("arm", *(f"`{metric}`" for metric in metrics))]
-    for arm, found in record["arms"].items():
-        rows.append((arm, *(spread(found[m]) if m in found else "" for m in metrics)))
+        "deviations over the seeds:"
+    )
+    lines, rows = [*_wrapped(text), ""], [("arm", *(f"`{metric}`" for metric in claim.metrics))]
+    for arm in sorted(record["arms"], key=[*claim.arms, *record["arms"]].index):
+        found = record["arms"][arm]
+        rows.append((arm, *(spread(found[m]) if m in found else "" for m in claim.metrics)))
     lines += [markdown(rows), ""]
     checks = [("", "metric", "check", "numbers")]
     for check in record["checks"]:

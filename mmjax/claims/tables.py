@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def table(verdict: Mapping, metrics: Sequence[str]) -> str:
-    """The verdict as text: a row for each arm, mean ± standard deviation over seeds, then checks."""
+    """The verdict as text: each arm's mean ± standard deviation over seeds, then the checks."""
     heads = [metric.split("/", 1)[-1] for metric in metrics]
     rows = [["arm", *heads]]
     for arm, seeds in verdict["arms"].items():

@@ -128,7 +128,7 @@ def recipe_cells() -> list[Cell]:
 
     cells = []
     for file in sorted(CONFIGS.glob("*.py")):
-        if file.stem in ("__init__", "base"):
+        if file.stem == "__init__":
             continue
         try:
             config_lib.load(f"{file}:paper")

@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mmjax import recipe as config_lib
+from mmjax.configs import clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +54,6 @@ def config(sizes: Sizes, batch: int, *overrides: str) -> Mapping[str, Any]:
       batch: examples in a step.
       overrides: more `key=value`.
     """
-    import configs.clip
-
     image, text = "model.towers.image", "model.towers.text"
     changes = [
         # What products make is kept, and nothing else: half the memory of keeping all, and faster,
@@ -85,4 +83,4 @@ def config(sizes: Sizes, batch: int, *overrides: str) -> Mapping[str, Any]:
         f"optimizer.weight_decay={WEIGHT_DECAY}",
         f"optimizer.clip_norm={CLIP_NORM}",
     ]
-    return config_lib.load(f"{Path(configs.clip.__file__)}:paper", (*changes, *overrides))
+    return config_lib.load(f"{clip.__file__}:paper", (*changes, *overrides))

@@ -4,74 +4,74 @@ import json
 
 import pytest
 
-from mmjax import claims
+from mmjax.claims import Check, find, judge, main
 from mmjax.errors import ConfigError
 from mmjax.train import trainer
 from mmjax.train.signals import Interrupted
 
-RECIPE = '''
+RECIPE = """
+from mmjax.configs import clip_uniform
+from mmjax.configs import common as c
+
+
+def small():
+    source = dict(type="gaussian_latent", dim=8, split="train", examples=64)
+    test = {**source, "split": "test", "noise": 0.5}
+    views, tower = c.vector(8, noise=0.5), c.mlp(8, (), 4)
+    return {
+        **clip_uniform.latent(),
+        "steps": 4,
+        "data": c.data(source, 16, a=views, b=views),
+        "model": {"towers": c.towers(a=tower, b=tower)},
+        "evaluators": c.geometry(source=test, pair=("a", "b")),
+    }
+
+
+get_config = c.variants("tiny", small)
+"""
+
+EXPERIMENT = '''
 """A claim that is tried in seconds."""
 
-from configs import base, clip_uniform
+from mmjax.claims import Check, Claim
 
 COSINE = "geometry/test/positive_cosine"
 
 
-def small():
-    config = clip_uniform.claim()
-    source = {"type": "gaussian_latent", "dim": 8, "split": "train", "examples": 64}
-    test = {**source, "split": "test", "noise": 0.5}
-    tower = {"encoder": {"type": "mlp", "inputs": 8, "hidden": (), "width": 4}}
-    data = {"source": source, "batch_size": 16,
-            "views": {m: {"type": "vector", "dim": 8, "noise": 0.5} for m in "ab"}}
-    return {
-        **config,
-        "steps": 4,
-        "data": data,
-        "model": {"towers": {"a": tower, "b": tower}},
-        "evaluators": {"geometry": {"test": {"source": test, "pair": ("a", "b")}}},
-        "claim": None,
-    }
-
-
 def claim():
-    check = {"metric": COSINE, "arm": "aligned"}
-    return {
-        **small(),
-        "claim": {
-            "statement": "numbers are numbers",
-            "arms": {
-                "plain": ("objectives.alignment=None",),
-                "aligned": ("objectives.alignment.weight=2.0",),
-            },
-            "checks": (
-                {**check, "compare": ">=", "offset": -1.0, "each_seed": True},
-                {**check, "compare": "<", "baseline": "plain", "factor": 0.0, "offset": BOUND},
-            ),
-            "metrics": (COSINE,),
-            "seeds": (0, 1),
+    return Claim(
+        statement="numbers are numbers",
+        arms={
+            "plain": {"objectives": {"alignment": None}},
+            "aligned": {"objectives": {"alignment": {"weight": 2.0}}},
         },
-    }
-
-
-get_config = base.variants("tiny", {"small": small, "claim": claim})
+        checks=(
+            Check(COSINE, "aligned", ">=", offset=-1.0, each_seed=True),
+            Check(COSINE, "aligned", "<", "plain", factor=0.0, offset=BOUND),
+        ),
+        metrics=(COSINE,),
+        seeds=(0, 1),
+    )
 '''
+
+
+def put(folder, name, experiment=EXPERIMENT, recipe=RECIPE):
+    """A recipe and its experiment in a folder."""
+    (folder / "claims").mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(recipe.replace('"tiny"', f'"{name}"'))
+    (folder / "claims" / f"{name}.py").write_text(experiment.replace("BOUND", "2.0"))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Recipes with a claim that holds, one that does not, one whose last arm is wrong, and none."""
     folder = tmp_path_factory.mktemp("recipes")
-    (folder / "base.py").write_text("raise SystemExit\n")
-    (folder / "tiny.py").write_text(RECIPE.replace("BOUND", "2.0"))
-    (folder / "false.py").write_text(RECIPE.replace("BOUND", "-2.0").replace('"tiny"', '"false"'))
-    (folder / "typo.py").write_text(
-        RECIPE.replace("BOUND", "2.0").replace("alignment.weight", "alignment.wieght")
-    )
-    (folder / "unmeasured.py").write_text(
-        RECIPE.replace("BOUND", "2.0").replace('test/positive_cosine"', 'test/positve_cosine"')
-    )
-    (folder / "none.py").write_text("from configs import clip\n\nget_config = clip.get_config\n")
+    put(folder, "tiny")
+    put(folder, "false", EXPERIMENT.replace("BOUND", "-2.0"))
+    put(folder, "typo", EXPERIMENT.replace('"weight"', '"wieght"'))
+    put(folder, "unmeasured", EXPERIMENT.replace("positive_cosine", "positve_cosine"))
+    (folder / "claims" / "__init__.py").write_text("raise SystemExit\n")
+    (folder / "none.py").write_text("from mmjax.configs.clip import get_config\n")
     return folder
 
 
@@ -87,7 +87,7 @@ def run(folder, out, set_flags, capsys):
     def call(*names, **flags):
         set_flags(**{"configs": folder, "out": out, "jobs": 1, **flags})
         with pytest.raises(SystemExit) as end:
-            claims.main(["claims", *names])
+            main.main(["claims", *names])
         said = capsys.readouterr()
         return end.value.code, said.out, said.err
 
@@ -98,7 +98,7 @@ def run(folder, out, set_flags, capsys):
 def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatch):
     code, said, _ = run("tiny")
     assert code == 0
-    assert "4 of 4 runs (plain, seed 1)" in said
+    assert "4 of 4 runs (aligned, seed 1)" in said
     assert "tiny: numbers are numbers" in said
     assert said.count("\nholds  geometry/test/positive_cosine: aligned ") == 2
     assert said.endswith("SHOWN\n")
@@ -151,8 +151,7 @@ def test_runs_at_once_give_what_runs_in_turn_give(run, out, tmp_path):
 
 
 def test_a_mistake_in_another_process_is_the_same_sentence(folder, run, tmp_path):
-    recipe = (folder / "tiny.py").read_text()
-    (tmp_path / "tiny.py").write_text(recipe.replace('"batch_size": 16', '"batch_size": 72'))
+    put(tmp_path, "tiny", recipe=RECIPE.replace("source, 16", "source, 72"))
     said = {jobs: run("tiny", configs=tmp_path, out=tmp_path / "out", jobs=jobs) for jobs in (1, 2)}
     assert said[1][0] == said[2][0] == 2
     assert said[1][2] == said[2][2]
@@ -164,8 +163,9 @@ def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
 ):
     both, out = tmp_path / "recipes", tmp_path / "out"
     both.mkdir()
-    for name in ("false", "none", "tiny"):
-        (both / f"{name}.py").write_text((folder / f"{name}.py").read_text())
+    put(both, "false", EXPERIMENT.replace("BOUND", "-2.0"))
+    put(both, "tiny")
+    (both / "none.py").write_text((folder / "none.py").read_text())
     made, train = [], trainer.train
 
     def killed_in_the_sixth(config, path, **options):
@@ -182,7 +182,7 @@ def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
     code, said, _ = run(all=True, configs=both, out=out)
     assert code == 1  # one of them is not shown
     assert made[5:] == [
-        ("tiny", run) for run in ("plain-seed0", "plain-seed0", "aligned-seed1", "plain-seed1")
+        ("tiny", run) for run in ("aligned-seed0", "aligned-seed0", "plain-seed1", "aligned-seed1")
     ]
     head, _, *rows = said.rpartition("claim  ")[2].splitlines()
     assert head.split() == ["shown", "checks", "seconds", "baseline", "->", "recipe"]
@@ -197,8 +197,7 @@ def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
 
 
 def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path, run, monkeypatch):
-    recipe = (folder / "tiny.py").read_text()
-    (tmp_path / "tiny.py").write_text(recipe)
+    put(tmp_path, "tiny")
     made, train = [], trainer.train
     monkeypatch.setattr(
         trainer, "train", lambda *args, **kw: made.append(args[1].name) or train(*args, **kw)
@@ -209,9 +208,7 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path,
     config = json.loads(stored.read_text())
     del config["checkpoints"]["keep_best"]
     stored.write_text(json.dumps(config))
-    (tmp_path / "tiny.py").write_text(
-        recipe.replace("alignment.weight=2.0", "alignment.weight=3.0")
-    )
+    put(tmp_path, "tiny", EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
     assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0
     assert made[4:] == ["aligned-seed0", "aligned-seed1"]
 
@@ -219,7 +216,7 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path,
 def test_a_claim_that_does_not_hold_ends_with_1(run, out):
     code, said, _ = run("false")
     assert code == 1
-    assert "\nFAILS  geometry/test/positive_cosine: aligned < 0 x plain -2 in the mean: " in said
+    assert "\nFAILS  geometry/test/positive_cosine: aligned < 0 x plain - 2 in the mean: " in said
     assert said.endswith("\nNOT SHOWN\n")
     verdict = json.loads((out / "false.json").read_text())
     assert verdict["shown"] is False
@@ -230,12 +227,13 @@ def test_mistakes_are_found_before_the_first_run(run, monkeypatch):
     monkeypatch.setattr(trainer, "train", lambda *_, **__: pytest.fail("it ran"))
     code, _, said = run("typo")
     assert code == 2
-    assert "typo.py: unknown key 'objectives.alignment.wieght'; did you mean 'weight'?" in said
-    assert run("tiny:small")[2].endswith(
-        "tiny.py:small makes no claim: its config has no section 'claim'\n"
+    assert (
+        "claims/typo.py, arm 'aligned': unknown key 'objectives.alignment.wieght'; did you" in said
     )
-    assert "has no variant 'claim' (valid: small, paper)" in run("none")[2]
+    assert "claims/tiny.py: unknown claim 'claim_2'" in run("tiny:claim_2")[2]
+    assert "none.py makes no claim: there is no " in run("none")[2]
     assert "there is no config file" in run("tinny")[2]
+    assert "did you mean " in run("tinny")[2]
     assert run()[2].startswith("mmjax: which claim? Give a recipe's name")
 
 
@@ -247,18 +245,22 @@ def test_a_metric_that_nobody_measures_ends_it_after_one_run(run, monkeypatch):
     assert code == 2
     assert "1 of 4 runs" in said
     assert "2 of 4 runs" not in said
-    assert "unknown metric 'geometry/test/positve_cosine' of 'claim'; did you mean " in error
+    assert "unknown metric 'geometry/test/positve_cosine' of 'claim.metrics'; did you me" in error
 
 
 def test_which_recipes_of_a_folder_make_a_claim(folder):
-    (folder / "broken.py").write_text("def get_config(:\n")
+    broken = folder / "claims" / "broken.py"
+    broken.write_text("def claim(:\n")
     with pytest.raises(ConfigError, match=r"broken\.py, line 1"):
-        claims.claimed(folder)
-    (folder / "broken.py").unlink()
-    (folder / "typo.py").unlink()
-    assert claims.claimed(folder) == [
-        f"{folder}/{name}.py:claim" for name in ("false", "tiny", "unmeasured")
-    ]
+        find.find_all(folder)
+    broken.unlink()
+    words = [experiment.word for experiment in find.find_all(folder)]
+    assert words == ["false", "tiny", "typo", "unmeasured"]
+    more = EXPERIMENT.replace("BOUND", "2.0") + "\n\nclaim_more = claim\n"
+    broken.write_text(more)
+    assert [each.word for each in find.find_all(folder)][:2] == ["broken", "broken:claim_more"]
+    assert find.find("broken:claim_more", folder).name == "broken-claim_more"
+    broken.unlink()
 
 
 CHECK = {"metric": "m", "arm": "new", "baseline": "old", "factor": 0.5, "offset": 0.1}
@@ -279,6 +281,6 @@ CHECK = {"metric": "m", "arm": "new", "baseline": "old", "factor": 0.5, "offset"
 )
 def test_a_check_is_its_inequality(check, new, old, holds):
     results = {"new": [{"m": v} for v in new], "old": [{"m": v} for v in old]}
-    judged = claims.judge({**CHECK, "each_seed": False, **check}, results)
+    judged = judge.judge(Check(**{**CHECK, **check}), results)
     assert judged["holds"] is holds
     assert len(judged["left"]) == len(judged["right"]) == (2 if check.get("each_seed") else 1)

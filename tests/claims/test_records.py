@@ -1,71 +1,56 @@
-"""Recorded results are of the claims that recipes make, and docstrings quote what they gave."""
+"""Records are of the claims that there are, and the arms of these are configs."""
 
-import ast
-import json
-import re
-import statistics
 from pathlib import Path
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax.claims import find, records
 
 ROOT = Path(__file__).parents[2]
-RESULTS = json.loads((ROOT / "docs" / "claims.json").read_text(encoding="utf-8"))
-# A mean and its deviation over seeds, as in `.850 ± .041`.
-NUMBERS = re.compile(r"(?<![\d.])(-?\d*\.\d+)\s*±\s*(\d*\.\d+)")
-# A paragraph that opens so is about runs of a variant, and not about the claim.
-OF_RUNS = ("Measured", "`")
+CONFIGS = ROOT / "configs"
+WORDS = [
+    f"{file.stem}:{name}"
+    for file in sorted((CONFIGS / "claims").glob("*.py"))
+    if file.stem != "__init__"
+    for name in find.names(file)
+]
+RECORDS = records.read(ROOT / "docs" / "claims")
 
 
-def rounds_to(value, text):
-    """Whether `value`, which was rounded to 5 places and perhaps to 3, is `text`."""
-    places = len(text.partition(".")[2])
-    return abs(value - float(text)) <= 0.5 * 10**-places + 0.0006 * (places < 3) + 2e-5
+def test_every_record_is_of_an_experiment_and_every_experiment_has_one():
+    kept = {f"{recipe}:{claim}" for recipe, found in RECORDS.items() for claim in found}
+    assert kept == set(WORDS)
+    assert len(kept) >= 30
 
 
-def quoted(docstring):
-    """(mean, deviation) as they stand in the paragraphs about the claim."""
-    paragraphs = docstring.split("\n\n")
-    return [pair for p in paragraphs if not p.startswith(OF_RUNS) for pair in NUMBERS.findall(p)]
+@pytest.mark.parametrize("word", WORDS)
+def test_a_record_is_of_the_claim_as_it_is(word):
+    recipe, _, variant = word.partition(":")
+    claim, record = find.find(word, CONFIGS).claim, RECORDS[recipe][variant]
+    assert record["statement"] == claim.statement
+    assert record["paper_numbers"] == claim.paper_numbers
+    assert record["seeds"] == list(claim.seeds)
+    assert set(record["arms"]) == set(claim.arms)
+    asked = [{key: check[key] for key in vars(claim.checks[0])} for check in record["checks"]]
+    assert asked == [vars(check) for check in claim.checks]
+    assert record["shown"] is all(check["holds"] for check in record["checks"])
+    for arm, found in record["arms"].items():
+        needed = set(find.find(word, CONFIGS).needed(arm))
+        assert needed <= set(found)
+        assert all(len(values) == len(claim.seeds) for values in found.values())
 
 
-def recorded(recipe):
-    """(mean, deviation) of every metric of every arm of a recipe's claims."""
-    results = [r for name, r in RESULTS.items() if name.partition(":")[0] == recipe]
-    values = [v for r in results for arm in r["arms"].values() for v in arm.values()]
-    return [(statistics.fmean(v), statistics.stdev(v) if len(v) > 1 else 0.0) for v in values]
-
-
-@pytest.mark.parametrize("name", RESULTS)
-def test_a_record_is_of_the_claim_as_it_is(name):
-    recipe, _, variant = name.partition(":")
-    config = config_lib.load(f"{ROOT / 'configs' / recipe}.py:{variant or 'claim'}")
-    claim, record = config_lib.plain(config["claim"]), RESULTS[name]
-    assert record["statement"] == claim["statement"]
-    assert record["paper_numbers"] == claim["paper_numbers"]
-    assert list(record["seeds"]) == list(claim["seeds"])
-    assert set(record["arms"]) == set(claim["arms"])
-    asked = [{key: check[key] for key in claim["checks"][0]} for check in record["checks"]]
-    assert asked == list(claim["checks"])
-
-
-@pytest.mark.parametrize("recipe", sorted({name.partition(":")[0] for name in RESULTS}))
-def test_a_docstring_quotes_what_the_claim_gave(recipe):
-    source = (ROOT / "configs" / f"{recipe}.py").read_text(encoding="utf-8")
-    known = recorded(recipe)
-    wrong = [
-        " ± ".join(pair)
-        for pair in quoted(ast.get_docstring(ast.parse(source)))
-        if not any(all(map(rounds_to, numbers, pair)) for numbers in known)
-    ]
-    assert not wrong
-
-
-def test_an_old_number_is_found():
-    paragraph = "shown: .848 ± .039, and 15.70\n± .06.\n\nMeasured: .1 ± .2"
-    assert quoted(paragraph) == [(".848", ".039"), ("15.70", ".06")]
-    assert rounds_to(15.69489, "15.70")
-    assert rounds_to(0.8475, ".848")
-    assert not rounds_to(0.8499, ".848")
-    assert not rounds_to(15.68, "15.70")
+@pytest.mark.parametrize("word", WORDS)
+def test_every_arm_of_a_claim_is_a_config(word):
+    experiment = find.find(word, CONFIGS)
+    claim = experiment.claim
+    assert claim.checks
+    compared = {arm for check in claim.checks for arm in (check.arm, check.baseline) if arm}
+    assert compared <= set(claim.arms)
+    for arm in claim.arms:
+        for seed in claim.seeds:
+            config = experiment.config(arm, seed)
+            assert config.seed == seed
+        assert (config.recipe, config.variant) == (experiment.recipe, experiment.variant)
+        assert config.paper
+        find.check_metrics(experiment, arm, config)

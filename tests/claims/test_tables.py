@@ -1,6 +1,6 @@
 """Verdicts as text."""
 
-from mmjax.report import claims
+from mmjax.claims import tables
 
 
 def test_the_table_shows_mean_and_deviation():
@@ -13,7 +13,7 @@ def test_the_table_shows_mean_and_deviation():
         "checks": [],
         "arms": {"a": [{"geometry/x/y": 1.0}, {"geometry/x/y": 3.0}]},
     }
-    lines = claims.table(verdict, ["geometry/x/y"]).splitlines()
+    lines = tables.table(verdict, ["geometry/x/y"]).splitlines()
     assert lines[0] == "r: s"
     assert lines[3].split() == ["arm", "x/y"]
     assert lines[5].split() == ["a", "2.000", "±", "1.414"]

@@ -94,7 +94,7 @@ def test_tokens_go_through_the_same_layer():
 def test_options_of_further_heads_are_checked():
     from mmjax import recipe as config
 
-    recipe = "configs/clip_uniform.py:claim"
+    recipe = "configs/clip_uniform.py:latent"
     with pytest.raises(ConfigError, match=r"'model.towers.a.heads.local.dimension'; did you mean"):
         config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dimension': 3}}"])
     loaded = config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dim': 3}}"])

@@ -1,4 +1,4 @@
-"""The README's table of recipes."""
+"""What is generated of recipes: the README's table and the pages of their claims."""
 
 import json
 from pathlib import Path
@@ -6,46 +6,70 @@ from pathlib import Path
 import pytest
 from tool_files import load_tool
 
+from mmjax.claims import pages, records
+
 ROOT = Path(__file__).parents[2]
-recipe_table = load_tool("recipe_table")
+tool = load_tool("recipe")
 
 RECIPE = '''
 """A recipe."""
-from configs import base
+from mmjax.configs import common as c
 
 def small():
     terms = {"clip": {"type": "info_nce"}, "u": {"type": "uniformity"}}
-    return {"paper": "A | B 2024", **base.emoji(terms)}
+    return c.emoji("A | B 2024, A title, arXiv 2401.00001", terms)
 
-def claim():
-    check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=",
-             "baseline": "old", "offset": 0.1}
-    source = {"type": "emoji", "split": "new_style"}
-    latent = {"data": {**small()["data"], "source": {"a": source, "b": {**source, "weight": 2.0}}}}
-    return {**small(), **latent, "claim": {
-        "statement": "new beats old", "arms": {"old": (), "new": ()}, "paper_numbers": ".3",
-        "metrics": ("retrieval/new_style/R@1",), "checks": ({**check, "baseline": None}, check)}}
-
-get_config = base.variants("toy", {"small": small, "claim": claim})
+get_config = c.variants("toy", small)
 '''
+
+EXPERIMENT = """
+from mmjax.claims import Check, Claim, Replace
+
+METRIC = "retrieval/new_style/R@1"
+
+def NAME():
+    source = {"type": "emoji", "split": "new_style"}
+    return Claim(
+        changes={"data": {"source": {"a": source, "b": {**source, "weight": 2.0}}}},
+        statement="new beats old",
+        arms={"old": {}, "new": {}},
+        paper_numbers=".3",
+        metrics=(METRIC,),
+        checks=(Check(METRIC, "new", ">=", offset=0.1), Check(METRIC, "new", ">=", "old")),
+        notes="Whatever.",
+    )
+"""
 
 
 @pytest.fixture
 def folder(tmp_path):
+    (tmp_path / "claims").mkdir()
     (tmp_path / "toy.py").write_text(RECIPE)
-    (tmp_path / "base.py").write_text("")
+    (tmp_path / "claims" / "toy.py").write_text(EXPERIMENT.replace("NAME", "claim"))
     return tmp_path
 
 
-def verdict(out, shown):
+def verdict(out, shown, name="toy"):
     arms = {
+        "new": [{"retrieval/new_style/R@1": 0.5}, {"retrieval/new_style/R@1": 0.5}],
         "old": [
             {"retrieval/new_style/R@1": 0.2, "other": 1},
             {"retrieval/new_style/R@1": 0.4, "other": 1},
-        ]
+        ],
     }
-    arms["new"] = [{"retrieval/new_style/R@1": 0.5}, {"retrieval/new_style/R@1": 0.5}]
-    check = {"metric": "retrieval/new_style/R@1", "arm": "new", "compare": ">=", "baseline": "old"}
+    check = {
+        "metric": "retrieval/new_style/R@1",
+        "arm": "new",
+        "compare": ">=",
+        "baseline": "old",
+        "factor": 1.0,
+        "offset": 0.0,
+        "each_seed": False,
+        "left": [0.5],
+        "right": [0.3],
+        "holds": True,
+    }
+    first = {**check, "baseline": None, "offset": 0.6, "right": [0.6], "holds": False}
     data = {
         "recipe": "toy",
         "statement": "new beats old",
@@ -55,52 +79,75 @@ def verdict(out, shown):
         "jobs": 2,
         "paper_numbers": ".3",
         "arms": arms,
-        "checks": [{**check, "baseline": None}, check],
+        "checks": [first, check],
     }
     out.mkdir(exist_ok=True)
-    (out / "toy.json").write_text(json.dumps(data))
+    (out / f"{name}.json").write_text(json.dumps(data))
+
+
+PAPER = "[A | B 2024](https://arxiv.org/abs/2401.00001)"
+NUMBERS = "retrieval/new_style/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000"
 
 
 def test_a_claim_that_ran_is_shown_with_both_arms(folder):
-    results = folder / "docs" / "claims.json"
+    results = folder / "docs"
     verdict(folder / "out", shown=False)
-    assert recipe_table.collect(folder / "out", results, folder) == ["toy"]
-    kept = json.loads(results.read_text())
-    assert kept["toy"]["arms"]["old"] == {"retrieval/new_style/R@1": [0.2, 0.4]}
-    (row,) = recipe_table.rows(folder, kept)
-    numbers = "retrieval/new_style/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000"
-    terms = "info_nce, uniformity"
-    said = ("A | B 2024", terms, "emoji, emoji", "new beats old", "no", numbers, ".3")
-    assert row == ("[toy](configs/toy.py)", *said)
+    assert records.collect(folder / "out", results, folder) == ["toy"]
+    kept = records.read(results)
+    assert kept["toy"]["claim"]["arms"]["old"] == {"retrieval/new_style/R@1": [0.2, 0.4]}
+    (row,) = pages.rows(folder, kept)
+    link = "[not shown](docs/claims/toy.md)"
+    assert row == ("[toy](configs/toy.py)", PAPER, "emoji", link, NUMBERS, ".3")
     # Without a new verdict what is known stays.
-    assert recipe_table.collect(folder / "nothing", results, folder) == []
-    assert json.loads(results.read_text()) == kept
+    assert records.collect(folder / "nothing", results, folder) == []
+    assert records.read(results) == kept
+
+
+def test_a_page_has_every_arm_and_check(folder):
+    verdict(folder / "out", shown=False)
+    records.collect(folder / "out", folder / "docs", folder)
+    page = pages.pages(folder, records.read(folder / "docs"))["toy"]
+    assert page.startswith("# Claims of `toy`\n\nA | B 2024, A title, arXiv 2401.00001.")
+    assert "**New beats old.**" in page
+    assert "\n    python -m mmjax.claims toy\n" in page
+    assert "Not shown: 1 of 2 checks hold, over 2 seeds, in 4 s with 2 runs at once." in page
+    old, new = page.index("| old | 0.300 ± 0.141 |"), page.index("| new | 0.500 ± 0.000 |")
+    assert old < new  # as the experiment has them
+    line = "`retrieval/new_style/R@1` | new >= 0.6 in the mean | 0.500 >= 0.600 |"
+    assert f"| **fails** | {line}" in page
+    assert "| new >= old in the mean | 0.500 >= 0.300 |" in page
+    assert "\nThe paper's own: .3.\n\nWhatever.\n" in page
 
 
 def test_further_claims_have_rows_of_their_own(folder):
-    results = folder / "docs" / "claims.json"
-    verdict(folder / "out", shown=False)
-    (folder / "out" / "toy.json").rename(folder / "out" / "toy-claim_more.json")
-    recipe = (folder / "toy.py").read_text().replace('"claim": claim}', '"claim_more": claim}')
-    (folder / "toy.py").write_text(recipe)
-    assert recipe_table.collect(folder / "out", results, folder) == ["toy:claim_more"]
-    kept = json.loads(results.read_text())
-    own, more = recipe_table.rows(folder, kept)
-    assert own[5] == "no claim"
+    results = folder / "docs"
+    verdict(folder / "out", shown=False, name="toy-claim_more")
+    experiment = folder / "claims" / "toy.py"
+    experiment.write_text(EXPERIMENT.replace("NAME", "claim_more"))
+    assert records.collect(folder / "out", results, folder) == ["toy:claim_more"]
+    kept = records.read(results)
+    (more,) = pages.rows(folder, kept)
     assert more[0] == "[toy](configs/toy.py), `claim_more`"
-    assert own[3] == "emoji"
-    assert more[3:6] == ("emoji, emoji", "new beats old", "no")
-    assert recipe_table.fastest({**kept, "toy:claim_more": {"shown": True, "seconds": 1}}, 3) == []
+    assert more[3:5] == ("[not shown](docs/claims/toy.md)", NUMBERS)
+    assert "python -m mmjax.claims toy:claim_more\n" in pages.pages(folder, kept)["toy"]
+    assert records.fastest({"toy": {"claim_more": {"shown": True, "seconds": 1}}}, 3) == []
 
 
 def test_a_claim_that_did_not_run_says_so(folder):
-    (row,) = recipe_table.rows(folder, {})
-    assert row[4:] == ("new beats old", "not run", "", ".3")
+    (row,) = pages.rows(folder, {})
+    assert row[3:] == ("[not run](docs/claims/toy.md)", "", ".3")
+    assert "Not run yet." in pages.pages(folder, {})["toy"]
+
+
+def test_a_recipe_without_a_claim_has_a_row(folder):
+    (folder / "claims" / "toy.py").unlink()
+    assert pages.rows(folder, {}) == [("[toy](configs/toy.py)", PAPER, "emoji", "", "", "")]
+    assert pages.pages(folder, {}) == {}
 
 
 def test_the_fastest_claims_are_shown_ones():
     def result(shown, **more):
-        return {"shown": shown, **more}
+        return {"claim": {"shown": shown, **more}}
 
     results = {
         "slow": result(True, seconds=50.0),
@@ -109,21 +156,48 @@ def test_the_fastest_claims_are_shown_ones():
         "untimed": result(True),
         "between": result(True, seconds=10.0),
     }
-    assert recipe_table.fastest(results, 2) == ["quick", "between"]
-    assert recipe_table.fastest(results, 9) == ["quick", "between", "slow"]
+    assert records.fastest(results, 2) == ["quick", "between"]
+    assert records.fastest(results, 9) == ["quick", "between", "slow"]
+
+
+def test_what_is_generated_is_as_new():
+    texts = tool.generated(ROOT / "configs", ROOT / "docs" / "claims", ROOT / "README.md")
+    assert len(texts) > 20
+    assert tool.old_files(texts) == []  # `python tools/recipe.py tables` writes them
+    pages_here = {file.name for file in (ROOT / "docs" / "claims").glob("*.md")}
+    assert pages_here == {file.name for file in texts} - {"README.md"}
+
+
+def test_the_command_writes_and_checks_the_files(folder, capsys):
+    readme = folder / "README.md"
+    readme.write_text("# Title\n<!-- recipes -->\n<!-- /recipes -->\n")
+    given = ["--configs", str(folder), "--results", str(folder / "docs"), "--readme", str(readme)]
+    verdict(folder / "out", shown=True)
+    tool.main([*given, "collect", str(folder / "out")])
+    with pytest.raises(SystemExit, match=r"old: toy\.md, README\.md; run"):
+        tool.main([*given, "tables", "--check"])
+    tool.main([*given, "tables"])
+    tool.main([*given, "tables", "--check"])
+    assert "[shown](docs/claims/toy.md)" in readme.read_text()
+    capsys.readouterr()
+    tool.main([*given, "fastest", "3"])
+    assert capsys.readouterr().out == "toy\n"
+    readme.write_text("")
+    with pytest.raises(SystemExit, match="needs the line <!-- recipes -->"):
+        tool.main([*given, "tables"])
 
 
 def test_only_what_is_between_the_markers_changes():
     old = "# Title\n<!-- recipes -->\nold\n<!-- /recipes -->\nrest\n"
-    table = recipe_table.markdown([("a|b",) * len(recipe_table.HEAD)])
-    new = recipe_table.replaced(old, table)
+    table = pages.markdown([pages.HEAD, ("a|b",) * len(pages.HEAD)])
+    new = tool.replaced(old, table)
     assert new.startswith("# Title\n<!-- recipes -->\n| recipe |")
     assert new.endswith("\n<!-- /recipes -->\nrest\n")
     assert r"a\|b" in new
-    assert recipe_table.replaced(new, table) == new
+    assert tool.replaced(new, table) == new
 
 
 @pytest.mark.parametrize("text", ["", "<!-- recipes -->", "<!-- /recipes --><!-- recipes -->"])
 def test_a_readme_without_markers_is_refused(text):
     with pytest.raises(ValueError, match=r"needs the line <!-- recipes -->"):
-        recipe_table.replaced(text, "")
+        tool.replaced(text, "")

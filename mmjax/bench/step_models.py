@@ -1,9 +1,9 @@
 """Sizes of the CLIP models of the step benchmark, the same for mmjax and open_clip."""
 
 import dataclasses
-from pathlib import Path
 
 from mmjax import recipe as recipe_lib
+from mmjax.configs import clip
 from mmjax.recipe import Recipe
 
 
@@ -40,9 +40,6 @@ MODELS = {
     # For trying the benchmark itself. open_clip gives an image tower heads of 64 numbers.
     "tiny": Sizes(64, 32, 64, 2, 1, 64, 2, 1, 32, vocabulary=512, length=16),
 }
-
-# As installed: a folder in a checkout, a package in a wheel.
-RECIPE = Path(recipe_lib.__file__).parents[1] / "configs" / "clip.py"
 
 # The optimizer of both: AdamW as the CLIP recipe has it.
 LEARNING_RATE, B1, B2, EPS, WEIGHT_DECAY, CLIP_NORM = 5e-4, 0.9, 0.98, 1e-6, 0.2, 1.0
@@ -85,4 +82,4 @@ def config(sizes: Sizes, batch: int, *overrides: str) -> Recipe:
         f"optimizer.weight_decay={WEIGHT_DECAY}",
         f"optimizer.clip_norm={CLIP_NORM}",
     ]
-    return recipe_lib.load(f"{RECIPE}:paper", (*changes, *overrides))
+    return recipe_lib.load(f"{clip.__file__}:paper", (*changes, *overrides))

@@ -113,6 +113,8 @@ def _replaces(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> boo
         return False
     if "type" in new:
         return new["type"] != old.get("type")
+    if where.rpartition(".")[2] not in ("source", "train"):
+        return False
     parts = [value for value in new.values() if value is not None]
     mixture = bool(parts) and all(isinstance(p, Mapping) and "type" in p for p in parts)
-    return mixture and "type" in old
+    return mixture and "type" in old  # one source that becomes several

@@ -30,7 +30,6 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
       ConfigError: in one sentence, for a key or a value that cannot be.
     """
     tree = plain(tree)
-    tree.pop("claim", None)  # TODO: until claims stand apart
     words.load(tree.get("imports", ()), file)
     stages = read(tree.pop("stages", ()), file)
     recipe = _whole(tree, file)

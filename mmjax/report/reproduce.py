@@ -26,11 +26,14 @@ class Origin(NamedTuple):
 
     Attributes:
       file: where it is, as it is named in a command.
+      variant: with which the run is compared: its own, or `small` if the recipe has no such one, as
+        in an experiment, whose changes are then among the others.
       changes: what the run sets otherwise; None if the recipe could not be read.
       trouble: why it could not be read; empty otherwise.
     """
 
     file: str
+    variant: str
     changes: list[Change] | None
     trouble: str
 
@@ -43,21 +46,26 @@ def recipe_of(stored: Mapping[str, Any]) -> Origin:
     """
     name = str(stored.get("recipe", ""))
     named = f"configs/{name}.py"
+    variant = str(stored.get("variant", "small"))
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        return Origin(named, None, f"{name!r} is no name of a recipe")
+        return Origin(named, variant, None, f"{name!r} is no name of a recipe")
     here = Path("configs") / f"{name}.py"
     shipped = Path(recipe_lib.__file__).parents[1] / "configs" / f"{name}.py"
     file = next((path for path in (here, shipped) if path.is_file()), None)
     if file is None:
-        return Origin(named, None, f"there is no {named} where this page was written")
+        return Origin(named, variant, None, f"there is no {named} where this page was written")
     try:
-        plain = recipe_lib.load(f"{file}:{stored.get('variant', '')}").plain()
+        try:
+            plain = recipe_lib.load(f"{file}:{variant}").plain()
+        except recipe_lib.NoVariant:
+            variant = "small"
+            plain = recipe_lib.load(f"{file}:{variant}").plain()
     except Exception as error:  # a recipe is code of anyone's, and the page is worth more than it
-        return Origin(named, None, f"{named} cannot be read any more ({error})")
+        return Origin(named, variant, None, f"{named} cannot be read any more ({error})")
     # As it would come back from config.json: lists for tuples.
     before = json.loads(json.dumps(plain))
     after = json.loads(json.dumps(stored))
-    return Origin(named, list(_changes(before, after)), "")
+    return Origin(named, variant, list(_changes(before, after)), "")
 
 
 def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Change]:
@@ -84,7 +92,7 @@ def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Chang
 
 def command(stored: Mapping[str, Any], recipe: Origin) -> str:
     """The command line that trains the same config again."""
-    words = ["python -m mmjax.main", f"--config={recipe.file}:{stored.get('variant', 'small')}"]
+    words = ["python -m mmjax.main", f"--config={recipe.file}:{recipe.variant}"]
     words += [
         shlex.quote(f"--config.{change.key}={literal(change.after)}")
         for change in recipe.changes or []

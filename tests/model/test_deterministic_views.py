@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.objectives import configs
-from mmjax.model.config import ModelConfig
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
+from mmjax.model.config import ModelConfig
+from mmjax.objectives import configs
 from mmjax.schema.values import plain
 from mmjax.system.system import System
 

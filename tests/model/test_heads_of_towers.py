@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.model.config import ModelConfig
 from mmjax.errors import ConfigError
+from mmjax.model.config import ModelConfig
 from mmjax.model.definition import Definition
-from mmjax.objectives import (Context, TermError, configs)
+from mmjax.objectives import Context, TermError, configs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.embedder import Embedder
@@ -96,7 +96,7 @@ def test_tokens_go_through_the_same_layer():
 def test_options_of_further_heads_are_checked():
     from mmjax import recipe as config
 
-    recipe = "configs/clip_uniform.py:claim"
+    recipe = "configs/clip_uniform.py:latent"
     with pytest.raises(ConfigError, match=r"'model.towers.a.heads.local.dimension'; did you mean"):
         config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dimension': 3}}"])
     loaded = config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dim': 3}}"])

@@ -12,7 +12,7 @@ from mmjax.schema.values import plain
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CLIP = f"{CONFIGS}/clip.py"
-LATENT = f"{CONFIGS}/clip_uniform.py:claim"
+LATENT = f"{CONFIGS}/clip_uniform.py:latent"
 
 
 def refused(*overrides, recipe=CLIP):
@@ -73,7 +73,6 @@ def test_what_the_framework_passes_is_no_key():
         ("evaluators.geometry.x={}", "'evaluators.geometry.x' misses the key 'source'"),
         ("data.source={}", "'data.source' is empty"),
         ("objectives.clip=None", "'objectives' is empty"),
-        ("claim={}", "the key 'claim.statement' is missing (a string)"),
     ],
 )
 def test_a_missing_key_is_named(override, said):
@@ -154,19 +153,6 @@ def test_a_number_that_cannot_be_is_named(override, said):
 )
 def test_a_name_of_a_part_that_is_not_there_is_named(overrides, said):
     assert said in refused(*overrides)
-
-
-def test_a_claim_goes_by_the_evaluators_and_arms_that_there_are():
-    check = {"metric": "geometry/test/x", "arm": "clop", "compare": "<"}
-    assert "unknown arm 'clop' of 'claim.checks'; did you mean 'clip'?" in refused(
-        f"claim.checks=({check},)", recipe=LATENT
-    )
-    assert "unknown metric 'geometry/tset/x' of 'claim.metrics'" in refused(
-        "claim.metrics=('geometry/tset/x',)", recipe=LATENT
-    )
-    assert "unknown metric 'train/clop/loss' of 'claim.metrics'; did you mean 'train/clip" in (
-        refused("claim.metrics=('train/clop/loss',)", recipe=LATENT)
-    )
 
 
 def test_rows_that_training_would_see_are_not_held_out():

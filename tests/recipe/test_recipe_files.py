@@ -20,8 +20,8 @@ from mmjax.errors import ConfigError
             r"recipe\.py, line 2: NameError: name 'undefined' is not defined",
         ),
         (
-            "from configs import base\ndef get_config(v):\n    return base.vit(16, size='giant')\n",
-            r"recipe\.py, line 3: KeyError: 'giant' \(raised in .*base\.py, line \d+\)",
+            "import mmjax.configs.common as c\ndef get_config(v):\n    c.vit(16, size='giant')\n",
+            r"recipe\.py, line 3: KeyError: 'giant' \(raised in .*towers\.py, line \d+\)",
         ),
         (
             "def get_config(variant):\n    raise RuntimeError\n",

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from mmjax import recipe as recipe_lib
+from mmjax.claims import find
 from mmjax.errors import ConfigError
 from mmjax.schema.values import plain
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-FILE, *PARTS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FILE, *PARTS, CLAIM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = re.findall(r"^    (python -m mmjax\.main (?:.*\\\n)*.*)$", PAGE, re.MULTILINE)
 
 
@@ -25,7 +26,7 @@ def recipe(tmp_path):
 
 
 def test_the_page_has_its_examples():
-    assert len(PARTS) == 3
+    assert len(PARTS) == 2
     assert len(COMMANDS) == 3
 
 
@@ -33,6 +34,18 @@ def test_the_file_is_a_recipe(recipe):
     config = recipe_lib.load(str(recipe))
     assert config.recipe == "spread_clip"
     assert config.objectives.spread.weight["end_at"] == 0.2
+    assert recipe_lib.load(f"{recipe}:digits").data.views.text.length == 12
+
+
+def test_the_claim_is_one_of_the_recipe(recipe):
+    (recipe.parent / "claims").mkdir()
+    (recipe.parent / "claims" / "spread_clip.py").write_text(CLAIM)
+    experiment = find.find("spread_clip", recipe.parent)
+    for arm in experiment.claim.arms:
+        config = experiment.recipe_of(arm, seed=1)
+        assert ("spread" in config.objectives) is (arm == "spread")
+        find.check_metrics(experiment, arm, config)
+    assert experiment.recipe_of("clip, warm").objectives.clip.temperature == 0.1
 
 
 @pytest.mark.parametrize("part", PARTS)

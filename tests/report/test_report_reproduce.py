@@ -7,6 +7,7 @@ import pytest
 
 from mmjax import cli
 from mmjax import recipe as recipe_lib
+from mmjax.claims import find
 from mmjax.report import reproduce
 from mmjax.schema.values import plain
 
@@ -40,6 +41,19 @@ def test_the_command_gives_the_same_config(overrides, tmp_path, monkeypatch):
     assert words[:3] == ["python", "-m", "mmjax.main"]
     _, path, again = cli.split_config(words[3:])
     assert path == "configs/clip_uniform.py:small"
+    assert as_stored(again) == stored
+
+
+def test_a_run_of_an_experiment_is_the_small_variant_with_its_changes(tmp_path, monkeypatch):
+    arm = find.find("clip_uniform:claim_emoji", SHIPPED.parent).config("clip", seed=1)
+    monkeypatch.chdir(tmp_path)
+    stored = json.loads(recipe_lib.dump(arm))
+    recipe = reproduce.recipe_of(stored)
+    assert recipe.trouble == ""
+    words = shlex.split(reproduce.command(stored, recipe))
+    _, path, again = cli.split_config(words[3:])
+    assert path == "configs/clip_uniform.py:small"
+    assert "variant=claim_emoji" in again
     assert as_stored(again) == stored
 
 

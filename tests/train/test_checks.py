@@ -13,7 +13,7 @@ from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:claim"
+CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:latent"
 # As CLIP's image tower: learned positions insist on the size of the image.
 VIT = "model.towers.image.encoder={'type':'vit','image_size':(32,32),'patch':8,'width':32,'depth':1,'heads':2}"  # noqa: E501
 

@@ -95,14 +95,14 @@ def recipe(folder, tmp_path, *overrides):
     """A recipe of emoji whose towers start from a folder."""
     file = tmp_path / "recipe.py"
     file.write_text(
-        "from configs import base\n"
+        "from mmjax.configs import common as c\n"
         "def get_config(variant):\n"
-        "    config = base.emoji({'clip': {'type': 'info_nce'}})\n"
+        "    config = c.emoji('none', {'clip': {'type': 'info_nce'}})\n"
         f"    config['model']['towers'] = {{m: {{'init_from': {str(folder)!r}}}"
         " for m in ('image', 'text')}\n"
         "    config['data']['views'] = {'image': {'type': 'image', 'size': 16},\n"
         "        'text': {'type': 'text', 'length': 9}}\n"
-        "    own = {'recipe': 'x', 'variant': variant, 'paper': 'none', 'evaluators': {}}\n"
+        "    own = {'recipe': 'x', 'variant': variant, 'evaluators': {}}\n"
         "    return {**config, **own, 'steps': 2}\n"
     )
     return recipe_lib.load(str(file), ("data.batch_size=8", "optimizer.warmup_steps=0", *overrides))

@@ -30,7 +30,7 @@ from memory: CC3M 20.6 to 27.4, CC12M 36.5 to 44.4.
 """
 
 from configs import base
-from mmjax.data.sources.digits import STOP_WORDS, SYNONYMS, WORDS
+from mmjax.data.synthetic.digits import STOP_WORDS, SYNONYMS, WORDS
 
 PAPER = "Fini et al. 2023, Improved Baselines for Vision-language Pre-training, arXiv 2305.08675"
 WEAK = ("image", "text")

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle as bundle_lib
 from mmjax.parallel import mesh as mesh_lib

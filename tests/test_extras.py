@@ -10,15 +10,15 @@ import pytest
 import mmjax
 from mmjax import cli, extras
 from mmjax.data import TrainData
+from mmjax.data.formats.parquet import read_parquet
+from mmjax.data.formats.volumes import read_volume
 from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
 from mmjax.data.sets.samples import SamplesSource
 from mmjax.data.sources import MemorySource
 from mmjax.data.sources.dicom import DicomEcgSource, waveform
-from mmjax.data.sources.parquet import read_parquet
 from mmjax.data.sources.wfdb import WfdbSource
 from mmjax.data.tokenizers import HuggingFaceTokenizer
 from mmjax.data.views import AudioView, VideoView
-from mmjax.data.views.volumes import read_volume
 from mmjax.preflight import topology
 
 NIFTI = bytes(344) + b"n+1\0" + bytes(52)

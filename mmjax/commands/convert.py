@@ -31,10 +31,10 @@ from absl import flags
 from mmjax import cli
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
+from mmjax.data.formats.packing import pack
+from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
-from mmjax.data.sources import BadExample, Source, SourceError
 from mmjax.data.sources.array_record import INDEX, digest
-from mmjax.data.sources.packing import pack
 from mmjax.errors import ConfigError
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
@@ -87,18 +87,18 @@ def convert(
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [_finished(out, name) for name in names]
     report = BadRows(out / "bad_rows.jsonl")
-    report.note(getattr(source, "bad", ()))
+    report.note(source.bad)
     report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
     _replace(
         out / INDEX,
         {
             "source": source.describe(),
             "modalities": list(source.modalities),
-            "label_fields": list(getattr(source, "label_fields", ())),
-            "may_lack": list(getattr(source, "may_lack", ())),
-            "id_limit": int(getattr(source, "id_limit", len(source))),
+            "label_fields": list(source.label_fields),
+            "may_lack": list(source.may_lack),
+            "id_limit": int(source.id_limit),
             "examples": len(source),
-            "bad": [[e.key, e.field, e.reason] for e in getattr(source, "bad", ())],
+            "bad": [[e.key, e.field, e.reason] for e in source.bad],
             "shards": shards,
         },
     )
@@ -143,9 +143,8 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
     try:
         record = source[index]
     except BadExample as error:
-        number = getattr(source, "id_of", int)(index)
         said = [error.key, error.field, error.reason]
-        return pack({"id": number, "error": said}), error
+        return pack({"id": source.id_of(index), "error": said}), error
     try:
         return pack({"id": record["id"], "record": record}), None
     except TypeError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from mmjax.data.sources import Source
+from mmjax.data.records import Source
 from mmjax.data.sources.array_record import INDEX
 from mmjax.errors import ConfigError
 

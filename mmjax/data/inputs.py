@@ -7,7 +7,9 @@ import jax
 import numpy as np
 
 from mmjax import recipe as config_lib
-from mmjax.data import SOURCES, TOKENIZERS, VIEWS, BadRows, TrainData
+from mmjax.data.pipeline import TrainData
+from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
+from mmjax.data.report import BadRows
 from mmjax.data.sources.user_files import settle
 from mmjax.data.views import field_of
 from mmjax.errors import ConfigError
@@ -83,7 +85,7 @@ def train_data(
     if section["on_error"] == "fail":
         for name, each in sources.items():
             where = "data.source" if len(sources) == 1 else f"data.source.{name}"
-            settle(where, len(each), getattr(each, "bad", ()), "fail")
+            settle(where, len(each), each.bad, "fail")
     try:
         return TrainData(
             sources,

@@ -35,7 +35,7 @@ def samples(model: Any, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[s
     Returns:
       (modality -> [rows, ...], captions, images).
     """
-    from mmjax.data.sources.emoji import EmojiSource
+    from mmjax.data.sets.emoji import EmojiSource
     from mmjax.data.views.image import ImageView
 
     source = EmojiSource(split="new_style")

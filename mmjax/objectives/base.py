@@ -10,6 +10,7 @@ import numpy as np
 
 from mmjax.errors import UserError
 from mmjax.parallel import pairwise
+from mmjax.schema.names import modality_of
 
 
 class TermError(UserError, ValueError):
@@ -121,7 +122,7 @@ def rows_of(
                 f"of shape {unit.shape}; give both towers heads of one size."
             )
     valid = None
-    for modality in sorted({name.partition("@")[0] for name in names} | {*names, *fields}):
+    for modality in sorted({modality_of(name) for name in names} | {*names, *fields}):
         present = batch.get(f"{modality}_present")
         if present is not None:
             present = jnp.asarray(present, bool)

@@ -10,6 +10,7 @@ from mmjax.model.towers import unit_norm
 from mmjax.objectives.base import TermError, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.momentum import of_teacher, with_teacher
+from mmjax.schema.names import modality_of
 
 
 class Predictive(nnx.Module):
@@ -47,7 +48,7 @@ class Predictive(nnx.Module):
         if min(dim, hidden) < 1:
             raise TermError(f"The term 'predictive' needs dim={dim} and hidden={hidden} above 0.")
         self.pairs, self.of_teacher = pairs, target == "teacher"
-        modalities = sorted({view.partition("@")[0] for pair in pairs for view in pair})
+        modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(
             {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
         )
@@ -61,7 +62,7 @@ class Predictive(nnx.Module):
             targets = tuple(map(of_teacher, pair)) if self.of_teacher else pair
             rows = rows_of("predictive", (*pair, *targets), everything, batch, layer="raw")
             for side, view in enumerate(pair):
-                predictor = self.predictors[view.partition("@")[0]]
+                predictor = self.predictors[modality_of(view)]
                 guess = predictor(rows.unit[side], rows.valid)
                 target = jax.lax.stop_gradient(rows.unit[2 + (1 - side)])
                 cosine = rows.mean(_cosine(guess, target))

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from mmjax.errors import ConfigError
 from mmjax.model.towers import Embedding
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
 
 
 class Keys(NamedTuple):
@@ -77,7 +78,7 @@ class Queue:
             "id": jax.ShapeDtypeStruct(each, jnp.int32),
         }
         for view in self.views:
-            dim = dims[view.partition("@")[0]]
+            dim = dims[modality_of(view)]
             shapes[f"unit/{view}"] = jax.ShapeDtypeStruct((*each, dim), jnp.float32)
             shapes[f"valid/{view}"] = jax.ShapeDtypeStruct(each, jnp.bool)
         return shapes

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mmjax.commands.convert import convert
 from mmjax.data import SOURCES, BadExample, SourceError, TrainData
+from mmjax.data.formats.packing import pack, unpack
 from mmjax.data.sources import ArrayRecordSource, MemorySource
-from mmjax.data.sources.packing import pack, unpack
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import TextView, VectorView
 from mmjax.errors import ConfigError

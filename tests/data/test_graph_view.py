@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mmjax.data import BadExample
+from mmjax.data.formats.graphs import MOLECULE_CATEGORIES, NUMBERS, read_cml, read_graph, read_sdf
 from mmjax.data.views import GraphView
-from mmjax.data.views.graphs import MOLECULE_CATEGORIES, NUMBERS, read_cml, read_graph, read_sdf
 
 # Acetate: CH3-C(=O)-O(-), hydrogens as atoms.
 ACETATE = """<?xml version="1.0"?>

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmjax.data import TrainData
-from mmjax.data.sources import SOURCES, GaussianLatentSource
+from mmjax.data.registry import SOURCES
+from mmjax.data.synthetic import GaussianLatentSource
 from mmjax.data.views import VectorView
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmjax.data import BadExample
+from mmjax.data.formats.shapes import Shape, read_shape, sample_surface
 from mmjax.data.views import PointsView
 from mmjax.data.views.points import rotation, unit_sphere
-from mmjax.data.views.shapes import Shape, read_shape, sample_surface
 
 # A square of side 2 in the plane z = 1, as one polygon, and a triangle of a quarter of its area.
 OBJ = """# two things

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mmjax.data.sources import SOURCES
+from mmjax.data.registry import SOURCES
 from mmjax.data.synthetic.generated import Generated
 from mmjax.evaluators import logistic
 from mmjax.evaluators.data import EvalData

@@ -9,15 +9,15 @@ from typing import Any, Literal
 import numpy as np
 
 from mmjax import extras
+from mmjax.data.formats.files import existing
+from mmjax.data.formats.signal import Signal
+from mmjax.data.records import Record, Source, SourceError
 from mmjax.data.sets.object_arrays import read_objects
-from mmjax.data.signals import Signal
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError, existing
 
 AXES = ("ax", "ay", "az", "wx", "wy", "wz")
 
 
-class _Labelled:
+class _Labelled(Source):
     """Records of signals with captions; an id is a caption, so that equal ones are equally right.
 
     Args:

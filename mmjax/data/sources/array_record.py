@@ -9,14 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.packing import unpack
-from mmjax.data.sources.user_files import SourceError, Split, choose, existing
+from mmjax.data.formats.files import existing
+from mmjax.data.formats.packing import unpack
+from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.sources.user_files import Split, choose
 
 INDEX = "index.json"
 
 
-class ArrayRecordSource:
+class ArrayRecordSource(Source):
     """A folder of ArrayRecord shards and their `index.json`, read at random positions.
 
     Records, their order, ids, labels and bad examples are those of the source that was converted,

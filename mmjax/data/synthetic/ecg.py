@@ -23,8 +23,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mmjax.data.signals import LEADS, Signal
-from mmjax.data.sources.base import Record
+from mmjax.data.formats.signal import LEADS, Signal
+from mmjax.data.records import Record
 from mmjax.data.synthetic.generated import Generated, begin
 
 _FRONT = np.radians(np.float32([115, 95, 75, 60, 30, 0]))  # V1 to V6

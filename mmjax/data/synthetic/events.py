@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
+from mmjax.data.records import Record
 from mmjax.data.synthetic.generated import Generated, begin
 
 KINDS = ("tone", "buzz", "rise", "fall")

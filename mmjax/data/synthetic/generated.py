@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
+from mmjax.data.records import Record, Source
 
 WORLD = 1000  # part of a seed that no split has
 
 
-class Generated:
+class Generated(Source):
     """Records made of arrays that were drawn beforehand.
 
     Args:

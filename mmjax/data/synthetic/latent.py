@@ -10,13 +10,13 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
+from mmjax.data.records import Record, Source
 
 # The number of rows where none is asked for, and the word of each split in the seed.
 _SPLITS = {"train": (4096, 0), "test": (1000, 1)}
 
 
-class GaussianLatentSource:
+class GaussianLatentSource(Source):
     """z ~ N(0, I), and two modalities `a` and `b` that are z, each with its own noise.
 
     Row i is z_i = seeded normal numbers f32[dim], a_i = z_i + noise * n_i, b_i = z_i + noise * m_i

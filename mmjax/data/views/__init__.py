@@ -17,27 +17,7 @@ from mmjax.data.views.vector import VectorView
 from mmjax.data.views.video import VideoView
 from mmjax.data.views.volume import VolumeView
 
-# The names that `type=` of a view may have in a recipe.
-VIEWS = {
-    "image": ImageView,
-    "pixels": PixelsView,
-    "text": TextView,
-    "augmented_text": AugmentedTextView,
-    "audio": AudioView,
-    "vector": VectorView,
-    "sequence": SequenceView,
-    "label": LabelView,
-    "signal": SignalView,
-    "ecg": EcgView,
-    "points": PointsView,
-    "graph": GraphView,
-    "table": TableView,
-    "video": VideoView,
-    "volume": VolumeView,
-}
-
 __all__ = [
-    "VIEWS",
     "AudioView",
     "AugmentedTextView",
     "EcgView",

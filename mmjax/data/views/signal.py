@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.signals import (
+from mmjax.data.formats.signal import (
     MOST_NUMBERS,
     Signal,
     SignalError,
@@ -18,14 +18,15 @@ from mmjax.data.signals import (
     read_signal,
     resample,
 )
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 from mmjax.data.views.signal_augmentation import SignalAugmentation
 
 Normalize = Literal["none", "zscore", "minmax"]
 UNCHANGED = SignalAugmentation()
 
 
-class SignalView:
+class SignalView(View):
     """A signal as f32[length, channels]; what was not measured is NaN.
 
     The value is a `Signal`, or a dict of its fields, an array [T, channels], or the bytes of a

@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from mmjax.data.views.base import unusable
+from mmjax.data.records import unusable
 
 ELEMENTS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "

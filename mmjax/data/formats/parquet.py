@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import SourceError
 
 _GROUPS_KEPT = 8  # columns of row groups in memory; a shuffled order jumps among all of them
 

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.sources.base import BadExample
-from mmjax.data.views.base import unusable
+from mmjax.data.records import BadExample, unusable
 
 
 def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:

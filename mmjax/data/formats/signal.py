@@ -61,7 +61,8 @@ def read_signal(content: bytes) -> Signal:
       SignalError: if it is neither, or damaged.
     """
     if content[128:132] == b"DICM":
-        from mmjax.data.sources.dicom import waveform
+        # Here, since that module imports this one; pydicom is an extra.
+        from mmjax.data.formats.dicom import waveform
 
         return waveform(content)[0]
     try:

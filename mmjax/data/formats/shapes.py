@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import unusable
-from mmjax.data.views.ply import read_ply
+from mmjax.data.formats.ply import read_ply
+from mmjax.data.records import unusable
 
 # What may stand in an OBJ file before its first vertex or face.
 _BEFORE = ("mtllib", "usemtl", "o", "g", "s", "vt", "vn", "vp")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 # Dataclasses that sources give: name -> module.
-CLASSES = {"Signal": "mmjax.data.signals", "Molecule": "mmjax.data.views.graphs"}
+CLASSES = {"Signal": "mmjax.data.formats.signal", "Molecule": "mmjax.data.formats.graphs"}
 _HEAD = struct.Struct("<II")
 
 

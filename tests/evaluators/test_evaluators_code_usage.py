@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from mmjax import recipe as config_lib
-from mmjax.data.synthetic.generated import Generated
+from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.data import EvalData
 from mmjax.parallel import mesh as mesh_lib
@@ -82,7 +82,7 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     def view(value, rng, train):
         return value
 
-    data = EvalData(Generated("test", "test", values, NAMES), dict.fromkeys(NAMES, view), 8)
+    data = EvalData(Columns("test", "test", values, NAMES), dict.fromkeys(NAMES, view), 8)
     found = CodeUsage()(model, data)
     supports = []
     for m in NAMES:

@@ -51,7 +51,7 @@ def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     """
     if rate == wanted:
         return x
-    from scipy.signal import resample_poly
+    from scipy.signal import resample_poly  # here to start faster
 
     ratio = Fraction(wanted, rate)
     if ratio > 1:

@@ -172,7 +172,7 @@ class BasicMotions(_Labelled):
         if split not in ("train", "test"):
             raise SourceError(f"basic_motions: split={split!r} should be 'train' or 'test'")
         extras.find("aeon", "imu", "a source of type 'basic_motions'")
-        from aeon.datasets import load_basic_motions
+        from aeon.datasets import load_basic_motions  # an extra
 
         signals, names = load_basic_motions(split=split)
         rows = [

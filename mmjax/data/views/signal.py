@@ -15,9 +15,9 @@ from mmjax.data.formats.signal import (
     fill_gaps,
     named,
     normalized,
-    read_signal,
     resample,
 )
+from mmjax.data.formats.signal_files import read_signal
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick
 from mmjax.data.views.signal_augmentation import SignalAugmentation

@@ -31,7 +31,7 @@ from absl import flags
 from mmjax import cli
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
-from mmjax.data.formats.packing import pack
+from mmjax.data.formats.packing import VERSION, pack
 from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
 from mmjax.data.sources.array_record import INDEX, digest
@@ -92,6 +92,7 @@ def convert(
     _replace(
         out / INDEX,
         {
+            "version": VERSION,
             "source": source.describe(),
             "modalities": list(source.modalities),
             "label_fields": list(source.label_fields),
@@ -114,6 +115,7 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     shards = max(1, min(count, round(count * sum(map(len, sample)) / len(sample) / shard_bytes)))
     edges = [count * i // shards for i in range(shards + 1)]
     plan = {
+        "version": VERSION,
         "examples": count,
         "source": source.describe(),
         "sample": sha256(b"".join(sample)).hexdigest(),
@@ -124,8 +126,8 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     if file.exists():
         if json.loads(file.read_text(encoding="utf-8")) != plan:
             raise ConfigError(
-                f"{out} holds a conversion of other data, or in shards of another size: choose "
-                "another --out, or delete that folder"
+                f"{out} holds a conversion of other data, in shards of another size, or by another "
+                "version of mmjax: choose another --out, or delete that folder"
             )
     elif any(out.iterdir()):
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")

@@ -1,33 +1,28 @@
 """Records as bytes and back, exactly: what the shards of `mmjax.data.convert` hold.
 
-    checksum u32 | header length u32 | header, JSON in UTF-8 | blobs
+    CRC-32 of all that follows, u32 little-endian | the value in MessagePack
 
-Numbers are little-endian. The checksum is CRC-32 of all that follows. The header is the value, in
-which text, finite numbers, truth values and null stand as they are, and everything else as a list
-that begins with its kind:
-
-    ["l", ...] list    ["t", ...] tuple    ["d", [key, value], ...] dict    ["f", text] float
-    ["o", class, [field, value], ...] one of `CLASSES`
-    ["b", size] bytes    ["a", dtype, shape] array    ["s", dtype] number of NumPy
-
-The blobs of bytes, arrays and NumPy's numbers follow in the order of the header.
+What MessagePack does not know is one of its extension types: tuples, NumPy's arrays and numbers,
+integers of more than 64 bits, and the dataclasses that sources give.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import json
-import math
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any
 
+import msgpack
 import numpy as np
 
-# Dataclasses that sources give: name -> module.
-CLASSES = {"Signal": "mmjax.data.formats.signal", "Molecule": "mmjax.data.formats.graphs"}
-_HEAD = struct.Struct("<II")
+from mmjax.data.formats.graphs import Molecule
+from mmjax.data.formats.signal import Signal
+
+VERSION = 2  # of the bytes; 1 was a format of our own
+CLASSES = {made.__name__: made for made in (Signal, Molecule)}
+_TUPLE, _ARRAY, _NUMBER, _INTEGER, _OBJECT = range(1, 6)
 
 
 def pack(value: Any) -> bytes:
@@ -36,9 +31,8 @@ def pack(value: Any) -> bytes:
     Raises:
       TypeError: for what is none of these.
     """
-    blobs: list[bytes] = []
-    header = json.dumps(_write(value, blobs), separators=(",", ":"), allow_nan=False).encode()
-    body = b"".join([struct.pack("<I", len(header)), header, *blobs])
+    _check(value)
+    body = _pack(value)
     return struct.pack("<I", zlib.crc32(body)) + body
 
 
@@ -48,75 +42,79 @@ def unpack(content: bytes) -> Any:
     Raises:
       ValueError: when the bytes are not what `pack` made.
     """
-    if len(content) < _HEAD.size:
+    if len(content) < 5:
         raise ValueError(f"it has only {len(content)} bytes")
-    checksum, size = _HEAD.unpack_from(content)
-    if zlib.crc32(memoryview(content)[4:]) != checksum:
+    body = memoryview(content)[4:]
+    if zlib.crc32(body) != struct.unpack_from("<I", content)[0]:
         raise ValueError("its checksum is another: it is damaged")
-    end = _HEAD.size + size
-    return _read(json.loads(content[_HEAD.size : end]), _Blobs(content, end))
+    return _unpack(body)
 
 
-def _write(value: Any, blobs: list[bytes]) -> Any:
-    if value is None or isinstance(value, bool) or type(value) in (str, int):
-        return value
-    if type(value) is float:
-        return value if math.isfinite(value) else ["f", repr(value)]
-    if isinstance(value, bytes | bytearray | memoryview):
-        blobs.append(bytes(value))
-        return ["b", len(blobs[-1])]
+def _pack(value: Any) -> bytes:
+    # A lone surrogate is no text, but a source may give one, and a view then says so.
+    try:
+        return msgpack.packb(
+            value, default=_extended, strict_types=True, unicode_errors="surrogatepass"
+        )
+    except ValueError as error:
+        raise TypeError(f"it cannot be written: {error}") from error
+
+
+def _unpack(content: bytes | memoryview) -> Any:
+    return msgpack.unpackb(content, ext_hook=_restored, unicode_errors="surrogatepass")
+
+
+def _check(value: Any) -> None:
+    """Raises TypeError for a dict whose keys are not text."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} of a dict is not text")
+            _check(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _check(each)
+
+
+def _extended(value: Any) -> Any:
+    """What MessagePack does not know as an extension type, or as what it knows."""
     if isinstance(value, np.ndarray | np.generic):
         array = np.asarray(value)
         if array.dtype.hasobject or array.dtype.names:
             raise TypeError(f"arrays of {array.dtype} cannot be written")
-        array = np.ascontiguousarray(array).reshape(array.shape)
-        blobs.append(array.tobytes())
-        kind = ["s", array.dtype.str]
-        return kind if isinstance(value, np.generic) else ["a", array.dtype.str, list(array.shape)]
-    name = type(value).__name__
-    if CLASSES.get(name) == type(value).__module__:
-        fields = [[field.name, getattr(value, field.name)] for field in dataclasses.fields(value)]
-        return ["o", name, *([field, _write(each, blobs)] for field, each in fields)]
-    if isinstance(value, dict):
-        return ["d", *([_key(key), _write(each, blobs)] for key, each in value.items())]
-    if isinstance(value, list | tuple):
-        return ["l" if isinstance(value, list) else "t", *(_write(each, blobs) for each in value)]
+        kind = _NUMBER if isinstance(value, np.generic) else _ARRAY
+        return _extension(kind, [array.dtype.str, list(array.shape), array.tobytes()])
+    if type(value) is int:
+        return _extension(_INTEGER, str(value))
+    if CLASSES.get(type(value).__name__) is type(value):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        _check(fields)
+        return _extension(_OBJECT, [type(value).__name__, fields])
+    if isinstance(value, tuple):
+        return _extension(_TUPLE, list(value))
+    for base in (dict, list):
+        if isinstance(value, base):
+            return base(value)
     raise TypeError(f"a {type(value).__name__} cannot be written")
 
 
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"the key {key!r} of a dict is not text")
-    return key
+def _extension(kind: int, value: Any) -> msgpack.ExtType:
+    return msgpack.ExtType(kind, _pack(value))
 
 
-class _Blobs:
-    def __init__(self, content: bytes, start: int):
-        self._content, self._start = content, start
+def _restored(kind: int, content: bytes) -> Any:
+    value = _unpack(content)
+    make: Callable[[Any], Any] = {
+        _TUPLE: tuple,
+        _ARRAY: _array,
+        _NUMBER: lambda parts: _array(parts)[()],
+        _INTEGER: int,
+        _OBJECT: lambda parts: CLASSES[parts[0]](**parts[1]),
+    }[kind]
+    return make(value)
 
-    def take(self, size: int) -> bytes:
-        end = self._start + size
-        found = self._content[self._start : end]
-        self._start = end
-        return found
 
-
-def _read(value: Any, blobs: _Blobs) -> Any:
-    if not isinstance(value, list):
-        return value
-    kind, *rest = value
-    if kind == "f":
-        return float(rest[0])
-    if kind == "b":
-        return blobs.take(rest[0])
-    if kind in ("a", "s"):
-        dtype, shape = np.dtype(rest[0]), rest[1] if kind == "a" else []
-        array = np.frombuffer(blobs.take(dtype.itemsize * math.prod(shape)), dtype)
-        array = array.reshape(shape).copy()  # the buffer is read-only
-        return array if kind == "a" else array[()]
-    if kind == "o":
-        made = getattr(importlib.import_module(CLASSES[rest[0]]), rest[0])
-        return made(**{field: _read(each, blobs) for field, each in rest[1:]})
-    if kind == "d":
-        return {key: _read(each, blobs) for key, each in rest}
-    return (list if kind == "l" else tuple)(_read(each, blobs) for each in rest)
+def _array(parts: list[Any]) -> np.ndarray:
+    dtype, shape, content = parts
+    # A copy, since what lies over bytes is read-only.
+    return np.frombuffer(content, np.dtype(dtype)).reshape(shape).copy()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax.data.formats.files import existing
-from mmjax.data.formats.packing import unpack
+from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
 
@@ -131,6 +131,11 @@ def read_index(folder: Path) -> dict[str, Any]:
             raise ValueError("it names no shards")
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise SourceError(f"{file} is damaged ({error!r}): convert the data again") from error
+    if (version := about.get("version", 1)) != VERSION:
+        raise SourceError(
+            f"{file} is of version {version} of the shards, and this mmjax reads version "
+            f"{VERSION}: convert the data again with python -m mmjax.data.convert"
+        )
     return about
 
 

@@ -35,6 +35,7 @@ setup(
         "absl-py>=2.1",
         "numpy>=2.0",
         "scipy>=1.13",  # jax needs it, too
+        "scikit-learn>=1.6",
         "msgpack>=1.0.5",  # flax needs it, too
         "pillow>=11",
         "tensorboardX>=2.6",

@@ -73,6 +73,8 @@ setup(
         "ecg": ["wfdb>=4.3", "pydicom>=3"],
         # Inertial sensors: the sets that these packages hold.
         "imu": ["seglearn>=1.2.5", "aeon>=1.6"],
+        # Molecules in SDF and MOL files, and as SMILES.
+        "graphs": ["rdkit>=2024.3"],
         # Video files; animated GIF, WebP and PNG need nothing.
         "video": ["av>=12"],
         "torch": ["torch>=2.6", "transformers>=5", "open_clip_torch>=3"],

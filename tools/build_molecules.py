@@ -19,7 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mmjax.data.formats.graphs import ELEMENTS, read_cml
+from mmjax.data.formats.molecules import ELEMENTS, read_cml
 from mmjax.data.sets.molecules import FILE
 
 SHA256 = "bf9f6f97e66525e27b12679dcfcfb22f51236911f9673e51c3f426e98311ba86"

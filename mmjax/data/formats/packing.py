@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from mmjax.data.formats.graphs import Molecule
+from mmjax.data.formats.molecules import Molecule
 from mmjax.data.formats.signal import Signal
 
 VERSION = 2  # of the bytes; 1 was a format of our own

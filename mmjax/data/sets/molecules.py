@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.formats.graphs import NUMBERS, Molecule
+from mmjax.data.formats.molecules import NUMBERS, Molecule
 from mmjax.data.records import Record, Source
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "molecules" / "molecules.json.xz"

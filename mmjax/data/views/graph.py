@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.formats.graphs import MOLECULE_CATEGORIES, read_graph
+from mmjax.data.formats.molecules import MOLECULE_CATEGORIES, read_graph
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick
 
@@ -18,7 +18,8 @@ class GraphView(View):
     node, 0 for none; 1 stands on the diagonal for a node, and rows of zeros follow a smaller graph.
     (An edge from a node to itself is left out.)
 
-    The value is a molecule or a graph in a file (CML, SDF, JSON; see `formats.graphs`).
+    The value is a molecule or a graph in a file (JSON, CML, SDF, MOL, SMILES; see `formats.graphs`
+    and `formats.molecules`).
 
     Args:
       nodes: the most nodes; a larger graph is refused, since a part of it is another graph.

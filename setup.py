@@ -73,6 +73,8 @@ setup(
         "ecg": ["wfdb>=4.3", "pydicom>=3"],
         # Inertial sensors: the sets that these packages hold.
         "imu": ["seglearn>=1.2.5", "aeon>=1.6"],
+        # Meshes in STL, OFF and GLB files; OBJ and PLY need nothing.
+        "shapes": ["trimesh>=4.5"],
         # Molecules in SDF and MOL files, and as SMILES.
         "graphs": ["rdkit>=2024.3"],
         # Video files; animated GIF, WebP and PNG need nothing.

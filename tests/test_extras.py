@@ -18,7 +18,7 @@ from mmjax.data.sources import MemorySource
 from mmjax.data.sources.dicom import DicomEcgSource, waveform
 from mmjax.data.sources.wfdb import WfdbSource
 from mmjax.data.tokenizers import HuggingFaceTokenizer
-from mmjax.data.views import AudioView, GraphView, VideoView
+from mmjax.data.views import AudioView, GraphView, PointsView, VideoView
 from mmjax.preflight import topology
 
 NIFTI = bytes(344) + b"n+1\0" + bytes(52)
@@ -43,6 +43,7 @@ NEEDS = {
     "motions": ("aeon", "imu", lambda f: BasicMotions()),
     "nifti": ("nibabel", "volumes", lambda f: read_volume(NIFTI)),
     "slices": ("pydicom", "volumes", lambda f: read_volume(DICOM)),
+    "mesh": ("trimesh", "shapes", lambda f: PointsView(count=4)(b"OFF 0 0 0", None, False)),
     "smiles": ("rdkit", "graphs", lambda f: GraphView(nodes=4)("CCO", None, False)),
     "video": (
         "av",

@@ -43,6 +43,13 @@ def seeds():
     }
     if importlib.util.find_spec("rdkit"):
         found |= {"sdf": (GRAPH, sdf().encode()), "smiles": (GRAPH, b"CC(=O)[O-] acetate")}
+    if importlib.util.find_spec("trimesh"):
+        import trimesh
+
+        box = trimesh.creation.box()
+        for kind in ("stl", "stl_ascii", "off", "glb"):
+            content = box.export(file_type=kind)
+            found[kind] = (POINTS, content if isinstance(content, bytes) else content.encode())
     if importlib.util.find_spec("nibabel"):
         import nibabel
 

@@ -100,7 +100,7 @@ def test_what_trimesh_reads(kind):
     content = content if isinstance(content, bytes) else content.encode()
     shape = read_shape(content)
     np.testing.assert_allclose(shape.points[shape.faces], mesh.triangles, atol=1e-6)
-    with pytest.raises(BadExample, match="damaged or cut off|no vertices|not that of a readable"):
+    with pytest.raises(BadExample, match=r"damaged or cut off|no vertices|not that of a readable"):
         read_shape(content[:-70])
 
 

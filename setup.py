@@ -35,6 +35,8 @@ setup(
         "absl-py>=2.1",
         "numpy>=2.0",
         "scipy>=1.13",  # jax needs it, too
+        "scikit-learn>=1.6",
+        "msgpack>=1.0.5",  # flax needs it, too
         "pillow>=11",
         "tensorboardX>=2.6",
         "tqdm>=4.66",
@@ -71,6 +73,10 @@ setup(
         "ecg": ["wfdb>=4.3", "pydicom>=3"],
         # Inertial sensors: the sets that these packages hold.
         "imu": ["seglearn>=1.2.5", "aeon>=1.6"],
+        # Meshes in STL, OFF and GLB files; OBJ and PLY need nothing.
+        "shapes": ["trimesh>=4.5"],
+        # Molecules in SDF and MOL files, and as SMILES.
+        "graphs": ["rdkit>=2024.3"],
         # Video files; animated GIF, WebP and PNG need nothing.
         "video": ["av>=12"],
         "torch": ["torch>=2.6", "transformers>=5", "open_clip_torch>=3"],

@@ -26,8 +26,8 @@ from PIL import Image
 from mmjax.bench import timing
 from mmjax.bench.decoders import decoders
 from mmjax.data import SOURCES, TOKENIZERS, Source, TrainData, View
+from mmjax.data.formats.images import EncodedImage
 from mmjax.data.views import ImageView, TextView
-from mmjax.data.views.decode import Picture
 
 # The augmentation that the recipes use most.
 AUGMENT = {
@@ -124,7 +124,7 @@ def _emoji(count: int) -> dict[str, Callable[[], Any]]:
     rng = np.random.default_rng(0)
     return {
         "emoji: read": lambda: [source[i] for i in range(count)],
-        "emoji: decode": lambda: [Picture(r["image"][0], 10**6).decode() for r in records],
+        "emoji: decode": lambda: [EncodedImage(r["image"][0], 10**6).decode() for r in records],
         "emoji: decode, augment to 64": lambda: [plain(r["image"], rng, True) for r in records],
         "emoji: augment kept pixels": lambda: [keeps(r["image"], rng, True) for r in records],
         "emoji: tokenize": lambda: [text(r["text"], rng, True) for r in records],
@@ -147,7 +147,7 @@ def _photos(count: int) -> dict[str, Callable[[], Any]]:
     rng = np.random.default_rng(0)
     turns = range(count)
     return {
-        "photo: decode": lambda: [Picture(content, 10**6).decode() for _ in turns],
+        "photo: decode": lambda: [EncodedImage(content, 10**6).decode() for _ in turns],
         "photo: decode, resize to 224": lambda: [plain(content, None, False) for _ in turns],
         "photo: decode, augment to 224": lambda: [augmented(content, rng, True) for _ in turns],
         "photo: decode, augment to 64": lambda: [small(content, rng, True) for _ in turns],

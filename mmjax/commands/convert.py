@@ -31,10 +31,10 @@ from absl import flags
 from mmjax import cli
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
+from mmjax.data.formats.packing import VERSION, pack
+from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
-from mmjax.data.sources import BadExample, Source, SourceError
 from mmjax.data.sources.array_record import INDEX, digest
-from mmjax.data.sources.packing import pack
 from mmjax.errors import ConfigError
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
@@ -87,18 +87,19 @@ def convert(
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [_finished(out, name) for name in names]
     report = BadRows(out / "bad_rows.jsonl")
-    report.note(getattr(source, "bad", ()))
+    report.note(source.bad)
     report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
     _replace(
         out / INDEX,
         {
+            "version": VERSION,
             "source": source.describe(),
             "modalities": list(source.modalities),
-            "label_fields": list(getattr(source, "label_fields", ())),
-            "may_lack": list(getattr(source, "may_lack", ())),
-            "id_limit": int(getattr(source, "id_limit", len(source))),
+            "label_fields": list(source.label_fields),
+            "may_lack": list(source.may_lack),
+            "id_limit": int(source.id_limit),
             "examples": len(source),
-            "bad": [[e.key, e.field, e.reason] for e in getattr(source, "bad", ())],
+            "bad": [[e.key, e.field, e.reason] for e in source.bad],
             "shards": shards,
         },
     )
@@ -114,6 +115,7 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     shards = max(1, min(count, round(count * sum(map(len, sample)) / len(sample) / shard_bytes)))
     edges = [count * i // shards for i in range(shards + 1)]
     plan = {
+        "version": VERSION,
         "examples": count,
         "source": source.describe(),
         "sample": sha256(b"".join(sample)).hexdigest(),
@@ -124,8 +126,8 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     if file.exists():
         if json.loads(file.read_text(encoding="utf-8")) != plan:
             raise ConfigError(
-                f"{out} holds a conversion of other data, or in shards of another size: choose "
-                "another --out, or delete that folder"
+                f"{out} holds a conversion of other data, in shards of another size, or by another "
+                "version of mmjax: choose another --out, or delete that folder"
             )
     elif any(out.iterdir()):
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
@@ -143,9 +145,8 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
     try:
         record = source[index]
     except BadExample as error:
-        number = getattr(source, "id_of", int)(index)
         said = [error.key, error.field, error.reason]
-        return pack({"id": number, "error": said}), error
+        return pack({"id": source.id_of(index), "error": said}), error
     try:
         return pack({"id": record["id"], "record": record}), None
     except TypeError as error:

@@ -9,7 +9,8 @@ from absl import flags
 
 from mmjax import recipe as recipe_lib
 from mmjax.data.config import Mixture
-from mmjax.data.sources import SOURCES, Source
+from mmjax.data.records import Source
+from mmjax.data.registry import SOURCES
 from mmjax.data.sources.array_record import INDEX
 from mmjax.errors import ConfigError
 

@@ -22,7 +22,7 @@ from absl import flags
 
 from mmjax import cli
 from mmjax.commands import data_source as command
-from mmjax.data.sources import BadExample, Source
+from mmjax.data.records import BadExample, Source
 from mmjax.errors import ConfigError
 
 FIELD = flags.DEFINE_string("field", "text", "The field of the records that holds the captions.")

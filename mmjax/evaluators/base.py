@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mmjax.data.sources import SOURCES, Source
+from mmjax.data.records import Source
+from mmjax.data.registry import SOURCES
 from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.schema.registry import Spec

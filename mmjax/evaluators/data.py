@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Source
+from mmjax.data.records import BadExample, Source
 
 Alternatives = Literal["first", "all"]
 Layer = Literal["unit", "encoder", "codes"]

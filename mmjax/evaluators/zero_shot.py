@@ -119,9 +119,10 @@ class ZeroShot(Evaluator):
 
     def _classes(self, items: Embedded, labels: list) -> list:
         """All classes to choose from: those that the source lists, else those that occur."""
-        if self.labels == self.text or not hasattr(items.source, "labels"):
+        listed = None if self.labels == self.text else items.source.labels(self.labels)
+        if listed is None:
             return sorted(set(labels), key=lambda label: (str(type(label)), label))
-        classes = list(items.source.labels(self.labels))
+        classes = list(listed)
         strange = sorted(set(map(str, labels)) - set(map(str, classes)))
         if strange:
             raise ValueError(
@@ -135,12 +136,13 @@ class ZeroShot(Evaluator):
     ) -> list[list[str]]:
         """The names of each class in a language; None is the classes' own values."""
         if language is not None:
-            if not hasattr(items.source, "labels"):
+            named = items.source.labels(self.labels, language)
+            if named is None:
                 raise ValueError(
-                    "zero_shot: this source has no names of labels in other languages (no method "
-                    "'labels'); leave out the option 'languages'"
+                    "zero_shot: this source has no names of labels in other languages (its method "
+                    "'labels' lists none); leave out the option 'languages'"
                 )
-            return [[str(name)] for name in items.source.labels(self.labels, language)]
+            return [[str(name)] for name in named]
         if self.labels != self.text:
             return [[str(c)] for c in classes]
         first = {}

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample
 from mmjax.errors import ConfigError
 from mmjax.inference.bundle import Bundle
 from mmjax.parallel import mesh as mesh_lib

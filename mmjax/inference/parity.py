@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.emoji import EmojiSource
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.views.image import ImageView
 from mmjax.encoders import Encoder
 from mmjax.files import write_atomically

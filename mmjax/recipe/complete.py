@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mmjax.data.views import field_of
 from mmjax.errors import ConfigError, unknown
 from mmjax.recipe import words
 from mmjax.recipe.changes import changes, merge
 from mmjax.recipe.references import check_references
 from mmjax.recipe.sections import Recipe
 from mmjax.recipe.stages import read
+from mmjax.schema.names import modality_of
 from mmjax.schema.sections import section_of
 from mmjax.schema.values import plain
 from mmjax.weights.start import complete as complete_tower
@@ -49,13 +49,13 @@ def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
     recipe = Recipe.of(_spelled_out(tree, file), file)
     towers = recipe.model.towers
     for name, view in recipe.data.views.items():
-        embedded = getattr(view.word, "embedded", True)
-        if embedded and field_of(name) not in towers:
+        embedded = view.word.embedded
+        if embedded and modality_of(name) not in towers:
             raise ConfigError(
                 f"{file}: 'data.views.{name}' has no tower; 'model.towers' has {sorted(towers)}"
             )
     for name, tower in towers.items():
-        known = [view for view in recipe.data.views if field_of(view) == name]
+        known = [view for view in recipe.data.views if modality_of(view) == name]
         for view in tower.deterministic:
             if view not in known:
                 raise unknown(view, known, f"model.towers.{name}.deterministic", file, "view")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mmjax.data.signals import Signal
+from mmjax.data.formats.signal import Signal
 from mmjax.evaluators.data import Embedded
 
 SIDE = 96  # pixels of the longer side

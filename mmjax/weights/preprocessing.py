@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.records import unusable
+from mmjax.data.views.base import pick
 from mmjax.data.views.image import ImageView
 from mmjax.model.config import TowerConfig
 from mmjax.weights.families.clap_sound import ClapSound

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmjax import evaluators
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample
 from mmjax.evaluators.data import EvalData, embed, embed_values
 
 

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from mmjax.data.sources import SOURCES
-from mmjax.data.synthetic.generated import Generated
+from mmjax.data.registry import SOURCES
+from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators import logistic
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.few_shot import FewShot
@@ -30,7 +30,7 @@ def data(fields, modalities, ids=None):
     def view(value, rng, train):
         return np.asarray(value, np.float32)
 
-    source = Generated("test", "test", fields, modalities, ids)
+    source = Columns("test", "test", fields, modalities, ids)
     return EvalData(source, dict.fromkeys(modalities, view), batch_size=16)
 
 
@@ -66,7 +66,7 @@ def test_a_probe_reads_the_encoder_of_every_modality_and_forgets_scales(monkeypa
         b = np.stack([500 * (y // 2) + rng.normal(size=count), rng.normal(size=count)], 1)
         return {"a": a, "b": b, "label": y}
 
-    train = Generated("test", "train", fields(300), ("a", "b"))
+    train = Columns("test", "train", fields(300), ("a", "b"))
     monkeypatch.setitem(SOURCES, "toy", lambda: train)
     tested = data(fields(200), ("a", "b"))
     probe = Probe(train={"type": "toy"}, modalities=("a", "b"))

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import BadExample, Record, Source, SourceError
 
 
-class TfdsSource:
+class TfdsSource(Source):
     """A prepared TFDS set, read through `tfds.data_source`.
 
     The set must lie on disk in the ArrayRecord format, the one of random access. Preparing is not
@@ -27,8 +26,6 @@ class TfdsSource:
     Raises:
       SourceError: if the set is not prepared, has another format, or lacks a feature or split.
     """
-
-    may_lack = ()
 
     def __init__(
         self,

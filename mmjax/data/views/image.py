@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from mmjax.data.views.base import pick
-from mmjax.data.views.decode import Picture
+from mmjax.data.formats.images import EncodedImage
+from mmjax.data.views.base import View, pick
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
 
@@ -30,7 +30,7 @@ class Region(NamedTuple):
     height: float
 
 
-class ImageView:
+class ImageView(View):
     """An image as f32[height, width, 3], each channel (value / 255 - mean) / std.
 
     Training: a random region of the image (`crop_scale` is its share of the area, log-uniform
@@ -153,11 +153,11 @@ class ImageView:
         u = rng.random(16, np.float32).tolist() if train else None
         image = self._cached(value)
         if image is None:
-            picture = Picture(value, self.max_pixels)
-        size = image.size if image is not None else (picture.width, picture.height)
+            encoded = EncodedImage(value, self.max_pixels)
+        size = image.size if image is not None else (encoded.width, encoded.height)
         region = self._region(size, u)
         if image is None:
-            image = picture.decode(min(region.width / self.width, region.height / self.height))
+            image = encoded.decode(min(region.width / self.width, region.height / self.height))
             self._keep(value, size, image)
         behind = self.background
         if train and u[0] < self.random_background:

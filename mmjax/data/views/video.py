@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.views.base import pick
-from mmjax.data.views.clips import read_frames
+from mmjax.data.formats.clips import read_frames
+from mmjax.data.views.base import View, pick
 from mmjax.data.views.image import ImageView
 
 Short = Literal["repeat", "pad"]
 
 
-class VideoView:
+class VideoView(View):
     """A clip as f32[frames, height, width, 3], each channel (value / 255 - 0.5) / 0.5.
 
     The clip is cut into `frames` equal parts and a frame is taken of each: at random in training,
@@ -21,7 +21,7 @@ class VideoView:
     crop, a mirror image and a change of colours are the same for all frames.
 
     The value is the bytes of a video file or animated image, or u8[T, H, W, 3 or 4] (see
-    `views.clips`).
+    `formats.clips`).
 
     Args:
       frames: number of frames.

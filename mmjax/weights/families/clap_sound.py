@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.data.formats.sounds import read_sound, resample
 from mmjax.data.views.base import pick
-from mmjax.data.views.waves import read_sound, resample
 from mmjax.encoders.spectrogram import Spectrogram, filterbank
 from mmjax.weights.files import WeightsError
 from mmjax.weights.hf_options import Options

@@ -1,7 +1,7 @@
 """The base class of evaluators, and the section of a recipe that names one."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,7 +75,7 @@ class EvaluatorConfig:
 
 
 def parse(
-    word: Callable[..., Evaluator],
+    word: type[Evaluator],
     spec: Mapping[str, Any],
     registry: Registry[Evaluator],
     where: str,
@@ -90,7 +90,6 @@ def parse(
       where: path in the recipe.
       file: of the recipe.
     """
-    assert isinstance(word, type) and issubclass(word, Evaluator)  # as the registry has seen to
     names = ("source", *word.further)
     for name in names:
         if name not in spec:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from multiprocessing import connection
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from mmjax import cli
 from mmjax.errors import UserError
@@ -52,7 +52,7 @@ class Workers:
         and results.
     """
 
-    def __init__(self, count: int, function: Callable):
+    def __init__(self, count: int, function: Callable[..., Any]):
         context, own = multiprocessing.get_context("spawn"), cpus()
         os.environ.update({**HUGE_PAGES, **os.environ})
         self._processes: dict[connection.Connection, Any] = {}
@@ -82,7 +82,7 @@ class Workers:
         for process in self._processes.values():
             process.join()
 
-    def map(self, tasks: Mapping[Hashable, tuple]) -> Iterator[tuple[Hashable, Any]]:
+    def map(self, tasks: Mapping[Hashable, tuple[Any, ...]]) -> Iterator[tuple[Hashable, Any]]:
         """(key, the function's result) of every `key: arguments`, as they finish.
 
         Raises:
@@ -96,7 +96,8 @@ class Workers:
                 pipe = idle.pop(0)
                 pipe.send(arguments)
                 self._working[pipe] = key
-            for pipe in connection.wait(self._working):
+            ready = cast("list[connection.Connection]", connection.wait(self._working))
+            for pipe in ready:
                 key = self._working.pop(pipe)
                 result = self._answer(pipe)
                 idle.append(pipe)
@@ -125,7 +126,7 @@ class Workers:
         raise Interrupted(number)
 
 
-def _serve(pipe: connection.Connection, part: list[int], function: Callable) -> None:
+def _serve(pipe: connection.Connection, part: list[int], function: Callable[..., Any]) -> None:
     """A process: calls what it is told until the pipe ends."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, part)  # XLA makes as many threads as it finds CPUs

@@ -35,4 +35,4 @@ def test_all_cosines_are_never_there_at_once():
 
 def test_no_neighbour_is_refused():
     with pytest.raises(ValueError, match="k=0"):
-        NearestNeighbours(train={}, k=0)
+        NearestNeighbours(k=0)

@@ -18,7 +18,7 @@ COLUMN_TILE = 2048
 Arrays = Mapping[str, jax.Array]
 
 
-def scores(rows: jax.Array, columns: jax.Array) -> jax.Array:
+def scores(rows: jax.Array | np.ndarray, columns: jax.Array | np.ndarray) -> jax.Array:
     """Dot products f32[r,c] of f32[r,D] and f32[c,D], in full float32 on every kind of device."""
     # The default precision is bfloat16 on TPU and TF32 on some GPUs: enough to reorder answers.
     return jnp.einsum("rd,cd->rc", rows, columns, precision=jax.lax.Precision.HIGHEST)

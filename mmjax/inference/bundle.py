@@ -26,7 +26,6 @@ from mmjax.system.system import System
 from mmjax.weights import foreign, preprocessing
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
 
-
 # Of the computation.
 Dtype = Literal["float32", "bfloat16"]
 

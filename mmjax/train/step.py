@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,16 @@ from mmjax.train.state import Plan, State
 
 Arrays = Mapping[str, jax.Array]
 Batch = Arrays
-Step = Callable[[State, Batch], tuple[State, dict[str, jax.Array]]]
+
+
+class Step(Protocol):
+    """The compiled step `(state, batch) -> (state, metrics)`."""
+
+    def __call__(self, state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]: ...
+
+    def lower(self, state: State, batch: Batch) -> jax.stages.Lowered:
+        """The program for these arguments, or for their shapes."""
+        ...
 
 
 def loss_plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> pairwise.Plan:

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from multiprocessing import connection
 from types import FrameType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mmjax import cli
 from mmjax.errors import UserError
 from mmjax.parallel.compiler import HUGE_PAGES
 from mmjax.processes import end_with_parent
 from mmjax.train.signals import Interrupted
+
+K = TypeVar("K", bound=Hashable)
 
 
 class WorkerFailed(UserError, RuntimeError):
@@ -64,7 +66,7 @@ class Workers:
             process.start()
             theirs.close()
             self._processes[pipe] = process
-        self._working: dict[connection.Connection, Hashable] = {}
+        self._working: dict[connection.Connection, Any] = {}
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> "Workers":
@@ -82,7 +84,7 @@ class Workers:
         for process in self._processes.values():
             process.join()
 
-    def map(self, tasks: Mapping[Hashable, tuple[Any, ...]]) -> Iterator[tuple[Hashable, Any]]:
+    def map(self, tasks: Mapping[K, tuple[Any, ...]]) -> Iterator[tuple[K, Any]]:
         """(key, the function's result) of every `key: arguments`, as they finish.
 
         Raises:

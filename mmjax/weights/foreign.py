@@ -295,7 +295,8 @@ class Loaded(Mapping[str, np.ndarray]):
                     "by the view, or into segments by fusion"
                 )
             if array is not None:
-                special, grid = array[:2], array[2:].reshape(bands, before, -1)
+                special = array[:2]
+                grid: np.ndarray = array[2:].reshape(bands, before, -1)
                 grid = grid[:, :after].reshape(bands * after, -1)
                 return np.concatenate([special, grid])
         return array

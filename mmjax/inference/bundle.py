@@ -44,7 +44,7 @@ class Bundle:
     """
 
     towers: Mapping[str, TowerConfig]
-    definition: Definition
+    definition: Definition[System]
     arrays: dict[str, jax.Array]
     mesh: jax.sharding.Mesh
     views: Mapping[str, Callable[..., np.ndarray]]
@@ -77,7 +77,7 @@ def load(path: str | Path, *, dtype: str | None = None) -> Bundle:
 
 
 def scale_of(
-    definition: Definition, arrays: Mapping[str, jax.Array]
+    definition: Definition[System], arrays: Mapping[str, jax.Array]
 ) -> tuple[float | None, float | None]:
     """The logarithm of the logit scale, and the bias, of the first term that has them."""
     found = definition.merge(arrays).objectives.logit_scale()

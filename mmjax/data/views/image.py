@@ -151,10 +151,10 @@ class ImageView(ImageChanges, View):
         x += self.offset
         return x.reshape(self.shape)
 
-    def _region(self, size: tuple[int, int], u: list[float] | None) -> Region:
+    def _region(self, size: tuple[int, int], u: list[float]) -> Region:
         """What part of an image of `size` (width, height) to show."""
         width, height = size
-        if u is not None and self.crop_scale is not None:
+        if u and self.crop_scale is not None:
             low, high = self.crop_scale
             area = width * height * (low + (high - low) * u[4])
             low, high = map(math.log, self.crop_ratio)

@@ -11,7 +11,7 @@ import weights_parity
 import mmjax
 from mmjax.errors import ConfigError
 from mmjax.inference import imports, parity, verify, with_torch
-from mmjax.train import stages
+from mmjax.train import borders
 from mmjax.weights.foreign import Weights
 from mmjax.weights.start import Pretrained
 
@@ -52,7 +52,8 @@ def test_two_towers_of_one_folder(tmp_path):
     )
     weights = Weights(str(folder))
     wanted = {"image": {"image_size": (32, 32), "drop_path": 0.1}, "text": {"length": 9}}
-    given = {m: (weights, weights.tower(m, options).changes()) for m, options in wanted.items()}
+    specs = {m: folders.encoder_of(weights, m, **options) for m, options in wanted.items()}
+    given = {m: (weights, weights.tower(m, spec).changes()) for m, spec in specs.items()}
     lines = imports.check(given, tmp_path)
     assert [line.split(" of ")[0].split(" with ")[0] for line in lines] == [
         "image: parity",
@@ -135,7 +136,7 @@ def test_weights_that_no_library_reads(tmp_path):
 
 def test_a_run_from_scratch_has_nothing_to_compare(tmp_path, monkeypatch):
     monkeypatch.setattr(imports, "check", None)
-    assert stages.parity(SimpleNamespace(folders={}), tmp_path) == []
+    assert borders.parity(SimpleNamespace(folders={}), tmp_path) == []
 
 
 def test_a_teacher_of_foreign_weights_is_compared_too(tmp_path):

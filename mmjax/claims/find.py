@@ -127,7 +127,7 @@ def find(word: str, folder: Path) -> Experiment:
         raise config_lib.NoVariant(f"{folder / recipe}.py makes no claim: there is no {file}")
     known = names(file)
     if variant not in known:
-        raise unknown(variant, known, str(file), str(file), "claim")
+        raise unknown(variant, known, recipe, str(file), "claim")
     try:
         claim = known[variant]()
     except ConfigError:

@@ -204,7 +204,7 @@ def _processor(bundle, folder, notes, name, make, made=None) -> bool:
     else:
         _json(folder / name, config)
     notes.append(
-        f"Transparent images are put on RGB {view.background} first. Other libraries resample "
+        f"Transparent images are put on RGB {view.fill} first. Other libraries resample "
         "with other rounding: see `pixels` in parity.json."
     )
     return True

@@ -11,6 +11,7 @@ import weights_parity
 import mmjax
 from mmjax.errors import ConfigError
 from mmjax.inference import imports, parity, verify, with_torch
+from mmjax.model.config import ModelConfig
 from mmjax.train import borders
 from mmjax.weights.foreign import Weights
 from mmjax.weights.start import Pretrained
@@ -141,10 +142,10 @@ def test_a_run_from_scratch_has_nothing_to_compare(tmp_path, monkeypatch):
 
 def test_a_teacher_of_foreign_weights_is_compared_too(tmp_path):
     folder = folders.folder_of(folders.CONFIGS["vit"], tmp_path / "vit")
-    config = {"model": {"towers": {}}, "objectives": {}, "teacher": {"init_from": str(folder)}}
-    assert list(Pretrained(config, {}).folders) == ["teacher"]
+    nothing = ModelConfig.of({"towers": {}}), {}, {}
+    assert list(Pretrained(*nothing, str(folder)).folders) == ["teacher"]
     (folder / "checkpoints").mkdir()  # a run of our own
-    assert Pretrained(config, {}).folders == {}
+    assert Pretrained(*nothing, str(folder)).folders == {}
 
 
 def test_loading_says_that_nobody_checked(tmp_path, caplog):

@@ -104,14 +104,14 @@ def _extension(kind: int, value: Any) -> msgpack.ExtType:
 
 def _restored(kind: int, content: bytes) -> Any:
     value = _unpack(content)
-    make: Callable[[Any], Any] = {
+    makers: dict[int, Callable[[Any], Any]] = {
         _TUPLE: tuple,
         _ARRAY: _array,
         _NUMBER: lambda parts: _array(parts)[()],
         _INTEGER: int,
         _OBJECT: lambda parts: CLASSES[parts[0]](**parts[1]),
-    }[kind]
-    return make(value)
+    }
+    return makers[kind](value)
 
 
 def _array(parts: list[Any]) -> np.ndarray:

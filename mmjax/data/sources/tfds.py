@@ -37,8 +37,8 @@ class TfdsSource(Source):
         data_dir: str | None = None,
     ):
         self.name, self.split, self.data_dir = name, split, data_dir
-        self.columns, self.labels = dict(columns), dict(labels or {})
-        self.label_fields = tuple(self.labels)
+        self.columns, self._labels = dict(columns), dict(labels or {})
+        self.label_fields = tuple(self._labels)
         self.modalities = tuple(self.columns)
         self._open()
         self.id_limit = len(self._data)
@@ -66,7 +66,7 @@ class TfdsSource(Source):
                 f"the TFDS set {self.name!r} in {where} has the format {kind}, which cannot be "
                 f"read at random positions; {advice}"
             )
-        for path in (*self.columns.values(), *self.labels.values()):
+        for path in (*self.columns.values(), *self._labels.values()):
             _feature(builder.info.features, path, self.name)
         skip = {
             path: tfds.decode.SkipDecoding()
@@ -82,7 +82,7 @@ class TfdsSource(Source):
             ) from error
         self._names = {
             label: _feature(builder.info.features, path, self.name)
-            for label, path in self.labels.items()
+            for label, path in self._labels.items()
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class TfdsSource(Source):
             if modality.startswith("text") and isinstance(value, bytes | list):
                 value = _decode(value, key, modality)
             record[modality] = value
-        for label, path in self.labels.items():
+        for label, path in self._labels.items():
             value = _plain(_follow(example, path))
             feature = self._names[label]
             name = feature.int2str(int(value)) if hasattr(feature, "int2str") else value

@@ -25,6 +25,8 @@ class Columns(Source):
       ids: i64[N]; the rows' numbers if left out.
     """
 
+    name: str
+
     def __init__(
         self,
         name: str,
@@ -87,7 +89,6 @@ class Generated(Columns):
       ValueError: for an unknown split, a size below 1, and options that `draw` refuses.
     """
 
-    name: ClassVar[str]
     splits: ClassVar[Mapping[str, int]]
     streams: ClassVar[Mapping[str, int]] = {}
 

@@ -85,7 +85,7 @@ def convert(
         say(f"{out}: {len(names) - len(missing)} of {len(names)} shards are there already")
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
-    shards = [_finished(out, name) for name in names]
+    shards = [about for name in names if (about := _finished(out, name)) is not None]
     report = BadRows(out / "bad_rows.jsonl")
     report.note(source.bad)
     report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
@@ -156,7 +156,7 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
 def _finished(out: Path, name: str) -> dict[str, Any] | None:
     """What was written down of a shard; None if it is not whole."""
     try:
-        found = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
         if (out / found["file"]).stat().st_size == found["bytes"]:
             return found
     except (OSError, ValueError, KeyError):
@@ -175,8 +175,8 @@ def _write_all(
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
     try:
         jobs = [
-            pool.submit(_write_here, out, name, *stretch, on_error)
-            for name, stretch in stretches.items()
+            pool.submit(_write_here, out, name, start, stop, on_error)
+            for name, (start, stop) in stretches.items()
         ]
         for job in as_completed(jobs):
             yield job.result()
@@ -199,6 +199,7 @@ def _begin(source: Source) -> None:
 
 
 def _write_here(out: Path, name: str, start: int, stop: int, on_error: str) -> dict[str, Any]:
+    assert _source is not None
     return _write(_source, out, name, start, stop, on_error)
 
 
@@ -224,7 +225,7 @@ def _write(
     writer.close()
     with open(part, "rb") as file:
         os.fsync(file.fileno())
-    about = {
+    about: dict[str, Any] = {
         "file": f"{name}.array_record",
         "records": stop - start,
         "bytes": part.stat().st_size,

@@ -63,6 +63,7 @@ def named_source(path: str | None, overrides: Sequence[str]) -> Source:
     if path is None:
         if overrides:
             raise ConfigError("--config.KEY=VALUE changes a recipe: give --config=RECIPE, too")
+        assert data is not None
         return source_of(data)
     data_config = recipe_lib.load(path, overrides).data
     source = data_config.source

@@ -83,4 +83,5 @@ def vote(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int, k: int) -
         distance, near = search.kneighbors(test)
     votes = np.zeros((len(test), classes))
     np.add.at(votes, (np.arange(len(test))[:, None], y[near]), 1 - distance)
-    return votes.argmax(1)
+    winner: np.ndarray = votes.argmax(1)
+    return winner

@@ -6,6 +6,7 @@ and with the keys to change.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 from flax import nnx
@@ -24,6 +25,8 @@ from mmjax.schema.names import modality_of
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.state import Plan
+
+Arrays = Mapping[str, jax.Array]
 
 
 def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
@@ -60,7 +63,13 @@ def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
             for pair in objective.term.options.get("pairs") or ():
                 _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
 
-    def loss(arrays, outputs, batch, key, queue):
+    def loss(
+        arrays: Arrays,
+        outputs: Mapping[str, Embedding],
+        batch: Arrays,
+        key: jax.Array,
+        queue: Arrays,
+    ) -> Any:
         context = Context(
             plan=step_lib.loss_plan(recipe, mesh),
             progress=0.0,

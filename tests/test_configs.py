@@ -10,6 +10,7 @@ import ml_collections
 import numpy as np
 import pytest
 from PIL import Image
+from tool_files import load_tool
 
 from mmjax import recipe as recipe_lib
 from mmjax.parallel import mesh as mesh_lib
@@ -49,12 +50,12 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stand_ins(pictures, tmp_path_factory):
     """{recipe: overrides}, for recipes whose data are not in the package."""
-    watch = tmp_path_factory.mktemp("watch") / "watch_dataset.npy"  # as the package seglearn has it
+    watch = tmp_path_factory.mktemp("watch") / "watch_dataset.npz"
     rng = np.random.default_rng(0)
     person, exercise = (x.ravel() for x in np.meshgrid(np.arange(1, 11), np.arange(7)))
     series = [rng.normal(size=(310, 6)) for _ in person]
     columns = {"X": series, "y": exercise, "subject": person, "side": person % 2}
-    np.save(watch, columns, allow_pickle=True)
+    load_tool("convert_watch").convert(columns, watch)
     return {
         "own_data": (f"data.source.path={pictures}", "data.source.val_fraction=0.4"),
         "imu_text": (f"data.source.path={watch}",),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mmjax
-from mmjax import cli, extras
+from mmjax import extras
 from mmjax.data import TrainData
 from mmjax.data.formats.parquet import read_parquet
 from mmjax.data.formats.volumes import read_volume
@@ -19,6 +19,7 @@ from mmjax.data.sources.dicom import DicomEcgSource, waveform
 from mmjax.data.sources.wfdb import WfdbSource
 from mmjax.data.tokenizers import HuggingFaceTokenizer
 from mmjax.data.views import AudioView, GraphView, PointsView, VideoView
+from mmjax.errors import exit_code
 from mmjax.preflight import topology
 
 NIFTI = bytes(344) + b"n+1\0" + bytes(52)
@@ -64,7 +65,7 @@ def test_a_missing_package_is_one_sentence(name, tmp_path, monkeypatch):
     said = str(caught.value)
     assert f" needs the package {package}: pip install 'mmjax[{extra}]'" in said
     assert "\n" not in said
-    assert cli.exit_code(caught.value) == 2
+    assert exit_code(caught.value) == 2
     brought = re.search(rf'"{extra}": \[(.*?)\]', SETUP, re.DOTALL)
     assert f'"{package}' in brought[1]  # the extra brings what it is named for
 

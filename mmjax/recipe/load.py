@@ -17,6 +17,7 @@ import ml_collections
 from mmjax.errors import ConfigError, NoVariant, nearest
 from mmjax.recipe import stages as stages_lib
 from mmjax.recipe.complete import complete
+from mmjax.recipe.find import find
 from mmjax.schema.values import plain
 
 
@@ -24,7 +25,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
     """Reads a recipe, applies overrides, checks it and completes its defaults.
 
     Args:
-      path: `configs/clip.py` or `configs/clip.py:paper`; the part after the colon is the variant.
+      path: `configs/clip.py` or `configs/clip.py:paper`, where the part after the colon is the
+        variant; or the name of a recipe, as `find` takes it.
       overrides: `a.b=value` each; a value is a Python literal, or else a string.
 
     Returns:
@@ -33,7 +35,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
     Raises:
       ConfigError: in one sentence, for a file, a variant or a key that cannot be.
     """
-    file, _, variant = path.partition(":")
+    file, variant = find(path)
     make, variant = _recipe(file).get_config, variant or "small"
     # What `configs.base.variants` makes knows its variants; another function may take what it will.
     known = getattr(make, "variants", (variant,))
@@ -59,10 +61,6 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
 
 
 def _recipe(file: str) -> types.ModuleType:
-    if not Path(file).is_file():
-        near = nearest(Path(file).name, sorted(p.name for p in Path(file).parent.glob("*.py")))
-        hint = f"; did you mean {Path(file).parent / near}?" if near else ""
-        raise ConfigError(f"there is no config file {file}{hint}")
     spec = importlib.util.spec_from_file_location(f"mmjax_recipe_{Path(file).stem}", file)
     if spec is None:
         raise ConfigError(f"{file} is no recipe: a recipe is a Python file")

@@ -5,10 +5,10 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmjax import recipe as config_lib
+from mmjax.recipe.find import find
 
 _ABSENT = object()
 
@@ -45,10 +45,9 @@ def recipe_of(config: Mapping[str, Any]) -> Recipe:
     named = f"configs/{name}.py"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return Recipe(named, None, f"{name!r} is no name of a recipe")
-    here = Path("configs") / f"{name}.py"
-    shipped = Path(config_lib.__file__).resolve().parents[2] / "configs" / f"{name}.py"
-    file = next((path for path in (here, shipped) if path.is_file()), None)
-    if file is None:
+    try:
+        file, _ = find(named)
+    except config_lib.ConfigError:
         return Recipe(named, None, f"there is no {named} where this page was written")
     try:
         plain = config_lib.plain(config_lib.load(f"{file}:{config.get('variant', '')}"))

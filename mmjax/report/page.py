@@ -40,16 +40,16 @@ def write(folder: str | Path, summary: Mapping[str, Any] | None = None) -> Path:
     return path
 
 
-def render(run: RunFiles) -> str:
-    """The page as HTML."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates of this package, with what they need to show numbers."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    made.globals |= {
         "percent": results.percent,
         "number": results.number,
         "plain": results.plain,
@@ -57,9 +57,14 @@ def render(run: RunFiles) -> str:
         "has": lambda value: not math.isnan(value),
         "dashes": [" ".join(map(str, dash)) for dash in plots.DASHES],
     }
+    return made
+
+
+def render(run: RunFiles) -> str:
+    """The page as HTML."""
     retrieval, zero_shot = results.retrieval(run.summary), results.zero_shot(run.summary)
     geometry = results.geometry(run.summary)
-    return environment.get_template("page.html.jinja").render(
+    return environment().get_template("page.html.jinja").render(
         run=run,
         title=_title(run),
         facts=_facts(run),

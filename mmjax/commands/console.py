@@ -118,7 +118,10 @@ def overview() -> str:
         lines += ["", f"{title}:"]
         for command in commands.values():
             lines.append(f"  mmjax {command.usage.ljust(width)}  {command.about}")
-    lines += ["", "`mmjax COMMAND --help` has the options of one. A RECIPE is a name (clip_uniform),"]
+    lines += [
+        "",
+        "`mmjax COMMAND --help` has the options of one. A RECIPE is a name (clip_uniform),",
+    ]
     lines += ["a name and a variant (clip_uniform:paper), or a file (configs/clip.py:paper)."]
     return "\n".join(lines)
 

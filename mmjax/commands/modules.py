@@ -41,7 +41,9 @@ MODULES = {
 DATA = {
     "validate": Module("mmjax.data.validate", "", "--data=captions.csv"),
     "convert": Module("mmjax.data.convert", "", "--data=captions.csv --out=shards"),
-    "train_tokenizer": Module("mmjax.data.train_tokenizer", "", "--data=captions.csv --out=m.model"),
+    "train_tokenizer": Module(
+        "mmjax.data.train_tokenizer", "", "--data=captions.csv --out=m.model"
+    ),
 }
 
 

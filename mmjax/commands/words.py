@@ -9,6 +9,7 @@ options are the arguments of the class or function that it stands for.
 """
 
 import argparse
+import functools
 import inspect
 import shutil
 import textwrap
@@ -112,7 +113,12 @@ def _place(made: Callable) -> str:
 
 def _used_by(word: str) -> list[str]:
     """Recipes of the package whose default variant has the word."""
-    return [each.name for each in every(packaged())[0] if word in each.words]
+    return [name for name, words in _recipes() if word in words]
+
+
+@functools.cache
+def _recipes() -> list[tuple[str, frozenset[str]]]:
+    return [(each.name, each.words) for each in every(packaged())[0]]
 
 
 def main(arguments: Sequence[str]) -> int:

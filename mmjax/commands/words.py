@@ -14,7 +14,8 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from mmjax.commands.recipes import every
 from mmjax.errors import ConfigError, nearest
@@ -30,12 +31,20 @@ class Kind(NamedTuple):
       place: where such a word stands.
       words: word -> what it stands for.
       given: arguments that do not come from the recipe.
+      also: keys that every such word has in a recipe, besides its arguments: key -> what it is.
     """
 
     name: str
     place: str
     words: Mapping[str, Callable]
     given: Collection[str] = ()
+    also: Mapping[str, str] = MappingProxyType({})
+
+
+_OF_TERMS = {
+    "weight": "1.0 by default (a float, or a schedule: see mmjax.schema.schedule.Weight)",
+    "head": "None by default (a string: one of the towers' `heads`, in place of `head`)",
+}
 
 
 def kinds() -> list[Kind]:
@@ -51,7 +60,7 @@ def kinds() -> list[Kind]:
 
     made = {"rngs", "dtype"}
     return [
-        Kind("term", "objectives.NAME", TERMS, made),
+        Kind("term", "objectives.NAME", TERMS, made, _OF_TERMS),
         Kind("encoder", "model.towers.MODALITY.encoder", ENCODERS, made),
         Kind("head", "model.towers.MODALITY.head", HEADS, {*made, "width"}),
         Kind("adapter", "model.adapters.NAME", ADAPTERS, {*made, "encoders"}),
@@ -83,19 +92,24 @@ def entry(word: str, kind: Kind, width: int) -> list[str]:
     lines = [f"{word}: {_article(kind.name)}, in a recipe: {kind.place}", ""]
     lines += (inspect.getdoc(made) or "").splitlines()
     options = {k: v for k, v in signature(made).items() if k not in kind.given}
-    if options:
+    said = {name: _option(*option) for name, option in options.items()} | dict(kind.also)
+    if said:
         lines += ["", "Options:"]
-    longest = max(map(len, options), default=0)
-    for name, (annotation, default) in options.items():
-        needed = default is inspect.Parameter.empty
-        value = "has to be given" if needed else f"{default!r} by default"
-        text = f"{value} ({describe(annotation)})"
+    longest = max(map(len, said), default=0)
+    for name, text in said.items():
         lines += textwrap.wrap(
             f"  {name.ljust(longest)}  {text}", width, subsequent_indent=" " * (longest + 4)
         )
     if used := _used_by(word):
         lines += ["", *textwrap.wrap(f"`{word}` in recipes: {', '.join(used)}", width)]
     return [*lines, "", f"Source: {_place(made)}"]
+
+
+def _option(annotation: Any, default: Any) -> str:
+    """Default and type of an argument."""
+    needed = default is inspect.Parameter.empty
+    value = "has to be given" if needed else f"{default!r} by default"
+    return f"{value} ({describe(annotation)})"
 
 
 def _article(kind: str) -> str:

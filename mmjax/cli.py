@@ -3,7 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -26,9 +26,10 @@ def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]
         name = name.removeprefix("-").removeprefix("-") if name.startswith("-") else ""
         if name == "config" or name.startswith("config."):
             if not equals:
-                value = next(words, None)
-                if value is None:
+                following = next(words, None)
+                if following is None:
                     raise ConfigError(f"{word} needs a value: {word}=...")
+                value = following
             if name == "config":
                 path = value
             else:
@@ -63,7 +64,7 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
     without a trace. In a run of many processes any error ends this one at once, so that the others
     do not wait for it.
     """
-    found: dict = {}
+    found: dict[str, Any] = {}
 
     def parse(argv: Sequence[str]) -> list[str]:
         try:

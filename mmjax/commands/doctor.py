@@ -121,7 +121,7 @@ def machine() -> list[tuple[str, str, str]]:
     rows.append((GOOD, "devices", counted))
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rows.append((GOOD, "CPUs", str(cpus)))
-    cache = jax.config.jax_compilation_cache_dir
+    cache = getattr(jax.config, "jax_compilation_cache_dir", None)
     said = cache or "none; export JAX_COMPILATION_CACHE_DIR=FOLDER keeps compiled programs"
     rows.append((GOOD if cache else NEUTRAL, "cache", said))
     if devices[0].platform == "cpu" and sys.platform == "linux":

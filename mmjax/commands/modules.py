@@ -5,6 +5,7 @@ with the same words.
 """
 
 import importlib
+import importlib.util
 import inspect
 import runpy
 import sys
@@ -95,7 +96,8 @@ def _help(command: str, module: Module) -> int:
 
     found = importlib.import_module(module.name)
     if hasattr(found, "__path__"):  # a package, whose program is beside
-        found = importlib.import_module(f"{module.name}.__main__")
+        apart = importlib.util.find_spec(f"{module.name}.main") is not None
+        found = importlib.import_module(f"{module.name}.{'main' if apart else '__main__'}")
     # `mmjax.data.validate` only hands on what `mmjax.commands.validate` is.
     own = inspect.getmodule(getattr(found, "main", None)) or found
     print(f"mmjax {command} {module.example}\n\n{inspect.getdoc(own)}")

@@ -9,10 +9,11 @@ A word is looked for in the name, the paper, the modalities, the types of compon
 """
 
 import argparse
-import importlib.util
 import shutil
 import textwrap
+import types
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,10 +69,11 @@ def about(file: Path) -> About:
 
 def _read(file: Path) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
     """Docstring, variants and the default variant's config of a recipe's file."""
-    spec = importlib.util.spec_from_file_location(f"mmjax_recipe_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
+    module = types.ModuleType(f"mmjax_recipe_{file.stem}")
+    loader = SourceFileLoader(module.__name__, str(file))
+    module.__file__, module.__loader__ = str(file), loader
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         make = module.get_config
         variants = tuple(getattr(make, "variants", ("small",)))
         return module.__doc__ or "", variants, make(variants[0])

@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
     name: str
     place: str
-    words: Mapping[str, Callable]
+    words: Mapping[str, Callable[..., Any]]
     given: Collection[str] = ()
     also: Mapping[str, str] = MappingProxyType({})
 
@@ -116,7 +116,7 @@ def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def _place(made: Callable) -> str:
+def _place(made: Callable[..., Any]) -> str:
     """File and line of a class or function."""
     made = inspect.unwrap(made)
     try:

@@ -7,19 +7,19 @@ temperature.
     python -m mmjax.main --config=configs/clip.py:paper    # ViT-B/32, batch 32,768, on a pod
 """
 
-from configs import base
+from mmjax.configs import common as c
 
 PAPER = "Radford et al. 2021, CLIP, arXiv 2103.00020"
 
 
 def objectives() -> dict:
     """Symmetric InfoNCE; the temperature starts at 0.07 and 1/temperature stays below 100."""
-    return {"clip": {"type": "info_nce", "temperature": 0.07, "max_scale": 100.0}}
+    return {"clip": dict(type="info_nce", temperature=0.07, max_scale=100.0)}
 
 
 def small() -> dict:
     """Emoji with their names."""
-    return {"paper": PAPER, **base.emoji(objectives())}
+    return c.emoji(PAPER, objectives())
 
 
 def paper() -> dict:
@@ -27,41 +27,27 @@ def paper() -> dict:
 
     The paper's pairs (WIT) are not public: bring shards of your own, such as LAION or DataComp.
     """
-    return {
-        "paper": PAPER,
-        "steps": 390_625,
-        "data": {
-            "source": base.webdataset("data/shards/*.tar"),
-            "tokenizer": base.clip_tokenizer(),
-            "views": {
-                # A random square of the resized picture is the paper's only augmentation.
-                "image": {
-                    "type": "image",
-                    "size": 224,
-                    "crop_scale": (0.9, 1.0),
-                    "crop_ratio": (1.0, 1.0),
-                    "mean": base.CLIP_MEAN,
-                    "std": base.CLIP_STD,
-                },
-                "text": {"type": "text", "length": 77},
-            },
-            "batch_size": 32_768,
-            "workers": 64,
-        },
-        "model": {"towers": base.clip_towers(patch=32)},
-        "objectives": objectives(),
-        "optimizer": {
-            "learning_rate": 5e-4,
-            "b2": 0.98,
-            "eps": 1e-6,
-            "weight_decay": 0.2,
-            "warmup_steps": 2000,
-            "clip_norm": 1.0,  # not in the paper; large batches of web data want it
-        },
-        "evaluators": base.coco_evaluators(),
-        "evaluate_every": 10_000,
-        "checkpoints": {"every": 1000},
-    }
+    text, shards = c.causal_text(**c.OPENAI), c.webdataset("data/shards/*.tar")
+    # A random square of the resized image is the paper's only augmentation.
+    image = c.clip_image(crop_scale=(0.9, 1.0), crop_ratio=(1.0, 1.0))
+    return c.recipe(
+        PAPER,
+        steps=390_625,
+        data=c.data(shards, 32_768, text.tokenizer, image=image, text=text.view, workers=64),
+        towers=c.towers(c.linear_head(512), image=c.openai_image(), text=text.encoder),
+        objectives=objectives(),
+        optimizer=c.adamw(
+            5e-4,
+            b2=0.98,
+            eps=1e-6,
+            weight_decay=0.2,
+            warmup_steps=2000,
+            clip_norm=1.0,  # not in the paper; large batches of web data want it
+        ),
+        evaluators=c.coco_evaluators(),
+        evaluate_every=10_000,
+        checkpoints={"every": 1000},
+    )
 
 
-get_config = base.variants("clip", {"small": small, "paper": paper})
+get_config = c.variants("clip", small, paper)

@@ -53,6 +53,7 @@ def table(
     Raises:
       ConfigError: when model and data have no modality in common, or no item can be read.
     """
+    # Here and in `main`, so that --help does not wait for jax.
     from mmjax.evaluators.data import EvalData, embed
 
     data = EvalData(source, model.bundle.views, batch_size)

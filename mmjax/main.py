@@ -12,12 +12,15 @@ says what the recipe would need and do, on the devices here or on a TPU slice th
 without reading data (`mmjax.preflight.dry_run`).
 """
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from mmjax import cli
-from mmjax import recipe as config_lib
+from mmjax.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmjax.recipe import Recipe
 
 WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -53,26 +56,27 @@ TOPOLOGY = flags.DEFINE_string(
 def main(path: str | None, overrides: list[str]) -> None:
     """Loads the recipe, checks it whole, and trains it."""
     if path is None:
-        raise config_lib.ConfigError("which recipe? Give --config=configs/clip_uniform.py")
-    config = config_lib.load(path, overrides)
+        raise ConfigError("which recipe? Give --config=configs/clip_uniform.py")
+    from mmjax import recipe as recipe_lib  # here and below: so that --help does not wait for jax
 
+    recipe = recipe_lib.load(path, overrides)
     if DRY_RUN.value:
-        dry_run(config)
+        dry_run(recipe)
         return
     for flag in (MEMORY_GB, TOPOLOGY):
         if flag.value is not None:
-            raise config_lib.ConfigError(f"--{flag.name} is a question for --dry_run: add it")
+            raise ConfigError(f"--{flag.name} is a question for --dry_run: add it")
 
     from mmjax.parallel import distributed
     from mmjax.train import trainer, workdir
 
     distributed.initialize(detect=DISTRIBUTED.value)
     # Which folder comes next depends on the clock and on locks: the first process says it.
-    folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(config)))
-    trainer.train(config, folder)
+    folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(recipe)))
+    trainer.train(recipe, folder)
 
 
-def dry_run(config: Mapping) -> None:
+def dry_run(recipe: "Recipe") -> None:
     """Prints what the recipe, or each of its stages, would need and do."""
     from mmjax.parallel import distributed
     from mmjax.preflight import dry_run as preflight
@@ -82,7 +86,7 @@ def dry_run(config: Mapping) -> None:
     if TOPOLOGY.value is None:
         distributed.initialize(detect=DISTRIBUTED.value)
     done: list[stages_lib.Stage] = []
-    for stage in stages_lib.of(config):
+    for stage in stages_lib.of(recipe):
         if stage.name is not None:
             print(f"{'stage':>12}  {stage.name}: steps {stage.start + 1:,} to {stage.end:,}")
         like = next((each for each in done if stages_lib.compiles_like(stage, each)), None)
@@ -90,7 +94,7 @@ def dry_run(config: Mapping) -> None:
             print(f"{'':>12}  its step is that of {like.name}")
             continue
         report = preflight.preflight(
-            stage.config, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value
+            stage.recipe, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value
         )
         for line in preflight_report.lines(report):
             print(line)

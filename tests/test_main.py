@@ -11,7 +11,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from mmjax import main
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 
 
@@ -109,7 +109,7 @@ def test_its_report_is_one_page_that_needs_nothing_else(finished_run):
 def test_its_folder_holds_the_whole_config_and_a_checkpoint(finished_run):
     recipe, overrides, folder, _ = finished_run
     stored = (folder / "config.json").read_text(encoding="utf-8")
-    assert stored == config_lib.dump(config_lib.load(recipe, overrides))
+    assert stored == recipe_lib.dump(recipe_lib.load(recipe, overrides))
     assert [p.name for p in (folder / "checkpoints").iterdir() if p.name.isdigit()] == ["12"]
 
 

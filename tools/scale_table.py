@@ -17,7 +17,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmjax.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
@@ -91,11 +94,11 @@ class Cell:
     def file(self) -> Path:
         return RESULTS / f"{self.name}.json"
 
-    def config(self) -> dict:
-        """The whole config."""
-        from mmjax import recipe as config_lib
+    def whole(self) -> "Recipe":
+        """The whole recipe."""
+        from mmjax import recipe as recipe_lib
 
-        return config_lib.load(f"{CONFIGS / self.recipe}.py:paper", self.overrides)
+        return recipe_lib.load(f"{CONFIGS / self.recipe}.py:paper", self.overrides)
 
 
 def clip_cell(model: str, pod: str, batch: str) -> Cell:
@@ -124,15 +127,15 @@ def clip_cell(model: str, pod: str, batch: str) -> Cell:
 
 def recipe_cells() -> list[Cell]:
     """A cell for each recipe that has a paper variant."""
-    from mmjax import recipe as config_lib
+    from mmjax import recipe as recipe_lib
 
     cells = []
     for file in sorted(CONFIGS.glob("*.py")):
-        if file.stem in ("__init__", "base"):
+        if file.stem == "__init__":
             continue
         try:
-            config_lib.load(f"{file}:paper")
-        except config_lib.NoVariant:
+            recipe_lib.load(f"{file}:paper")
+        except recipe_lib.NoVariant:
             continue
         on = (name for name, recipes in RECIPES_ON.items() if file.stem in recipes)
         cells.append(Cell(file.stem, file.stem, next(on, USUAL)))
@@ -149,17 +152,17 @@ def measure(cell: Cell) -> dict[str, Any]:
     from mmjax.preflight import dry_run as preflight
     from mmjax.preflight.sizing import DoesNotFit
 
-    config = cell.config()
+    recipe = cell.whole()
     began = time.process_time()
-    report = preflight.preflight(config, topology_name=cell.slice)
+    report = preflight.preflight(recipe, topology_name=cell.slice)
     found = {
         "recipe": cell.recipe,
         **dict(cell.said),
         "slice": cell.slice,
         "chips": report.mesh.size,
-        "batch": config["data"]["batch_size"],
+        "batch": recipe.data.batch_size,
         "fsdp": report.mesh.shape["fsdp"],
-        "microbatches": config["microbatches"],
+        "microbatches": recipe.microbatches,
         "jax": jax.__version__,
         "compile_cpu_seconds": round(time.process_time() - began),
         "state_bytes": sum(report.state_bytes.values()),

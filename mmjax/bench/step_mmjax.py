@@ -4,7 +4,7 @@ With `parts`, not the step but the pieces that it consists of, each compiled alo
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ from mmjax.data import inputs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.compiler import set_flags
 from mmjax.preflight import model_flops
+from mmjax.recipe import Recipe
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
@@ -36,7 +37,7 @@ def main(model: str, batch: int, *options: str) -> None:
 
 
 def make(
-    settings: Mapping, sizes: Sizes, plan: state_lib.Plan, mesh: jax.sharding.Mesh
+    settings: Recipe, sizes: Sizes, plan: state_lib.Plan, mesh: jax.sharding.Mesh
 ) -> tuple[Callable[[], None], dict[str, Any]]:
     """(one training step, what to say of it)."""
     arrays = mesh_lib.to_device(random_batch(settings, sizes), mesh)
@@ -60,11 +61,11 @@ def make(
     }
 
 
-def random_batch(settings: Mapping, sizes: Sizes) -> dict[str, np.ndarray]:
+def random_batch(settings: Recipe, sizes: Sizes) -> dict[str, np.ndarray]:
     """Images of noise, and texts of random tokens that end at the last place."""
     rng = np.random.default_rng(0)
     batch = {}
-    for name, array in inputs.batch_shapes(settings).items():
+    for name, array in inputs.batch_shapes(settings.data).items():
         if np.issubdtype(array.dtype, np.floating):
             batch[name] = rng.standard_normal(array.shape, np.float32)
         elif array.dtype == bool:  # whether a modality is there

@@ -1,11 +1,10 @@
 """Sizes of the CLIP models of the step benchmark, the same for mmjax and open_clip."""
 
 import dataclasses
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
+from mmjax.configs import clip
+from mmjax.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +45,7 @@ MODELS = {
 LEARNING_RATE, B1, B2, EPS, WEIGHT_DECAY, CLIP_NORM = 5e-4, 0.9, 0.98, 1e-6, 0.2, 1.0
 
 
-def config(sizes: Sizes, batch: int, *overrides: str) -> Mapping[str, Any]:
+def config(sizes: Sizes, batch: int, *overrides: str) -> Recipe:
     """The CLIP recipe's `paper` variant with these sizes, for one device.
 
     Args:
@@ -54,8 +53,6 @@ def config(sizes: Sizes, batch: int, *overrides: str) -> Mapping[str, Any]:
       batch: examples in a step.
       overrides: more `key=value`.
     """
-    import configs.clip
-
     image, text = "model.towers.image", "model.towers.text"
     changes = [
         # What products make is kept, and nothing else: half the memory of keeping all, and faster,
@@ -85,4 +82,4 @@ def config(sizes: Sizes, batch: int, *overrides: str) -> Mapping[str, Any]:
         f"optimizer.weight_decay={WEIGHT_DECAY}",
         f"optimizer.clip_norm={CLIP_NORM}",
     ]
-    return config_lib.load(f"{Path(configs.clip.__file__)}:paper", (*changes, *overrides))
+    return recipe_lib.load(f"{clip.__file__}:paper", (*changes, *overrides))

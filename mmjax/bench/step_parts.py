@@ -4,7 +4,7 @@ The sum of their times is what a step would take if nothing were fused and nothi
 the step takes beyond it is data that moves between the pieces.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from mmjax.bench.step_models import Sizes
 from mmjax.data import inputs
 from mmjax.encoders.layers import ACTIVATIONS, layer_norm
 from mmjax.preflight import flops as flops_lib
+from mmjax.recipe import Recipe
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -25,13 +26,13 @@ CEILING = 2048  # side of the square product that says how fast products can be
 
 
 def parts(
-    settings: Mapping, sizes: Sizes, plan: state_lib.Plan, mesh: jax.sharding.Mesh
+    settings: Recipe, sizes: Sizes, plan: state_lib.Plan, mesh: jax.sharding.Mesh
 ) -> tuple[dict[str, float], dict[str, Callable[[], None]]]:
     """(name -> how often in a step, name -> function that does it once).
 
     `ceiling` is no part of a step: a square product of side `CEILING`.
     """
-    batch = settings["data"]["batch_size"]
+    batch = settings.data.batch_size
     key = jax.random.key(0)
 
     def noise(*shape: int) -> jax.Array:
@@ -49,7 +50,7 @@ def parts(
     )
     for tower, length, width, depth, heads, causal in towers:
         x = noise(batch, length, width)
-        activation = settings["model"]["towers"][tower]["encoder"]["activation"]
+        activation = settings.model.towers[tower].encoder.options["activation"]
         found[f"gelu {tower}"] = (
             depth,
             _forward_backward(ACTIVATIONS[activation], noise(batch, length, 4 * width)),
@@ -95,12 +96,12 @@ def _forward_backward(f: Callable, *args: Any) -> Callable[[], None]:
     return _call(both, cotangent, *args)
 
 
-def _linear(settings: Mapping, plan: state_lib.Plan, mesh: jax.sharding.Mesh):
+def _linear(settings: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh):
     """(shapes, how often, function) of every product of a step without batch axes.
 
     Those with batch axes are attention's scores and sums.
     """
-    state, batch = state_lib.abstract(settings, plan), inputs.batch_shapes(settings)
+    state, batch = state_lib.abstract(settings, plan), inputs.batch_shapes(settings.data)
     jaxpr = jax.make_jaxpr(step_lib.make(settings, plan, mesh))(state, batch).jaxpr
     counts: dict[tuple, int] = {}
     equations = {}

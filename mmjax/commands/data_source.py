@@ -7,7 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from mmjax.data.sources import Source
+from mmjax import recipe as recipe_lib
+from mmjax.data.config import Mixture
+from mmjax.data.sources import SOURCES, Source
 from mmjax.data.sources.array_record import INDEX
 from mmjax.errors import ConfigError
 
@@ -28,9 +30,6 @@ def source_of(data: str) -> Source:
       ConfigError: when no source takes it.
       SourceError: when there is no such thing.
     """
-    from mmjax import recipe as config_lib
-    from mmjax.data import SOURCES
-
     kind, _, split = data.partition(":")
     if kind == "emoji":
         spec = {"type": "emoji", "split": split or "new_style"}
@@ -44,7 +43,7 @@ def source_of(data: str) -> Source:
         spec = {"type": "webdataset", "path": data}
     else:
         spec = {"type": "manifest", "path": data}
-    return config_lib.build(SOURCES, config_lib.check(SOURCES, spec, "data", "--data"))
+    return SOURCES.parse(spec, "data", "--data").build()
 
 
 def named_source(path: str | None, overrides: Sequence[str]) -> Source:
@@ -57,9 +56,6 @@ def named_source(path: str | None, overrides: Sequence[str]) -> Source:
     Raises:
       ConfigError: for neither or both, and for a mixture without `--part`.
     """
-    from mmjax import recipe as config_lib
-    from mmjax.data import SOURCES
-
     data, part = DATA.value, PART.value
     if (path is None) == (data is None):
         raise ConfigError("say which data: --config=RECIPE for its data.source, or --data=PATH")
@@ -67,16 +63,16 @@ def named_source(path: str | None, overrides: Sequence[str]) -> Source:
         if overrides:
             raise ConfigError("--config.KEY=VALUE changes a recipe: give --config=RECIPE, too")
         return source_of(data)
-    config = config_lib.load(path, overrides)
-    spec = config["data"]["source"]
-    if "type" not in spec:
-        if part not in spec:
-            raise ConfigError(f"data.source is a mixture: name one with --part={'|'.join(spec)}")
-        spec = spec[part]
+    data_config = recipe_lib.load(path, overrides).data
+    source = data_config.source
+    if isinstance(source, Mixture):
+        if part not in source.sources:
+            parts = "|".join(source.sources)
+            raise ConfigError(f"data.source is a mixture: name one with --part={parts}")
+        source = source.sources[part]
     elif part is not None:
         raise ConfigError(f"--part={part}: data.source is one source and no mixture")
-    spec = {key: value for key, value in spec.items() if key != "weight"}
-    return config_lib.build(SOURCES, spec)
+    return source.build()
 
 
 def out() -> Path:

@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmjax import cli
+from mmjax import recipe as recipe_lib
 from mmjax.commands import data_source as command
+from mmjax.data import inputs
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
 from mmjax.data.sources import Source
@@ -44,10 +46,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     """Validates one source."""
     source, views = command.named_source(path, overrides), {}
     if path is not None:
-        from mmjax import recipe as config_lib
-        from mmjax.data import inputs
-
-        views = inputs.views(config_lib.load(path, overrides))
+        views = inputs.views(recipe_lib.load(path, overrides).data)
     report = validate(source, views, command.out() if command.OUT.value is not None else None)
     print(f"{source.describe()}\n{report.summary(20)}")
     if len(report):

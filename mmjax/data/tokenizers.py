@@ -13,6 +13,7 @@ import sentencepiece
 
 from mmjax import extras
 from mmjax.data.words import WordsTokenizer
+from mmjax.schema.registry import Registry
 
 # Name -> file in mmjax/data/assets.
 EMBEDDED = {"emoji_8k": "emoji_8k.model"}
@@ -238,13 +239,17 @@ class CharacterTokenizer:
 
 
 # The names that `type=` of a tokenizer may have in a recipe.
-TOKENIZERS = {
-    "sentencepiece": SentencePieceTokenizer,
-    "huggingface": HuggingFaceTokenizer,
-    "bytes": BytesTokenizer,
-    "characters": CharacterTokenizer,
-    "words": WordsTokenizer,
-}
+TOKENIZERS: Registry[Tokenizer] = Registry(
+    "tokenizer",
+    object,
+    {
+        "sentencepiece": SentencePieceTokenizer,
+        "huggingface": HuggingFaceTokenizer,
+        "bytes": BytesTokenizer,
+        "characters": CharacterTokenizer,
+        "words": WordsTokenizer,
+    },
+)
 
 
 def _alphabet(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.audio import AudioTransformer
-from mmjax.encoders.base import EncoderError, Encoding, parameter_count
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.cnn14 import CNN14
 from mmjax.encoders.efficientnet import EfficientNetLite
@@ -19,28 +19,34 @@ from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
+from mmjax.schema.registry import Registry
 
-ENCODERS = {
-    "vit": ViT,
-    "patch_transformer": PatchTransformer,
-    "frame_transformer": FrameTransformer,
-    "point_net": PointNet,
-    "graph_network": GraphNetwork,
-    "resnet": ResNet,
-    "cnn": ConvNet,
-    "text_transformer": TextTransformer,
-    "text_gru": TextGRU,
-    "mlp": MLP,
-    "identity": Identity,
-    "token_mlp": TokenMLP,
-    "efficientnet_lite": EfficientNetLite,
-    "spectrogram_transformer": SpectrogramTransformer,
-    "htsat": HTSAT,
-    "audio_transformer": AudioTransformer,
-    "cnn14": CNN14,
-    "signal_transformer": SignalTransformer,
-    "signal_resnet": SignalResNet,
-}
+ENCODERS = Registry(
+    "encoder",
+    Encoder,
+    {
+        "vit": ViT,
+        "patch_transformer": PatchTransformer,
+        "frame_transformer": FrameTransformer,
+        "point_net": PointNet,
+        "graph_network": GraphNetwork,
+        "resnet": ResNet,
+        "cnn": ConvNet,
+        "text_transformer": TextTransformer,
+        "text_gru": TextGRU,
+        "mlp": MLP,
+        "identity": Identity,
+        "token_mlp": TokenMLP,
+        "efficientnet_lite": EfficientNetLite,
+        "spectrogram_transformer": SpectrogramTransformer,
+        "htsat": HTSAT,
+        "audio_transformer": AudioTransformer,
+        "cnn14": CNN14,
+        "signal_transformer": SignalTransformer,
+        "signal_resnet": SignalResNet,
+    },
+    provided=("rngs", "dtype"),
+)
 
 __all__ = [
     "CNN14",
@@ -50,6 +56,7 @@ __all__ = [
     "AudioTransformer",
     "ConvNet",
     "EfficientNetLite",
+    "Encoder",
     "EncoderError",
     "Encoding",
     "FrameTransformer",

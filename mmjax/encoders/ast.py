@@ -11,13 +11,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation
 from mmjax.encoders.transformer import Remat, Transformer
 
 
-class SpectrogramTransformer(nnx.Module):
+class SpectrogramTransformer(Encoder):
     """A transformer over spectrograms, f[B, frames, mels] -> pooled f[B, W], tokens f[B, T, W].
 
     Tokens are, after the final layer norm: a class token, a distillation token (Touvron et al.

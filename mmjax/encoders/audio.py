@@ -22,7 +22,7 @@ from mmjax.encoders.audio_augmentation import (
     change_waves,
     mask_spectrograms,
 )
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout_key, fold_in, layer_norm, split_key
 from mmjax.encoders.positions import check_sincos_width, sincos
@@ -81,7 +81,7 @@ class SegmentFusion(nnx.Module):
         return pooling.mean(x, mask)
 
 
-class AudioEncoder(nnx.Module):
+class AudioEncoder(Encoder):
     """What all encoders of audio do around their network; see the module.
 
     A subclass has `network(x f32[B, T, mels], mask bool[B, T], train, rngs) -> Encoding` and calls

@@ -1,19 +1,9 @@
-"""What every encoder returns, and what is asked of one.
-
-An encoder is an `nnx.Module` with an attribute `width: int` and the call
-
-    encoder(x, *, train: bool = False, rngs: nnx.Rngs | None = None) -> Encoding
-
-Its parameters are float32 and it computes in the `dtype` given to its constructor. With
-`train=False` it is deterministic; with `train=True` it draws dropout and drop-path masks from
-`rngs` (stream `dropout`), which may be None when it has neither. The key of that stream may be one
-key or key[B], one for each example; `layers.draw` and its neighbours take both.
-"""
+"""The base class of encoders, and what they return."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple, get_args
 
 import jax
 from flax import nnx
@@ -60,6 +50,36 @@ class Encoding(NamedTuple):
     tokens: jax.Array | None = None
     mask: jax.Array | None = None
     prompts: jax.Array | None = None
+
+
+class Encoder(nnx.Module):
+    """From values of one modality to vectors, f[B, ...] -> Encoding.
+
+    Its parameters are float32 and it computes in the `dtype` given to its constructor. With
+    `train=False` it is deterministic; with `train=True` it draws dropout and drop-path masks from
+    `rngs` (stream `dropout`), which may be None when it has neither. The key of that stream may be
+    one key or key[B], one for each example; `layers.draw` and its neighbours take both.
+
+    Attributes:
+      width: W of what it returns.
+      reads_present: whether the call takes `present` bool[B], False where a value is a
+        placeholder: those with statistics over the batch.
+      reads_prompts: whether the call takes `prompts` (`mmjax.encoders.prompts`).
+      training_options: options of the constructor that a trained encoder's output does not depend
+        on.
+    """
+
+    width: int
+    reads_present: ClassVar[bool] = False
+    reads_prompts: ClassVar[bool] = False
+    training_options: ClassVar[frozenset[str]] = frozenset(
+        {"dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment"}
+    )
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Encoding:
+        raise NotImplementedError
 
 
 def parameter_count(module: nnx.Module) -> int:

@@ -8,10 +8,10 @@ import jax
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 
 
-class ConvNet(nnx.Module):
+class ConvNet(Encoder):
     """Strided 3x3 convolutions with ReLU, f[B, H, W, C] -> pooled f[B, width].
 
     `pooled` is one linear layer and a ReLU of the last map, position by position side by side, as

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 
 # (expansion, channels, repeats, stride, kernel) of each stage, Tan and Le 2019, table 1.
 STAGES = (
@@ -128,7 +128,7 @@ def plan(variant: int) -> list[tuple[int, int, int, int, int]]:
     return blocks
 
 
-class EfficientNetLite(nnx.Module):
+class EfficientNetLite(Encoder):
     """EfficientNet-Lite, f[B, H, W, 3] -> pooled f[B, 1280], tokens f[B, H/32 W/32, 1280].
 
     Args:

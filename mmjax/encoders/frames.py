@@ -16,7 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import EncoderError, Encoding, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout_key, split_key
 from mmjax.encoders.patches import Pool
@@ -25,7 +25,7 @@ from mmjax.encoders.vit import ViT
 from mmjax.parallel.layout import rows
 
 
-class FrameTransformer(nnx.Module):
+class FrameTransformer(Encoder):
     """Clips, f[B, T, H, W, 3] -> pooled f[B, width], tokens f[B, T, width], one for each frame.
 
     A frame that holds NaN is not there: it is masked, so clips of any length up to `frames` share a

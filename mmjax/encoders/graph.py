@@ -20,7 +20,14 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
+from mmjax.encoders.base import (
+    Encoder,
+    EncoderError,
+    Encoding,
+    check_choice,
+    check_positive,
+    check_rate,
+)
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import FeedForward, dropout, dropout_key, layer_norm, split_key
 from mmjax.encoders.tokens import pool_tokens
@@ -54,7 +61,7 @@ class Messages(nnx.Module):
         return self.mlp((1 + self.epsilon[...].astype(self.dtype)) * h + sums)
 
 
-class GraphNetwork(nnx.Module):
+class GraphNetwork(Encoder):
     """Message passing on padded graphs, f[B, N, C + F + N] -> pooled f[B, W], tokens f[B, N, W].
 
     Row i of a graph is its node i: C categories (whole numbers from 0), F numbers, and then the

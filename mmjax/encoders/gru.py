@@ -13,13 +13,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_positive, check_rate
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive, check_rate
 from mmjax.encoders.layers import dropout, dropout_key
 from mmjax.encoders.text import real_positions
 from mmjax.parallel.layout import rows, whole
 
 
-class TextGRU(nnx.Module):
+class TextGRU(Encoder):
     """Token ids i32[B, T] -> pooled f[B, 2 hidden heads] and tokens f[B, T, 2 hidden].
 
     The GRU of Cho et al. 2014 in the form of cuDNN, in both directions, with h = 0 before the first

@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_positive, check_rate
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive, check_rate
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import (
     Activation,
@@ -165,7 +165,7 @@ class Stage(nnx.Module):
         self.merge = PatchMerging(width=width, **common) if merge else None
 
 
-class HTSAT(nnx.Module):
+class HTSAT(Encoder):
     """A Swin transformer over spectrograms, f[B, T, mels] -> pooled f[B, W], tokens f[B, S, W].
 
     The bands are normalised by statistics of the batch. `frames` = mels k^2 times are cut into k

@@ -10,14 +10,21 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
+from mmjax.encoders.base import (
+    Encoder,
+    EncoderError,
+    Encoding,
+    check_choice,
+    check_positive,
+    check_rate,
+)
 from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key, fold_in
 
 Init = Literal["he", "normal", "uniform"]
 PlainActivation = Literal["relu", "gelu", "gelu_tanh", "quick_gelu"]
 
 
-class MLP(nnx.Module):
+class MLP(Encoder):
     """Linear layers with an activation between them (none after the last), f[B, N] -> f[B, W].
 
     Kernels are He-normal (He et al. 2015, equation 10), biases zero; or with `init='uniform'` both
@@ -106,7 +113,7 @@ class MLP(nnx.Module):
         return Encoding(x)
 
 
-class Identity(nnx.Module):
+class Identity(Encoder):
     """Vectors as they are, f[B, N] -> f[B, N]: features computed elsewhere, by a frozen model.
 
     Args:

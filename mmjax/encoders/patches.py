@@ -23,7 +23,14 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling, positions
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
+from mmjax.encoders.base import (
+    Encoder,
+    EncoderError,
+    Encoding,
+    check_choice,
+    check_positive,
+    check_rate,
+)
 from mmjax.encoders.initializers import Initialization, Scheme, initialization
 from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
 from mmjax.encoders.positions import check_sincos_width
@@ -36,7 +43,7 @@ Positions = Literal["learned", "sincos"]
 StemKind = Literal["patch", "conv"]
 
 
-class PatchTransformer(nnx.Module):
+class PatchTransformer(Encoder):
     """A transformer over patches, f[B, S1, ..., Sn, C] -> pooled f[B, W], tokens f[B, T, W].
 
     Tokens are, in this order: the class token (only with `pool='cls'`), `registers`, the patches,
@@ -65,6 +72,8 @@ class PatchTransformer(nnx.Module):
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
     """
+
+    reads_prompts = True
 
     def __init__(
         self,

@@ -18,11 +18,11 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import EncoderError, Encoding, check_positive, check_rate
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive, check_rate
 from mmjax.encoders.layers import dropout, dropout_key, layer_norm
 
 
-class PointNet(nnx.Module):
+class PointNet(Encoder):
     """A network over sets of points, f[B, N, C] -> pooled f[B, W], tokens f[B, N, W].
 
     The first three of C numbers are the place of a point, further ones what is known of it, such as

@@ -20,7 +20,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
+from mmjax.encoders.base import (
+    Encoder,
+    EncoderError,
+    Encoding,
+    check_choice,
+    check_positive,
+    check_rate,
+)
 from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.pooling import GridAttentionPooling, largest
 from mmjax.encoders.residual import STEM_STRIDE, BlockKind, NormKind, ResidualBlock, Stem, StemKind
@@ -28,7 +35,7 @@ from mmjax.encoders.residual import STEM_STRIDE, BlockKind, NormKind, ResidualBl
 Pool = Literal["mean", "max", "attention", "flatten"]
 
 
-class ResNet(nnx.Module):
+class ResNet(Encoder):
     """A residual network, f[B, H, W, C] -> pooled f[B, width], tokens f[B, H/s * W/s, last].
 
     `tokens` is the last feature map, row by row; s is the stride of the stem times 2 for each
@@ -58,6 +65,8 @@ class ResNet(nnx.Module):
       width: of `pooled`: `last`, or `pool_width` where it is given, times the number of positions
         with `flatten`.
     """
+
+    reads_present = True
 
     def __init__(
         self,

@@ -18,7 +18,14 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive, check_rate
+from mmjax.encoders.base import (
+    Encoder,
+    EncoderError,
+    Encoding,
+    check_choice,
+    check_positive,
+    check_rate,
+)
 from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.residual import BlockKind, Norm, NormKind, ResidualBlock, convolution, masked
 from mmjax.encoders.signal import time_first
@@ -28,7 +35,7 @@ Pool = Literal["mean", "max"]
 StemKind = Literal["imagenet", "patch"]
 
 
-class SignalResNet(nnx.Module):
+class SignalResNet(Encoder):
     """A residual network, f[B, T, C] -> pooled f[B, W], tokens f[B, N, W], mask bool[B, N].
 
     `tokens` is the last feature map, in the order of time (with `dims=2`, all channels of one time
@@ -56,6 +63,8 @@ class SignalResNet(nnx.Module):
     Attributes:
       width: W, the last of `widths`, times 4 with bottlenecks.
     """
+
+    reads_present = True
 
     def __init__(
         self,

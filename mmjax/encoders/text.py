@@ -17,7 +17,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
 from mmjax.encoders.prompts import Prompts, parted
@@ -27,7 +27,7 @@ from mmjax.parallel.layout import whole
 Pool = Literal["eot", "last", "cls", "pooler", "mean", "map"]
 
 
-class TextTransformer(nnx.Module):
+class TextTransformer(Encoder):
     """A transformer over token ids, i32[B, T] -> pooled f[B, width] and tokens f[B, T, width].
 
     Args:
@@ -50,6 +50,8 @@ class TextTransformer(nnx.Module):
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
     """
+
+    reads_prompts = True
 
     def __init__(
         self,

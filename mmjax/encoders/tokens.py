@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.mlp import PlainActivation
 
 TokenPool = Literal["mean", "max"]
 
 
-class TokenMLP(nnx.Module):
+class TokenMLP(Encoder):
     """Linear layers on every vector, f[B, T, N] -> tokens f[B, T, W], pooled f[B, W].
 
     A vector of zeros is padding, as the view `sequence` makes it: it is masked and takes no part in

@@ -7,61 +7,64 @@ An evaluator is configured under `evaluators.<type>.<name>` and called as
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from mmjax.evaluators.code_usage import CodeUsage
-from mmjax.evaluators.consistency import Consistency
+from mmjax.evaluators.base import Evaluator, EvaluatorConfig
 from mmjax.evaluators.data import EvalData, Model
-from mmjax.evaluators.few_shot import FewShot
-from mmjax.evaluators.geometry import Geometry
-from mmjax.evaluators.knn import NearestNeighbours
-from mmjax.evaluators.probe import Probe
-from mmjax.evaluators.retrieval import Retrieval
-from mmjax.evaluators.rotation import Rotation
-from mmjax.evaluators.spectrum import Spectrum
-from mmjax.evaluators.structure import Structure
-from mmjax.evaluators.tuple_retrieval import TupleRetrieval
-from mmjax.evaluators.zero_shot import ZeroShot
+from mmjax.evaluators.registry import EVALUATORS, EvaluatorTable
 
-EVALUATORS = {
-    "retrieval": Retrieval,
-    "zero_shot": ZeroShot,
-    "geometry": Geometry,
-    "tuple_retrieval": TupleRetrieval,
-    "probe": Probe,
-    "few_shot": FewShot,
-    "knn": NearestNeighbours,
-    "spectrum": Spectrum,
-    "structure": Structure,
-    "consistency": Consistency,
-    "rotation": Rotation,
-    "code_usage": CodeUsage,
-}
-
-Evaluator = Callable[[Model, EvalData, Any], dict[str, float]]
+__all__ = [
+    "EVALUATORS",
+    "EvalData",
+    "Evaluator",
+    "EvaluatorConfig",
+    "EvaluatorTable",
+    "Model",
+    "Task",
+    "run",
+]
 
 
-def run(
-    model: Model, evaluators: Mapping[str, tuple[Evaluator, EvalData]], mesh: Any = None
-) -> dict[str, float]:
+class Task(NamedTuple):
+    """An evaluator with its data.
+
+    Attributes:
+      evaluator: what measures.
+      data: of its `source`.
+      further: of its further sources, by name.
+    """
+
+    evaluator: Evaluator
+    data: EvalData
+    further: Mapping[str, EvalData] = {}
+
+    @property
+    def every(self) -> tuple[EvalData, ...]:
+        """All its data."""
+        return (self.data, *self.further.values())
+
+
+def run(model: Model, tasks: Mapping[str, Task], mesh: Any = None) -> dict[str, float]:
     """Runs evaluators on one state of a model.
 
     Args:
       model: the model.
-      evaluators: `<type>/<name>` -> evaluator and its data. Evaluators of one EvalData object
-        share its embeddings, so give equal sources the same object.
+      tasks: `<type>/<name>` -> evaluator and data. Evaluators of one EvalData object share its
+        embeddings, so give equal sources the same object.
       mesh: of devices, handed on.
 
     Returns:
       `<type>/<name>/<metric>` -> value.
     """
-    metrics = {}
+    metrics: dict[str, float] = {}
+    data = list({id(each): each for task in tasks.values() for each in task.every}.values())
     with contextlib.ExitStack() as stack:
-        for _, data in evaluators.values():
-            stack.enter_context(data.shared())
-        for name, (evaluator, data) in evaluators.items():
-            metrics |= {f"{name}/{m}": v for m, v in evaluator(model, data, mesh).items()}
-        for sentence in dict.fromkeys(s for _, d in evaluators.values() for s in d.unreadable()):
+        for each in data:
+            stack.enter_context(each.shared())
+        for name, task in tasks.items():
+            found = task.evaluator(model, task.data, mesh, **task.further)
+            metrics |= {f"{name}/{metric}": value for metric, value in found.items()}
+        for sentence in dict.fromkeys(s for each in data for s in each.unreadable()):
             logging.getLogger(__name__).warning("left out of the evaluation: %s", sentence)
     return metrics

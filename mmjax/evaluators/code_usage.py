@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.schema.annotations import ViewRef
 
 
-class CodeUsage:
+class CodeUsage(Evaluator):
     """Supports of the codebook's weights, of towers with a head of type 'codebook'.
 
     A code is in the support of an example when its weight is above 0 (for a softmax all are).
@@ -28,7 +30,7 @@ class CodeUsage:
 
     least_records = 2
 
-    def __init__(self, *, pair: tuple[str, str] = ("image", "text")):
+    def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text")):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"code_usage: 'pair' is {pair!r}; give two different modalities")
         self.pair = pair

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from mmjax.evaluators import ranking
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 
 
-class Consistency:
+class Consistency(Evaluator):
     """Ranks of one item for each of its K counterparts, and how far they disagree.
 
     For N records that have an anchor and all K others, let r_ik be the rank, from 1, of the right

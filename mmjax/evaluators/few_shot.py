@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 
-class FewShot:
+class FewShot(Evaluator):
     """Accuracy of the nearest prototype, the mean of some unit features of a class.
 
     Metrics for each n, of all rows that are not of the support, means over draws of the support:
@@ -30,8 +32,8 @@ class FewShot:
     def __init__(
         self,
         *,
-        modality: str = "text",
-        labels: str = "label",
+        modality: ViewRef = "text",
+        labels: LabelRef = "label",
         shots: tuple[int, ...] = (1, 5),
         draws: int = 10,
         layer: Layer = "encoder",

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.evaluators import logistic, tiles
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.schema.annotations import ViewRef
 
 
-class Geometry:
+class Geometry(Evaluator):
     """The gap between two modalities x and y, over the records that have both.
 
     Metrics, of N pairs of unit vectors (x_i, y_i):
@@ -42,7 +44,7 @@ class Geometry:
     def __init__(
         self,
         *,
-        pair: tuple[str, str] = ("image", "text"),
+        pair: tuple[ViewRef, ViewRef] = ("image", "text"),
         t: float = 2.0,
         seed: int = 0,
         separability_pairs: int = 10_000,

@@ -1,16 +1,17 @@
 """Nearest neighbours: whether examples that look alike to a model are of one class."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 _ROWS = 512  # test rows compared at a time
 
 
-class NearestNeighbours:
+class NearestNeighbours(Evaluator):
     """Accuracy of the vote of the k nearest rows, by cosine, of another source.
 
     Each of the k votes with its cosine; of classes with equal votes the first one wins. Wu et al.
@@ -19,32 +20,35 @@ class NearestNeighbours:
     Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows), `classes`
     (of the source of neighbours) and `examples` (tested).
 
+    The further source `train` has the neighbours.
+
     Args:
-      train: the source of neighbours, a spec as of `source`.
       labels: the field that holds the class.
       modality: whose features.
       layer: `unit`, the embeddings; or `encoder`, what the encoder gives to the head.
       k: number of neighbours.
     """
 
+    further = ("train",)
+
     def __init__(
         self,
         *,
-        train: dict,
-        labels: str = "label",
-        modality: str = "image",
+        labels: LabelRef = "label",
+        modality: ViewRef = "image",
         layer: Layer = "unit",
         k: int = 10,
     ):
         if k < 1:
             raise ValueError(f"knn: k={k} has to be at least 1")
-        self.train, self.labels, self.modality = train, labels, modality
+        self.labels, self.modality = labels, modality
         self.layer, self.k = layer, k
 
-    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+    def __call__(
+        self, model: Model, data: EvalData, mesh: Any = None, *, train: EvalData
+    ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        known = EvalData(self._source(), data.views, data.batch_size)
-        x, y = self._features(model, known)
+        x, y = self._features(model, train)
         test, truth = self._features(model, data)
         classes, y = np.unique(y, return_inverse=True)
         answer = classes[vote(x, y, test, len(classes), min(self.k, len(x)))]
@@ -55,14 +59,6 @@ class NearestNeighbours:
             "classes": float(len(classes)),
             "examples": float(len(truth)),
         }
-
-    def _source(self) -> Any:
-        from mmjax import recipe as config_lib
-        from mmjax.data import SOURCES
-
-        if not isinstance(self.train, Mapping) or "type" not in self.train:
-            raise ValueError("knn: 'train' is one source, with its 'type'; a mixture is not")
-        return config_lib.build(SOURCES, self.train)
 
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Unit features f32[N, D] and labels [N]."""

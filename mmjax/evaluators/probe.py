@@ -1,15 +1,16 @@
 """A linear probe: how well a logistic regression on frozen features tells classes apart."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mmjax.evaluators import logistic
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 
-class Probe:
+class Probe(Evaluator):
     """Logistic regression on the features of one source, tested on another.
 
     Features are brought to mean 0 and deviation 1 on the rows that the probe is fitted on, and the
@@ -18,32 +19,35 @@ class Probe:
     Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows),
     `classes` (of the fitted rows) and `examples` (tested).
 
+    The further source `train` is what it is fitted on.
+
     Args:
-      train: the source to fit on, a spec as of `source`.
       labels: the field that holds the class.
       modalities: whose features are used, side by side.
       layer: `encoder`, what the encoders give to the heads; or `unit`, the embeddings.
       c: inverse strength of the L2 penalty.
     """
 
+    further = ("train",)
+
     def __init__(
         self,
         *,
-        train: dict,
-        labels: str = "label",
-        modalities: tuple[str, ...] = ("image",),
+        labels: LabelRef = "label",
+        modalities: tuple[ViewRef, ...] = ("image",),
         layer: Layer = "encoder",
         c: float = 1.0,
     ):
         if not modalities or not c > 0:
             raise ValueError(f"probe: modalities={modalities!r} must be named and c={c} above 0")
-        self.train, self.labels, self.modalities = train, labels, modalities
+        self.labels, self.modalities = labels, modalities
         self.layer, self.c = layer, c
 
-    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+    def __call__(
+        self, model: Model, data: EvalData, mesh: Any = None, *, train: EvalData
+    ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        fitted = EvalData(self._source(), data.views, data.batch_size)
-        x, y = self._features(model, fitted)
+        x, y = self._features(model, train)
         test, truth = self._features(model, data)
         mean, deviation = x.mean(0), x.std(0) + 1e-6
         classes, y = np.unique(y, return_inverse=True)
@@ -56,14 +60,6 @@ class Probe:
             "classes": float(len(classes)),
             "examples": float(len(truth)),
         }
-
-    def _source(self) -> Any:
-        from mmjax import recipe as config_lib
-        from mmjax.data import SOURCES
-
-        if not isinstance(self.train, Mapping) or "type" not in self.train:
-            raise ValueError("probe: 'train' is one source, with its 'type'; a mixture is not")
-        return config_lib.build(SOURCES, self.train)
 
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, sum of widths] and labels [N] of the rows that have all modalities."""

@@ -5,10 +5,12 @@ from typing import Any, Literal
 import numpy as np
 
 from mmjax.evaluators import ranking
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.schema.annotations import ViewRef
 
 
-class Retrieval:
+class Retrieval(Evaluator):
     """Ranks the items of one modality for each item of another, in both directions.
 
     Every item of a modality is a query once, and the whole of the other modality is its gallery.
@@ -32,7 +34,7 @@ class Retrieval:
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         ks: tuple[int, ...] = (1, 5, 10),
         alternatives: Literal["first", "all"] = "first",
     ):

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from mmjax.errors import ConfigError
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.schema.annotations import ViewRef
 
 
-class Rotation:
+class Rotation(Evaluator):
     """Turns of both modalities' spaces since the end of a stage, in degrees.
 
     For unit embeddings X_m of modality m at the end of the stage `reference` and Y_m of the same
@@ -33,7 +35,7 @@ class Rotation:
       pair: the two modalities.
     """
 
-    def __init__(self, *, reference: str, pair: tuple[str, str] = ("image", "text")):
+    def __init__(self, *, reference: str, pair: tuple[ViewRef, ViewRef] = ("image", "text")):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"rotation: 'pair' is {pair!r}; give two different modalities")
         self.reference, self.pair = reference, pair

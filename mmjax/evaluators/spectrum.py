@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.geometry import uniformity
 
 
-class Spectrum:
+class Spectrum(Evaluator):
     """Spread of the embeddings of one modality.
 
     Metrics:

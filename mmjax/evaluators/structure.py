@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 
 
-class Structure:
+class Structure(Evaluator):
     """Correlation of the cosines of all pairs of rows with those of a reference.
 
     Metrics: `pearson` and `spearman` correlation, over the pairs i < j, of x_i·x_j with r_i·r_j,

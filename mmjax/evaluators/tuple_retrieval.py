@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.evaluators import ranking, tiles
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.schema.annotations import ViewRef
 
 # Squared volumes that differ by no more are equal: what rounding of the determinant leaves.
 TIE = 2e-6
@@ -16,7 +18,7 @@ _SPAN = ("others", "adjugate", "det")
 Score = Literal["cosine_sum", "multilinear", "volume"]
 
 
-class TupleRetrieval:
+class TupleRetrieval(Evaluator):
     """Ranks answers, each a tuple of modalities, for queries that are tuples of others.
 
     The score of a query with unit vectors q and an answer with unit vectors u is
@@ -41,8 +43,8 @@ class TupleRetrieval:
     def __init__(
         self,
         *,
-        query: tuple[str, ...],
-        answer: tuple[str, ...],
+        query: tuple[ViewRef, ...],
+        answer: tuple[ViewRef, ...],
         score: Score = "cosine_sum",
         ks: tuple[int, ...] = (1, 5, 10),
     ):

@@ -6,10 +6,12 @@ from typing import Any, Literal
 import numpy as np
 
 from mmjax.evaluators import ranking
+from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values, options
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 
-class ZeroShot:
+class ZeroShot(Evaluator):
     """Classifies items by the nearest class embedding, made from the class's name.
 
     A class embedding is the mean of the unit embeddings of all its prompts (every template with
@@ -42,12 +44,12 @@ class ZeroShot:
     def __init__(
         self,
         *,
-        labels: str,
+        labels: LabelRef,
         templates: tuple[str, ...] = ("{}",),
         languages: tuple[str, ...] = (),
         templates_by_language: dict | None = None,
-        modality: str = "image",
-        text: str = "text",
+        modality: ViewRef = "image",
+        text: ViewRef = "text",
         alternatives: Literal["first", "all"] = "first",
         layer: str = "unit",
     ):

@@ -11,7 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mmjax import api
 from mmjax.errors import ConfigError
+from mmjax.export import card
+from mmjax.export.formats import FORMATS
+from mmjax.inference import bundle, parity
+from mmjax.weights import files
 
 
 def export(
@@ -38,11 +43,6 @@ def export(
       ConfigError: when the model is not of the format's shape; nothing is left then.
       ParityError: when what was written embeds differently; `<out>.failed` keeps it.
     """
-    from mmjax import api
-    from mmjax.export import card
-    from mmjax.export.formats import FORMATS
-    from mmjax.inference import bundle, parity
-    from mmjax.weights import files
 
     if format not in FORMATS:
         raise ConfigError(f"--format={format} is none of {', '.join(FORMATS)}")

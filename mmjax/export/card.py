@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmjax import recipe as config_lib
+from mmjax.inference.bundle import Bundle
+from mmjax.schema.values import plain
 
 _LOADING = {
     "hf": """```python
@@ -41,7 +42,7 @@ def card(
     *,
     kind: str,
     name: str,
-    bundle: Any,
+    bundle: Bundle,
     report: Mapping[str, Any],
     notes: list[str],
     license: str | None,
@@ -56,7 +57,7 @@ def card(
       notes: what a user should know, a sentence each.
       license: of the weights, as who exports them says.
     """
-    config, about = bundle.config, bundle.about
+    recipe, about = bundle.recipe, bundle.about
     lines = ["---", f"license: {license or 'other'}"]
     if kind == "hf":
         lines.append("library_name: transformers")
@@ -69,14 +70,13 @@ def card(
     ]
     lines += ["## Towers", ""]
     for modality, tower in bundle.towers.items():
-        encoder = {k: v for k, v in tower["encoder"].items() if k != "type"}
-        options = ", ".join(f"{k}={v!r}" for k, v in encoder.items())
+        options = ", ".join(f"{k}={v!r}" for k, v in plain(tower.encoder.options).items())
         lines.append(
-            f"- **{modality}**: {tower['encoder']['type']} ({options}); head "
-            f"{json.dumps(config_lib.plain(tower['head']))}"
+            f"- **{modality}**: {tower.encoder.type} ({options}); head "
+            f"{json.dumps(tower.head.plain())}"
         )
-    if config:
-        data = json.dumps(config_lib.plain(config["data"]["source"]), ensure_ascii=False)
+    if recipe is not None:
+        data = json.dumps(recipe.data.source.plain(), ensure_ascii=False)
         lines += ["", "## Data", "", f"Trained on `{data}`."]
         if '"emoji"' in data or "emoji_pretrained" in data:
             lines.append(
@@ -87,10 +87,9 @@ def card(
             "",
             "## Recipe",
             "",
-            f"`{config['recipe']}:{config['variant']}` ({config['paper']}), "
-            f"{config['steps']:,} steps of {config['data']['batch_size']:,} examples, seed "
-            f"{config['seed']}. Objectives: "
-            f"`{json.dumps(config_lib.plain(config['objectives']))}`.",
+            f"`{recipe.recipe}:{recipe.variant}` ({recipe.paper}), "
+            f"{recipe.steps:,} steps of {recipe.data.batch_size:,} examples, seed "
+            f"{recipe.seed}. Objectives: `{json.dumps(plain(recipe.objectives))}`.",
         ]
     metrics = {k: v for k, v in about.get("metrics", {}).items() if isinstance(v, int | float)}
     if metrics:

@@ -21,13 +21,14 @@ from mmjax.errors import ConfigError
 from mmjax.export import shape, tokenizer
 from mmjax.inference import bundle as bundle_lib
 from mmjax.inference import parity, preprocessing, with_torch
+from mmjax.inference.model import Model
 from mmjax.weights import files, keymap
 from mmjax.weights.preprocessing import FolderText
 
 logger = logging.getLogger("mmjax")
 
 
-def hugging_face(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+def hugging_face(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     """`CLIPModel` or `SiglipModel`: config, tensors, tokenizer, processor; the parity report."""
     bundle = model.bundle
     family, config, described = shape.hugging_face(bundle.towers)
@@ -57,7 +58,7 @@ def hugging_face(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
     )
 
 
-def open_clip(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+def open_clip(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     """open_clip's config and tensors, with tokenizer files; the parity report."""
     bundle = model.bundle
     log_scale = 0.0 if bundle.log_scale is None else bundle.log_scale
@@ -86,21 +87,21 @@ def open_clip(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
     )
 
 
-def safetensors(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+def safetensors(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     """Our own names, every model; read back by `mmjax.load`."""
     bundle = model.bundle
-    if not bundle.config:
+    if bundle.recipe is None:
         raise ConfigError("--format=safetensors is for runs; these weights are foreign already")
     arrays = {path: np.asarray(array) for path, array in bundle.arrays.items()}
     files.write(folder / "model.safetensors", arrays, {"format": "mmjax"})
-    _json(folder / bundle_lib.OWN_CONFIG, bundle_lib.describe(bundle))
+    _json(folder / files.OWN_CONFIG, bundle_lib.describe(bundle))
     for view in bundle.views.values():
         own = getattr(view, "tokenizer", None)
         if isinstance(getattr(own, "model", None), bytes):
             (folder / "tokenizer.model").write_bytes(own.model)
         elif isinstance(getattr(own, "text", None), str):
             (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
-        elif own is not None and (path := bundle.config["data"]["tokenizer"].get("path")):
+        elif own is not None and (path := bundle.recipe.data.tokenizer.options.get("path")):
             shutil.copyfile(Path(path).expanduser(), folder / bundle_lib.tokenizer_copy(path))
     inputs, _, _ = parity.samples(model)
     return parity.compare(
@@ -112,7 +113,7 @@ def safetensors(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
     )
 
 
-def stablehlo(model: Any, folder: Path, notes: list[str]) -> dict[str, Any]:
+def stablehlo(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     """One program a tower, parameters inside, for any batch size on CPU, GPU and TPU."""
     bundle = model.bundle
     inputs, _, _ = parity.samples(model)
@@ -165,7 +166,7 @@ def _serialized(exported: Any) -> bytes:
     return bytes(exported.serialize())
 
 
-FORMATS: dict[str, Callable[[Any, Path, list[str]], dict[str, Any]]] = {
+FORMATS: dict[str, Callable[[Model, Path, list[str]], dict[str, Any]]] = {
     "hf": hugging_face,
     "open_clip": open_clip,
     "safetensors": safetensors,
@@ -173,7 +174,7 @@ FORMATS: dict[str, Callable[[Any, Path, list[str]], dict[str, Any]]] = {
 }
 
 
-def _tensors(bundle: Any, described: keymap.Foreign, scalar: tuple[int, ...]) -> dict:
+def _tensors(bundle: bundle_lib.Bundle, described: keymap.Foreign, scalar: tuple[int, ...]) -> dict:
     """All tensors of a foreign model, with scale and bias of this shape."""
     tensors: dict[str, np.ndarray] = {}
     for modality, part in described.parts.items():

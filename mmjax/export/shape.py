@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError
+from mmjax.model.config import TowerConfig
+from mmjax.schema.registry import Spec
 from mmjax.weights import foreign
 from mmjax.weights.families import clip, open_clip, siglip
 from mmjax.weights.files import WeightsError
 from mmjax.weights.keymap import Foreign
 
-Towers = Mapping[str, Mapping[str, Any]]
-# Options of training only, which no exported model has.
-_TRAINING = ("dropout", "drop_path", "patch_dropout", "init", "scan", "remat")
+Towers = Mapping[str, TowerConfig]
 
 
-def essential(encoder: Mapping[str, Any]) -> dict[str, Any]:
+def essential(encoder: Spec[Encoder]) -> dict[str, Any]:
     """The options of an encoder that decide its output."""
-    kept = {key: value for key, value in encoder.items() if key not in _TRAINING}
+    of_training = Encoder.training_options
+    kept = {key: value for key, value in encoder.plain().items() if key not in of_training}
     if kept.get("mlp_width", 0) is None:
         kept["mlp_width"] = 4 * kept["width"]
     if "layer_scale" in kept:  # the start of what is learned
@@ -42,9 +44,9 @@ def differences(towers: Towers, described: Foreign) -> list[str]:
     found = []
     for modality, tower in towers.items():
         there = foreign.complete(described.parts[modality])
-        own, other = essential(tower["encoder"]), essential(there["encoder"])
+        own, other = essential(tower.encoder), essential(there.encoder)
         pairs = [(f"{modality}.{key}", own.get(key), other.get(key)) for key in {**own, **other}]
-        head, there_head = tower["head"], there["head"]
+        head, there_head = tower.head.plain(), there.head.plain()
         pairs += [
             (f"{modality}.head.{key}", head.get(key), there_head.get(key))
             for key in {**head, **there_head}
@@ -68,13 +70,13 @@ def fitting(
     Raises:
       ConfigError: saying for each family what stands against it.
     """
-    kinds = {m: towers[m]["encoder"]["type"] for m in towers}
+    kinds = {m: towers[m].encoder.type for m in towers}
     if kinds != {"image": "vit", "text": "text_transformer"}:
         raise ConfigError(
             f"{' and '.join(families)} have a 'vit' for image and a 'text_transformer' for text; "
             f"this model has {kinds}. --format=safetensors and --format=stablehlo take any model"
         )
-    height, width = towers["image"]["encoder"]["image_size"]
+    height, width = towers["image"].encoder.options["image_size"]
     if height != width:
         raise ConfigError(
             f"{' and '.join(families)} take square images; these are {height} x {width}"
@@ -99,7 +101,7 @@ def fitting(
 
 def hugging_face(towers: Towers) -> tuple[str, dict[str, Any], Foreign]:
     """`fitting` among the families that `transformers` has."""
-    both = [towers.get("image"), towers.get("text")]
+    both = [towers[m].plain() if m in towers else None for m in ("image", "text")]
     return fitting(
         towers,
         {
@@ -113,7 +115,7 @@ def in_open_clip(
     towers: Towers, log_scale: float, bias: float | None
 ) -> tuple[str, dict[str, Any], Foreign]:
     """`fitting` for open_clip; the config is `model_cfg`."""
-    both = [towers.get("image"), towers.get("text")]
+    both = [towers[m].plain() if m in towers else None for m in ("image", "text")]
     return fitting(
         towers,
         {

@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.data.sources.emoji import EmojiSource
+from mmjax.data.views.image import ImageView
+from mmjax.encoders import Encoder
 from mmjax.files import write_atomically
+from mmjax.inference import bundle
+from mmjax.inference.model import Model
+from mmjax.schema.registry import Spec
 from mmjax.weights.files import WeightsError
 
 TOLERANCE = 1e-4  # of unit embeddings in float32
@@ -25,19 +31,16 @@ class ParityError(WeightsError):
     """An export or import whose embeddings differ; the report beside it says by how much."""
 
 
-def samples(model: Any, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[str], list[bytes]]:
+def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[str], list[bytes]]:
     """Inputs of every tower, and the texts and encoded images that they were made of.
 
     Args:
-      model: a `mmjax.api.Model`.
+      model: whose towers get them.
       rows: how many.
 
     Returns:
       (modality -> [rows, ...], captions, images).
     """
-    from mmjax.data.sources.emoji import EmojiSource
-    from mmjax.data.views.image import ImageView
-
     source = EmojiSource(split="new_style")
     step = len(source) // rows
     records = [source[i * step] for i in range(rows)]
@@ -55,14 +58,14 @@ def samples(model: Any, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[s
         if modality in raw:
             inputs[modality] = model.prepare(modality, raw[modality])
         else:
-            inputs[modality] = _random(model.bundle.towers[modality]["encoder"], modality, rows)
+            inputs[modality] = _random(model.bundle.towers[modality].encoder, modality, rows)
     return inputs, texts, pictures
 
 
-def _random(encoder: Mapping[str, Any], modality: str, rows: int) -> np.ndarray:
+def _random(spec: Spec[Encoder], modality: str, rows: int) -> np.ndarray:
     """Inputs for a tower whose views are not known."""
-    rng = np.random.default_rng(0)
-    if encoder["type"] == "text_transformer":
+    rng, encoder = np.random.default_rng(0), spec.options
+    if spec.type == "text_transformer":
         special = (encoder["pad_id"], encoder["eos_id"])
         usual = np.setdiff1d(np.arange(encoder["vocab_size"]), special)
         ids = rng.choice(usual, (rows, encoder["length"])).astype(np.int32)
@@ -162,7 +165,7 @@ def _agreement(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean([len(set(x) & set(y)) / k for x, y in zip(*near, strict=True)]))
 
 
-def ours(model: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def ours(model: Model, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The model's own embeddings of ready inputs."""
     return {m: model.encode(progress=False, **{m: inputs[m]}) for m in inputs}
 
@@ -190,7 +193,5 @@ def finish(report: Mapping[str, Any], file: Path) -> str:
 
 def by_reading_back(folder: Path) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
     """The embeddings of a written folder, read by this package."""
-    from mmjax import api
-
-    other = api.load(folder, dtype="float32")
+    other = Model(bundle.load(folder, dtype="float32"))
     return lambda inputs: ours(other, inputs)

@@ -9,7 +9,8 @@ import jax
 
 from mmjax import extras
 from mmjax.errors import ConfigError
-from mmjax.inference import parity, with_torch
+from mmjax.inference import bundle, parity, with_torch
+from mmjax.inference.model import Model
 from mmjax.weights import foreign
 
 _WHOLE = {"clap": "ClapModel", "clip": "CLIPModel", "siglip": "SiglipModel"}
@@ -90,11 +91,8 @@ def compared(weights: foreign.Weights, rows: int = parity.ROWS) -> dict[str, Any
       weights: the folder; `unable` gives None for it.
       rows: how many images and texts.
     """
-    from mmjax import api
-    from mmjax.inference import bundle
-
     kind, folder = _kind(weights), weights.folder.path
-    model = api.Model(bundle.of_weights(weights, devices=jax.local_devices()[:1]))
+    model = Model(bundle.of_weights(weights, devices=jax.local_devices()[:1]))
     inputs, _, _ = parity.samples(model, rows)
     # Accelerators round the factors of a float32 product unless they are told not to.
     with jax.default_matmul_precision("highest"):
@@ -103,11 +101,11 @@ def compared(weights: foreign.Weights, rows: int = parity.ROWS) -> dict[str, Any
     if kind == "open_clip":
         theirs, logits, who = with_torch.open_clip(folder, inputs)
     elif kind in _WHOLE:
-        pad_id = model.bundle.towers["text"]["encoder"]["pad_id"] if kind == "clap" else None
+        pad_id = model.bundle.towers["text"].encoder.options["pad_id"] if kind == "clap" else None
         theirs, logits, who = with_torch.transformers(folder, _WHOLE[kind], inputs, pad_id)
     else:
         ((modality, values),) = inputs.items()
-        encoder = model.bundle.towers[modality]["encoder"]
+        encoder = model.bundle.towers[modality].encoder
         unit, who = with_torch.one_tower(folder, modality, encoder, values)
         theirs = {modality: unit}
     return parity.compare(

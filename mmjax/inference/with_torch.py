@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.encoders import Encoder
 from mmjax.inference import preprocessing
+from mmjax.schema.registry import Spec
 
 # Files of the folder and nothing else: no hub, no program that a config names.
 _OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
@@ -99,7 +101,7 @@ def transformers(
 
 
 def one_tower(
-    folder: Path, modality: str, encoder: Mapping[str, Any], values: np.ndarray
+    folder: Path, modality: str, encoder: Spec[Encoder], values: np.ndarray
 ) -> tuple[np.ndarray, str]:
     """(unit embeddings, what computed them) of a folder with one tower.
 
@@ -122,21 +124,25 @@ def one_tower(
         name = f"transformers {library.__version__}, {type(model).__name__}"
         if modality == "image":
             out = model(pixel_values=_pixels(values))
-        elif modality == "audio" and encoder["type"] == "htsat":
+        elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":
             out = model(input_values=torch.tensor(values))
         else:
             ids = torch.tensor(values).long()
-            real = ids != encoder["pad_id"] if encoder["mask_padding"] else torch.ones_like(ids)
+            real = (
+                ids != encoder.options["pad_id"]
+                if encoder.options["mask_padding"]
+                else torch.ones_like(ids)
+            )
             out = model(input_ids=ids, attention_mask=real.long())
     projected = getattr(out, f"{modality}_embeds", None)
     if projected is not None:
         return _unit(projected), name
-    if encoder.get("pool") == "mean":
+    if encoder.options.get("pool") == "mean":
         weight = real[:, :, None].float()
         return _unit((out.last_hidden_state * weight).sum(1) / weight.sum(1)), name
-    if encoder.get("pool") == "cls" and config.model_type not in _POOLED:
+    if encoder.options.get("pool") == "cls" and config.model_type not in _POOLED:
         return _unit(out.last_hidden_state[:, 0]), name
     return _unit(out.pooler_output), name
 

@@ -13,7 +13,6 @@ needs no adapter: `freeze=("towers/.*/encoder/.*",)`.)
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -26,14 +25,16 @@ from flax import nnx
 
 from mmjax.encoders.prompts import Prompts
 from mmjax.errors import ConfigError
-from mmjax.recipe import build
+from mmjax.model.base import Adapter
+from mmjax.model.towers import Tower
+from mmjax.schema.registry import Registry, Spec
 
 
 class AdapterParam(nnx.Param):
     """A parameter of an adapter, which `optimizer.freeze` passes by."""
 
 
-class LoRA:
+class LoRA(Adapter):
     """Low-rank updates of linear layers: y = x W + b + (alpha / rank) x A B.
 
     A f[inputs, rank] starts uniform in +-inputs^-1/2 and B f[rank, outputs] at 0, so that the model
@@ -103,21 +104,16 @@ def _linear_layers(towers: Mapping[str, nnx.Module]) -> Iterator[tuple[str, nnx.
 
 
 def merge_updates(
-    config: Mapping[str, Any], arrays: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`config` without its low-rank updates, and `arrays` with them added to the kernels.
+    adapters: Mapping[str, Spec[Adapter]], arrays: Mapping[str, Any]
+) -> tuple[dict[str, Spec[Adapter]], dict[str, Any]]:
+    """The adapters without low-rank updates, and `arrays` with these added to the kernels.
 
     Args:
-      config: the whole config of a run.
+      adapters: of a recipe.
       arrays: path -> array, the variables of its System.
     """
-    adapters = config["model"].get("adapters", {})
-    scales = [
-        (pattern, build(ADAPTERS, spec).scale)
-        for spec in adapters.values()
-        if spec["type"] == "lora"
-        for pattern in spec["modules"]
-    ]
+    updates = [spec.build() for spec in adapters.values() if spec.type == "lora"]
+    scales = [(pattern, each.scale) for each in updates for pattern in each.modules]
     merged = {path: a for path, a in arrays.items() if not path.endswith(("/lora_a", "/lora_b"))}
     for path in arrays:
         if path.endswith("/lora_a"):
@@ -129,11 +125,10 @@ def merge_updates(
             )
             old = arrays[f"{layer}/kernel"]
             merged[f"{layer}/kernel"] = jnp.asarray(w + scale * a @ b, old.dtype)
-    left = {name: spec for name, spec in adapters.items() if spec["type"] != "lora"}
-    return {**config, "model": {**config["model"], "adapters": left}}, merged
+    return {name: spec for name, spec in adapters.items() if spec.type != "lora"}, merged
 
 
-class PromptTokens(nnx.Module):
+class PromptTokens(Adapter, nnx.Module):
     """Vectors that are learned in place of tokens, in the first blocks of some towers.
 
     Before block `first` (counted from 0) of a tower, `length` vectors are put behind the first
@@ -195,7 +190,7 @@ class PromptTokens(nnx.Module):
         widths, blocks = {}, []
         for name in towers:
             encoder = encoders.get(name)
-            if encoder is None or "prompts" not in _arguments(encoder):
+            if encoder is None or not encoder.reads_prompts:
                 kind = "no tower" if encoder is None else f"a {type(encoder).__name__}"
                 raise ConfigError(
                     f"prompts: {name!r} is {kind}, and not a transformer that takes prompts"
@@ -256,20 +251,18 @@ class PromptTokens(nnx.Module):
         return {name: Prompts(found[name], self.first) for name in self.names}
 
 
-def _arguments(encoder: nnx.Module) -> Mapping[str, Any]:
-    return inspect.signature(type(encoder).__call__).parameters
-
-
-ADAPTERS = {"lora": LoRA, "prompts": PromptTokens}
+ADAPTERS: Registry[Adapter] = Registry(
+    "adapter", Adapter, {"lora": LoRA, "prompts": PromptTokens}, provided=("encoders", "rngs")
+)
 
 
 def install(
-    specs: Mapping[str, Mapping[str, Any]], towers: Mapping[str, nnx.Module], key: jax.Array
+    specs: Mapping[str, Spec[Adapter]], towers: Mapping[str, Tower], key: jax.Array
 ) -> nnx.Dict:
-    """Builds the adapters of a config: updates into the towers, prompts as modules of their own.
+    """Builds the adapters of a recipe: updates into the towers, prompts as modules of their own.
 
     Args:
-      specs: name -> checked spec of `ADAPTERS`.
+      specs: of the recipe, by name.
       towers: modality -> Tower; changed in place.
       key: each adapter draws from a key of its own name.
 
@@ -281,9 +274,9 @@ def install(
     taken: dict[str, str] = {}
     for name, spec in specs.items():
         rngs = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(name.encode())))
-        adapter = build(ADAPTERS, spec, encoders=encoders, rngs=rngs)
-        if isinstance(adapter, LoRA):
-            adapter.install(f"model.adapters.{name}", towers, rngs)
+        adapter = spec.build(encoders=encoders, rngs=rngs)
+        adapter.install(f"model.adapters.{name}", towers, rngs)
+        if not isinstance(adapter, PromptTokens):
             continue
         for tower in adapter.names:
             if taken.setdefault(tower, name) != name:
@@ -295,7 +288,7 @@ def install(
 
 
 def prompts_of(
-    modules: Mapping[str, PromptTokens], towers: Mapping[str, nnx.Module]
+    modules: Mapping[str, PromptTokens], towers: Mapping[str, Tower]
 ) -> dict[str, Prompts]:
     """The prompts of every one of the towers that has some."""
     encoders = {name: tower.encoder for name, tower in towers.items()}

@@ -19,11 +19,13 @@ from flax import nnx
 from mmjax.encoders.layers import draw, dropout_key
 from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
+from mmjax.model.base import Augmentation
+from mmjax.schema.registry import Registry
 
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
 
 
-class ImageAugmentation:
+class ImageAugmentation(Augmentation):
     """Images f[B, H, W, 3] to others of the same shape, each its own.
 
     Geometry: a random region of the image (`crop_scale` is its share of the area, uniform;
@@ -234,4 +236,6 @@ def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
     return jnp.einsum("bwo,bhwc->bhoc", weights(x.shape[2]), x, precision="highest")
 
 
-AUGMENTATIONS = {"image": ImageAugmentation, "signal": DeviceSignalAugmentation}
+AUGMENTATIONS = Registry(
+    "augmentation", Augmentation, {"image": ImageAugmentation, "signal": DeviceSignalAugmentation}
+)

@@ -18,12 +18,13 @@ from flax import nnx
 from mmjax.data.views.signal_augmentation import FASTEST, SLOWEST, SPEEDS, SignalChanges
 from mmjax.encoders.layers import draw, dropout_key, split_key
 from mmjax.errors import ConfigError
+from mmjax.model.base import Augmentation
 
 _SEGMENTS = len(SPEEDS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceSignalAugmentation(SignalChanges):
+class DeviceSignalAugmentation(SignalChanges, Augmentation):
     """The changes of signals f[B, T, C], each its own, after a window of time was drawn.
 
     What was not measured is NaN and stays so: the end of a short signal, a gap, a missing channel.

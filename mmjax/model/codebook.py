@@ -16,6 +16,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.tokens import pool_tokens
+from mmjax.model.base import Head
 
 Pooling = Literal["max", "mean", "sum"]
 Simplex = Literal["sparsemax", "softmax", "sigmoid"]
@@ -44,7 +45,7 @@ class QueryMap(nnx.Module):
         return self.second(self.second_norm(ACTIVATIONS["gelu"](x))).astype(jnp.float32)
 
 
-class TokenHead(nnx.Module):
+class TokenHead(Head):
     """A query map on every token, pooling, and a linear layer: Encoding -> f32[B, dim].
 
     The FDT head without its codebook; a control for what the codebook adds.
@@ -58,7 +59,7 @@ class TokenHead(nnx.Module):
       rngs: for the initial parameters.
     """
 
-    reads_tokens = True
+    reads_encoding = True
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class Codebook(nnx.Module):
         self.table = nnx.Param(jax.random.normal(rngs.params(), (codes, dim)))
 
 
-class CodebookHead(nnx.Module):
+class CodebookHead(Head):
     """Rewrites an example as a sparse combination of codes that all modalities share.
 
     With queries q_n of the tokens and codes C_k in R^D,
@@ -118,7 +119,7 @@ class CodebookHead(nnx.Module):
       rngs: for the initial parameters.
     """
 
-    reads_tokens = True
+    reads_encoding = True
 
     def __init__(
         self,

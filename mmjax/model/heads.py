@@ -12,12 +12,14 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
+from mmjax.model.base import Head
 from mmjax.model.codebook import CodebookHead, TokenHead
+from mmjax.schema.registry import Registry
 
 HeadNorm = Literal["none", "layer", "batch"]
 
 
-class NoHead(nnx.Module):
+class NoHead(Head):
     """The pooled vector itself, f[B, W] -> f32[B, W]."""
 
     def __init__(self, *, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
@@ -28,7 +30,7 @@ class NoHead(nnx.Module):
         return x.astype(jnp.float32)
 
 
-class LinearHead(nnx.Module):
+class LinearHead(Head):
     """One linear layer, f[B, W] -> f32[B, dim]; deviation W^-1/2 at the start.
 
     Args:
@@ -72,7 +74,7 @@ class LinearHead(nnx.Module):
         return x if self.norm is None else self.norm(x)
 
 
-class MLPHead(nnx.Module):
+class MLPHead(Head):
     """Linear layers with norm and activation between them, f[B, W] -> f32[B, dim].
 
     The projector of SimCLR, BYOL and their kin. `layers=2, norm='batch'` is BYOL's:
@@ -92,6 +94,8 @@ class MLPHead(nnx.Module):
       dtype: of the products; the result is float32.
       rngs: for the initial parameters.
     """
+
+    reads_present = True
 
     def __init__(
         self,
@@ -154,10 +158,15 @@ class MLPHead(nnx.Module):
         return x.astype(jnp.float32)
 
 
-HEADS = {
-    "none": NoHead,
-    "linear": LinearHead,
-    "mlp": MLPHead,
-    "tokens": TokenHead,
-    "codebook": CodebookHead,
-}
+HEADS = Registry(
+    "head",
+    Head,
+    {
+        "none": NoHead,
+        "linear": LinearHead,
+        "mlp": MLPHead,
+        "tokens": TokenHead,
+        "codebook": CodebookHead,
+    },
+    provided=("rngs", "dtype", "width"),
+)

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.encoders.base import EncoderError, Encoding
+from mmjax.encoders.base import Encoder, EncoderError, Encoding
 from mmjax.encoders.prompts import Prompts
-
-
-class Embedding(NamedTuple):
-    """B examples of one modality in the joint space.
-
-    Attributes:
-      raw: f32[B, D], the output of the head.
-      unit: f32[B, D], `raw` divided by its L2 norm.
-      encoding: what the encoder gave; None where only embeddings were kept.
-      tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
-        None where the head does not take them.
-      heads: name -> Embedding, by the tower's further heads; each with this encoding.
-    """
-
-    raw: jax.Array
-    unit: jax.Array
-    encoding: Encoding | None = None
-    tokens: jax.Array | None = None
-    heads: Mapping[str, Embedding] | None = None
-
-
-def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
-    """x / max(|x|, eps) over the last axis, f[..., D] -> f32[..., D].
-
-    A zero vector stays zero, and its gradient is finite: plain x / |x| gives NaN for both.
-    """
-    x = x.astype(jnp.float32)
-    square = jnp.sum(x * x, axis=-1, keepdims=True)
-    # The maximum is taken before the root, whose derivative at 0 is infinite.
-    return x * jax.lax.rsqrt(jnp.maximum(square, eps * eps))
+from mmjax.model.base import Augmentation, Head
+from mmjax.model.embedding import Embedding, unit_norm
 
 
 class Tower(nnx.Module):
     """`head(encoder(x).pooled)`, and that on the unit sphere.
 
-    A head that says `reads_tokens` gets the whole encoding, and the modules that towers share.
+    A head that says `reads_encoding` gets the whole encoding, and the modules that towers share.
 
     Args:
       encoder: as in `mmjax.encoders.base`.
@@ -61,10 +31,10 @@ class Tower(nnx.Module):
 
     def __init__(
         self,
-        encoder: nnx.Module,
-        head: nnx.Module,
-        augment: Callable[..., jax.Array] | None = None,
-        heads: Mapping[str, nnx.Module] | None = None,
+        encoder: Encoder,
+        head: Head,
+        augment: Augmentation | None = None,
+        heads: Mapping[str, Head] | None = None,
     ):
         self.encoder, self.head, self.augment = encoder, head, augment
         self.heads = nnx.Dict(heads) if heads else None
@@ -89,8 +59,9 @@ class Tower(nnx.Module):
         """
         if self.augment is not None:
             x = self.augment(x, train=train, rngs=rngs)
-        given = {"prompts": prompts} if prompts is not None else {}
-        given |= _told(self.encoder, present)
+        given: dict[str, Any] = {} if prompts is None else {"prompts": prompts}
+        if self.encoder.reads_present and present is not None:
+            given["present"] = present
         encoding = self.encoder(x, train=train and not deterministic, rngs=rngs, **given)
         embedding = _embedding(self.head, encoding, train, shared, present)
         if self.heads is None:
@@ -103,25 +74,20 @@ class Tower(nnx.Module):
 
 
 def _embedding(
-    head: nnx.Module,
+    head: Head,
     encoding: Encoding,
     train: bool,
     shared: Mapping[str, nnx.Module] | None,
     present: jax.Array | None,
 ) -> Embedding:
-    if getattr(head, "reads_tokens", False):
+    if head.reads_encoding:
         raw = head(encoding, shared, train=train)
     else:
-        raw = head(encoding.pooled, train=train, **_told(head, present))
+        told = {"present": present} if head.reads_present and present is not None else {}
+        raw = head(encoding.pooled, train=train, **told)
     tokens = None
-    if getattr(head, "takes_tokens", False):
+    if head.takes_tokens:
         if encoding.tokens is None:
             raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
         tokens = unit_norm(head(encoding.tokens))
     return Embedding(raw, unit_norm(raw), encoding, tokens)
-
-
-def _told(module: nnx.Module, present: jax.Array | None) -> dict[str, jax.Array]:
-    """`present` as an argument for a module that asks for it."""
-    asks = "present" in inspect.signature(type(module).__call__).parameters
-    return {"present": present} if asks and present is not None else {}

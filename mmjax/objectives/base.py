@@ -2,18 +2,17 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
-from mmjax.errors import UserError
+from mmjax.model.embedding import Embedding, Keys
+from mmjax.objectives.errors import TermError
+from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
-
-
-class TermError(UserError, ValueError):
-    """A term cannot be computed or built as asked; the message names it and what to change."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,21 +31,52 @@ class Context:
     plan: pairwise.Plan
     progress: jax.Array | float = 0.0
     rng: jax.Array | None = None
-    teacher: Mapping[str, NamedTuple] | None = None
-    queue: Mapping[str, NamedTuple] | None = None
+    teacher: Mapping[str, Embedding] | None = None
+    queue: Mapping[str, Keys] | None = None
     scales: Mapping[str, jax.Array] = dataclasses.field(default_factory=dict)
 
 
-class Term(Protocol):
-    """A loss over a batch: an NNX module, which may own parameters.
+class Term(nnx.Module):
+    """A loss over a batch, which may own parameters.
 
-    Arguments of the call: `outputs`, modality -> `Embedding` (views are `image@2`); `batch`, name
-    -> array, with `id` and `<modality>_present`; `context`. Result: an f32 scalar and f32 metrics.
+    Attributes:
+      word: what recipes call the class, its `type`.
+      name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
 
+    word: ClassVar[str] = ""
+    given_name: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.given_name or self.word
+
     def __call__(
-        self, outputs: Mapping[str, NamedTuple], batch: Mapping[str, jax.Array], context: Context
-    ) -> tuple[jax.Array, dict[str, jax.Array]]: ...
+        self, outputs: Mapping[str, Embedding], batch: Mapping[str, jax.Array], context: "Context"
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The loss of a batch.
+
+        Args:
+          outputs: name -> embedding of every modality and view, such as `image` and `image@2`.
+          batch: name -> array, with `id` i[B] and `<modality>_present` bool[B].
+          context: what else a term may know.
+
+        Returns:
+          An f32 scalar, and f32 scalars to log.
+        """
+        raise NotImplementedError
+
+    def scale(self) -> jax.Array | None:
+        """1/temperature, an f32 scalar, of a term that has one; None for others."""
+        own = getattr(self, "temperature", None)
+        return own() if isinstance(own, Temperature) else None
+
+    def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
+        """Logarithm of the scale, and bias, of a term whose scores are scale x cosine + bias.
+
+        What exported models are given as their logits; None for other terms.
+        """
+        return None
 
 
 class Rows(NamedTuple):
@@ -73,7 +103,7 @@ class Rows(NamedTuple):
 def rows_of(
     term: str,
     names: tuple[str, ...],
-    outputs: Mapping[str, NamedTuple],
+    outputs: Mapping[str, Embedding],
     batch: Mapping[str, jax.Array],
     *,
     layer: Literal["unit", "raw"] = "unit",
@@ -147,12 +177,12 @@ def _check_unit(term: str, names: tuple[str, ...], units: tuple[jax.Array, ...])
         if wrong.size:
             raise TermError(
                 f"The term {term!r} needs unit vectors, but row {wrong[0]} of {name!r} has length "
-                f"{length[wrong[0]]:.3g}: pass embeddings through mmjax.model.towers.unit_norm."
+                f"{length[wrong[0]]:.3g}: pass embeddings through mmjax.model.embedding.unit_norm."
             )
 
 
 def unit_tokens(
-    term: str, view: str, embedding: NamedTuple, skip: int = 0
+    term: str, view: str, embedding: Embedding, skip: int = 0
 ) -> tuple[jax.Array, jax.Array]:
     """Tokens of a view in the joint space, f32[B, T, D], and which are no padding, bool[B, T].
 

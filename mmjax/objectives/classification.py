@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import TermError, rows_of
+from mmjax.objectives.base import Term, TermError, rows_of
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 
-class Classification(nnx.Module):
+class Classification(Term):
     """Cross-entropy of labels, from the embeddings of one or more modalities side by side.
 
         L = mean_i -log softmax( h(z_i) )_(y_i),   z_i the embeddings before normalisation,
@@ -31,11 +32,11 @@ class Classification(nnx.Module):
     def __init__(
         self,
         *,
-        modalities: tuple[str, ...] = ("image", "text"),
+        modalities: tuple[ViewRef, ...] = ("image", "text"),
         classes: int,
         dim: int,
         hidden: tuple[int, ...] = (256, 256),
-        label: str = "label",
+        label: LabelRef = "label",
         detach: bool = False,
         rngs: nnx.Rngs,
     ):
@@ -53,7 +54,7 @@ class Classification(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         rows = rows_of(
-            "classification", self.modalities, outputs, batch, layer="raw", fields=(self.label,)
+            self.name, self.modalities, outputs, batch, layer="raw", fields=(self.label,)
         )
         x = jnp.concatenate(rows.unit, axis=-1)
         if self.detach:

@@ -8,6 +8,7 @@ from flax import nnx
 
 from mmjax.objectives.base import (
     Rows,
+    Term,
     TermError,
     both_valid,
     features,
@@ -18,9 +19,10 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
-class InfoNCE(nnx.Module):
+class InfoNCE(Term):
     """Symmetric InfoNCE: which of the batch belongs to this one, in both directions.
 
     For unit embeddings x_i, y_i of the N valid rows and scores S_ij = x_i·y_j / τ,
@@ -46,7 +48,7 @@ class InfoNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         temperature: float = 0.07,
         learn_temperature: bool = True,
         min_scale: float | None = None,
@@ -76,6 +78,9 @@ class InfoNCE(nnx.Module):
         self.label_smoothing = label_smoothing
         self.mask_duplicates = duplicates == "mask"
 
+    def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
+        return self.temperature.log(), None
+
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
         losses, counts = [], []
@@ -87,7 +92,7 @@ class InfoNCE(nnx.Module):
         return mean_over(losses), {"scale": scale, "chance": chance}
 
     def _pair(self, pair, outputs, batch, scale, plan):
-        rows = rows_of("info_nce", pair, outputs, batch)
+        rows = rows_of(self.name, pair, outputs, batch)
         ids = batch["id"] if self.mask_duplicates else None
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
 
@@ -153,7 +158,7 @@ def cross_entropy(
     )
 
 
-class Sigmoid(nnx.Module):
+class Sigmoid(Term):
     """Sigmoid loss: for every pair by itself, do these two belong together?
 
         L = -1/N Σ_i Σ_j log σ(m_ij (t x_i·y_j + b)),   m_ij = 1 if i = j, else -1,
@@ -175,7 +180,7 @@ class Sigmoid(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         temperature: float = 0.1,
         learn_temperature: bool = True,
         max_scale: float | None = None,
@@ -191,9 +196,15 @@ class Sigmoid(nnx.Module):
             self.bias = nnx.Param(jnp.float32(bias))
         self.mask_duplicates = duplicates == "mask"
 
+    def logit_bias(self) -> jax.Array:
+        """The bias of the scores, an f32 scalar."""
+        return self.bias[...] if self.fixed_bias is None else jnp.float32(self.fixed_bias)
+
+    def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
+        return self.temperature.log(), self.logit_bias()
+
     def __call__(self, outputs, batch, context):
-        scale = self.temperature()
-        bias = self.bias[...] if self.fixed_bias is None else jnp.float32(self.fixed_bias)
+        scale, bias = self.temperature(), self.logit_bias()
 
         def score(x, y, shared):
             scale, bias = shared
@@ -203,7 +214,7 @@ class Sigmoid(nnx.Module):
 
         losses = []
         for pair in self.pairs:
-            rows = rows_of("sigmoid", pair, outputs, batch)
+            rows = rows_of(self.name, pair, outputs, batch)
             ids = batch["id"] if self.mask_duplicates else None
             x, y = (features(rows, side, index=True, ids=ids) for side in (0, 1))
             total = pairwise.total(score, x, y, (scale, bias), plan=context.plan)

@@ -4,11 +4,11 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.scipy.special import xlogy
 
 from mmjax.objectives.base import (
     Rows,
+    Term,
     TermError,
     both_valid,
     features,
@@ -19,6 +19,7 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 # Cosines of float32 unit vectors that differ by no more are equal: those of two equal rows may, at
 # two places of a batch.
@@ -62,7 +63,7 @@ def both_of(term: str, pair, outputs, batch, context, layer: str = "unit") -> Bo
     )
 
 
-class HybridDistillation(nnx.Module):
+class HybridDistillation(Term):
     """Pairs and the teacher's opinion of all others, half and half (HyCD).
 
     With logits S_ij = s x_i·y_j / T of the towers and G_ij of the teacher, from embeddings that are
@@ -86,7 +87,7 @@ class HybridDistillation(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         alpha: float = 0.5,
         temperature: float = 1.0,
         layer: Literal["raw", "unit"] = "raw",
@@ -105,7 +106,7 @@ class HybridDistillation(nnx.Module):
     def __call__(self, outputs, batch, context):
         losses = []
         for pair in self.pairs:
-            both = both_of("hybrid_distill", pair, outputs, batch, context, self.layer)
+            both = both_of(self.name, pair, outputs, batch, context, self.layer)
             losses.append(self._pair(both, context.plan))
         return mean_over(losses), {}
 
@@ -150,7 +151,7 @@ class HybridDistillation(nnx.Module):
         return 0.5 * self.temperature**2 * loss
 
 
-class OffDiagonalDistillation(nnx.Module):
+class OffDiagonalDistillation(Term):
     """Rows of the similarity matrix that the last model had right stay as they were.
 
     With cosines M_ij = x_i·y_j of the towers and M' of the teacher, without a temperature,
@@ -172,7 +173,7 @@ class OffDiagonalDistillation(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         screen: bool = True,
         reduction: Literal["sum", "mean"] = "sum",
     ):
@@ -181,7 +182,7 @@ class OffDiagonalDistillation(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         found = [
-            self._pair(both_of("offdiag_distill", pair, outputs, batch, context), context.plan)
+            self._pair(both_of(self.name, pair, outputs, batch, context), context.plan)
             for pair in self.pairs
         ]
         losses, rows, cols = zip(*found, strict=True)

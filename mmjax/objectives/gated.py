@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import TermError, both_valid, mean_over, random_key, rows_of
+from mmjax.objectives.base import Term, TermError, both_valid, mean_over, random_key, rows_of
 from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 
 class PairGate(nnx.Module):
@@ -62,7 +63,7 @@ class PairGate(nnx.Module):
         return x
 
 
-class GatedNCE(nnx.Module):
+class GatedNCE(Term):
     """Contrastive loss of arbitrary pairs of classes, each in a subspace of its own.
 
     Anchor i of class y_i gets a second class t_i and the gate g_i = g(y_i, t_i). With z its
@@ -108,10 +109,10 @@ class GatedNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pair: tuple[str, str] = ("image", "image@2"),
+        pair: tuple[ViewRef, ViewRef] = ("image", "image@2"),
         classes: int,
         dim: int,
-        label: str = "label",
+        label: LabelRef = "label",
         pairing: Literal["arbitrary", "distinct", "identical"] = "arbitrary",
         negatives: Literal["other_classes", "all"] = "other_classes",
         anchors: Literal["first", "both"] = "first",
@@ -179,7 +180,7 @@ class GatedNCE(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        key = None if self.pairing == "identical" else random_key("gated_nce", context)
+        key = None if self.pairing == "identical" else random_key(self.name, context)
         losses, metrics = [], []
         for k, (anchor, other) in enumerate(self.directions):
             sides = {**outputs, other: self._taught(other, context)} if self.taught else outputs
@@ -205,7 +206,7 @@ class GatedNCE(nnx.Module):
 
     def _direction(self, pair, outputs, batch, scale, key, plan):
         """Loss and metrics with anchors of the first of two views and keys of the second."""
-        rows = rows_of("gated_nce", pair, outputs, batch, layer="raw", fields=(self.label,))
+        rows = rows_of(self.name, pair, outputs, batch, layer="raw", fields=(self.label,))
         labels = jnp.asarray(batch[self.label])
         if self.by_row:
             partner = self.partners(key, len(labels), rows.valid)

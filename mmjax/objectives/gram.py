@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import TermError, both_valid, features, rows_of
+from mmjax.objectives.base import Term, TermError, both_valid, features, rows_of
 from mmjax.objectives.contrastive import cross_entropy
 from mmjax.objectives.multi_view import check_views
+from mmjax.schema.annotations import ViewRef
 
 
-class GramVolume(nnx.Module):
+class GramVolume(Term):
     """Symmetric InfoNCE whose score is minus the volume of the parallelotope of a tuple.
 
     For unit vectors t_i of the anchor and u_m,j of the k - 1 other modalities,
@@ -36,7 +37,7 @@ class GramVolume(nnx.Module):
     def __init__(
         self,
         *,
-        modalities: tuple[str, ...] = ("text", "video", "audio"),
+        modalities: tuple[ViewRef, ...] = ("text", "video", "audio"),
         temperature: float = 0.07,
         learn_temperature: bool = True,
         label_smoothing: float = 0.1,
@@ -64,9 +65,12 @@ class GramVolume(nnx.Module):
             return self.temperature[...]
         return jnp.float32(self.fixed_temperature)
 
+    def scale(self) -> jax.Array:
+        return 1 / self.tau()
+
     def __call__(self, outputs, batch, context):
         temperature = self.tau()
-        rows = rows_of("gram_volume", self.modalities, outputs, batch)
+        rows = rows_of(self.name, self.modalities, outputs, batch)
         x = features(rows, 0)
         y = {**x, **span(jnp.stack(rows.unit[1:], axis=1))}
 

@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from mmjax.objectives.base import (
+    Term,
     TermError,
     both_valid,
     features,
@@ -16,9 +16,10 @@ from mmjax.objectives.base import (
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
-class HardInfoNCE(nnx.Module):
+class HardInfoNCE(Term):
     """InfoNCE between two modalities with hard negative sampling.
 
     For S_ij = x_i·y_j / τ, p = exp S_ii, n_j = exp S_ij and the N = B - 1 negatives j ≠ i of an
@@ -42,7 +43,7 @@ class HardInfoNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         beta: float = 1.0,
         tau_plus: float = 0.1,
         temperature: float = 0.5,
@@ -60,7 +61,7 @@ class HardInfoNCE(nnx.Module):
         scale = self.temperature()
         losses, clamped = [], []
         for pair in self.pairs:
-            rows = rows_of("hard_info_nce", pair, outputs, batch)
+            rows = rows_of(self.name, pair, outputs, batch)
             x, y = (features(rows, side, index=True) for side in (0, 1))
             powers = (1.0 + self.beta, self.beta)
 

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.positions import check_sincos_width, sincos
-from mmjax.objectives.base import TermError, rows_of, unit_tokens
+from mmjax.objectives.base import Term, TermError, rows_of, unit_tokens
 from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
 from mmjax.objectives.temperature import Temperature
+from mmjax.schema.annotations import ViewRef
 
 Fusion = Literal["attention", "mean", "max"]
 _NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
 
 
-class LateInteractionNCE(nnx.Module):
+class LateInteractionNCE(Term):
     """Symmetric InfoNCE whose score asks, for every piece of a text, where a long audio says it.
 
     For the unit parts u_it of the first view (segments of a sound) and the unit pieces w_jl of the
@@ -52,7 +53,7 @@ class LateInteractionNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pair: tuple[str, str] = ("audio", "text"),
+        pair: tuple[ViewRef, ViewRef] = ("audio", "text"),
         dim: int,
         tokens: tuple[str, ...] = ("audio",),
         skip: dict[str, int] | None = None,
@@ -89,7 +90,7 @@ class LateInteractionNCE(nnx.Module):
             self.query = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
 
     def __call__(self, outputs, batch, context):
-        rows = rows_of("late_interaction_nce", self.pair, outputs, batch)
+        rows = rows_of(self.name, self.pair, outputs, batch)
         (parts, heard), (pieces, said) = (
             self._parts(view, outputs[view], unit)
             for view, unit in zip(self.pair, rows.unit, strict=True)
@@ -134,7 +135,7 @@ class LateInteractionNCE(nnx.Module):
             )
         if view not in self.tokens:
             return unit[:, None], jnp.ones((len(unit), 1), bool)
-        return unit_tokens("late_interaction_nce", view, embedding, self.skip.get(view, 0))
+        return unit_tokens(self.name, view, embedding, self.skip.get(view, 0))
 
     def _keys(self, parts: jax.Array) -> jax.Array:
         keys = self.key(parts)

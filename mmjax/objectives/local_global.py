@@ -4,15 +4,15 @@ import math
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.objectives.base import TermError, mean_over, rows_of, similarity, unit_tokens
+from mmjax.objectives.base import Term, TermError, mean_over, rows_of, similarity, unit_tokens
 from mmjax.objectives.momentum import numbered, of_teacher, with_teacher
 from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
-class LocalGlobalNCE(nnx.Module):
+class LocalGlobalNCE(Term):
     """Which parts belong to this whole: InfoNCE of unit globals against a teacher's locals.
 
     For the global g_i of a view by its tower, and the teacher's locals l_i1, l_i2, ... (its tokens,
@@ -41,7 +41,7 @@ class LocalGlobalNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "image@2"), ("text", "text")),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "image@2"), ("text", "text")),
         grids: dict[str, int] | None = None,
         skip: dict[str, int] | None = None,
         temperature: float | str = 0.07,
@@ -72,13 +72,13 @@ class LocalGlobalNCE(nnx.Module):
         if self.other is None:
             scale = self.temperature()
         else:
-            scale = scale_of("local_global_nce", self.other, context.scales)
+            scale = scale_of(self.name, self.other, context.scales)
         losses = [self._pair(*pair, outputs, batch, context, scale) for pair in self.pairs]
         return mean_over(losses), {"scale": scale}
 
     def _pair(self, whole, part, outputs, batch, context, scale):
-        everything = with_teacher("local_global_nce", outputs, context)
-        rows = rows_of("local_global_nce", (whole, of_teacher(part)), everything, batch)
+        everything = with_teacher(self.name, outputs, context)
+        rows = rows_of(self.name, (whole, of_teacher(part)), everything, batch)
         unit, real = self._locals(part, everything[of_teacher(part)])
         if rows.valid is not None:
             real = real & rows.valid[:, None]
@@ -103,7 +103,7 @@ class LocalGlobalNCE(nnx.Module):
 
     def _locals(self, view, embedding) -> tuple[jax.Array, jax.Array]:
         """Locals f32[B, J, D] of a view, and which of them are no padding, bool[B, J]."""
-        unit, real = unit_tokens("local_global_nce", view, embedding, self.skip.get(view, 0))
+        unit, real = unit_tokens(self.name, view, embedding, self.skip.get(view, 0))
         if view in self.grids:
             if embedding.encoding is not None and embedding.encoding.mask is not None:
                 raise TermError(f"grids of {view!r}: its tokens have padding, and are no grid.")

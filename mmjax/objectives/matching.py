@@ -9,15 +9,16 @@ from flax import nnx
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import Attention, FeedForward, layer_norm
 from mmjax.encoders.pooling import mean as mean_token
-from mmjax.objectives.base import Context, TermError, random_key, rows_of, similarity
+from mmjax.objectives.base import Context, Term, TermError, random_key, rows_of, similarity
 from mmjax.objectives.gram import span, volume
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.objectives.sampling import sample
 from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
-class Matching(nnx.Module):
+class Matching(Term):
     """Matching with hard negatives: of 3B pairs of a text and a condition, which belong together.
 
     The pairs are the B true ones; each text with a wrong condition; each condition with a wrong
@@ -55,8 +56,8 @@ class Matching(nnx.Module):
     def __init__(
         self,
         *,
-        text: str = "text",
-        conditions: tuple[str, ...] = ("image",),
+        text: ViewRef = "text",
+        conditions: tuple[ViewRef, ...] = ("image",),
         inputs: dict[str, int],
         width: int,
         depth: int = 1,
@@ -95,7 +96,7 @@ class Matching(nnx.Module):
         self.answer = nnx.Linear(width, 2, rngs=rngs)
 
     def __call__(self, outputs, batch, context):
-        rows = rows_of("matching", (self.text, *self.conditions), outputs, batch)
+        rows = rows_of(self.name, (self.text, *self.conditions), outputs, batch)
         size = len(rows.unit[0])
         valid = jnp.ones(size, bool) if rows.valid is None else rows.valid
         wrong_condition, wrong_text = self.negatives(outputs, batch, context)
@@ -131,19 +132,19 @@ class Matching(nnx.Module):
           i32[B] twice. Of a row that is not valid, or the only one, the number means nothing.
         """
         outputs = jax.lax.stop_gradient(dict(outputs))
-        rows = rows_of("matching", (self.text, *self.conditions), outputs, batch)
+        rows = rows_of(self.name, (self.text, *self.conditions), outputs, batch)
         scale = jax.lax.stop_gradient(self._scale(context))
-        keys = jax.random.split(random_key("matching", context))
+        keys = jax.random.split(random_key(self.name, context))
         if self.score == "volume":
             tuples = span(jnp.stack(rows.unit[1:], axis=1))
             pairs = [({"unit": rows.unit[0]}, tuples), (tuples, {"unit": rows.unit[0]})]
         else:
             own = rows.unit
             if self.of_teacher:
-                everything = with_teacher("matching", outputs, context)
+                everything = with_teacher(self.name, outputs, context)
                 names = (self.text, *self.conditions)
-                names = tuple(of_teacher(counterpart("matching", v, context)) for v in names)
-                own = rows_of("matching", names, everything, batch).unit
+                names = tuple(of_teacher(counterpart(self.name, v, context)) for v in names)
+                own = rows_of(self.name, names, everything, batch).unit
             pairs = [({"unit": rows.unit[a]}, {"unit": own[b]}) for a, b in ((0, 1), (1, 0))]
         index = jnp.arange(len(rows.unit[0]), dtype=jnp.int32)
         about = (
@@ -181,7 +182,7 @@ class Matching(nnx.Module):
     def _scale(self, context):
         if not isinstance(self.temperature_of, str):
             return jnp.float32(1 / self.temperature_of)
-        return scale_of("matching", self.temperature_of, context.scales)
+        return scale_of(self.name, self.temperature_of, context.scales)
 
     def _tokens(self, view, outputs, valid) -> tuple[jax.Array, jax.Array]:
         """Tokens of a view in the fusion's width, and which of them are there."""

@@ -9,10 +9,10 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.model.towers import unit_norm
+from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import (
+    Term,
     TermError,
     both_valid,
     features,
@@ -25,6 +25,7 @@ from mmjax.objectives.base import (
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
 def slerp(x: jax.Array, y: jax.Array, share: jax.Array, eps: float = 1e-4) -> jax.Array:
@@ -49,7 +50,7 @@ def slerp(x: jax.Array, y: jax.Array, share: jax.Array, eps: float = 1e-4) -> ja
     return jnp.where(straight, line, arc)
 
 
-class MixupNCE(nnx.Module):
+class MixupNCE(Term):
     """A mixture of two examples in one modality matches both of them in the other.
 
     Row i of the first modality of a pair is mixed with row π(i): x~_i of x_i, with share b_i, and
@@ -83,7 +84,7 @@ class MixupNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"), ("text", "image")),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"), ("text", "image")),
         mix: Literal["first", "both"] = "first",
         mixing: Literal["linear", "geodesic"] = "linear",
         partner: Literal["permutation", "reverse"] = "permutation",
@@ -114,7 +115,7 @@ class MixupNCE(nnx.Module):
         return jnp.where(mixed, b, 1.0), partner
 
     def __call__(self, outputs, batch, context):
-        scale, key = self.temperature(), random_key("mixup_nce", context)
+        scale, key = self.temperature(), random_key(self.name, context)
         losses = [
             self._pair(pair, number, outputs, batch, scale, key, context.plan)
             for number, pair in enumerate(self.pairs)
@@ -123,7 +124,7 @@ class MixupNCE(nnx.Module):
 
     def _pair(self, pair, number, outputs, batch, scale, key, plan):
         layer = "raw" if self.mixing == "linear" else "unit"
-        rows = rows_of("mixup_nce", pair, outputs, batch, layer=layer)
+        rows = rows_of(self.name, pair, outputs, batch, layer=layer)
         size = len(rows.unit[0])
         share, partner = self.draw(key, number, size)
         valid = jnp.ones(size, bool) if rows.valid is None else rows.valid
@@ -160,7 +161,7 @@ class MixupNCE(nnx.Module):
         return unit_norm(share[:, None] * values + (1 - share[:, None]) * others)
 
 
-class GeodesicNegatives(nnx.Module):
+class GeodesicNegatives(Term):
     """InfoNCE whose negatives are mixtures of the other pairs, on the arc between their two sides.
 
     With M_j = slerp(x_j, y_j; λ) and one λ ~ Beta(alpha, alpha) for the batch,
@@ -182,7 +183,7 @@ class GeodesicNegatives(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         alpha: float = 0.5,
         temperature: float = 0.07,
         learn_temperature: bool = False,
@@ -198,7 +199,7 @@ class GeodesicNegatives(nnx.Module):
         return jax.random.beta(jax.random.fold_in(key, number), self.alpha, self.alpha)
 
     def __call__(self, outputs, batch, context):
-        scale, key = self.temperature(), random_key("geodesic_negatives", context)
+        scale, key = self.temperature(), random_key(self.name, context)
 
         def score(x, y, scale):
             negative = both_valid(x, y) & ~same_example(x, y)
@@ -209,7 +210,7 @@ class GeodesicNegatives(nnx.Module):
 
         losses = []
         for number, pair in enumerate(self.pairs):
-            rows = rows_of("geodesic_negatives", pair, outputs, batch)
+            rows = rows_of(self.name, pair, outputs, batch)
             mixed = slerp(*rows.unit, self.draw(key, number))
             x = {**features(rows, 0, index=True), "second": rows.unit[1]}
             y = features(rows._replace(unit=(mixed,)), 0, index=True)

@@ -5,11 +5,12 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
+from mmjax.model.embedding import Keys
 from mmjax.objectives.base import (
     Context,
     Rows,
+    Term,
     TermError,
     mean_over,
     rows_of,
@@ -18,11 +19,11 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
-from mmjax.schema.schedule import Weight
-from mmjax.system.queue import Keys
+from mmjax.schema.annotations import ViewRef
+from mmjax.schema.schedule import Schedule
 
 
-class MomentumNCE(nnx.Module):
+class MomentumNCE(Term):
     """Which key of the teacher belongs to this query, among those of the batch and of the queue.
 
     For the unit embedding q_i of a view by its tower, the teacher's keys k_j of another view (those
@@ -41,7 +42,7 @@ class MomentumNCE(nnx.Module):
     Args:
       pairs: (view of the query, view of the key); the teacher has to embed the views of keys, and
         for soft targets one of the query's modality. The loss is the mean over pairs.
-      soft: α in [0, 1], a number or a schedule (see `Weight`).
+      soft: α in [0, 1], a number or a schedule (see `Schedule`).
       soft_within: whether pairs within one modality have soft targets, too.
       temperature: τ, at the start if it is learned.
       learn_temperature: whether 1/τ = exp(parameter) trains.
@@ -53,7 +54,7 @@ class MomentumNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"), ("text", "image")),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"), ("text", "image")),
         soft: float | dict = 0.0,
         soft_within: bool = False,
         temperature: float = 0.07,
@@ -65,7 +66,7 @@ class MomentumNCE(nnx.Module):
         if not pairs or len(set(pairs)) != len(pairs):
             raise TermError(f"The term 'momentum_nce' needs pairs, each once, but pairs={pairs!r}.")
         self.pairs, self.soft_within = pairs, soft_within
-        self.soft = Weight.of(soft, "soft")
+        self.soft = Schedule.of(soft, "soft")
         if not all(0 <= alpha <= 1 for alpha in (self.soft.start, self.soft.end)):
             raise TermError(f"soft={soft} of the term 'momentum_nce' has to be in [0, 1].")
         self.temperature = Temperature(
@@ -86,13 +87,13 @@ class MomentumNCE(nnx.Module):
 
     def _pair(self, query, key, outputs, batch, context, scale):
         """The loss; the same with hard targets and keys of the batch alone; number of keys."""
-        everything = with_teacher("momentum_nce", outputs, context)
+        everything = with_teacher(self.name, outputs, context)
         within = query.partition("@")[0] == key.partition("@")[0]
         soft = max(self.soft.start, self.soft.end) > 0 and (self.soft_within or not within)
         names = (query, of_teacher(key))
         if soft:
-            names += (of_teacher(counterpart("momentum_nce", query, context)),)
-        rows = rows_of("momentum_nce", names, everything, batch)
+            names += (of_teacher(counterpart(self.name, query, context)),)
+        rows = rows_of(self.name, names, everything, batch)
         ids = batch["id"] if self.mask_duplicates else None
         queue = (context.queue or {}).get(key)
         x = numbered({"unit": rows.unit[0]}, rows, ids)

@@ -10,14 +10,14 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.objectives.base import TermError, both_valid, mean_over, rows_of, same_example
+from mmjax.objectives.base import Term, TermError, both_valid, mean_over, rows_of, same_example
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
-class MultiViewInfoNCE(nnx.Module):
+class MultiViewInfoNCE(Term):
     """All interactions of all views in one ratio.
 
         L = mean_i [ log Σ_(l, (j,m) ≠ (i,l)) exp s(i,l; j,m)  -  log Σ_(l ≠ m) exp s(i,l; i,m) ],
@@ -38,7 +38,7 @@ class MultiViewInfoNCE(nnx.Module):
     def __init__(
         self,
         *,
-        views: tuple[str, ...] = ("image", "image@2"),
+        views: tuple[ViewRef, ...] = ("image", "image@2"),
         temperature: float = 0.5,
         learn_temperature: bool = False,
         cross_view_only: bool = False,
@@ -49,7 +49,7 @@ class MultiViewInfoNCE(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("mv_infonce", self.views, outputs, batch)
+        rows = rows_of(self.name, self.views, outputs, batch)
         x = stacked(rows)
 
         def score(x, y, scale):
@@ -68,7 +68,7 @@ class MultiViewInfoNCE(nnx.Module):
         return rows.mean(by_row - positive), {"scale": scale}
 
 
-class MultiViewDHEL(nnx.Module):
+class MultiViewDHEL(Term):
     """All alignments of an example in one term, uniformity within each view by itself.
 
         L = mean_i [ Σ_l log Σ_(j ≠ i) exp s(i,l; j,l)  -  log Σ_(l < m) exp s(i,l; i,m) ];
@@ -86,7 +86,7 @@ class MultiViewDHEL(nnx.Module):
     def __init__(
         self,
         *,
-        views: tuple[str, ...] = ("image", "image@2"),
+        views: tuple[ViewRef, ...] = ("image", "image@2"),
         temperature: float = 0.5,
         learn_temperature: bool = False,
     ):
@@ -96,7 +96,7 @@ class MultiViewDHEL(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("mv_dhel", self.views, outputs, batch)
+        rows = rows_of(self.name, self.views, outputs, batch)
         x = stacked(rows)
 
         def score(x, y, scale):
@@ -111,7 +111,7 @@ class MultiViewDHEL(nnx.Module):
         return rows.mean(spread - positive), {"scale": scale}
 
 
-class NTXent(nnx.Module):
+class NTXent(Term):
     """The two-view loss of SimCLR, for two views or, as a baseline, for more of them.
 
     For two matrices a and b of unit rows, 2B anchors each find their partner among all others:
@@ -133,7 +133,7 @@ class NTXent(nnx.Module):
     def __init__(
         self,
         *,
-        views: tuple[str, ...] = ("image", "image@2"),
+        views: tuple[ViewRef, ...] = ("image", "image@2"),
         temperature: float = 0.5,
         learn_temperature: bool = False,
         across: Literal["pairs", "average"] = "pairs",
@@ -144,7 +144,7 @@ class NTXent(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("nt_xent", self.views, outputs, batch)
+        rows = rows_of(self.name, self.views, outputs, batch)
         x = stacked(rows)
         count = len(self.views)
         if self.across == "pairs":

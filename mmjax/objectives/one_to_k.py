@@ -4,16 +4,16 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.objectives.base import TermError, both_valid, random_key, rows_of, same_example
+from mmjax.objectives.base import Term, TermError, both_valid, random_key, rows_of, same_example
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 Sample = Literal["all", "batch", "row"]
 
 
-class OneToK(nnx.Module):
+class OneToK(Term):
     """1-to-K contrast: an image against the K translations of its caption together.
 
     For unit embeddings x_i of the anchor and y_ik of its K counterparts, S_{j,ik} = x_j·y_ik / τ,
@@ -44,8 +44,8 @@ class OneToK(nnx.Module):
     def __init__(
         self,
         *,
-        anchor: str = "image",
-        others: tuple[str, ...],
+        anchor: ViewRef = "image",
+        others: tuple[ViewRef, ...],
         sample: Sample = "all",
         other_positives: bool = True,
         t2i_weight: float = 1.0,
@@ -69,7 +69,7 @@ class OneToK(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("one_to_k", (self.anchor, *self.others), outputs, batch)
+        rows = rows_of(self.name, (self.anchor, *self.others), outputs, batch)
         x, y = {"unit": rows.unit[0]}, {"unit": self._chosen(rows.unit[1:], context)}
         k = y["unit"].shape[1]
         for tree in (x, y):
@@ -112,7 +112,7 @@ class OneToK(nnx.Module):
         stacked = jnp.stack(units, axis=1)
         if self.sample == "all":
             return stacked
-        key, (b, k, _) = random_key("one_to_k", context), stacked.shape
+        key, (b, k, _) = random_key(self.name, context), stacked.shape
         which = jax.random.randint(key, (b if self.sample == "row" else 1,), 0, k)
         which = jnp.broadcast_to(which, (b,))
         return jnp.take_along_axis(stacked, which[:, None, None], axis=1)

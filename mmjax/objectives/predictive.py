@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.model.towers import unit_norm
-from mmjax.objectives.base import TermError, mean_over, rows_of
+from mmjax.model.embedding import unit_norm
+from mmjax.objectives.base import Term, TermError, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.momentum import of_teacher, with_teacher
+from mmjax.schema.annotations import ViewRef
 
 
-class Predictive(nnx.Module):
+class Predictive(Term):
     """Each modality predicts the other: SimSiam and BYOL, between modalities.
 
     For embeddings a_i, b_i before normalisation, predictors P and constants sg(·),
@@ -36,7 +37,7 @@ class Predictive(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         dim: int,
         hidden: int,
         norm: bool = True,
@@ -55,11 +56,11 @@ class Predictive(nnx.Module):
     def __call__(self, outputs, batch, context):
         everything = outputs
         if self.of_teacher:
-            everything = with_teacher("predictive", outputs, context)
+            everything = with_teacher(self.name, outputs, context)
         losses, agreement = [], []
         for pair in self.pairs:
             targets = tuple(map(of_teacher, pair)) if self.of_teacher else pair
-            rows = rows_of("predictive", (*pair, *targets), everything, batch, layer="raw")
+            rows = rows_of(self.name, (*pair, *targets), everything, batch, layer="raw")
             for side, view in enumerate(pair):
                 predictor = self.predictors[view.partition("@")[0]]
                 guess = predictor(rows.unit[side], rows.valid)

@@ -6,13 +6,13 @@ no streaming.
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.objectives.base import Rows, TermError, mean_over, rows_of
+from mmjax.objectives.base import Rows, Term, TermError, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.schema.annotations import ViewRef
 
 
-class BarlowTwins(nnx.Module):
+class BarlowTwins(Term):
     """Cross-correlation of two modalities near the identity.
 
     With the embeddings a, b before normalisation, each of their D dimensions brought to mean 0 and
@@ -31,7 +31,7 @@ class BarlowTwins(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         off_diagonal: float = 0.0051,
         eps: float = 1e-5,
     ):
@@ -45,7 +45,7 @@ class BarlowTwins(nnx.Module):
     def __call__(self, outputs, batch, context):
         losses, agreement = [], []
         for pair in self.pairs:
-            rows = rows_of("barlow_twins", pair, outputs, batch, layer="raw")
+            rows = rows_of(self.name, pair, outputs, batch, layer="raw")
             a, b = (_standardized(rows, side, self.eps) for side in (0, 1))
             c = _product(a, b) / jnp.maximum(rows.count, 1.0)
             diagonal = jnp.diagonal(c)
@@ -55,7 +55,7 @@ class BarlowTwins(nnx.Module):
         return mean_over(losses), {"diagonal": mean_over(agreement)}
 
 
-class VICReg(nnx.Module):
+class VICReg(Term):
     """Variance, invariance and covariance of the embeddings of two modalities.
 
         L = λ mean_i |a_i - b_i|² / D + Σ_z [ μ mean_d max(0, 1 - (var z_d + eps)^1/2) / 2
@@ -76,7 +76,7 @@ class VICReg(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         invariance: float = 25.0,
         variance: float = 25.0,
         covariance: float = 1.0,
@@ -94,7 +94,7 @@ class VICReg(nnx.Module):
     def __call__(self, outputs, batch, context):
         parts = []
         for pair in self.pairs:
-            rows = rows_of("vicreg", pair, outputs, batch, layer="raw")
+            rows = rows_of(self.name, pair, outputs, batch, layer="raw")
             enough = rows.count >= 2
             size = rows.unit[0].shape[1]
             distance = rows.mean(((rows.unit[0] - rows.unit[1]) ** 2).mean(-1))

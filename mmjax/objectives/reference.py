@@ -5,12 +5,12 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from mmjax.objectives.base import TermError, random_key, rows_of
+from mmjax.objectives.base import Term, TermError, random_key, rows_of
+from mmjax.schema.annotations import ViewRef
 
 
-class RandomFeatureAlignment(nnx.Module):
+class RandomFeatureAlignment(Term):
     """Every modality of an example is pulled to ONE random vector (RaFA).
 
         L = Σ_m mean_i mean_k (f^m_ik - z_ik)²,   z ~ prior, anew in every step,
@@ -32,7 +32,7 @@ class RandomFeatureAlignment(nnx.Module):
     def __init__(
         self,
         *,
-        modalities: tuple[str, ...] = ("image", "text"),
+        modalities: tuple[ViewRef, ...] = ("image", "text"),
         prior: Literal["normal", "uniform", "stats"] = "normal",
         stats: str | None = None,
         shared: bool = True,
@@ -51,8 +51,8 @@ class RandomFeatureAlignment(nnx.Module):
         self.shared, self.reduction = shared, reduction
 
     def __call__(self, outputs, batch, context):
-        rows = rows_of("rafa", self.modalities, outputs, batch, layer="raw")
-        key = random_key("rafa", context)
+        rows = rows_of(self.name, self.modalities, outputs, batch, layer="raw")
+        key = random_key(self.name, context)
         loss = 0.0
         for number, features in enumerate(rows.unit):
             own = key if self.shared else jax.random.fold_in(key, number)

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.objectives.base import TermError, both_valid, mean_over, rows_of, similarity
+from mmjax.objectives.base import Term, TermError, both_valid, mean_over, rows_of, similarity
 from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
+from mmjax.schema.annotations import ViewRef
 
 
-class SinkhornSwap(nnx.Module):
+class SinkhornSwap(Term):
     """Two modalities with two views each: the similarities of one pair of views predict those of
     the other pair, made a plan of transport.
 
@@ -41,8 +41,8 @@ class SinkhornSwap(nnx.Module):
     def __init__(
         self,
         *,
-        first: tuple[str, str] = ("image", "image@2"),
-        second: tuple[str, str] = ("text", "text@2"),
+        first: tuple[ViewRef, ViewRef] = ("image", "image@2"),
+        second: tuple[ViewRef, ViewRef] = ("text", "text@2"),
         epsilon: float = 0.05,
         iterations: int = 3,
         temperature: float | str = 0.1,
@@ -71,8 +71,8 @@ class SinkhornSwap(nnx.Module):
         if self.other is None:
             scale = self.temperature()
         else:
-            scale = scale_of("sinkhorn_swap", self.other, context.scales)
-        rows = rows_of("sinkhorn_swap", (*self.first, *self.second), outputs, batch)
+            scale = scale_of(self.name, self.other, context.scales)
+        rows = rows_of(self.name, (*self.first, *self.second), outputs, batch)
         x = {"unit": jnp.stack(rows.unit[:2], axis=1)}
         y = {"unit": jnp.stack(rows.unit[2:], axis=1)}
         if rows.valid is not None:

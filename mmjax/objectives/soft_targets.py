@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.model.towers import unit_norm
+from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import (
+    Term,
     TermError,
     both_valid,
     features,
@@ -20,11 +21,12 @@ from mmjax.objectives.base import (
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 WeightFunction = Literal["softmax", "affine", "relu", "labels"]
 
 
-class SoftInfoNCE(nnx.Module):
+class SoftInfoNCE(Term):
     """InfoNCE with soft targets, which a reference says.
 
     For unit embeddings x_i, y_j with S_ij = x_i·y_j / τ, and weights w_ij >= 0 of a reference,
@@ -71,7 +73,7 @@ class SoftInfoNCE(nnx.Module):
     def __init__(
         self,
         *,
-        pairs: tuple[tuple[str, str], ...] = (("image", "text"),),
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         reference: str = "image",
         weights: WeightFunction = "softmax",
         reference_temperature: float = 0.1,
@@ -117,14 +119,14 @@ class SoftInfoNCE(nnx.Module):
         reference = pair[1] if self.reference == "second" else self.reference
         # As a field, for embeddings of the reference may have another size.
         layer = "raw" if len(self.projection) else "unit"
-        rows = rows_of("soft_info_nce", pair, outputs, batch, layer=layer, fields=(reference,))
+        rows = rows_of(self.name, pair, outputs, batch, layer=layer, fields=(reference,))
         if len(self.projection):
             rows = rows._replace(unit=tuple(map(self._project, rows.unit)))
         x, y = (features(rows, side) for side in (0, 1))
         if self.weights == "labels":
             x["label"] = y["label"] = batch[reference]
         else:
-            (unit,) = rows_of("soft_info_nce", (reference,), outputs, batch).unit
+            (unit,) = rows_of(self.name, (reference,), outputs, batch).unit
             x["reference"] = y["reference"] = unit
 
         def score(x, y, scale):

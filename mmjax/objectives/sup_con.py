@@ -2,15 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from mmjax.objectives.base import both_valid, rows_of, same_example, same_label
+from mmjax.objectives.base import Term, both_valid, rows_of, same_example, same_label
 from mmjax.objectives.multi_view import check_views, stacked
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import LabelRef, ViewRef
 
 
-class SupCon(nnx.Module):
+class SupCon(Term):
     """Supervised contrastive loss over one or more views of labelled examples.
 
     With all views of all valid examples as one set of rows z_a, and P(a) the other rows that have
@@ -31,8 +31,8 @@ class SupCon(nnx.Module):
     def __init__(
         self,
         *,
-        views: tuple[str, ...] = ("image", "image@2"),
-        label: str = "label",
+        views: tuple[ViewRef, ...] = ("image", "image@2"),
+        label: LabelRef = "label",
         temperature: float = 0.1,
         learn_temperature: bool = False,
     ):
@@ -42,7 +42,7 @@ class SupCon(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("sup_con", self.views, outputs, batch, fields=(self.label,))
+        rows = rows_of(self.name, self.views, outputs, batch, fields=(self.label,))
         x = {**stacked(rows), "label": batch[self.label]}
         count = len(self.views)
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from mmjax.objectives.base import (
+    Term,
     TermError,
     both_valid,
     mean_over,
@@ -18,12 +18,13 @@ from mmjax.objectives.base import (
 from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 # Third vectors per step of the sum over pairs of rows: of a tile r x c it holds r c so many scores.
 BLOCK = 8
 
 
-class Symile(nnx.Module):
+class Symile(Term):
     """Which tuple belongs together, judged by all modalities at once.
 
     With the multilinear inner product MIP(a, b, ...) = Σ_d a_d b_d ... of the embeddings r^1, ...,
@@ -51,7 +52,7 @@ class Symile(nnx.Module):
     def __init__(
         self,
         *,
-        modalities: tuple[str, ...] = ("image", "text", "audio"),
+        modalities: tuple[ViewRef, ...] = ("image", "text", "audio"),
         negatives: Literal["n", "n_squared"] = "n",
         scale: float = 0.7408,
         learn_scale: bool = True,
@@ -71,7 +72,7 @@ class Symile(nnx.Module):
 
     def __call__(self, outputs, batch, context):
         scale = self.temperature()
-        rows = rows_of("symile", self.modalities, outputs, batch, layer=self.layer)
+        rows = rows_of(self.name, self.modalities, outputs, batch, layer=self.layer)
         own = rows.unit[0]
         for other in rows.unit[1:]:
             own = own * other
@@ -103,7 +104,7 @@ class Symile(nnx.Module):
     def _shuffled(self, rows, anchor, positive, scale, context):
         size = len(positive)
         # The same key everywhere, so that all devices break the same tuples.
-        orders = self.permutations(random_key("symile", context), anchor, size)
+        orders = self.permutations(random_key(self.name, context), anchor, size)
         product, valid = 1.0, None
         for unit, order in zip(rows.unit, orders, strict=True):
             if order is None:

@@ -9,9 +9,12 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import TermError
+from mmjax.objectives.errors import TermError
 
 Form = Literal["log_scale", "temperature"]
+
+# Path below a term of the parameter of a learned temperature.
+LOG_SCALE = "temperature/log_scale"
 
 
 class Temperature(nnx.Module):
@@ -61,6 +64,14 @@ class Temperature(nnx.Module):
             self.log_scale = nnx.Param(jnp.float32(start))
         elif learned:
             self.value = nnx.Param(jnp.float32(temperature))
+
+    def log(self) -> jax.Array:
+        """The logarithm of the scale, ln 1/τ, an f32 scalar."""
+        if self.fixed is not None:
+            return jnp.float32(math.log(self.fixed))
+        if self.form == "log_scale":
+            return _hold(self.log_scale[...], *self.bounds)
+        return jnp.log(self())
 
     def __call__(self) -> jax.Array:
         """The scale 1/τ, an f32 scalar."""

@@ -8,10 +8,10 @@ over pairs are inside of the logarithm.
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from mmjax.objectives.base import (
     Rows,
+    Term,
     TermError,
     both_valid,
     features,
@@ -22,9 +22,10 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.parallel import pairwise
+from mmjax.schema.annotations import ViewRef
 
 
-class Uniformity(nnx.Module):
+class Uniformity(Term):
     """Uniformity within each modality.
 
         L = mean over modalities of  U(X) = log mean_{i<j} exp(-t |x_i - x_j|²),
@@ -37,7 +38,7 @@ class Uniformity(nnx.Module):
       t: inverse width of the potential, > 0.
     """
 
-    def __init__(self, *, modalities: tuple[str, ...] = ("image", "text"), t: float = 2.0):
+    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("image", "text"), t: float = 2.0):
         if not modalities:
             raise TermError("The term 'uniformity' needs at least one modality.")
         self.modalities = modalities
@@ -46,13 +47,13 @@ class Uniformity(nnx.Module):
     def __call__(self, outputs, batch, context):
         values = {}
         for name in self.modalities:
-            rows = rows_of("uniformity", (name,), outputs, batch)
+            rows = rows_of(self.name, (name,), outputs, batch)
             x = features(rows, 0, index=True)
             values[name] = _log_mean_potential(x, x, rows, self.t, context.plan)
         return mean_over(list(values.values())), values
 
 
-class CrossUniformity(nnx.Module):
+class CrossUniformity(Term):
     """Uniformity between two modalities: non-matching pairs are pushed apart.
 
         L = log mean_{i≠j} exp(-t |x_i - y_j|²),
@@ -66,7 +67,7 @@ class CrossUniformity(nnx.Module):
     """
 
     def __init__(
-        self, *, pairs: tuple[tuple[str, str], ...] = (("image", "text"),), t: float = 2.0
+        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: float = 2.0
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs
@@ -75,13 +76,13 @@ class CrossUniformity(nnx.Module):
     def __call__(self, outputs, batch, context):
         values = []
         for pair in self.pairs:
-            rows = rows_of("cross_uniformity", pair, outputs, batch)
+            rows = rows_of(self.name, pair, outputs, batch)
             x, y = (features(rows, side, index=True) for side in (0, 1))
             values.append(_log_mean_potential(x, y, rows, self.t, context.plan))
         return mean_over(values), {}
 
 
-class Alignment(nnx.Module):
+class Alignment(Term):
     """Squared distance of matching pairs.
 
         L = mean_i |x_i - y_i|²,
@@ -93,14 +94,14 @@ class Alignment(nnx.Module):
       pairs: pairs of modalities; the loss is the mean over them.
     """
 
-    def __init__(self, *, pairs: tuple[tuple[str, str], ...] = (("image", "text"),)):
+    def __init__(self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),)):
         check_pairs("alignment", pairs)
         self.pairs = pairs
 
     def __call__(self, outputs, batch, context):
         values = []
         for pair in self.pairs:
-            rows = rows_of("alignment", pair, outputs, batch)
+            rows = rows_of(self.name, pair, outputs, batch)
             values.append(rows.mean(((rows.unit[0] - rows.unit[1]) ** 2).sum(-1)))
         return mean_over(values), {}
 

@@ -7,12 +7,10 @@ collectives are counted from the compiled program (`mmjax.preflight.hlo_cost`).
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 
-from mmjax import recipe as config_lib
 from mmjax.data import inputs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import hlo, hlo_cost, topology
@@ -20,6 +18,7 @@ from mmjax.preflight.hlo_cost import Cost
 from mmjax.preflight.model_flops import model_flops
 from mmjax.preflight.roofline import Roofline, roofline
 from mmjax.preflight.sizing import GIB, DoesNotFit, Memory, compile_or_size, largest_batch
+from mmjax.recipe import Recipe
 from mmjax.train import checks
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -46,7 +45,7 @@ class Report:
     """Everything that preflight finds out.
 
     Attributes:
-      config: the recipe, whole.
+      recipe: whole.
       mesh: the devices that were compiled for.
       dtype: of the towers' computation.
       batch: name -> shape and dtype, of a global batch.
@@ -60,7 +59,7 @@ class Report:
       largest: (batch per device, its bytes) that fit `limit`; None if not even the smallest does.
     """
 
-    config: Mapping
+    recipe: Recipe
     mesh: jax.sharding.Mesh
     dtype: Any
     batch: dict[str, jax.ShapeDtypeStruct]
@@ -76,12 +75,12 @@ class Report:
 
 
 def preflight(
-    config: Mapping, *, topology_name: str | None = None, memory_gb: float | None = None
+    recipe: Recipe, *, topology_name: str | None = None, memory_gb: float | None = None
 ) -> Report:
     """Compiles the step of a recipe and reports on it; reads no data and allocates no state.
 
     Args:
-      config: a whole config, from `mmjax.recipe.load`; with stages, the config of one of them.
+      recipe: whole, from `mmjax.recipe.load`; with stages, that of one of them.
       topology_name: a TPU topology to compile for; None takes the devices that are here.
       memory_gb: look for the largest batch that fits this many GiB a device; takes some compiles.
 
@@ -90,13 +89,13 @@ def preflight(
         a topology that does not exist.
     """
     devices = None if topology_name is None else topology.devices(topology_name)
-    mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES), devices=devices)
-    plan = state_lib.plan(config, mesh)
-    checks.check_model(config, plan, mesh)
-    state = state_lib.abstract(config, plan)
-    total, of_loss = model_flops(config, mesh)
+    mesh = mesh_lib.make_mesh(*recipe.mesh.shape, devices=devices)
+    plan = state_lib.plan(recipe, mesh)
+    checks.check_model(recipe, plan, mesh)
+    state = state_lib.abstract(recipe, plan)
+    total, of_loss = model_flops(recipe, mesh)
 
-    compiled = compile_or_size(lower(config, plan, mesh))
+    compiled = compile_or_size(lower(recipe, plan, mesh))
     cost = times = None
     if isinstance(compiled, DoesNotFit):
         memory = compiled
@@ -108,10 +107,10 @@ def preflight(
             times = roofline(cost, chip.per_device(), total / mesh.size)
     limit = None if memory_gb is None else memory_gb * GIB
     return Report(
-        config=config,
+        recipe=recipe,
         mesh=mesh,
         dtype=plan.dtype,
-        batch=inputs.batch_shapes(config),
+        batch=inputs.batch_shapes(recipe.data),
         layouts=layouts(plan),
         state_bytes={
             field.name: sum(map(bytes_per_device, jax.tree.leaves(getattr(state, field.name))))
@@ -123,24 +122,24 @@ def preflight(
         cost=cost,
         roofline=times,
         limit=limit,
-        largest=None if limit is None else _largest(config, plan, mesh, memory, limit),
+        largest=None if limit is None else _largest(recipe, plan, mesh, memory, limit),
     )
 
 
-def lower(config: Mapping, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
+def lower(recipe: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
     """The train step of a recipe, ready to be compiled for a mesh.
 
     Args:
-      config: the recipe, whole.
+      recipe: whole.
       plan: of it; the same for every batch size.
       mesh: of the devices.
     """
     split = mesh_lib.batch_sharding(mesh)
     batch = {
         name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
-        for name, array in inputs.batch_shapes(config).items()
+        for name, array in inputs.batch_shapes(recipe.data).items()
     }
-    return step_lib.make(config, plan, mesh).lower(state_lib.abstract(config, plan), batch)
+    return step_lib.make(recipe, plan, mesh).lower(state_lib.abstract(recipe, plan), batch)
 
 
 def layouts(plan: state_lib.Plan) -> tuple[Layout, ...]:
@@ -176,20 +175,20 @@ def _held(compiled: jax.stages.Compiled, mesh: jax.sharding.Mesh) -> Memory | Do
 
 
 def _largest(
-    config: Mapping,
+    recipe: Recipe,
     plan: state_lib.Plan,
     mesh: jax.sharding.Mesh,
     first: Memory | DoesNotFit,
     limit: float,
 ) -> tuple[int, float] | None:
     shards = mesh_lib.batch_shards(mesh)
-    started = config["data"]["batch_size"] // shards
+    started = recipe.data.batch_size // shards
 
     def memory(batch: int) -> float:
         answer = first
         if batch != started:
-            changed = config_lib.plain(config)
-            changed["data"]["batch_size"] = batch * shards
+            data = dataclasses.replace(recipe.data, batch_size=batch * shards)
+            changed = dataclasses.replace(recipe, data=data)
             answer = compile_or_size(lower(changed, plan, mesh))
             if not isinstance(answer, DoesNotFit):
                 answer = _held(answer, mesh)
@@ -198,4 +197,4 @@ def _largest(
         # The compiler's limit is the device's; above it nothing fits, whatever was asked for.
         return math.inf if answer.needed is None else max(answer.needed, limit + 1)
 
-    return largest_batch(memory, limit, config["microbatches"], started)
+    return largest_batch(memory, limit, recipe.microbatches, started)

@@ -1,40 +1,43 @@
 """FLOPs that a recipe's mathematics asks for, whatever way a run goes about it."""
 
-from collections.abc import Mapping
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 
-from mmjax import recipe as config_lib
 from mmjax.data import inputs
 from mmjax.objectives import Context
 from mmjax.preflight.flops import flops
+from mmjax.recipe import Recipe
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
 
-def model_flops(config: Mapping, mesh: jax.sharding.Mesh) -> tuple[float, float]:
+def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     """FLOPs of one step on all devices, and the part of them that the objectives take.
 
     Forward and backward of the whole batch: without recomputation, microbatches or tiles, which do
     the same again. Nothing is computed.
     """
-    config = config_lib.plain(config)
-    config["microbatches"] = 1
-    config["pairwise"] = {**config["pairwise"], "schedule": "dense"}
-    for tower in config["model"]["towers"].values():
-        if "remat" in tower["encoder"]:
-            tower["encoder"]["remat"] = "none"
-    plan = state_lib.plan(config, mesh)
-    state, batch = state_lib.abstract(config, plan), inputs.batch_shapes(config)
-    everything = flops(step_lib.make(config, plan, mesh), state, batch)
+    pairwise = dataclasses.replace(recipe.pairwise, schedule="dense")
+    towers = {
+        name: dataclasses.replace(tower, encoder=tower.encoder.changed(remat="none"))
+        if "remat" in tower.encoder.options
+        else tower
+        for name, tower in recipe.model.towers.items()
+    }
+    model = dataclasses.replace(recipe.model, towers=towers)
+    recipe = dataclasses.replace(recipe, microbatches=1, pairwise=pairwise, model=model)
+    plan = state_lib.plan(recipe, mesh)
+    state, batch = state_lib.abstract(recipe, plan), inputs.batch_shapes(recipe.data)
+    everything = flops(step_lib.make(recipe, plan, mesh), state, batch)
 
     def embed(params, constants, batch):
         return plan.definition.merge({**constants, **params}).embed(batch)
 
     def objectives(params, constants, outputs, batch, progress, key, queue):
         context = Context(
-            plan=step_lib.loss_plan(config, mesh),
+            plan=step_lib.loss_plan(recipe, mesh),
             progress=progress,
             rng=jax.random.wrap_key_data(key),
             teacher=None if plan.teacher is None else plan.teacher.like(outputs),

@@ -15,15 +15,15 @@ def lines(report: Report) -> list[str]:
 
 
 def _what(report: Report) -> list[tuple[str, str]]:
-    config, mesh = report.config, report.mesh
+    recipe, mesh = report.recipe, report.mesh
     shards = mesh_lib.batch_shards(mesh)
-    size = config["data"]["batch_size"]
+    size = recipe.data.batch_size
     arrays = ", ".join(
         f"{name} {array.dtype.name}{list(array.shape[1:])}" for name, array in report.batch.items()
     )
     axes = " x ".join(f"{axis} {count}" for axis, count in mesh.shape.items())
     return [
-        ("recipe", f"{config['recipe']}:{config['variant']}  ({config['paper']})"),
+        ("recipe", f"{recipe.recipe}:{recipe.variant}  ({recipe.paper})"),
         (
             "devices",
             f"{mesh.size} x {mesh.devices.flat[0].device_kind}, mesh {axes}, towers in "
@@ -32,7 +32,7 @@ def _what(report: Report) -> list[tuple[str, str]]:
         (
             "batch",
             f"{size:,}: {size // shards:,} on each of {shards} parts of the mesh, "
-            f"{config['microbatches']} microbatch(es); of each example {arrays}",
+            f"{recipe.microbatches} microbatch(es); of each example {arrays}",
         ),
     ]
 
@@ -87,13 +87,13 @@ def _parts(memory: Memory) -> str:
 
 def advice(report: Report) -> str:
     """What would make a step that does not fit smaller, as overrides."""
-    config = report.config
+    recipe = report.recipe
     tries = [
         f"--config.model.towers.{name}.encoder.remat=full"
-        for name, tower in config["model"]["towers"].items()
+        for name, tower in recipe.model.towers.items()
         if tower["encoder"].get("remat") == "none"
     ]
-    tries.append(f"--config.microbatches={2 * config['microbatches']}")
+    tries.append(f"--config.microbatches={2 * recipe.microbatches}")
     memory, held = report.memory, sum(report.state_bytes.values())
     available = memory.available if isinstance(memory, DoesNotFit) else None
     if available and held > available / 4 and report.mesh.shape["data"] > 1:
@@ -102,7 +102,7 @@ def advice(report: Report) -> str:
 
 
 def _work(report: Report) -> list[tuple[str, str]]:
-    size = report.config["data"]["batch_size"]
+    size = report.recipe.data.batch_size
     rows = [
         (
             "flops",

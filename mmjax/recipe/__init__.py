@@ -1,60 +1,52 @@
 """What a recipe may say, and the check that it says it well.
 
 A recipe is a Python file with `get_config(variant)` that returns an `ml_collections.ConfigDict`.
-The schema is not written twice: a section is a dataclass (`sections`: `Optimizer`, `Mesh`, ...),
-and a component is named by `type`, looked up in its package's dict (`ENCODERS`, `TERMS`, ...), and
-the constructor's signature says which keys there are, of which types, and which may be left out.
-`load` checks every key before anything is built and completes the defaults, so that the config
-that a run writes down is whole.
+The schema is not written twice: a section is a frozen dataclass (`OptimizerConfig`, `MeshConfig`,
+...), and a component is a `Spec`: a word, named by `type`, that its package's registry knows, and
+options, which the constructor's signature names. `load` checks every key before anything is built
+and completes the defaults, so that the recipe that a run writes down is whole.
 """
 
-from mmjax.errors import ConfigError, NoVariant, unknown
-from mmjax.recipe.complete import build, check, complete
-from mmjax.recipe.load import load, set_key
+from mmjax.errors import ConfigError, NoVariant
+from mmjax.recipe.changes import Replace, changes, merge
+from mmjax.recipe.complete import complete
+from mmjax.recipe.load import given, load, set_key
+from mmjax.recipe.references import check_metric
 from mmjax.recipe.sections import (
-    OPERATIONAL,
-    Check,
-    Checkpoints,
-    Claim,
-    Config,
-    Data,
-    Mesh,
-    Model,
-    Optimizer,
-    Pairwise,
-    Stage,
+    CheckpointConfig,
+    MeshConfig,
+    OptimizerConfig,
+    PairwiseConfig,
+    Recipe,
+    StageConfig,
 )
-from mmjax.recipe.stages import stage_configs
-from mmjax.recipe.stored import differences, dump, read, same
-from mmjax.schema.values import fill, fits, plain, signature
+from mmjax.recipe.stages import each
+from mmjax.recipe.stored import OPERATIONAL, differences, dump, of_json, read, same
+from mmjax.recipe.words import REGISTRIES
 
 __all__ = [
     "OPERATIONAL",
-    "Check",
-    "Checkpoints",
-    "Claim",
-    "Config",
+    "REGISTRIES",
+    "CheckpointConfig",
     "ConfigError",
-    "Data",
-    "Mesh",
-    "Model",
+    "MeshConfig",
     "NoVariant",
-    "Optimizer",
-    "Pairwise",
-    "Stage",
-    "build",
-    "check",
+    "OptimizerConfig",
+    "PairwiseConfig",
+    "Recipe",
+    "Replace",
+    "StageConfig",
+    "changes",
+    "check_metric",
     "complete",
     "differences",
     "dump",
-    "fill",
-    "fits",
+    "each",
+    "given",
     "load",
-    "plain",
+    "merge",
+    "of_json",
     "read",
     "same",
     "set_key",
-    "signature",
-    "stage_configs",
-    "unknown",
 ]

@@ -1,27 +1,26 @@
-"""From a recipe's file and overrides on the command line to a checked config.
+"""From a recipe's file and overrides on the command line to a checked recipe.
 
 Overrides are read here rather than by `ml_collections.config_flags`, which knows only the leaves
 that a file spells out: here any key of the schema can be set, and a wrong one ends in a sentence.
 """
 
 import ast
-import importlib.util
 import traceback
 import types
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import ml_collections
-
 from mmjax.errors import ConfigError, NoVariant, nearest
 from mmjax.recipe import stages as stages_lib
+from mmjax.recipe import words
 from mmjax.recipe.complete import complete
 from mmjax.recipe.find import find
+from mmjax.recipe.sections import Recipe
 from mmjax.schema.values import plain
 
 
-def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
+def load(path: str, overrides: Iterable[str] = ()) -> Recipe:
     """Reads a recipe, applies overrides, checks it and completes its defaults.
 
     Args:
@@ -30,14 +29,29 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
       overrides: `a.b=value` each; a value is a Python literal, or else a string.
 
     Returns:
-      The whole config.
+      The whole recipe.
 
     Raises:
       ConfigError: in one sentence, for a file, a variant or a key that cannot be.
     """
+    (file, _), tree = find(path), given(path)
+    for override in overrides:
+        set_key(tree, override, file)
+    return complete(tree, file)
+
+
+def given(path: str) -> dict[str, Any]:
+    """A recipe as its file gives it: plain, neither checked nor completed.
+
+    Where the file registers words that the recipe uses, `imports` names it.
+
+    Args:
+      path: as for `load`.
+    """
     file, variant = find(path)
-    make, variant = _recipe(file).get_config, variant or "small"
-    # What `configs.base.variants` makes knows its variants; another function may take what it will.
+    module, variant = _recipe(file), variant or "small"
+    make = module.get_config
+    # What `variants` of the recipes' helpers makes knows them; another function takes what it will.
     known = getattr(make, "variants", (variant,))
     if variant not in known:
         near = nearest(variant, known)
@@ -48,34 +62,42 @@ def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
     except KeyError as error:
         if error.args == (variant,):
             raise NoVariant(f"{file} has no variant {variant!r}") from error
-        raise _of_recipe(file, error) from error
+        raise in_file(file, error) from error
     except ConfigError:
         raise
     except Exception as error:
-        raise _of_recipe(file, error) from error
+        raise in_file(file, error) from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: get_config({variant!r}) should return a ConfigDict")
-    for override in overrides:
-        set_key(tree, override, file)
-    return ml_collections.ConfigDict(complete(tree, file))
+    brought = words.outside(tree)
+    if brought:
+        tree["imports"] = tuple(dict.fromkeys((*tree.get("imports", ()), *brought)))
+    return tree
 
 
 def _recipe(file: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(f"mmjax_recipe_{Path(file).stem}", file)
-    if spec is None:
-        raise ConfigError(f"{file} is no recipe: a recipe is a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise _of_recipe(file, error) from error
+    module = module_of(file)
     if not hasattr(module, "get_config"):
         raise ConfigError(f"{file} has no function get_config(variant), so it is not a recipe")
     return module
 
 
-def _of_recipe(file: str, error: Exception) -> ConfigError:
-    """What a recipe's own Python raised, with the place in it."""
+def module_of(file: str) -> types.ModuleType:
+    """The Python file of a recipe, or of an experiment, as a module."""
+    if not Path(file).is_file():
+        near = nearest(Path(file).name, sorted(p.name for p in Path(file).parent.glob("*.py")))
+        hint = f"; did you mean {Path(file).parent / near}?" if near else ""
+        raise ConfigError(f"there is no config file {file}{hint}")
+    if Path(file).suffix != ".py":
+        raise ConfigError(f"{file} is no recipe: a recipe is a Python file")
+    try:
+        return words.module_of(Path(file))
+    except Exception as error:
+        raise in_file(file, error) from error
+
+
+def in_file(file: str, error: Exception) -> ConfigError:
+    """What the Python of a recipe's file raised, with the place in it."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
     text = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -1,183 +1,221 @@
-"""The sections of a recipe, each a dataclass: its fields are the keys, with types and defaults."""
+"""A recipe as an object: frozen dataclasses, whose fields are the keys, down to each component."""
 
 import dataclasses
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from mmjax.data.config import DataConfig
+from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
+from mmjax.model.config import ModelConfig
+from mmjax.objectives import ObjectiveConfig
+from mmjax.schema.annotations import Bounds
+from mmjax.schema.registry import Spec
+from mmjax.schema.sections import section
+from mmjax.schema.values import plain
+from mmjax.system.queue import QueueConfig
+from mmjax.system.teachers import TEACHERS, Teacher
 
 
 @dataclasses.dataclass(frozen=True)
-class Data:
-    """Where examples come from and how they become a batch; see `mmjax.data`."""
+class PairwiseConfig:
+    """How losses over pairs are computed; every choice gives the same result.
 
-    source: dict  # a spec of SOURCES, or {name: spec with `weight`} for a mixture
-    views: dict  # {modality or modality@2: spec of VIEWS}
-    batch_size: int  # global: over all processes and devices
-    tokenizer: dict | None = None  # a spec of TOKENIZERS, for the text views
-    workers: int = 0  # processes that decode and augment; 0 means threads of this process
-    prefetch: int = 4  # batches made ready ahead
-    # Of a mixture: each batch has rows of all sources, or is of one, source after source.
-    mix: Literal["rows", "batches"] = "rows"
-    on_error: Literal["skip", "fail"] = "skip"  # what an unreadable example does; it is reported
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """The towers, {modality: {encoder: spec of ENCODERS, head: spec of HEADS}}.
-
-    A tower may start from the weights of a folder: `init_from`, mmjax.weights.start.
-    `deterministic` names views of it that training, too, encodes without dropout.
+    Attributes:
+      schedule: of the tiles; see `mmjax.parallel.pairwise`.
+      tile: rows and columns of a tile; None takes the engine's default.
     """
 
-    towers: dict
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on TPU and GPU
-    ema: float | None = None  # decay of a moving average of parameters; evaluation then uses it
-    adapters: dict = dataclasses.field(default_factory=dict)  # {name: spec of ADAPTERS}
-
-
-@dataclasses.dataclass(frozen=True)
-class Pairwise:
-    """How losses over pairs are computed; every choice gives the same result."""
-
     schedule: Literal["auto", "dense", "gather", "ring"] = "auto"
-    tile: int | None = None  # rows and columns of a tile; None: the default of the engine
+    tile: Annotated[int | None, Bounds(1)] = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Queue:
-    """Embeddings of past batches as further columns for terms; see `mmjax.system.queue`."""
+class OptimizerConfig:
+    """Optimizer, schedule and per-parameter rules; see `mmjax.train.optimizer`.
 
-    size: int  # examples, a multiple of data.batch_size
-    views: tuple[str, ...]  # whose embeddings: the teacher's where it has them, else the towers'
-    delay: int = 0  # batches that have to have come before any is used
+    Attributes:
+      learning_rate: the peak.
+      type: which optimizer.
+      b1: decay of the first moment; for `sgd` and `lars` the momentum.
+      b2: decay of the second moment.
+      eps: added to the root of the second moment.
+      weight_decay: times the learning rate; decoupled, but for `sgd` and `lars` part of the
+        gradient.
+      schedule: of the learning rate after the warm-up.
+      warmup_steps: of a linear warm-up.
+      final_fraction: the last learning rate as a share of the peak.
+      clip_norm: global norm to which the gradient is clipped.
+      learning_rate_rules: table of (regular expression over the whole parameter path, factor), the
+        first match wins.
+      weight_decay_rules: the same for the decay. By default only kernels of linear layers and
+        convolutions decay: not biases, norms, embeddings, scales.
+      turns: groups of regular expressions: updates in turn, each with moments and a schedule of its
+        own, which leaves the parameters of the other groups as they are and trains what no group
+        names.
+      freeze: parameters that match are constants without optimizer state; those of adapters never
+        do.
+    """
 
-
-@dataclasses.dataclass(frozen=True)
-class Optimizer:
-    """Optimizer, schedule and per-parameter rules; see `mmjax.train.optimizer`."""
-
-    learning_rate: float
+    learning_rate: Annotated[float, Bounds(0)]
     type: Literal["adamw", "lamb", "lars", "lion", "sgd"] = "adamw"
-    b1: float = 0.9  # for `sgd` and `lars`: the momentum
-    b2: float = 0.999
-    eps: float = 1e-8
-    # Times the learning rate; decoupled, but for `sgd` and `lars` part of the gradient.
-    weight_decay: float = 0.0
+    b1: Annotated[float, Bounds(0, 1)] = 0.9
+    b2: Annotated[float, Bounds(0, 1)] = 0.999
+    eps: Annotated[float, Bounds(0)] = 1e-8
+    weight_decay: Annotated[float, Bounds(0)] = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
-    warmup_steps: int = 0
-    final_fraction: float = 0.0  # last learning rate as a share of the peak
-    clip_norm: float | None = None  # global norm of the gradient
-    # Tables of (regular expression over the whole parameter path, factor); the first match wins.
+    warmup_steps: Annotated[int, Bounds(0)] = 0
+    final_fraction: float = 0.0
+    clip_norm: Annotated[float | None, Bounds(0)] = None
     learning_rate_rules: tuple[tuple[str, float], ...] = ()
-    # Only kernels decay, of linear layers and convolutions: not biases, norms, embeddings, scales.
     weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
-    # Groups of regular expressions: updates in turn, each with moments and a schedule of its own,
-    # which leaves the parameters of the other groups as they are and trains what no group names.
     turns: tuple[tuple[str, ...], ...] = ()
-    # Parameters that match are constants without optimizer state; those of adapters never do.
     freeze: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class Mesh:
-    """Sizes of the device axes; one of them may be -1, for the rest of the devices."""
+class MeshConfig:
+    """Sizes of the device axes; one of them may be -1, for the rest of the devices.
+
+    Attributes:
+      data, fsdp, tensor: the sizes.
+      rules: table of (regular expression, rule) tried before the defaults of
+        `mmjax.parallel.layout`.
+      fsdp_min_size: smaller parameters are replicated.
+    """
 
     data: int = -1
     fsdp: int = 1
     tensor: int = 1
-    # Table of (regular expression, rule) tried before the defaults of mmjax.parallel.layout.
     rules: tuple[tuple[str, Any], ...] = ()
-    fsdp_min_size: int = 4096  # smaller parameters are replicated
+    fsdp_min_size: Annotated[int, Bounds(0)] = 4096
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The sizes in the order of `mmjax.parallel.mesh.AXES`."""
+        return self.data, self.fsdp, self.tensor
 
 
 @dataclasses.dataclass(frozen=True)
-class Checkpoints:
-    """When to save and what to keep."""
+class CheckpointConfig:
+    """When to save and what to keep.
 
-    every: int = 1000  # steps
-    keep_last: int = 2
-    keep_best: int = 0  # by `metric`
-    metric: str | None = None  # name of an evaluation metric
+    Attributes:
+      every: steps.
+      keep_last: the newest.
+      keep_best: by `metric`, besides.
+      metric: name of an evaluation metric.
+      mode: whether more of it is better.
+      asynchronous: write in the background.
+    """
+
+    every: Annotated[int, Bounds(0)] = 1000
+    keep_last: Annotated[int, Bounds(1)] = 2
+    keep_best: Annotated[int, Bounds(0)] = 0
+    metric: str | None = None
     mode: Literal["max", "min"] = "max"
     asynchronous: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
-class Check:
-    """An inequality between two arms: `arm[metric] compare factor * baseline[metric] + offset`."""
+class StageConfig:
+    """One stage of a recipe; see `mmjax.recipe.stages`.
 
-    metric: str
-    arm: str
-    compare: Literal["<=", ">=", "<", ">"]
-    baseline: str | None = None  # None compares with `offset` alone
-    factor: float = 1.0
-    offset: float = 0.0
-    each_seed: bool = False  # hold in every seed, not only in the mean over seeds
+    Attributes:
+      name: None where the recipe has no stages.
+      fresh: regular expressions over parameter paths: what matches starts anew, all else goes on
+        from the stage before.
+      scale: table of (regular expression, factor), the first match wins: what goes on is multiplied
+        by it, as where a scale of cosines is folded into the towers.
+      keep_optimizer: go on with the moments of the stage before.
+      changes: what the stage changes of the recipe, nested as the recipe is.
+    """
 
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """What a paper says, as an experiment; run by `mmjax.claims`."""
-
-    statement: str
-    arms: dict[str, tuple[str, ...]]  # arm -> overrides of this config, `key=value` each
-    checks: tuple[dict, ...]  # of `Check`
-    metrics: tuple[str, ...]  # to show for every arm
-    seeds: tuple[int, ...] = (0, 1, 2)
-    # Further keys that are set to the seed of a run, such as the seeds of generated data.
-    seed_keys: tuple[str, ...] = ()
-    paper_numbers: str = ""  # the paper's own result, to read beside ours
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """What a stage says beside the keys that it changes; see `mmjax.recipe.stages`."""
-
-    name: str
-    # Regular expressions over parameter paths: what matches starts anew, all else goes on from the
-    # stage before.
+    name: str | None
     fresh: tuple[str, ...] = ()
-    # Table of (regular expression, factor), the first match wins: what goes on is multiplied by it,
-    # as where a scale of cosines is folded into the towers.
     scale: tuple[tuple[str, float], ...] = ()
-    keep_optimizer: bool = False  # go on with the moments of the stage before
+    keep_optimizer: bool = False
+    changes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As a recipe says it: its own keys and its changes side by side."""
+        own = {key: plain(getattr(self, key)) for key in OF_A_STAGE}
+        return {**plain(self.changes), **own}
+
+
+OF_A_STAGE = ("name", "fresh", "scale", "keep_optimizer")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """The top level of a recipe."""
+class Recipe:
+    """What a run computes and how it goes about it.
+
+    Attributes:
+      recipe, variant: its name, and which variant.
+      paper: as a reader would cite it.
+      steps: of training.
+      data: where batches come from.
+      model: the towers.
+      objectives: the terms of the loss, by name.
+      optimizer: how parameters are updated.
+      teacher: a copy of towers that embeds views without a gradient, or None.
+      queue: embeddings of past batches as further columns, or None.
+      seed: of parameters, order and augmentation.
+      microbatches: slices of the batch through the encoders; exact.
+      pairwise: how losses over pairs are computed.
+      mesh: sizes of the device axes.
+      checkpoints: when to save and what to keep.
+      log_every: steps between lines of the log.
+      evaluate_every: steps between evaluations; 0: only at the end.
+      evaluators: {type: {name: evaluator}}.
+      stages: phases that change some keys, one after the other.
+      imports: modules, or Python files, that register words of their own when they are imported.
+    """
 
     recipe: str
     variant: str
-    paper: str  # the paper, as a reader would cite it
-    steps: int
-    data: Data
-    model: Model
-    objectives: dict  # {name: spec of TERMS with `weight`}
-    optimizer: Optimizer
-    teacher: dict | None = None  # a spec of TEACHERS, in mmjax.system.teachers
-    queue: dict | None = None  # of `Queue`
-    seed: int = 0
-    microbatches: int = 1
-    pairwise: Pairwise = dataclasses.field(default_factory=Pairwise)
-    mesh: Mesh = dataclasses.field(default_factory=Mesh)
-    checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
-    log_every: int = 50
-    evaluate_every: int = 0  # steps; 0: only at the end
-    evaluators: dict = dataclasses.field(default_factory=dict)  # {type: {name: spec}}
-    claim: dict | None = None  # see mmjax.claims
-    stages: tuple[dict, ...] = ()  # phases that change some keys, one after the other
+    paper: str
+    steps: Annotated[int, Bounds(1)]
+    data: DataConfig
+    model: ModelConfig
+    objectives: dict[str, ObjectiveConfig]
+    optimizer: OptimizerConfig
+    teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
+    queue: QueueConfig | None = None
+    seed: Annotated[int, Bounds(0, 2**32 - 1)] = 0
+    microbatches: Annotated[int, Bounds(1)] = 1
+    pairwise: PairwiseConfig = dataclasses.field(default_factory=PairwiseConfig)
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+    checkpoints: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
+    log_every: Annotated[int, Bounds(0)] = 50
+    evaluate_every: Annotated[int, Bounds(0)] = 0
+    evaluators: Annotated[dict[str, dict[str, EvaluatorConfig]], EvaluatorTable()] = (
+        dataclasses.field(default_factory=dict)
+    )
+    stages: tuple[StageConfig, ...] = ()
+    imports: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, tree: Any, file: str) -> "Recipe":
+        """A recipe without stages from plain keys; shorthands are for `recipe.complete`.
 
-# Keys that change how a run is carried out but not what it computes, so that a run may be resumed
-# under other values of them.
-OPERATIONAL = (
-    "mesh",
-    "pairwise",
-    "checkpoints",
-    "log_every",
-    "evaluate_every",
-    "evaluators",
-    "claim",
-    "microbatches",
-    "data.workers",
-    "data.prefetch",
-)
+        Args:
+          tree: its keys.
+          file: of the recipe, for messages.
+
+        Raises:
+          ConfigError: with the key, and the nearest valid one.
+        """
+        return section(cls, {**tree, "stages": ()}, "", file)
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as plain dicts, tuples and scalars, whole."""
+        found = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        if not self.imports:
+            del found["imports"]
+        return found
+
+    def each_evaluator(self) -> Iterator[tuple[str, str, EvaluatorConfig]]:
+        """(type, name, evaluator) of every evaluator."""
+        for kind, named in self.evaluators.items():
+            for name, config in named.items():
+                yield kind, name, config

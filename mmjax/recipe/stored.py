@@ -8,12 +8,21 @@ from typing import Any
 
 from mmjax.errors import ConfigError
 from mmjax.recipe.complete import complete
-from mmjax.recipe.sections import OPERATIONAL
+from mmjax.recipe.sections import Recipe
 from mmjax.schema.values import plain
 
+# Keys that change how a run is carried out but not what it computes, so that a run may be resumed
+# under other values of them.
+OPERATIONAL = (
+    "mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluators", "microbatches",
+    "imports", "data.workers", "data.prefetch",
+)  # fmt: skip
+# Keys that earlier versions had.
+_OLD = ("claim",)
 
-def differences(old: Mapping, new: Mapping, where: str = "") -> list[str]:
-    """The leaves in which two configs differ, operational keys left out, as `key: old -> new`."""
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """The leaves in which two recipes differ, operational keys left out, as `key: old -> new`."""
     old, new, found = plain(old), plain(new), []
     for key in sorted({*old, *new}):
         path = f"{where}.{key}" if where else key
@@ -44,26 +53,39 @@ def _json(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False)
 
 
-def dump(config: Mapping) -> str:
-    """The config as JSON text, readable and with keys in order."""
-    return json.dumps(plain(config), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def dump(recipe: Recipe) -> str:
+    """The recipe as JSON text, readable and with keys in order."""
+    return json.dumps(recipe.plain(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def read(file: Path) -> dict:
-    """A config that `dump` wrote, whole: keys that are newer than the file have their defaults.
+def read(file: Path) -> Recipe:
+    """A recipe that `dump` wrote, whole: keys that are newer than the file have their defaults.
 
     Raises:
       ConfigError: when the file is no JSON text, or says what this version does not know.
     """
     try:
-        return complete(json.loads(file.read_text(encoding="utf-8")), str(file))
+        tree = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is damaged ({error}): it has to be JSON text") from error
+    return of_json(tree, str(file))
 
 
-def same(file: Path, config: Mapping) -> bool:
-    """Whether a config that `dump` wrote, read as `read` does, says the same in every key."""
+def of_json(tree: Any, file: str) -> Recipe:
+    """A recipe from what JSON text of `dump` holds.
+
+    Args:
+      tree: the parsed text.
+      file: that it is of, for messages.
+    """
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"{file} is damaged: it has to hold the keys of a recipe")
+    return complete({key: value for key, value in tree.items() if key not in _OLD}, file)
+
+
+def same(file: Path, recipe: Recipe) -> bool:
+    """Whether a recipe that `dump` wrote, read as `read` does, says the same in every key."""
     try:
-        return dump(read(file)) == dump(config)
+        return dump(read(file)) == dump(recipe)
     except ConfigError:
         return False

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.recipe.find import find
 
 _ABSENT = object()
@@ -21,42 +21,50 @@ class Change(NamedTuple):
     after: Any
 
 
-class Recipe(NamedTuple):
+class Origin(NamedTuple):
     """The recipe of a run.
 
     Attributes:
       file: where it is, as it is named in a command.
+      variant: with which the run is compared: its own, or `small` if the recipe has no such one, as
+        in an experiment, whose changes are then among the others.
       changes: what the run sets otherwise; None if the recipe could not be read.
       trouble: why it could not be read; empty otherwise.
     """
 
     file: str
+    variant: str
     changes: list[Change] | None
     trouble: str
 
 
-def recipe_of(config: Mapping[str, Any]) -> Recipe:
+def recipe_of(stored: Mapping[str, Any]) -> Origin:
     """Compares a run's config with its recipe as it is now.
 
     Args:
-      config: the whole config of a run, as in `config.json`.
+      stored: the keys of a run's `config.json`.
     """
-    name = str(config.get("recipe", ""))
+    name = str(stored.get("recipe", ""))
     named = f"configs/{name}.py"
+    variant = str(stored.get("variant", "small"))
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        return Recipe(named, None, f"{name!r} is no name of a recipe")
+        return Origin(named, variant, None, f"{name!r} is no name of a recipe")
     try:
         file, _ = find(named)
-    except config_lib.ConfigError:
-        return Recipe(named, None, f"there is no {named} where this page was written")
+    except recipe_lib.ConfigError:
+        return Origin(named, variant, None, f"there is no {named} where this page was written")
     try:
-        plain = config_lib.plain(config_lib.load(f"{file}:{config.get('variant', '')}"))
+        try:
+            plain = recipe_lib.load(f"{file}:{variant}").plain()
+        except recipe_lib.NoVariant:
+            variant = "small"
+            plain = recipe_lib.load(f"{file}:{variant}").plain()
     except Exception as error:  # a recipe is code of anyone's, and the page is worth more than it
-        return Recipe(named, None, f"{named} cannot be read any more ({error})")
+        return Origin(named, variant, None, f"{named} cannot be read any more ({error})")
     # As it would come back from config.json: lists for tuples.
     before = json.loads(json.dumps(plain))
-    after = json.loads(json.dumps(config_lib.plain(config)))
-    return Recipe(named, list(_changes(before, after)), "")
+    after = json.loads(json.dumps(stored))
+    return Origin(named, variant, list(_changes(before, after)), "")
 
 
 def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Change]:
@@ -81,9 +89,9 @@ def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Chang
             yield Change(path, None if old is _ABSENT else old, new)
 
 
-def command(config: Mapping[str, Any], recipe: Recipe) -> str:
+def command(stored: Mapping[str, Any], recipe: Origin) -> str:
     """The command line that trains the same config again."""
-    words = ["python -m mmjax.main", f"--config={recipe.file}:{config.get('variant', 'small')}"]
+    words = ["python -m mmjax.main", f"--config={recipe.file}:{recipe.variant}"]
     words += [
         shlex.quote(f"--config.{change.key}={literal(change.after)}")
         for change in recipe.changes or []

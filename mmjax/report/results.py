@@ -235,7 +235,7 @@ def geometry(metrics: Mapping[str, float]) -> list[Measure]:
 
 def others(metrics: Mapping[str, float]) -> list[Other]:
     """What evaluators of further types found, in the order of the metrics."""
-    from mmjax.evaluators import EVALUATORS  # imported here: a report alone needs no JAX
+    from mmjax.evaluators import EVALUATORS  # here, to start faster: it brings jax
 
     kinds = [kind for kind in EVALUATORS if kind not in ("retrieval", "zero_shot", "geometry")]
     return [

@@ -1,7 +1,6 @@
-"""Weights of objective terms that change during training."""
+"""Numbers that change during training, such as weights of objective terms."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -9,16 +8,16 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import TermError
+from mmjax.errors import ConfigError, nearest
 
 
 @dataclasses.dataclass(frozen=True)
-class Weight:
-    """The weight of a term as a function of training progress in [0, 1].
+class Schedule:
+    """A number as a function of training progress in [0, 1], such as a term's made.
 
     Before `begin` it is `start`, after `end_at` it is `end`; in between it goes from one to the
     other along a straight line ('linear') or along half a cosine ('cosine'). A 'step' jumps from
-    `start` to `end` at `begin`. A 'harmonic' weight approaches `end` as 1, 1/2, 1/3, ... of the
+    `start` to `end` at `begin`. A 'harmonic' one approaches `end` as 1, 1/2, 1/3, ... of the
     distance in `periods` equal parts of the training, such as its epochs.
     """
 
@@ -30,49 +29,49 @@ class Weight:
     periods: int = 1
 
     @classmethod
-    def of(cls, spec: float | Mapping[str, Any], where: str) -> "Weight":
-        """The weight that a config says: a number, or a dict with the fields above and `type`.
+    def of(cls, spec: float | Mapping[str, Any], where: str) -> "Schedule":
+        """The schedule that a config says: a number, or a dict with the fields above and `type`.
 
         Args:
           spec: the number or dict.
           where: path of the key in the config, for messages.
 
         Raises:
-          TermError: unknown, missing or impossible fields.
+          ConfigError: unknown, missing or impossible fields.
         """
         if not isinstance(spec, Mapping):
             return cls(float(spec), float(spec))
         fields = [field.name for field in dataclasses.fields(cls)]
         for key in spec:
             if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f": it may have {fields}."
-                raise TermError(f"{where!r} has no key {key!r}{hint}")
+                near = nearest(key, fields)
+                hint = f"; did you mean {near!r}?" if near else f": it may have {fields}."
+                raise ConfigError(f"{where!r} has no key {key!r}{hint}")
         for key in ("type", "start", "end"):
             if key not in spec:
-                raise TermError(f"{where!r} misses the key {key!r}.")
-        weight = cls(**spec)
-        if weight.type not in ("linear", "cosine", "step", "harmonic"):
-            raise TermError(
-                f"{where!r} has type {weight.type!r}: use 'linear', 'cosine', 'step' or 'harmonic'."
+                raise ConfigError(f"{where!r} misses the key {key!r}.")
+        made = cls(**spec)
+        if made.type not in ("linear", "cosine", "step", "harmonic"):
+            raise ConfigError(
+                f"{where!r} has type {made.type!r}: use 'linear', 'cosine', 'step' or 'harmonic'."
             )
-        if "periods" in spec and (weight.type != "harmonic" or weight.periods < 1):
-            raise TermError(f"{where!r}: 'periods' is for type 'harmonic', and at least 1.")
-        if weight.type == "step" and "end_at" in spec:
-            raise TermError(f"{where!r} is a step, which happens at 'begin': leave out 'end_at'.")
-        if not 0.0 <= weight.begin < weight.end_at <= 1.0:
-            raise TermError(
+        if "periods" in spec and (made.type != "harmonic" or made.periods < 1):
+            raise ConfigError(f"{where!r}: 'periods' is for type 'harmonic', and at least 1.")
+        if made.type == "step" and "end_at" in spec:
+            raise ConfigError(f"{where!r} is a step, which happens at 'begin': leave out 'end_at'.")
+        if not 0.0 <= made.begin < made.end_at <= 1.0:
+            raise ConfigError(
                 f"{where!r} needs 0 <= begin < end_at <= 1, shares of the training, but has "
-                f"begin={weight.begin} and end_at={weight.end_at}."
+                f"begin={made.begin} and end_at={made.end_at}."
             )
-        return weight
+        return made
 
     @property
     def constant(self) -> bool:
         return self.start == self.end
 
     def __call__(self, progress: jax.Array | float) -> jax.Array:
-        """The weight, an f32 scalar."""
+        """The value, an f32 scalar."""
         progress = jnp.asarray(progress, jnp.float32)
         if self.type == "harmonic":
             share = 1 - 1 / (1 + jnp.floor(jnp.minimum(progress, 1.0) * self.periods))

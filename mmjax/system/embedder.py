@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.model.codebook import CodebookHead
-from mmjax.model.towers import Embedding
+from mmjax.model.definition import Definition
+from mmjax.model.embedding import Embedding
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.system.system import Definition, System
+from mmjax.system.system import System
 
 
 class Embedder:
@@ -27,7 +28,12 @@ class Embedder:
     ):
         self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
         # Of the module and not of the paths: a tower that hands features on has no parameters.
-        self.modalities = tuple(sorted(definition.merge(arrays).towers))
+        self._dims = {name: tower.dim for name, tower in definition.merge(arrays).towers.items()}
+        self.modalities = tuple(sorted(self._dims))
+
+    def dim(self, modality: str) -> int:
+        """D, the size of the embeddings of a modality."""
+        return self._dims[modality]
 
     @functools.cached_property
     def _forward(self):

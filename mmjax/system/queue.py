@@ -8,29 +8,43 @@ from one device to another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
 
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding
+from mmjax.model.embedding import Embedding, Keys
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.annotations import ViewRef, names
 
 
-class Keys(NamedTuple):
-    """The last S batches' embeddings of one view; no gradient.
+@dataclasses.dataclass(frozen=True)
+class QueueConfig:
+    """The section `queue` of a recipe.
 
     Attributes:
-      unit: f32[B, S, D], unit vectors, or 0 where a slot is not filled.
-      valid: bool[B, S], which of them may be used.
-      id: i[B, S], ids of the examples.
+      size: examples held, a multiple of `data.batch_size`.
+      views: whose embeddings: the teacher's where it has them, else the towers'.
+      delay: batches that have to have come before any is used.
     """
 
-    unit: jax.Array
-    valid: jax.Array
-    id: jax.Array
+    size: int
+    views: tuple[ViewRef, ...]
+    delay: int = 0
+
+    def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
+        """(path of the key, name) of every view that it names."""
+        return names(self.views, tuple[ViewRef, ...], to, "queue.views")
+
+    def build(self, batch_size: int) -> Queue:
+        """The queue for batches of a size.
+
+        Raises:
+          ConfigError: for sizes that do not fit.
+        """
+        return Queue(size=self.size, views=self.views, delay=self.delay, batch_size=batch_size)
 
 
 class Queue:
@@ -122,16 +136,3 @@ class Queue:
             for name, value in entries.items()
         }
         return {**new, "count": arrays["count"] + 1}
-
-
-def of(config: Mapping) -> Queue | None:
-    """The queue of a whole config, or None."""
-    section = config["queue"]
-    if section is None:
-        return None
-    return Queue(
-        size=section["size"],
-        views=tuple(section["views"]),
-        delay=section["delay"],
-        batch_size=config["data"]["batch_size"],
-    )

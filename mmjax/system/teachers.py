@@ -14,12 +14,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax import recipe as config_lib
 from mmjax.encoders.layers import fold_in
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding
-from mmjax.schema.schedule import Weight
-from mmjax.system.system import Definition, System
+from mmjax.model.definition import Definition
+from mmjax.model.embedding import Embedding
+from mmjax.schema.annotations import ViewRef
+from mmjax.schema.registry import Registry
+from mmjax.schema.schedule import Schedule
+from mmjax.system.system import System
 
 # Of the names under which a teacher's views are embedded beside those of the batch.
 PREFIX = "teacher/"
@@ -115,7 +117,7 @@ class MomentumTeacher(Teacher):
 
     Args:
       views: names of the batch that it embeds, such as `image@2`.
-      momentum: m in [0, 1], a number or a schedule (see `mmjax.schema.schedule.Weight`).
+      momentum: m in [0, 1], a number or a schedule (see `mmjax.schema.schedule.Schedule`).
       train: whether it drops out, with draws of its own, and normalises by the batch, as towers do
         in training; otherwise it embeds as in evaluation.
     """
@@ -124,7 +126,7 @@ class MomentumTeacher(Teacher):
         self, *, views: tuple[str, ...], momentum: float | dict = 0.99, train: bool = True
     ):
         super().__init__(views, train)
-        self.momentum = Weight.of(momentum, "teacher.momentum")
+        self.momentum = Schedule.of(momentum, "teacher.momentum")
         if not all(0 <= m <= 1 for m in (self.momentum.start, self.momentum.end)):
             raise ConfigError(f"teacher.momentum={momentum} has to be in [0, 1]")
 
@@ -149,7 +151,7 @@ class FrozenTeacher(Teacher):
     def __init__(
         self,
         *,
-        views: tuple[str, ...],
+        views: tuple[ViewRef, ...],
         init_from: str | None = None,
         checkpoint: str = "latest",
         train: bool = False,
@@ -161,17 +163,7 @@ class FrozenTeacher(Teacher):
         return dict(arrays), {}
 
 
-TEACHERS = {"ema": MomentumTeacher, "frozen": FrozenTeacher}
-
-
-def of(config: Mapping) -> Teacher | None:
-    """The teacher of a whole config, or None.
-
-    Raises:
-      ConfigError: for options that cannot be.
-    """
-    spec = config["teacher"]
-    return None if spec is None else config_lib.build(TEACHERS, spec)
+TEACHERS = Registry("teacher", Teacher, {"ema": MomentumTeacher, "frozen": FrozenTeacher})
 
 
 def moving_average(

@@ -5,40 +5,39 @@ a view that its encoder refuses, or towers whose embeddings cannot be compared, 
 and with the keys to change.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import jax
 from flax import nnx
 
-from mmjax import recipe as config_lib
 from mmjax.data import inputs
-from mmjax.data.views import field_of
+from mmjax.data.views import View, field_of
 from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError
-from mmjax.evaluators.data import EvalData
-from mmjax.model.towers import Embedding
+from mmjax.evaluators import EvalData, EvaluatorConfig
+from mmjax.model.embedding import Embedding
 from mmjax.objectives import Context
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
+from mmjax.recipe import Recipe
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.state import Plan
 
 
-def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
+def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
     """Checks that the batch fits the mesh, views their encoders, and towers the objective terms.
 
     Args:
-      config: a whole config.
-      plan: of the same config.
+      recipe: whole.
+      plan: of the same recipe.
       mesh: of devices.
 
     Raises:
       ConfigError: with the keys that do not fit.
       TermError: for what a term itself finds wrong.
     """
-    size, count = config["data"]["batch_size"], config["microbatches"]
+    size, count = recipe.data.batch_size, recipe.microbatches
     mesh_lib.batch_size_fits(size, mesh)
     if count > 1:
         microbatch.Slices(size, count, mesh)
@@ -48,21 +47,21 @@ def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
                 f"microbatches={count} cannot be exact: {of_batches[0]!r} is computed from the "
                 "whole batch; set microbatches=1, or a norm other than 'batch' in that tower"
             )
-    batch = inputs.batch_shapes(config)
+    batch = inputs.batch_shapes(recipe.data)
     arrays = plan.definition.kinds(nnx.Variable)
     outputs = {
-        name: _embedding(config, plan, arrays, name, batch[name])
-        for name in config["data"]["views"]
-        if field_of(name) in config["model"]["towers"]
+        name: _embedding(recipe, plan, arrays, name, batch[name])
+        for name in recipe.data.views
+        if field_of(name) in recipe.model.towers
     }
-    for term, spec in config["objectives"].items():
-        if spec.get("head") is None:
-            for pair in spec.get("pairs") or ():
-                _check_pair(f"objectives.{term}.pairs", tuple(pair), outputs)
+    for name, objective in recipe.objectives.items():
+        if objective.head is None:
+            for pair in objective.term.options.get("pairs") or ():
+                _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
 
     def loss(arrays, outputs, batch, key, queue):
         context = Context(
-            plan=step_lib.loss_plan(config, mesh),
+            plan=step_lib.loss_plan(recipe, mesh),
             progress=0.0,
             rng=key,
             teacher=None if plan.teacher is None else plan.teacher.like(outputs),
@@ -70,23 +69,29 @@ def check_model(config: Mapping, plan: Plan, mesh: jax.sharding.Mesh) -> None:
         )
         return plan.definition.merge(arrays).objectives(outputs, batch, context)[0]
 
-    key, queue = jax.eval_shape(lambda: jax.random.key(0)), state_lib.queue_shapes(config, plan)
+    key, queue = jax.eval_shape(lambda: jax.random.key(0)), state_lib.queue_shapes(recipe, plan)
     jax.eval_shape(loss, arrays, outputs, batch, key, queue)
 
 
-def _embedding(config, plan, arrays, name: str, values: jax.ShapeDtypeStruct) -> Embedding:
+def _embedding(
+    recipe: Recipe,
+    plan: Plan,
+    arrays: Mapping[str, jax.ShapeDtypeStruct],
+    name: str,
+    values: jax.ShapeDtypeStruct,
+) -> Embedding:
     """Shapes of what the tower of a view makes of it."""
     modality = field_of(name)
 
-    def embed(arrays, x):
+    def embed(arrays: Mapping[str, jax.Array], x: jax.Array) -> Embedding:
         return plan.definition.merge(arrays).embed({name: x})[name]
 
     try:
         return jax.eval_shape(embed, arrays, values)
     except EncoderError as error:
-        encoder = config["model"]["towers"][modality]["encoder"]
-        keys = [key for key in ("image_size", "length", "inputs", "channels") if key in encoder]
-        said = ", ".join(f"{key}={config_lib.plain(encoder[key])}" for key in keys)
+        options = recipe.model.towers[modality].encoder.options
+        keys = [key for key in ("image_size", "length", "inputs", "channels") if key in options]
+        said = ", ".join(f"{key}={options[key]}" for key in keys)
         raise ConfigError(
             f"'data.views.{name}' makes {values.dtype}{list(values.shape)}, which "
             f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
@@ -106,24 +111,25 @@ def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embeddi
         )
 
 
-def check_tokenizer(config: Mapping, views: Mapping[str, Any]) -> None:
+def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
     """Checks that the ids of the tokenizer are those that the text encoders were told of.
 
     Args:
-      config: a whole config.
+      recipe: whole.
       views: name -> View, with the tokenizer that has been read.
 
     Raises:
       ConfigError: for a vocabulary that is too small, and for other ids of padding and end.
     """
+    spec = recipe.data.tokenizer
     for name, view in views.items():
-        tokenizer = getattr(view, "tokenizer", None)
-        tower = config["model"]["towers"].get(field_of(name))
-        if tokenizer is None or tower is None or "vocab_size" not in tower["encoder"]:
+        tokenizer, tower = getattr(view, "tokenizer", None), recipe.model.towers.get(field_of(name))
+        if tokenizer is None or tower is None or spec is None:
             continue
-        encoder, where = tower["encoder"], f"model.towers.{field_of(name)}.encoder"
-        spec = config_lib.plain(config["data"]["tokenizer"])
-        file = f"'data.tokenizer' ({spec.get('path', spec['type'])})"
+        encoder, where = tower.encoder.options, f"model.towers.{field_of(name)}.encoder"
+        if "vocab_size" not in encoder:
+            continue
+        file = f"'data.tokenizer' ({spec.options.get('path', spec.type)})"
         if tokenizer.vocab_size > encoder["vocab_size"]:
             raise ConfigError(
                 f"{file} has {tokenizer.vocab_size:,} ids, but '{where}.vocab_size' is "
@@ -141,27 +147,20 @@ def check_tokenizer(config: Mapping, views: Mapping[str, Any]) -> None:
                 )
 
 
-def check_evaluator(where: str, spec: Mapping, data: EvalData) -> None:
-    """Checks that the source of an evaluator has what the evaluator is to embed.
+def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None:
+    """Checks that a source of an evaluator has what the evaluator is to embed.
 
     Args:
-      where: path of the evaluator in the config.
-      spec: its section.
-      data: its source, opened.
+      where: path of the source in the recipe.
+      config: of the evaluator.
+      data: the source, opened.
 
     Raises:
       ConfigError: for a modality that the source lacks.
     """
-    for key in ("pairs", "pair", "modality", "modalities", "query", "answer", "anchor", "others"):
-        for name in _strings(config_lib.plain(spec.get(key, ()))):
-            if name not in data.modalities:
-                raise ConfigError(
-                    f"'{where}.{key}' asks for {name!r}, which '{where}.source' does not have: it "
-                    f"has {', '.join(map(repr, data.source.modalities))}"
-                )
-
-
-def _strings(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        return [value]
-    return [name for part in value for name in _strings(part)]
+    for path, name in config.reads():
+        if name not in data.modalities:
+            raise ConfigError(
+                f"'{path}' asks for {name!r}, which '{where}' does not have: it "
+                f"has {', '.join(map(repr, data.source.modalities))}"
+            )

@@ -1,4 +1,4 @@
-"""The evaluators of a config on a state, and a saved run as a model to evaluate."""
+"""The evaluators of a recipe on one state of a run after another."""
 
 import json
 import logging
@@ -9,61 +9,63 @@ from pathlib import Path
 import jax
 
 from mmjax import evaluators
-from mmjax import recipe as config_lib
-from mmjax.checkpoints.store import Store
-from mmjax.data import SourceError, inputs
+from mmjax.data import Source, SourceError, inputs
 from mmjax.errors import ConfigError
-from mmjax.evaluators import EVALUATORS
-from mmjax.evaluators.data import EvalData
-from mmjax.parallel import mesh as mesh_lib
+from mmjax.evaluators import EvalData, Task
+from mmjax.recipe import Recipe
+from mmjax.report.table import summary_table
+from mmjax.schema.registry import Spec
 from mmjax.system.embedder import Embedder
 from mmjax.train import checks
-from mmjax.train import stages as stages_lib
-from mmjax.train import state as state_lib
 
 logger = logging.getLogger("mmjax")
 
 
 class Evaluation:
-    """The evaluators of a config, ready to run on one state after another.
+    """The evaluators of a recipe, ready to run on one state after another.
 
     Args:
-      config: a whole config.
+      recipe: whole.
       mesh: of devices.
       folder: of the run, for evaluators that compare its states; None where there is none.
-      stages: names of its stages up to this one, whose config it is.
+      stages: names of its stages up to this one, whose recipe it is.
     """
 
     def __init__(
         self,
-        config: Mapping,
+        recipe: Recipe,
         mesh: jax.sharding.Mesh,
         folder: Path | None = None,
         stages: Sequence[str | None] = (None,),
     ):
-        self._mesh, self._fatal = mesh, config["data"]["on_error"] == "fail"
-        views = inputs.views(config)
+        self._mesh, self._fatal = mesh, recipe.data.on_error == "fail"
+        views = inputs.views(recipe.data)
         # Evaluators with the same source share one object, and so its embeddings.
         shared: dict[str, EvalData] = {}
-        self._evaluators = {}
-        for kind, named in config["evaluators"].items():
-            for name, spec in named.items():
-                source = config_lib.plain(spec["source"])
-                key = json.dumps(source, sort_keys=True)
-                if key not in shared:
-                    shared[key] = EvalData(inputs.source(source), views)
-                checks.check_evaluator(f"evaluators.{kind}.{name}", spec, shared[key])
-                options = {k: v for k, v in spec.items() if k != "source"}
-                evaluator = config_lib.build({kind: EVALUATORS[kind]}, {"type": kind, **options})
-                if folder is not None and hasattr(evaluator, "of_run"):
-                    evaluator.of_run(folder, name, stages)
-                count, least = len(shared[key].source), getattr(evaluator, "least_records", 1)
-                if count < least:
-                    raise ConfigError(
-                        f"'evaluators.{kind}.{name}.source' has {count} examples, and {kind} needs "
-                        f"at least {least}: give it more, or set evaluators.{kind}={{}}"
-                    )
-                self._evaluators[f"{kind}/{name}"] = (evaluator, shared[key])
+
+        def data_of(source: Spec[Source]) -> EvalData:
+            key = json.dumps(source.plain(), sort_keys=True)
+            if key not in shared:
+                shared[key] = EvalData(source.build(), views)
+            return shared[key]
+
+        self._tasks: dict[str, Task] = {}
+        for kind, name, config in recipe.each_evaluator():
+            where = f"evaluators.{kind}.{name}"
+            opened = {key: data_of(source) for key, source in config.sources.items()}
+            data = opened.pop("source")
+            for key, each in {"source": data, **opened}.items():
+                checks.check_evaluator(f"{where}.{key}", config, each)
+            evaluator = config.evaluator.build()
+            if folder is not None:
+                evaluator.of_run(folder, name, stages)
+            count, least = len(data.source), evaluator.least_records
+            if count < least:
+                raise ConfigError(
+                    f"'{where}.source' has {count} examples, and {kind} needs at least {least}: "
+                    f"give it more, or set evaluators.{kind}={{}}"
+                )
+            self._tasks[f"{kind}/{name}"] = Task(evaluator, data, opened)
 
     def __call__(self, model: Embedder) -> dict[str, float]:
         """`<type>/<name>/<metric>` -> value.
@@ -72,10 +74,10 @@ class Evaluation:
           SourceError: with data.on_error='fail', for an example that cannot be read.
         """
         with ExitStack() as stack:
-            data = [data for _, data in self._evaluators.values()]
+            data = [each for task in self._tasks.values() for each in task.every]
             for each in data:
                 stack.enter_context(each.shared())
-            results = evaluators.run(model, self._evaluators, self._mesh)
+            results = evaluators.run(model, self._tasks, self._mesh)
             unreadable = list(dict.fromkeys(text for each in data for text in each.unreadable()))
         if unreadable and self._fatal:
             raise SourceError(
@@ -89,67 +91,15 @@ class Evaluation:
 
         Every process has to call this, since embedding is a joint computation; the first writes.
         """
-        from mmjax.report import gather, page
+        from mmjax.report import gather, page  # to start faster: they bring matplotlib
 
-        if self._evaluators:
-            name, (evaluator, data) = next(iter(self._evaluators.items()))
-            pair = getattr(evaluator, "pair", None)
-            gather.gather(model, data, folder, name=name.partition("/")[2], pair=pair)
+        if self._tasks:
+            name, task = next(iter(self._tasks.items()))
+            pair = task.evaluator.pair
+            gather.gather(model, task.data, folder, name=name.partition("/")[2], pair=pair)
         if jax.process_index() == 0:
             page.write(folder, summary)
 
     def show(self, summary: Mapping[str, float], folder: Path) -> None:
         """Tells the final table."""
-        from mmjax.report.table import summary_table
-
         logger.info(summary_table(summary, folder))
-
-
-def load_run(
-    folder: Path, checkpoint: str = "latest"
-) -> tuple[Mapping, int, Embedder, jax.sharding.Mesh, list[str | None]]:
-    """Restores a saved run for use.
-
-    Args:
-      folder: of the run.
-      checkpoint: `latest`, `best` or a step.
-
-    Returns:
-      (config of the stage that made the checkpoint, step, model, mesh, names of the stages up to
-      that one).
-
-    Raises:
-      ConfigError: when the folder holds no run.
-      CheckpointError: when it holds no such checkpoint.
-    """
-    stored = folder / "config.json"
-    if not stored.is_file():
-        raise ConfigError(f"{folder} holds no run: there is no config.json in it")
-    config = config_lib.read(stored)
-    mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
-    section = config["checkpoints"]
-    store = Store(
-        folder / "checkpoints",
-        metric=section["metric"],
-        mode=section["mode"],
-        keep_last=section["keep_last"],
-        keep_best=section["keep_best"],
-    )
-    if checkpoint == "best":
-        step = store.best()
-        if step is None:
-            raise ConfigError(f"{folder} has no best checkpoint: checkpoints.metric is not set")
-    elif checkpoint == "latest":
-        step = store.latest()
-    elif checkpoint.isdigit():
-        step = int(checkpoint)
-    else:
-        raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
-    stages = stages_lib.of(config)
-    stage = stages_lib.at(stages, step or 0)
-    config = stage.config
-    plan = state_lib.plan(config, mesh)
-    state = store.restore(state_lib.abstract(config, plan), step)
-    store.close()
-    model = Embedder(plan.definition, state.evaluation_arrays(), mesh)
-    return config, step, model, mesh, stages_lib.names_to(stages, stage)

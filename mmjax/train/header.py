@@ -1,12 +1,13 @@
 """What a run says before its first step."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
 from mmjax.data import TrainData
+from mmjax.recipe import Recipe
 from mmjax.train.stages import Stage
 from mmjax.train.state import Plan
 from mmjax.train.step import parameter_counts
@@ -23,11 +24,11 @@ def lines(
       plan, data: of the first stage.
       folder: of the run.
     """
-    config = stages[0].config
+    recipe = stages[0].recipe
     device = mesh.devices.flat[0]
     shape = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
     rows = [
-        ("recipe", f"{config['recipe']}:{config['variant']}  ({config['paper']})"),
+        ("recipe", f"{recipe.recipe}:{recipe.variant}  ({recipe.paper})"),
         ("folder", str(folder)),
         (
             "devices",
@@ -36,7 +37,7 @@ def lines(
         ),
     ]
     if len(stages) == 1 and stages[0].name is None:
-        return _formatted([*rows, *_of_stage(config, plan, data)])
+        return _formatted([*rows, *_of_stage(recipe, plan, data)])
     parts = ", ".join(f"{stage.name} {stage.steps:,}" for stage in stages)
     return _formatted([*rows, ("stages", f"{parts}: {stages[-1].end:,} steps in all")])
 
@@ -45,18 +46,18 @@ def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
     """What a stage says before its first step; nothing where the recipe has none."""
     if stage.name is None:
         return []
-    terms = ", ".join(stage.config["objectives"])
+    terms = ", ".join(stage.recipe.objectives)
     rows = [
         ("stage", f"{stage.name}: steps {stage.start + 1:,} to {stage.end:,}, objectives {terms}"),
-        *_of_stage(stage.config, plan, data),
+        *_of_stage(stage.recipe, plan, data),
     ]
     return _formatted(rows)
 
 
-def _of_stage(config: Mapping, plan: Plan, data: TrainData) -> list[tuple[str, str]]:
+def _of_stage(recipe: Recipe, plan: Plan, data: TrainData) -> list[tuple[str, str]]:
     counts = parameter_counts(plan)
-    batch, steps = config["data"]["batch_size"], config["steps"]
-    towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in config["model"]["towers"])
+    batch, steps = recipe.data.batch_size, recipe.steps
+    towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in recipe.model.towers)
     return [
         (
             "parameters",

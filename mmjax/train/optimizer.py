@@ -15,9 +15,10 @@ import optax
 
 from mmjax.errors import ConfigError
 from mmjax.parallel.layout import STACKED
+from mmjax.recipe import OptimizerConfig
 
 
-def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
+def schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     """Learning rate by step: linear warm-up from 0, then constant, cosine or linear decay.
 
     Args:
@@ -27,21 +28,19 @@ def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
     Raises:
       ConfigError: when the warm-up is not shorter than the run.
     """
-    peak, warmup = optimizer["learning_rate"], optimizer["warmup_steps"]
+    peak, warmup = optimizer.learning_rate, optimizer.warmup_steps
     if not 0 <= warmup < max(steps, 1):
         raise ConfigError(
             f"optimizer.warmup_steps={warmup} has to be less than steps={steps}: the learning rate "
             "would never reach its peak"
         )
-    end = peak * optimizer["final_fraction"]
+    end = peak * optimizer.final_fraction
     length = max(steps - warmup, 1)
     after = {
         "constant": lambda: optax.constant_schedule(peak),
-        "cosine": lambda: optax.cosine_decay_schedule(
-            peak, length, alpha=optimizer["final_fraction"]
-        ),
+        "cosine": lambda: optax.cosine_decay_schedule(peak, length, alpha=optimizer.final_fraction),
         "linear": lambda: optax.linear_schedule(peak, end, length),
-    }[optimizer["schedule"]]()
+    }[optimizer.schedule]()
     if not warmup:
         return after
     # The first update already moves: step 0 has 1/warmup of the peak.
@@ -49,16 +48,16 @@ def schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, after], [warmup])
 
 
-def learning_rate(optimizer: Mapping, steps: int) -> optax.Schedule:
+def learning_rate(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     """Learning rate by step of the run; the schedule of each of several turns has its own count."""
-    turns = len(optimizer["turns"]) or 1
+    turns = len(optimizer.turns) or 1
     own = _own_schedule(optimizer, steps)
     return own if turns == 1 else lambda step: own(step // turns)
 
 
-def _own_schedule(optimizer: Mapping, steps: int) -> optax.Schedule:
+def _own_schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     """Learning rate by update of one turn, of which each makes its share of the steps."""
-    return schedule(optimizer, -(-steps // (len(optimizer["turns"]) or 1)))
+    return schedule(optimizer, -(-steps // (len(optimizer.turns) or 1)))
 
 
 def frozen(
@@ -186,7 +185,9 @@ def in_turn(
     return optax.GradientTransformation(init, update)
 
 
-def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.GradientTransformation:
+def make(
+    optimizer: OptimizerConfig, steps: int, paths: Iterable[str]
+) -> optax.GradientTransformation:
     """The whole update rule, for the parameters that train.
 
     `adamw`, `lamb` and `lion` add the weight decay to the update. `sgd` and `lars` add it to the
@@ -207,20 +208,20 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
       ConfigError: for a learning rate rule, or a parameter of a turn, that matches nothing.
     """
     paths = list(paths)
-    for pattern, _ in optimizer["learning_rate_rules"]:
+    for pattern, _ in optimizer.learning_rate_rules:
         if not any(re.fullmatch(pattern, path) for path in paths):
             raise ConfigError(
                 f"optimizer.learning_rate_rules: no trained parameter matches {pattern!r}"
             )
-    rates = factors(optimizer["learning_rate_rules"], paths)
-    b1, b2 = optimizer["b1"], optimizer["b2"]
+    rates = factors(optimizer.learning_rate_rules, paths)
+    b1, b2 = optimizer.b1, optimizer.b2
     parts = []
-    if optimizer["clip_norm"] is not None:
-        parts.append(optax.clip_by_global_norm(optimizer["clip_norm"]))
-    decays = factors(optimizer["weight_decay_rules"], paths)
-    decay = (_decay(optimizer["weight_decay"], decays),) if optimizer["weight_decay"] else ()
+    if optimizer.clip_norm is not None:
+        parts.append(optax.clip_by_global_norm(optimizer.clip_norm))
+    decays = factors(optimizer.weight_decay_rules, paths)
+    decay = (_decay(optimizer.weight_decay, decays),) if optimizer.weight_decay else ()
 
-    adam = optax.scale_by_adam(b1, b2, optimizer["eps"])
+    adam = optax.scale_by_adam(b1, b2, optimizer.eps)
     momentum = optax.trace(b1) if b1 else optax.identity()
     parts += {
         "adamw": (adam, *decay),
@@ -228,12 +229,12 @@ def make(optimizer: Mapping, steps: int, paths: Iterable[str]) -> optax.Gradient
         "lars": (*decay, _adapt(1e-3, decays), momentum),
         "lion": (optax.scale_by_lion(b1, b2), *decay),
         "sgd": (*decay, momentum),
-    }[optimizer["type"]]
+    }[optimizer.type]
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
     parts.append(optax.scale_by_learning_rate(_own_schedule(optimizer, steps)))
     rule = optax.chain(*parts)
-    return in_turn(rule, optimizer["turns"], paths) if optimizer["turns"] else rule
+    return in_turn(rule, optimizer.turns, paths) if optimizer.turns else rule
 
 
 def state_shardings(

@@ -1,4 +1,4 @@
-"""The stages of a run: where each begins and ends, and how one starts from the one before.
+"""The stages of a run: where each begins and ends.
 
 A run has one axis of steps. Stage i makes the steps `start + 1 .. end`, and the checkpoint of step
 s holds the state of the stage that made step s; at `end` that is the finished stage, and the next
@@ -10,31 +10,11 @@ the data's order, which has a seed of its own for each stage.
 """
 
 import dataclasses
-import logging
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-from flax import nnx
-
-from mmjax import recipe as config_lib
-from mmjax.checkpoints.store import Store
-from mmjax.errors import ConfigError
-from mmjax.parallel import distributed
-from mmjax.system.teachers import MomentumTeacher
-from mmjax.train import checks
-from mmjax.train import optimizer as optimizer_lib
-from mmjax.train import state as state_lib
-from mmjax.train.metrics import recorded
-from mmjax.train.state import Plan, State
-from mmjax.weights.start import Pretrained
-
-logger = logging.getLogger("mmjax")
+from mmjax import recipe as recipe_lib
+from mmjax.data.config import Mixture
+from mmjax.recipe import Recipe, StageConfig
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,47 +22,34 @@ class Stage:
     """A stage of a run.
 
     Attributes:
-      name: None where the recipe has no stages.
+      config: its own keys: name, and what starts anew.
       number: from 0.
-      config: the whole config of the stage.
+      recipe: the whole recipe of the stage.
       start, end: the steps of the run before its first step and after its last.
-      fresh: regular expressions over the paths of parameters that start anew.
-      scale: table of (regular expression, factor) for parameters that go on.
-      keep_optimizer: whether it goes on with the moments of the stage before.
     """
 
-    name: str | None
+    config: StageConfig
     number: int
-    config: Mapping[str, Any]
+    recipe: Recipe
     start: int
     end: int
-    fresh: tuple[str, ...] = ()
-    scale: tuple[tuple[str, float], ...] = ()
-    keep_optimizer: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """None where the recipe has no stages."""
+        return self.config.name
 
     @property
     def steps(self) -> int:
         return self.end - self.start
 
 
-def of(config: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """The stages of a whole config; one without a name where it has none."""
+def of(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages of a recipe; one without a name where it has none."""
     found, start = [], 0
-    for number, (own, changed) in enumerate(config_lib.stage_configs(config)):
-        end = start + changed["steps"]
-        found.append(
-            Stage(
-                own["name"],
-                number,
-                changed,
-                start,
-                end,
-                own["fresh"],
-                own["scale"],
-                own["keep_optimizer"],
-            )
-        )
-        start = end
+    for number, (config, whole) in enumerate(recipe_lib.each(recipe)):
+        found.append(Stage(config, number, whole, start, start + whole.steps))
+        start += whole.steps
     return tuple(found)
 
 
@@ -98,198 +65,10 @@ def names_to(stages: Sequence[Stage], stage: Stage) -> list[str | None]:
 
 def compiles_like(stage: Stage, other: Stage) -> bool:
     """Whether the steps of two stages need and do the same: they differ in the data's source."""
-    return _of_step(stage.config) == _of_step(other.config)
+    return _of_step(stage.recipe) == _of_step(other.recipe)
 
 
-def _of_step(config: Mapping[str, Any]) -> dict[str, Any]:
-    data = {**config["data"], "source": None}
-    return {**config, "data": data, "steps": None, "evaluators": None}
-
-
-def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[Plan]:
-    """Structure and layout of every stage, checked by themselves and at their borders.
-
-    Computes nothing, so that a mistake in the last stage does not wait for the first.
-
-    Raises:
-      ConfigError: with the stage and the keys that do not fit.
-      TermError: for what a term itself finds wrong.
-    """
-    found: list[Plan] = []
-    for stage in stages:
-        try:
-            plan = state_lib.plan(stage.config, mesh)
-            checks.check_model(stage.config, plan, mesh)
-            if stage.number:
-                _check_border(stage, found[-1], plan)
-        except ValueError as error:
-            if stage.name is None:
-                raise
-            raise type(error)(f"stage {stage.name!r}: {error}") from error
-        found.append(plan)
-    return found
-
-
-def _check_border(stage: Stage, before: Plan, after: Plan) -> None:
-    old, new = (plan.definition.kinds(nnx.Variable) for plan in (before, after))
-    for key, patterns in (("fresh", stage.fresh), ("scale", [each for each, _ in stage.scale])):
-        for pattern in patterns:
-            if not any(re.fullmatch(pattern, path) for path in new):
-                raise ConfigError(f"{key!r} has {pattern!r}, which no parameter matches")
-    for path in new:
-        if path in old and old[path].shape != new[path].shape and not _is_fresh(stage, path):
-            raise ConfigError(
-                f"{path} has the shape {list(new[path].shape)}, and {list(old[path].shape)} in the "
-                f"stage before: keep what decides it, or let it start anew, fresh=({path!r},)"
-            )
-    if stage.keep_optimizer:
-        states = [
-            jax.eval_shape(
-                plan.transformation.init,
-                {path: plan.definition.kinds(nnx.Param)[path] for path in sorted(plan.trained)},
-            )
-            for plan in (before, after)
-        ]
-        shapes = [
-            {
-                jax.tree_util.keystr(path): leaf.shape
-                for path, leaf in jax.tree_util.tree_leaves_with_path(state)
-            }
-            for state in states
-        ]
-        if shapes[0] != shapes[1]:
-            differing = sorted(set(shapes[0].items()) ^ set(shapes[1].items()))[0][0]
-            raise ConfigError(
-                "keep_optimizer=True needs the optimizer and the trained parameters of the stage "
-                f"before, but {differing} differs: leave it out, and the optimizer starts anew"
-            )
-
-
-def _is_fresh(stage: Stage, path: str) -> bool:
-    return any(re.fullmatch(pattern, path) for pattern in stage.fresh)
-
-
-def pretrained(stages: Sequence[Stage], number: int, plan: Plan) -> Pretrained:
-    """What a stage starts from folders: towers with an `init_from` that the stage before lacks.
-
-    A tower that goes on from the stage before does not start again from the folder it came from.
-    """
-    config = stages[number].config
-    if number:
-        before = stages[number - 1].config["model"]["towers"]
-        towers = {
-            name: {**tower, "init_from": None}
-            if name in before and before[name].get("init_from") == tower.get("init_from")
-            else tower
-            for name, tower in config["model"]["towers"].items()
-        }
-        config = {**config, "model": {**config["model"], "towers": towers}}
-    return Pretrained(config, plan.definition.kinds(nnx.Variable))
-
-
-def parity(weights: Pretrained, workdir: Path) -> list[str]:
-    """Lines on whether what a stage starts from embeds as in its own library; reports in `workdir`.
-
-    Raises:
-      ParityError: when it does not.
-    """
-    if not weights.folders:
-        return []
-    from mmjax.inference import imports
-
-    lines = distributed.of_first(lambda: "\n".join(imports.check(weights.folders, workdir)))
-    return lines.split("\n")
-
-
-def begin(stage: Stage, plan: Plan, weights: Pretrained, last: State | None) -> State:
-    """The state before a stage's first step.
-
-    Args:
-      stage: which one.
-      plan: of it.
-      weights: what `pretrained` found.
-      last: the state of the stage before at its end; None for the first stage. It may not be used
-        afterwards: its arrays go on in the new state, which the step consumes.
-
-    Returns:
-      A state with step 0. Parameters, constants and moving averages that were there under the same
-      path go on unless the stage says `fresh`; everything else starts as it would in a run of its
-      own.
-    """
-    state = state_lib.initial(stage.config, plan)
-    if last is not None:
-        state = _carried(stage, plan, last, state)
-    return state_lib.with_teacher(state_lib.started(state, weights.into), plan)
-
-
-def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
-    old = {**last.constants, **last.params}
-
-    def carry(arrays: Mapping, layout: Mapping, source: Mapping) -> dict[str, jax.Array]:
-        kept = {path for path in arrays if path in source and not _is_fresh(stage, path)}
-        factors = optimizer_lib.factors(stage.scale, kept)
-        found = dict(arrays)
-        for path in kept:
-            value = source[path] if factors[path] == 1 else source[path] * factors[path]
-            found[path] = jax.device_put(value, layout[path])
-        return found
-
-    params = carry(state.params, plan.shardings.params, old)
-    constants = carry(state.constants, plan.shardings.constants, old)
-    # Copies: the step is given both, and one buffer cannot be given twice.
-    average = {path: jnp.copy(params[path]) for path in state.average}
-    average = carry(average, plan.shardings.average, last.average)
-    teacher = {path: jnp.copy({**constants, **params}[path]) for path in state.teacher}
-    if isinstance(plan.teacher, MomentumTeacher):  # a frozen one is the model at this border
-        teacher = carry(teacher, plan.shardings.teacher, last.teacher)
-    anew = [path for path in state.params if path not in old or _is_fresh(stage, path)]
-    for path in anew:
-        logger.info(f"  starts anew: {path}")
-    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), stage.number)
-    return dataclasses.replace(
-        state,
-        params=params,
-        constants=constants,
-        average=average,
-        teacher=teacher,
-        optimizer=_from_zero(last.optimizer) if stage.keep_optimizer else state.optimizer,
-        key=jax.device_put(jax.random.key_data(key), plan.shardings.key),
-    )
-
-
-def _from_zero(optimizer: optax.OptState) -> optax.OptState:
-    """Moments as they are; schedules and turns count from the beginning of the stage."""
-
-    def reset(part):
-        return part._replace(count=jax.device_put(np.zeros_like(part.count), part.count.sharding))
-
-    if isinstance(optimizer, optimizer_lib.InTurn):
-        states = tuple(_from_zero(each) for each in optimizer.states)
-        return reset(optimizer)._replace(states=states)
-    return jax.tree.map(
-        lambda part: reset(part) if isinstance(part, optax.ScaleByScheduleState) else part,
-        optimizer,
-        is_leaf=lambda part: isinstance(part, optax.ScaleByScheduleState),
-    )
-
-
-def summary(
-    stages: Sequence[Stage], results: Mapping[str | None, Mapping], store: Store, folder: Path
-) -> dict[str, float]:
-    """The final metrics of a run by name.
-
-    Args:
-      stages: of the run.
-      results: name of a stage -> its metrics; without those that ended before the run was resumed.
-      store: knows the best step.
-      folder: of the run; its `metrics.jsonl` knows the metrics of earlier steps.
-    """
-    found = dict(results[stages[-1].name])
-    for stage in stages[:-1]:
-        own = results.get(stage.name) or recorded(folder, stage.end)
-        found |= {f"{stage.name}/{metric}": value for metric, value in own.items()}
-    best = store.best() if stages[-1].config["checkpoints"]["keep_best"] else None
-    if best is not None:
-        own = {"step": best, **recorded(folder, best)}
-        found |= {f"best/{n}": value for n, value in own.items() if not n.startswith("train/")}
-    return found
+def _of_step(recipe: Recipe) -> Recipe:
+    """A recipe without what its step does not depend on: sources, evaluators and their number."""
+    data = dataclasses.replace(recipe.data, source=Mixture({}, {}))
+    return dataclasses.replace(recipe, data=data, steps=1, evaluators={})

@@ -9,11 +9,13 @@ import optax
 from flax import nnx
 
 from mmjax.model.adapters import AdapterParam
+from mmjax.model.definition import Definition
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.recipe import Recipe
 from mmjax.system import queue as queue_lib
 from mmjax.system import teachers
-from mmjax.system.system import Definition, System
+from mmjax.system.system import System
 from mmjax.train import optimizer as optimizer_lib
 
 
@@ -82,30 +84,32 @@ def compute_dtype(name: str, mesh: jax.sharding.Mesh) -> jnp.dtype:
     return jnp.dtype(name)
 
 
-def _make_system(config: Mapping, dtype: jnp.dtype, seed: int | jax.Array) -> System:
-    return System(config, dtype=dtype, rngs=nnx.Rngs(jax.random.key(seed)))
+def _make_system(recipe: Recipe, dtype: jnp.dtype, seed: int | jax.Array) -> System:
+    rngs = nnx.Rngs(jax.random.key(seed))
+    return System(recipe.model, recipe.objectives, dtype=dtype, rngs=rngs)
 
 
-def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
+def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> Plan:
     """Works out structure and layout; computes nothing and allocates nothing.
 
     Raises:
       ConfigError: for rules (freezing, layout, learning rate) that do not fit the parameters.
     """
-    dtype = compute_dtype(config["model"]["dtype"], mesh)
-    definition = Definition.of(lambda: _make_system(config, dtype, 0))
+    dtype = compute_dtype(recipe.model.dtype, mesh)
+    definition = Definition.of(lambda: _make_system(recipe, dtype, 0))
     parameters = definition.kinds(nnx.Param)
     adapters = definition.kinds(AdapterParam)
-    constant = optimizer_lib.frozen(config["optimizer"]["freeze"], parameters, adapters)
+    constant = optimizer_lib.frozen(recipe.optimizer.freeze, parameters, adapters)
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
-    teacher, queue = teachers.of(config), queue_lib.of(config)
+    teacher = None if recipe.teacher is None else recipe.teacher.build()
+    queue = None if recipe.queue is None else recipe.queue.build(recipe.data.batch_size)
     copied = frozenset() if teacher is None else teacher.paths(definition, trained)
 
-    section = config["mesh"]
-    partition = layout.specs(everything, mesh, section["rules"], section["fsdp_min_size"])
+    section = recipe.mesh
+    partition = layout.specs(everything, mesh, section.rules, section.fsdp_min_size)
     where = layout.shardings(partition, mesh)
-    transformation = optimizer_lib.make(config["optimizer"], config["steps"], trained)
+    transformation = optimizer_lib.make(recipe.optimizer, recipe.steps, trained)
     single = mesh_lib.replicated(mesh)
     of_params = {path: where[path] for path in trained}
     shardings = State(
@@ -113,7 +117,7 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
         params=of_params,
         constants={path: where[path] for path in everything if path not in trained},
         optimizer=optimizer_lib.state_shardings(transformation, trained, of_params, single),
-        average=of_params if config["model"]["ema"] is not None else {},
+        average=of_params if recipe.model.ema is not None else {},
         teacher={path: where[path] for path in copied},
         queue={} if queue is None else queue.shardings(mesh),
         key=single,
@@ -123,11 +127,11 @@ def plan(config: Mapping, mesh: jax.sharding.Mesh) -> Plan:
     )
 
 
-def initial(config: Mapping, plan: Plan) -> State:
+def initial(recipe: Recipe, plan: Plan) -> State:
     """The state before the first step, made where it lies: no device ever holds it whole."""
 
     def make(seed: jax.Array) -> State:
-        arrays = Definition.arrays(_make_system(config, plan.dtype, seed))
+        arrays = Definition.arrays(_make_system(recipe, plan.dtype, seed))
         params = {path: arrays[path] for path in plan.trained}
         return State(
             step=jnp.zeros((), jnp.int32),
@@ -135,22 +139,22 @@ def initial(config: Mapping, plan: Plan) -> State:
             constants={path: a for path, a in arrays.items() if path not in plan.trained},
             optimizer=plan.transformation.init(params),
             # A copy: both are donated to the step, and one buffer cannot be given twice.
-            average=jax.tree.map(jnp.copy, params) if config["model"]["ema"] is not None else {},
+            average=jax.tree.map(jnp.copy, params) if recipe.model.ema is not None else {},
             teacher={path: jnp.copy(arrays[path]) for path in plan.shardings.teacher},
-            queue=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), queue_shapes(config, plan)),
+            queue=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), queue_shapes(recipe, plan)),
             key=jax.random.key_data(jax.random.key(seed + 1)),
         )
 
-    return jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(config["seed"]))
+    return jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(recipe.seed))
 
 
-def queue_shapes(config: Mapping, plan: Plan) -> dict[str, jax.ShapeDtypeStruct]:
+def queue_shapes(recipe: Recipe, plan: Plan) -> dict[str, jax.ShapeDtypeStruct]:
     """The arrays of `State.queue`, for the batch size of this config."""
     if plan.queue is None:
         return {}
     towers = plan.definition.merge(plan.definition.kinds(nnx.Variable)).towers
-    dims = {name: towers[name].dim for name in config["model"]["towers"]}
-    return plan.queue.shapes(dims, config["data"]["batch_size"])
+    dims = {name: towers[name].dim for name in recipe.model.towers}
+    return plan.queue.shapes(dims, recipe.data.batch_size)
 
 
 def started(state: State, fill: Callable[[dict], dict]) -> State:
@@ -173,24 +177,9 @@ def started(state: State, fill: Callable[[dict], dict]) -> State:
     )
 
 
-def with_teacher(state: State, plan: Plan) -> State:
-    """`state` with the teacher's arrays from the folder that it says, if it says one.
-
-    Raises:
-      ConfigError: when the folder cannot be read or does not fit.
-    """
-    teacher = plan.teacher
-    if teacher is None or teacher.init_from is None:
-        return state
-    from mmjax.weights.start import of_folder
-
-    arrays = of_folder(state.teacher, teacher.init_from, teacher.checkpoint, "teacher.init_from")
-    return dataclasses.replace(state, teacher=arrays)
-
-
-def abstract(config: Mapping, plan: Plan) -> State:
+def abstract(recipe: Recipe, plan: Plan) -> State:
     """Shapes, dtypes and layouts of the state, to restore a checkpoint into."""
-    shapes = jax.eval_shape(lambda: initial(config, plan))
+    shapes = jax.eval_shape(lambda: initial(recipe, plan))
     return jax.tree.map(
         lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
         shapes,

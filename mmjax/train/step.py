@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from mmjax.model.definition import Definition
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
-from mmjax.system.system import Definition, System
+from mmjax.recipe import Recipe
+from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train.state import Plan, State
@@ -19,24 +21,22 @@ from mmjax.train.state import Plan, State
 Batch = Mapping[str, jax.Array]
 
 
-def loss_plan(config: Mapping, mesh: jax.sharding.Mesh) -> pairwise.Plan:
+def loss_plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> pairwise.Plan:
     """How the losses over pairs are computed on this mesh."""
-    return pairwise.Plan(
-        mesh=mesh, schedule=config["pairwise"]["schedule"], tile=config["pairwise"]["tile"]
-    )
+    return pairwise.Plan(mesh=mesh, schedule=recipe.pairwise.schedule, tile=recipe.pairwise.tile)
 
 
 def make(
-    config: Mapping, plan: Plan, mesh: jax.sharding.Mesh
+    recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh
 ) -> Callable[[State, Batch], tuple[State, dict[str, jax.Array]]]:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
     `parameter_norm`, `gradient_norm/<modality>`.
     """
-    learning_rate = optimizer_lib.learning_rate(config["optimizer"], config["steps"])
-    steps, decay = config["steps"], config["model"]["ema"]
-    pairs, teacher, queue = loss_plan(config, mesh), plan.teacher, plan.queue
+    learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
+    steps, decay = recipe.steps, recipe.model.ema
+    pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
@@ -74,7 +74,7 @@ def make(
             state.constants,
             batch if teacher is None else {**batch, **teacher.entries(batch)},
             microbatch.row_keys(towers_key, len(batch["id"])),
-            microbatches=config["microbatches"],
+            microbatches=recipe.microbatches,
             mesh=mesh,
         )
         # Each gradient where its parameter lies, before anything else reads it: so a sum over the

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,9 @@ from mmjax.checkpoints.store import Store
 from mmjax.data import BadRows, Batches, TrainData, inputs
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.recipe import Recipe
 from mmjax.system.embedder import Embedder
-from mmjax.train import checks, header
+from mmjax.train import borders, checks, header
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -32,13 +33,13 @@ __all__ = ["NonFiniteLoss", "train"]
 logger = logging.getLogger("mmjax")
 
 
-def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
+def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
     """Trains a recipe, or goes on where an earlier run in the same folder stopped.
 
     In a run of many processes each of them calls this, with the same arguments.
 
     Args:
-      config: a whole config, from `mmjax.recipe.load`.
+      recipe: whole, from `mmjax.recipe.load`.
       path: the run's folder; see `mmjax.train.workdir` for what it holds afterwards.
       quiet: show nothing on the terminal (claims run many arms).
 
@@ -57,25 +58,25 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
     begin = time.monotonic()
     first = jax.process_index() == 0
     with ExitStack() as stack:
-        workdir = stack.enter_context(Workdir(path, config, write=first))
+        workdir = stack.enter_context(Workdir(path, recipe, write=first))
         signals = stack.enter_context(StopSignals())
         log_to(workdir.path if first and not quiet else None)
 
         # What is fixed: devices, structure and layout of every stage. Nothing is computed yet.
-        mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
-        stages = stages_lib.of(config)
-        plans = stages_lib.plans(stages, mesh)
+        mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
+        stages = stages_lib.of(recipe)
+        plans = borders.plans(stages, mesh)
 
-        # Where the run stands: at its beginning, or at the newest checkpoint.
-        section = config["checkpoints"]
+        # Restores the latest checkpoint, if there is one.
+        section = recipe.checkpoints
         store = stack.enter_context(
             Store(
                 workdir.path / "checkpoints",
-                keep_last=section["keep_last"],
-                keep_best=section["keep_best"],
-                metric=section["metric"],
-                mode=section["mode"],
-                asynchronous=section["asynchronous"],
+                keep_last=section.keep_last,
+                keep_best=section.keep_best,
+                metric=section.metric,
+                mode=section.mode,
+                asynchronous=section.asynchronous,
             )
         )
         start = store.latest() or 0
@@ -86,15 +87,17 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         parts = {}
         for stage, plan in zip(stages, plans, strict=True):
             if stage.number >= current.number:
-                data = inputs.train_data(stage.config, report, mesh, stage.number)
-                checks.check_tokenizer(stage.config, data.views)
+                data = inputs.train_data(
+                    stage.recipe.data, report, mesh, seed=stage.recipe.seed, stage=stage.number
+                )
+                checks.check_tokenizer(stage.recipe, data.views)
                 names = stages_lib.names_to(stages, stage)
-                evaluation = Evaluation(stage.config, mesh, workdir.path, names)
+                evaluation = Evaluation(stage.recipe, mesh, workdir.path, names)
                 parts[stage] = _Part(plan, data, evaluation, stage is stages[-1])
         for line in header.lines(stages, mesh, plans[0], parts[current].data, workdir.path):
             logger.info(line)
         weights = {
-            stage: stages_lib.pretrained(stages, stage.number, part.plan)
+            stage: borders.pretrained(stages, stage.number, part.plan)
             for stage, part in parts.items()
             if stage.start >= start
         }
@@ -102,7 +105,7 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
         # One stage after the other, each from the state of the last.
         state = None
         if start:
-            state = store.restore(state_lib.abstract(current.config, parts[current].plan))
+            state = store.restore(state_lib.abstract(current.recipe, parts[current].plan))
             logger.info(f"going on from step {start}")
         writer = MetricWriter(workdir.path, start, write=first)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
@@ -113,9 +116,9 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
                 if stage in weights:
                     for line in header.stage_lines(stage, part.plan, part.data):
                         logger.info(line)
-                    for line in stages_lib.parity(weights[stage], workdir.path):
+                    for line in borders.parity(weights[stage], workdir.path):
                         logger.info(line)
-                    state = stages_lib.begin(stage, part.plan, weights[stage], state)
+                    state = borders.begin(stage, part.plan, weights[stage], state)
                     for line in weights[stage].lines:
                         logger.info(line)
                 state, results[stage.name] = _train_stage(run, stage, part, state, start)
@@ -125,12 +128,12 @@ def train(config: Mapping, path: str | Path, *, quiet: bool = False) -> dict[str
             writer.close()
         store.wait()
 
-        # What a person reads.
+        # Run reports.
         _collect(report)
         report.close()
         if len(report):
             logger.info(report.summary())
-        summary = stages_lib.summary(stages, results, store, workdir.path)
+        summary = borders.summary(stages, results, store, workdir.path)
         summary |= {"seconds": round(time.monotonic() - begin, 1), "step": stages[-1].end}
         evaluation = part.evaluation
         if not quiet:
@@ -160,7 +163,7 @@ class _Run(NamedTuple):
     progress: Progress
     signals: StopSignals
     folder: Path
-    made: list[tuple[Stage, Callable]]  # compiled steps, of whom
+    made: list[tuple[Stage, Callable]]  # (stage, compiled step) pairs
 
 
 def _train_stage(
@@ -172,7 +175,7 @@ def _train_stage(
       The state at its end, and the metrics there: those of its evaluation, and those of its last
       steps as `train/...`.
     """
-    config, results, trained = stage.config, {}, {}
+    recipe, results, trained = stage.recipe, {}, {}
     if start >= stage.end:  # resumed at its end, before it had been evaluated perhaps
         last = part.ends_run
         known = distributed.of_first(lambda: json.dumps(recorded(run.folder, start)))
@@ -189,8 +192,8 @@ def _train_stage(
     start = max(start, stage.start)
     train_step = _step(run, stage, part.plan)
     batches = part.data.iter_from(start - stage.start)
-    watch = Watch(start, config["data"]["batch_size"], batches)
-    scored = config["checkpoints"]["metric"] is not None
+    watch = Watch(start, recipe.data.batch_size, batches)
+    scored = recipe.checkpoints.metric is not None
     try:
         for k, batch in _on_device(batches, start, stage.end, run.mesh):
             state, metrics = train_step(state, batch)
@@ -198,11 +201,11 @@ def _train_stage(
             done = k + 1
             stopping = run.signals.stop_after(done)
             last = done == stage.end
-            evaluating = last or _due(done, config["evaluate_every"])
-            saving = last or stopping or _due(done, config["checkpoints"]["every"])
-            if last or saving or _due(done, config["log_every"]):
+            evaluating = last or _due(done, recipe.evaluate_every)
+            saving = last or stopping or _due(done, recipe.checkpoints.every)
+            if last or saving or _due(done, recipe.log_every):
                 watch.check()
-            if last or _due(done, config["log_every"]):
+            if last or _due(done, recipe.log_every):
                 row = watch.row(done)
                 trained = {f"train/{n}": v for n, v in row.items()}
                 run.writer.write(done, trained, stage.name)
@@ -235,7 +238,7 @@ def _step(run: _Run, stage: Stage, plan: Plan) -> Callable:
     for other, made in run.made:
         if stage.steps == other.steps and stages_lib.compiles_like(stage, other):
             return made
-    run.made.append((stage, step_lib.make(stage.config, plan, run.mesh)))
+    run.made.append((stage, step_lib.make(stage.recipe, plan, run.mesh)))
     return run.made[-1][1]
 
 

@@ -14,29 +14,29 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 from mmjax.files import reason, write_atomically
+from mmjax.recipe import Recipe
 
 
-def default(config: Mapping, root: str | Path = "runs") -> Path:
+def default(recipe: Recipe, root: str | Path = "runs") -> Path:
     """`runs/<recipe>-<time>`, or the newest unfinished run of the very same config.
 
     So the same command, given again after an interruption, goes on where it stopped. A run that
     another process is writing to at the moment is not taken.
     """
     root = Path(root)
-    for folder in sorted(root.glob(f"{config['recipe']}-*"), reverse=True):
+    for folder in sorted(root.glob(f"{recipe.recipe}-*"), reverse=True):
         stored = folder / "config.json"
         if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
             continue
-        if config_lib.same(stored, config):
+        if recipe_lib.same(stored, recipe):
             return folder
-    name = f"{config['recipe']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = f"{recipe.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
     new = root / name
     count = 2
     while new.exists():
@@ -50,7 +50,7 @@ class Workdir:
 
     Args:
       path: the folder, made if missing.
-      config: the run's whole config, written to `config.json` by the first run.
+      recipe: of the run, whole; written to `config.json` by the first run.
       write: whether this process writes (process 0 of a multi-process run).
 
     Raises:
@@ -58,7 +58,7 @@ class Workdir:
         differ, or another process is using it.
     """
 
-    def __init__(self, path: str | Path, config: Mapping, *, write: bool = True):
+    def __init__(self, path: str | Path, recipe: Recipe, *, write: bool = True):
         if "://" in str(path):
             raise ConfigError(
                 f"--workdir={path} is an address, but a run needs a folder: mount the storage and "
@@ -70,7 +70,7 @@ class Workdir:
         stored = self.path / "config.json"
         if stored.is_file():
             try:
-                differing = config_lib.differences(config_lib.read(stored), config)
+                differing = recipe_lib.differences(recipe_lib.read(stored), recipe)
             except ConfigError as error:
                 differing = [str(error)]
             # A run that ended before its first checkpoint, often by a mistake in the config, has
@@ -86,15 +86,15 @@ class Workdir:
                 "told: choose another --workdir"
             )
         if write:
-            self._open(config)
+            self._open(recipe)
 
-    def _open(self, config: Mapping) -> None:
+    def _open(self, recipe: Recipe) -> None:
         """Makes the folder, locks it, and writes the config."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
             if self._lock is not None:
-                write_atomically(self.path / "config.json", config_lib.dump(config))
+                write_atomically(self.path / "config.json", recipe_lib.dump(recipe))
         except OSError as error:
             self.__exit__()
             raise ConfigError(

@@ -257,3 +257,13 @@ def _refused(file: Path) -> str:
         f"import save_file; w = torch.load('{file.name}', weights_only=True, map_location='cpu'); "
         f"save_file({{k: v.contiguous().clone() for k, v in w.items()}}, '{target}')\""
     )
+
+
+# An export of `--format=safetensors` has this file beside its tensors.
+OWN_CONFIG = "mmjax.json"
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether a folder, a run, an export or one with weights, is of another library."""
+    folder = Path(path).expanduser()
+    return not ((folder / OWN_CONFIG).is_file() or (folder / "checkpoints").is_dir())

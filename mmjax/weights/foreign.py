@@ -11,8 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from mmjax import recipe as config_lib
-from mmjax.encoders import positions
+from mmjax.encoders import ENCODERS, Encoder, positions
+from mmjax.model.base import Head
+from mmjax.model.config import TowerConfig
+from mmjax.model.definition import Definition
+from mmjax.model.heads import HEADS
+from mmjax.model.towers import Tower
+from mmjax.schema.registry import Spec
 from mmjax.weights import keymap
 from mmjax.weights.families import (
     ast,
@@ -75,9 +80,7 @@ FREE = frozenset(
     }
 )
 
-_OF_TRAINING = frozenset(
-    {"type", "dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment"}
-)
+_OF_TRAINING = Encoder.training_options | {"type"}
 _POSITIONS = ("encoder/position", "encoder/transformer/position")
 # Of the free ones, those that decide which parameters there are, and of which shape.
 _OF_PARAMETERS = ("image_size", "length", "samples", "fusion", "augment")
@@ -176,7 +179,7 @@ class Weights:
         return values[0], values[1]
 
     def tower(
-        self, name: str, encoder: Mapping[str, Any] | None = None, *, head: bool = True
+        self, name: str, encoder: Spec[Encoder] | None = None, *, head: bool = True
     ) -> Loaded:
         """The parameters of a tower, checked but not read.
 
@@ -188,15 +191,16 @@ class Weights:
         Raises:
           WeightsError: naming the options, or the tensors, that do not fit.
         """
-        part = self.part(name, (encoder or {}).get("type")).located(self.tensors)
+        part = self.part(name, None if encoder is None else encoder.type).located(self.tensors)
         if not head:
             part = part.encoder_only()
-        native = complete(part)
-        wanted = {**native["encoder"], **config_lib.plain(encoder or {})}
+        whole = complete(part)
+        native = whole.encoder.plain()
+        wanted = {**native, **({} if encoder is None else encoder.plain())}
         differing = [
             f"{key}={wanted.get(key)!r} where the folder has {value!r}"
-            for key, value in native["encoder"].items()
-            if key not in FREE and not _agree(key, wanted, native["encoder"])
+            for key, value in native.items()
+            if key not in FREE and not _agree(key, wanted, native)
         ]
         if differing:
             raise WeightsError(
@@ -204,12 +208,12 @@ class Weights:
                 + "; ".join(differing)
                 + ". Leave them out, and they are taken from there"
             )
-        sizes = {k: native["encoder"][k] for k in _OF_PARAMETERS if k in native["encoder"]}
-        shapes = tower_shapes({**wanted, **sizes}, native["head"])
+        sizes = {k: native[k] for k in _OF_PARAMETERS if k in native}
+        shapes = tower_shapes(ENCODERS.spec(**{**wanted, **sizes}), whole.head)
         aside = keymap.check(
             part, shapes, self.tensors, known=self._names(), passed_over=self._foreign.passed_over
         )
-        return Loaded(part, self.tensors, native["encoder"], wanted, tuple(aside))
+        return Loaded(part, self.tensors, native, wanted, tuple(aside))
 
     def _names(self) -> set[str]:
         """Names of tensors of all towers here."""
@@ -291,31 +295,22 @@ class Loaded(Mapping[str, np.ndarray]):
         return array
 
 
-def complete(part: Part) -> dict[str, dict[str, Any]]:
-    """The whole specs of a part's encoder and head, defaults included."""
-    from mmjax.encoders import ENCODERS
-    from mmjax.model.heads import HEADS
-
-    given = ("rngs", "dtype", "width")
-    kinds = {"encoder": (ENCODERS, part.encoder, given[:2]), "head": (HEADS, part.head, given)}
-    return {
-        key: config_lib.check(registry, spec, key, "the folder's config", provided)
-        for key, (registry, spec, provided) in kinds.items()
-    }
+def complete(part: Part) -> TowerConfig:
+    """The whole tower of a part, defaults included."""
+    where = "the folder's config"
+    return TowerConfig(
+        encoder=ENCODERS.parse(part.encoder, "encoder", where),
+        head=HEADS.parse(part.head, "head", where),
+    )
 
 
-def tower_shapes(encoder: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def tower_shapes(encoder: Spec[Encoder], head: Spec[Head]) -> dict[str, tuple[int, ...]]:
     """path below a tower -> shape, of the tower of these specs."""
-    from mmjax.encoders import ENCODERS
-    from mmjax.model.heads import HEADS
-    from mmjax.model.towers import Tower
-    from mmjax.system.system import Definition
 
     def make() -> Tower:
         own = nnx.Rngs(jax.random.key(0))
-        built = config_lib.build(ENCODERS, encoder, dtype=jnp.float32, rngs=own)
-        top = config_lib.build(HEADS, head, width=built.width, dtype=jnp.float32, rngs=own)
-        return Tower(built, top)
+        built = encoder.build(dtype=jnp.float32, rngs=own)
+        return Tower(built, head.build(width=built.width, dtype=jnp.float32, rngs=own))
 
     return {path: tuple(v.shape) for path, (_, v) in Definition.of(make).variables.items()}
 

@@ -15,30 +15,31 @@ import numpy as np
 from mmjax import extras
 from mmjax.data.views.base import pick, unusable
 from mmjax.data.views.image import ImageView
+from mmjax.model.config import TowerConfig
 from mmjax.weights.families.clap_sound import ClapSound
 from mmjax.weights.files import Folder, WeightsError
 
 _INTERPOLATION = {2: "bilinear", 3: "bicubic", "bilinear": "bilinear", "bicubic": "bicubic"}
 
 
-def views(weights: Any, towers: Mapping[str, Mapping]) -> dict[str, Callable[..., np.ndarray]]:
+def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     """The views of a folder's towers; a modality whose files are not there has none."""
     found: dict[str, Callable[..., np.ndarray]] = {}
     if "image" in towers:
-        size = towers["image"]["encoder"]["image_size"]
+        size = towers["image"].encoder.options["image_size"]
         if weights.native == "open_clip":
             found["image"] = _open_clip_image(weights.config.get("preprocess_cfg") or {}, size)
         else:
             config = _processor(weights.folder, "image_processor")
             if config is not None:
                 found["image"] = _image(config, size, weights.folder)
-    if "audio" in towers and towers["audio"]["encoder"]["type"] == "htsat":
+    if "audio" in towers and towers["audio"].encoder.type == "htsat":
         config = _processor(weights.folder, "feature_extractor")
         if config is not None:
-            fuses = towers["audio"]["encoder"]["fusion_reduction"] is not None
+            fuses = towers["audio"].encoder.options["fusion_reduction"] is not None
             found["audio"] = ClapSound(config, fuses=fuses)
     if "text" in towers and weights.folder.inside("tokenizer.json").is_file():
-        found["text"] = FolderText(weights.folder, towers["text"]["encoder"])
+        found["text"] = FolderText(weights.folder, towers["text"].encoder.options)
     return found
 
 

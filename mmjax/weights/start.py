@@ -25,8 +25,11 @@ import jax
 import numpy as np
 
 from mmjax.errors import ConfigError
+from mmjax.model.config import ModelConfig
+from mmjax.objectives import ObjectiveConfig
+from mmjax.objectives.temperature import LOG_SCALE
 from mmjax.weights import foreign
-from mmjax.weights.files import WeightsError
+from mmjax.weights.files import WeightsError, is_foreign
 
 logger = logging.getLogger("mmjax")
 KEYS = {"path": str, "part": str, "head": bool, "scale": str}
@@ -75,11 +78,11 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
     if "type" not in encoder or of_waves or (init["head"] and head is None):
         weights = foreign.Weights(init["path"])
         init["part"] = init["part"] or which(weights, modality)
-        specs = foreign.complete(weights.part(init["part"], encoder.get("type")))
+        native = foreign.complete(weights.part(init["part"], encoder.get("type")))
         if "type" not in encoder or of_waves:
-            encoder = {**specs["encoder"], **encoder}
+            encoder = {**native.encoder.plain(), **encoder}
         if init["head"] and head is None:
-            head = specs["head"]
+            head = native.head.plain()
     return {**tower, "init_from": init, "encoder": encoder, "head": head or {"type": "none"}}
 
 
@@ -94,8 +97,10 @@ class Pretrained:
     """Everything that a run starts from, checked but not read.
 
     Args:
-      config: the whole config.
+      model: the towers, of which some say what they start from.
+      objectives: the terms, whose temperature may start from a folder's.
       variables: path -> something with `.shape`, of all variables of the System.
+      teacher: folder that the teacher's arrays come from, or None.
 
     Attributes:
       lines: for the log, what each tower takes.
@@ -106,55 +111,66 @@ class Pretrained:
       WeightsError: for folders that cannot be read or do not fit, naming options or tensors.
     """
 
-    def __init__(self, config: Mapping, variables: Mapping[str, Any]):
+    def __init__(
+        self,
+        model: ModelConfig,
+        objectives: Mapping[str, ObjectiveConfig],
+        variables: Mapping[str, Any],
+        teacher: str | None = None,
+    ):
         self._sources: dict[str, tuple[foreign.Loaded, str]] = {}
         self._scalars: dict[str, float] = {}
         self.lines: list[str] = []
         self.folders: dict[str, tuple[foreign.Weights, list[str]]] = {}
-        for name, tower in config["model"]["towers"].items():
-            init = tower.get("init_from")
+        for name, tower in model.towers.items():
+            init = tower.init_from
             if init is None:
                 continue
-            weights = foreign.Weights(init["path"])
-            part = init["part"] or which(weights, name)
-            loaded = weights.tower(part, tower["encoder"], head=init["head"])
+            weights = foreign.Weights(init.path)
+            part = init.part or which(weights, name)
+            loaded = weights.tower(part, tower.encoder, head=bool(init.head))
             self.folders[name] = weights, loaded.changes()
             before = f"towers/{name}/"
             for path in loaded:
                 full = before + path
                 if full not in variables:
                     raise WeightsError(
-                        f"model.towers.{name}: {init['path']} has {path!r}, and the head of the "
+                        f"model.towers.{name}: {init.path} has {path!r}, and the head of the "
                         "recipe does not: leave 'head' out, or set init_from.head=False"
                     )
                 self._sources[full] = (loaded, path)
             self.lines.append(
-                f"{name}: {len(loaded)} parameters of the {part} tower of {init['path']} "
+                f"{name}: {len(loaded)} parameters of the {part} tower of {init.path} "
                 f"({weights.family})" + (f"; {len(loaded.aside)} set aside" if loaded.aside else "")
             )
             self.lines += [f"  {sentence}" for sentence in loaded.aside]
             own = [p for p in variables if p.startswith(before) and p not in self._sources]
             self.lines += [f"  starts anew: {path}" for path in own]
-            if init["scale"] is not None:
-                self._scale(weights, init["scale"], config, variables, name)
-        taught_by = (config.get("teacher") or {}).get("init_from")
-        if taught_by is not None and _is_foreign(taught_by):
-            self.folders["teacher"] = foreign.Weights(taught_by), []
+            if init.scale is not None:
+                self._scale(weights, init.scale, objectives, variables, name)
+        if teacher is not None and is_foreign(teacher):
+            self.folders["teacher"] = foreign.Weights(teacher), []
 
-    def _scale(self, weights, term: str, config: Mapping, variables: Mapping, tower: str) -> None:
+    def _scale(
+        self,
+        weights: foreign.Weights,
+        term: str,
+        objectives: Mapping[str, ObjectiveConfig],
+        variables: Mapping[str, Any],
+        tower: str,
+    ) -> None:
         where = f"model.towers.{tower}.init_from.scale"
-        if term not in config["objectives"]:
-            raise WeightsError(
-                f"{where}={term!r} is none of the objectives {sorted(config['objectives'])}"
-            )
+        if term not in objectives:
+            raise WeightsError(f"{where}={term!r} is none of the objectives {sorted(objectives)}")
         log_scale, bias = weights.scale_and_bias()
         if log_scale is None:
             raise WeightsError(f"{where}: {weights.folder.path} has no logit scale")
-        path = f"objectives/terms/{term}/temperature/log_scale"
+        path = f"objectives/terms/{term}/{LOG_SCALE}"
         if path not in variables:
             raise WeightsError(f"{where}: the term {term!r} learns no temperature")
+        options = objectives[term].term.options
         for bound, sign in (("min_scale", -1), ("max_scale", 1)):
-            value = config["objectives"][term].get(bound)
+            value = options.get(bound)
             if value is not None and sign * (log_scale - math.log(value)) > 1e-4:
                 raise WeightsError(
                     f"{where}: the folder's scale is {math.exp(log_scale):g}, and {bound}={value}"
@@ -187,37 +203,6 @@ class Pretrained:
                 continue
             new[path] = place(value, old, path)
         return new
-
-
-def _is_foreign(path: str) -> bool:
-    from mmjax.inference import bundle
-
-    return bundle.is_foreign(path)
-
-
-def of_folder(
-    arrays: Mapping[str, jax.Array], path: str, checkpoint: str, where: str
-) -> dict[str, jax.Array]:
-    """What a folder holds under the paths of `arrays`, in their types and layouts.
-
-    Args:
-      arrays: path -> array, variables of a System.
-      path: folder of a run, an export or foreign weights, as `mmjax.load` takes.
-      checkpoint: of a run.
-      where: the key that names the folder, for messages.
-
-    Raises:
-      ConfigError: for a folder that cannot be read, or that lacks one of the paths.
-    """
-    from mmjax.inference import bundle
-
-    held = bundle.load(path, checkpoint=checkpoint).arrays
-    for own in arrays:
-        if own not in held:
-            raise WeightsError(
-                f"{where}: {path} has no {own!r}; it has parameters such as {next(iter(held))!r}"
-            )
-    return {own: place(np.asarray(held[own]), old, own) for own, old in arrays.items()}
 
 
 def place(value: np.ndarray, like: jax.Array, path: str) -> jax.Array:

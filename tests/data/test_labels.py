@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data import BadExample, TrainData
 from mmjax.data.sources import ManifestSource
 from mmjax.data.views import LabelView, VectorView
@@ -81,6 +81,6 @@ def test_only_labels_need_no_tower(tmp_path):
         "        'objectives': {'clip': {'type': 'info_nce', 'pairs': (('a', 'b'),)}},\n"
         "        'optimizer': {'learning_rate': 1e-3}}\n"
     )
-    config_lib.load(str(recipe))
+    recipe_lib.load(str(recipe))
     with pytest.raises(ConfigError, match=r"data.views.group' has no tower"):
-        config_lib.load(str(recipe), ["data.views.group={'type': 'vector', 'dim': 2}"])
+        recipe_lib.load(str(recipe), ["data.views.group={'type': 'vector', 'dim': 2}"])

@@ -4,10 +4,12 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
+from mmjax.model.config import ModelConfig
+from mmjax.model.definition import Definition
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.recipe import Optimizer
-from mmjax.system.system import Definition, System
+from mmjax.recipe import OptimizerConfig
+from mmjax.system.system import System
 from mmjax.train import optimizer as optimizer_lib
 
 ENCODERS = {
@@ -64,11 +66,9 @@ HEADS = {
 
 @pytest.fixture(scope="module")
 def definition():
-    config = {
-        "model": {"towers": {m: {"encoder": e, "head": HEADS[m]} for m, e in ENCODERS.items()}},
-        "objectives": {},
-    }
-    return Definition.of(lambda: System(config, dtype=jnp.float32, rngs=nnx.Rngs(0)))
+    towers = {m: {"encoder": e, "head": HEADS[m]} for m, e in ENCODERS.items()}
+    model = ModelConfig.of({"towers": towers})
+    return Definition.of(lambda: System(model, {}, dtype=jnp.float32, rngs=nnx.Rngs(0)))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_names_that_checkpoints_and_recipes_rely_on(shapes, path):
 
 def test_only_kernels_decay_by_default(shapes):
     paths = [*shapes, "objectives/clip/temperature/log_scale", "objectives/siglip/bias"]
-    factors = optimizer_lib.factors(Optimizer(learning_rate=1e-3).weight_decay_rules, paths)
+    factors = optimizer_lib.factors(OptimizerConfig(learning_rate=1e-3).weight_decay_rules, paths)
     for path, factor in factors.items():
         assert factor == float(path.endswith("/kernel")), path
     # Kernels are the matrices; everything else is a vector, or a table of vectors.

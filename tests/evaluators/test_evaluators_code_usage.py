@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data.synthetic.generated import Generated
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.data import EvalData
+from mmjax.model.definition import Definition
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.embedder import Embedder
-from mmjax.system.system import Definition, System
+from mmjax.system.system import System
 
 NAMES = ("image", "text")
 
@@ -50,7 +51,7 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     head = {"type": "codebook", "codes": 9, "dim": 4, "temperature": 2.0}
     towers = {m: {"encoder": encoder, "head": head} for m in NAMES}
     towers["other"] = {"encoder": {"type": "identity", "inputs": 3}}
-    config = config_lib.complete(
+    config = recipe_lib.complete(
         {
             "recipe": "codes",
             "variant": "small",
@@ -72,7 +73,7 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     )
 
     def make():
-        return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
     system, mesh = make(), mesh_lib.make_mesh(devices=jax.devices()[:1])
     model = Embedder(Definition.of(make), Definition.arrays(system), mesh)

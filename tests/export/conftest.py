@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 
 VISION = {
     "type": "vit",
@@ -75,7 +75,7 @@ def config_of(shape, file):
         "optimizer": {"learning_rate": 1e-2},
         "evaluators": {},
     }
-    return config_lib.complete(tree, file)
+    return recipe_lib.complete(tree, file)
 
 
 @pytest.fixture(scope="session")

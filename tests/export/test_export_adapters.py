@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import mmjax
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.export import export
 from mmjax.inference import bundle as bundle_lib
 from mmjax.inference import with_torch
+from mmjax.schema.values import plain
 from mmjax.train import trainer
 from mmjax.weights.files import WeightsError
 
@@ -23,7 +24,7 @@ def folders(run_of, config_for, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(with_torch, "missing", lambda *names: list(names))
         weights, _ = export(run_of("clip"), root / "weights", format="hf")
-    tree = config_lib.plain(config_for("clip", "test"))
+    tree = plain(config_for("clip", "test"))
     towers = tree["model"]["towers"]
     tree["model"]["towers"] = {
         m: {"init_from": str(weights), "encoder": towers[m]["encoder"]} for m in towers
@@ -32,7 +33,7 @@ def folders(run_of, config_for, tmp_path_factory):
     tree["model"]["adapters"] = {"update": lora}
     tree["optimizer"]["freeze"] = ("towers/.*",)
     # B has no gradient of A's at first, and A none of B's: three steps move both.
-    config = config_lib.complete({**tree, "steps": 3}, "test")
+    config = recipe_lib.complete({**tree, "steps": 3}, "test")
     trainer.train(config, root / "run", quiet=True)
     return weights, root / "run"
 
@@ -61,7 +62,7 @@ def test_updates_are_merged_for_other_libraries_and_kept_for_ours(folders, tmp_p
 
 def test_prompts_have_no_place_elsewhere(folders):
     held = mmjax.load(folders[1]).bundle
-    own = held.config["model"]
+    own = held.config.model
     model = {**own, "adapters": {**own["adapters"], "p": {"type": "prompts"}}}
     with pytest.raises(WeightsError, match=r"the model has p: prompts are no part of its towers"):
         bundle_lib.merged(dataclasses.replace(held, config={**held.config, "model": model}))

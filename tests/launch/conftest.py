@@ -41,7 +41,7 @@ def start():
                 *NOTICES_INTERRUPTS,
                 *map(str, words),
                 f"--workdir={folder}",
-                f"--config={recipe}:claim",
+                f"--config={recipe}:latent",
                 *settings,
             ],
             cwd=ROOT,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "configs" / "clip_uniform.py"
-SETTINGS = ("log_every=1", "checkpoints.every=6", "evaluators={}", "claim=None")
+SETTINGS = ("log_every=1", "checkpoints.every=6", "evaluators={}")
 
 # The same config, of which a step takes so long that a test can meet the run in the middle.
 UNHURRIED = f"""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from launching import RECIPE, ROOT, SETTINGS
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.train import trainer
 
 LOCAL = ROOT / "launch" / "local.sh"
@@ -29,7 +29,7 @@ def launch(start):
 def curve(tmp_path_factory, losses):
     """Losses of 20 steps in this process, on eight devices."""
     folder = tmp_path_factory.mktemp("one")
-    config = config_lib.load(f"{RECIPE}:claim", (*SETTINGS, "steps=20"))
+    config = recipe_lib.load(f"{RECIPE}:latent", (*SETTINGS, "steps=20"))
     trainer.train(config, folder, quiet=True)
     return losses(folder)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.encoders import ENCODERS
 from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.transformer import Transformer
@@ -58,7 +58,7 @@ def config(adapters=None, freeze=FREEZE, head=None, **changes):
         "optimizer": {"learning_rate": 1e-2, "schedule": "constant", "freeze": freeze},
         **changes,
     }
-    return config_lib.complete(tree, "test")
+    return recipe_lib.complete(tree, "test")
 
 
 def batch(size=8):
@@ -172,9 +172,9 @@ def test_a_lora_is_its_merged_layers():
         path: jnp.asarray(0.3 * rng.normal(size=s.shape), s.dtype)
         for path, s in plan.definition.kinds(nnx.Variable).items()
     }
-    plain, merged = adapters.merge_updates(own, arrays)
-    assert plain["model"]["adapters"] == {}
-    plain = {**plain, "optimizer": {**plain["optimizer"], "freeze": ()}}
+    left, merged = adapters.merge_updates(own.model.adapters, arrays)
+    assert left == {}
+    plain = config({}, freeze=())
     there = state_lib.plan(plain, mesh_lib.make_mesh(devices=jax.devices()[:1]))
     assert set(merged) == set(there.definition.variables)
 
@@ -227,7 +227,7 @@ def test_prompts_block_by_block(first, depth, causal, scan):
 def test_coupled_prompts_are_images_of_the_leaders():
     encoders = {
         name: nnx.eval_shape(
-            lambda spec=spec: config_lib.build(ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0))
+            lambda spec=spec: ENCODERS.spec(**spec).build(dtype=jnp.float32, rngs=nnx.Rngs(0))
         )
         for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))
     }
@@ -256,7 +256,7 @@ def test_coupled_prompts_are_images_of_the_leaders():
 def test_prompts_start_as_words():
     """Before the first block they are what the text's tower makes of the words there."""
     encoders = {
-        name: config_lib.build(ENCODERS, spec, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        name: ENCODERS.spec(**spec).build(dtype=jnp.float32, rngs=nnx.Rngs(0))
         for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))
     }
     made = adapters.PromptTokens(

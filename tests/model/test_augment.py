@@ -12,7 +12,7 @@ from augmenting import keys, run
 from flax import nnx
 from PIL import Image
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data.views.image import saturate, turn_hue
 from mmjax.encoders import ENCODERS
 from mmjax.errors import ConfigError
@@ -160,24 +160,19 @@ def test_options_that_are_none(options, message):
 
 def test_a_recipe_names_it():
     recipe = str(Path(__file__).parents[2] / "configs" / "clip_uniform.py")
-    config = config_lib.load(recipe, ["model.towers.image.augment={'type': 'image', 'flip': 0.5}"])
-    assert config["model"]["towers"]["image"]["augment"]["flip"] == 0.5
-    assert config["model"]["towers"]["image"]["augment"]["jitter"] == 1.0
+    config = recipe_lib.load(recipe, ["model.towers.image.augment={'type': 'image', 'flip': 0.5}"])
+    assert config.model.towers["image"].augment.options["flip"] == 0.5
+    assert config.model.towers["image"].augment.options["jitter"] == 1.0
     with pytest.raises(ConfigError, match=r"image\.augment\.flop'; did you mean 'flip'"):
-        config_lib.load(recipe, ["model.towers.image.augment={'type': 'image', 'flop': 0.5}"])
+        recipe_lib.load(recipe, ["model.towers.image.augment={'type': 'image', 'flop': 0.5}"])
 
 
 def test_it_stands_before_an_encoder():
     """Training is augmented, evaluation is the view's image."""
-    spec = config_lib.check(augment.AUGMENTATIONS, {"type": "image", "flip": 1.0}, "x", "test")
-    encoder = config_lib.build(
-        ENCODERS,
-        {"type": "vit", "image_size": (8, 8), "patch": 4, "width": 8, "depth": 1, "heads": 1},
-        dtype=jnp.float32,
-        rngs=nnx.Rngs(0),
-    )
+    sizes = {"image_size": (8, 8), "patch": 4, "width": 8, "depth": 1, "heads": 1}
+    encoder = ENCODERS.spec("vit", **sizes).build(dtype=jnp.float32, rngs=nnx.Rngs(0))
     head = NoHead(width=8, dtype=jnp.float32, rngs=nnx.Rngs(0))
-    own = config_lib.build(augment.AUGMENTATIONS, spec)
+    own = augment.AUGMENTATIONS.spec("image", flip=1.0).build()
     x = 2 * pictures(3, 8, 8) - 1
     tower, bare = Tower(encoder, head, own), Tower(encoder, head)
     np.testing.assert_array_equal(tower(x).unit, bare(x).unit)

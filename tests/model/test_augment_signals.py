@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from augmenting import augmented, keys, run
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data.views import SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
 from mmjax.errors import ConfigError
@@ -191,12 +191,13 @@ def test_signals_that_it_does_not_fit():
 
 def test_the_paper_variant_of_ecg_text_names_it():
     recipe = str(Path(__file__).parents[2] / "configs" / "ecg_text.py:paper")
-    config = config_lib.load(recipe, [])
-    augment = config["model"]["towers"]["ecg"]["augment"]
-    assert augment["type"] == "signal"
+    config = recipe_lib.load(recipe, [])
+    spec = config.model.towers["ecg"].augment
+    assert spec.type == "signal"
+    augment = spec.options
     assert augment["channels_first"]
     assert (augment["warp"], augment["permute"]) == (0.33, 0.33)
-    assert augment["rate"] == config["data"]["views"]["ecg"]["rate"]
-    assert config["data"]["views"]["ecg"]["augment"]["warp"] == 0.0
+    assert augment["rate"] == config.data.views["ecg"].options["rate"]
+    assert config.data.views["ecg"].options["augment"].warp == 0.0
     with pytest.raises(ConfigError, match=r"ecg\.augment\.wonder'; did you mean 'wander'"):
-        config_lib.load(recipe, ["model.towers.ecg.augment.wonder=1.0"])
+        recipe_lib.load(recipe, ["model.towers.ecg.augment.wonder=1.0"])

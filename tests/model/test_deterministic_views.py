@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
+from mmjax.model.config import ModelConfig
+from mmjax.objectives import configs
+from mmjax.schema.values import plain
 from mmjax.system.system import System
 
 RECIPE = str(Path(__file__).parents[2] / "configs" / "clip_rocket.py")
@@ -21,8 +24,8 @@ def system_of(deterministic):
     head = {"type": "mlp", "dim": 4, "hidden": 5, "norm": "batch"}
     towers = {name: {"encoder": encoder, "head": head} for name in "ab"}
     towers["a"]["deterministic"] = deterministic
-    config = {"model": {"towers": towers}, "objectives": {"align": {"type": "alignment"}}}
-    return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    model, terms = ModelConfig.of({"towers": towers}), configs({"align": {"type": "alignment"}})
+    return System(model, terms, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 @pytest.mark.parametrize("deterministic", [(), ("a",), ("a", "a@2")], ids=str)
@@ -44,14 +47,14 @@ def test_heads_keep_the_statistics_of_the_batch():
 
 
 def test_a_recipe_names_views_that_the_tower_has():
-    config = config_lib.load(RECIPE, ["model.towers.text.deterministic=('text', 'text@3')"])
-    assert config["model"]["towers"]["text"]["deterministic"] == ("text", "text@3")
-    again = config_lib.complete(config_lib.plain(config), "x")
-    assert again["model"]["towers"]["text"]["deterministic"] == ("text", "text@3")
+    config = recipe_lib.load(RECIPE, ["model.towers.text.deterministic=('text', 'text@3')"])
+    assert config.model.towers["text"].deterministic == ("text", "text@3")
+    again = recipe_lib.complete(plain(config), "x")
+    assert again.model.towers["text"].deterministic == ("text", "text@3")
     for given, said in (
         ("('text@4',)", r"view 'text@4' of .*text\.deterministic'; did you mean 'text@3'"),
         ("('image',)", r"view 'image' of .*text\.deterministic'"),
         ("3", r"text\.deterministic' should be"),
     ):
         with pytest.raises(ConfigError, match=said):
-            config_lib.load(RECIPE, [f"model.towers.text.deterministic={given}"])
+            recipe_lib.load(RECIPE, [f"model.towers.text.deterministic={given}"])

@@ -7,11 +7,13 @@ import pytest
 from flax import nnx
 
 from mmjax.errors import ConfigError
-from mmjax.objectives import Context, TermError
+from mmjax.model.config import ModelConfig
+from mmjax.model.definition import Definition
+from mmjax.objectives import Context, TermError, configs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.embedder import Embedder
-from mmjax.system.system import Definition, System
+from mmjax.system.system import System
 
 LINEAR = {"type": "linear", "dim": 4}
 OTHER = {"type": "mlp", "dim": 6, "hidden": 5}
@@ -23,8 +25,8 @@ def system_of(heads, objectives, tokens=False):
         name: {"encoder": encoder, "head": {**LINEAR, "tokens": tokens}, "heads": heads}
         for name in "ab"
     }
-    config = {"model": {"towers": towers}, "objectives": objectives}
-    return System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    model = ModelConfig.of({"towers": towers})
+    return System(model, configs(objectives), dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 def batch():
@@ -94,7 +96,7 @@ def test_tokens_go_through_the_same_layer():
 def test_options_of_further_heads_are_checked():
     from mmjax import recipe as config
 
-    recipe = "configs/clip_uniform.py:claim"
+    recipe = "configs/clip_uniform.py:latent"
     with pytest.raises(ConfigError, match=r"'model.towers.a.heads.local.dimension'; did you mean"):
         config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dimension': 3}}"])
     loaded = config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dim': 3}}"])

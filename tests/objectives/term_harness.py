@@ -14,8 +14,8 @@ import objective_formulas as formulas
 from flax import nnx
 from jax.sharding import AxisType
 
-from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import Context, Objectives
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import Context, Objectives, configs
 from mmjax.parallel.pairwise import Plan
 
 # Every schedule, on 1, 4 and 8 devices; rows that are absent are tried on 2.
@@ -44,7 +44,7 @@ def embeddings(names, size=SIZE, dim=4, seed=0):
 
 
 def make(spec):
-    return Objectives({"term": spec}, rngs=nnx.Rngs(0))
+    return Objectives(configs({"term": spec}), rngs=nnx.Rngs(0))
 
 
 def term_key():

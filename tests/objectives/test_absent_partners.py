@@ -11,10 +11,10 @@ from flax import nnx
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import TERMS, Context, Objectives
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import TERMS, Context, Objectives, configs
 from mmjax.parallel.pairwise import Plan
-from mmjax.recipe import plain, signature
+from mmjax.recipe import signature
 
 SIZE, DIM, CLASSES = 9, 4, 3
 # What a term has to be told beside the sizes below; a new term that needs nothing is tried as it
@@ -38,33 +38,16 @@ def spec_of(kind):
         default = fields.get(name, (None, None))[1]
         if default is inspect.Parameter.empty or isinstance(default, int):
             spec[name] = size
-    names = []
-    for key in (
-        "pairs",
-        "pair",
-        "views",
-        "modalities",
-        "modality",
-        "anchor",
-        "others",
-        "first",
-        "second",
-    ):
-        value = spec.get(key, fields.get(key, (None, ()))[1])
-        names += strings(value)
+    options = {key: value for key, value in spec.items() if key != "type"}
+    names = [name for _, name in TERMS.spec(kind, **options).reads()]
     return spec, tuple(dict.fromkeys(names))
-
-
-def strings(value):
-    value = plain(value)
-    return [value] if isinstance(value, str) else [s for part in value for s in strings(part)]
 
 
 @functools.cache
 def computed(kind):
     """`(raws, batch) -> value, gradients` of a term, compiled once."""
     spec, names = spec_of(kind)
-    graph, state = nnx.split(Objectives({"term": spec}, rngs=nnx.Rngs(0)))
+    graph, state = nnx.split(Objectives(configs({"term": spec}), rngs=nnx.Rngs(0)))
     plan = Plan(schedule="dense")
 
     @jax.jit

@@ -10,7 +10,7 @@ from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run, term_key
 
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, TermError
 from mmjax.parallel.pairwise import Plan
 

@@ -8,11 +8,11 @@ from flax import nnx
 from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.encoders.base import Encoding
 from mmjax.encoders.positions import sincos
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, TermError
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.system import System
@@ -174,7 +174,7 @@ def test_skipped_tokens_are_no_parts():
     [
         ({"pair": ("a", "a")}, "pair of two different"),
         ({"tokens": ("c",)}, "names others"),
-        ({"fusion": "sum"}, "fusion='sum'"),
+        ({"fusion": "sum"}, "but is 'sum'"),
         ({"attention_scale": 0.0}, "attention_scale=0.0"),
     ],
 )
@@ -239,10 +239,10 @@ def test_it_reads_the_segments_of_an_audio_tower():
         "objectives": {"term": {"type": "late_interaction_nce", "dim": 6}},
         "optimizer": {"learning_rate": 0.1},
     }
-    config = config_lib.complete(tree, "test")
+    config = recipe_lib.complete(tree, "test")
 
     def loss(audio, text):
-        system = System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        system = System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
         outputs = system.embed({"audio": audio, "text": text})
         assert outputs["audio"].tokens.shape == (4, 3, 6)
         return system.objectives(outputs, {"id": jnp.arange(4)}, Context(plan=Plan()))[0]

@@ -9,8 +9,8 @@ from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
 from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import Context, Objectives, TermError
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import Context, Objectives, TermError, configs
 
 DIM = 4
 PAIRS = (("a", "b"), ("b", "a@2"))
@@ -105,7 +105,7 @@ def test_a_temperature_can_be_another_terms():
     clip = {"type": "info_nce", "pairs": (("a", "b"),), "temperature": 0.05}
     graph, state = nnx.split(
         Objectives(
-            {"clip": {**clip, "weight": 0.0}, "term": {**SPEC, "temperature": "clip"}},
+            configs({"clip": {**clip, "weight": 0.0}, "term": {**SPEC, "temperature": "clip"}}),
             rngs=nnx.Rngs(0),
         )
     )

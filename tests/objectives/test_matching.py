@@ -14,8 +14,8 @@ from term_harness import close, make, plan_of, term_key
 
 from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import Context, Objectives, TermError
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import Context, Objectives, TermError, configs
 from mmjax.objectives.gram import span, volume
 from mmjax.objectives.sampling import sample
 from mmjax.parallel.pairwise import Plan
@@ -284,7 +284,9 @@ def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
 
 def test_a_temperature_can_be_that_of_the_volume():
     gram = {"type": "gram_volume", "modalities": ("t", "v", "a"), "temperature": 0.3}
-    terms = Objectives({"gram": gram, "match": {**TWO, "temperature": "gram"}}, rngs=nnx.Rngs(0))
+    terms = Objectives(
+        configs({"gram": gram, "match": {**TWO, "temperature": "gram"}}), rngs=nnx.Rngs(0)
+    )
     np.testing.assert_allclose(terms._scales()["gram"], 1 / 0.3, rtol=1e-6)
     tokens, mask, raws = data()
     loss, _ = terms(outputs_of(tokens, mask, raws), {}, Context(Plan(), rng=jax.random.key(0)))

@@ -6,9 +6,8 @@ from objective_formulas import logsumexp, normalize
 from term_harness import PLANS, SIZE, Case, make, plan_of, run
 
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, Keys, unit_norm
 from mmjax.objectives import TermError
-from mmjax.system.queue import Keys
 
 DIM, SLOTS = 4, 3
 TAUGHT = ("a@2", "b")

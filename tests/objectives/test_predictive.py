@@ -6,7 +6,7 @@ from objective_formulas import normalize
 from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
 
 from mmjax.errors import ConfigError
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import TermError
 
 DIM = 4

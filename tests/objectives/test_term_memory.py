@@ -9,10 +9,9 @@ import pytest
 from flax import nnx
 from term_harness import make
 
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, Keys, unit_norm
 from mmjax.objectives import Context
 from mmjax.parallel.pairwise import Plan
-from mmjax.system.queue import Keys
 
 TILE, DIM = 64, 8
 PAIR = ("a", "b")

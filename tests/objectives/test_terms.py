@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 from jax.sharding import AxisType
 
-from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import Context, Objectives
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import Context, Objectives, configs
 from mmjax.parallel.pairwise import Plan
 
 LOG_SCALE = np.log(1 / 0.07)
@@ -119,7 +119,7 @@ def expected(case, size, keep=None):
 
 
 def term_of(spec):
-    return Objectives({"term": spec}, rngs=nnx.Rngs(0))
+    return Objectives(configs({"term": spec}), rngs=nnx.Rngs(0))
 
 
 def parameters(objectives):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.model.towers import Embedding, unit_norm
-from mmjax.objectives import Context, Objectives, TermError
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import Context, Objectives, TermError, configs
 from mmjax.parallel.pairwise import Plan
 
 CONTEXT = Context(plan=Plan())
@@ -20,7 +20,7 @@ def embedded(scale=1.0, dtype=jnp.float32):
 
 
 def loss(type, outputs, batch=BATCH):
-    return Objectives({"term": {"type": type}}, rngs=nnx.Rngs(0))(outputs, batch, CONTEXT)[0]
+    return Objectives(configs({type: {"type": type}}), rngs=nnx.Rngs(0))(outputs, batch, CONTEXT)[0]
 
 
 @pytest.mark.parametrize(

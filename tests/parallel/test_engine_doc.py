@@ -8,7 +8,7 @@ import numpy as np
 import pairwise_formulas as formulas
 from flax import nnx
 
-from mmjax.model.towers import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context
 from mmjax.parallel.pairwise import Plan
 

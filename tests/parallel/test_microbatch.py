@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.model.towers import unit_norm
+from mmjax.model.definition import Definition
+from mmjax.model.embedding import unit_norm
 from mmjax.objectives import TERMS, Context
 from mmjax.parallel import layout, microbatch
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
-from mmjax.system.system import Definition, System
+from mmjax.system.system import System
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
@@ -115,7 +116,7 @@ def system_of(encoders, terms, head=LINEAR):
         "model": {"towers": {name: {"encoder": e, "head": head} for name, e in encoders.items()}},
         "objectives": {term: {"type": term, **spec} for term, spec in terms.items()},
     }
-    return lambda: System(config, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    return lambda: System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 def arrays_of(make, mesh):
@@ -346,7 +347,7 @@ def test_the_train_step_is_the_same():
             "optimizer": {"learning_rate": 0.1, "type": "sgd", "schedule": "constant"},
             "microbatches": k,
         }
-        config = config_lib.complete(tree, "test")
+        config = recipe_lib.complete(tree, "test")
         mesh = mesh_of(2, 2)
         plan = state_lib.plan(config, mesh)
         state = state_lib.initial(config, plan)

@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 from jax.sharding import NamedSharding
 
-from mmjax.model.towers import Embedding
-from mmjax.objectives import Context, Objectives
+from mmjax.model.embedding import Embedding
+from mmjax.objectives import Context, Objectives, configs
 from mmjax.objectives.base import similarity
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
@@ -21,7 +21,7 @@ MIB = 2**20
 
 def term(type, **options):
     """A loss over unit embeddings, f32[B, D] of two modalities, and the term's parameters."""
-    objectives = Objectives({"term": {"type": type, **options}}, rngs=nnx.Rngs(0))
+    objectives = Objectives(configs({"term": {"type": type, **options}}), rngs=nnx.Rngs(0))
     graph, state = nnx.split(objectives)
 
     def loss(plan, embeddings, state):

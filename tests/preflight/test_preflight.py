@@ -12,7 +12,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from mmjax import main
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import dry_run as preflight
@@ -20,6 +20,7 @@ from mmjax.preflight import report as preflight_report
 from mmjax.preflight import topology
 from mmjax.preflight.model_flops import model_flops
 from mmjax.preflight.sizing import GIB, DoesNotFit
+from mmjax.schema.values import plain
 from mmjax.train import state as state_lib
 
 # Two MLPs 32 -> 256 -> 256 -> 64, without biases: multiplications of one example and modality.
@@ -102,7 +103,7 @@ def test_no_chip_no_roofline(report):
 def test_the_report_in_words(report):
     text = "\n".join(preflight_report.lines(report))
     for part in (
-        "clip_uniform:claim",
+        "clip_uniform:latent",
         "8 x cpu",
         "data 2 x fsdp 4 x tensor 1",
         "towers in float32",
@@ -120,8 +121,8 @@ def test_the_report_in_words(report):
 
 def test_what_does_not_fit_comes_with_advice(report, tiny):
     full = DoesNotFit(int(31.6 * GIB), int(15.75 * GIB), "")
-    config = config_lib.plain(report.config)
-    config["model"]["towers"]["a"]["encoder"]["remat"] = "none"
+    config = plain(report.config)
+    config.model.towers["a"]["encoder"]["remat"] = "none"
     answer = dataclasses.replace(
         report, config=config, memory=full, cost=None, roofline=None, limit=GIB, largest=None
     )
@@ -182,7 +183,7 @@ def test_the_command_reads_no_data(recipe, tmp_path):
 def test_questions_that_make_no_sense_are_one_sentence(arguments, sentence):
     flags.FLAGS.mark_as_parsed()
     with flagsaver.flagsaver(**arguments), pytest.raises(ConfigError) as raised:
-        main.main("configs/clip_uniform.py:claim", [])
+        main.main("configs/clip_uniform.py:latent", [])
     assert sentence in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -190,7 +191,7 @@ def test_questions_that_make_no_sense_are_one_sentence(arguments, sentence):
 RECIPES = sorted(
     file.stem
     for file in (Path(__file__).parents[2] / "configs").glob("*.py")
-    if file.stem not in ("__init__", "base")
+    if file.stem != "__init__"
 )
 
 
@@ -198,8 +199,8 @@ RECIPES = sorted(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_paper_variant_can_be_asked_about(recipe, monkeypatch):
     try:
-        config = config_lib.load(f"configs/{recipe}.py:paper", [])
-    except config_lib.NoVariant:
+        config = recipe_lib.load(f"configs/{recipe}.py:paper", [])
+    except recipe_lib.NoVariant:
         pytest.skip("has no variant of a paper's scale")
     # All but the compiler's part, which takes minutes.
     monkeypatch.setattr(preflight, "lower", lambda *_: None)
@@ -211,9 +212,9 @@ def test_every_paper_variant_can_be_asked_about(recipe, monkeypatch):
 
 def test_a_published_model_takes_the_flops_that_are_published():
     # open_clip's table: 14.78 GFLOP for the forward pass of ViT-B/32 and its text tower.
-    config = config_lib.load("configs/clip.py:paper", [])
+    config = recipe_lib.load("configs/clip.py:paper", [])
     total, of_loss = model_flops(config, mesh_lib.make_mesh())
-    assert (total - of_loss) / config["data"]["batch_size"] == pytest.approx(3 * 14.78e9, rel=0.01)
+    assert (total - of_loss) / config.data.batch_size == pytest.approx(3 * 14.78e9, rel=0.01)
 
 
 @pytest.mark.slow

@@ -6,18 +6,19 @@ from typing import Any, Literal
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError, NoVariant
+from mmjax.schema.values import plain
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CLIP = f"{CONFIGS}/clip.py"
-LATENT = f"{CONFIGS}/clip_uniform.py:claim"
+LATENT = f"{CONFIGS}/clip_uniform.py:latent"
 
 
 def refused(*overrides, recipe=CLIP):
     """What is said about these overrides: one sentence, which names the file."""
     with pytest.raises(ConfigError) as error:
-        config_lib.load(recipe, overrides)
+        recipe_lib.load(recipe, overrides)
     said = str(error.value)
     assert said.startswith(recipe.partition(":")[0] + ": ")
     assert "\n" not in said
@@ -72,7 +73,6 @@ def test_what_the_framework_passes_is_no_key():
         ("evaluators.geometry.x={}", "'evaluators.geometry.x' misses the key 'source'"),
         ("data.source={}", "'data.source' is empty"),
         ("objectives.clip=None", "'objectives' is empty"),
-        ("claim={}", "the key 'claim.statement' is missing (a string)"),
     ],
 )
 def test_a_missing_key_is_named(override, said):
@@ -155,19 +155,6 @@ def test_a_name_of_a_part_that_is_not_there_is_named(overrides, said):
     assert said in refused(*overrides)
 
 
-def test_a_claim_goes_by_the_evaluators_and_arms_that_there_are():
-    check = {"metric": "geometry/test/x", "arm": "clop", "compare": "<"}
-    assert "unknown arm 'clop' of 'claim.checks'; did you mean 'clip'?" in refused(
-        f"claim.checks=({check},)", recipe=LATENT
-    )
-    assert "unknown metric 'geometry/tset/x' of 'claim.metrics'" in refused(
-        "claim.metrics=('geometry/tset/x',)", recipe=LATENT
-    )
-    assert "unknown metric 'train/clop/loss' of 'claim.metrics'; did you mean 'train/clip" in (
-        refused("claim.metrics=('train/clop/loss',)", recipe=LATENT)
-    )
-
-
 def test_rows_that_training_would_see_are_not_held_out():
     recipe, whole = f"{CONFIGS}/own_data.py", "data.source.split=all"
     said = refused(whole, recipe=recipe)
@@ -175,9 +162,9 @@ def test_rows_that_training_would_see_are_not_held_out():
     assert "Set data.source.split='train'" in said
     # All rows by intention, or others, are no mistake.
     held_out = [f"evaluators.{kind}.held_out.source" for kind in ("retrieval", "geometry")]
-    config_lib.load(recipe, [whole, *(f"{source}.split=all" for source in held_out)])
+    recipe_lib.load(recipe, [whole, *(f"{source}.split=all" for source in held_out)])
     other = {"like": "data.source", "split": "val", "path": "other"}
-    config_lib.load(recipe, [whole, *(f"{source}={other}" for source in held_out)])
+    recipe_lib.load(recipe, [whole, *(f"{source}={other}" for source in held_out)])
 
 
 @pytest.mark.parametrize(
@@ -203,15 +190,15 @@ def test_rows_that_training_would_see_are_not_held_out():
     ],
 )
 def test_any_leaf_can_be_set(override, value):
-    found = config_lib.load(CLIP, [override])
+    found = recipe_lib.load(CLIP, [override])
     for key in override.partition("=")[0].split("."):
         found = found[key]
-    assert config_lib.plain(found) == value
-    assert type(config_lib.plain(found)) is type(value)
+    assert plain(found) == value
+    assert type(plain(found)) is type(value)
 
 
 def test_sections_can_be_added_replaced_and_taken_away():
-    config = config_lib.load(
+    config = recipe_lib.load(
         CLIP,
         [
             "objectives.clip=None",
@@ -220,61 +207,61 @@ def test_sections_can_be_added_replaced_and_taken_away():
             "evaluators={}",
         ],
     )
-    assert set(config["objectives"]) == {"pairs", "spread"}
-    assert config["objectives"]["pairs"]["bias"] == -10.0
-    assert config["evaluators"].to_dict() == {}
+    assert set(config.objectives) == {"pairs", "spread"}
+    assert config.objectives.pairs["bias"] == -10.0
+    assert config.evaluators.to_dict() == {}
     mixture = {"a": {"type": "emoji"}, "b": {"type": "emoji", "weight": 2}}
-    source = config_lib.load(CLIP, [f"data.source={mixture}"])["data"]["source"]
+    source = recipe_lib.load(CLIP, [f"data.source={mixture}"])["data"]["source"]
     assert (source["a"]["weight"], source["b"]["weight"]) == (1.0, 2)
 
 
 @pytest.mark.parametrize("override", ["steps", "=3", ""])
 def test_an_override_is_a_key_and_a_value(override):
     with pytest.raises(ConfigError, match=r"is not of the form --config\.key=value"):
-        config_lib.load(CLIP, [override])
+        recipe_lib.load(CLIP, [override])
 
 
 @pytest.mark.smoke
 def test_defaults_are_filled_in():
-    config = config_lib.load(CLIP)
-    assert config["variant"] == "small"
-    assert config["optimizer"]["b1"] == 0.9
-    assert config["mesh"].to_dict() == {
+    config = recipe_lib.load(CLIP)
+    assert config.variant == "small"
+    assert config.optimizer.b1 == 0.9
+    assert config.mesh.to_dict() == {
         "data": -1,
         "fsdp": 1,
         "tensor": 1,
         "rules": (),
         "fsdp_min_size": 4096,
     }
-    assert config["objectives"]["clip"]["direction_weights"] == (0.5, 0.5)
-    assert config["model"]["towers"]["image"]["encoder"]["norm"] == "batch"
+    assert config.objectives.clip["direction_weights"] == (0.5, 0.5)
+    assert config.model.towers["image"]["encoder"]["norm"] == "batch"
     # Whole, so that it is the same when it is checked again.
-    again = config_lib.complete(json.loads(config_lib.dump(config)), "config.json")
-    assert config_lib.dump(again) == config_lib.dump(config)
+    again = recipe_lib.complete(json.loads(recipe_lib.dump(config)), "config.json")
+    assert recipe_lib.dump(again) == recipe_lib.dump(config)
 
 
 def test_variants():
-    assert config_lib.load(f"{CLIP}:paper")["variant"] == "paper"
+    assert recipe_lib.load(f"{CLIP}:paper")["variant"] == "paper"
     with pytest.raises(NoVariant, match=r"clip\.py has no variant 'papr'; did you mean 'paper'\?"):
-        config_lib.load(f"{CLIP}:papr")
+        recipe_lib.load(f"{CLIP}:papr")
 
 
 def test_files_that_are_no_recipes(tmp_path):
     with pytest.raises(ConfigError, match=r"no config file .*clpi\.py; did you mean .*clip\.py\?"):
-        config_lib.load(f"{CONFIGS}/clpi.py")
+        recipe_lib.load(f"{CONFIGS}/clpi.py")
     (tmp_path / "nothing.py").write_text("x = 1\n")
     with pytest.raises(ConfigError, match=r"nothing\.py has no function get_config"):
-        config_lib.load(str(tmp_path / "nothing.py"))
+        recipe_lib.load(str(tmp_path / "nothing.py"))
     (tmp_path / "broken.py").write_text("x = 1\ndef get_config(:\n")
     with pytest.raises(ConfigError, match=r"broken\.py, line 2: "):
-        config_lib.load(str(tmp_path / "broken.py"))
+        recipe_lib.load(str(tmp_path / "broken.py"))
     (tmp_path / "own.py").write_text(
         "def get_config(variant):\n    return {'small': {'recipe': 'own'}}[variant]\n"
     )
     with pytest.raises(NoVariant, match=r"own\.py has no variant 'large'"):
-        config_lib.load(f"{tmp_path}/own.py:large")
+        recipe_lib.load(f"{tmp_path}/own.py:large")
     with pytest.raises(ConfigError, match=r"own\.py: the key 'variant' is missing"):
-        config_lib.load(f"{tmp_path}/own.py")
+        recipe_lib.load(f"{tmp_path}/own.py")
 
 
 @pytest.mark.parametrize(
@@ -299,7 +286,7 @@ def test_files_that_are_no_recipes(tmp_path):
     ],
 )
 def test_values_fit_annotations(value, annotation, good):
-    assert config_lib.fits(value, annotation) is good
+    assert recipe_lib.fits(value, annotation) is good
 
 
 def test_build_says_which_component_refuses():
@@ -307,14 +294,14 @@ def test_build_says_which_component_refuses():
         raise ValueError(f"size={size} is odd")
 
     with pytest.raises(ConfigError, match=r"^thing: size=3 is odd$"):
-        config_lib.build({"thing": make}, {"type": "thing", "size": 3}, rngs=None)
+        recipe_lib.build({"thing": make}, {"type": "thing", "size": 3}, rngs=None)
 
 
 def test_differences_leave_out_how_a_run_is_carried_out():
-    old = config_lib.load(LATENT)
-    new = config_lib.load(
+    old = recipe_lib.load(LATENT)
+    new = recipe_lib.load(
         LATENT, ["seed=3", "mesh.data=4", "log_every=1", "data.workers=2", "data.views.a.noise=0.1"]
     )
-    assert config_lib.differences(old, new) == ["data.views.a.noise: 0.5 -> 0.1", "seed: 0 -> 3"]
+    assert recipe_lib.differences(old, new) == ["data.views.a.noise: 0.5 -> 0.1", "seed: 0 -> 3"]
     del new["seed"]
-    assert 'seed: 0 -> "(not set)"' in config_lib.differences(old, new)
+    assert 'seed: 0 -> "(not set)"' in recipe_lib.differences(old, new)

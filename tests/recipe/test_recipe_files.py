@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 
 
@@ -20,8 +20,8 @@ from mmjax.errors import ConfigError
             r"recipe\.py, line 2: NameError: name 'undefined' is not defined",
         ),
         (
-            "from configs import base\ndef get_config(v):\n    return base.vit(16, size='giant')\n",
-            r"recipe\.py, line 3: KeyError: 'giant' \(raised in .*base\.py, line \d+\)",
+            "import mmjax.configs.common as c\ndef get_config(v):\n    c.vit(16, size='giant')\n",
+            r"recipe\.py, line 3: KeyError: 'giant' \(raised in .*towers\.py, line \d+\)",
         ),
         (
             "def get_config(variant):\n    raise RuntimeError\n",
@@ -36,7 +36,7 @@ def test_an_error_in_a_recipe_is_a_sentence_with_its_line(tmp_path, text, said):
     file = tmp_path / "recipe.py"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConfigError, match=said) as error:
-        config_lib.load(str(file))
+        recipe_lib.load(str(file))
     assert "\n" not in str(error.value)
 
 
@@ -44,8 +44,8 @@ def test_a_file_that_is_missing_or_no_python_is_named_with_the_nearest(tmp_path)
     (tmp_path / "clip.py").write_text("")
     (tmp_path / "clip.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"no config file .*clipp\.py; did you mean .*clip\.py"):
-        config_lib.load(str(tmp_path / "clipp.py"))
+        recipe_lib.load(str(tmp_path / "clipp.py"))
     with pytest.raises(ConfigError, match="no config file"):
-        config_lib.load(str(tmp_path))
+        recipe_lib.load(str(tmp_path))
     with pytest.raises(ConfigError, match=r"clip\.json is no recipe: a recipe is a Python file"):
-        config_lib.load(str(tmp_path / "clip.json"))
+        recipe_lib.load(str(tmp_path / "clip.json"))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
+from mmjax.claims import find
 from mmjax.errors import ConfigError
+from mmjax.schema.values import plain
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-FILE, *PARTS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FILE, *PARTS, CLAIM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = re.findall(r"^    (python -m mmjax\.main (?:.*\\\n)*.*)$", PAGE, re.MULTILINE)
 
 
@@ -24,14 +26,26 @@ def recipe(tmp_path):
 
 
 def test_the_page_has_its_examples():
-    assert len(PARTS) == 3
+    assert len(PARTS) == 2
     assert len(COMMANDS) == 3
 
 
 def test_the_file_is_a_recipe(recipe):
-    config = config_lib.load(str(recipe))
+    config = recipe_lib.load(str(recipe))
     assert config.recipe == "spread_clip"
     assert config.objectives.spread.weight["end_at"] == 0.2
+    assert recipe_lib.load(f"{recipe}:digits").data.views.text.length == 12
+
+
+def test_the_claim_is_one_of_the_recipe(recipe):
+    (recipe.parent / "claims").mkdir()
+    (recipe.parent / "claims" / "spread_clip.py").write_text(CLAIM)
+    experiment = find.find("spread_clip", recipe.parent)
+    for arm in experiment.claim.arms:
+        config = experiment.recipe_of(arm, seed=1)
+        assert ("spread" in config.objectives) is (arm == "spread")
+        find.check_metrics(experiment, arm, config)
+    assert experiment.recipe_of("clip, warm").objectives.clip.temperature == 0.1
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -40,7 +54,7 @@ def test_a_part_is_one_of_a_recipe(part, recipe):
     overrides = [f"{key}={value!r}" for key, value in changes.items()]
     if "image@2" in part:
         overrides.append("data.views.image@2={'type': 'image', 'size': 32}")
-    config = config_lib.load(str(recipe), overrides)
+    config = recipe_lib.load(str(recipe), overrides)
     for key in changes:
         assert config[key]
 
@@ -51,13 +65,13 @@ def test_a_command_is_one_of_a_config(command, monkeypatch):
     words = shlex.split(command.replace("\\\n", " "))[3:]
     file = words[0].removeprefix("--config=")
     overrides = [word.removeprefix("--config.") for word in words[1:]]
-    changed = config_lib.load(file, overrides)
-    assert config_lib.plain(changed) != config_lib.plain(config_lib.load(file))
+    changed = recipe_lib.load(file, overrides)
+    assert plain(changed) != plain(recipe_lib.load(file))
 
 
 def test_the_mistake_ends_as_it_says(monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(ConfigError) as error:
-        config_lib.load("configs/clip.py", ["objectives.clip.temprature=0.1"])
+        recipe_lib.load("configs/clip.py", ["objectives.clip.temprature=0.1"])
     said = re.search(r"^    (configs/clip\.py: .*?) \.\.\.$", PAGE, re.MULTILINE).group(1)
     assert str(error.value).startswith(said)

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.recipe.stages import changes, merge
+from mmjax.recipe.changes import Replace, changes, compose, merge
 
-RECIPE = "configs/clip_uniform.py:claim"
-BASE = ("evaluators={}", "claim=None")
+RECIPE = "configs/clip_uniform.py:latent"
+BASE = ("evaluators={}",)
 STAGES = (
     {"name": "first", "steps": 5},
     {
@@ -23,25 +23,25 @@ STAGES = (
 
 
 def load(*overrides, stages=STAGES):
-    return config_lib.load(RECIPE, (*BASE, f"stages={stages!r}", *overrides))
+    return recipe_lib.load(RECIPE, (*BASE, f"stages={stages!r}", *overrides))
 
 
 def of(config, number):
-    return config_lib.stage_configs(config)[number][1]
+    return recipe_lib.each(config)[number][1]
 
 
 def test_a_stage_is_the_config_with_what_it_changes():
     config = load("steps=100", "optimizer.learning_rate=0.5")
     first, second = of(config, 0), of(config, 1)
-    assert (first["steps"], second["steps"], config["steps"]) == (5, 7, 100)
-    assert first["objectives"] == config_lib.plain(config["objectives"])
-    assert set(second["objectives"]) == {*first["objectives"], "other"} - {"uniformity"}
-    assert second["objectives"]["other"]["temperature"] == 0.1  # its default was filled in
-    assert second["data"]["source"]["examples"] == 256
-    assert second["data"]["source"]["dim"] == first["data"]["source"]["dim"]
-    assert second["optimizer"]["type"] == "sgd"
-    assert first["optimizer"]["learning_rate"] == second["optimizer"]["learning_rate"] == 0.5
-    assert first["stages"] == second["stages"] == ()
+    assert (first.steps, second.steps, config.steps) == (5, 7, 100)
+    assert first.objectives == config.objectives
+    assert set(second.objectives) == {*first.objectives, "other"} - {"uniformity"}
+    assert second.objectives["other"].term.options["temperature"] == 0.1
+    assert second.data.source.options["examples"] == 256
+    assert second.data.source.options["dim"] == first.data.source.options["dim"]
+    assert second.optimizer.type == "sgd"
+    assert first.optimizer.learning_rate == second.optimizer.learning_rate == 0.5
+    assert first.stages == second.stages == ()
 
 
 def test_what_a_run_stores_is_the_same_config_again():
@@ -55,19 +55,17 @@ def test_what_a_run_stores_is_the_same_config_again():
             "stages.second.data.views.a=None",
         ),
     ):
-        stored = config_lib.dump(config)
-        again = config_lib.complete(json.loads(stored), "config.json")
-        assert config_lib.dump(again) == stored
+        stored = recipe_lib.dump(config)
+        again = recipe_lib.complete(json.loads(stored), "config.json")
+        assert recipe_lib.dump(again) == stored
         assert [of(again, i) for i in (0, 1)] == [of(config, i) for i in (0, 1)]
 
 
 def test_overrides_reach_into_a_stage_by_its_name():
     config = load("stages.second.steps=9", "stages.second.objectives.other.bias=-3.0")
-    assert of(config, 1)["steps"] == 9
-    assert of(config, 1)["objectives"]["other"]["bias"] == -3.0
-    assert [own["name"] for own, _ in config_lib.stage_configs(load("stages.first=None"))] == [
-        "second"
-    ]
+    assert of(config, 1).steps == 9
+    assert of(config, 1).objectives["other"].term.options["bias"] == -3.0
+    assert [own.name for own, _ in recipe_lib.each(load("stages.first=None"))] == ["second"]
     with pytest.raises(ConfigError, match=r"unknown stage 'secnd' of 'stages'; did you mean 'sec"):
         load("stages.secnd.steps=9")
 
@@ -110,26 +108,76 @@ def test_mistakes_are_named_with_their_stage(stages, said):
         load(stages=stages)
 
 
-def test_metrics_of_a_stage_may_be_asked_for():
-    claim = {"statement": "s", "arms": {"one": ()}, "checks": (), "metrics": ()}
-    evaluators = "{'geometry': {'test': {'source': {'like': 'data.source', 'split': 'test'}, "
-    evaluators += "'pair': ('a', 'b')}}}"
-    name = "first/geometry/test/alignment"
-
-    def ask(metric):
-        return load(f"evaluators={evaluators}", f"claim={ {**claim, 'metrics': (metric,)}!r}")
-
-    assert ask(name)["claim"]["metrics"] == (name,)
-    with pytest.raises(ConfigError, match=r"unknown metric 'frist/geometry"):
-        ask("frist/geometry/test/alignment")
-
-
 def test_differences_of_stages_are_named_and_operational_keys_are_not():
     old = load()
-    assert config_lib.differences(old, load("stages.second.log_every=7")) == []
-    assert config_lib.differences(old, load("stages.second.steps=8")) == [
+    assert recipe_lib.differences(old, load("stages.second.log_every=7")) == []
+    assert recipe_lib.differences(old, load("stages.second.steps=8")) == [
         "stages.second.steps: 7 -> 8"
     ]
-    assert config_lib.differences(old, load("stages.first=None")) == [
+    assert recipe_lib.differences(old, load("stages.first=None")) == [
         'stages: ["first", "second"] -> ["second"]'
     ]
+
+
+def test_replace_puts_a_value_in_the_place_of_a_section():
+    base = {"objectives": {"a": {"type": "x", "n": 1}}, "optimizer": {"b1": 0.5}}
+    new = merge(base, {"objectives": Replace({"c": {"type": "y"}}), "optimizer": {"b2": 0.9}})
+    assert new == {"objectives": {"c": {"type": "y"}}, "optimizer": {"b1": 0.5, "b2": 0.9}}
+    whole = ({"name": "only", "objectives": Replace({"other": {"type": "sigmoid"}})},)
+    config = recipe_lib.load(RECIPE, BASE)
+    config["stages"] = whole
+    config["objectives"]["other"] = {"type": "sigmoid", "pairs": (("a", "b"),)}
+    with pytest.raises(ConfigError, match="unknown view 'image'"):  # the pairs are not merged in
+        recipe_lib.complete(config, "recipe.py")
+    config["stages"] = (
+        {"name": "only", "objectives": Replace({"o": {"type": "sigmoid", "pairs": (("a", "b"),)}})},
+    )
+    stored = recipe_lib.complete(config, "recipe.py")
+    assert set(of(stored, 0)["objectives"]) == {"o"}
+    assert recipe_lib.complete(json.loads(recipe_lib.dump(stored)), "again") == stored
+
+
+def test_a_schedule_alone_is_merged_and_no_mixture_of_sources():
+    term = {"type": "info_nce", "weight": 1.0}
+    change = {"objectives": {"a": {"weight": {"type": "linear", "start": 0.0, "end": 1.0}}}}
+    assert merge({"objectives": {"a": term}}, change)["objectives"]["a"] == {
+        "type": "info_nce",
+        **change["objectives"]["a"],
+    }
+    one = {"data": {"source": {"type": "emoji"}}}
+    two = {"data": {"source": {"x": {"type": "emoji"}, "y": {"type": "digits"}}}}
+    assert merge(one, two) == two
+
+
+def test_stages_are_changed_by_their_names():
+    base = {"steps": 9, "stages": STAGES}
+    first, second = merge(
+        base,
+        {
+            "stages": {
+                "first": {"steps": 6, "objectives": {"clip": None}},
+                "second": {
+                    "objectives": {"uniformity": {"weight": 2.0}, "other": {"type": "info_nce"}},
+                    "data": {"batch_size": 8},
+                },
+            }
+        },
+    )["stages"]
+    assert first == {"name": "first", "steps": 6, "objectives": {"clip": None}}
+    assert second["data"] == {"source": {"examples": 256}, "batch_size": 8}
+    # Another type leaves nothing of the old one, and what was taken away is there again.
+    assert second["objectives"] == {"uniformity": {"weight": 2.0}, "other": {"type": "info_nce"}}
+    assert [s["name"] for s in merge(base, {"stages": {"first": None}})["stages"]] == ["second"]
+    with pytest.raises(ConfigError, match=r"unknown stage 'secnd' of 'stages'; did you mean 'sec"):
+        merge(base, {"stages": {"secnd": {}}})
+
+
+def test_a_change_after_a_change_is_one_change():
+    base = {"objectives": {"a": {"type": "x", "n": 1}, "b": {"type": "y"}}, "steps": 1}
+    first = {"objectives": {"a": {"n": 2}, "b": None}, "steps": 2}
+    then = {"objectives": {"a": {"m": 3}, "c": {"type": "z"}}}
+    assert merge(base, compose(first, then)) == merge(merge(base, first), then)
+    replaced = compose(
+        {"objectives": Replace({"c": {"type": "z"}})}, {"objectives": {"c": {"n": 1}}}
+    )
+    assert merge(base, replaced)["objectives"] == {"c": {"type": "z", "n": 1}}

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from mmjax import cli
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
+from mmjax.claims import find
 from mmjax.report import reproduce
+from mmjax.schema.values import plain
 
-SHIPPED = Path(config_lib.__file__).resolve().parents[2] / "configs" / "clip_uniform.py"
+SHIPPED = Path(recipe_lib.__file__).resolve().parents[2] / "configs" / "clip_uniform.py"
 
 
 def as_stored(overrides):
-    config = config_lib.load(str(SHIPPED), overrides)
-    return json.loads(config_lib.dump(config))
+    config = recipe_lib.load(str(SHIPPED), overrides)
+    return json.loads(recipe_lib.dump(config))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,19 @@ def test_the_command_gives_the_same_config(overrides, tmp_path, monkeypatch):
     assert words[:3] == ["python", "-m", "mmjax.main"]
     _, path, again = cli.split_config(words[3:])
     assert path == "configs/clip_uniform.py:small"
+    assert as_stored(again) == stored
+
+
+def test_a_run_of_an_experiment_is_the_small_variant_with_its_changes(tmp_path, monkeypatch):
+    arm = find.find("clip_uniform:claim_emoji", SHIPPED.parent).config("clip", seed=1)
+    monkeypatch.chdir(tmp_path)
+    stored = json.loads(recipe_lib.dump(arm))
+    recipe = reproduce.recipe_of(stored)
+    assert recipe.trouble == ""
+    words = shlex.split(reproduce.command(stored, recipe))
+    _, path, again = cli.split_config(words[3:])
+    assert path == "configs/clip_uniform.py:small"
+    assert "variant=claim_emoji" in again
     assert as_stored(again) == stored
 
 
@@ -91,7 +106,7 @@ def test_an_unknown_recipe_is_said(name, tmp_path, monkeypatch):
 )
 def test_a_literal_is_read_back_as_it_was(value):
     tree = {}
-    config_lib.set_key(tree, f"key={reproduce.literal(value)}", "file")
-    expected = tuple(value) if isinstance(value, list) else config_lib.plain(value)
+    recipe_lib.set_key(tree, f"key={reproduce.literal(value)}", "file")
+    expected = tuple(value) if isinstance(value, list) else plain(value)
     assert tree["key"] == expected
     assert type(tree["key"]) is type(expected)

@@ -71,8 +71,8 @@ def test_rows_of_recipes(tool):
 
 def test_every_cell_is_a_recipe(tool):
     for cell in tool.CELLS:
-        config = cell.config()
-        assert config["data"]["batch_size"] % (256 * config["microbatches"]) == 0
+        config = cell.whole()
+        assert config.data.batch_size % (256 * config.microbatches) == 0
 
 
 def test_every_recipe_with_a_paper_variant_has_a_cell(tool):
@@ -87,4 +87,4 @@ def test_every_recipe_with_a_paper_variant_has_a_cell(tool):
 def test_every_recipes_batch_divides_over_its_slice(tool):
     for cell in tool.recipe_cells():
         chips = math.prod(int(side) for side in cell.slice.partition(":")[2].split("x"))
-        assert cell.config()["data"]["batch_size"] % chips == 0, (cell.recipe, cell.slice)
+        assert cell.whole().data.batch_size % chips == 0, (cell.recipe, cell.slice)

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 
 RECIPE = Path(__file__).parents[2] / "configs" / "clip_uniform.py"
-# Without evaluators, and the claim that goes by them, a run is its steps and its checkpoints.
-OVERRIDES = ("steps=100", "checkpoints.every=15", "log_every=20", "evaluators={}", "claim=None")
+# Without evaluators a run is its steps and its checkpoints.
+OVERRIDES = ("steps=100", "checkpoints.every=15", "log_every=20", "evaluators={}")
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def tiny():
     """`tiny("key=value", ...)` makes the config of a run of 100 steps that saves every 15."""
 
     def make(*overrides):
-        return config_lib.load(f"{RECIPE}:claim", (*OVERRIDES, *overrides))
+        return recipe_lib.load(f"{RECIPE}:latent", (*OVERRIDES, *overrides))
 
     return make
 
@@ -30,7 +30,7 @@ def command():
 
     def make(folder, *overrides):
         settings = [f"--config.{override}" for override in (*OVERRIDES, *overrides)]
-        recipe = [f"--config={RECIPE}:claim", f"--workdir={folder}"]
+        recipe = [f"--config={RECIPE}:latent", f"--workdir={folder}"]
         return [sys.executable, "-m", "mmjax.main", *recipe, *settings]
 
     return make
@@ -44,7 +44,7 @@ def saved():
     from mmjax.train import state as state_lib
 
     def read(config, folder, step=None):
-        mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+        mesh = mesh_lib.make_mesh(*(config.mesh[axis] for axis in mesh_lib.AXES))
         store = Store(Path(folder) / "checkpoints")
         state = store.restore(state_lib.abstract(config, state_lib.plan(config, mesh)), step)
         store.close()

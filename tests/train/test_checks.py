@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData
@@ -13,7 +13,7 @@ from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:claim"
+CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:latent"
 # As CLIP's image tower: learned positions insist on the size of the image.
 VIT = "model.towers.image.encoder={'type':'vit','image_size':(32,32),'patch':8,'width':32,'depth':1,'heads':2}"  # noqa: E501
 
@@ -22,8 +22,8 @@ MEAN = ["model.towers.image.encoder.pool=mean", "model.towers.image.encoder.pool
 
 
 def check(recipe, *overrides):
-    config = config_lib.load(recipe, overrides)
-    mesh = mesh_lib.make_mesh(*(config["mesh"][axis] for axis in mesh_lib.AXES))
+    config = recipe_lib.load(recipe, overrides)
+    mesh = mesh_lib.make_mesh(*(config.mesh[axis] for axis in mesh_lib.AXES))
     checks.check_model(config, state_lib.plan(config, mesh), mesh)
     return config
 
@@ -106,22 +106,22 @@ def test_what_fits_passes():
     ],
 )
 def test_ids_that_the_encoder_was_not_told_of(overrides, message):
-    config = config_lib.load(CLIP, overrides)
+    config = recipe_lib.load(CLIP, overrides)
     with pytest.raises(ConfigError, match=message):
-        checks.check_tokenizer(config, inputs.views(config))
+        checks.check_tokenizer(config, inputs.views(config.data))
 
 
 def test_larger_vocabularies_and_unread_ends_are_fine():
-    config = config_lib.load(
+    config = recipe_lib.load(
         CLIP, ["model.towers.text.encoder.vocab_size=9000", "model.towers.text.encoder.eos_id=5"]
     )
-    checks.check_tokenizer(config, inputs.views(config))
+    checks.check_tokenizer(config, inputs.views(config.data))
 
 
 def test_an_evaluator_asks_for_what_its_source_has():
-    config = config_lib.load(LATENT)
+    config = recipe_lib.load(LATENT)
     data = EvalData(
-        inputs.source(config["evaluators"]["geometry"]["test"]["source"]), inputs.views(config)
+        inputs.source(config.evaluators.geometry["test"]["source"]), inputs.views(config.data)
     )
     checks.check_evaluator("evaluators.geometry.test", {"pair": ("a", "b")}, data)
     with pytest.raises(
@@ -132,6 +132,6 @@ def test_an_evaluator_asks_for_what_its_source_has():
 
 def test_a_run_ends_before_its_data_is_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(inputs, "train_data", lambda *_: pytest.fail("the data was opened"))
-    config = config_lib.load(LATENT, ["data.views.a.dim=16"])
+    config = recipe_lib.load(LATENT, ["data.views.a.dim=16"])
     with pytest.raises(ConfigError, match=r"'data.views.a'"):
         trainer.train(config, tmp_path, quiet=True)

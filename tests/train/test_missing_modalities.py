@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.data.sources import MemorySource
 from mmjax.train import trainer
@@ -36,7 +36,7 @@ def config(objectives):
             "retrieval": {"one": {"source": {"like": "data.source.one"}, "pairs": (("a", "x"),)}}
         },
     }
-    return config_lib.complete(tree, "test")
+    return recipe_lib.complete(tree, "test")
 
 
 @pytest.fixture

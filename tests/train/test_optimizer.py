@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmjax import recipe as config_lib
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.recipe import OptimizerConfig
 from mmjax.train import optimizer
 
 
 def section(**values):
-    return config_lib.fill(config_lib.Optimizer, {"learning_rate": 0.1, **values}, "optimizer", "")
+    return OptimizerConfig(**{"learning_rate": 0.1, **values})
 
 
 def test_schedule_warms_up_and_decays():

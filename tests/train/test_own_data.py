@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.data import BadExample, SourceError, inputs
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
@@ -38,7 +38,7 @@ SMALL = (
 
 
 def config(path, *overrides, variant="small"):
-    return config_lib.load(f"{RECIPE}:{variant}", (*SMALL, f"data.source.path={path}", *overrides))
+    return recipe_lib.load(f"{RECIPE}:{variant}", (*SMALL, f"data.source.path={path}", *overrides))
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ def test_every_command_of_the_guide_is_valid(folder):
         assert words[0].startswith("--config=")
         overrides = [word.removeprefix("--config.") for word in words[1:]]
         assert len(rest) == len(overrides)
-        config_lib.load(path, overrides)
+        recipe_lib.load(path, overrides)
     options = re.findall(r"--config\.(\S+=\S+?)[`) ]", GUIDE)
-    config_lib.load(
+    recipe_lib.load(
         str(RECIPE),
         [o for o in options if "columns" not in o and "id_co" not in o and "root" not in o],
     )

@@ -14,11 +14,11 @@ import pytest
 from mmjax import main
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.train import borders, trainer
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
-from mmjax.train import trainer
-from mmjax.train.evaluation import load_run
+from mmjax.train.runs import open_run
 from mmjax.train.signals import Interrupted
 
 TEST = {"like": "data.source", "split": "test", "examples": 100}
@@ -61,7 +61,7 @@ def arrays(saved):
     """`arrays(config, folder, step)`: the arrays of a checkpoint, in the structure of its stage."""
 
     def read(config, folder, step):
-        return saved(stages_lib.at(stages_lib.of(config), step).config, folder, step)
+        return saved(stages_lib.at(stages_lib.of(config), step).recipe, folder, step)
 
     return read
 
@@ -162,7 +162,7 @@ def test_the_metrics_of_the_best_step_are_in_the_summary(staged, whole):
 
     name = "geometry/test/alignment"
     stages = stages_lib.of(staged("checkpoints.keep_best=1", f"checkpoints.metric={name}"))
-    found = stages_lib.summary(stages, {"third": {}}, Best(), whole[0])
+    found = borders.summary(stages, {"third": {}}, Best(), whole[0])
     assert found["best/step"] == 20
     assert found[f"best/{name}"] == found[f"first/{name}"] == whole[1][f"first/{name}"]
     assert "best/step" not in whole[1]
@@ -220,12 +220,12 @@ def test_kill_9_in_the_second_stage_of_a_process(
 
 
 def test_a_checkpoint_is_loaded_with_the_config_of_its_stage(staged, whole):
-    config, step, model, _, names = load_run(whole[0], "20")
-    assert (step, set(config["objectives"])) == (20, set(staged()["objectives"]))
-    assert names == ["first"]
-    assert model.embed("a", np.ones((4, 32), np.float32)).shape[0] == 4
-    config, step, *_ = load_run(whole[0])
-    assert (step, "other" in config["objectives"]) == (55, True)
+    run = open_run(whole[0], "20")
+    assert (run.step, set(run.recipe.objectives)) == (20, set(staged().objectives))
+    assert run.stages == ("first",)
+    assert run.model.embed("a", np.ones((4, 32), np.float32)).shape[0] == 4
+    run = open_run(whole[0])
+    assert (run.step, "other" in run.recipe.objectives) == (55, True)
 
 
 def test_the_page_and_the_table_show_the_stages(whole):
@@ -271,14 +271,14 @@ def test_what_is_fresh_starts_as_in_a_run_of_its_own(staged, whole):
     )
     first, second, _ = stages_lib.of(config)
     mesh = mesh_lib.make_mesh()
-    plans = stages_lib.plans((first, second), mesh)
-    last = state_lib.initial(first.config, plans[0])
+    plans = borders.plans((first, second), mesh)
+    last = state_lib.initial(first.recipe, plans[0])
     # A state that is nowhere the initial one.
     last = dataclasses.replace(last, params={p: v + 1 for p, v in last.params.items()})
     host = jax.device_get(last.params)
-    weights = stages_lib.pretrained((first, second), 1, plans[1])
-    alone = jax.device_get(state_lib.initial(second.config, plans[1]))
-    begun = jax.device_get(stages_lib.begin(second, plans[1], weights, last))
+    weights = borders.pretrained((first, second), 1, plans[1])
+    alone = jax.device_get(state_lib.initial(second.recipe, plans[1]))
+    begun = jax.device_get(borders.begin(second, plans[1], weights, last))
     assert begun.average == {}
     found = {**begun.params, **begun.constants}
     for path, value in {**alone.params, **alone.constants}.items():

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 from mmjax.files import WriteError
 from mmjax.train.metrics import MetricWriter, log_to
@@ -17,7 +17,7 @@ from mmjax.train.workdir import Workdir, default
 
 
 def config(*overrides):
-    return config_lib.load("configs/clip.py", ["data.batch_size=8", *overrides])
+    return recipe_lib.load("configs/clip.py", ["data.batch_size=8", *overrides])
 
 
 def test_another_config_is_refused_with_the_keys_that_differ(tmp_path):
@@ -41,7 +41,7 @@ def test_operational_keys_may_change_on_resume(tmp_path):
 
 
 def test_a_run_of_before_a_key_was_there_goes_on(tmp_path):
-    whole = config_lib.load("configs/clip.py")
+    whole = recipe_lib.load("configs/clip.py")
     with Workdir(tmp_path, whole):
         pass
     (tmp_path / "checkpoints" / "10").mkdir(parents=True)
@@ -118,7 +118,7 @@ def test_metrics_after_the_checkpoint_are_written_anew(tmp_path):
 
 
 def test_dump_is_stable():
-    assert config_lib.dump(config()) == config_lib.dump(config())
+    assert recipe_lib.dump(config()) == recipe_lib.dump(config())
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import weights_folders as folders
 
-from mmjax import recipe as config_lib
+from mmjax import recipe as recipe_lib
+from mmjax.errors import ConfigError
 from mmjax.inference import bundle, with_torch
+from mmjax.schema.values import plain
 from mmjax.weights import keymap
 from mmjax.weights.files import WeightsError
 from mmjax.weights.foreign import Weights
@@ -93,38 +95,38 @@ def recipe(folder, tmp_path, *overrides):
     """A recipe of emoji whose towers start from a folder."""
     file = tmp_path / "recipe.py"
     file.write_text(
-        "from configs import base\n"
+        "from mmjax.configs import common as c\n"
         "def get_config(variant):\n"
-        "    config = base.emoji({'clip': {'type': 'info_nce'}})\n"
+        "    config = c.emoji('none', {'clip': {'type': 'info_nce'}})\n"
         f"    config['model']['towers'] = {{m: {{'init_from': {str(folder)!r}}}"
         " for m in ('image', 'text')}\n"
         "    config['data']['views'] = {'image': {'type': 'image', 'size': 16},\n"
         "        'text': {'type': 'text', 'length': 9}}\n"
-        "    own = {'recipe': 'x', 'variant': variant, 'paper': 'none', 'evaluators': {}}\n"
+        "    own = {'recipe': 'x', 'variant': variant, 'evaluators': {}}\n"
         "    return {**config, **own, 'steps': 2}\n"
     )
-    return config_lib.load(str(file), ("data.batch_size=8", "optimizer.warmup_steps=0", *overrides))
+    return recipe_lib.load(str(file), ("data.batch_size=8", "optimizer.warmup_steps=0", *overrides))
 
 
 @pytest.fixture
 def clip(tmp_path):
     config = folders.CONFIGS["clip"]
-    text = {**config["text_config"], "vocab_size": 8000}
+    text = {**config.text_config, "vocab_size": 8000}
     return folders.folder_of({**config, "text_config": text}, tmp_path / "clip")
 
 
 def test_the_folder_says_the_options(clip, tmp_path):
     config = recipe(clip, tmp_path, "model.towers.image.encoder.drop_path=0.1")
-    image = config["model"]["towers"]["image"]
+    image = config.model.towers["image"]
     assert image["encoder"]["activation"] == "quick_gelu"
     assert image["encoder"]["patch_bias"] is False
     assert image["encoder"]["drop_path"] == 0.1
-    head = config_lib.plain(image["head"])
+    head = plain(image["head"])
     assert head == {"type": "linear", "dim": 12, "bias": False, "norm": "none", "tokens": False}
     assert image["init_from"]["part"] == "image"
     # A run's stored config is whole and needs the folder no more.
     (clip / "config.json").unlink()
-    assert config_lib.complete(config_lib.plain(config), "x") == config_lib.plain(config)
+    assert recipe_lib.complete(plain(config), "x") == plain(config)
 
 
 def test_what_else_a_tower_has_stays(clip, tmp_path):
@@ -135,7 +137,7 @@ def test_what_else_a_tower_has_stays(clip, tmp_path):
         "model.towers.image.augment={'type': 'image', 'flip': 0.5}",
         "model.towers.text.deterministic=('text',)",
     )
-    towers = config["model"]["towers"]
+    towers = config.model.towers
     assert towers["image"]["heads"]["local"]["dim"] == 3
     assert towers["image"]["augment"]["flip"] == 0.5
     assert towers["text"]["deterministic"] == ("text",)
@@ -183,7 +185,7 @@ def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
     # Going on from a checkpoint reads no folder.
     for file in clip.iterdir():
         file.unlink()
-    trainer.train({**config_lib.plain(config)}, tmp_path / "run", quiet=True)
+    trainer.train({**plain(config)}, tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
     ],
 )
 def test_wrong_recipes_end_in_a_sentence(clip, tmp_path, override, says):
-    with pytest.raises(config_lib.ConfigError, match=says):
+    with pytest.raises(ConfigError, match=says):
         recipe(clip, tmp_path, override)
 
 
@@ -206,7 +208,7 @@ def test_a_recipe_with_another_head(clip, tmp_path):
     from mmjax.weights.start import Pretrained
 
     config = recipe(clip, tmp_path, "model.towers.image.head={'type': 'linear', 'dim': 12}")
-    assert config["model"]["towers"]["image"]["init_from"]["head"] is False
+    assert config.model.towers["image"]["init_from"]["head"] is False
     plan = state_lib.plan(config, mesh_lib.make_mesh())
     pretrained = Pretrained(config, {p: v for p, (_, v) in plan.definition.variables.items()})
     assert any("starts anew: towers/image/head/project/kernel" in line for line in pretrained.lines)

@@ -72,7 +72,7 @@ CONFIGS = {
 
 def foreign_of(config):
     """The towers of a config."""
-    return FAMILIES[config["model_type"]](config)
+    return FAMILIES[config.model_type](config)
 
 
 def tensors_of(config, seed=0):

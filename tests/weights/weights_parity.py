@@ -31,11 +31,11 @@ def embed(folder, part, values, encoder=None, head=True):
     import jax.numpy as jnp
     from flax import nnx
 
-    from mmjax import recipe as config_lib
+    from mmjax import recipe as recipe_lib
     from mmjax.encoders import ENCODERS
+    from mmjax.model.definition import Definition
     from mmjax.model.heads import HEADS
     from mmjax.model.towers import Tower
-    from mmjax.system.system import Definition
     from mmjax.weights.foreign import Weights, complete
 
     weights = Weights(str(folder))
@@ -47,8 +47,8 @@ def embed(folder, part, values, encoder=None, head=True):
 
     def make():
         rngs = nnx.Rngs(0)
-        built = config_lib.build(ENCODERS, options, dtype=jnp.float32, rngs=rngs)
-        top = config_lib.build(
+        built = recipe_lib.build(ENCODERS, options, dtype=jnp.float32, rngs=rngs)
+        top = recipe_lib.build(
             HEADS, specs["head"], width=built.width, dtype=jnp.float32, rngs=rngs
         )
         return Tower(built, top)

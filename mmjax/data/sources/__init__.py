@@ -31,43 +31,48 @@ from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
+from mmjax.schema.registry import Registry
 
 # The names that `type=` of a source may have in a recipe.
-SOURCES = {
-    "array_record": ArrayRecordSource,
-    "arrays": ArraysSource,
-    "dicom_ecg": DicomEcgSource,
-    "digits": DigitsSource,
-    "emoji": EmojiSource,
-    "features": FeaturesSource,
-    "folder": FolderSource,
-    "gaussian_latent": GaussianLatentSource,
-    "manifest": ManifestSource,
-    "memory": MemorySource,
-    "tfds": TfdsSource,
-    "webdataset": WebDatasetSource,
-    "wfdb": WfdbSource,
-    # Generated; see mmjax.data.synthetic.
-    "attribute_classes": AttributeClasses,
-    "compositional_scenes": CompositionalScenes,
-    "concept_pairs": ConceptPairs,
-    "concept_sets": ConceptSets,
-    "event_audio": EventAudio,
-    "ecg_reports": EcgReports,
-    "domain_pairs": DomainPairs,
-    "frozen_clusters": FrozenClusters,
-    "glyph_scenes": GlyphScenes,
-    "grouped_classes": GroupedClasses,
-    "latent_blocks": LatentBlocks,
-    "named_actions": NamedActions,
-    "noisy_captions": NoisyCaptions,
-    "noisy_instances": NoisyInstances,
-    "nuisance_pairs": NuisancePairs,
-    "parity": Parity,
-    "translations": Translations,
-    "xor": Xor,
-    **SETS,  # real ones, in the package or on the machine; see mmjax.data.sets
-}
+SOURCES: Registry[Source] = Registry(
+    "source",
+    object,
+    {
+        "array_record": ArrayRecordSource,
+        "arrays": ArraysSource,
+        "dicom_ecg": DicomEcgSource,
+        "digits": DigitsSource,
+        "emoji": EmojiSource,
+        "features": FeaturesSource,
+        "folder": FolderSource,
+        "gaussian_latent": GaussianLatentSource,
+        "manifest": ManifestSource,
+        "memory": MemorySource,
+        "tfds": TfdsSource,
+        "webdataset": WebDatasetSource,
+        "wfdb": WfdbSource,
+        # Generated; see mmjax.data.synthetic.
+        "attribute_classes": AttributeClasses,
+        "compositional_scenes": CompositionalScenes,
+        "concept_pairs": ConceptPairs,
+        "concept_sets": ConceptSets,
+        "event_audio": EventAudio,
+        "ecg_reports": EcgReports,
+        "domain_pairs": DomainPairs,
+        "frozen_clusters": FrozenClusters,
+        "glyph_scenes": GlyphScenes,
+        "grouped_classes": GroupedClasses,
+        "latent_blocks": LatentBlocks,
+        "named_actions": NamedActions,
+        "noisy_captions": NoisyCaptions,
+        "noisy_instances": NoisyInstances,
+        "nuisance_pairs": NuisancePairs,
+        "parity": Parity,
+        "translations": Translations,
+        "xor": Xor,
+        **SETS,  # real ones, in the package or on the machine; see mmjax.data.sets
+    },
+)
 
 __all__ = [
     "SOURCES",

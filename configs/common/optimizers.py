@@ -1,0 +1,21 @@
+"""Optimizers; options are those of `mmjax.recipe.Optimizer`, a cosine unless `schedule` says."""
+
+
+def adamw(learning_rate: float, **options: object) -> dict:
+    """AdamW; without `weight_decay`, Adam."""
+    return {"learning_rate": learning_rate, **options}
+
+
+def sgd(learning_rate: float, **options: object) -> dict:
+    """SGD with momentum."""
+    return {"type": "sgd", "learning_rate": learning_rate, **options}
+
+
+def lars(learning_rate: float, **options: object) -> dict:
+    """SGD with a trust ratio for every layer (You et al. 2017)."""
+    return {"type": "lars", "learning_rate": learning_rate, **options}
+
+
+def lamb(learning_rate: float, **options: object) -> dict:
+    """Adam with a trust ratio for every layer (You et al. 2020)."""
+    return {"type": "lamb", "learning_rate": learning_rate, **options}

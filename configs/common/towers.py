@@ -1,0 +1,270 @@
+"""Encoders, heads, text towers with the view and the tokenizer that fit them, and teachers."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+# Of OpenAI's released towers.
+OPENAI = {"activation": "quick_gelu", "eps": 1e-5, "init": "clip"}
+
+
+def towers(head: Mapping[str, Any] | None = None, /, **encoders: Mapping[str, Any]) -> dict:
+    """{modality: tower}, each of an encoder and of the common head.
+
+    Args:
+      head: of all towers that do not bring one; None for none.
+      **encoders: specs of encoders, or towers that say more: `{"encoder": ..., "head": ...}`.
+    """
+    common = {} if head is None else {"head": head}
+    return {
+        name: {**common, **(each if "encoder" in each else {"encoder": each})}
+        for name, each in encoders.items()
+    }
+
+
+def linear_head(dim: int, **options: object) -> dict:
+    """A linear map."""
+    return {"type": "linear", "dim": dim, **options}
+
+
+def mlp_head(dim: int, hidden: int, **options: object) -> dict:
+    """A projector with a hidden layer, or more of them by `layers`."""
+    return {"type": "mlp", "dim": dim, "hidden": hidden, **options}
+
+
+def pretrained(path: str, encoder: Mapping[str, Any], part: str | None = None, **more: Any) -> dict:
+    """A tower whose encoder starts from the weights in a folder on this disk.
+
+    Args:
+      path: of the folder.
+      encoder: of the size of these weights.
+      part: which of the towers there, `image` or `text`.
+      **more: `head` is the tower's head; `take_head=False` leaves the folder's out.
+    """
+    start = {"path": path}
+    if part is not None:
+        start["part"] = part
+    if "take_head" in more:
+        start["head"] = more.pop("take_head")
+    return {"init_from": start, "encoder": encoder, **more}
+
+
+# --- encoders ----------------------------------------------------------------------------------
+
+
+def mlp(inputs: int, hidden: tuple[int, ...], width: int, **options: object) -> dict:
+    """An MLP on vectors of `inputs` numbers."""
+    return {"type": "mlp", "inputs": inputs, "hidden": hidden, "width": width, **options}
+
+
+def identity(inputs: int) -> dict:
+    """Stored features as they are."""
+    return {"type": "identity", "inputs": inputs}
+
+
+def vit(patch: int, image_size: int = 224, size: str = "base", **options: object) -> dict:
+    """A vision transformer of the published sizes `base` and `large`."""
+    width, depth, heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}[size]
+    return {
+        "type": "vit",
+        "image_size": (image_size, image_size),
+        "patch": patch,
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        **options,
+    }
+
+
+def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
+    """A residual network of a published depth, 18 or 50."""
+    block, blocks = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}[depth]
+    return {
+        "type": "resnet",
+        "block": block,
+        "blocks": blocks,
+        "widths": (64, 128, 256, 512),
+        "stem": stem,
+        "image_size": (image_size, image_size),
+    }
+
+
+def tiny_resnet(image_size: int, stem: str, *widths: int, **options: object) -> dict:
+    """A residual network of one basic block a width, made for two CPU cores.
+
+    Its last map is flattened: what carries over between styles of an image is coarse shape and
+    colour in its place, which pooling by the mean would lose.
+    """
+    return {
+        "type": "resnet",
+        "block": "basic",
+        "blocks": (1,) * len(widths),
+        "widths": widths,
+        "stem": stem,
+        "pool": "flatten",
+        "image_size": (image_size, image_size),
+        **options,
+    }
+
+
+# --- text --------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A text encoder with the tokenizer and the view that fit it."""
+
+    tokenizer: dict
+    view: dict
+    encoder: dict
+
+
+def _text(tokenizer: dict, encoder: dict, **view: object) -> Text:
+    return Text(tokenizer, {"type": "text", "length": encoder["length"], **view}, encoder)
+
+
+def tiny_text(
+    tokens: str | tuple[str, ...],
+    length: int,
+    width: int = 64,
+    depth: int = 1,
+    heads: int = 4,
+    **view: object,
+) -> Text:
+    """A small bidirectional transformer, made for two CPU cores.
+
+    Args:
+      tokens: `emoji_8k` (the word pieces in the package), `bytes`, or a tuple of whole words.
+      length: tokens of a text.
+      width: of the transformer, likewise `depth` and `heads`.
+      **view: further options of the view.
+    """
+    if tokens == "bytes":
+        vocab_size, tokenizer = 260, {"type": "bytes"}
+    elif isinstance(tokens, str):
+        vocab_size, tokenizer = 8000, {"type": "sentencepiece", "path": tokens}
+    else:
+        vocab_size, tokenizer = len(tokens) + 4, {"type": "words", "words": tokens}
+        view = {"bos": False, "eos": False, **view}
+    encoder = {
+        "type": "text_transformer",
+        "vocab_size": vocab_size,
+        "length": length,
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        "causal": False,
+        "pool": "mean",
+        "init": "xavier",
+    }
+    return _text(tokenizer, encoder, **view)
+
+
+def causal_text(width: int = 512, heads: int = 8, depth: int = 12, **options: object) -> Text:
+    """CLIP's text tower and byte-pair encoding, from a local copy of its `tokenizer.json`.
+
+    Args:
+      width: of the transformer, likewise `heads` and `depth`.
+      **options: of the encoder; `**OPENAI` for that of the released weights.
+    """
+    tokenizer = {
+        "type": "huggingface",
+        "path": "data/clip/tokenizer.json",
+        "bos": "<|startoftext|>",
+        "eos": "<|endoftext|>",
+        "pad": "!",
+    }
+    encoder = {
+        "type": "text_transformer",
+        "vocab_size": 49_408,
+        "length": 77,
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        "causal": True,
+        "pool": "eot",
+        "eos_id": 49_407,
+        "mask_padding": False,  # causal: what comes before the end never sees what comes after
+        **options,
+    }
+    return _text(tokenizer, encoder)
+
+
+def bert_tokenizer(path: str = "data/bert/tokenizer.json", **options: object) -> dict:
+    """WordPiece of BERT and its kin, from a local copy of a `tokenizer.json`."""
+    marks = {"bos": "[CLS]", "eos": "[SEP]", "pad": "[PAD]"}
+    return {"type": "huggingface", "path": path, **marks, **options}
+
+
+def roberta_tokenizer(path: str, **options: object) -> dict:
+    """SentencePiece or byte pairs of RoBERTa and XLM-R, from a local `tokenizer.json`."""
+    marks = {"bos": "<s>", "eos": "</s>", "pad": "<pad>"}
+    return {"type": "huggingface", "path": path, **marks, **options}
+
+
+def bert(length: int, **options: object) -> dict:
+    """BERT base, uncased (Devlin et al. 2019)."""
+    return {
+        "type": "text_transformer",
+        "vocab_size": 30_522,
+        "length": length,
+        "width": 768,
+        "depth": 12,
+        "heads": 12,
+        "causal": False,
+        "pool": "cls",
+        "norm": "post",
+        "embedding_norm": True,
+        "segments": 2,
+        "eps": 1e-12,
+        **options,
+    }
+
+
+def bert_text(
+    length: int, tokenizer: dict | None = None, lowercase: bool = False, **options: object
+) -> Text:
+    """BERT base, or with the `options` of another encoder of its kind, and its tokenizer."""
+    view = {"lowercase": True} if lowercase else {}
+    return _text(tokenizer or bert_tokenizer(), bert(length, **options), **view)
+
+
+# --- OpenAI's CLIP -----------------------------------------------------------------------------
+
+
+def openai_image(patch: int = 32) -> dict:
+    """The image towers of Radford et al. 2021, table 20: ViT-B/32 and ViT-B/16."""
+    return vit(patch, pool="cls", pre_norm=True, patch_bias=False, **OPENAI)
+
+
+def openai_towers(dim: int = 512, take_head: bool = True) -> dict:
+    """The towers of OpenAI's ViT-B/32, from its weights in a folder on this disk.
+
+    Args:
+      dim: of the embeddings.
+      take_head: take the projections, too; without them `dim` may be another.
+    """
+    encoders = {"image": openai_image(), "text": causal_text(**OPENAI).encoder}
+    folder = "weights/clip-vit-base-patch32"
+    return towers(
+        linear_head(dim),
+        **{name: pretrained(folder, e, take_head=take_head) for name, e in encoders.items()},
+    )
+
+
+# --- teachers and queues -----------------------------------------------------------------------
+
+
+def ema(views: tuple[str, ...], momentum: float) -> dict:
+    """A teacher that follows the towers by a moving average."""
+    return {"type": "ema", "views": views, "momentum": momentum}
+
+
+def frozen(views: tuple[str, ...]) -> dict:
+    """A teacher that is what the towers were when the training, or the stage, began."""
+    return {"type": "frozen", "views": views}
+
+
+def queue(views: tuple[str, ...], size: int, delay: int = 0) -> dict:
+    """Embeddings of past batches."""
+    return {"size": size, "views": views, "delay": delay}

@@ -1,0 +1,7 @@
+"""`python -m mmjax.claims`."""
+
+from absl import app
+
+from mmjax.claims.main import main
+
+app.run(main)

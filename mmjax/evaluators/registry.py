@@ -1,0 +1,64 @@
+"""The evaluators that a recipe may name, and the section `evaluators`."""
+
+from typing import Any
+
+from mmjax.errors import unknown
+from mmjax.evaluators import base
+from mmjax.evaluators.base import Evaluator, EvaluatorConfig
+from mmjax.evaluators.code_usage import CodeUsage
+from mmjax.evaluators.consistency import Consistency
+from mmjax.evaluators.few_shot import FewShot
+from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.knn import NearestNeighbours
+from mmjax.evaluators.probe import Probe
+from mmjax.evaluators.retrieval import Retrieval
+from mmjax.evaluators.rotation import Rotation
+from mmjax.evaluators.spectrum import Spectrum
+from mmjax.evaluators.structure import Structure
+from mmjax.evaluators.tuple_retrieval import TupleRetrieval
+from mmjax.evaluators.zero_shot import ZeroShot
+from mmjax.schema.registry import Registry
+from mmjax.schema.sections import section_of
+
+EVALUATORS: Registry[Evaluator] = Registry(
+    "evaluator",
+    Evaluator,
+    {
+        "retrieval": Retrieval,
+        "zero_shot": ZeroShot,
+        "geometry": Geometry,
+        "tuple_retrieval": TupleRetrieval,
+        "probe": Probe,
+        "few_shot": FewShot,
+        "knn": NearestNeighbours,
+        "spectrum": Spectrum,
+        "structure": Structure,
+        "consistency": Consistency,
+        "rotation": Rotation,
+        "code_usage": CodeUsage,
+    },
+)
+
+
+class EvaluatorTable:
+    """Reads the section `evaluators`: {type: {name: options, source and further sources}}."""
+
+    def parse(self, value: Any, where: str, file: str) -> dict[str, dict[str, EvaluatorConfig]]:
+        found: dict[str, dict[str, EvaluatorConfig]] = {}
+        for kind, named in section_of(value, where, file).items():
+            if kind not in EVALUATORS:
+                raise unknown(kind, EVALUATORS, where, file)
+            if named is None:  # left out by an override
+                continue
+            found[kind] = {
+                name: base.parse(
+                    EVALUATORS[kind],
+                    {"type": kind, **section_of(spec, f"{where}.{kind}.{name}", file)},
+                    EVALUATORS,
+                    f"{where}.{kind}.{name}",
+                    file,
+                )
+                for name, spec in section_of(named, f"{where}.{kind}", file).items()
+                if spec is not None
+            }
+        return found

@@ -1,0 +1,51 @@
+"""The base classes of heads, adapters and augmentations on the device."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax
+from flax import nnx
+
+
+class Head(nnx.Module):
+    """From what an encoder gives to the space in which modalities meet, f[B, W] -> f32[B, dim].
+
+    Attributes:
+      dim: D, the size of the embedding.
+      reads_encoding: whether the call is `(encoding, shared modules)`, the whole Encoding and the
+        modules that towers share, and not `(pooled vectors)`.
+      reads_present: whether the call takes `present` bool[B], False where a value is a
+        placeholder: those with statistics over the batch.
+      takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
+    """
+
+    dim: int
+    reads_encoding: ClassVar[bool] = False
+    reads_present: ClassVar[bool] = False
+    takes_tokens: bool = False
+
+    def __call__(self, *args: Any, **options: Any) -> jax.Array:
+        raise NotImplementedError
+
+
+class Adapter:
+    """What is trained beside frozen towers; see `mmjax.model.adapters`."""
+
+    def install(self, where: str, towers: Mapping[str, Any], rngs: nnx.Rngs) -> None:
+        """Changes towers that are built already, once; by default nothing.
+
+        Args:
+          where: path of the adapter in the recipe, for messages.
+          towers: modality -> Tower.
+          rngs: for the initial parameters.
+        """
+
+
+class Augmentation:
+    """What training does to the values of a tower on the device; nothing in evaluation."""
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> jax.Array:
+        """Values f[B, ...], changed where `train`; `rngs` as encoders take it."""
+        raise NotImplementedError

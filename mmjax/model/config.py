@@ -1,0 +1,85 @@
+"""The section `model` of a recipe: towers and adapters."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from mmjax.encoders import ENCODERS, Encoder
+from mmjax.model.adapters import ADAPTERS
+from mmjax.model.augment import AUGMENTATIONS
+from mmjax.model.base import Adapter, Augmentation, Head
+from mmjax.model.heads import HEADS
+from mmjax.schema.annotations import Bounds
+from mmjax.schema.registry import Spec
+from mmjax.schema.sections import section
+from mmjax.schema.values import plain
+
+HeadSpec = Annotated[Spec[Head], HEADS]
+
+
+@dataclasses.dataclass(frozen=True)
+class InitFrom:
+    """Which weights a tower starts from; see `mmjax.weights.start`.
+
+    Attributes:
+      path: folder of foreign weights.
+      part: which tower of the folder; the modality of that name, or the only one, where None.
+      head: whether its projection is taken, too; unless the recipe gives a head, where None.
+      scale: the objective term whose temperature (and bias) start from the folder's logit scale.
+    """
+
+    path: str
+    part: str | None = None
+    head: bool | None = None
+    scale: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TowerConfig:
+    """One tower of a recipe: an encoder, its head, and what training does to it.
+
+    Attributes:
+      encoder: what embeds the view.
+      head: to the joint space.
+      heads: further heads by name, for terms that name them.
+      init_from: which weights it starts from.
+      augment: what training does to its values on the device.
+      deterministic: views that training, too, encodes without dropout.
+    """
+
+    encoder: Annotated[Spec[Encoder], ENCODERS]
+    head: HeadSpec = dataclasses.field(default_factory=lambda: HEADS.spec("none"))
+    heads: dict[str, HeadSpec] = dataclasses.field(default_factory=dict)
+    init_from: InitFrom | None = None
+    augment: Annotated[Spec[Augmentation], AUGMENTATIONS] | None = None
+    deterministic: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """As a recipe says it; keys that it may leave out only where they say something."""
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        kept = ("encoder", "head")
+        return {key: plain(value) for key, value in found.items() if value or key in kept}
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The towers by modality.
+
+    Attributes:
+      towers: modality -> tower.
+      dtype: of the towers' computation; `auto` is bfloat16 on TPU and GPU, float32 on a CPU.
+      ema: decay of a moving average of the parameters; evaluation then uses it.
+      adapters: what trains beside frozen towers, by name.
+    """
+
+    towers: dict[str, TowerConfig]
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    ema: Annotated[float | None, Bounds(0, 1)] = None
+    adapters: dict[str, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], file: str = "this model") -> "ModelConfig":
+        """From plain dicts, as the section `model` of a recipe has them, without shorthands."""
+        return section(cls, tree, "model", file)

@@ -1,0 +1,51 @@
+"""A module without its arrays, and its arrays as a flat dict by path."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from flax import nnx
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """A module without its arrays: makes flat arrays a module again, and back.
+
+    Attributes:
+      graphdef: the module's static structure.
+      variables: path -> (key path, abstract variable).
+    """
+
+    graphdef: Any
+    variables: dict[str, tuple[tuple, nnx.Variable]]
+
+    @classmethod
+    def of(cls, make: Callable[[], nnx.Module]) -> "Definition":
+        """The definition of the module that `make` constructs; nothing is computed."""
+        graphdef, state = nnx.split(nnx.eval_shape(make))
+        variables = {"/".join(map(str, path)): (path, v) for path, v in nnx.to_flat_state(state)}
+        return cls(graphdef, variables)
+
+    def kinds(self, kind: type[nnx.Variable]) -> dict[str, jax.ShapeDtypeStruct]:
+        """path -> shape and dtype, of the variables of one kind."""
+        return {
+            path: jax.ShapeDtypeStruct(v.shape, v.dtype)
+            for path, (_, v) in self.variables.items()
+            if isinstance(v, kind)
+        }
+
+    def merge(self, arrays: Mapping[str, jax.Array]) -> nnx.Module:
+        """The module with these arrays; every path has to be there."""
+        return nnx.merge(
+            self.graphdef,
+            nnx.from_flat_state(
+                [(key, v.replace(arrays[path])) for path, (key, v) in self.variables.items()]
+            ),
+        )
+
+    @staticmethod
+    def arrays(module: nnx.Module) -> dict[str, jax.Array]:
+        """The module's arrays by path."""
+        _, state = nnx.split(module)
+        return {"/".join(map(str, path)): v[...] for path, v in nnx.to_flat_state(state)}

@@ -1,0 +1,55 @@
+"""Embeddings of a batch, and of past batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmjax.encoders.base import Encoding
+
+
+class Embedding(NamedTuple):
+    """B examples of one modality in the joint space.
+
+    Attributes:
+      raw: f32[B, D], the output of the head.
+      unit: f32[B, D], `raw` divided by its L2 norm.
+      encoding: what the encoder gave; None where only embeddings were kept.
+      tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
+        None where the head does not take them.
+      heads: name -> Embedding, by the tower's further heads; each with this encoding.
+    """
+
+    raw: jax.Array
+    unit: jax.Array
+    encoding: Encoding | None = None
+    tokens: jax.Array | None = None
+    heads: Mapping[str, Embedding] | None = None
+
+
+class Keys(NamedTuple):
+    """The last S batches' embeddings of one view; no gradient.
+
+    Attributes:
+      unit: f32[B, S, D], unit vectors, or 0 where a slot is not filled.
+      valid: bool[B, S], which of them may be used.
+      id: i[B, S], ids of the examples.
+    """
+
+    unit: jax.Array
+    valid: jax.Array
+    id: jax.Array
+
+
+def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
+    """x / max(|x|, eps) over the last axis, f[..., D] -> f32[..., D].
+
+    A zero vector stays zero, and its gradient is finite: plain x / |x| gives NaN for both.
+    """
+    x = x.astype(jnp.float32)
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    # The maximum is taken before the root, whose derivative at 0 is infinite.
+    return x * jax.lax.rsqrt(jnp.maximum(square, eps * eps))

@@ -1,0 +1,138 @@
+"""The weighted sum of terms that a recipe trains."""
+
+import dataclasses
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from flax import nnx
+
+from mmjax.model.embedding import Embedding
+from mmjax.objectives.base import Context, Term
+from mmjax.objectives.errors import TermError
+from mmjax.objectives.registry import TERMS
+from mmjax.schema.registry import Spec
+from mmjax.schema.schedule import Schedule
+from mmjax.schema.sections import match, section_of
+from mmjax.schema.values import plain
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """One term of a recipe: a word of `TERMS` with its options, and beside them
+
+    Attributes:
+      term: the word and its options.
+      weight: a number or a schedule (see `Schedule`).
+      head: which of the towers' further heads it reads, or None.
+    """
+
+    term: Spec[Term]
+    weight: float | dict[str, Any] = 1.0
+    head: str | None = None
+
+    @classmethod
+    def parse(cls, value: Any, where: str, file: str) -> "ObjectiveConfig":
+        """From the dict of a recipe, where all stands side by side."""
+        value = section_of(value, where, file)
+        beside = {"weight": (float | dict, 1.0), "head": (str | None, None)}
+        own = {key: each for key, each in value.items() if key in beside}
+        rest = {key: each for key, each in value.items() if key not in beside}
+        options = match(beside, own, where, file)
+        Schedule.of(options["weight"], f"{where}.weight")
+        return cls(TERMS.parse(rest, where, file), **options)
+
+    def plain(self) -> dict[str, Any]:
+        """As a recipe says it, whole."""
+        return {**self.term.plain(), "weight": plain(self.weight), "head": self.head}
+
+
+def configs(specs: Mapping[str, Any], file: str = "these objectives") -> dict[str, ObjectiveConfig]:
+    """Terms from plain dicts, as the section `objectives` of a recipe has them."""
+    return {
+        name: ObjectiveConfig.parse(spec, f"objectives.{name}", file)
+        for name, spec in specs.items()
+        if spec is not None
+    }
+
+
+class Objectives(nnx.Module):
+    """The loss of a recipe: a weighted sum of terms.
+
+    Args:
+      configs: name -> term of the recipe.
+      rngs: for the parameters that terms own.
+    """
+
+    def __init__(self, configs: Mapping[str, ObjectiveConfig], *, rngs: nnx.Rngs):
+        terms, weights, heads = {}, [], []
+        for name, config in configs.items():
+            terms[name] = config.term.build(rngs=rngs)
+            terms[name].given_name = name
+            weights.append((name, Schedule.of(config.weight, f"objectives.{name}.weight")))
+            heads.append((name, config.head))
+        self.terms = nnx.Dict(terms)
+        self.weights, self.heads = tuple(weights), tuple(heads)
+
+    def __call__(
+        self, outputs: Mapping[str, Embedding], batch: Mapping[str, jax.Array], context: Context
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The loss of a batch, an f32 scalar, and what to log.
+
+        Metrics: `loss`; for each term `<name>/loss`, before weighting, `<name>/weight` if it is
+        scheduled, and the term's own as `<name>/<metric>`.
+        """
+        context = dataclasses.replace(context, scales=self._scales())
+        loss, metrics = 0.0, {}
+        for (name, weight), (_, head) in zip(self.weights, self.heads, strict=True):
+            seen, known = _by_head(name, head, outputs, _own_rng(context, name))
+            value, own = self.terms[name](seen, batch, known)
+            factor = weight(context.progress)
+            loss = loss + factor * value
+            metrics[f"{name}/loss"] = value
+            if not weight.constant:
+                metrics[f"{name}/weight"] = factor
+            metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
+        return loss, {"loss": loss, **metrics}
+
+    def _scales(self) -> dict[str, jax.Array]:
+        """1/temperature of the terms that have one."""
+        found = {name: term.scale() for name, term in self.terms.items()}
+        return {name: scale for name, scale in found.items() if scale is not None}
+
+    def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
+        """Logarithm of the scale, and bias, of the first term that gives logits; or None."""
+        found = (term.logit_scale() for term in self.terms.values())
+        return next((each for each in found if each is not None), None)
+
+
+def _by_head(
+    name: str, head: str | None, outputs: Mapping[str, Embedding], context: Context
+) -> tuple[Mapping[str, Embedding], Context]:
+    """Outputs and context with the embeddings by a further head of the towers that have it."""
+    if head is None:
+        return outputs, context
+
+    def chosen(embeddings: Mapping[str, Embedding]) -> dict[str, Embedding]:
+        return {view: e.heads[head] for view, e in embeddings.items() if head in (e.heads or {})}
+
+    found = chosen(outputs)
+    if not found:
+        known = sorted({other for e in outputs.values() for other in e.heads or {}})
+        raise TermError(
+            f"'objectives.{name}.head' is {head!r}, but no tower has a head of that name in its "
+            f"'heads': there are {known or 'none'}."
+        )
+    if context.teacher is not None:
+        context = dataclasses.replace(context, teacher=chosen(context.teacher))
+    return found, context
+
+
+def _own_rng(context: Context, name: str) -> Context:
+    """The context with random numbers of the term's own: no two terms draw the same."""
+    if context.rng is None:
+        return context
+    return dataclasses.replace(
+        context, rng=jax.random.fold_in(context.rng, zlib.crc32(name.encode()))
+    )

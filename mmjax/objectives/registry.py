@@ -1,0 +1,62 @@
+"""The objective terms that a recipe may name; the keyword arguments of each are its keys."""
+
+from mmjax.objectives.base import Term
+from mmjax.objectives.classification import Classification
+from mmjax.objectives.contrastive import InfoNCE, Sigmoid
+from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistillation
+from mmjax.objectives.gated import GatedNCE
+from mmjax.objectives.gram import GramVolume
+from mmjax.objectives.hard_negatives import HardInfoNCE
+from mmjax.objectives.late_interaction import LateInteractionNCE
+from mmjax.objectives.local_global import LocalGlobalNCE
+from mmjax.objectives.matching import Matching
+from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
+from mmjax.objectives.momentum import MomentumNCE
+from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
+from mmjax.objectives.one_to_k import OneToK
+from mmjax.objectives.predictive import Predictive
+from mmjax.objectives.redundancy import BarlowTwins, VICReg
+from mmjax.objectives.reference import RandomFeatureAlignment
+from mmjax.objectives.sinkhorn import SinkhornSwap
+from mmjax.objectives.soft_targets import SoftInfoNCE
+from mmjax.objectives.sup_con import SupCon
+from mmjax.objectives.symile import Symile
+from mmjax.objectives.uniformity import Alignment, CrossUniformity, Uniformity
+from mmjax.schema.registry import Registry
+
+TERMS = Registry(
+    "term",
+    Term,
+    {
+        "info_nce": InfoNCE,
+        "sigmoid": Sigmoid,
+        "uniformity": Uniformity,
+        "cross_uniformity": CrossUniformity,
+        "alignment": Alignment,
+        "nt_xent": NTXent,
+        "mv_infonce": MultiViewInfoNCE,
+        "mv_dhel": MultiViewDHEL,
+        "sup_con": SupCon,
+        "soft_info_nce": SoftInfoNCE,
+        "hard_info_nce": HardInfoNCE,
+        "momentum_nce": MomentumNCE,
+        "local_global_nce": LocalGlobalNCE,
+        "late_interaction_nce": LateInteractionNCE,
+        "matching": Matching,
+        "mixup_nce": MixupNCE,
+        "geodesic_negatives": GeodesicNegatives,
+        "gated_nce": GatedNCE,
+        "symile": Symile,
+        "gram_volume": GramVolume,
+        "barlow_twins": BarlowTwins,
+        "vicreg": VICReg,
+        "predictive": Predictive,
+        "sinkhorn_swap": SinkhornSwap,
+        "classification": Classification,
+        "hybrid_distill": HybridDistillation,
+        "offdiag_distill": OffDiagonalDistillation,
+        "rafa": RandomFeatureAlignment,
+        "one_to_k": OneToK,
+    },
+    provided=("rngs",),
+)

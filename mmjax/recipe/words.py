@@ -1,0 +1,126 @@
+"""All words of recipes by kind, and those that a recipe brings itself.
+
+A recipe's own file, or a module or file that its key `imports` names, may register words:
+
+    from mmjax.objectives import TERMS
+    TERMS.register("my_loss", MyLoss)
+
+A run writes down what it imports, so that the words are there when it is resumed or loaded.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+from mmjax.data.sources import SOURCES
+from mmjax.data.tokenizers import TOKENIZERS
+from mmjax.data.views import VIEWS
+from mmjax.encoders import ENCODERS
+from mmjax.errors import ConfigError
+from mmjax.evaluators import EVALUATORS
+from mmjax.model.adapters import ADAPTERS
+from mmjax.model.augment import AUGMENTATIONS
+from mmjax.model.heads import HEADS
+from mmjax.objectives import TERMS
+from mmjax.schema.registry import Registry
+from mmjax.system.teachers import TEACHERS
+
+REGISTRIES: Mapping[str, Registry[Any]] = {
+    registry.kind: registry
+    for registry in (
+        TERMS, ENCODERS, HEADS, ADAPTERS, AUGMENTATIONS, TEACHERS, EVALUATORS, SOURCES, VIEWS,
+        TOKENIZERS,
+    )
+}  # fmt: skip
+
+# Of the names of modules that are recipes' own files.
+_PREFIX = "mmjax_recipe_"
+
+
+def options(kind: str, name: Any) -> dict[str, tuple[Any, Any]]:
+    """The options of a word, name -> (annotation, default); none of a word that there is not."""
+    registry = REGISTRIES[kind]
+    return registry.options(name) if isinstance(name, str) and name in registry else {}
+
+
+def outside(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where the words that a recipe uses and that are not of this package come from.
+
+    Args:
+      tree: the recipe's keys, plain.
+
+    Returns:
+      Names of modules, and absolute paths of recipes' own files, as `load` takes them.
+    """
+    used, found = set(_types(tree)), []
+    for registry in REGISTRIES.values():
+        for name, word in registry.items():
+            module = word.__module__
+            if name in used and module.partition(".")[0] != __name__.partition(".")[0]:
+                file = getattr(sys.modules.get(module), "__file__", None)
+                found.append(file if module.startswith(_PREFIX) and file else module)
+    return tuple(dict.fromkeys(found))
+
+
+def _types(tree: Any) -> Iterator[str]:
+    """Every `type` of a tree, and every type of evaluators."""
+    if isinstance(tree, Mapping):
+        if isinstance(tree.get("type"), str):
+            yield tree["type"]
+        if isinstance(tree.get("evaluators"), Mapping):
+            yield from tree["evaluators"]
+        for value in tree.values():
+            yield from _types(value)
+    elif isinstance(tree, tuple | list):
+        for value in tree:
+            yield from _types(value)
+
+
+def load(imports: Iterable[str], file: str) -> None:
+    """Imports what a recipe says that its words come from.
+
+    Args:
+      imports: names of modules, or paths of Python files (which end in `.py`).
+      file: of the recipe, for messages.
+
+    Raises:
+      ConfigError: for what is not there, or cannot be imported.
+    """
+    for name in imports:
+        try:
+            if name.endswith(".py"):
+                module_of(Path(name))
+            else:
+                importlib.import_module(name)
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"{file}: 'imports' names {name!r}, where words of the recipe are registered, and "
+                f"it cannot be imported ({type(error).__name__}: {error})"
+            ) from error
+
+
+def module_of(file: Path) -> ModuleType:
+    """A Python file as a module, executed anew.
+
+    Raises:
+      ConfigError: when there is no such file.
+    """
+    if not file.is_file():
+        raise ConfigError(f"there is no file {file}, where words of the recipe are registered")
+    name = _PREFIX + file.stem
+    spec = importlib.util.spec_from_file_location(name, file.absolute())
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    cloudpickle.register_pickle_by_value(module)  # processes that make batches cannot import it
+    spec.loader.exec_module(module)
+    return module

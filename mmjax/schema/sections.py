@@ -1,0 +1,157 @@
+"""From plain values to the objects of a recipe: sections are dataclasses, words are specs.
+
+A section is a frozen dataclass whose fields are its keys, with types and defaults. `parse` walks
+any annotation: into sections, into dicts of named parts, and into what the registry in a field's
+`Annotated[Spec[...], REGISTRY]` knows. Everything else is a plain value that has to be of its type.
+"""
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from mmjax.errors import ConfigError, unknown
+from mmjax.schema.annotations import Bounds
+from mmjax.schema.values import bare, describe, fits, is_union, plain
+
+
+@runtime_checkable
+class Parser(Protocol):
+    """What `Annotated` may hold to read a value its own way, such as a registry."""
+
+    def parse(self, value: Any, where: str, file: str) -> Any:
+        """The object of a plain value at the path `where` of a file."""
+        ...
+
+
+def section_of(value: Any, where: str, file: str) -> Mapping[str, Any]:
+    """The value, which has to be a section."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{file}: {where!r} should be a dict of keys, not {value!r}")
+    return value
+
+
+def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
+    """The object that a plain value says, checked and with every default.
+
+    Args:
+      annotation: a section, a container of sections or specs, or a plain type.
+      value: what the recipe says.
+      where: path of the value in the recipe, for messages; empty for the top level.
+      file: the recipe's file, for messages.
+
+    Raises:
+      ConfigError: with the path, and the nearest valid key.
+    """
+    kind, extras = bare(annotation)
+    parser = _parser(annotation)
+    if parser is not None:
+        return parser.parse(value, where, file)
+    if is_union(kind):
+        own = [arg for arg in typing.get_args(kind) if structured(arg)]
+        if own and value is None and type(None) in typing.get_args(kind):
+            return None
+        if own:
+            return parse(own[0], value, where, file)
+    if dataclasses.is_dataclass(kind):
+        return section(kind, value, where, file)
+    if structured(kind):
+        arguments = typing.get_args(kind)
+        if typing.get_origin(kind) is dict:
+            # A part that an override sets to None is left out.
+            return {
+                key: parse(arguments[1], each, f"{where}.{key}" if where else key, file)
+                for key, each in section_of(value, where, file).items()
+                if each is not None
+            }
+        return tuple(
+            parse(arguments[0], each, f"{where}[{i}]", file) for i, each in enumerate(value)
+        )
+    value = plain(value)
+    if not fits(value, kind):
+        raise ConfigError(f"{file}: {where!r} should be {describe(kind)}, but is {value!r}")
+    for each in extras:
+        if isinstance(each, Bounds) and (wrong := each.said_of(value)):
+            raise ConfigError(f"{file}: {where!r} {wrong}")
+    return value
+
+
+def structured(annotation: Any) -> bool:
+    """Whether a value of this type is, or holds, a section or a spec."""
+    kind, _ = bare(annotation)
+    if _parser(annotation) is not None or dataclasses.is_dataclass(kind):
+        return True
+    arguments = typing.get_args(kind)
+    if is_union(kind):
+        return any(map(structured, arguments))
+    origin = typing.get_origin(kind)
+    if origin is dict:
+        return structured(arguments[1])
+    return origin is tuple and len(arguments) == 2 and structured(arguments[0])
+
+
+def _parser(annotation: Any) -> Parser | None:
+    kind, extras = bare(annotation)
+    for each in extras:
+        if isinstance(each, Parser):
+            return each
+    own = getattr(kind, "parse", None) if inspect.isclass(kind) else None
+    return kind if inspect.ismethod(own) else None  # a section that reads itself
+
+
+def section(kind: type, values: Any, where: str, file: str) -> Any:
+    """A section from its keys: an instance of the dataclass `kind`."""
+    found = match(fields_of(kind), values, where, file)
+    try:
+        return kind(**found)
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{file}: {where!r}: {error}") from error
+
+
+def fields_of(kind: type) -> dict[str, tuple[Any, Any]]:
+    """The keys of a section, name -> (annotation, default)."""
+    hints, found = typing.get_type_hints(kind, include_extras=True), {}
+    for field in dataclasses.fields(kind):
+        default: Any = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        elif default is dataclasses.MISSING:
+            default = inspect.Parameter.empty
+        found[field.name] = (hints[field.name], default)
+    return found
+
+
+def match(
+    fields: Mapping[str, tuple[Any, Any]], values: Any, where: str, file: str
+) -> dict[str, Any]:
+    """Objects of `values` by `fields`, name -> (annotation, default), defaults completed."""
+    for key in section_of(values, where or "config", file):
+        if key not in fields:
+            raise unknown(key, fields, where, file)
+    done = {}
+    for key, (annotation, default) in fields.items():
+        path = f"{where}.{key}" if where else key
+        if key not in values:
+            if default is inspect.Parameter.empty:
+                raise ConfigError(f"{file}: the key {path!r} is missing ({describe(annotation)})")
+            # A plain default may be what a spec is made of; an object is one already.
+            value = default if _is_object(default) else parse(annotation, default, path, file)
+        else:
+            value = values[key]
+            if _is_section(default) and isinstance(value, Mapping):
+                # The default of an argument may differ from those of its section's fields.
+                value = {**plain(default), **value}
+            value = parse(annotation, value, path, file)
+        done[key] = value
+    return done
+
+
+def _is_section(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _is_object(value: Any) -> bool:
+    return _is_section(value) or hasattr(value, "plain")

@@ -13,32 +13,34 @@ import functools
 import inspect
 import shutil
 import textwrap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mmjax.commands.recipes import every
 from mmjax.errors import ConfigError, nearest
 from mmjax.recipe.find import packaged
-from mmjax.schema.values import describe, signature
+from mmjax.schema.registry import Registry
+from mmjax.schema.values import describe
 
 
 class Kind(NamedTuple):
     """Words that can stand in one place of a recipe.
 
     Attributes:
-      name: of the kind, `encoder`.
       place: where such a word stands.
-      words: word -> what it stands for.
-      given: arguments that do not come from the recipe.
+      words: that there are.
       also: keys that every such word has in a recipe, besides its arguments: key -> what it is.
     """
 
-    name: str
     place: str
-    words: Mapping[str, Callable[..., Any]]
-    given: Collection[str] = ()
+    words: Registry[Any]
     also: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def name(self) -> str:
+        """Of the kind, `encoder`."""
+        return self.words.kind
 
 
 _OF_TERMS = {
@@ -58,18 +60,17 @@ def kinds() -> list[Kind]:
     from mmjax.objectives import TERMS
     from mmjax.system.teachers import TEACHERS
 
-    made = {"rngs", "dtype"}
     return [
-        Kind("term", "objectives.NAME", TERMS, made, _OF_TERMS),
-        Kind("encoder", "model.towers.MODALITY.encoder", ENCODERS, made),
-        Kind("head", "model.towers.MODALITY.head", HEADS, {*made, "width"}),
-        Kind("adapter", "model.adapters.NAME", ADAPTERS, {*made, "encoders"}),
-        Kind("augmentation", "model.towers.MODALITY.augment", AUGMENTATIONS),
-        Kind("teacher", "teacher", TEACHERS),
-        Kind("evaluator", "evaluators.TYPE.NAME", EVALUATORS),
-        Kind("source", "data.source", SOURCES),
-        Kind("view", "data.views.MODALITY", VIEWS, {"tokenizer"}),
-        Kind("tokenizer", "data.tokenizer", TOKENIZERS),
+        Kind("objectives.NAME", TERMS, _OF_TERMS),
+        Kind("model.towers.MODALITY.encoder", ENCODERS),
+        Kind("model.towers.MODALITY.head", HEADS),
+        Kind("model.adapters.NAME", ADAPTERS),
+        Kind("model.towers.MODALITY.augment", AUGMENTATIONS),
+        Kind("teacher", TEACHERS),
+        Kind("evaluators.TYPE.NAME", EVALUATORS),
+        Kind("data.source", SOURCES),
+        Kind("data.views.MODALITY", VIEWS),
+        Kind("data.tokenizer", TOKENIZERS),
     ]
 
 
@@ -91,8 +92,8 @@ def entry(word: str, kind: Kind, width: int) -> list[str]:
     made = kind.words[word]
     lines = [f"{word}: {_article(kind.name)}, in a recipe: {kind.place}", ""]
     lines += (inspect.getdoc(made) or "").splitlines()
-    options = {k: v for k, v in signature(made).items() if k not in kind.given}
-    said = {name: _option(*option) for name, option in options.items()} | dict(kind.also)
+    options = kind.words.options(word).items()
+    said = {name: _option(*option) for name, option in options} | dict(kind.also)
     if said:
         lines += ["", "Options:"]
     longest = max(map(len, said), default=0)

@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 _OF_TERMS = {
-    "weight": "1.0 by default (a float, or a schedule: see mmjax.schema.schedule.Weight)",
+    "weight": "1.0 by default (a float, or a schedule: see mmjax.schema.schedule.Schedule)",
     "head": "None by default (a string: one of the towers' `heads`, in place of `head`)",
 }
 

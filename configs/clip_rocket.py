@@ -14,7 +14,7 @@ constants.
 """
 
 from mmjax.configs import common as c
-from mmjax.data.sources.digits import STOP_WORDS, SYNONYMS, WORDS
+from mmjax.data.synthetic.digits import STOP_WORDS, SYNONYMS, WORDS
 
 PAPER = "Fini et al. 2023, Improved Baselines for Vision-language Pre-training, arXiv 2305.08675"
 WEAK = ("image", "text")

@@ -53,7 +53,8 @@ def small() -> dict:
 def paper() -> dict:
     """GIN of 5 layers and 300 numbers, SciBERT, on 281,000 pairs of PubChem.
 
-    Bring SciBERT's weights in Hugging Face's layout, and a manifest of SDF files and descriptions.
+    Bring SciBERT's weights in Hugging Face's layout, and a manifest of SDF files and descriptions,
+    which need the extra `graphs`.
     The graph tower here starts from scratch; the paper's has been pretrained (GraphMVP). Its text
     vector is what SciBERT's pooler makes of [CLS], which here is read without it. Sizes, batch, 32
     epochs and the two learning rates are those of the authors' code and of the checkpoint that they

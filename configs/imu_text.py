@@ -2,7 +2,8 @@
 
 Two towers and InfoNCE on a small real set: seven exercises of ten people, measured by a smartwatch
 on the wrist (Burns et al. 2018, arXiv 1802.01489), of whom two are held out. Equal captions are no
-negatives of each other. Needs the extra `imu`: pip install 'mmjax[imu]'.
+negatives of each other. Needs the extra `imu` (pip install 'mmjax[imu]') and its set as arrays,
+once: python tools/convert_watch.py.
 
     python -m mmjax.main --config=configs/imu_text.py                       # persons 1, 2 held out
     python -m mmjax.main --config=configs/imu_text.py --config.data.source.fold=1       # 3 and 4

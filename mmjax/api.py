@@ -17,6 +17,7 @@ from pathlib import Path
 from mmjax.errors import ConfigError
 from mmjax.inference import parity
 from mmjax.inference import verify as verify_lib
+from mmjax.inference.bundle import Dtype
 from mmjax.inference.model import Found, Model
 from mmjax.train import runs
 from mmjax.weights.files import is_foreign
@@ -30,7 +31,7 @@ def load(
     path: str | Path,
     *,
     checkpoint: str = "latest",
-    dtype: str | None = None,
+    dtype: Dtype | None = None,
     verify: str | Path | None = None,
 ) -> Model:
     """Loads a model for use.

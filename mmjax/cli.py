@@ -39,6 +39,17 @@ def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]
     return rest, path, overrides
 
 
+def needed(flag: flags.FlagHolder[str | None]) -> str:
+    """The value of a flag that the command cannot do without.
+
+    Raises:
+      ConfigError: when it is not given.
+    """
+    if flag.value is None:
+        raise ConfigError(f"give --{flag.name}=... ({flags.FLAGS[flag.name].help})")
+    return flag.value
+
+
 def exit_code(error: BaseException) -> int | None:
     """How a command ends for an error whose message is a sentence for the person who can mend it.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from absl import flags
@@ -37,7 +37,7 @@ SUFFIXES = (".parquet", ".npz")
 
 def table(
     model: Any, source: Any, batch_size: int = 256, layer: Literal["unit", "encoder"] = "unit"
-) -> dict[str, list]:
+) -> dict[str, list[Any]]:
     """Embeds every item of a source: column -> values, one for each item.
 
     Args:
@@ -68,7 +68,7 @@ def table(
     except ValueError as error:
         raise ConfigError(str(error)) from error
     labels = sorted({k for e in found.values() for f in e.fields for k in f} - {"id", "key"})
-    columns: dict[str, list] = {
+    columns: dict[str, list[Any]] = {
         name: [] for name in ("modality", "key", "id", "alternative", *labels, "embedding")
     }
     if "text" in found:
@@ -90,7 +90,7 @@ def table(
     return columns
 
 
-def write(columns: Mapping[str, list], out: Path) -> None:
+def write(columns: Mapping[str, list[Any]], out: Path) -> None:
     """Writes the columns as .parquet or .npz, whole or not at all.
 
     Raises:
@@ -98,6 +98,7 @@ def write(columns: Mapping[str, list], out: Path) -> None:
       MissingExtra: for parquet without pyarrow.
     """
     columns = {name: values for name, values in columns.items() if name != "unreadable"}
+    arrays: dict[str, Any]
     part = out.with_name(out.name + ".part")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".parquet":
@@ -132,14 +133,13 @@ def main(path: str | None, overrides: list[str]) -> None:
 
     if path is not None or overrides:
         raise ConfigError("the model says how data are read: leave out --config")
-    for flag in (MODEL, command.DATA):
-        if flag.value is None:
-            raise ConfigError(f"give --{flag.name}=... ({flag.help})")
+    given, data = cli.needed(MODEL), cli.needed(command.DATA)
     out = command.out()
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
-    model = api.load(MODEL.value, checkpoint=CHECKPOINT.value)
-    columns = table(model, command.source_of(command.DATA.value), BATCH.value, LAYER.value)
+    model = api.load(given, checkpoint=CHECKPOINT.value)
+    layer = cast("Literal['unit', 'encoder']", LAYER.value)
+    columns = table(model, command.source_of(data), BATCH.value, layer)
     unreadable = columns["unreadable"]
     write(columns, out)
     print(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")

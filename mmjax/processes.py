@@ -12,7 +12,9 @@ def end_with_parent(end: Callable[[], None]) -> None:
     """
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
         end()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -10,15 +10,15 @@ import pytest
 import mmjax
 from mmjax import cli, extras
 from mmjax.data import TrainData
+from mmjax.data.formats.parquet import read_parquet
+from mmjax.data.formats.volumes import read_volume
 from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
 from mmjax.data.sets.samples import SamplesSource
 from mmjax.data.sources import MemorySource
 from mmjax.data.sources.dicom import DicomEcgSource, waveform
-from mmjax.data.sources.parquet import read_parquet
 from mmjax.data.sources.wfdb import WfdbSource
 from mmjax.data.tokenizers import HuggingFaceTokenizer
-from mmjax.data.views import AudioView, VideoView
-from mmjax.data.views.volumes import read_volume
+from mmjax.data.views import AudioView, GraphView, PointsView, VideoView
 from mmjax.preflight import topology
 
 NIFTI = bytes(344) + b"n+1\0" + bytes(52)
@@ -43,6 +43,8 @@ NEEDS = {
     "motions": ("aeon", "imu", lambda f: BasicMotions()),
     "nifti": ("nibabel", "volumes", lambda f: read_volume(NIFTI)),
     "slices": ("pydicom", "volumes", lambda f: read_volume(DICOM)),
+    "mesh": ("trimesh", "shapes", lambda f: PointsView(count=4)(b"OFF 0 0 0", None, False)),
+    "smiles": ("rdkit", "graphs", lambda f: GraphView(nodes=4)("CCO", None, False)),
     "video": (
         "av",
         "video",

@@ -36,7 +36,7 @@ import PIL
 from PIL import Image, features
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mmjax.data.sources.emoji import ASSETS, is_new
+from mmjax.data.sets.emoji import ASSETS, is_new
 
 SIZE = 64
 NAMED = 0.8  # a language must name this fraction of the concepts

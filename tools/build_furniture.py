@@ -28,8 +28,8 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from mmjax.data.formats.shapes import draw_on_faces, read_shape
 from mmjax.data.sets.furniture import ASSETS
-from mmjax.data.views.shapes import draw_on_faces, read_shape
 from tools.build_emoji import archive
 
 SHA256 = "3ccb90c63f9525e887a767b9cd5c8b6933b8b6b2973a615a5359ee68a2118668"

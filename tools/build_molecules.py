@@ -19,8 +19,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from mmjax.data.formats.molecules import ELEMENTS, read_cml
 from mmjax.data.sets.molecules import FILE
-from mmjax.data.views.graphs import ELEMENTS, read_cml
 
 SHA256 = "bf9f6f97e66525e27b12679dcfcfb22f51236911f9673e51c3f426e98311ba86"
 FOLDER = "usr/share/chemical-structures"

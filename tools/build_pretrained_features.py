@@ -28,9 +28,9 @@ from pathlib import Path
 import numpy as np
 
 from mmjax import api, embed
+from mmjax.data.records import Source
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.sets.tux_paint import ROOT, TuxPaintSource
-from mmjax.data.sources import Source
-from mmjax.data.sources.emoji import EmojiSource
 
 ASSETS = Path(__file__).resolve().parents[1] / "mmjax" / "data" / "assets" / "emoji_pretrained"
 SPLITS = {

@@ -22,8 +22,8 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from mmjax.data.formats.sounds import read_sound, resample
 from mmjax.data.sets.samples import FILE, caption_of
-from mmjax.data.views.waves import read_sound, resample
 
 PACKAGE = "supersonic-scsynth-samples@0.84.2"
 SHA256 = "aff0b03208adb5dc7612dc7a4e86d55161188326bcff4dbc2d20ce9e1b94238c"

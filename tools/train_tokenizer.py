@@ -3,7 +3,7 @@
     python tools/train_tokenizer.py            # writes the file
     python tools/train_tokenizer.py --check    # trains again, compares, writes nothing
 
-It takes some seconds. The text is the names and keywords of `mmjax.data.sources.emoji` in all
+It takes some seconds. The text is the names and keywords of `mmjax.data.sets.emoji` in all
 languages, and of training concepts only, so that new concepts stay new for the tokenizer too. One
 name or keyword is one sentence; each English one counts `ENGLISH` times, because captions are
 mostly English and English is only one of a hundred languages here.
@@ -23,7 +23,7 @@ from pathlib import Path
 import sentencepiece
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mmjax.data.sources import emoji
+from mmjax.data.sets import emoji
 
 MODEL = emoji.ASSETS.parent / "emoji_8k.model"
 MADE_WITH = "0.2.3"  # sentencepiece

@@ -76,6 +76,7 @@ def row(word: str, made: Callable, given: Collection[str] = ()) -> tuple[str, st
         for name, (_, default) in signature(made).items()
         if name not in given
     ]
+    options.sort(key=lambda option: "=" in option)  # what has to be given comes first
     return (
         f"[`{word}`](../{file.as_posix()})",
         meaning.replace("``", "`").replace("|", "\\|"),

@@ -45,7 +45,7 @@ def _opencv() -> Iterator[tuple[str, Decode]]:
 
     def decode(content: bytes, shrink: int) -> np.ndarray:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags[shrink])
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
     yield "OpenCV", decode
 
@@ -55,10 +55,10 @@ def _simplejpeg() -> Iterator[tuple[str, Decode]]:
 
     def decode(content: bytes, shrink: int) -> np.ndarray:
         if shrink == 1:
-            return simplejpeg.decode_jpeg(content)
+            return np.asarray(simplejpeg.decode_jpeg(content))
         height, width, *_ = simplejpeg.decode_jpeg_header(content)
         least = {"min_height": height // shrink, "min_width": width // shrink}
-        return simplejpeg.decode_jpeg(content, **least, min_factor=1)
+        return np.asarray(simplejpeg.decode_jpeg(content, **least, min_factor=1))
 
     yield "simplejpeg", decode
 
@@ -70,6 +70,6 @@ def _turbojpeg() -> Iterator[tuple[str, Decode]]:
 
     def decode(content: bytes, shrink: int) -> np.ndarray:
         scale = (1, shrink) if shrink > 1 else None
-        return library.decode(content, turbojpeg.TJPF_RGB, scale)
+        return np.asarray(library.decode(content, turbojpeg.TJPF_RGB, scale))
 
     yield "PyTurboJPEG", decode

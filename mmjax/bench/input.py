@@ -17,6 +17,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,13 @@ import PIL
 from PIL import Image
 
 from mmjax.bench import timing
-from mmjax.bench.decoders import decoders
+from mmjax.bench.decoders import Decode, decoders
 from mmjax.data import SOURCES, TOKENIZERS, Source, TrainData, View
+from mmjax.data.formats.images import EncodedImage
 from mmjax.data.views import ImageView, TextView
-from mmjax.data.views.decode import Picture
 
 # The augmentation that the recipes use most.
-AUGMENT = {
+AUGMENT: dict[str, Any] = {
     "crop_scale": (0.5, 1.0),
     "flip": 0.5,
     "brightness": 0.2,
@@ -118,13 +119,13 @@ def _emoji(count: int) -> dict[str, Callable[[], Any]]:
     text = TextView(tokenizer=TOKENIZERS["sentencepiece"](), length=24)
     plain = ImageView(size=64, **AUGMENT)
     keeps = ImageView(size=64, **AUGMENT, cache_decoded=True)
-    for record in source:
-        for picture in record["image"]:
+    for i in range(len(source)):
+        for picture in source[i]["image"]:
             keeps(picture, None, False)
     rng = np.random.default_rng(0)
     return {
         "emoji: read": lambda: [source[i] for i in range(count)],
-        "emoji: decode": lambda: [Picture(r["image"][0], 10**6).decode() for r in records],
+        "emoji: decode": lambda: [EncodedImage(r["image"][0], 10**6).decode() for r in records],
         "emoji: decode, augment to 64": lambda: [plain(r["image"], rng, True) for r in records],
         "emoji: augment kept pixels": lambda: [keeps(r["image"], rng, True) for r in records],
         "emoji: tokenize": lambda: [text(r["text"], rng, True) for r in records],
@@ -147,7 +148,7 @@ def _photos(count: int) -> dict[str, Callable[[], Any]]:
     rng = np.random.default_rng(0)
     turns = range(count)
     return {
-        "photo: decode": lambda: [Picture(content, 10**6).decode() for _ in turns],
+        "photo: decode": lambda: [EncodedImage(content, 10**6).decode() for _ in turns],
         "photo: decode, resize to 224": lambda: [plain(content, None, False) for _ in turns],
         "photo: decode, augment to 224": lambda: [augmented(content, rng, True) for _ in turns],
         "photo: decode, augment to 64": lambda: [small(content, rng, True) for _ in turns],
@@ -155,14 +156,16 @@ def _photos(count: int) -> dict[str, Callable[[], Any]]:
 
 
 def _decoders(count: int) -> dict[str, Callable[[], Any]]:
-    content, turns = photo(), range(count)
+    content = photo()
     return {
-        f"jpeg: {name}, 1/{shrink}": lambda decode=decode, shrink=shrink: [
-            decode(content, shrink) for _ in turns
-        ]
+        f"jpeg: {name}, 1/{shrink}": partial(_each, decode, content, shrink, count)
         for name, decode in decoders().items()
         for shrink in (1, 2)
     }
+
+
+def _each(decode: Decode, content: bytes, shrink: int, count: int) -> list[np.ndarray]:
+    return [decode(content, shrink) for _ in range(count)]
 
 
 def photo(width: int = 500, height: int = 375) -> bytes:

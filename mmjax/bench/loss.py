@@ -9,14 +9,26 @@ engine runs `local`, the formula that distributed contrastive training commonly 
 `local_loss`): all-gather both modalities, then two b x B matrices per device, left to autodiff.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jax
+
+    from mmjax.parallel.pairwise import Plan
+
+    Loss = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 SCHEDULES = ("dense", "gather", "ring", "local")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    def numbers(text):
+    def numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
 
     parser = argparse.ArgumentParser(
@@ -69,7 +81,9 @@ def main(arguments: list[str]) -> None:
         timing.save(options.output, about, rows)
 
 
-def _programs(options, mesh, size):
+def _programs(
+    options: argparse.Namespace, mesh: jax.sharding.Mesh, size: int
+) -> dict[str, tuple[Callable[[], Any], int]]:
     """name -> (function to time, bytes of temporary memory per device)."""
     import jax
     import jax.numpy as jnp
@@ -84,7 +98,7 @@ def _programs(options, mesh, size):
     )
     x, y = (z / jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (x, y))
     scale = jnp.float32(1 / 0.07)
-    programs = {}
+    programs: dict[str, tuple[Callable[[], Any], int]] = {}
     for schedule in options.schedules:
         for tile in (options.tiles or (None,)) if schedule in ("gather", "ring") else (None,):
             if schedule == "local":
@@ -93,19 +107,19 @@ def _programs(options, mesh, size):
                 loss = _engine_loss(Plan(mesh, schedule=schedule, tile=tile))
             step = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))
             compiled = step.lower(x, y, scale).compile()
-            temporary = compiled.memory_analysis().temp_size_in_bytes
+            memory: Any = compiled.memory_analysis()
             name = schedule if tile is None else f"{schedule}/{tile}"
-            programs[name] = (lambda compiled=compiled: compiled(x, y, scale), temporary)
+            programs[name] = partial(compiled, x, y, scale), memory.temp_size_in_bytes
     return programs
 
 
-def _engine_loss(plan):
+def _engine_loss(plan: Plan) -> Loss:
     import jax.numpy as jnp
 
     from mmjax.objectives.base import similarity
     from mmjax.parallel import pairwise
 
-    def loss(x, y, scale):
+    def loss(x: jax.Array, y: jax.Array, scale: jax.Array) -> jax.Array:
         by_x, by_y = pairwise.logsumexp(
             lambda x, y, scale: scale * similarity(x, y), x, y, scale, plan=plan
         )
@@ -114,24 +128,25 @@ def _engine_loss(plan):
     return loss
 
 
-def _local_loss(mesh):
+def _local_loss(mesh: jax.sharding.Mesh) -> Loss:
     import jax
     import jax.numpy as jnp
 
     axes = mesh.axis_names
 
-    def device_loss(x, y, scale):
+    def device_loss(x: jax.Array, y: jax.Array, scale: jax.Array) -> jax.Array:
         start = jax.lax.axis_index(axes) * len(x)
         every_x, every_y = (jax.lax.all_gather(z, axes, tiled=True) for z in (x, y))
 
-        def cross_entropy(mine, others):
+        def cross_entropy(mine: jax.Array, others: jax.Array) -> jax.Array:
             logits = scale * mine @ others.T
             labels = start + jnp.arange(len(mine))
             log_p = jax.nn.log_softmax(logits)
             return -jnp.take_along_axis(log_p, labels[:, None], axis=1).mean()
 
         own = (cross_entropy(x, every_y) + cross_entropy(y, every_x)) / 2
-        return jax.lax.pmean(own, axes)
+        mean: jax.Array = jax.lax.pmean(own, axes)
+        return mean
 
     return jax.shard_map(
         device_loss, mesh=mesh, in_specs=(jax.P(axes), jax.P(axes), jax.P()), out_specs=jax.P()

@@ -50,7 +50,7 @@ def make(
         jax.block_until_ready((held["state"], metrics))
 
     total, _ = model_flops.model_flops(settings, mesh)
-    memory = compiled.memory_analysis()
+    memory: Any = compiled.memory_analysis()
     return step, {
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,

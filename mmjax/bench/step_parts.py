@@ -4,7 +4,7 @@ The sum of their times is what a step would take if nothing were fused and nothi
 the step takes beyond it is data that moves between the pieces.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from mmjax.recipe import Recipe
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
+
+Arrays = dict[str, jax.Array]
 
 CEILING = 2048  # side of the square product that says how fast products can be
 
@@ -80,15 +82,15 @@ def parts(
     }
 
 
-def _call(f: Callable, *args: Any) -> Callable[[], None]:
+def _call(f: Callable[..., Any], *args: Any) -> Callable[[], None]:
     compiled = jax.jit(f).lower(*args).compile()
     return lambda: jax.block_until_ready(compiled(*args))
 
 
-def _forward_backward(f: Callable, *args: Any) -> Callable[[], None]:
+def _forward_backward(f: Callable[..., Any], *args: Any) -> Callable[[], None]:
     """f and its gradient by every argument, for a cotangent that is an input."""
 
-    def both(cotangent, *args):
+    def both(cotangent: Any, *args: Any) -> tuple[Any, Any]:
         value, pull = jax.vjp(f, *args)
         return value, pull(cotangent)
 
@@ -96,33 +98,34 @@ def _forward_backward(f: Callable, *args: Any) -> Callable[[], None]:
     return _call(both, cotangent, *args)
 
 
-def _linear(settings: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh):
+def _linear(
+    settings: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh
+) -> Iterator[tuple[str, int, Callable[[], None]]]:
     """(shapes, how often, function) of every product of a step without batch axes.
 
     Those with batch axes are attention's scores and sums.
     """
     state, batch = state_lib.abstract(settings, plan), inputs.batch_shapes(settings.data)
     jaxpr = jax.make_jaxpr(step_lib.make(settings, plan, mesh))(state, batch).jaxpr
-    counts: dict[tuple, int] = {}
-    equations = {}
+    counts: dict[tuple[Any, ...], int] = {}
+    equations: dict[tuple[Any, ...], Any] = {}
     for equation, times in flops_lib.products(jaxpr):
         if equation.primitive.name != "dot_general":
             continue
         contracted, batched = equation.params["dimension_numbers"]
         if batched[0]:
             continue
-        shapes = tuple(v.aval.shape for v in equation.invars)
+        operands: list[Any] = list(equation.invars)
+        shapes = tuple(v.aval.shape for v in operands)
         kind = (*shapes, contracted)
         counts[kind] = counts.get(kind, 0) + times
         equations[kind] = equation
     for (left, right, contracted), times in counts.items():
-        equation = equations[left, right, contracted]
-        product = partial(
-            jax.lax.dot_general, dimension_numbers=equation.params["dimension_numbers"]
-        )
-        operands = (jnp.ones(v.aval.shape, v.aval.dtype) for v in equation.invars)
+        found = equations[left, right, contracted]
+        product = partial(jax.lax.dot_general, dimension_numbers=found.params["dimension_numbers"])
+        ones = (jnp.ones(v.aval.shape, v.aval.dtype) for v in found.invars)
         name = f"{list(left)}x{list(right)}:{contracted[0]}{contracted[1]}".replace(" ", "")
-        yield name, times, _call(product, *operands)
+        yield name, times, _call(product, *ones)
 
 
 def _optimizer(plan: state_lib.Plan) -> Callable[[], None]:
@@ -131,7 +134,9 @@ def _optimizer(plan: state_lib.Plan) -> Callable[[], None]:
     zeros = {path: jnp.zeros(shapes[path].shape, jnp.float32) for path in plan.trained}
     gradient = {path: jnp.full(x.shape, 1e-3) for path, x in zeros.items()}
 
-    def update(params, moments, gradient):
+    def update(
+        params: Arrays, moments: optax.OptState, gradient: Arrays
+    ) -> tuple[Arrays, optax.OptState, jax.Array, jax.Array]:
         updates, moments = plan.transformation.update(gradient, moments, params)
         params = optax.apply_updates(params, updates)
         return params, moments, optimizer_lib.norm(gradient), optimizer_lib.norm(params)

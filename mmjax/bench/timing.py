@@ -51,7 +51,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows of equal keys as aligned text, numbers to three digits."""
 
-    def shown(value):
+    def shown(value: Any) -> str:
         return f"{value:.3g}" if isinstance(value, float) else str(value)
 
     cells = [list(rows[0]), *([shown(value) for value in row.values()] for row in rows)]

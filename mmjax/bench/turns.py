@@ -39,13 +39,17 @@ class Worker:
     """
 
     def __init__(self, module: str, arguments: Sequence[str]):
+        self._command = [sys.executable, "-m", module, *arguments]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            self._command,
             env={**HUGE_PAGES, **os.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
         hello = self._answer()
         self.about, self.names = hello["about"], hello["names"]
 
@@ -59,26 +63,27 @@ class Worker:
 
     def peak(self) -> int:
         """The most bytes of main memory that the child has had since it was ready."""
-        return self._ask("peak")["bytes"]
+        return int(self._ask("peak")["bytes"])
 
     def close(self) -> None:
-        self._process.stdin.close()
+        self._to.close()
         self._process.wait()
 
     def _ask(self, name: str) -> dict[str, Any]:
-        self._process.stdin.write(name + "\n")
-        self._process.stdin.flush()
+        self._to.write(name + "\n")
+        self._to.flush()
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         said = []
-        for line in self._process.stdout:
+        for line in self._from:
             if line.startswith(_MARK):
-                return json.loads(line.removeprefix(_MARK))
+                answer: dict[str, Any] = json.loads(line.removeprefix(_MARK))
+                return answer
             said.append(line)
         code = self._process.wait()
         raise WorkerError(
-            f"{' '.join(self._process.args[1:])} ended with code {code} before it had answered: "
+            f"{' '.join(self._command[1:])} ended with code {code} before it had answered: "
             f"{''.join(said[-3:]).strip() or 'see what it wrote to standard error'}"
         )
 

@@ -57,7 +57,7 @@ class Store:
         worst = float("-inf" if mode == "max" else "inf")
 
         def value(metrics: Mapping[str, float] | None) -> float:
-            return (metrics or {}).get(metric, worst)
+            return (metrics or {}).get(metric, worst) if metric is not None else worst
 
         if keep_best:
             policies.append(
@@ -95,7 +95,7 @@ class Store:
         values = {step: self._metric_of(step) for step in self.steps()}
         known = {step: value for step, value in values.items() if value is not None}
         choose = max if self._mode == "max" else min
-        return choose(known, key=known.get) if known else None
+        return choose(known, key=lambda step: known[step]) if known else None
 
     def _metric_of(self, step: int) -> float | None:
         return (self._manager.metrics(step) or {}).get(self._metric)
@@ -110,7 +110,7 @@ class Store:
         if step in self._manager.all_steps():
             return
         chosen = None
-        if metrics and self._metric in metrics:
+        if metrics and self._metric is not None and self._metric in metrics:
             chosen = {self._metric: float(metrics[self._metric])}
         self._last = step
         self._guard(

@@ -3,13 +3,14 @@
 import operator
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmjax.claims.experiment import Check
 
 COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
-def judge(check: Check, results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict:
+def judge(check: Check, results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
     """Decides one check: `arm metric  compare  factor * baseline metric + offset`.
 
     Args:

@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmjax import recipe as recipe_lib
 from mmjax.claims.experiment import Claim
@@ -19,7 +20,7 @@ def recipes(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob("*.py")) if file.stem != "__init__"]
 
 
-def pages(folder: Path, records: Mapping[str, Mapping[str, Mapping]]) -> dict[str, str]:
+def pages(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, str]:
     """{recipe: its page in Markdown} of all that have experiments, run or not."""
     found: dict[str, list[Experiment]] = {}
     for experiment in find_all(folder):
@@ -27,7 +28,7 @@ def pages(folder: Path, records: Mapping[str, Mapping[str, Mapping]]) -> dict[st
     return {name: page(each, records.get(name, {})) for name, each in found.items()}
 
 
-def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping]) -> str:
+def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of a recipe: what is claimed, what each arm gave, and which checks hold."""
     recipe = experiments[0].recipe
     paper = experiments[0].recipe_of().paper
@@ -40,7 +41,7 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping]) -> s
     return "\n".join(lines) + "\n"
 
 
-def _section(experiment: Experiment, record: Mapping | None) -> list[str]:
+def _section(experiment: Experiment, record: Mapping[str, Any] | None) -> list[str]:
     claim = experiment.claim
     said = claim.statement[0].upper() + claim.statement[1:]
     lines = ["", f"## `{experiment.variant}`", "", *_wrapped(f"**{said}.**"), ""]
@@ -60,7 +61,7 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
-def _results(claim: Claim, record: Mapping) -> list[str]:
+def _results(claim: Claim, record: Mapping[str, Any]) -> list[str]:
     held = sum(check["holds"] for check in record["checks"])
     verdict = "Shown" if record["shown"] else "Not shown"
     seeds, jobs = len(record["seeds"]), record.get("jobs", 1)
@@ -81,12 +82,14 @@ def _results(claim: Claim, record: Mapping) -> list[str]:
     return [*lines, markdown(checks)]
 
 
-def rows(folder: Path, records: Mapping[str, Mapping[str, Mapping]]) -> list[tuple[str, ...]]:
+def rows(
+    folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> list[tuple[str, ...]]:
     """A row of cells for every recipe of a folder, and for each of its claims."""
     experiments: dict[str, list[Experiment]] = {}
     for each in find_all(folder):
         experiments.setdefault(each.recipe, []).append(each)
-    found = []
+    found: list[tuple[str, ...]] = []
     for file in recipes(folder):
         name, link = file.stem, f"[{file.stem}](configs/{file.name})"
         small = recipe_lib.load(str(file))
@@ -99,7 +102,7 @@ def rows(folder: Path, records: Mapping[str, Mapping[str, Mapping]]) -> list[tup
     return found
 
 
-def _verdict(experiment: Experiment, record: Mapping | None) -> tuple[str, str, str]:
+def _verdict(experiment: Experiment, record: Mapping[str, Any] | None) -> tuple[str, str, str]:
     """Link to the page, numbers of a claim that was run, and the paper's own."""
     page, own = f"docs/claims/{experiment.recipe}.md", experiment.claim.paper_numbers
     if record is None:
@@ -128,6 +131,6 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
     )
 
 
-def table(folder: Path, records: Mapping[str, Mapping[str, Mapping]]) -> str:
+def table(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """The README's table."""
     return markdown([HEAD, *rows(folder, records)])

@@ -6,13 +6,14 @@ Of every arm only the metrics that the claim shows are kept, for every seed.
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmjax.claims.find import Experiment, find_all
 
 _FIELDS = ("statement", "shown", "paper_numbers", "seeds", "seconds", "jobs", "checks")
 
 
-def read(folder: Path) -> dict[str, dict]:
+def read(folder: Path) -> dict[str, dict[str, Any]]:
     """{recipe: {claim: its record}} of a folder."""
     return {
         file.stem: json.loads(file.read_text(encoding="utf-8"))
@@ -20,7 +21,7 @@ def read(folder: Path) -> dict[str, dict]:
     }
 
 
-def write(folder: Path, recipe: str, records: Mapping[str, Mapping]) -> None:
+def write(folder: Path, recipe: str, records: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes the records of a recipe."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(sorted(records.items())), indent=1, ensure_ascii=False) + "\n"
@@ -53,7 +54,7 @@ def collect(out: Path, folder: Path, recipes: Path) -> list[str]:
     return taken
 
 
-def _record(experiment: Experiment, verdict: Mapping) -> dict:
+def _record(experiment: Experiment, verdict: Mapping[str, Any]) -> dict[str, Any]:
     claim = experiment.claim
     shown = {*claim.metrics, *(check.metric for check in claim.checks)}
     arms = {
@@ -66,7 +67,7 @@ def _record(experiment: Experiment, verdict: Mapping) -> dict:
     return {**{key: verdict[key] for key in _FIELDS}, "arms": arms}
 
 
-def fastest(records: Mapping[str, Mapping[str, Mapping]], count: int) -> list[str]:
+def fastest(records: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> list[str]:
     """The recipes whose claims were shown in the fewest seconds, the fastest first.
 
     Further claims are left out: data of some are not in the package.

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mmjax.errors import unknown
 from mmjax.recipe import Recipe
 
 
-def run_claim(experiment: Experiment, out: Path, jobs: int = 1) -> dict:
+def run_claim(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any]:
     """Runs every arm and seed of a claim and judges it.
 
     Args:
@@ -82,7 +82,7 @@ def run_claim(experiment: Experiment, out: Path, jobs: int = 1) -> dict:
 
 def _results(
     recipes: Mapping[tuple[str, int], Recipe], out: Path, folder: Path, jobs: int
-) -> Iterator[tuple[tuple[str, int], dict[str, float], bool]]:
+) -> Generator[tuple[tuple[str, int], dict[str, float], bool]]:
     """((arm, seed), final metrics, whether it was made just now) of every run, as they finish."""
     todo = {}
     for run, recipe in recipes.items():
@@ -111,7 +111,8 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
         if not recipe_lib.same(stored, recipe):
             shutil.rmtree(folder)  # of an older version of the recipe
         elif finished.is_file():
-            return json.loads(finished.read_text(encoding="utf-8"))
+            metrics: dict[str, float] = json.loads(finished.read_text(encoding="utf-8"))
+            return metrics
     return None
 
 
@@ -132,6 +133,6 @@ def _share_programs(folder: Path) -> None:
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

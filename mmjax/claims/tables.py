@@ -2,9 +2,10 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
-def table(verdict: Mapping, metrics: Sequence[str]) -> str:
+def table(verdict: Mapping[str, Any], metrics: Sequence[str]) -> str:
     """The verdict as text: each arm's mean ± standard deviation over seeds, then the checks."""
     heads = [metric.split("/", 1)[-1] for metric in metrics]
     rows = [["arm", *heads]]
@@ -25,7 +26,7 @@ def table(verdict: Mapping, metrics: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def inequality(check: Mapping) -> str:
+def inequality(check: Mapping[str, Any]) -> str:
     """`arm >= 1.25 x baseline + 0.1 in every seed`, without the metric."""
     if check["baseline"] is None:
         right = f"{check['offset']:g}"
@@ -37,7 +38,7 @@ def inequality(check: Mapping) -> str:
     return f"{check['arm']} {check['compare']} {right} {where}"
 
 
-def numbers(check: Mapping) -> str:
+def numbers(check: Mapping[str, Any]) -> str:
     """Both sides of a check, by seed or of the means."""
     return ", ".join(
         f"{a:.3f} {check['compare']} {b:.3f}"
@@ -52,7 +53,9 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
-def headline(checks: Sequence[Mapping], values: Callable[[str, str], Sequence[float]]) -> str:
+def headline(
+    checks: Sequence[Mapping[str, Any]], values: Callable[[str, str], Sequence[float]]
+) -> str:
     """`metric: baseline -> recipe`, means ± standard deviations, of the first check of two arms.
 
     Where no check compares two arms, it is the first check's arm alone.
@@ -76,7 +79,11 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
 
 
-def overview(verdicts: Sequence[Mapping]) -> str:
+def _by_seed(arms: Mapping[str, Any]) -> Callable[[str, str], Sequence[float]]:
+    return lambda arm, metric: [seed[metric] for seed in arms[arm]]
+
+
+def overview(verdicts: Sequence[Mapping[str, Any]]) -> str:
     """All verdicts as one table: a row for each recipe."""
     rows = [["claim", "shown", "checks", "seconds", "baseline -> recipe"]]
     for verdict in verdicts:
@@ -84,9 +91,6 @@ def overview(verdicts: Sequence[Mapping]) -> str:
         checks = f"{held} of {len(verdict['checks'])}"
         shown = "yes" if verdict["shown"] else "no"
         seconds = f"{verdict['seconds']:.0f}"
-        arms = verdict["arms"]
-        numbers = headline(
-            verdict["checks"], lambda arm, metric, a=arms: [seed[metric] for seed in a[arm]]
-        )
+        numbers = headline(verdict["checks"], _by_seed(verdict["arms"]))
         rows.append([verdict["recipe"], shown, checks, seconds, numbers])
     return "\n".join(_columns(rows))

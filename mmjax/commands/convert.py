@@ -31,10 +31,10 @@ from absl import flags
 from mmjax import cli
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
+from mmjax.data.formats.packing import VERSION, pack
+from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
-from mmjax.data.sources import BadExample, Source, SourceError
 from mmjax.data.sources.array_record import INDEX, digest
-from mmjax.data.sources.packing import pack
 from mmjax.errors import ConfigError
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
@@ -85,20 +85,21 @@ def convert(
         say(f"{out}: {len(names) - len(missing)} of {len(names)} shards are there already")
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
-    shards = [_finished(out, name) for name in names]
+    shards = [about for name in names if (about := _finished(out, name)) is not None]
     report = BadRows(out / "bad_rows.jsonl")
-    report.note(getattr(source, "bad", ()))
+    report.note(source.bad)
     report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
     _replace(
         out / INDEX,
         {
+            "version": VERSION,
             "source": source.describe(),
             "modalities": list(source.modalities),
-            "label_fields": list(getattr(source, "label_fields", ())),
-            "may_lack": list(getattr(source, "may_lack", ())),
-            "id_limit": int(getattr(source, "id_limit", len(source))),
+            "label_fields": list(source.label_fields),
+            "may_lack": list(source.may_lack),
+            "id_limit": int(source.id_limit),
             "examples": len(source),
-            "bad": [[e.key, e.field, e.reason] for e in getattr(source, "bad", ())],
+            "bad": [[e.key, e.field, e.reason] for e in source.bad],
             "shards": shards,
         },
     )
@@ -114,6 +115,7 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     shards = max(1, min(count, round(count * sum(map(len, sample)) / len(sample) / shard_bytes)))
     edges = [count * i // shards for i in range(shards + 1)]
     plan = {
+        "version": VERSION,
         "examples": count,
         "source": source.describe(),
         "sample": sha256(b"".join(sample)).hexdigest(),
@@ -124,8 +126,8 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     if file.exists():
         if json.loads(file.read_text(encoding="utf-8")) != plan:
             raise ConfigError(
-                f"{out} holds a conversion of other data, or in shards of another size: choose "
-                "another --out, or delete that folder"
+                f"{out} holds a conversion of other data, in shards of another size, or by another "
+                "version of mmjax: choose another --out, or delete that folder"
             )
     elif any(out.iterdir()):
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
@@ -143,9 +145,8 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
     try:
         record = source[index]
     except BadExample as error:
-        number = getattr(source, "id_of", int)(index)
         said = [error.key, error.field, error.reason]
-        return pack({"id": number, "error": said}), error
+        return pack({"id": source.id_of(index), "error": said}), error
     try:
         return pack({"id": record["id"], "record": record}), None
     except TypeError as error:
@@ -155,7 +156,7 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
 def _finished(out: Path, name: str) -> dict[str, Any] | None:
     """What was written down of a shard; None if it is not whole."""
     try:
-        found = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
         if (out / found["file"]).stat().st_size == found["bytes"]:
             return found
     except (OSError, ValueError, KeyError):
@@ -174,8 +175,8 @@ def _write_all(
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
     try:
         jobs = [
-            pool.submit(_write_here, out, name, *stretch, on_error)
-            for name, stretch in stretches.items()
+            pool.submit(_write_here, out, name, start, stop, on_error)
+            for name, (start, stop) in stretches.items()
         ]
         for job in as_completed(jobs):
             yield job.result()
@@ -198,6 +199,7 @@ def _begin(source: Source) -> None:
 
 
 def _write_here(out: Path, name: str, start: int, stop: int, on_error: str) -> dict[str, Any]:
+    assert _source is not None
     return _write(_source, out, name, start, stop, on_error)
 
 
@@ -223,7 +225,7 @@ def _write(
     writer.close()
     with open(part, "rb") as file:
         os.fsync(file.fileno())
-    about = {
+    about: dict[str, Any] = {
         "file": f"{name}.array_record",
         "records": stop - start,
         "bytes": part.stat().st_size,

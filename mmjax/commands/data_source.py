@@ -9,7 +9,8 @@ from absl import flags
 
 from mmjax import recipe as recipe_lib
 from mmjax.data.config import Mixture
-from mmjax.data.sources import SOURCES, Source
+from mmjax.data.records import Source
+from mmjax.data.registry import SOURCES
 from mmjax.data.sources.array_record import INDEX
 from mmjax.errors import ConfigError
 
@@ -62,6 +63,7 @@ def named_source(path: str | None, overrides: Sequence[str]) -> Source:
     if path is None:
         if overrides:
             raise ConfigError("--config.KEY=VALUE changes a recipe: give --config=RECIPE, too")
+        assert data is not None
         return source_of(data)
     data_config = recipe_lib.load(path, overrides).data
     source = data_config.source

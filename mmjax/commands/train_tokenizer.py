@@ -16,13 +16,13 @@ import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from absl import flags
 
 from mmjax import cli
 from mmjax.commands import data_source as command
-from mmjax.data.sources import BadExample, Source
+from mmjax.data.records import BadExample, Source
 from mmjax.errors import ConfigError
 
 FIELD = flags.DEFINE_string("field", "text", "The field of the records that holds the captions.")
@@ -119,7 +119,8 @@ def main(path: str | None, overrides: list[str]) -> None:
         content = alphabet(texts, SIZE.value).encode()
         said = f"{len(content.decode()):,} characters"
     else:
-        content = sentencepiece_model(texts, SIZE.value, ALGORITHM.value)
+        algorithm = cast("Literal['bpe', 'unigram']", ALGORITHM.value)
+        content = sentencepiece_model(texts, SIZE.value, algorithm)
         said = f"a SentencePiece model ({ALGORITHM.value})"
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")

@@ -18,9 +18,9 @@ from mmjax import cli
 from mmjax import recipe as recipe_lib
 from mmjax.commands import data_source as command
 from mmjax.data import inputs
+from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
-from mmjax.data.sources import Source
 from mmjax.data.views import View, field_of
 
 
@@ -35,8 +35,8 @@ def validate(source: Source, views: Mapping[str, View], out: Path | None = None)
     if out is not None:
         out.unlink(missing_ok=True)
     report = BadRows(out)
-    report.note(getattr(source, "bad", ()))
-    has = {*source.modalities, *getattr(source, "label_fields", ())}
+    report.note(source.bad)
+    has = {*source.modalities, *source.label_fields}
     used = {name: view for name, view in views.items() if field_of(name) in has}
     report.note(bad_examples(source, used))
     return report

@@ -2,11 +2,12 @@
 
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.pipeline import TrainData
+from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
-from mmjax.data.sources import SOURCES, BadExample, Record, Source, SourceError
-from mmjax.data.tokenizers import TOKENIZERS, Tokenizer
-from mmjax.data.views import VIEWS, View, render
+from mmjax.data.tokenizers import Tokenizer
+from mmjax.data.views import View, render
 
 __all__ = [
     "SOURCES",

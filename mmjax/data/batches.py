@@ -12,9 +12,9 @@ import grain
 import numpy as np
 from absl import flags
 
+from mmjax.data.records import BadExample
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch
-from mmjax.data.sources.base import BadExample
 from mmjax.processes import end_with_parent
 
 

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from mmjax.data.sources import SOURCES, Source
-from mmjax.data.tokenizers import TOKENIZERS, Tokenizer
-from mmjax.data.views import VIEWS, View
+from mmjax.data.records import Source
+from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
+from mmjax.data.tokenizers import Tokenizer
+from mmjax.data.views import View
 from mmjax.errors import ConfigError
 from mmjax.schema.annotations import Bounds
 from mmjax.schema.registry import Spec

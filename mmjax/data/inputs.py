@@ -71,7 +71,7 @@ def train_data(
     if config.on_error == "fail":
         for name, each in sources.items():
             where = f"data.source.{name}" if isinstance(config.source, Mixture) else "data.source"
-            settle(where, len(each), getattr(each, "bad", ()), "fail")
+            settle(where, len(each), each.bad, "fail")
     try:
         return TrainData(
             sources,

@@ -23,9 +23,9 @@ import grain
 import numpy as np
 
 from mmjax.data.batches import Batches
+from mmjax.data.records import Source
 from mmjax.data.report import BadRows
-from mmjax.data.rows import Batch, MakeBatch, Rows, bad_examples
-from mmjax.data.sources.base import Source
+from mmjax.data.rows import Batch, MakeBatch, SourceRows, bad_examples
 from mmjax.data.views import View, field_of
 
 
@@ -103,14 +103,14 @@ class TrainData:
         self.report = report if report is not None else BadRows()
         if process_index == 0:
             for part in sources.values():
-                self.report.note(getattr(part, "bad", ()))
+                self.report.note(part.bad)
 
         # grain orders numbers of rows; what they stand for is read where a batch is made, since
         # what grain does for each element costs more than a small record itself.
         streams, rows, offset, start = [], [], 0, 0
         for name, part in sources.items():
-            limit = getattr(part, "id_limit", len(part))
-            rows.append(Rows(part, offset, limit, on_error))
+            limit = part.id_limit
+            rows.append(SourceRows(part, offset, limit, on_error))
             numbers = grain.MapDataset.range(start, start + len(part))
             joined = len(sources) > 1 and mix == "rows"
             streams.append(_endless(numbers, name, batch_size, joined, seed))
@@ -179,7 +179,7 @@ class TrainData:
         """Reads and renders every example once, and returns the bad ones."""
         found = BadRows()
         for part in self.sources.values():
-            found.note(getattr(part, "bad", ()))
+            found.note(part.bad)
             found.note(bad_examples(part, self.views))
         return found
 
@@ -237,9 +237,9 @@ def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> N
 def _may_lack(source: Source, views: Mapping[str, View]) -> set[str]:
     """The modalities of the views that a record of the source may be without."""
     fields = {field_of(name) for name in views}
-    return (fields - set(_fields(source))) | (fields & set(getattr(source, "may_lack", ())))
+    return (fields - set(_fields(source))) | (fields & set(source.may_lack))
 
 
 def _fields(source: Source) -> tuple[str, ...]:
     """What a view may read of a source's records."""
-    return (*source.modalities, *getattr(source, "label_fields", ()))
+    return (*source.modalities, *source.label_fields)

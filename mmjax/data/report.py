@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample
 
 
 class BadRows:

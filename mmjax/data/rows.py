@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Record, Source
+from mmjax.data.records import BadExample, Record, Source
 from mmjax.data.views import View, field_of, render
 
 Batch = dict[str, np.ndarray]
 
 
-class Rows:
+class SourceRows:
     """A source that gives (record or error) with ids moved to their range in a mixture."""
 
     def __init__(self, source: Source, offset: int, limit: int, on_error: str):
@@ -29,12 +29,11 @@ class Rows:
         except BadExample as error:
             if self.on_error == "fail":
                 raise
-            id_of = getattr(self.source, "id_of", int)
-            return self.offset + id_of(index), error
+            return self.offset + self.source.id_of(index), error
         if not 0 <= record["id"] < self.limit:
             raise ValueError(
                 f"{record['key']}: the id {record['id']} is not below {self.limit}; a source whose "
-                "ids are not 0 .. len - 1 needs an attribute id_limit"
+                "ids are not 0 .. len - 1 has to set its id_limit"
             )
         return self.offset + record["id"], record
 
@@ -53,7 +52,7 @@ class MakeBatch:
 
     def __init__(
         self,
-        sources: Sequence[Rows],
+        sources: Sequence[SourceRows],
         views: Mapping[str, View],
         maybe_absent: Sequence[str],
         on_error: str,
@@ -123,8 +122,7 @@ def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExamp
 
     A field that the source says a record may lack, or that it does not have at all, may be missing.
     """
-    needed = {*source.modalities, *getattr(source, "label_fields", ())}
-    needed -= set(getattr(source, "may_lack", ()))
+    needed = {*source.modalities, *source.label_fields} - set(source.may_lack)
     for index in range(len(source)):
         try:
             record = source[index]

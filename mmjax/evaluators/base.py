@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mmjax.data.sources import SOURCES, Source
+from mmjax.data.records import Source
+from mmjax.data.registry import SOURCES
 from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData, Model
-from mmjax.schema.registry import Spec
+from mmjax.schema.registry import Registry, Spec
 
 
 class Evaluator:
@@ -37,7 +38,7 @@ class Evaluator:
         """
 
     def __call__(
-        self, model: Model, data: EvalData, mesh: Any = None, **further: EvalData
+        self, model: Model, data: EvalData, mesh: Any = None, *_: Any, **further: Any
     ) -> dict[str, float]:
         """The metrics of a model.
 
@@ -74,7 +75,11 @@ class EvaluatorConfig:
 
 
 def parse(
-    word: type[Evaluator], spec: Mapping[str, Any], registry: Any, where: str, file: str
+    word: type[Evaluator],
+    spec: Mapping[str, Any],
+    registry: Registry[Evaluator],
+    where: str,
+    file: str,
 ) -> EvaluatorConfig:
     """An evaluator of a recipe, from its dict of options and sources.
 

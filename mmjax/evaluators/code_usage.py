@@ -33,7 +33,7 @@ class CodeUsage(Evaluator):
     def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text")):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"code_usage: 'pair' is {pair!r}; give two different modalities")
-        self.pair = pair
+        self.pair: tuple[str, str] = pair
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
@@ -62,4 +62,5 @@ class CodeUsage(Evaluator):
 
 def _jaccard(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Row by row, f64[N]; 0 where both are empty."""
-    return (x & y).sum(1) / np.maximum((x | y).sum(1), 1)
+    index: np.ndarray = (x & y).sum(1) / np.maximum((x | y).sum(1), 1)
+    return index

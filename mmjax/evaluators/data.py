@@ -7,13 +7,13 @@ and named, never replaced. Reading runs in threads ahead of the model.
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Source
+from mmjax.data.records import BadExample, Record, Source
 
 Alternatives = Literal["first", "all"]
 Layer = Literal["unit", "encoder", "codes"]
@@ -27,7 +27,8 @@ class Model(Protocol):
     gives to the head; only the evaluators that measure that ask for it.
     """
 
-    modalities: Sequence[str]
+    @property
+    def modalities(self) -> Sequence[str]: ...
 
     def embed(self, modality: str, array: np.ndarray, layer: str = "unit") -> np.ndarray: ...
 
@@ -84,9 +85,9 @@ class EvalData:
     source: Source
     views: Mapping[str, Callable[..., np.ndarray]]
     batch_size: int = 256
-    _memory: dict | None = field(default=None, repr=False)
+    _memory: dict[tuple[str, Alternatives, str], Embedded] | None = field(default=None, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"batch_size of an evaluation is {self.batch_size}; it must be >= 1")
 
@@ -121,7 +122,7 @@ def embed(
     data: EvalData,
     modalities: Iterable[str] = (),
     alternatives: Alternatives = "first",
-    layer: Layer = "unit",
+    layer: str = "unit",
 ) -> dict[str, Embedded]:
     """Embeds items of a source.
 
@@ -171,16 +172,18 @@ def embed_values(
     return collect.finish()
 
 
-def options(value: Any) -> list:
+def options(value: Any) -> list[Any]:
     """The alternatives of a record's field: a list as it is, anything else as the only one."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _embed(model, data, modalities, alternatives, layer):
+def _embed(
+    model: Model, data: EvalData, modalities: Sequence[str], alternatives: Alternatives, layer: str
+) -> dict[str, Embedded]:
     """One pass over the source, whatever the number of modalities."""
     collect = {m: _Collect(model, m, data.batch_size, layer) for m in modalities}
-    found = {m: [] for m in modalities}
-    unreadable = {m: [] for m in modalities}
+    found: dict[str, list[tuple[int, int, Record]]] = {m: [] for m in modalities}
+    unreadable: dict[str, list[str]] = {m: [] for m in modalities}
     known = set(data.source.modalities)
     for row, (record, items, problems) in enumerate(_read(data, modalities, alternatives)):
         record = {name: value for name, value in record.items() if name not in known}
@@ -211,14 +214,20 @@ def _embed(model, data, modalities, alternatives, layer):
     return result
 
 
-def _read(data, modalities, alternatives):
+class _Read(NamedTuple):
+    record: Record
+    items: list[tuple[str, int, np.ndarray]]
+    problems: list[tuple[str, str]]
+
+
+def _read(data: EvalData, modalities: Sequence[str], alternatives: Alternatives) -> Iterator[_Read]:
     """Yields, record by record, (record, [(modality, position, array)], [(modality, sentence)])."""
 
-    def read(row):
+    def read(row: int) -> _Read:
         try:
             record = data.source[row]
         except BadExample as error:
-            return {}, [], [(m, str(error)) for m in modalities]
+            return _Read({}, [], [(m, str(error)) for m in modalities])
         items, problems = [], []
         for modality in modalities:
             values = options(record[modality]) if modality in record else []
@@ -231,12 +240,12 @@ def _read(data, modalities, alternatives):
                 except BadExample as error:
                     sentence = f"{record['key']}: {modality}: {error.reason}."
                     problems.append((modality, sentence))
-        return record, items, problems
+        return _Read(record, items, problems)
 
     threads = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         # One batch is read while the model embeds the last one; no more is held in memory.
-        ahead = []
+        ahead: list[Future[_Read]] = []
         for start in range(0, len(data.source), data.batch_size):
             rows = range(start, min(start + data.batch_size, len(data.source)))
             now, ahead = ahead, [pool.submit(read, row) for row in rows]
@@ -247,7 +256,7 @@ def _read(data, modalities, alternatives):
 class _Collect:
     """Gathers inputs of one modality into batches of one size, and their embeddings."""
 
-    def __init__(self, model: Model, modality: str, batch_size: int, layer: Layer = "unit"):
+    def __init__(self, model: Model, modality: str, batch_size: int, layer: str = "unit"):
         self.model, self.modality, self.batch_size = model, modality, batch_size
         self.layer = layer
         self.inputs: list[np.ndarray] = []

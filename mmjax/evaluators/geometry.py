@@ -7,12 +7,14 @@ Vetterli (EUSIPCO 2007).
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mmjax.evaluators import logistic, tiles
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
 
 
@@ -51,7 +53,8 @@ class Geometry(Evaluator):
     ):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"geometry: 'pair' is {pair!r}; give two different modalities")
-        self.pair, self.t, self.seed, self.separability_pairs = pair, t, seed, separability_pairs
+        self.pair: tuple[str, str] = pair
+        self.t, self.seed, self.separability_pairs = t, seed, separability_pairs
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
@@ -91,7 +94,7 @@ class Geometry(Evaluator):
         }
 
 
-def _near(t, rows, columns, real):
+def _near(t: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array) -> jax.Array:
     """Sums over one tile of exp(-t |x_i - y_j|^2), j != i; see `tiles.sum_over_columns`."""
     # Unit vectors: |x - y|^2 = 2 - 2 x.y, and rounding must not make it negative.
     squared = jnp.maximum(2 - 2 * tiles.scores(rows["vector"], columns["vector"]), 0)

@@ -8,7 +8,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.schema.annotations import LabelRef, ViewRef
 
-_ROWS = 512  # test rows compared at a time
+_MEGABYTES = 64  # of cosines that are held at a time
 
 
 class NearestNeighbours(Evaluator):
@@ -75,12 +75,13 @@ class NearestNeighbours(Evaluator):
 
 def vote(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int, k: int) -> np.ndarray:
     """The class, i64[M], that the k nearest of x f32[N, D] with classes y give to each test row."""
-    answers = []
-    for start in range(0, len(test), _ROWS):
-        cosine = test[start : start + _ROWS] @ x.T
-        near = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
-        votes = np.zeros((len(near), classes))
-        rows = np.arange(len(near))[:, None]
-        np.add.at(votes, (rows, y[near]), np.take_along_axis(cosine, near, axis=1))
-        answers.append(votes.argmax(1))
-    return np.concatenate(answers)
+    import sklearn  # here to start faster
+    from sklearn.neighbors import NearestNeighbors as Search
+
+    with sklearn.config_context(working_memory=_MEGABYTES):
+        search = Search(n_neighbors=k, metric="cosine", algorithm="brute").fit(x)
+        distance, near = search.kneighbors(test)
+    votes = np.zeros((len(test), classes))
+    np.add.at(votes, (np.arange(len(test))[:, None], y[near]), 1 - distance)
+    winner: np.ndarray = votes.argmax(1)
+    return winner

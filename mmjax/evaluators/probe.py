@@ -64,10 +64,10 @@ class Probe(Evaluator):
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, sum of widths] and labels [N] of the rows that have all modalities."""
         embedded = embed(model, data, self.modalities, layer=self.layer)
-        rows = None
-        for part in embedded.values():
-            rows = part.rows if rows is None else np.intersect1d(rows, part.rows)
-        columns, labels = [], None
+        rows = embedded[self.modalities[0]].rows
+        for name in self.modalities[1:]:
+            rows = np.intersect1d(rows, embedded[name].rows)
+        columns, labels = [], np.empty(0)
         for part in embedded.values():
             at = np.searchsorted(part.rows, rows)
             columns.append(part.unit[at].astype(np.float64))

@@ -7,10 +7,12 @@ expectation over a random order of the answers with equal scores; with no ties i
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mmjax.evaluators import tiles
+from mmjax.evaluators.tiles import Arrays
 
 # Scores closer than this are equal. Products of unit vectors in float32 are off by up to 1e-6 (512
 # numbers on a CPU), and two equal captions at two places of a batch may differ by as much.
@@ -40,7 +42,7 @@ class Ranks(NamedTuple):
     gallery: int
 
 
-def _count(tie, rows, columns, real):
+def _count(tie: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array) -> dict[str, jax.Array]:
     """Sums of one tile; see `tiles.sum_over_columns`."""
     similarity = tiles.scores(rows["vector"], columns["vector"])
     above = similarity > rows["score"][:, None] + tie
@@ -89,7 +91,7 @@ def rank(
     score = np.empty(len(query), np.float32)
 
     # One row per pair and not per query, so that queries with many right answers need no padding.
-    def rows(part):
+    def rows(part: slice) -> dict[str, np.ndarray]:
         vector = queries[query[part]]
         # In float64, so that only the scores it is compared with are rounded.
         score[part] = np.einsum("pd,pd->p", vector, answers[answer[part]], dtype=np.float64)
@@ -163,7 +165,8 @@ def hit(answer: BestAnswer, k: int) -> np.ndarray:
 def expected_rank(answer: BestAnswer) -> np.ndarray:
     """Rank f64[Q], from 1, of the best right answer, the first of p among n + p equal ones."""
     wrong, right = answer.wrong_equal, answer.right_equal
-    return answer.above + (wrong + right + 1) / (right + 1)
+    place: np.ndarray = answer.above + (wrong + right + 1) / (right + 1)
+    return place
 
 
 def average_precision(ranks: Ranks) -> np.ndarray:

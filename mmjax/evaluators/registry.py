@@ -1,6 +1,6 @@
 """The evaluators that a recipe may name, and the section `evaluators`."""
 
-from typing import Any
+from typing import Any, cast
 
 from mmjax.errors import unknown
 from mmjax.evaluators import base
@@ -52,7 +52,7 @@ class EvaluatorTable:
                 continue
             found[kind] = {
                 name: base.parse(
-                    EVALUATORS[kind],
+                    cast("type[Evaluator]", EVALUATORS[kind]),
                     {"type": kind, **section_of(spec, f"{where}.{kind}.{name}", file)},
                     EVALUATORS,
                     f"{where}.{kind}.{name}",

@@ -38,8 +38,10 @@ class Rotation(Evaluator):
     def __init__(self, *, reference: str, pair: tuple[ViewRef, ViewRef] = ("image", "text")):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"rotation: 'pair' is {pair!r}; give two different modalities")
-        self.reference, self.pair = reference, pair
-        self._file, self._here = None, False
+        self.reference = reference
+        self.pair: tuple[str, str] = pair
+        self._file: Path | None = None
+        self._here = False
 
     def of_run(self, folder: Path, name: str, stages: Sequence[str | None]) -> None:
         """Says in which folder the evaluator `name` works, and which stages there are so far.
@@ -67,7 +69,7 @@ class Rotation(Evaluator):
         if self._file is None:
             raise ConfigError("rotation: it compares states of one run, and this is none")
         embedded = embed(model, data, self.pair)
-        now = {
+        now: dict[str, Any] = {
             f"{m}/{what}": value
             for m in self.pair
             for what, value in (("unit", embedded[m].unit), ("rows", embedded[m].rows))
@@ -93,7 +95,7 @@ class Rotation(Evaluator):
             _, a, b = np.intersect1d(before[f"{m}/rows"], now[f"{m}/rows"], return_indices=True)
             old.append(before[f"{m}/unit"][a])
             new.append(now[f"{m}/unit"][b])
-        return self.measure(tuple(old), tuple(new))
+        return self.measure((old[0], old[1]), (new[0], new[1]))
 
     def measure(
         self, old: tuple[np.ndarray, np.ndarray], new: tuple[np.ndarray, np.ndarray]

@@ -4,7 +4,7 @@ The evaluators' counterpart of `mmjax.parallel.pairwise`: no gradients, one numb
 row. Memory on the device is O(columns D + row tile x column tile).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,18 +15,22 @@ import numpy as np
 ROW_TILE = 512
 COLUMN_TILE = 2048
 
+Arrays = Mapping[str, jax.Array]
 
-def scores(rows: jax.Array, columns: jax.Array) -> jax.Array:
+
+def scores(rows: jax.Array | np.ndarray, columns: jax.Array | np.ndarray) -> jax.Array:
     """Dot products f32[r,c] of f32[r,D] and f32[c,D], in full float32 on every kind of device."""
     # The default precision is bfloat16 on TPU and TF32 on some GPUs: enough to reorder answers.
     return jnp.einsum("rd,cd->rc", rows, columns, precision=jax.lax.Precision.HIGHEST)
 
 
 @partial(jax.jit, static_argnums=0)
-def _row_tile(function: Callable, constants: Any, rows: Any, columns: Any, real: jax.Array) -> Any:
+def _row_tile(
+    function: Callable[..., Any], constants: Any, rows: Any, columns: Any, real: jax.Array
+) -> Any:
     """`columns` and `real` are [tiles, column tile, ...]; rows are [row tile, ...]."""
 
-    def step(total, block):
+    def step(total: Any, block: tuple[Any, jax.Array]) -> tuple[Any, None]:
         part = function(constants, rows, *block)
         return jax.tree.map(jnp.add, total, part), None
 
@@ -67,7 +71,7 @@ def sum_over_columns(
     column_tile, row_tile = min(column_tile, total), min(row_tile, count)
     tiles = -(-total // column_tile)
 
-    def blocked(column):
+    def blocked(column: Any) -> jax.Array:
         padded = _pad(np.asarray(column), tiles * column_tile)
         return jnp.asarray(padded.reshape(tiles, column_tile, *padded.shape[1:]))
 

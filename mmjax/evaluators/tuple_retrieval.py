@@ -1,5 +1,6 @@
 """Retrieval with more than two modalities: a query of some, an answer of others."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
@@ -8,7 +9,8 @@ import numpy as np
 
 from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.base import Evaluator
-from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
 
 # Squared volumes that differ by no more are equal: what rounding of the determinant leaves.
@@ -72,7 +74,13 @@ class TupleRetrieval(Evaluator):
             combine(queries, axis=0), combine(answers, axis=0), query_ids, answer_ids
         )
 
-    def _by_product(self, queries, answers, query_ids, answer_ids) -> dict[str, float]:
+    def _by_product(
+        self,
+        queries: np.ndarray,
+        answers: np.ndarray,
+        query_ids: np.ndarray,
+        answer_ids: np.ndarray,
+    ) -> dict[str, float]:
         # Scores keep their order under a common factor; ties are judged at the scale of unit rows.
         size = np.linalg.norm(queries, axis=1).max() * np.linalg.norm(answers, axis=1).max()
         factor = np.float32(1 / max(np.sqrt(size), 1e-12))
@@ -86,7 +94,13 @@ class TupleRetrieval(Evaluator):
             "chance_R@1": float((best.right / ranks.gallery).mean()),
         }
 
-    def _by_volume(self, queries, answers, query_ids, answer_ids) -> dict[str, float]:
+    def _by_volume(
+        self,
+        queries: np.ndarray,
+        answers: list[np.ndarray],
+        query_ids: np.ndarray,
+        answer_ids: np.ndarray,
+    ) -> dict[str, float]:
         known, first, count = np.unique(answer_ids, return_index=True, return_counts=True)
         if count.max() > 1:
             raise ValueError(
@@ -118,7 +132,7 @@ class TupleRetrieval(Evaluator):
         }
 
 
-def _rows(embedded: list) -> tuple[list[np.ndarray], np.ndarray]:
+def _rows(embedded: list[Embedded]) -> tuple[list[np.ndarray], np.ndarray]:
     """Unit rows of the records that have all of these modalities, and their ids."""
     rows = embedded[0].rows
     for part in embedded[1:]:
@@ -144,14 +158,15 @@ def _span(others: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _squared(query, columns):
+def _squared(query: Any, columns: Mapping[str, Any]) -> jax.Array:
     """V²: det H - gᵀ adj(H) g; of f32[..., D] and columns [..., c]: f32[..., c]."""
     g = jnp.einsum("...d,...cmd->...cm", query[..., 0, :], columns["others"], precision="highest")
     inside = jnp.einsum("...cm,...cmn,...cn->...c", g, columns["adjugate"], g, precision="highest")
-    return columns["det"] - inside
+    squared: jax.Array = columns["det"] - inside
+    return squared
 
 
-def _count(constants, rows, columns, real):
+def _count(constants: Any, rows: Arrays, columns: Arrays, real: jax.Array) -> dict[str, jax.Array]:
     """Wrong answers with a smaller and with an equal volume, and the sum of all volumes."""
     squared = _squared(rows["query"][:, None], {name: columns[name][None] for name in _SPAN})
     wrong = real & (columns["index"] != rows["own"][:, None])

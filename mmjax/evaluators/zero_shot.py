@@ -47,7 +47,7 @@ class ZeroShot(Evaluator):
         labels: LabelRef,
         templates: tuple[str, ...] = ("{}",),
         languages: tuple[str, ...] = (),
-        templates_by_language: dict | None = None,
+        templates_by_language: dict[Any, Any] | None = None,
         modality: ViewRef = "image",
         text: ViewRef = "text",
         alternatives: Literal["first", "all"] = "first",
@@ -104,7 +104,7 @@ class ZeroShot(Evaluator):
             "unlabelled": float(len(items) - len(keep)),
         }
 
-    def _labelled(self, items: Embedded) -> tuple[np.ndarray, list]:
+    def _labelled(self, items: Embedded) -> tuple[np.ndarray, list[Any]]:
         """Positions of the items that have a label, and their labels."""
         if self.labels == self.text:
             return np.arange(len(items)), items.ids.tolist()
@@ -117,11 +117,12 @@ class ZeroShot(Evaluator):
             )
         return np.array(keep), [items.fields[n][self.labels] for n in keep]
 
-    def _classes(self, items: Embedded, labels: list) -> list:
+    def _classes(self, items: Embedded, labels: list[Any]) -> list[Any]:
         """All classes to choose from: those that the source lists, else those that occur."""
-        if self.labels == self.text or not hasattr(items.source, "labels"):
+        listed = None if self.labels == self.text else items.source.labels(self.labels)
+        if listed is None:
             return sorted(set(labels), key=lambda label: (str(type(label)), label))
-        classes = list(items.source.labels(self.labels))
+        classes = list(listed)
         strange = sorted(set(map(str, labels)) - set(map(str, classes)))
         if strange:
             raise ValueError(
@@ -131,19 +132,20 @@ class ZeroShot(Evaluator):
         return classes
 
     def _names(
-        self, items: Embedded, keep: np.ndarray, classes: list, language: str | None
+        self, items: Embedded, keep: np.ndarray, classes: list[Any], language: str | None
     ) -> list[list[str]]:
         """The names of each class in a language; None is the classes' own values."""
         if language is not None:
-            if not hasattr(items.source, "labels"):
+            named = items.source.labels(self.labels, language)
+            if named is None:
                 raise ValueError(
-                    "zero_shot: this source has no names of labels in other languages (no method "
-                    "'labels'); leave out the option 'languages'"
+                    "zero_shot: this source has no names of labels in other languages (its method "
+                    "'labels' lists none); leave out the option 'languages'"
                 )
-            return [[str(name)] for name in items.source.labels(self.labels, language)]
+            return [[str(name)] for name in named]
         if self.labels != self.text:
             return [[str(c)] for c in classes]
-        first = {}
+        first: dict[int, int] = {}
         for n in keep:
             first.setdefault(int(items.ids[n]), int(items.rows[n]))
         records = [items.source[first[c]] for c in classes]
@@ -167,7 +169,8 @@ class ZeroShot(Evaluator):
         if not lengths.all():
             where = names[int(np.argmin(lengths))][0]
             raise ValueError(f"zero_shot: the prompts of class {where!r} cancel each other")
-        return (total / lengths).astype(np.float32)
+        vectors: np.ndarray = (total / lengths).astype(np.float32)
+        return vectors
 
 
 def _check_template(template: str) -> None:

@@ -31,19 +31,13 @@ def main(path: str | None, overrides: list[str]) -> None:
 
     if path is not None or overrides:
         raise ConfigError("a model is exported as its own config says: leave out --config")
-    for flag in (WORKDIR, FORMAT, OUT):
-        if flag.value is None:
-            raise ConfigError(f"give --{flag.name}=... ({flag.help})")
-    if FORMAT.value == "verify":
-        folder, line = verify(WORKDIR.value, OUT.value)
+    source, form, out = (cli.needed(flag) for flag in (WORKDIR, FORMAT, OUT))
+    if form == "verify":
+        folder, line = verify(source, out)
         print(f"{folder}\n{line}")
         return
     folder, line = export(
-        WORKDIR.value,
-        OUT.value,
-        format=FORMAT.value,
-        checkpoint=CHECKPOINT.value,
-        license=LICENSE.value,
+        source, out, format=form, checkpoint=CHECKPOINT.value, license=LICENSE.value
     )
     print(f"{folder}\n{line}")
 

@@ -95,13 +95,14 @@ def safetensors(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     arrays = {path: np.asarray(array) for path, array in bundle.arrays.items()}
     files.write(folder / "model.safetensors", arrays, {"format": "mmjax"})
     _json(folder / files.OWN_CONFIG, bundle_lib.describe(bundle))
+    spec = bundle.recipe.data.tokenizer
     for view in bundle.views.values():
-        own = getattr(view, "tokenizer", None)
+        own: Any = getattr(view, "tokenizer", None)
         if isinstance(getattr(own, "model", None), bytes):
             (folder / "tokenizer.model").write_bytes(own.model)
         elif isinstance(getattr(own, "text", None), str):
             (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
-        elif own is not None and (path := bundle.recipe.data.tokenizer.options.get("path")):
+        elif own is not None and spec is not None and (path := spec.options.get("path")):
             shutil.copyfile(Path(path).expanduser(), folder / bundle_lib.tokenizer_copy(path))
     inputs, _, _ = parity.samples(model)
     return parity.compare(
@@ -174,7 +175,9 @@ FORMATS: dict[str, Callable[[Model, Path, list[str]], dict[str, Any]]] = {
 }
 
 
-def _tensors(bundle: bundle_lib.Bundle, described: keymap.Foreign, scalar: tuple[int, ...]) -> dict:
+def _tensors(
+    bundle: bundle_lib.Bundle, described: keymap.Foreign, scalar: tuple[int, ...]
+) -> dict[str, np.ndarray]:
     """All tensors of a foreign model, with scale and bias of this shape."""
     tensors: dict[str, np.ndarray] = {}
     for modality, part in described.parts.items():
@@ -188,7 +191,14 @@ def _tensors(bundle: bundle_lib.Bundle, described: keymap.Foreign, scalar: tuple
     return tensors
 
 
-def _processor(bundle, folder, notes, name, make, made=None) -> bool:
+def _processor(
+    bundle: bundle_lib.Bundle,
+    folder: Path,
+    notes: list[str],
+    name: str | None,
+    make: Callable[[ImageView], dict[str, Any]],
+    made: dict[str, Any] | None = None,
+) -> bool:
     """Writes how images are prepared; False, with a note, where that has no words there."""
     view = bundle.views.get("image")
     if not isinstance(view, ImageView):
@@ -199,20 +209,20 @@ def _processor(bundle, folder, notes, name, make, made=None) -> bool:
     except ConfigError as error:
         notes.append(f"No image processor: {error}.")
         return False
-    if name is None:
+    if made is not None:
         made["config"] = config
-    else:
+    if name is not None:
         _json(folder / name, config)
     notes.append(
-        f"Transparent images are put on RGB {view.background} first. Other libraries resample "
+        f"Transparent images are put on RGB {view.fill} first. Other libraries resample "
         "with other rounding: see `pixels` in parity.json."
     )
     return True
 
 
-def _tokenizer(bundle, folder, notes) -> bool:
+def _tokenizer(bundle: bundle_lib.Bundle, folder: Path, notes: list[str]) -> bool:
     """Writes the tokenizer; False, with a note, where it has no form there."""
-    view = bundle.views.get("text")
+    view: Any = bundle.views.get("text")
     if not hasattr(view, "tokens"):  # there is none, or it takes vectors
         notes.append("The tokenizer is not known, or there is none, and is not written.")
         return False
@@ -227,7 +237,15 @@ def _tokenizer(bundle, folder, notes) -> bool:
     return True
 
 
-def _report(model, folder, notes, needs, bias, run, prepare) -> dict[str, Any]:
+def _report(
+    model: Model,
+    folder: Path,
+    notes: list[str],
+    needs: tuple[str, ...],
+    bias: float | None,
+    run: Callable[[dict[str, np.ndarray]], Any],
+    prepare: Callable[..., dict[str, np.ndarray]] | None,
+) -> dict[str, Any]:
     """Parity with another library, or, where it is not installed, with the files read back."""
     inputs, texts, pictures = parity.samples(model)
     own = parity.ours(model, inputs)

@@ -19,6 +19,7 @@ from mmjax.weights.files import WeightsError
 from mmjax.weights.keymap import Foreign
 
 Towers = Mapping[str, TowerConfig]
+Plain = dict[str, Any]
 
 
 def essential(encoder: Spec[Encoder]) -> dict[str, Any]:
@@ -56,7 +57,8 @@ def differences(towers: Towers, described: Foreign) -> list[str]:
 
 
 def fitting(
-    towers: Towers, families: Mapping[str, tuple[Callable[[], dict], Callable[[dict], Foreign]]]
+    towers: Towers,
+    families: Mapping[str, tuple[Callable[[Plain, Plain], Plain], Callable[[Plain], Foreign]]],
 ) -> tuple[str, dict[str, Any], Foreign]:
     """The family, of those given, whose shape these towers have.
 
@@ -83,7 +85,7 @@ def fitting(
         )
     reasons = []
     for name, (compose, describe) in families.items():
-        config = compose()
+        config = compose(towers["image"].plain(), towers["text"].plain())
         try:
             described = describe(config)
             against = differences(towers, described)
@@ -101,12 +103,11 @@ def fitting(
 
 def hugging_face(towers: Towers) -> tuple[str, dict[str, Any], Foreign]:
     """`fitting` among the families that `transformers` has."""
-    both = [towers[m].plain() if m in towers else None for m in ("image", "text")]
     return fitting(
         towers,
         {
-            "CLIPModel": (lambda: clip.compose(*both), clip.describe),
-            "SiglipModel": (lambda: siglip.compose(*both), siglip.describe),
+            "CLIPModel": (clip.compose, clip.describe),
+            "SiglipModel": (siglip.compose, siglip.describe),
         },
     )
 
@@ -115,12 +116,11 @@ def in_open_clip(
     towers: Towers, log_scale: float, bias: float | None
 ) -> tuple[str, dict[str, Any], Foreign]:
     """`fitting` for open_clip; the config is `model_cfg`."""
-    both = [towers[m].plain() if m in towers else None for m in ("image", "text")]
     return fitting(
         towers,
         {
             "open_clip": (
-                lambda: open_clip.compose(*both, log_scale, bias),
+                lambda image, text: open_clip.compose(image, text, log_scale, bias),
                 lambda model: open_clip.describe({"model_cfg": model}),
             )
         },

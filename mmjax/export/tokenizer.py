@@ -34,6 +34,8 @@ def files(view: Any) -> dict[str, dict[str, Any]]:
     from tokenizers import Tokenizer, processors
 
     own = view.tokenizer
+    tokenizer: Any
+    names: Any
     if isinstance(own, SentencePieceTokenizer):
         tokenizer, names = _sentencepiece(own, lowercase=view.lowercase)
     elif isinstance(own, HuggingFaceTokenizer):
@@ -74,7 +76,7 @@ def _sentencepiece(own: Any, *, lowercase: bool) -> tuple[Any, dict[str, str]]:
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
     from tokenizers import pre_tokenizers as pre
 
-    model = proto.ModelProto.FromString(own.model)
+    model = proto.ModelProto.FromString(own.model)  # type: ignore[attr-defined]
     trainer, normal = model.trainer_spec, model.normalizer_spec
     if trainer.treat_whitespace_as_suffix or not normal.escape_whitespaces:
         raise ConfigError(f"the SentencePiece model {own.path} marks spaces in a way not exported")
@@ -87,7 +89,7 @@ def _sentencepiece(own: Any, *, lowercase: bool) -> tuple[Any, dict[str, str]]:
     names = {role: pieces[getattr(own, f"{role}_id")][0] for role in ("bos", "eos", "pad", "unk")}
     ids = {piece: i for i, (piece, _) in enumerate(pieces)}
     if trainer.model_type == trainer.BPE:
-        core = models.BPE(
+        core: models.Model = models.BPE(
             vocab=ids,
             merges=_merges(model, ids),
             unk_token=names["unk"],
@@ -99,7 +101,7 @@ def _sentencepiece(own: Any, *, lowercase: bool) -> tuple[Any, dict[str, str]]:
     else:
         raise ConfigError(f"the SentencePiece model {own.path} is neither BPE nor Unigram")
     tokenizer = Tokenizer(core)
-    steps = []
+    steps: list[normalizers.Normalizer] = []
     if lowercase:
         steps.append(normalizers.Lowercase())
     if normal.precompiled_charsmap:

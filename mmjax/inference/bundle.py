@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,9 @@ from mmjax.recipe import Recipe
 from mmjax.system.system import System
 from mmjax.weights import foreign, preprocessing
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
+
+# Of the computation.
+Dtype = Literal["float32", "bfloat16"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Bundle:
         return {p.removeprefix(before): np.asarray(a) for p, a in found.items()}
 
 
-def load(path: str | Path, *, dtype: str | None = None) -> Bundle:
+def load(path: str | Path, *, dtype: Dtype | None = None) -> Bundle:
     """Loads an export of `--format=safetensors`, or foreign weights.
 
     Args:
@@ -88,6 +91,7 @@ def scale_of(
 
 def _export(folder: Path, dtype: str) -> Bundle:
     own = Folder(folder).json(OWN_CONFIG)
+    assert own is not None  # `load` has seen the file
     recipe = recipe_lib.of_json(own["config"], str(folder / OWN_CONFIG))
     towers = {
         name: dataclasses.replace(tower, init_from=None)

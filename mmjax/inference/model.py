@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample
 from mmjax.errors import ConfigError
 from mmjax.inference.bundle import Bundle
 from mmjax.parallel import mesh as mesh_lib
@@ -122,7 +122,8 @@ class Model:
         a, b = _unit(a), _unit(b)
         if a.shape[1] != b.shape[1]:
             raise ConfigError(f"embeddings of sizes {a.shape[1]} and {b.shape[1]} do not compare")
-        return a @ b.T
+        cosines: np.ndarray = a @ b.T
+        return cosines
 
     def search(self, query: Any, gallery: Any, k: int = 10, *, rows: int = 1024) -> Found:
         """The `k` nearest of a gallery for each query, by cosine.
@@ -156,9 +157,9 @@ class Model:
         """exp(log_scale) cosine + bias, f32[N, M]; of models that have a scale."""
         if self.log_scale is None:
             raise ConfigError("this model has no logit scale: use similarity")
-        return np.exp(np.float32(self.log_scale)) * self.similarity(a, b) + np.float32(
-            self.bias or 0.0
-        )
+        scale, bias = np.exp(np.float32(self.log_scale)), np.float32(self.bias or 0.0)
+        logits: np.ndarray = scale * self.similarity(a, b) + bias
+        return logits
 
     def view(self, modality: str) -> Any:
         """The view that makes inputs of a modality."""
@@ -239,4 +240,5 @@ def _unit(x: Any) -> np.ndarray:
     x = np.asarray(jnp.asarray(x, jnp.float32))
     if x.ndim != 2:
         raise ConfigError(f"embeddings are of shape [N, D], not {list(x.shape)}")
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    unit: np.ndarray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    return unit

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.emoji import EmojiSource
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.views.image import ImageView
 from mmjax.encoders import Encoder
 from mmjax.files import write_atomically
@@ -44,7 +44,10 @@ def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list
     source = EmojiSource(split="new_style")
     step = len(source) // rows
     records = [source[i * step] for i in range(rows)]
-    first = lambda value: value[0] if isinstance(value, list | tuple) else value  # noqa: E731
+
+    def first(value: Any) -> Any:
+        return value[0] if isinstance(value, list | tuple) else value
+
     texts = [first(record["text"]) for record in records]
     pictures = [first(record["image"]) for record in records]
     views = model.bundle.views
@@ -165,7 +168,7 @@ def _agreement(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean([len(set(x) & set(y)) / k for x, y in zip(*near, strict=True)]))
 
 
-def ours(model: Model, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def ours(model: Model, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The model's own embeddings of ready inputs."""
     return {m: model.encode(progress=False, **{m: inputs[m]}) for m in inputs}
 

@@ -61,12 +61,12 @@ def open_clip(view: ImageView) -> dict[str, Any]:
         "std": std,
         "interpolation": view.resample.name.lower(),
         "resize_mode": modes[view.fit],
-        "fill_color": view.background[0],
+        "fill_color": view.fill[0],
     }
 
 
 def opened(view: ImageView, picture: bytes) -> Image.Image:
     """An image in RGB with its transparent parts on the view's background, as the view sees it."""
     image = Image.open(io.BytesIO(picture)).convert("RGBA")
-    behind = Image.new("RGBA", image.size, (*view.background, 255))
+    behind = Image.new("RGBA", image.size, (*view.fill, 255))
     return Image.alpha_composite(behind, image).convert("RGB")

@@ -44,8 +44,9 @@ def offline() -> Iterator[None]:
 
 
 def _unit(x: Any) -> np.ndarray:
-    x = x.detach().float().numpy()
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
+    rows: np.ndarray = x.detach().float().numpy()
+    unit: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def _pixels(images: np.ndarray) -> Any:

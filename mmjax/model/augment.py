@@ -11,11 +11,14 @@ Signals have theirs in `mmjax.model.augment_signals`, sounds in their encoders.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmjax.data.views.image_changes import ImageChanges
 from mmjax.encoders.layers import draw, dropout_key
 from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
@@ -25,7 +28,8 @@ from mmjax.schema.registry import Registry
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
 
 
-class ImageAugmentation(Augmentation):
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImageAugmentation(ImageChanges, Augmentation):
     """Images f[B, H, W, 3] to others of the same shape, each its own.
 
     Geometry: a random region of the image (`crop_scale` is its share of the area, uniform;
@@ -50,59 +54,25 @@ class ImageAugmentation(Augmentation):
       ConfigError: for probabilities and ranges that are none.
     """
 
-    def __init__(
-        self,
-        *,
-        crop_scale: tuple[float, float] | None = None,
-        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
-        flip: float = 0.0,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        saturation: float = 0.0,
-        hue: float = 0.0,
-        jitter: float = 1.0,
-        grayscale: float = 0.0,
-        blur: float = 0.0,
-        blur_sigma: tuple[float, float] = (0.1, 2.0),
-        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
-    ):
-        for name, probability in (
-            ("flip", flip),
-            ("jitter", jitter),
-            ("grayscale", grayscale),
-            ("blur", blur),
-        ):
-            if not 0 <= probability <= 1:
-                raise ConfigError(f"image augmentation: {name}={probability} must be in [0, 1]")
-        for name, low_high in (
-            ("crop_scale", crop_scale),
-            ("crop_ratio", crop_ratio),
-            ("blur_sigma", blur_sigma),
-        ):
-            if low_high is not None and not 0 < low_high[0] <= low_high[1]:
-                raise ConfigError(
-                    f"image augmentation: {name}={low_high} must be two rising numbers above 0"
-                )
-        if crop_scale is not None and crop_scale[1] > 1:
-            raise ConfigError(f"image augmentation: crop_scale={crop_scale} must not exceed 1")
-        if not 0 <= hue <= 0.5 or min(brightness, contrast, saturation) < 0 or min(std) <= 0:
-            raise ConfigError(
-                f"image augmentation: hue={hue} must be in [0, 0.5], std={std} above 0, and "
-                f"brightness={brightness}, contrast={contrast}, saturation={saturation} at least 0"
-            )
-        self.crop_scale, self.crop_ratio, self.flip = crop_scale, crop_ratio, flip
-        self.factors, self.hue = (brightness, contrast, saturation), hue
-        self.jitter = jitter if any((*self.factors, hue)) else 0.0
-        self.grayscale, self.blur, self.blur_sigma = grayscale, blur, blur_sigma
-        self.mean, self.std = tuple(mean), tuple(std)
+    what: ClassVar[str] = "image augmentation"
+
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_probabilities("blur")
+        self._check_ranges("blur_sigma")
+        if self.crop_scale is not None and self.crop_scale[1] > 1:
+            raise ConfigError(f"image augmentation: crop_scale={self.crop_scale} must not exceed 1")
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
     ) -> jax.Array:
         """Augments f[B, H, W, 3] where `train`; `rngs` as encoders take it."""
+        jitter = self.jitter if any((*self.colours, self.hue)) else 0.0
         active = max(
-            self.flip, self.jitter, self.grayscale, self.blur, float(self.crop_scale is not None)
+            self.flip, jitter, self.grayscale, self.blur, float(self.crop_scale is not None)
         )
         key = dropout_key(rngs, train, active)
         if key is None:
@@ -114,7 +84,7 @@ class ImageAugmentation(Augmentation):
         x = x.astype(jnp.float32)
         if self.crop_scale is not None or self.flip:
             x = regions(x, *self._region(x.shape[1:3], u[:, :4]), mirror=u[:, 4] < self.flip)
-        if self.jitter or self.grayscale:
+        if jitter or self.grayscale:
             mean, std = jnp.asarray(self.mean), jnp.asarray(self.std)
             x = (self._colour(x * std + mean, u[:, 5:11]) - mean) / std
         if self.blur:
@@ -144,7 +114,7 @@ class ImageAugmentation(Augmentation):
         apply = u[:, 4] < self.jitter
         bright, contrast, saturation = (
             jnp.where(apply, jnp.maximum(0.0, 1 + (2 * u[:, i] - 1) * most), 1.0)
-            for i, most in enumerate(self.factors)
+            for i, most in enumerate(self.colours)
         )
         turns = jnp.where(apply, (2 * u[:, 3] - 1) * self.hue, 0.0)
         return colours(x, bright, contrast, saturation, turns, u[:, 5] < self.grayscale)

@@ -13,6 +13,7 @@ from mmjax.model.embedding import Embedding, Keys
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
+from mmjax.schema.names import modality_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +152,7 @@ def rows_of(
                 f"of shape {unit.shape}; give both towers heads of one size."
             )
     valid = None
-    for modality in sorted({name.partition("@")[0] for name in names} | {*names, *fields}):
+    for modality in sorted({modality_of(name) for name in names} | {*names, *fields}):
         present = batch.get(f"{modality}_present")
         if present is not None:
             present = jnp.asarray(present, bool)

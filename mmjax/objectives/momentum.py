@@ -20,6 +20,7 @@ from mmjax.objectives.base import (
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.names import modality_of, views_of
 from mmjax.schema.schedule import Schedule
 
 
@@ -88,7 +89,7 @@ class MomentumNCE(Term):
     def _pair(self, query, key, outputs, batch, context, scale):
         """The loss; the same with hard targets and keys of the batch alone; number of keys."""
         everything = with_teacher(self.name, outputs, context)
-        within = query.partition("@")[0] == key.partition("@")[0]
+        within = modality_of(query) == modality_of(key)
         soft = max(self.soft.start, self.soft.end) > 0 and (self.soft_within or not within)
         names = (query, of_teacher(key))
         if soft:
@@ -177,8 +178,8 @@ def counterpart(term: str, view: str, context: Context) -> str:
     """
     if view in context.teacher:
         return view
-    modality = view.partition("@")[0]
-    found = [other for other in context.teacher if other.partition("@")[0] == modality]
+    modality = modality_of(view)
+    found = views_of(modality, context.teacher)
     if len(found) != 1:
         raise TermError(
             f"The term {term!r} needs the teacher's embedding of {view!r}, or of one other view of "

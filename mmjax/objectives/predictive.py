@@ -11,6 +11,7 @@ from mmjax.objectives.base import Term, TermError, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.momentum import of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.names import modality_of
 
 
 class Predictive(Term):
@@ -48,7 +49,7 @@ class Predictive(Term):
         if min(dim, hidden) < 1:
             raise TermError(f"The term 'predictive' needs dim={dim} and hidden={hidden} above 0.")
         self.pairs, self.of_teacher = pairs, target == "teacher"
-        modalities = sorted({view.partition("@")[0] for pair in pairs for view in pair})
+        modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(
             {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
         )
@@ -62,7 +63,7 @@ class Predictive(Term):
             targets = tuple(map(of_teacher, pair)) if self.of_teacher else pair
             rows = rows_of(self.name, (*pair, *targets), everything, batch, layer="raw")
             for side, view in enumerate(pair):
-                predictor = self.predictors[view.partition("@")[0]]
+                predictor = self.predictors[modality_of(view)]
                 guess = predictor(rows.unit[side], rows.valid)
                 target = jax.lax.stop_gradient(rows.unit[2 + (1 - side)])
                 cosine = rows.mean(_cosine(guess, target))

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -46,7 +47,7 @@ def initialize(detect: bool = False) -> None:
     """
     set_flags()
     given = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
-    options: dict = {}
+    options: dict[str, Any] = {}
     if len(given) == len(VARIABLES):
         address, count, index = given.values()
         if ":" not in address or not (count.isdigit() and index.isdigit()):

@@ -91,13 +91,15 @@ def _spec(
 
 
 def _names(names: Any, mesh: jax.sharding.Mesh, path: str) -> tuple[str, ...]:
-    names = () if names is None else (names,) if isinstance(names, str) else tuple(names)
-    for name in names:
+    axes: tuple[str, ...] = (
+        () if names is None else (names,) if isinstance(names, str) else tuple(names)
+    )
+    for name in axes:
         if name not in mesh.shape:
             raise ConfigError(
                 f"mesh.rules: {name!r}, for {path}, is no axis of the mesh {tuple(mesh.shape)}"
             )
-    return names
+    return axes
 
 
 def rows(x: jax.Array) -> jax.Array:
@@ -110,7 +112,8 @@ def rows(x: jax.Array) -> jax.Array:
     if split == 1 or x.shape[0] % split:
         return x
     free = (PartitionSpec.UNCONSTRAINED,) * (x.ndim - 1)
-    return jax.lax.with_sharding_constraint(x, PartitionSpec(_batch_axes(), *free))
+    split_rows: jax.Array = jax.lax.with_sharding_constraint(x, PartitionSpec(_batch_axes(), *free))
+    return split_rows
 
 
 def shards() -> int:
@@ -132,9 +135,12 @@ def whole(x: jax.Array) -> jax.Array:
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.size <= 1:
         return x
-    return jax.lax.with_sharding_constraint(x, PartitionSpec())
+    collected: jax.Array = jax.lax.with_sharding_constraint(x, PartitionSpec())
+    return collected
 
 
-def shardings(partition: Mapping[str, PartitionSpec], mesh: jax.sharding.Mesh) -> dict:
+def shardings(
+    partition: Mapping[str, PartitionSpec], mesh: jax.sharding.Mesh
+) -> dict[str, NamedSharding]:
     """The same table as layouts on a mesh."""
     return {path: NamedSharding(mesh, spec) for path, spec in partition.items()}

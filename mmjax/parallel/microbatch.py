@@ -20,6 +20,7 @@ from mmjax.parallel import mesh as mesh_lib
 
 Tree = Any  # a pytree of arrays
 Arrays = Mapping[str, jax.Array]
+Leaves = list[jax.Array]
 Embed = Callable[[Arrays, Arrays, Arrays, jax.Array], tuple[Mapping[str, Tree], Arrays]]
 Reduce = Callable[[Arrays, Arrays, Mapping[str, Tree]], tuple[jax.Array, Tree]]
 
@@ -60,11 +61,11 @@ def value_and_grad(
     """
     if microbatches == 1:
 
-        def loss(params):
+        def whole(params: Arrays) -> tuple[jax.Array, Tree]:
             outputs, after = embed(params, constants, batch, keys)
             return reduce(params, after, outputs)
 
-        return jax.value_and_grad(loss, has_aux=True)(params)
+        return jax.value_and_grad(whole, has_aux=True)(params)
 
     slices = Slices(len(keys), microbatches, mesh)
     outputs, _ = jax.eval_shape(embed, params, constants, batch, keys)
@@ -78,7 +79,7 @@ def value_and_grad(
     embedded = {tower.name: tower.forward() for tower in towers}
     own = {path: value for path, value in params.items() if reads[0][path]}
 
-    def loss(own, differentiable):
+    def loss(own: Arrays, differentiable: Mapping[str, Leaves]) -> tuple[jax.Array, Tree]:
         filled = dict(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), outputs))
         for tower in towers:
             leaves = (differentiable[tower.name], embedded[tower.name][1])
@@ -104,7 +105,17 @@ class _Tower:
       name: of the output, and of the entry of the batch that it comes from.
     """
 
-    def __init__(self, name, embed, params, constants, batch, keys, slices, read):
+    def __init__(
+        self,
+        name: str,
+        embed: Embed,
+        params: Arrays,
+        constants: Arrays,
+        batch: Arrays,
+        keys: jax.Array,
+        slices: "Slices",
+        read: Tree,
+    ):
         self.name, self._slices, self._data = name, slices, (batch, keys)
         self._read, self._structure = jax.tree.flatten(read)
         one_slice = jax.eval_shape(lambda: slices.take(self._data, 0))
@@ -118,45 +129,48 @@ class _Tower:
             )
         self._params = {path: value for path, value in params.items() if reads[0][path]}
 
-        def run(own, i):
+        def run(own: Arrays, i: jax.Array) -> tuple[Leaves, Leaves]:
             outputs, _ = embed({**params, **own}, constants, *slices.take(self._data, i))
             return self._split(outputs[name])
 
         self._run = run
 
-    def _split(self, output: Tree) -> tuple[list, list]:
+    def _split(self, output: Tree) -> tuple[Leaves, Leaves]:
         """The leaves that are read: those of floating type, and the others."""
         leaves = [x for x, read in zip(jax.tree.leaves(output), self._read, strict=True) if read]
         return [x for x in leaves if _floating(x)], [x for x in leaves if not _floating(x)]
 
-    def fill(self, output: Tree, leaves: tuple[list, list]) -> Tree:
+    def fill(self, output: Tree, leaves: tuple[Leaves, Leaves]) -> Tree:
         """`output` with the leaves that are read replaced; undoes `_split`."""
         floats, rest = map(iter, leaves)
-        return self._structure.unflatten(
+        filled = [
             x if not read else next(floats) if _floating(x) else next(rest)
             for x, read in zip(jax.tree.leaves(output), self._read, strict=True)
-        )
+        ]
+        return jax.tree.unflatten(self._structure, filled)
 
-    def forward(self) -> tuple[list, list]:
+    def forward(self) -> tuple[Leaves, Leaves]:
         """The leaves that are read, of all rows."""
 
-        def body(_, i):
+        def body(_: None, i: jax.Array) -> tuple[None, tuple[Leaves, Leaves]]:
             return None, self._run(self._params, i)
 
         _, stacked = jax.lax.scan(body, None, jnp.arange(self._slices.count))
-        return jax.tree.map(self._slices.join, stacked)
+        joined: tuple[Leaves, Leaves] = jax.tree.map(self._slices.join, stacked)
+        return joined
 
-    def pull_back(self, cotangents: list) -> dict[str, jax.Array]:
+    def pull_back(self, cotangents: Leaves) -> dict[str, jax.Array]:
         """path -> what the floating leaves' cotangents, of all rows, send to the parameters."""
         if not self._params:  # a tower that nothing trains, such as a teacher's
             return {}
 
-        def body(total, i):
+        def body(total: dict[str, jax.Array], i: jax.Array) -> tuple[dict[str, jax.Array], None]:
             _, pull = jax.vjp(lambda own: self._run(own, i)[0], self._params)
             (part,) = pull(self._slices.take(cotangents, i))
-            return jax.tree.map(jnp.add, total, part), None
+            total = jax.tree.map(jnp.add, total, part)
+            return total, None
 
-        zeros = jax.tree.map(jnp.zeros_like, self._params)
+        zeros: dict[str, jax.Array] = jax.tree.map(jnp.zeros_like, self._params)
         total, _ = jax.lax.scan(body, zeros, jnp.arange(self._slices.count))
         return total
 
@@ -173,7 +187,7 @@ class Slices:
     count: int
     mesh: jax.sharding.Mesh
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shards = mesh_lib.batch_shards(self.mesh)
         if self.count < 1 or self.rows % (self.count * shards):
             raise ConfigError(
@@ -191,12 +205,16 @@ class Slices:
         return self._laid_out(jnp.swapaxes(x, 0, 1).reshape(self.rows, *x.shape[2:]))
 
     def _laid_out(self, x: jax.Array) -> jax.Array:
-        return jax.lax.with_sharding_constraint(x, mesh_lib.batch_sharding(self.mesh))
+        laid_out: jax.Array = jax.lax.with_sharding_constraint(
+            x, mesh_lib.batch_sharding(self.mesh)
+        )
+        return laid_out
 
 
-def _column(x: jax.Array, count: int, i) -> jax.Array:
+def _column(x: jax.Array, count: int, i: jax.Array | int) -> jax.Array:
     x = x.reshape(-1, count, *x.shape[1:])
-    return jax.lax.dynamic_index_in_dim(x, i, axis=1, keepdims=False)
+    column: jax.Array = jax.lax.dynamic_index_in_dim(x, i, axis=1, keepdims=False)
+    return column
 
 
 def row_keys(key: jax.Array, rows: int) -> jax.Array:
@@ -204,7 +222,7 @@ def row_keys(key: jax.Array, rows: int) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
 
 
-def _trace(f: Callable, *args: Tree) -> tuple[Tree, Tree, Tree]:
+def _trace(f: Callable[..., Any], *args: Tree) -> tuple[Tree, Tree, Tree]:
     """Traces `f` on the shapes of `args`.
 
     Returns:
@@ -216,9 +234,9 @@ def _trace(f: Callable, *args: Tree) -> tuple[Tree, Tree, Tree]:
     jaxpr, structure = closed.jaxpr, jax.tree.structure(args)
     taken = {id(v) for eqn in jaxpr.eqns for v in eqn.invars} | {id(v) for v in jaxpr.outvars}
     return (
-        structure.unflatten([id(v) in taken for v in jaxpr.invars]),
-        structure.unflatten(jaxpr.invars),
-        jax.tree.structure(shapes).unflatten(jaxpr.outvars),
+        jax.tree.unflatten(structure, [id(v) in taken for v in jaxpr.invars]),
+        jax.tree.unflatten(structure, jaxpr.invars),
+        jax.tree.unflatten(jax.tree.structure(shapes), jaxpr.outvars),
     )
 
 

@@ -31,6 +31,10 @@ class Replace:
 
     value: Any
 
+    def plain(self) -> "Replace":
+        """The same of plain values."""
+        return Replace(plain(self.value))
+
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     """`base` with `changes`, as the module says."""
@@ -68,7 +72,9 @@ def compose(first: Mapping[str, Any], then: Mapping[str, Any], where: str = "") 
     return both
 
 
-def _merge_stages(stages: Sequence[Mapping], changes: Mapping[str, Any]) -> tuple[dict, ...]:
+def _merge_stages(
+    stages: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], ...]:
     """Stages, each with what `changes` says under its name; None leaves it out."""
     names = [stage["name"] for stage in stages]
     for name in changes:
@@ -112,7 +118,7 @@ def _replaces(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> boo
     if where == "optimizer":  # whose keys are those of all types
         return False
     if "type" in new:
-        return new["type"] != old.get("type")
+        return bool(new["type"] != old.get("type"))
     if where.rpartition(".")[2] not in ("source", "train"):
         return False
     parts = [value for value in new.values() if value is not None]

@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from mmjax.data.views import field_of
+from mmjax.data.views import View
 from mmjax.errors import ConfigError, unknown
 from mmjax.recipe import words
 from mmjax.recipe.changes import changes, merge
 from mmjax.recipe.references import check_references
 from mmjax.recipe.sections import Recipe
 from mmjax.recipe.stages import read
+from mmjax.schema.names import modality_of
 from mmjax.schema.sections import section_of
 from mmjax.schema.values import plain
 from mmjax.weights.start import complete as complete_tower
@@ -29,14 +30,14 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
     Raises:
       ConfigError: in one sentence, for a key or a value that cannot be.
     """
-    tree = plain(tree)
-    words.load(tree.get("imports", ()), file)
-    stages = read(tree.pop("stages", ()), file)
-    recipe = _whole(tree, file)
+    keys: dict[str, Any] = plain(tree)
+    words.load(keys.get("imports", ()), file)
+    stages = read(keys.pop("stages", ()), file)
+    recipe = _whole(keys, file)
     done = []
     for stage in stages:
         of_stage = f"{file}, stage {stage.name!r}"
-        whole = _whole(merge(tree, stage.changes), of_stage)
+        whole = _whole(merge(keys, stage.changes), of_stage)
         check_references(whole, of_stage)
         done.append(dataclasses.replace(stage, changes=changes(recipe.plain(), whole.plain())))
     recipe = dataclasses.replace(recipe, stages=tuple(done))
@@ -49,16 +50,16 @@ def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
     recipe = Recipe.of(_spelled_out(tree, file), file)
     towers = recipe.model.towers
     for name, view in recipe.data.views.items():
-        embedded = getattr(view.word, "embedded", True)
-        if embedded and field_of(name) not in towers:
+        embedded = cast("type[View]", view.word).embedded
+        if embedded and modality_of(name) not in towers:
             raise ConfigError(
                 f"{file}: 'data.views.{name}' has no tower; 'model.towers' has {sorted(towers)}"
             )
     for name, tower in towers.items():
-        known = [view for view in recipe.data.views if field_of(view) == name]
-        for view in tower.deterministic:
-            if view not in known:
-                raise unknown(view, known, f"model.towers.{name}.deterministic", file, "view")
+        known = [own for own in recipe.data.views if modality_of(own) == name]
+        for own in tower.deterministic:
+            if own not in known:
+                raise unknown(own, known, f"model.towers.{name}.deterministic", file, "view")
     if not recipe.objectives:
         raise ConfigError(f"{file}: 'objectives' is empty: there is nothing to train")
     return recipe

@@ -110,7 +110,7 @@ def in_file(file: str, error: Exception) -> ConfigError:
     return ConfigError(f"{place}: {text}")
 
 
-def set_key(tree: dict, override: str, file: str) -> None:
+def set_key(tree: dict[str, Any], override: str, file: str) -> None:
     """Applies the override `a.b=value` to a plain config, in place."""
     path, equals, text = override.partition("=")
     if not equals or not path:
@@ -134,7 +134,9 @@ def set_key(tree: dict, override: str, file: str) -> None:
     tree[keys[-1]] = value
 
 
-def _set_in_stage(tree: dict, name: str, path: str, text: str, value: Any, file: str) -> None:
+def _set_in_stage(
+    tree: dict[str, Any], name: str, path: str, text: str, value: Any, file: str
+) -> None:
     """Applies `stages.<name>.a.b=value`, or `stages.<name>=value`, which is a whole stage."""
     stages = list(tree.get("stages") or ())
     place = stages_lib.find(stages, name, file)

@@ -6,10 +6,10 @@ views, a word says itself, by the annotation `ViewRef`.
 
 from collections.abc import Iterator
 
-from mmjax.data.views import field_of
 from mmjax.errors import ConfigError, unknown
 from mmjax.recipe import stages
 from mmjax.recipe.sections import Recipe
+from mmjax.schema.names import modality_of
 
 # What a summary holds beside the metrics of evaluators, and those of terms (`train/<term>/...`).
 _OF_EVERY_RUN = (
@@ -30,12 +30,12 @@ def check_references(recipe: Recipe, file: str) -> None:
     """
     views, towers = recipe.data.views, recipe.model.towers
     for name in towers:
-        if not any(field_of(view) == name for view in views):
+        if not any(modality_of(view) == name for view in views):
             raise ConfigError(
                 f"{file}: 'model.towers.{name}' gets no data: give 'data.views' a view {name!r} "
                 "or take the tower away"
             )
-    embedded = [view for view in views if field_of(view) in towers]
+    embedded = [view for view in views if modality_of(view) in towers]
     for path, name in _read_in_training(recipe):
         if name not in embedded:
             raise unknown(name, embedded, path, file, "view")

@@ -205,7 +205,8 @@ class Recipe:
         Raises:
           ConfigError: with the key, and the nearest valid one.
         """
-        return section(cls, {**tree, "stages": ()}, "", file)
+        recipe: Recipe = section(cls, {**tree, "stages": ()}, "", file)
+        return recipe
 
     def plain(self) -> dict[str, Any]:
         """The recipe as plain dicts, tuples and scalars, whole."""

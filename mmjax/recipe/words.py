@@ -18,9 +18,7 @@ from typing import Any
 
 import cloudpickle
 
-from mmjax.data.sources import SOURCES
-from mmjax.data.tokenizers import TOKENIZERS
-from mmjax.data.views import VIEWS
+from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.encoders import ENCODERS
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EVALUATORS

@@ -70,8 +70,8 @@ def training(history: History) -> list[Chart]:
         charts.append(_chart("gradient-norm", "Size of the gradient", norms, note))
     for number, (name, curve) in enumerate(left.items()):
         term, slash, rest = name.rpartition("/")
-        own = f"{results.plain(term)}: {results.plain(rest)}" if slash else results.plain(name)
-        title, note = _KNOWN.get(name, (own, ""))
+        said = f"{results.plain(term)}: {results.plain(rest)}" if slash else results.plain(name)
+        title, note = _KNOWN.get(name, (said, ""))
         if rest == "scale":
             note = "1 / temperature."
         charts.append(_chart(f"more-{number}", title, {name: curve}, note))
@@ -98,10 +98,10 @@ def progress(history: History) -> list[Chart]:
         charts.append(
             _chart(f"retrieval-{number}", title, curves, chance=rows[0].chance, share=True)
         )
-    for number, row in enumerate(r for r in results.zero_shot(last) if not r.language):
-        curves = {"top-1": several[f"zero_shot/{row.name}/top_1"]}
-        title = f"Zero-shot {results.plain(row.name)}: top-1"
-        charts.append(_chart(f"zero-shot-{number}", title, curves, chance=row.chance, share=True))
+    for number, own in enumerate(r for r in results.zero_shot(last) if not r.language):
+        curves = {"top-1": several[f"zero_shot/{own.name}/top_1"]}
+        title = f"Zero-shot {results.plain(own.name)}: top-1"
+        charts.append(_chart(f"zero-shot-{number}", title, curves, chance=own.chance, share=True))
     gaps = {
         results.plain(name.split("/")[1]): curve
         for name, curve in several.items()

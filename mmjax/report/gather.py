@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +59,18 @@ def gather(
       What was written, see `read`.
     """
     both = tuple(m for m in data.modalities if m in model.modalities)
-    pair = pair or both[:2]
-    if len(pair) < 2 or not set(pair) <= set(both):
+    chosen: tuple[str, ...] = pair or both[:2]
+    if len(chosen) < 2 or not set(chosen) <= set(both):
         missing = (
             f"The model and the set {name!r} have {', '.join(both) or 'no modality'} in common, "
             "and an image of pairs needs two modalities."
         )
         return _write(folder, {}, {"name": name, "missing": missing})
-    embedded = embed(model, data, pair)
-    first, second = (embedded[m] for m in pair)
+    embedded = embed(model, data, chosen)
+    first, second = (embedded[m] for m in chosen)
     _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
     if not len(a):
-        missing = f"No record of the set {name!r} has both {pair[0]} and {pair[1]}."
+        missing = f"No record of the set {name!r} has both {chosen[0]} and {chosen[1]}."
         return _write(folder, {}, {"name": name, "missing": missing})
 
     # Two records of one concept would put right answers off the diagonal of the heat map.
@@ -93,7 +94,7 @@ def gather(
     arrays |= {f"picture/{n}": np.frombuffer(file, np.uint8) for n, file in thumbnails.files()}
     description = {
         "name": name,
-        "pair": list(pair),
+        "pair": list(chosen),
         "pairs": len(a),
         "dimensions": int(x.shape[1]),
         "centroid_distance": float(
@@ -133,8 +134,9 @@ def read(folder: str | Path) -> dict[str, Any] | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as archive:
-            content = {key: archive[key] for key in archive.files}
-        return content | json.loads(content.pop("description").tobytes().decode())
+            content: dict[str, Any] = {key: archive[key] for key in archive.files}
+        content |= json.loads(content.pop("description").tobytes().decode())
+        return content
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it or evaluate again") from error
 
@@ -184,7 +186,7 @@ def cosines(x: np.ndarray, y: np.ndarray, negatives: int = 500) -> dict[str, np.
     """
     pairs = np.einsum("nd,nd->n", x, y)
     others = x[:negatives] @ y.T
-    others = others[~np.eye(*others.shape, dtype=bool)]
+    others = others[~np.eye(len(others), len(y), dtype=bool)]
     all_of_them = np.concatenate([pairs, others])
     edges = np.linspace(all_of_them.min() - 1e-6, all_of_them.max() + 1e-6, COSINE_BINS + 1)
     shares = {
@@ -242,7 +244,7 @@ def _gallery(
 
 
 def _write(
-    folder: str | Path | None, arrays: dict[str, np.ndarray], description: dict[str, Any]
+    folder: str | Path | None, arrays: Mapping[str, Any], description: dict[str, Any]
 ) -> dict[str, Any]:
     """Writes the file, whole or not at all, in the first process; returns all that is in it."""
     if folder is not None and jax.process_index() == 0:

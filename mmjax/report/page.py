@@ -207,7 +207,8 @@ def _headlines(
 
     def card(kind: str, name: str, under: str) -> list[dict[str, Any]]:
         new = {"kind": kind, "name": results.plain(name), "under": under, "rows": []}
-        return cards.setdefault((kind, name), new)["rows"]
+        rows: list[dict[str, Any]] = cards.setdefault((kind, name), new)["rows"]
+        return rows
 
     for row in retrieval:
         k = min(row.recall, default=None)
@@ -219,11 +220,11 @@ def _headlines(
         card("Retrieval", row.name, among).append(
             _against_chance(label, row.recall[k], row.chance if k == 1 else math.nan)
         )
-    for row in zero_shot:
-        if not row.language:
-            under = f"right class named, of {results.number(row.classes)} classes"
-            card("Zero-shot", row.name, under).append(
-                _against_chance("top-1", row.top_1, row.chance)
+    for own in zero_shot:
+        if not own.language:
+            under = f"right class named, of {results.number(own.classes)} classes"
+            card("Zero-shot", own.name, under).append(
+                _against_chance("top-1", own.top_1, own.chance)
             )
     for measure in geometry:
         if measure.metric not in ("centroid_distance", "linear_separability"):
@@ -241,6 +242,7 @@ def _headlines(
 
 
 def _against_chance(label: str, value: float, chance: float) -> dict[str, Any]:
+    row: dict[str, Any]
     row = {"label": label, "value": results.percent(value), "share": value, "chance": ""}
     if chance > 0:
         times = value / chance

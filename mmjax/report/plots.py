@@ -8,10 +8,11 @@ import html
 import io
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -29,7 +30,7 @@ _PAGE = {_TEXT: "currentColor", _GRID: "var(--line)"} | {
     stand_in: f"var(--series-{n})" for n, stand_in in enumerate(_SERIES)
 }
 _ROUND = (1, 2, 2.5, 5, 10)  # first digits of ticks
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9,
     "axes.edgecolor": _GRID,
@@ -128,7 +129,8 @@ def two_clouds(
             axes.plot(*points[:, pair].T, color=_TEXT, linewidth=0.5, alpha=0.28, zorder=1)
         for modality, (cloud, marker) in enumerate(zip(points, "os", strict=True)):
             axes.scatter(
-                *cloud.T,
+                cloud[:, 0],
+                cloud[:, 1],
                 s=16,
                 marker=marker,
                 color=_SERIES[modality],
@@ -139,7 +141,8 @@ def two_clouds(
         axes.plot(*centroids.T, color=_TEXT, linewidth=2, zorder=3)
         for modality, (centre, marker) in enumerate(zip(centroids, "os", strict=True)):
             axes.scatter(
-                *centre,
+                centre[0],
+                centre[1],
                 s=110,
                 marker=marker,
                 color=_SERIES[modality],
@@ -186,7 +189,7 @@ def _bins(
     return x, low, mean, high
 
 
-def _figure(width: float, height: float):
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)

@@ -67,7 +67,9 @@ def recipe_of(stored: Mapping[str, Any]) -> Origin:
     return Origin(named, variant, list(_changes(before, after)), "")
 
 
-def _changes(before: Mapping, after: Mapping, where: str = "") -> Iterator[Change]:
+def _changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], where: str = ""
+) -> Iterator[Change]:
     """The fewest overrides that turn one config into the other.
 
     An override can set a key but not take one away. So a section that lost keys, as by another

@@ -6,7 +6,7 @@ The terminal's table and the page both read from here, so they cannot tell diffe
 import math
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Retrieval(NamedTuple):
@@ -157,9 +157,9 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def numbers(tree: Mapping, prefix: str = "") -> dict[str, float]:
+def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """The numbers of a nested dict, with slashes in their names; anything else is left out."""
-    flat = {}
+    flat: dict[str, float] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
             flat |= numbers(value, f"{prefix}{key}/")
@@ -194,8 +194,8 @@ def retrieval(metrics: Mapping[str, float]) -> list[Retrieval]:
                 for metric, value in own.items()
                 if (match := re.fullmatch(r"R@(\d+)", metric))
             }
-            rest = (own.get(m, math.nan) for m in ("median_rank", "mAP", "gallery", "chance_R@1"))
-            rows.append(Retrieval(name, query, answer, dict(sorted(recall.items())), *rest))
+            others = (own.get(m, math.nan) for m in ("median_rank", "mAP", "gallery", "chance_R@1"))
+            rows.append(Retrieval(name, query, answer, dict(sorted(recall.items())), *others))
     return rows
 
 
@@ -271,9 +271,9 @@ def after_stages(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[st
             if k is not None:
                 label = f"{plain(row.name)}, {row.query} -> {row.answer}, R@{k}"
                 put(label, column, percent(row.recall[k]))
-        for row in zero_shot(own):
-            if not row.language:
-                put(f"{plain(row.name)}, top-1", column, percent(row.top_1))
+        for named in zero_shot(own):
+            if not named.language:
+                put(f"{plain(named.name)}, top-1", column, percent(named.top_1))
         for measure in geometry(own):
             if measure.metric == "centroid_distance":
                 for name, value in measure.values.items():

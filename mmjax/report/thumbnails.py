@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mmjax.data.signals import Signal
+from mmjax.data.formats.signal import Signal
 from mmjax.evaluators.data import Embedded
 
 SIDE = 96  # pixels of the longer side
@@ -17,7 +17,7 @@ LONGEST_TEXT = 240  # characters
 class Thumbnails:
     """Small images by number, each item once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._files: list[bytes] = []
         self._numbers: dict[tuple[str, int, int], int] = {}
 
@@ -55,6 +55,7 @@ class Thumbnails:
 
 def thumbnail(raw: Any) -> bytes | None:
     """A small PNG of encoded bytes, of a uint8 array [H,W,3 or 4] or of a signal; else None."""
+    picture: Image.Image
     if isinstance(raw, bytes):
         try:
             picture = Image.open(io.BytesIO(raw))

@@ -54,7 +54,7 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
             return None
         if own:
             return parse(own[0], value, where, file)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return section(kind, value, where, file)
     if structured(kind):
         arguments = typing.get_args(kind)

@@ -85,7 +85,10 @@ def fits(value: Any, annotation: Any) -> bool:
 
 def describe(annotation: Any) -> str:
     """An annotation in words."""
-    annotation, _ = bare(annotation)
+    annotation, extras = bare(annotation)
+    for each in extras:
+        if hasattr(each, "kind"):  # a registry
+            return f"a dict with the 'type' of the {each.kind}"
     if typing.get_origin(annotation) is Literal:
         return "one of " + ", ".join(map(repr, typing.get_args(annotation)))
     if is_union(annotation):

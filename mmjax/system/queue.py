@@ -18,6 +18,7 @@ from mmjax.errors import ConfigError
 from mmjax.model.embedding import Embedding, Keys
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.annotations import ViewRef, names
+from mmjax.schema.names import modality_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Queue:
             "id": jax.ShapeDtypeStruct(each, jnp.int32),
         }
         for view in self.views:
-            dim = dims[view.partition("@")[0]]
+            dim = dims[modality_of(view)]
             shapes[f"unit/{view}"] = jax.ShapeDtypeStruct((*each, dim), jnp.float32)
             shapes[f"valid/{view}"] = jax.ShapeDtypeStruct(each, jnp.bool)
         return shapes

@@ -18,6 +18,7 @@ from mmjax.model.config import ModelConfig
 from mmjax.model.embedding import Embedding
 from mmjax.model.towers import Tower
 from mmjax.objectives import ObjectiveConfig, Objectives
+from mmjax.schema.names import modality_of
 
 
 class System(nnx.Module):
@@ -80,7 +81,7 @@ class System(nnx.Module):
         """
         outputs, prompts = {}, adapters.prompts_of(self.adapters, self.towers)
         for name in sorted(batch):
-            modality = name.partition("@")[0]
+            modality = modality_of(name)
             if modality in self.towers:
                 rngs = None
                 if key is not None:

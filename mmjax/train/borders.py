@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -166,7 +167,9 @@ def with_teacher(state: State, plan: Plan) -> State:
 def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
     old = {**last.constants, **last.params}
 
-    def carry(arrays: Mapping, layout: Mapping, source: Mapping) -> dict[str, jax.Array]:
+    def carry(
+        arrays: Mapping[str, jax.Array], layout: Mapping[str, Any], source: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
         kept = {path for path in arrays if path in source and not _is_fresh(stage, path)}
         factors = optimizer_lib.factors(stage.config.scale, kept)
         found = dict(arrays)
@@ -201,7 +204,7 @@ def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
 def _from_zero(optimizer: optax.OptState) -> optax.OptState:
     """Moments as they are; schedules and turns count from the beginning of the stage."""
 
-    def reset(part):
+    def reset(part: Any) -> Any:
         return part._replace(count=jax.device_put(np.zeros_like(part.count), part.count.sharding))
 
     if isinstance(optimizer, optimizer_lib.InTurn):
@@ -215,7 +218,10 @@ def _from_zero(optimizer: optax.OptState) -> optax.OptState:
 
 
 def summary(
-    stages: Sequence[Stage], results: Mapping[str | None, Mapping], store: Store, folder: Path
+    stages: Sequence[Stage],
+    results: Mapping[str | None, Mapping[str, float]],
+    store: Store,
+    folder: Path,
 ) -> dict[str, float]:
     """The final metrics of a run by name.
 

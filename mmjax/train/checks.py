@@ -6,12 +6,13 @@ and with the keys to change.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 from flax import nnx
 
 from mmjax.data import inputs
-from mmjax.data.views import View, field_of
+from mmjax.data.views import View
 from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EvalData, EvaluatorConfig
@@ -20,9 +21,12 @@ from mmjax.objectives import Context
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
+from mmjax.schema.names import modality_of
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.state import Plan
+
+Arrays = Mapping[str, jax.Array]
 
 
 def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
@@ -52,14 +56,20 @@ def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
     outputs = {
         name: _embedding(recipe, plan, arrays, name, batch[name])
         for name in recipe.data.views
-        if field_of(name) in recipe.model.towers
+        if modality_of(name) in recipe.model.towers
     }
     for name, objective in recipe.objectives.items():
         if objective.head is None:
             for pair in objective.term.options.get("pairs") or ():
                 _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
 
-    def loss(arrays, outputs, batch, key, queue):
+    def loss(
+        arrays: Arrays,
+        outputs: Mapping[str, Embedding],
+        batch: Arrays,
+        key: jax.Array,
+        queue: Arrays,
+    ) -> Any:
         context = Context(
             plan=step_lib.loss_plan(recipe, mesh),
             progress=0.0,
@@ -81,7 +91,7 @@ def _embedding(
     values: jax.ShapeDtypeStruct,
 ) -> Embedding:
     """Shapes of what the tower of a view makes of it."""
-    modality = field_of(name)
+    modality = modality_of(name)
 
     def embed(arrays: Mapping[str, jax.Array], x: jax.Array) -> Embedding:
         return plan.definition.merge(arrays).embed({name: x})[name]
@@ -102,7 +112,7 @@ def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embeddi
     sizes = {name: outputs[name].unit.shape[-1] for name in pair if name in outputs}
     if len(set(sizes.values())) > 1:
         said = " and ".join(
-            f"{size} numbers for {name!r} ('model.towers.{field_of(name)}.head')"
+            f"{size} numbers for {name!r} ('model.towers.{modality_of(name)}.head')"
             for name, size in sizes.items()
         )
         raise ConfigError(
@@ -123,10 +133,10 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
     """
     spec = recipe.data.tokenizer
     for name, view in views.items():
-        tokenizer, tower = getattr(view, "tokenizer", None), recipe.model.towers.get(field_of(name))
+        tokenizer, tower = view.tokenizer, recipe.model.towers.get(modality_of(name))
         if tokenizer is None or tower is None or spec is None:
             continue
-        encoder, where = tower.encoder.options, f"model.towers.{field_of(name)}.encoder"
+        encoder, where = tower.encoder.options, f"model.towers.{modality_of(name)}.encoder"
         if "vocab_size" not in encoder:
             continue
         file = f"'data.tokenizer' ({spec.options.get('path', spec.type)})"
@@ -137,7 +147,7 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
                 f"{tokenizer.vocab_size}"
             )
         roles = [("pad_id", "pads with")]
-        if encoder.get("pool") == "eot" and getattr(view, "eos", False):
+        if encoder.get("pool") == "eot" and view.eos:
             roles.append(("eos_id", "ends a text with"))
         for role, does in roles:
             told, used = encoder.get(role), getattr(tokenizer, role)

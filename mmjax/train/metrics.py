@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TextIO
 
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -37,7 +38,8 @@ class MetricWriter:
     """
 
     def __init__(self, folder: Path, step: int, *, write: bool = True):
-        self._file = self._board = None
+        self._file: TextIO | None = None
+        self._board: EventsWriter | None = None
         if not write:
             return
         self._path = folder / "metrics.jsonl"
@@ -68,12 +70,13 @@ class MetricWriter:
 
     def _event(self, event: Event) -> None:
         event.wall_time = time.time()
-        self._board.write_event(event)
-        self._board.flush()
+        if self._board is not None:
+            self._board.write_event(event)
+            self._board.flush()
 
     def close(self) -> None:
         """Closes the files, also where they cannot take what is left to write."""
-        if self._file is None:
+        if self._file is None or self._board is None:
             return
         file, board, self._file, self._board = self._file, self._board, None, None
         with writing(self._path), contextlib.closing(board), contextlib.closing(file):
@@ -82,14 +85,15 @@ class MetricWriter:
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (ValueError, KeyError):
         return math.inf  # the last line of a killed process may be half a line
 
 
 def recorded(folder: Path, step: int) -> dict[str, float]:
     """What `metrics.jsonl` says of a step: of training, and of an evaluation if there was one."""
-    path, found = folder / "metrics.jsonl", {}
+    path = folder / "metrics.jsonl"
+    found: dict[str, Any] = {}
     if not path.is_file():
         return found
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -6,7 +6,7 @@ match wins.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -129,7 +129,7 @@ def _adapt(coefficient: float, by: Mapping[str, float]) -> optax.GradientTransfo
 class InTurn(NamedTuple):
     """State of updates in turn: how many there were, and the state of each turn's own rule."""
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # a tuple has a method of this name
     states: tuple[optax.OptState, ...]
 
 
@@ -165,12 +165,18 @@ def in_turn(
     def of(turn: int, tree: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         return {k: jnp.zeros_like(v) if k in others[turn] else v for k, v in tree.items()}
 
-    def init(params):
+    def init(params: optax.Params) -> InTurn:
         return InTurn(jnp.zeros([], jnp.int32), tuple(rule.init(params) for _ in groups))
 
-    def update(updates, state, params=None):
-        def turn(number):
-            def apply(updates, states, params):
+    def update(
+        updates: optax.Updates, state: InTurn, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, InTurn]:
+        def turn(number: int) -> Callable[..., tuple[optax.Updates, tuple[optax.OptState, ...]]]:
+            def apply(
+                updates: optax.Updates,
+                states: tuple[optax.OptState, ...],
+                params: optax.Params | None,
+            ) -> tuple[optax.Updates, tuple[optax.OptState, ...]]:
                 own = of(number, updates)
                 own, new = rule.update(own, states[number], params)
                 return of(number, own), (*states[:number], new, *states[number + 1 :])
@@ -263,4 +269,5 @@ def state_shardings(
 
 def norm(tree: Any) -> jax.Array:
     """Global L2 norm of all arrays of a tree, in float32."""
-    return optax.global_norm(jax.tree.map(lambda x: x.astype(jnp.float32), tree))
+    length: jax.Array = optax.global_norm(jax.tree.map(lambda x: x.astype(jnp.float32), tree))
+    return length

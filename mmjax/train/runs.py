@@ -16,7 +16,7 @@ from mmjax.checkpoints.store import Store
 from mmjax.data import inputs
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle as bundle_lib
-from mmjax.inference.bundle import Bundle
+from mmjax.inference.bundle import Bundle, Dtype
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import MeshConfig, Recipe
 from mmjax.system.embedder import Embedder
@@ -75,7 +75,7 @@ def open_run(
     folder: str | Path,
     checkpoint: str = "latest",
     *,
-    dtype: str | None = None,
+    dtype: Dtype | None = None,
     its_mesh: bool = True,
 ) -> SavedRun:
     """Restores a saved run for use.
@@ -134,7 +134,7 @@ def _step(store: Store, folder: Path, checkpoint: str) -> int | None:
     raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
 
 
-def bundle(path: str | Path, *, checkpoint: str = "latest", dtype: str | None = None) -> Bundle:
+def bundle(path: str | Path, *, checkpoint: str = "latest", dtype: Dtype | None = None) -> Bundle:
     """Loads a run's folder, an export of `--format=safetensors`, or foreign weights.
 
     Args:

@@ -3,10 +3,15 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
+
+# What `signal.signal` takes and gives back.
+Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class Interrupted(SystemExit):
@@ -26,7 +31,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._received: int | None = None
-        self._old: dict[int, object] = {}
+        self._old: dict[int, Handler] = {}
         self._many = jax.process_count() > 1
 
     def __enter__(self) -> "StopSignals":

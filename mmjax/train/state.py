@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +73,7 @@ class Plan:
     queue: queue_lib.Queue | None
     transformation: optax.GradientTransformation
     shardings: State
-    partition: dict
+    partition: dict[str, jax.sharding.PartitionSpec]
     dtype: jnp.dtype
 
 
@@ -110,8 +111,9 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> Plan:
     partition = layout.specs(everything, mesh, section.rules, section.fsdp_min_size)
     where = layout.shardings(partition, mesh)
     transformation = optimizer_lib.make(recipe.optimizer, recipe.steps, trained)
-    single = mesh_lib.replicated(mesh)
+    single: Any = mesh_lib.replicated(mesh)
     of_params = {path: where[path] for path in trained}
+    of_queue: dict[str, Any] = {} if queue is None else queue.shardings(mesh)
     shardings = State(
         step=single,
         params=of_params,
@@ -119,7 +121,7 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> Plan:
         optimizer=optimizer_lib.state_shardings(transformation, trained, of_params, single),
         average=of_params if recipe.model.ema is not None else {},
         teacher={path: where[path] for path in copied},
-        queue={} if queue is None else queue.shardings(mesh),
+        queue=of_queue,
         key=single,
     )
     return Plan(
@@ -145,7 +147,8 @@ def initial(recipe: Recipe, plan: Plan) -> State:
             key=jax.random.key_data(jax.random.key(seed + 1)),
         )
 
-    return jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(recipe.seed))
+    state: State = jax.jit(make, out_shardings=plan.shardings)(jnp.uint32(recipe.seed))
+    return state
 
 
 def queue_shapes(recipe: Recipe, plan: Plan) -> dict[str, jax.ShapeDtypeStruct]:
@@ -157,7 +160,7 @@ def queue_shapes(recipe: Recipe, plan: Plan) -> dict[str, jax.ShapeDtypeStruct]:
     return plan.queue.shapes(dims, recipe.data.batch_size)
 
 
-def started(state: State, fill: Callable[[dict], dict]) -> State:
+def started(state: State, fill: Callable[[dict[str, jax.Array]], dict[str, jax.Array]]) -> State:
     """`state` with parameters and constants that `fill` replaced; average and teacher follow."""
     params, constants = fill(state.params), fill(state.constants)
     before, now = {**state.constants, **state.params}, {**constants, **params}
@@ -180,8 +183,9 @@ def started(state: State, fill: Callable[[dict], dict]) -> State:
 def abstract(recipe: Recipe, plan: Plan) -> State:
     """Shapes, dtypes and layouts of the state, to restore a checkpoint into."""
     shapes = jax.eval_shape(lambda: initial(recipe, plan))
-    return jax.tree.map(
+    found: State = jax.tree.map(
         lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
         shapes,
         plan.shardings,
     )
+    return found

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,18 @@ from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train.state import Plan, State
 
-Batch = Mapping[str, jax.Array]
+Arrays = Mapping[str, jax.Array]
+Batch = Arrays
+
+
+class Step(Protocol):
+    """The compiled step `(state, batch) -> (state, metrics)`."""
+
+    def __call__(self, state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]: ...
+
+    def lower(self, state: State, batch: Batch) -> jax.stages.Lowered:
+        """The program for these arguments, or for their shapes."""
+        ...
 
 
 def loss_plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> pairwise.Plan:
@@ -26,9 +38,7 @@ def loss_plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> pairwise.Plan:
     return pairwise.Plan(mesh=mesh, schedule=recipe.pairwise.schedule, tile=recipe.pairwise.tile)
 
 
-def make(
-    recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh
-) -> Callable[[State, Batch], tuple[State, dict[str, jax.Array]]]:
+def make(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
@@ -49,7 +59,7 @@ def make(
             queue=None if queue is None else queue.read(state.queue),
         )
 
-        def embed(params, constants, batch, keys):
+        def embed(params: Arrays, constants: Arrays, batch: Batch, keys: jax.Array) -> Any:
             system = plan.definition.merge({**constants, **params})
             # The mesh in context is where the towers keep their activations (`layout.rows`).
             with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
@@ -59,7 +69,7 @@ def make(
                     outputs |= teacher.embed(copy, batch, keys)
             return outputs, _variables(system, constants)
 
-        def reduce(params, constants, outputs):
+        def reduce(params: Arrays, constants: Arrays, outputs: Any) -> Any:
             system = plan.definition.merge({**constants, **params})
             outputs, taught = Teacher.split(outputs)
             own = context if teacher is None else dataclasses.replace(context, teacher=taught)
@@ -118,7 +128,7 @@ def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:
 
 def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """A tower that has stopped learning, or runs away, shows here first."""
-    towers: dict[str, dict] = {}
+    towers: dict[str, dict[str, jax.Array]] = {}
     for path, value in gradient.items():
         part, _, rest = path.partition("/")
         if part == "towers":

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -103,14 +103,14 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         }
 
         # One stage after the other, each from the state of the last.
-        state = None
+        state: State | None = None
         if start:
             state = store.restore(state_lib.abstract(current.recipe, parts[current].plan))
             logger.info(f"going on from step {start}")
         writer = MetricWriter(workdir.path, start, write=first)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
         run = _Run(mesh, store, writer, progress, signals, workdir.path, [])
-        results: dict[str, dict[str, float]] = {}
+        results: dict[str | None, dict[str, float]] = {}
         try:
             for stage, part in parts.items():
                 if stage in weights:
@@ -121,6 +121,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
                     state = borders.begin(stage, part.plan, weights[stage], state)
                     for line in weights[stage].lines:
                         logger.info(line)
+                assert state is not None  # restored or begun
                 state, results[stage.name] = _train_stage(run, stage, part, state, start)
                 start = max(start, stage.end)
         finally:
@@ -137,6 +138,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         summary |= {"seconds": round(time.monotonic() - begin, 1), "step": stages[-1].end}
         evaluation = part.evaluation
         if not quiet:
+            assert state is not None
             model = Embedder(part.plan.definition, state.evaluation_arrays(), mesh)
             evaluation.report(model, workdir.path, summary)
         if first:
@@ -163,7 +165,7 @@ class _Run(NamedTuple):
     progress: Progress
     signals: StopSignals
     folder: Path
-    made: list[tuple[Stage, Callable]]  # (stage, compiled step) pairs
+    made: list[tuple[Stage, step_lib.Step]]  # (stage, compiled step) pairs
 
 
 def _train_stage(
@@ -175,7 +177,9 @@ def _train_stage(
       The state at its end, and the metrics there: those of its evaluation, and those of its last
       steps as `train/...`.
     """
-    recipe, results, trained = stage.recipe, {}, {}
+    recipe = stage.recipe
+    results: dict[str, float] = {}
+    trained: dict[str, float] = {}
     if start >= stage.end:  # resumed at its end, before it had been evaluated perhaps
         last = part.ends_run
         known = distributed.of_first(lambda: json.dumps(recorded(run.folder, start)))
@@ -233,7 +237,7 @@ def _train_stage(
     return state, results | learned(trained)
 
 
-def _step(run: _Run, stage: Stage, plan: Plan) -> Callable:
+def _step(run: _Run, stage: Stage, plan: Plan) -> step_lib.Step:
     """The step of a stage, which may be compiled already for one that differs in data alone."""
     for other, made in run.made:
         if stage.steps == other.steps and stages_lib.compiles_like(stage, other):

@@ -66,7 +66,7 @@ class Workdir:
             )
         self.path = Path(path)
         self.writes = write
-        self._lock = None
+        self._lock: int | None = None
         stored = self.path / "config.json"
         if stored.is_file():
             try:

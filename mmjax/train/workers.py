@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from multiprocessing import connection
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from mmjax import cli
 from mmjax.errors import UserError
 from mmjax.parallel.compiler import HUGE_PAGES
 from mmjax.processes import end_with_parent
 from mmjax.train.signals import Interrupted
+
+K = TypeVar("K", bound=Hashable)
 
 
 class WorkerFailed(UserError, RuntimeError):
@@ -52,7 +54,7 @@ class Workers:
         and results.
     """
 
-    def __init__(self, count: int, function: Callable):
+    def __init__(self, count: int, function: Callable[..., Any]):
         context, own = multiprocessing.get_context("spawn"), cpus()
         os.environ.update({**HUGE_PAGES, **os.environ})
         self._processes: dict[connection.Connection, Any] = {}
@@ -64,7 +66,7 @@ class Workers:
             process.start()
             theirs.close()
             self._processes[pipe] = process
-        self._working: dict[connection.Connection, Hashable] = {}
+        self._working: dict[connection.Connection, Any] = {}
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> "Workers":
@@ -82,7 +84,7 @@ class Workers:
         for process in self._processes.values():
             process.join()
 
-    def map(self, tasks: Mapping[Hashable, tuple]) -> Iterator[tuple[Hashable, Any]]:
+    def map(self, tasks: Mapping[K, tuple[Any, ...]]) -> Iterator[tuple[K, Any]]:
         """(key, the function's result) of every `key: arguments`, as they finish.
 
         Raises:
@@ -96,7 +98,8 @@ class Workers:
                 pipe = idle.pop(0)
                 pipe.send(arguments)
                 self._working[pipe] = key
-            for pipe in connection.wait(self._working):
+            ready = cast("list[connection.Connection]", connection.wait(self._working))
+            for pipe in ready:
                 key = self._working.pop(pipe)
                 result = self._answer(pipe)
                 idle.append(pipe)
@@ -125,7 +128,7 @@ class Workers:
         raise Interrupted(number)
 
 
-def _serve(pipe: connection.Connection, part: list[int], function: Callable) -> None:
+def _serve(pipe: connection.Connection, part: list[int], function: Callable[..., Any]) -> None:
     """A process: calls what it is told until the pipe ends."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, part)  # XLA makes as many threads as it finds CPUs

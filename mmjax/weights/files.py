@@ -59,6 +59,7 @@ class Folder:
 
     def __init__(self, path: str | Path):
         given = Path(path).expanduser()
+        self._file: str | None = None
         if given.suffix.lower() in PICKLES:
             raise WeightsError(_refused(given))
         if given.is_file():
@@ -66,7 +67,7 @@ class Folder:
                 raise WeightsError(f"{given} is no .safetensors file and no folder with one")
             self.path, self._file = given.parent, given.name
         elif given.is_dir():
-            self.path, self._file = given, None
+            self.path = given
         else:
             raise WeightsError(
                 f"there is no folder or file {given}: weights are read from local folders only, so "

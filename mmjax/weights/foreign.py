@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -217,7 +217,7 @@ class Weights:
 
     def _names(self) -> set[str]:
         """Names of tensors of all towers here."""
-        names = {self._foreign.scale, self._foreign.bias} - {None}
+        names = {name for name in (self._foreign.scale, self._foreign.bias) if name is not None}
         for part in self._foreign.parts.values():
             rules = part.located(self.tensors).rules
             names |= {n for rule in rules for layer in rule.names() for n in layer}
@@ -249,7 +249,7 @@ class Loaded(Mapping[str, np.ndarray]):
         array = keymap.read_parameter(self._rules[path], path, self._tensors)
         return self._position(array) if path in _POSITIONS else array
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._rules)
 
     def __len__(self) -> int:
@@ -262,6 +262,12 @@ class Loaded(Mapping[str, np.ndarray]):
             for key, value in self._native.items()
             if key in FREE - _OF_TRAINING and self._wanted.get(key) != value
         ]
+
+    @overload
+    def _position(self, array: None) -> None: ...
+
+    @overload
+    def _position(self, array: np.ndarray) -> np.ndarray: ...
 
     def _position(self, array: np.ndarray | None) -> np.ndarray | None:
         """Positions for the wanted size of images or length of texts; None only checks it."""
@@ -281,16 +287,17 @@ class Loaded(Mapping[str, np.ndarray]):
                 )
             return None if array is None else array[: wanted["length"]]
         if native["type"] == "audio_transformer" and native["samples"] != wanted["samples"]:
-            (bands, old), (_, new) = ast.grid(native), ast.grid(wanted)
-            if new > old:
+            (bands, before), (_, after) = ast.grid(native), ast.grid(wanted)
+            if after > before:
                 raise WeightsError(
                     f"samples={wanted['samples']} are more than the {native['samples']} that the "
                     f"positions of the weights in {self._tensors.where} are for: cut longer sounds "
                     "by the view, or into segments by fusion"
                 )
             if array is not None:
-                special, grid = array[:2], array[2:].reshape(bands, old, -1)
-                grid = grid[:, :new].reshape(bands * new, -1)
+                special = array[:2]
+                grid: np.ndarray = array[2:].reshape(bands, before, -1)
+                grid = grid[:, :after].reshape(bands * after, -1)
                 return np.concatenate([special, grid])
         return array
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -140,6 +140,18 @@ def fused_qkv(
     return tuple(rules)
 
 
+class BlockNames(TypedDict):
+    """The names of `blocks`."""
+
+    attention_norm: str
+    attention: tuple[str, str, str] | tuple[str, str]
+    out: str
+    mlp_norm: str
+    up: str
+    down: str
+    scales: NotRequired[tuple[str, str]]
+
+
 def blocks(
     theirs: str,
     layers: int,
@@ -243,7 +255,7 @@ def read_parameter(rule: Rule, path: str, tensors: Mapping[str, np.ndarray]) -> 
 
 def write_tensors(rules: Sequence[Rule], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Their tensors from parameters here, by paths below the tower."""
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for rule in rules:
         own = tuple(np.asarray(arrays[path]) for path in rule.ours)
         for i, names in enumerate(rule.names()):

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.records import unusable
+from mmjax.data.views.base import pick
 from mmjax.data.views.image import ImageView
 from mmjax.model.config import TowerConfig
 from mmjax.weights.families.clap_sound import ClapSound
 from mmjax.weights.files import Folder, WeightsError
 
-_INTERPOLATION = {2: "bilinear", 3: "bicubic", "bilinear": "bilinear", "bicubic": "bicubic"}
+_INTERPOLATION: Mapping[Any, Literal["bilinear", "bicubic"]] = {
+    2: "bilinear",
+    3: "bicubic",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+}
 
 
 def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
@@ -60,7 +66,7 @@ def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> 
             "(2) nor bicubic (3)"
         )
     return ImageView(
-        size=tuple(size),
+        size=(size[0], size[1]),
         fit="crop" if crop else "squash",
         mean=tuple(config.get("image_mean") or (0.5,) * 3),
         std=tuple(config.get("image_std") or (0.5,) * 3),
@@ -69,11 +75,12 @@ def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> 
 
 
 def _open_clip_image(config: Mapping[str, Any], size: tuple[int, int]) -> ImageView:
+    fits: Mapping[str, Literal["crop", "squash", "pad"]]
     fits = {"shortest": "crop", "longest": "pad", "squash": "squash"}
     # open_clip's defaults are OpenAI's statistics.
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
     return ImageView(
-        size=tuple(size),
+        size=(size[0], size[1]),
         fit=fits.get(config.get("resize_mode") or "shortest", "crop"),
         mean=tuple(config.get("mean") or mean),
         std=tuple(config.get("std") or std),

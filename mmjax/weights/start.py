@@ -198,7 +198,7 @@ class Pretrained:
                 loaded, own = self._sources[path]
                 value = loaded[own]
             elif path in self._scalars:
-                value = np.float32(self._scalars[path])
+                value = np.asarray(self._scalars[path], np.float32)
             else:
                 continue
             new[path] = place(value, old, path)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_mutations import damage
 
 from mmjax.data import BadExample, TrainData
+from mmjax.data.formats.sounds import resample
 from mmjax.data.sources import MemorySource
 from mmjax.data.views import AudioView
-from mmjax.data.views.waves import resample
 
 soundfile = pytest.importorskip("soundfile", reason="the extra `audio` is not installed")
 

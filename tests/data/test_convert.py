@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mmjax.commands.convert import convert
 from mmjax.data import SOURCES, BadExample, SourceError, TrainData
+from mmjax.data.formats.packing import pack, unpack
 from mmjax.data.sources import ArrayRecordSource, MemorySource
-from mmjax.data.sources.packing import pack, unpack
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import TextView, VectorView
 from mmjax.errors import ConfigError
@@ -83,7 +83,7 @@ def shards(folder):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     out = tmp_path_factory.mktemp("shards")
-    report = convert(Counting(), out, shard_bytes=4000, say=quiet)
+    report = convert(Counting(), out, shard_bytes=3000, say=quiet)
     assert len(report) == 1 + 5
     return out
 
@@ -157,7 +157,7 @@ def test_arrays_pack_and_objects_do_not():
 
 
 def test_workers_write_the_same_files(written, tmp_path):
-    convert(Counting(), tmp_path / "out", shard_bytes=4000, workers=2, say=quiet)
+    convert(Counting(), tmp_path / "out", shard_bytes=3000, workers=2, say=quiet)
     assert shards(tmp_path / "out") == shards(written)
 
 
@@ -175,7 +175,7 @@ def test_a_killed_conversion_is_finished_by_the_same_command(written, tmp_path):
         "        if Deadly.seen == 2:\n"  # the first time is a look at how large records are
         "            os.kill(os.getpid(), signal.SIGKILL)\n"
         "        return super().__getitem__(index)\n"
-        f"convert(Deadly(), Path({str(out)!r}), shard_bytes=4000, say=quiet)\n"
+        f"convert(Deadly(), Path({str(out)!r}), shard_bytes=3000, say=quiet)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -191,7 +191,7 @@ def test_a_killed_conversion_is_finished_by_the_same_command(written, tmp_path):
         ArrayRecordSource(path=str(out))
     times = {name: (out / name).stat().st_mtime_ns for name in first}
     said = []
-    convert(Counting(), out, shard_bytes=4000, say=said.append)
+    convert(Counting(), out, shard_bytes=3000, say=said.append)
     assert said[0] == f"{out}: 3 of 6 shards are there already"
     assert {name: (out / name).stat().st_mtime_ns for name in first} == times
     assert shards(out) == shards(written)
@@ -201,9 +201,9 @@ def test_a_killed_conversion_is_finished_by_the_same_command(written, tmp_path):
 
 def test_other_data_do_not_mix(written, tmp_path):
     with pytest.raises(ConfigError, match="holds a conversion of other data"):
-        convert(Counting(59), written, shard_bytes=4000, say=quiet)
+        convert(Counting(59), written, shard_bytes=3000, say=quiet)
     with pytest.raises(ConfigError, match="shards of another size"):
-        convert(Counting(), written, shard_bytes=5000, say=quiet)
+        convert(Counting(), written, shard_bytes=3500, say=quiet)
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty and holds no conversion"):
         convert(Counting(), tmp_path, say=quiet)
@@ -240,6 +240,16 @@ def test_damaged_shards_are_named(written, tmp_path, what):
         assert all(isinstance(a, tuple) and "cannot be read" in a[1][2] for a in other)
     with pytest.raises(SourceError, match="index.json" if "index" in what else shard.name):
         ArrayRecordSource(path=str(tmp_path), verify=True)
+
+
+def test_shards_of_another_version_are_to_be_converted_again(written, tmp_path):
+    for file in written.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    about = json.loads((tmp_path / "index.json").read_text())
+    del about["version"]  # as the first version wrote it
+    (tmp_path / "index.json").write_text(json.dumps(about))
+    with pytest.raises(SourceError, match=r"index.json is of version 1 .* convert the data again"):
+        ArrayRecordSource(path=str(tmp_path))
 
 
 def test_splits(written):

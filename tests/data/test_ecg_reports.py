@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from mmjax.data.signals import LEADS
+from mmjax.data.formats.signal import LEADS
 from mmjax.data.synthetic.ecg import EcgReports
 
 

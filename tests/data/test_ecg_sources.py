@@ -14,7 +14,7 @@ import pytest
 from scipy.signal import find_peaks
 
 from mmjax.data import BadExample, SourceError, TrainData
-from mmjax.data.signals import LEADS
+from mmjax.data.formats.signal import LEADS
 from mmjax.data.sources.dicom import DicomEcgSource
 from mmjax.data.sources.wfdb import WfdbSource, diagnosis
 from mmjax.data.tokenizers import BytesTokenizer

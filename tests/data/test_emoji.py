@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 from tool_files import load_tool
 
-from mmjax.data.sources import SOURCES, EmojiSource, Source, emoji
+from mmjax.data.records import Source
+from mmjax.data.registry import SOURCES
+from mmjax.data.sets import EmojiSource, emoji
 
 STYLES = ("fluent", "google", "twitter")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mmjax.data.records import SourceError
 from mmjax.data.sources.features import FeaturesSource
-from mmjax.data.sources.user_files import SourceError
 
 
 @pytest.fixture

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from mmjax.data import BadExample
+from mmjax.data.formats.molecules import (
+    MOLECULE_CATEGORIES,
+    NUMBERS,
+    read_cml,
+    read_graph,
+    read_rdkit,
+)
 from mmjax.data.views import GraphView
-from mmjax.data.views.graphs import MOLECULE_CATEGORIES, NUMBERS, read_cml, read_graph, read_sdf
 
 # Acetate: CH3-C(=O)-O(-), hydrogens as atoms.
 ACETATE = """<?xml version="1.0"?>
@@ -56,11 +62,37 @@ def test_cml_with_hydrogens_counted_and_as_atoms():
 
 
 def test_sdf_is_the_same_molecule():
+    pytest.importorskip("rdkit")
     graph = read_graph(sdf())
-    assert graph.nodes.tolist() == [[n[0], 0, n[2]] for n in NODES]  # hydrogens are not in the file
+    assert graph.nodes.tolist() == NODES  # hydrogens that are not in the file are counted
     x = GraphView(nodes=4)(sdf().encode(), None, False)
     assert x[:, 3:].tolist() == LINKS
-    assert read_sdf(sdf()).places[2].tolist() == [2.1, 1, 0]
+    assert read_rdkit(sdf()).places[2].tolist() == [2.1, 1, 0]
+    whole = (
+        sdf()
+        .replace("  4  3  0", "  5  4  0")
+        .replace("  1  2  1  0", "  1  5  1  0\n  1  2  1  0")
+    )
+    row = f"{-0.4:10.4f}{1:10.4f}{0:10.4f} H   0  0  0  0  0  0  0  0  0  0  0  0\n  1  5  1  0"
+    whole = whole.replace("  1  5  1  0", row)
+    assert read_graph(whole).nodes.tolist() == NODES
+    assert read_graph(whole, hydrogens=True).nodes.tolist() == [[6, 2, 4], *NODES[1:], [1, 0, 4]]
+
+
+def test_version_3000_is_the_same_molecule():
+    chem = pytest.importorskip("rdkit.Chem")
+    block = chem.MolToV3KMolBlock(chem.MolFromSmiles("CC(=O)[O-]"))
+    assert read_graph(block).nodes.tolist() == NODES
+
+
+def test_smiles():
+    pytest.importorskip("rdkit")
+    x = GraphView(nodes=4)("CC(=O)[O-] acetate\n", None, False)
+    assert x[:, :3].tolist() == NODES
+    assert x[:, 3:].tolist() == LINKS
+    benzene = read_graph("c1ccccc1")
+    assert benzene.nodes.tolist() == [[6, 1, 4]] * 6
+    assert sorted(benzene.edges[:, 2].tolist()) == [1] * 6 + [2] * 6
 
 
 def test_counted_hydrogens_of_cml_are_not_counted_twice():
@@ -119,10 +151,6 @@ def test_augmentation_drops_edges_of_both_directions_and_masks_nodes():
         ("<molecule/>", "has no atoms"),
         (ACETATE.replace('"-1"', '"-9"'), "the charge -9; -4 to 4"),
         (ACETATE.replace('x3="0.0"', 'x3="zero"'), "the coordinates of an atom are no numbers"),
-        (sdf().replace("V2000", "V3000"), "only V2000 is read"),
-        (sdf().replace("  1  2  1  0", "  1  9  1  0"), "no bond of kind 1 joins atoms 1 and 9"),
-        (sdf("M  CHG  1   9  -1"), "the charges .* cannot be read"),
-        (sdf()[:150], "no graph that can be read"),
         (b"\xff\xfe\x00", "no UTF-8 text"),
         ("", "no graph that can be read"),
         (b"{", "the file is not JSON"),
@@ -144,6 +172,27 @@ def test_a_bad_graph_is_one_sentence(value, reason):
     with pytest.raises(BadExample, match=reason) as caught:
         GraphView(nodes=6)(value, None, False)
     assert "\n" not in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (sdf().replace("  1  2  1  0", "  1  9  1  0"), "no SDF or MOL file that can be read"),
+        (sdf("M  CHG  1   9  -1"), "no SDF or MOL file that can be read"),
+        (sdf("M  CHG  1   4  -9"), "the charge -9; -4 to 4"),
+        (sdf()[:150], "no SDF or MOL file that can be read"),
+        (sdf().replace(" O  ", " Qq "), "no SDF or MOL file|'Qq' is no chemical element"),
+        ("hello", "'hello' is no SMILES that can be read"),
+        ("C1CC", "no SMILES"),
+        ("*C", r"'\*' is no chemical element"),
+    ],
+)
+def test_a_bad_molecule_is_one_sentence(value, reason, capfd):
+    pytest.importorskip("rdkit")
+    with pytest.raises(BadExample, match=reason) as caught:
+        GraphView(nodes=6)(value, None, False)
+    assert "\n" not in caught.value.reason
+    assert capfd.readouterr().err == ""  # RDKit would write to it itself
 
 
 def test_wrong_options():

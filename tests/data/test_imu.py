@@ -1,17 +1,17 @@
-"""Inertial sets of packages: windows, persons, and files of objects read as data."""
+"""Inertial sets of packages: windows, persons, and files that are not what they should be."""
 
 import numpy as np
 import pytest
+from tool_files import load_tool
 
 from mmjax.data import SourceError
 from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
-from mmjax.data.sets.object_arrays import read_objects
 from mmjax.data.views import SignalView
 
 
 @pytest.fixture(scope="module")
 def watch(tmp_path_factory):
-    """A file like seglearn's: 10 persons, 7 exercises, both arms."""
+    """A file like that made of seglearn's: 10 persons, 7 exercises, both arms."""
     rng = np.random.default_rng(0)
     rows = [(p, e, s) for p in range(1, 11) for e in range(7) for s in (0.0, 1.0)]
     person, exercise, side = map(np.array, zip(*rows, strict=True))
@@ -22,8 +22,8 @@ def watch(tmp_path_factory):
         "side": side,
         "X_labels": list("abcdef"),
     }
-    path = tmp_path_factory.mktemp("watch") / "watch_dataset.npy"
-    np.save(path, data, allow_pickle=True)
+    path = tmp_path_factory.mktemp("watch") / "watch_dataset.npz"
+    load_tool("convert_watch").convert(data, path)
     return str(path), data
 
 
@@ -71,16 +71,6 @@ def test_options_of_the_watch(watch, options, says):
         ShoulderExercises(**{"path": watch[0], **options})
 
 
-def test_objects_are_read_as_data(watch):
-    path, data = watch
-    read = read_objects(path)
-    assert read.keys() == data.keys()
-    for mine, theirs in zip(read["X"], data["X"], strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    np.testing.assert_array_equal(read["side"], data["side"])
-    assert read["X_labels"] == list("abcdef")
-
-
 class Trap:
     sprung = False
 
@@ -92,37 +82,62 @@ def _spring():
     Trap.sprung = True
 
 
-def test_nothing_in_a_file_of_objects_is_run(tmp_path):
-    path = tmp_path / "trap.npy"
-    np.save(path, {"X": [1, Trap()]}, allow_pickle=True)
-    with pytest.raises(ValueError, match="holds more than lists, texts and numbers: a call of"):
-        read_objects(path)
+def test_nothing_in_a_pickle_is_run(tmp_path, watch):
+    path, arrays = tmp_path / "trap.npz", dict(np.load(watch[0]))
+    arrays["exercise"] = np.array([Trap()] * len(arrays["exercise"]))
+    np.savez(path, **arrays)
+    with pytest.raises(SourceError, match=r"trap.npz is no file of tools/convert_watch.py"):
+        ShoulderExercises(path=str(path))
     assert not Trap.sprung
-    np.load(path, allow_pickle=True)
+    np.load(path, allow_pickle=True)["exercise"]
     assert Trap.sprung  # so it was a trap
+    np.save(tmp_path / "no.npy", {"X": [1]}, allow_pickle=True)
+    with pytest.raises(SourceError, match=r"no.npy is no file of tools/convert_watch.py"):
+        ShoulderExercises(path=str(tmp_path / "no.npy"))
 
 
-def test_damaged_files_of_objects_are_errors(tmp_path, watch):
-    small = tmp_path / "small.npy"
-    np.save(small, {"X": [np.arange(6.0)], "y": np.array([1])}, allow_pickle=True)
-    content = small.read_bytes()
-    rng, said = np.random.default_rng(0), []
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"lengths": np.array([5, 5])}, "differ in length"),
+        ({"samples": np.zeros((9, 5), np.float32)}, "of other shapes"),
+        ({"samples": np.zeros((9, 6), np.float32)}, "do not fill"),
+        ({"person": np.zeros(140)}, "of other types"),
+        ({"exercise": np.full(140, 7)}, "none of the seven"),
+    ],
+)
+def test_a_file_of_something_else_is_an_error(tmp_path, watch, change, says):
+    path = tmp_path / "other.npz"
+    np.savez(path, **(dict(np.load(watch[0])) | change))
+    with pytest.raises(SourceError, match=f"other.npz is no file .*{says}"):
+        ShoulderExercises(path=str(path))
+
+
+def test_damaged_files_are_errors(tmp_path):
+    small, said = tmp_path / "small.npz", []
+    np.savez(
+        small,
+        samples=np.zeros((300, 6), np.float32),
+        lengths=np.array([300]),
+        exercise=np.array([0]),
+        person=np.array([1]),
+        right=np.array([True]),
+    )
+    content, rng = small.read_bytes(), np.random.default_rng(0)
     for trial in range(200):
         damaged = bytearray(content)
         if trial % 2:
-            damaged[rng.integers(len(damaged))] = rng.integers(256)
+            damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
         else:
             del damaged[rng.integers(len(damaged)) :]
-        small.write_bytes(bytes(damaged))
+        file = tmp_path / f"{trial}.npz"
+        file.write_bytes(bytes(damaged))
         try:
-            read_objects(small)
-        except ValueError as error:
+            ShoulderExercises(path=str(file), split="all")
+        except SourceError as error:
             said.append(str(error))
+            assert file.name in said[-1]
     assert len(said) > 100
-    assert all(str(small) in each for each in said)
-    small.write_bytes(b"no")
-    with pytest.raises(SourceError, match="is not seglearn's watch_dataset"):
-        ShoulderExercises(path=str(small))
 
 
 def test_the_real_sets_of_packages():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from mmjax import recipe as recipe_lib
-from mmjax.data import BadExample, TrainData
+from mmjax.data import BadExample, Source, TrainData
 from mmjax.data.sources import ManifestSource
 from mmjax.data.views import LabelView, VectorView
 from mmjax.errors import ConfigError
 
 
-class Source:
+class Rows(Source):
     modalities = ("a",)
     label_fields = ("group",)
 
@@ -26,7 +26,7 @@ class Source:
 
 def test_a_label_is_in_the_batch_beside_what_is_embedded():
     views = {"a": VectorView(dim=2), "group": LabelView()}
-    batch = TrainData(Source(), views, batch_size=4, seed=0)[0]
+    batch = TrainData(Rows(), views, batch_size=4, seed=0)[0]
     assert batch["group"].dtype == np.int32
     np.testing.assert_array_equal(batch["group"], batch["id"] % 3)
     assert batch["group_present"].all()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmjax.data import BadExample, BadRows, TrainData
+from mmjax.data import BadExample, BadRows, Source, TrainData
 from mmjax.data.sources import MemorySource
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import ImageView, TextView, VectorView
@@ -214,7 +214,7 @@ def _error(row):
     return BadExample(*row)
 
 
-class _Unreadable:
+class _Unreadable(Source):
     """Ids count down, so that a wrong id shows; odd records cannot be read."""
 
     modalities, id_limit = ("number",), 10
@@ -229,6 +229,9 @@ class _Unreadable:
         if index % 2:
             raise BadExample(f"row {index}", "number", "the file is gone")
         return {"id": 9 - index, "key": f"row {index}", "number": np.ones(3)}
+
+    def describe(self):
+        return "six rows, three of which cannot be read"
 
 
 def test_an_unreadable_record_keeps_its_own_id():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmjax.data import BadExample
+from mmjax.data.formats.shapes import Shape, read_shape, sample_surface
 from mmjax.data.views import PointsView
 from mmjax.data.views.points import rotation, unit_sphere
-from mmjax.data.views.shapes import Shape, read_shape, sample_surface
 
 # A square of side 2 in the plane z = 1, as one polygon, and a triangle of a quarter of its area.
 OBJ = """# two things
@@ -77,6 +77,39 @@ def test_ply(kind):
     np.testing.assert_array_equal(shape.points[3], [0, 0, 1, 0.2, 0.4, 0.6])
     assert shape.faces.tolist() == [[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]]
     assert read_shape(ply(kind, faces=False)).faces is None
+
+
+def test_vertices_may_be_counted_back_from_their_face():
+    face = b"f -3 -2 -1\n"
+    content = b"v 0 0 0\nv 1 0 0\nv 0 1 0\n" + face + b"v 5 5 5\nv 6 5 5\nv 5 6 5\n" + face
+    assert read_shape(content).faces.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_ply_with_triangles_beside_quadrilaterals():
+    content = ply("binary_little_endian").replace(b"element face 4", b"element face 5")
+    content += bytes([4]) + np.array([0, 1, 2, 3], "<i4").tobytes()
+    assert read_shape(content).faces.tolist()[4:] == [[0, 1, 2], [0, 2, 3]]
+
+
+@pytest.mark.parametrize("kind", ["stl", "stl_ascii", "off", "glb"])
+def test_what_trimesh_reads(kind):
+    trimesh = pytest.importorskip("trimesh")
+    points, faces = [(0, 0, 1), (2, 0, 1), (0, 2, 1), (2, 2, 1)], [(0, 1, 2), (1, 3, 2)]
+    mesh = trimesh.Trimesh(points, faces, process=False)
+    content = mesh.export(file_type=kind)
+    content = content if isinstance(content, bytes) else content.encode()
+    shape = read_shape(content)
+    np.testing.assert_allclose(shape.points[shape.faces], mesh.triangles, atol=1e-6)
+    with pytest.raises(BadExample, match=r"damaged or cut off|no vertices|not that of a readable"):
+        read_shape(content[:-70])
+
+
+def test_colours_that_trimesh_reads():
+    trimesh = pytest.importorskip("trimesh")
+    colours = np.uint8([[255, 0, 0, 255]] * 3)
+    mesh = trimesh.Trimesh(np.eye(3), [(0, 1, 2)], vertex_colors=colours, process=False)
+    x = PointsView(count=5, channels=6)(mesh.export(file_type="glb"), None, False)
+    np.testing.assert_allclose(x[:, 3:], [[1, 0, 0]] * 5, atol=1e-6)
 
 
 def test_tables_of_points():
@@ -153,7 +186,7 @@ def test_augmentation_does_what_it_says():
         (b"v 0 0\nf 1 1 1\n", "line 1 is not that of a readable"),
         (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 0 1 2\n", "line 4 .*: vertices are numbered from 1"),
         (b"v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "point 0 holds NaN"),
-        (b"hello world", "line 1 is not that of a readable shape in OBJ, PLY, XYZ or NPY"),
+        (b"hello world", "line 1 is not that of a readable shape in OBJ, PLY"),
         (b"", "it is empty or all comments"),
         (b"1 2 3\n4 5\n", "line 2 has 2 numbers where the first has 3"),
         (b"1 2\n", r"points should be \[1 or more, 3 or more\], not \[1, 2\]"),

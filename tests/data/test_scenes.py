@@ -112,8 +112,8 @@ def test_one_scene_has_one_id_however_it_is_said():
     for i in range(len(source)):
         scene = source.fields["scene"][i]
         key = frozenset((caption(scene), caption(converse(scene))))
-        by_id.setdefault(int(source.ids[i]), set()).add(key)
-        by_text.setdefault(key, set()).add(int(source.ids[i]))
+        by_id.setdefault(source.id_of(i), set()).add(key)
+        by_text.setdefault(key, set()).add(source.id_of(i))
     assert all(len(keys) == 1 for keys in by_id.values())
     assert all(len(ids) == 1 for ids in by_text.values())
     assert max(by_id) < source.id_limit
@@ -166,7 +166,9 @@ def test_a_bag_of_words_is_lost_among_hard_negatives_and_understanding_is_not():
     found = {}
     for name, vectors in (("bag", np.stack([bag(s) for s in scenes])), ("whole", whole)):
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        items = SimpleNamespace(modality="text", unit=unit, ids=source.ids)
+        items = SimpleNamespace(
+            modality="text", unit=unit, ids=np.array(list(map(source.id_of, range(len(source)))))
+        )
         found[name] = Retrieval().direction(items, items)["R@1"]
     assert found["whole"] == 1
     assert found["bag"] < 0.3  # one of four, at best

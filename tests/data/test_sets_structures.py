@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmjax.data import SOURCES, BadExample, SourceError
-from mmjax.data.sets import SETS, FurnitureSource, LdrawSource, MoleculesSource, MricronSource
+from mmjax.data import SOURCES, BadExample, SourceError, sets
+from mmjax.data.sets import FurnitureSource, LdrawSource, MoleculesSource, MricronSource
 from mmjax.data.sets.ldraw import read_part
 from mmjax.data.sets.mricron import region_name
 from mmjax.data.views import GraphView, ImageView, PointsView, VolumeView
 
 
 def test_recipes_can_name_them():
-    assert SETS.items() <= SOURCES.items()
+    assert {getattr(sets, name) for name in sets.__all__} <= set(SOURCES.values())
 
 
 # --- furniture ----------------------------------------------------------------------------------

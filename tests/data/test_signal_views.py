@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from mmjax.data import BadExample, TrainData
-from mmjax.data.signals import LEADS, Signal, resample, without_baseline
+from mmjax.data.formats.packing import pack, unpack
+from mmjax.data.formats.signal import LEADS, Signal, resample, without_baseline
 from mmjax.data.sources import MemorySource
-from mmjax.data.sources.packing import pack, unpack
 from mmjax.data.views import EcgView, SignalView, VectorView
 from mmjax.data.views.ecg import lead_name
 from mmjax.data.views.signal_augmentation import SignalAugmentation, rotation

@@ -1,6 +1,7 @@
 """Damaged meshes, molecules, volumes and clips: an array of the view's shape or a named error."""
 
 import gzip
+import importlib.util
 import io
 import time
 import warnings
@@ -34,19 +35,27 @@ def seeds():
         "xyz": (POINTS, b"0 0 0\n1 0 0.5\n0 1 0\n"),
         "npy points": (POINTS, npy(RAMP.reshape(-1, 3))),
         "cml": (GRAPH, ACETATE.encode()),
-        "sdf": (GRAPH, sdf().encode()),
         "json": (GRAPH, JSON.encode()),
         "npy volume": (VOLUME, npy(RAMP)),
         "gif": (VIDEO, animated(frames(4), "GIF")),
         "webp": (VIDEO, animated(frames(4), "WEBP")),
         "png": (VIDEO, animated(frames(4), "PNG")),
     }
-    try:
+    if importlib.util.find_spec("rdkit"):
+        found |= {"sdf": (GRAPH, sdf().encode()), "smiles": (GRAPH, b"CC(=O)[O-] acetate")}
+    if importlib.util.find_spec("trimesh"):
+        import trimesh
+
+        box = trimesh.creation.box()
+        for kind in ("stl", "stl_ascii", "off", "glb"):
+            content = box.export(file_type=kind)
+            found[kind] = (POINTS, content if isinstance(content, bytes) else content.encode())
+    if importlib.util.find_spec("nibabel"):
         import nibabel
-    except ImportError:
-        return found
-    content = nibabel.Nifti1Image(RAMP, np.eye(4)).to_bytes()
-    return {**found, "nifti": (VOLUME, content), "nifti.gz": (VOLUME, gzip.compress(content))}
+
+        content = nibabel.Nifti1Image(RAMP, np.eye(4)).to_bytes()
+        found |= {"nifti": (VOLUME, content), "nifti.gz": (VOLUME, gzip.compress(content))}
+    return found
 
 
 SEEDS = seeds()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmjax.data import TrainData
-from mmjax.data.sources import SOURCES
+from mmjax.data.registry import SOURCES
 from mmjax.data.synthetic.generated import Generated
 from mmjax.data.views import LabelView, SequenceView, VectorView
 

@@ -84,6 +84,7 @@ def test_records_have_encoded_pictures_captions_and_label_names(folder):
         labels={"kind": "label", "n": "captions/n"},
     )
     assert len(source) == COUNT
+    assert (source.label_fields, source.labels("kind")) == (("kind", "n"), None)
     assert source.modalities == ("image", "text", "vector")
     assert source.describe() == "TFDS tiny, train: 12 examples"
     assert sorted(map(number, source)) == list(range(COUNT))

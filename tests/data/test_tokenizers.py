@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import sentencepiece
 
-from mmjax.data.sources import BadExample, emoji
+from mmjax.data.records import BadExample
+from mmjax.data.registry import TOKENIZERS
+from mmjax.data.sets import emoji
 from mmjax.data.tokenizers import (
-    TOKENIZERS,
     BytesTokenizer,
     HuggingFaceTokenizer,
     SentencePieceTokenizer,

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmjax.data import BadExample
+from mmjax.data.formats.images import EncodedImage
+from mmjax.data.registry import VIEWS
 from mmjax.data.tokenizers import BytesTokenizer
-from mmjax.data.views import VIEWS, ImageView, TextView, VectorView
-from mmjax.data.views.decode import Picture
+from mmjax.data.views import ImageView, TextView, VectorView
 from mmjax.data.views.image import turn_hue
 from mmjax.data.views.rand_augment import OPERATIONS
 
@@ -33,7 +34,7 @@ def scene(width=30, height=20):
 
 
 def decode(content, **options):
-    return np.asarray(Picture(content, 10**6).decode(**options))
+    return np.asarray(EncodedImage(content, 10**6).decode(**options))
 
 
 def rng(seed=0):
@@ -100,7 +101,7 @@ def test_pictures_stand_as_their_exif_says(orientation):
     exif[0x0112] = orientation
     for kind, options in (("PNG", {}), ("JPEG", {"quality": 95}), ("WEBP", {"lossless": True})):
         content = encode(stored, kind, exif=exif, **options)
-        opened = Picture(content, 10**6)
+        opened = EncodedImage(content, 10**6)
         assert (opened.width, opened.height) == (32, 16)
         pixels = np.asarray(opened.decode(), float)
         assert np.abs(pixels - np.asarray(upright, float)).mean() < 4
@@ -177,7 +178,7 @@ def test_a_large_jpeg_decodes_smaller_to_the_same_view():
     content = encode(scene(800, 600), "JPEG", quality=95)
     view = ImageView(size=50)
     reference = np.asarray(scene(800, 600).crop((100, 0, 700, 600)).resize((50, 50)), float)
-    assert Picture(content, 10**6).decode(600 / 50).size == (100, 75)
+    assert EncodedImage(content, 10**6).decode(600 / 50).size == (100, 75)
     assert np.abs(show(view, content) - reference).max() < 4
 
 
@@ -294,7 +295,7 @@ def test_kept_pixels_give_the_same_views(monkeypatch):
             seed = repeat
             np.testing.assert_array_equal(show(plain, content, seed), show(keeps, content, seed))
     assert set(keeps._cache) == {contents[0], contents[2]}  # the large one is not kept
-    monkeypatch.setattr("mmjax.data.views.image.Picture", None)
+    monkeypatch.setattr("mmjax.data.views.image.EncodedImage", None)
     show(keeps, contents[0], 3)  # without decoding
 
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from mmjax.data import BadExample
+from mmjax.data.formats.volumes import read_volume
 from mmjax.data.views import VideoView, VolumeView
 from mmjax.data.views.volume import resampling
-from mmjax.data.views.volumes import read_volume
 
 
 def rng(seed=0):

@@ -5,12 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample, Source
 
 DIM = 16
 
 
-class FakeSource:
+class FakeSource(Source):
     """Records of concepts: images are arrays [concept, noise], texts name the concept."""
 
     modalities = ("image", "text")
@@ -28,6 +28,9 @@ class FakeSource:
         if isinstance(record, BadExample):
             raise record
         return record
+
+    def describe(self):
+        return f"{len(self)} concepts"
 
     def labels(self, field, language="en"):
         names = {"en": ["even", "odd", "none"], "de": ["gerade", "ungerade", "keine"]}

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from mmjax import recipe as recipe_lib
-from mmjax.data.synthetic.generated import Generated
+from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.data import EvalData
 from mmjax.model.definition import Definition
@@ -83,7 +83,7 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     def view(value, rng, train):
         return value
 
-    data = EvalData(Generated("test", "test", values, NAMES), dict.fromkeys(NAMES, view), 8)
+    data = EvalData(Columns("test", "test", values, NAMES), dict.fromkeys(NAMES, view), 8)
     found = CodeUsage()(model, data)
     supports = []
     for m in NAMES:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmjax.data.synthetic.generated import Generated
+from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.data import EvalData
 
@@ -23,7 +23,7 @@ def data(fields):
     def view(value, rng, train):
         return np.asarray(value, np.float32)
 
-    return EvalData(Generated("test", "test", fields, NAMES), dict.fromkeys(NAMES, view), 16)
+    return EvalData(Columns("test", "test", fields, NAMES), dict.fromkeys(NAMES, view), 16)
 
 
 def test_equals_ranks_by_sorting_over_the_records_that_have_all():

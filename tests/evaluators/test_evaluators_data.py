@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmjax import evaluators
-from mmjax.data.sources.base import BadExample
+from mmjax.data.records import BadExample
 from mmjax.evaluators.data import EvalData, embed, embed_values
 
 
@@ -101,7 +101,9 @@ def test_evaluators_of_one_source_embed_it_once(make_source, views, fake_model, 
         "zero_shot/groups": evaluators.EVALUATORS["zero_shot"](labels="group"),
     }
     with caplog.at_level(logging.WARNING):
-        metrics = evaluators.run(model, {name: (e, data) for name, e in built.items()})
+        metrics = evaluators.run(
+            model, {name: evaluators.Task(e, data) for name, e in built.items()}
+        )
     assert model.shapes["image", (13, 2)] == 1
     assert model.shapes["text", (13, 24)] == 2  # the captions, and the three class names
     assert metrics["retrieval/all/image_to_text/R@1"] == 1
@@ -110,5 +112,5 @@ def test_evaluators_of_one_source_embed_it_once(make_source, views, fake_model, 
     assert metrics["zero_shot/groups/chance"] == 1 / 3
     assert caplog.text.count("row 2: image: the file cat.png is cut short.") == 1
     # The next evaluation is of another state of the model and must not see old embeddings.
-    evaluators.run(model, {"retrieval/all": (built["retrieval/all"], data)})
+    evaluators.run(model, {"retrieval/all": evaluators.Task(built["retrieval/all"], data)})
     assert model.shapes["image", (13, 2)] == 2

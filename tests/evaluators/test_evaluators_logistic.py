@@ -21,14 +21,18 @@ def test_gradient_is_zero_at_the_solution(distance, c):
     np.testing.assert_allclose((probability - labels).sum(), 0, atol=1e-4)
 
 
-@pytest.mark.parametrize("distance", [0.0, 2.0, 50.0])
-def test_equals_scikit_learn(distance):
-    linear_model = pytest.importorskip("sklearn.linear_model")
-    x, labels = blobs(distance)
-    reference = linear_model.LogisticRegression(tol=1e-10, max_iter=1000).fit(x, labels)
-    w, b = logistic.fit(x, labels)
-    np.testing.assert_allclose(w, reference.coef_[0], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(b, reference.intercept_[0], rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize("classes", [2, 3, 6])
+@pytest.mark.parametrize("c", [0.1, 1.0, 10.0])
+def test_gradient_is_zero_with_several_classes(classes, c):
+    rng = np.random.default_rng(1)
+    labels = np.arange(90) % classes
+    x = rng.normal(size=(classes, 5))[labels] + rng.normal(size=(90, 5))
+    w, b = logistic.fit_classes(x, labels, classes, c)
+    assert w.shape == (5, classes)
+    p = np.exp(x @ w + b)
+    wrong = p / p.sum(axis=1, keepdims=True) - np.eye(classes)[labels]
+    np.testing.assert_allclose(w + c * x.T @ wrong, 0, atol=1e-4)
+    np.testing.assert_allclose(wrong.sum(axis=0), 0, atol=1e-4)
 
 
 def test_more_features_than_examples():
@@ -40,3 +44,5 @@ def test_more_features_than_examples():
 def test_one_label_is_an_error():
     with pytest.raises(ValueError, match="both labels"):
         logistic.fit(np.ones((4, 2)), np.ones(4, bool))
+    with pytest.raises(ValueError, match="two classes"):
+        logistic.fit_classes(np.ones((4, 2)), np.zeros(4, int), 1)

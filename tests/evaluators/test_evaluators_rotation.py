@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmjax.data.synthetic.generated import Generated
+from mmjax.data.synthetic.generated import Columns
 from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.rotation import Rotation
@@ -35,7 +35,7 @@ def data(count=60, lacking=()):
     def view(value, rng, train):
         return np.asarray(value, np.float32)
 
-    return EvalData(Generated("test", "test", fields, NAMES), dict.fromkeys(NAMES, view), 16)
+    return EvalData(Columns("test", "test", fields, NAMES), dict.fromkeys(NAMES, view), 16)
 
 
 def turn(degrees, *plane):

@@ -1,6 +1,9 @@
+import functools
+
 import numpy as np
 import pytest
 
+from mmjax.data import Source
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.zero_shot import ZeroShot
 
@@ -32,14 +35,14 @@ def test_groups_as_classes(make_source, views, fake_model):
 
 
 def test_a_source_without_a_list_has_the_classes_that_occur(make_source, views, fake_model):
-    class Plain(list):
-        modalities = ("image", "text")
-
-    metrics = ZeroShot(labels="group")(
-        fake_model(), EvalData(Plain(make_source(11).records), views, 4)
-    )
+    source = make_source(11)
+    source.labels = functools.partial(Source.labels, source)
+    metrics = ZeroShot(labels="group")(fake_model(), EvalData(source, views, 4))
     assert metrics["classes"] == 2
     assert metrics["top_1"] == pytest.approx((2 + 9 / 2) / 11)
+    evaluator = ZeroShot(labels="group", languages=("de",))
+    with pytest.raises(ValueError, match="no names of labels in other languages"):
+        evaluator(fake_model(), EvalData(source, views, 4))
 
 
 def test_templates_are_averaged_and_made_unit_again(make_source, views, fake_model):
@@ -115,7 +118,7 @@ def test_errors(make_source, views, fake_model):
 
 def test_emoji_groups(views, fake_model):
     """The source of the package lists its classes as this evaluator reads them."""
-    emoji = pytest.importorskip("mmjax.data.sources.emoji")
+    emoji = pytest.importorskip("mmjax.data.sets.emoji")
     source = emoji.EmojiSource(split="new_style_new_concepts")
     views["image"] = lambda value, rng, train: np.zeros(2, np.float32)
     views["text"] = lambda value, rng, train: np.array(list(value.encode()[:24].ljust(24)))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import mmjax
-from mmjax.data.sources.emoji import EmojiSource
-from mmjax.data.sources.memory import MemorySource
+from mmjax.data.sets.emoji import EmojiSource
+from mmjax.data.sources import MemorySource
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.zero_shot import ZeroShot

@@ -7,6 +7,7 @@ from PIL import Image
 import mmjax
 from mmjax import embed
 from mmjax.commands import data_source as command
+from mmjax.data.sources import MemorySource
 from mmjax.errors import ConfigError
 
 
@@ -45,11 +46,6 @@ def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
 
 
 def test_what_has_nothing_in_common(run_of, tmp_path):
-    class Audio:
-        modalities = ("audio",)
-
-        def __len__(self):
-            return 1
-
+    audio = MemorySource(data={"audio": [np.zeros(4, np.float32)]})
     with pytest.raises(ConfigError, match="the data have audio and the model reads image, text"):
-        embed.table(mmjax.load(run_of("clip")), Audio())
+        embed.table(mmjax.load(run_of("clip")), audio)

@@ -10,6 +10,7 @@ from mmjax import recipe as recipe_lib
 from mmjax.export import export
 from mmjax.inference import bundle as bundle_lib
 from mmjax.inference import with_torch
+from mmjax.model.adapters import ADAPTERS
 from mmjax.schema.values import plain
 from mmjax.train import trainer
 from mmjax.weights.files import WeightsError
@@ -62,7 +63,9 @@ def test_updates_are_merged_for_other_libraries_and_kept_for_ours(folders, tmp_p
 
 def test_prompts_have_no_place_elsewhere(folders):
     held = mmjax.load(folders[1]).bundle
-    own = held.config.model
-    model = {**own, "adapters": {**own["adapters"], "p": {"type": "prompts"}}}
+    own = held.recipe.model
+    prompts = ADAPTERS.spec("prompts", towers=("text",))
+    model = dataclasses.replace(own, adapters={**own.adapters, "p": prompts})
+    held = dataclasses.replace(held, recipe=dataclasses.replace(held.recipe, model=model))
     with pytest.raises(WeightsError, match=r"the model has p: prompts are no part of its towers"):
-        bundle_lib.merged(dataclasses.replace(held, config={**held.config, "model": model}))
+        bundle_lib.merged(held)

@@ -8,9 +8,10 @@ from flax import nnx
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
+from mmjax.model.config import ModelConfig
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import unit_norm
-from mmjax.objectives import TERMS, Context
+from mmjax.objectives import TERMS, Context, configs
 from mmjax.parallel import layout, microbatch
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
@@ -112,11 +113,10 @@ VECTORS = batch_of("a", "a@2", "b", "b@2", "b_present", "label")
 
 def system_of(encoders, terms, head=LINEAR):
     """A function that makes a System; terms are type -> arguments."""
-    config = {
-        "model": {"towers": {name: {"encoder": e, "head": head} for name, e in encoders.items()}},
-        "objectives": {term: {"type": term, **spec} for term, spec in terms.items()},
-    }
-    return lambda: System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    towers = {name: {"encoder": e, "head": head} for name, e in encoders.items()}
+    model = ModelConfig.of({"towers": towers})
+    objectives = configs({term: {"type": term, **spec} for term, spec in terms.items()})
+    return lambda: System(model, objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 def arrays_of(make, mesh):

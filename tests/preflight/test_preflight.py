@@ -13,6 +13,7 @@ from absl.testing import flagsaver
 
 from mmjax import main
 from mmjax import recipe as recipe_lib
+from mmjax.encoders import ENCODERS
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import dry_run as preflight
@@ -20,7 +21,6 @@ from mmjax.preflight import report as preflight_report
 from mmjax.preflight import topology
 from mmjax.preflight.model_flops import model_flops
 from mmjax.preflight.sizing import GIB, DoesNotFit
-from mmjax.schema.values import plain
 from mmjax.train import state as state_lib
 
 # Two MLPs 32 -> 256 -> 256 -> 64, without biases: multiplications of one example and modality.
@@ -119,12 +119,22 @@ def test_the_report_in_words(report):
         assert part in text
 
 
+def without_remat(model):
+    a = model.towers["a"]
+    a = dataclasses.replace(
+        a,
+        encoder=ENCODERS.spec(
+            "vit", image_size=(8, 8), patch=4, remat="none", width=8, depth=1, heads=1
+        ),
+    )
+    return dataclasses.replace(model, towers={**model.towers, "a": a})
+
+
 def test_what_does_not_fit_comes_with_advice(report, tiny):
     full = DoesNotFit(int(31.6 * GIB), int(15.75 * GIB), "")
-    config = plain(report.config)
-    config.model.towers["a"]["encoder"]["remat"] = "none"
+    recipe = dataclasses.replace(report.recipe, model=without_remat(report.recipe.model))
     answer = dataclasses.replace(
-        report, config=config, memory=full, cost=None, roofline=None, limit=GIB, largest=None
+        report, recipe=recipe, memory=full, cost=None, roofline=None, limit=GIB, largest=None
     )
     text = "\n".join(preflight_report.lines(answer))
     assert "needs 31.6 of 15.8 GiB: try --config.model.towers.a.encoder.remat=full" in text

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmjax.data import Source
 from mmjax.evaluators.data import EvalData
 from mmjax.report import gather
 
@@ -20,7 +21,7 @@ def png(number):
     return out.getvalue()
 
 
-class Items:
+class Items(Source):
     """Records of images and words; the number of a record is in both."""
 
     def __init__(self, count=30, modalities=("image", "text")):
@@ -38,6 +39,9 @@ class Items:
         for vector in set(self.modalities) - {"image", "text"}:
             record[vector] = np.array([index], np.float32)
         return record
+
+    def describe(self):
+        return f"{self.count} items"
 
 
 def number_of(value, rng, train):

@@ -82,6 +82,16 @@ def test_what_the_framework_provides_is_no_option_and_reaches_those_that_take_it
     DEVICES.spec("reader").build(film="b")  # takes none
 
 
+def test_build_says_which_component_refuses():
+    class Odd(Device):
+        def __init__(self, *, size: int):
+            raise ValueError(f"size={size} is odd")
+
+    registry: Registry[Device] = Registry("device", Device, {"odd": Odd})
+    with pytest.raises(ConfigError, match=r"^odd: size=3 is odd$"):
+        registry.spec("odd", size=3).build()
+
+
 def test_a_spec_that_is_changed_is_checked_again():
     assert checked().changed(name="b").options["name"] == "b"
     with pytest.raises(ConfigError, match="did you mean 'name'"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tool_files import load_tool
 
-from mmjax.data.sources.emoji import EmojiSource
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.sources.features import FeaturesSource
 
 build = load_tool("build_pretrained_features")

@@ -1,5 +1,6 @@
 """Parts of a recipe that do not fit each other end a run in a sentence, before any data is read."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.errors import ConfigError
+from mmjax.evaluators import EVALUATORS
 from mmjax.evaluators.data import EvalData
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import checks, trainer
@@ -120,14 +122,15 @@ def test_larger_vocabularies_and_unread_ends_are_fine():
 
 def test_an_evaluator_asks_for_what_its_source_has():
     config = recipe_lib.load(LATENT)
-    data = EvalData(
-        inputs.source(config.evaluators.geometry["test"]["source"]), inputs.views(config.data)
-    )
-    checks.check_evaluator("evaluators.geometry.test", {"pair": ("a", "b")}, data)
+    evaluator = config.evaluators["geometry"]["test"]
+    data = EvalData(evaluator.sources["source"].build(), inputs.views(config.data))
+    checks.check_evaluator("evaluators.geometry.test.source", evaluator, data)
+    spec = EVALUATORS.spec("retrieval", pairs=(("a", "c"),))
+    other = dataclasses.replace(evaluator, evaluator=spec)
     with pytest.raises(
-        ConfigError, match=r"'evaluators.retrieval.x.pairs' asks for 'c', .* it has 'a', 'b'$"
+        ConfigError, match=r"'retrieval.pairs' asks for 'c', which 'e.source' .* it has 'a', 'b'$"
     ):
-        checks.check_evaluator("evaluators.retrieval.x", {"pairs": (("a", "c"),)}, data)
+        checks.check_evaluator("e.source", other, data)
 
 
 def test_a_run_ends_before_its_data_is_opened(tmp_path, monkeypatch):

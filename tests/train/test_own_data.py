@@ -47,7 +47,7 @@ def folder(tmp_path, monkeypatch):
     script, *_ = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
     monkeypatch.chdir(tmp_path)
     exec(script.replace("NUMBER = 600", f"NUMBER = {NUMBER}"), {})
-    return tmp_path / "pictures"
+    return tmp_path / "images"
 
 
 def rows(folder):
@@ -66,7 +66,7 @@ def write(folder, table):
 def faulty(folder):
     """The same with five faults: the names of the images by fault."""
     table = [{**row, "id": i} for i, row in enumerate(rows(folder))]
-    source = inputs.source(config(folder)["data"]["source"])
+    source = config(folder).data.source.build()
     trained = {source[i]["key"].split()[3] for i in range(len(source))}
     names = [row["image"] for row in table if f"({row['image']})" in trained]
     of = {row["image"]: row for row in table}
@@ -123,43 +123,42 @@ def test_faults_end_the_run_where_the_config_says_so(faulty, folder):
     mesh = mesh_lib.make_mesh()
     fatal = config(folder, "data.on_error=fail")
     with pytest.raises(SourceError, match=r"data\.source: 2 of .*caption is empty.*not exist"):
-        inputs.train_data(fatal, None, mesh)
+        inputs.train_data(fatal.data, None, mesh, seed=fatal.seed)
 
     table = rows(folder)
     gone = (faulty["caption"], faulty["missing"])
     write(folder, [row for row in table if row["image"] not in gone])
-    data = inputs.train_data(fatal, None, mesh)
+    data = inputs.train_data(fatal.data, None, mesh, seed=fatal.seed)
     with pytest.raises(BadExample, match=f"{faulty['cut']}|{faulty['text']}"):
         list(map(data.__getitem__, range(8)))
 
 
 def test_text_files_and_a_table_elsewhere_are_the_same_examples(folder):
-    expected = inputs.source(config(folder)["data"]["source"])
+    expected = config(folder).data.source.build()
     table = rows(folder)
     (folder / "captions.csv").unlink()
     lines = [
-        json.dumps({"file_name": f"pictures/{r['image']}", "caption": [r["caption"]]})
-        for r in table
+        json.dumps({"file_name": f"images/{r['image']}", "caption": [r["caption"]]}) for r in table
     ]
     (folder.parent / "all.jsonl").write_text("\n".join(lines))
-    jsonl = config(folder.parent / "all.jsonl", variant="table")["data"]["source"]
+    jsonl = config(folder.parent / "all.jsonl", variant="table").data.source
     for row in table:
         (folder / row["image"]).with_suffix(".txt").write_text(row["caption"] + "\n")
-    sidecar = config(folder)["data"]["source"]
+    sidecar = config(folder).data.source
 
     def pairs(source):
         return {(r["image"], r["text"]) for r in map(source.__getitem__, range(len(source)))}
 
-    beside = inputs.source(sidecar)
+    beside = sidecar.build()
     assert pairs(beside) == pairs(expected)
     assert "the .txt file beside each image" in beside.describe()
-    whole = inputs.source({**jsonl, "split": "all"})
+    whole = jsonl.changed(split="all").build()
     assert len(whole) == NUMBER
     assert pairs(beside) < pairs(whole)
 
     (folder / "000.txt").write_text("\n")
     (folder / "001.txt").unlink()
-    bad = {error.key: error.reason for error in inputs.source(sidecar).bad}
+    bad = {error.key: error.reason for error in sidecar.build().bad}
     assert bad.keys() == {"000.png", "001.png"}
     assert bad["000.png"] == "000.txt holds no caption"
 

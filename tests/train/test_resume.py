@@ -158,7 +158,9 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny, saved, tmp_path):
         assert name in terms
     from mmjax.data import inputs
 
-    expected = inputs.train_data(config, None, mesh_lib.make_mesh())[step - 1]["id"]
+    expected = inputs.train_data(config.data, None, mesh_lib.make_mesh(), seed=config.seed)[
+        step - 1
+    ]["id"]
     assert [int(i) for i in ids] == expected.tolist()
     assert int(saved(config, tmp_path)[".step"]) == step - 1
 

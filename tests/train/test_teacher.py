@@ -10,9 +10,10 @@ import pytest
 from flax import nnx
 
 from mmjax.errors import ConfigError
-from mmjax.objectives import TERMS
+from mmjax.objectives import TERMS, Term
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import dry_run as preflight
+from mmjax.schema.annotations import ViewRef
 from mmjax.system.teachers import moving_average
 from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
@@ -23,10 +24,10 @@ EMA = "teacher={'type': 'ema', 'views': ('a', 'b'), 'momentum': 0.9}"
 MESH = ("mesh.data=2", "mesh.fsdp=4", "mesh.fsdp_min_size=64")
 
 
-class Distance(nnx.Module):
+class Distance(Term):
     """Mean square distance of towers to the teacher, a term that is easily computed by hand."""
 
-    def __init__(self, *, modalities: tuple[str, ...] = ("a", "b")):
+    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("a", "b")):
         self.modalities = modalities
 
     def __call__(self, outputs, batch, context):
@@ -39,7 +40,7 @@ class Distance(nnx.Module):
 
 @pytest.fixture(autouse=True)
 def distance(monkeypatch):
-    monkeypatch.setitem(TERMS, "distance", Distance)
+    monkeypatch.setitem(TERMS._words, "distance", Distance)
 
 
 @pytest.fixture

@@ -2,17 +2,23 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import weights_folders as folders
+from flax import nnx
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle, with_torch
-from mmjax.schema.values import plain
+from mmjax.model.config import ModelConfig
+from mmjax.model.definition import Definition
+from mmjax.objectives import configs
+from mmjax.system.system import System
 from mmjax.weights import keymap
 from mmjax.weights.files import WeightsError
 from mmjax.weights.foreign import Weights
+from mmjax.weights.start import Pretrained
 
 
 @pytest.mark.smoke
@@ -76,19 +82,21 @@ def test_what_no_encoder_has_is_set_aside_by_name(tmp_path):
     ],
 )
 def test_options_that_change_the_function_are_refused(options, says, tmp_path):
-    folder = folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m")
+    weights = Weights(folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m"))
+    spec = folders.encoder_of(weights, "image", **options)
     with pytest.raises(WeightsError, match=says):
-        Weights(folder).tower("image", options)
+        weights.tower("image", spec)
 
 
 def test_texts_may_be_shorter_and_not_longer(tmp_path):
     weights = Weights(folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m"))
     whole = weights.tower("text")["encoder/position"]
     np.testing.assert_array_equal(
-        weights.tower("text", {"length": 5})["encoder/position"], whole[:5]
+        weights.tower("text", folders.encoder_of(weights, "text", length=5))["encoder/position"],
+        whole[:5],
     )
     with pytest.raises(WeightsError, match="length=10 is longer than the 9 positions"):
-        weights.tower("text", {"length": 10})
+        weights.tower("text", folders.encoder_of(weights, "text", length=10))
 
 
 def recipe(folder, tmp_path, *overrides):
@@ -111,22 +119,27 @@ def recipe(folder, tmp_path, *overrides):
 @pytest.fixture
 def clip(tmp_path):
     config = folders.CONFIGS["clip"]
-    text = {**config.text_config, "vocab_size": 8000}
+    text = {**config["text_config"], "vocab_size": 8000}
     return folders.folder_of({**config, "text_config": text}, tmp_path / "clip")
 
 
 def test_the_folder_says_the_options(clip, tmp_path):
     config = recipe(clip, tmp_path, "model.towers.image.encoder.drop_path=0.1")
     image = config.model.towers["image"]
-    assert image["encoder"]["activation"] == "quick_gelu"
-    assert image["encoder"]["patch_bias"] is False
-    assert image["encoder"]["drop_path"] == 0.1
-    head = plain(image["head"])
-    assert head == {"type": "linear", "dim": 12, "bias": False, "norm": "none", "tokens": False}
-    assert image["init_from"]["part"] == "image"
+    assert image.encoder.options["activation"] == "quick_gelu"
+    assert image.encoder.options["patch_bias"] is False
+    assert image.encoder.options["drop_path"] == 0.1
+    assert image.head.plain() == {
+        "type": "linear",
+        "dim": 12,
+        "bias": False,
+        "norm": "none",
+        "tokens": False,
+    }
+    assert image.init_from.part == "image"
     # A run's stored config is whole and needs the folder no more.
     (clip / "config.json").unlink()
-    assert recipe_lib.complete(plain(config), "x") == plain(config)
+    assert recipe_lib.complete(config.plain(), "x") == config
 
 
 def test_what_else_a_tower_has_stays(clip, tmp_path):
@@ -138,9 +151,9 @@ def test_what_else_a_tower_has_stays(clip, tmp_path):
         "model.towers.text.deterministic=('text',)",
     )
     towers = config.model.towers
-    assert towers["image"]["heads"]["local"]["dim"] == 3
-    assert towers["image"]["augment"]["flip"] == 0.5
-    assert towers["text"]["deterministic"] == ("text",)
+    assert towers["image"].heads["local"].options["dim"] == 3
+    assert towers["image"].augment.options["flip"] == 0.5
+    assert towers["text"].deterministic == ("text",)
 
 
 def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
@@ -185,7 +198,7 @@ def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
     # Going on from a checkpoint reads no folder.
     for file in clip.iterdir():
         file.unlink()
-    trainer.train({**plain(config)}, tmp_path / "run", quiet=True)
+    trainer.train(config, tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -202,23 +215,26 @@ def test_wrong_recipes_end_in_a_sentence(clip, tmp_path, override, says):
         recipe(clip, tmp_path, override)
 
 
+def pretrained(config, plan):
+    variables = {path: v for path, (_, v) in plan.definition.variables.items()}
+    return Pretrained(config.model, config.objectives, variables)
+
+
 def test_a_recipe_with_another_head(clip, tmp_path):
     from mmjax.parallel import mesh as mesh_lib
     from mmjax.train import state as state_lib
-    from mmjax.weights.start import Pretrained
 
     config = recipe(clip, tmp_path, "model.towers.image.head={'type': 'linear', 'dim': 12}")
-    assert config.model.towers["image"]["init_from"]["head"] is False
+    assert config.model.towers["image"].init_from.head is False
     plan = state_lib.plan(config, mesh_lib.make_mesh())
-    pretrained = Pretrained(config, {p: v for p, (_, v) in plan.definition.variables.items()})
-    assert any("starts anew: towers/image/head/project/kernel" in line for line in pretrained.lines)
+    lines = pretrained(config, plan).lines
+    assert any("starts anew: towers/image/head/project/kernel" in line for line in lines)
 
 
 @pytest.mark.parametrize(("bound", "temperature"), [("min_scale=20.0", 0.05), ("max_scale=5.0", 1)])
 def test_a_scale_of_a_folder_that_is_out_of_bounds_is_refused(clip, tmp_path, bound, temperature):
     from mmjax.parallel import mesh as mesh_lib
     from mmjax.train import state as state_lib
-    from mmjax.weights.start import Pretrained
 
     config = recipe(
         clip,
@@ -229,13 +245,21 @@ def test_a_scale_of_a_folder_that_is_out_of_bounds_is_refused(clip, tmp_path, bo
     )
     plan = state_lib.plan(config, mesh_lib.make_mesh())
     with pytest.raises(WeightsError, match=f"the folder's scale is 9.48774, and {bound}"):
-        Pretrained(config, {p: v for p, (_, v) in plan.definition.variables.items()})
+        pretrained(config, plan)
 
 
 @pytest.mark.parametrize(("parameter", "scale"), [(3.0, 5.0), (7.0, 7.0), (200.0, 100.0)])
 def test_a_scale_leaves_within_the_bounds_of_its_term(parameter, scale):
     term = {"type": "info_nce", "temperature": 0.1, "min_scale": 5.0, "max_scale": 100.0}
-    arrays = {"objectives/terms/clip/temperature/log_scale": np.log(parameter)}
-    log_scale, bias = bundle.scale_of({"objectives": {"clip": term}}, arrays)
+    made = Definition.of(
+        lambda: System(
+            ModelConfig.of({"towers": {}}),
+            configs({"clip": term}),
+            dtype=jnp.float32,
+            rngs=nnx.Rngs(0),
+        )
+    )
+    arrays = {"objectives/terms/clip/temperature/log_scale": jnp.float32(np.log(parameter))}
+    log_scale, bias = bundle.scale_of(made, arrays)
     assert bias is None
     np.testing.assert_allclose(log_scale, np.log(scale), rtol=1e-6)

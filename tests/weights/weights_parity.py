@@ -31,27 +31,21 @@ def embed(folder, part, values, encoder=None, head=True):
     import jax.numpy as jnp
     from flax import nnx
 
-    from mmjax import recipe as recipe_lib
-    from mmjax.encoders import ENCODERS
     from mmjax.model.definition import Definition
-    from mmjax.model.heads import HEADS
     from mmjax.model.towers import Tower
     from mmjax.weights.foreign import Weights, complete
 
     weights = Weights(str(folder))
     own = weights.part(part, (encoder or {}).get("type"))
     own = own if head else own.encoder_only()
-    specs = complete(own)
-    options = {**specs["encoder"], **(encoder or {})}
-    loaded = weights.tower(part, options, head=head)
+    tower = complete(own)
+    spec = tower.encoder.changed(**(encoder or {}))
+    loaded = weights.tower(part, spec, head=head)
 
     def make():
         rngs = nnx.Rngs(0)
-        built = recipe_lib.build(ENCODERS, options, dtype=jnp.float32, rngs=rngs)
-        top = recipe_lib.build(
-            HEADS, specs["head"], width=built.width, dtype=jnp.float32, rngs=rngs
-        )
-        return Tower(built, top)
+        built = spec.build(dtype=jnp.float32, rngs=rngs)
+        return Tower(built, tower.head.build(width=built.width, dtype=jnp.float32, rngs=rngs))
 
     definition = Definition.of(make)
     arrays = {path: jnp.asarray(loaded[path]) for path in loaded}

@@ -18,8 +18,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import Record, Source, SourceError
 
 ROOT = "/usr/share/games/fillets-ng"
 _LINE = re.compile(
@@ -35,7 +34,7 @@ def is_held_out(level: str) -> bool:
     return int(hashlib.sha256(level.encode()).hexdigest(), 16) % 5 == 0
 
 
-class FilletsSource:
+class FilletsSource(Source):
     """Spoken lines: ``{'id', 'key', 'audio': bytes, 'text': ['Co je to?', ...], 'level': 'cave'}``.
 
     The sound is OGG, mono, 22.05 kHz, three seconds in the mean; the view `audio` decodes it with

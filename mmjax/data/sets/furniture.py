@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
+from mmjax.data.records import Record, Source
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "furniture"
 
@@ -36,7 +36,7 @@ def is_held_out(piece: str) -> bool:
     return int(hashlib.sha256(piece.encode()).hexdigest(), 16) % 4 == 0
 
 
-class FurnitureSource:
+class FurnitureSource(Source):
     """Pieces of furniture: an image, points of the surface, names in 21 languages.
 
     ``source[i]`` is::

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.sets.object_arrays import read_objects
-from mmjax.data.signals import Signal
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError, existing
+from mmjax.data.formats.files import existing
+from mmjax.data.formats.signal import Signal
+from mmjax.data.records import Record, Source, SourceError
 
 AXES = ("ax", "ay", "az", "wx", "wy", "wz")
 
 
-class _Labelled:
+class _Labelled(Source):
     """Records of signals with captions; an id is a caption, so that equal ones are equally right.
 
     Args:
@@ -58,7 +57,8 @@ class ShoulderExercises(_Labelled):
 
     140 recordings of sets of 20 repetitions, seven exercises with either arm of each of ten people,
     of Burns et al. 2018 (arXiv 1802.01489), as the package `seglearn` (BSD) has them: acceleration
-    in g and angular velocity in rad/s, at 50 Hz. The recordings are cut into windows.
+    in g and angular velocity in rad/s, at 50 Hz. The recordings are cut into windows. The package's
+    file is a pickle, which is not read here: `tools/convert_watch.py` makes arrays of it, once.
 
     ``source[i]`` is::
 
@@ -73,7 +73,7 @@ class ShoulderExercises(_Labelled):
       split: 'train', 'test' or 'all'.
       fold: 0 to 4, who is held out.
       seconds: of a window; what fills no window at the end of a recording is left out.
-      path: the file `watch_dataset.npy`, if it is not where the package has it.
+      path: the converted file, `watch_dataset.npz`, if it is not beside the package's own.
 
     Raises:
       SourceError: without the file, for an unknown split, or for no window.
@@ -110,9 +110,9 @@ class ShoulderExercises(_Labelled):
             raise SourceError(f"shoulder_exercises: seconds={seconds} is no window")
         held_out = (2 * fold + 1, 2 * fold + 2)
         rows = []
-        for number, (x, y, person, right) in enumerate(
-            zip(data["X"], data["y"], data["subject"], data["side"], strict=True)
-        ):
+        recordings = np.split(data["samples"], np.cumsum(data["lengths"])[:-1])
+        columns = (data[name] for name in ("exercise", "person", "right"))
+        for number, (x, y, person, right) in enumerate(zip(recordings, *columns, strict=True)):
             if split != "all" and (int(person) in held_out) != (split == "test"):
                 continue
             exercise, side = self.EXERCISES[int(y)], "right" if right else "left"
@@ -120,7 +120,7 @@ class ShoulderExercises(_Labelled):
             texts = (f"{exercise} of the {side} arm", exercise)
             for start in range(0, len(x) - length + 1, length):
                 key = f"shoulder_exercises recording {number}, second {start / self.RATE:g}"
-                window = np.asarray(x[start : start + length], np.float32)
+                window = x[start : start + length]
                 rows.append((key, Signal(window, self.RATE, AXES), texts, labels))
         if not rows:
             raise SourceError(f"shoulder_exercises: no recording has a window of {seconds} seconds")
@@ -128,27 +128,43 @@ class ShoulderExercises(_Labelled):
 
 
 def _in_package() -> Path:
-    """The file in the installed package, which need not be imported for it."""
+    """The converted file beside that of the installed package, which need not be imported."""
     what = "a source of type 'shoulder_exercises'"
-    found = extras.find("seglearn", "imu", what, "or give the path of its file")
-    return Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npy"
+    found = extras.find("seglearn", "imu", what, "or give the path of its converted file")
+    return Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npz"
 
 
 @functools.lru_cache(maxsize=2)
-def _watch(path: str) -> dict[str, Any]:
-    """The content of the file, checked; both splits of a run share it."""
+def _watch(path: str) -> dict[str, np.ndarray]:
+    """The content of the converted file, checked; both splits of a run share it."""
     if not Path(path).is_file():
-        raise SourceError(f"there is no file {path}: install seglearn 1.2.5, or give its path")
+        raise SourceError(
+            f"there is no file {path}: make it of seglearn's, once, by tools/convert_watch.py of "
+            "mmjax's repository"
+        )
+    shapes = {"samples": (None, 6), "lengths": (None,)}
+    shapes |= dict.fromkeys(("exercise", "person", "right"), (None,))
     try:
-        data = read_objects(path)
-    except (ValueError, OSError) as error:
-        raise SourceError(f"{path} is not seglearn's watch_dataset.npy: {error}") from error
-    columns = ("X", "y", "subject", "side")
-    sizes = (
-        {len(data[c]) for c in columns} if isinstance(data, dict) and {*columns} <= {*data} else ()
-    )
-    if len(sizes) != 1 or any(np.ndim(x) != 2 or np.shape(x)[1] != 6 for x in data["X"]):
-        raise SourceError(f"{path} is not seglearn's watch_dataset.npy: it holds other columns")
+        with np.load(path, allow_pickle=False) as arrays:
+            data = {name: arrays[name] for name in shapes}
+        if any(data[n].shape[1:] != shape[1:] or not data[n].ndim for n, shape in shapes.items()):
+            raise ValueError("its arrays are of other shapes")
+        lengths, count = data["lengths"], len(data["lengths"])
+        if {len(data[n]) for n in ("exercise", "person", "right")} != {count}:
+            raise ValueError("its arrays differ in length")
+        kinds = [data[n].dtype.kind in "iub" for n in ("lengths", "exercise", "person", "right")]
+        if not all(kinds) or data["samples"].dtype != np.float32:
+            raise ValueError("its arrays are of other types")
+        if lengths.min() < 0 or lengths.sum() != len(data["samples"]):
+            raise ValueError("its recordings do not fill its samples")
+        known = range(len(ShoulderExercises.EXERCISES))
+        if not set(data["exercise"].tolist()) <= set(known):
+            raise ValueError("it has an exercise that is none of the seven")
+    except Exception as error:  # damaged headers make NumPy and zipfile raise nearly anything
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(
+            f"{path} is no file of tools/convert_watch.py that can be read ({said:.200})"
+        ) from error
     return data
 
 
@@ -172,7 +188,7 @@ class BasicMotions(_Labelled):
         if split not in ("train", "test"):
             raise SourceError(f"basic_motions: split={split!r} should be 'train' or 'test'")
         extras.find("aeon", "imu", "a source of type 'basic_motions'")
-        from aeon.datasets import load_basic_motions
+        from aeon.datasets import load_basic_motions  # an extra
 
         signals, names = load_basic_motions(split=split)
         rows = [

@@ -19,9 +19,8 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.user_files import SourceError
-from mmjax.data.views.shapes import Shape
+from mmjax.data.formats.shapes import Shape
+from mmjax.data.records import BadExample, Record, Source, SourceError
 
 ROOT = "/usr/share/ldraw"
 _DEEPEST = 30  # levels of files within files
@@ -30,7 +29,7 @@ _MOST = 2_000_000  # triangles of a part
 Split = Literal["train", "test", "all"]
 
 
-class LdrawSource:
+class LdrawSource(Source):
     """Parts with their meshes and names.
 
     ``source[i]`` is ``{'id', 'key', 'points': Shape, 'text': 'Brick 2 x 4', 'group': 'Brick'}``.

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
-from mmjax.data.views.graphs import NUMBERS, Molecule
+from mmjax.data.formats.molecules import NUMBERS, Molecule
+from mmjax.data.records import Record, Source
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "molecules" / "molecules.json.xz"
 
@@ -33,7 +33,7 @@ def is_held_out(name: str) -> bool:
     return int(hashlib.sha256(name.lower().encode()).hexdigest(), 16) % 5 == 0
 
 
-class MoleculesSource:
+class MoleculesSource(Source):
     """Molecules: a graph, atoms in space, the systematic name.
 
     ``source[i]`` is::

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError
-from mmjax.data.views.volumes import read_volume
+from mmjax.data.formats.volumes import read_volume
+from mmjax.data.records import Record, Source, SourceError
 
 ROOT = "/usr/share/mricron/templates"
 _SIDES = {"L": "left", "R": "right"}
@@ -34,7 +33,7 @@ _WORDS = {
 }
 
 
-class MricronSource:
+class MricronSource(Source):
     """Regions of a head: ``{'id', 'key', 'volume': f32[D, H, W], 'text': 'left hippocampus'}``.
 
     Slices go from the feet to the head, rows from back to front, columns from left to right, one

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmjax import extras
-from mmjax.data.sources.base import Record
+from mmjax.data.records import Record, Source
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "samples" / "samples.zip"
 FAMILIES = {
@@ -72,7 +72,7 @@ def is_held_out(caption: str) -> bool:
     return int(hashlib.sha256(caption.encode()).hexdigest(), 16) % 5 == 0
 
 
-class SamplesSource:
+class SamplesSource(Source):
     """Sound samples and what they are called, in 18 families.
 
     ``source[i]`` is::

@@ -22,8 +22,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import Record, Source, SourceError
 
 ROOT = "/usr/share/tuxpaint/stamps"
 LEFT_OUT = ("symbols",)
@@ -37,7 +36,7 @@ def part_of(caption: str) -> str:
     return {0: "test", 1: "validation"}.get(number, "train")
 
 
-class TuxPaintSource:
+class TuxPaintSource(Source):
     """Stamps with their captions; one record is one caption, so no batch holds a caption twice.
 
     ``source[i]`` is ``{'id', 'key', 'image': [bytes, ...], 'text': ['A red apple.'], 'category':
@@ -122,10 +121,13 @@ class TuxPaintSource:
         texts = _stamps(self.path)[number]["text"]
         return list(dict.fromkeys(texts[c] for c in self.languages if c in texts))
 
-    def labels(self, field: str) -> list[str]:
+    def labels(self, field: str, language: str = "en") -> list[str]:
         """The class names of `category`, for zero-shot classification."""
-        if field not in self.label_fields:
-            raise SourceError(f"tux_paint: there is no label {field!r}, only 'category'")
+        if field not in self.label_fields or language != "en":
+            raise SourceError(
+                f"tux_paint: the classes of {field!r} in {language!r} are not named; those of "
+                "'category' in 'en' are"
+            )
         return sorted({s["pictures"][0].split("/")[0] for s in _stamps(self.path)})
 
     def describe(self) -> str:

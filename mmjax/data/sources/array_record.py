@@ -9,14 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.packing import unpack
-from mmjax.data.sources.user_files import SourceError, Split, choose, existing
+from mmjax.data.formats.files import existing
+from mmjax.data.formats.packing import VERSION, unpack
+from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.sources.user_files import Split, choose
 
 INDEX = "index.json"
 
 
-class ArrayRecordSource:
+class ArrayRecordSource(Source):
     """A folder of ArrayRecord shards and their `index.json`, read at random positions.
 
     Records, their order, ids, labels and bad examples are those of the source that was converted,
@@ -130,6 +131,11 @@ def read_index(folder: Path) -> dict[str, Any]:
             raise ValueError("it names no shards")
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise SourceError(f"{file} is damaged ({error!r}): convert the data again") from error
+    if (version := about.get("version", 1)) != VERSION:
+        raise SourceError(
+            f"{file} is of version {version} of the shards, and this mmjax reads version "
+            f"{VERSION}: convert the data again with python -m mmjax.data.convert"
+        )
     return about
 
 

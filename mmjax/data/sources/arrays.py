@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError, Split, choose, existing
+from mmjax.data.formats.files import existing
+from mmjax.data.records import Record, Source, SourceError
+from mmjax.data.sources.user_files import Split, choose
 
 
-class ArraysSource:
+class ArraysSource(Source):
     """A .npz file or a folder of .npy files; row i of every array is example i.
 
     An array of texts is captions, every other one numbers. A .npz is read into memory; files of a

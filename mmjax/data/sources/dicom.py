@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
-import numpy as np
-
 from mmjax import extras
-from mmjax.data.signals import MOST_NUMBERS, Signal, SignalError
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.user_files import (
-    Entry,
-    FileSource,
-    Found,
-    OnError,
-    SourceError,
-    Split,
-    existing,
-    missing,
-    read_file,
-)
-
-_EXTRA = ("pydicom", "ecg", "a DICOM waveform")
+from mmjax.data.formats.dicom import EXTRA, waveform
+from mmjax.data.formats.files import existing, missing, read_file
+from mmjax.data.formats.signal import SignalError
+from mmjax.data.records import BadExample, Record, SourceError
+from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
 
 
 class DicomEcgSource(FileSource):
@@ -52,7 +39,7 @@ class DicomEcgSource(FileSource):
         val_fraction: float = 0.1,
         on_error: OnError = "skip",
     ):
-        extras.find(*_EXTRA)
+        extras.find(*EXTRA)
         place = existing(path, "folder or file")
         files = [place] if place.is_file() else _files(place)
         if not files:
@@ -77,44 +64,6 @@ class DicomEcgSource(FileSource):
         if lines:
             record["text"] = ", ".join(lines)
         return record
-
-
-def waveform(content: bytes) -> tuple[Signal, list[str]]:
-    """The first group of channels of a DICOM waveform file, and the lines of its report.
-
-    Raises:
-      SignalError: for a file that is none or damaged.
-      MissingExtra: without the extra.
-    """
-    pydicom = extras.needs(*_EXTRA)
-    try:
-        dataset = pydicom.dcmread(io.BytesIO(content))
-        group = dataset.WaveformSequence[0]
-        channels = list(group.ChannelDefinitionSequence)
-        count = int(group.NumberOfWaveformSamples) * len(channels)
-        if not 0 < count <= MOST_NUMBERS:
-            raise ValueError(f"it says that it holds {count} numbers")
-        samples = np.asarray(dataset.waveform_array(0), np.float32)
-        names = tuple(str(c.ChannelSourceSequence[0].CodeMeaning) for c in channels)
-        units = tuple(
-            str(c.ChannelSensitivityUnitsSequence[0].CodeValue)
-            for c in channels
-            if "ChannelSensitivityUnitsSequence" in c
-        )
-        lines = [
-            str(note.UnformattedTextValue).strip()
-            for note in dataset.get("WaveformAnnotationSequence", [])
-            if note.get("UnformattedTextValue")
-        ]
-        rate = float(group.SamplingFrequency)
-    except Exception as error:  # damaged files make the library raise nearly anything
-        said = " ".join(str(error).split())[:200]
-        raise SignalError(
-            f"it is no DICOM waveform that can be read: {type(error).__name__}: {said}".rstrip(
-                ": ."
-            )
-        ) from error
-    return Signal(samples, rate, names, units if len(units) == len(names) else ()), lines
 
 
 def _files(folder: Path) -> list[Path]:

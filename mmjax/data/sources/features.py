@@ -7,14 +7,14 @@ from importlib import resources
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError, existing
+from mmjax.data.formats.files import existing
+from mmjax.data.records import Record, Source, SourceError
 
 # Name -> folder in mmjax/data/assets, of files <modality>-<split>.npz.
 EMBEDDED = {"emoji_pretrained": "emoji_pretrained"}
 
 
-class FeaturesSource:
+class FeaturesSource(Source):
     """Vectors of records by modality, from one file a modality.
 
     Records are those that the first modality has; a record without vectors of another one lacks

@@ -7,19 +7,10 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.formats.files import IMAGE_SUFFIXES, existing, missing
+from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
-from mmjax.data.sources.user_files import (
-    IMAGE_SUFFIXES,
-    Entry,
-    FileSource,
-    Found,
-    OnError,
-    SourceError,
-    Split,
-    existing,
-    missing,
-)
+from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
 
 TABLES = tuple(
     f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in (".csv", ".tsv", ".jsonl")

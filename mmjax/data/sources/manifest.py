@@ -9,18 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax.data.sources.base import BadExample
+from mmjax.data.formats.files import existing
+from mmjax.data.formats.tables import Format, Row, Table, read_table
+from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
-from mmjax.data.sources.tables import Format, Row, Table, read_table
-from mmjax.data.sources.user_files import (
-    Entry,
-    FileSource,
-    Found,
-    OnError,
-    SourceError,
-    Split,
-    existing,
-)
+from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
 
 # The names that people give to the two columns, in order of preference.
 KNOWN_COLUMNS = {

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample
-from mmjax.data.sources.parquet import Stored
-from mmjax.data.sources.tables import Row
-from mmjax.data.sources.user_files import Entry, missing
+from mmjax.data.formats.files import missing
+from mmjax.data.formats.parquet import Stored
+from mmjax.data.formats.tables import Row
+from mmjax.data.records import BadExample
+from mmjax.data.sources.user_files import Entry
 
 Fields = dict[str, dict[str, list[str]]]  # modality -> language, or '' -> columns
 Kinds = dict[str, tuple[str, str]]  # modality -> its kind, and where it was seen first

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmjax.data.sources.base import Record
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import Record, Source, SourceError
 
 
-class MemorySource:
+class MemorySource(Source):
     """Columns of values, one per modality or label; row i of each makes example i.
 
     Args:

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import BadExample, Record, Source, SourceError
 
 
-class TfdsSource:
+class TfdsSource(Source):
     """A prepared TFDS set, read through `tfds.data_source`.
 
     The set must lie on disk in the ArrayRecord format, the one of random access. Preparing is not
@@ -28,8 +27,6 @@ class TfdsSource:
       SourceError: if the set is not prepared, has another format, or lacks a feature or split.
     """
 
-    may_lack = ()
-
     def __init__(
         self,
         *,
@@ -40,8 +37,8 @@ class TfdsSource:
         data_dir: str | None = None,
     ):
         self.name, self.split, self.data_dir = name, split, data_dir
-        self.columns, self.labels = dict(columns), dict(labels or {})
-        self.label_fields = tuple(self.labels)
+        self.columns, self._labels = dict(columns), dict(labels or {})
+        self.label_fields = tuple(self._labels)
         self.modalities = tuple(self.columns)
         self._open()
         self.id_limit = len(self._data)
@@ -69,7 +66,7 @@ class TfdsSource:
                 f"the TFDS set {self.name!r} in {where} has the format {kind}, which cannot be "
                 f"read at random positions; {advice}"
             )
-        for path in (*self.columns.values(), *self.labels.values()):
+        for path in (*self.columns.values(), *self._labels.values()):
             _feature(builder.info.features, path, self.name)
         skip = {
             path: tfds.decode.SkipDecoding()
@@ -85,7 +82,7 @@ class TfdsSource:
             ) from error
         self._names = {
             label: _feature(builder.info.features, path, self.name)
-            for label, path in self.labels.items()
+            for label, path in self._labels.items()
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -113,7 +110,7 @@ class TfdsSource:
             if modality.startswith("text") and isinstance(value, bytes | list):
                 value = _decode(value, key, modality)
             record[modality] = value
-        for label, path in self.labels.items():
+        for label, path in self._labels.items():
             value = _plain(_follow(example, path))
             feature = self._names[label]
             name = feature.int2str(int(value)) if hasattr(feature, "int2str") else value

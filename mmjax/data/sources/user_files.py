@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.errors import UserError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+from mmjax.data.formats.files import read_file
+from mmjax.data.formats.parquet import Stored
+from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.schema.names import ViewName
 
 Split = Literal["train", "val", "all"]
 OnError = Literal["skip", "fail"]
-
-
-class SourceError(UserError, ValueError):
-    """A source cannot be opened at all; the message says which file or option, and what to do."""
 
 
 class Entry(NamedTuple):
@@ -46,7 +39,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class FileSource:
+class FileSource(Source):
     """A list of entries with a split; reads files when an example is asked for.
 
     Attributes:
@@ -81,7 +74,7 @@ class FileSource:
             record[field] = _stored(value, entry.key, field)
         for name, captions in entry.texts.items():
             value = captions if len(captions) > 1 else captions[0]
-            field, _, language = name.partition("@")
+            field, language = ViewName.parse(name)
             if language:
                 record.setdefault(field, {})[language] = value
             else:
@@ -138,58 +131,11 @@ def settle(name: str, good: int, bad: Iterable[BadExample], on_error: OnError) -
     return bad
 
 
-def missing(path: str) -> str | None:
-    """Why a file cannot be read, without opening it; None if it can."""
-    if "://" in path:
-        return f"{path} is an address; only files can be read, so download it first"
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        hint = " (it holds a backslash; write / instead)" if "\\" in path else ""
-        return f"the file {path} does not exist{hint}"
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        return f"the file {path!r} cannot be read: {_reason(error)}"
-    if not stat.S_ISREG(status.st_mode):  # a pipe or a device would block for ever
-        return f"{path} is not a plain file"
-    if status.st_size == 0:
-        return f"the file {path} is empty"
-    return None
-
-
-def read_file(path: str, key: str, field: str) -> bytes:
-    """The bytes of a file, or BadExample."""
-    if reason := missing(path):
-        raise BadExample(key, field, reason)
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise BadExample(key, field, f"the file {path} cannot be read: {_reason(error)}") from error
-
-
 def _stored(value: Any, key: str, field: str) -> Any:
     """A value that is here already, or one that its file still holds."""
-    if not hasattr(value, "read"):
+    if not isinstance(value, Stored):
         return value
     try:
         return value.read()
     except ValueError as error:
         raise BadExample(key, field, str(error)) from error
-
-
-def existing(path: str, kind: str) -> Path:
-    """A path of a source that must exist, or a sentence with the nearest thing that does."""
-    found = Path(path).expanduser()
-    if found.exists():
-        return found
-    parent = found.parent
-    while not parent.exists():
-        parent = parent.parent
-    names = sorted(p.name for p in parent.iterdir())[:10] if parent.is_dir() else []
-    raise SourceError(
-        f"there is no {kind} {found}; {parent} holds {', '.join(names) if names else 'nothing'}"
-    )
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -10,16 +10,9 @@ import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmjax.data.sources.base import BadExample, Record
-from mmjax.data.sources.user_files import (
-    IMAGE_SUFFIXES,
-    OnError,
-    SourceError,
-    Split,
-    choose,
-    missing,
-    settle,
-)
+from mmjax.data.formats.files import IMAGE_SUFFIXES, missing
+from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.sources.user_files import OnError, Split, choose, settle
 
 
 class Sample(NamedTuple):
@@ -35,7 +28,7 @@ class Sample(NamedTuple):
         return f"{os.path.basename(self.shard)} sample {self.stem}"
 
 
-class WebDatasetSource:
+class WebDatasetSource(Source):
     """Uncompressed tar files whose members share a stem: `000.jpg`, `000.txt`, `000.json`.
 
     The headers of all shards are read once, at the start; from then on any sample is one seek

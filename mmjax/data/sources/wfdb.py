@@ -7,19 +7,11 @@ import re
 from pathlib import Path
 
 from mmjax import extras
-from mmjax.data.signals import MOST_NUMBERS, Signal
-from mmjax.data.sources.base import BadExample, Record
+from mmjax.data.formats.files import existing, missing
+from mmjax.data.formats.wfdb import read_record
+from mmjax.data.records import BadExample, Record, SourceError
 from mmjax.data.sources.manifest import read_manifest
-from mmjax.data.sources.user_files import (
-    Entry,
-    FileSource,
-    Found,
-    OnError,
-    SourceError,
-    Split,
-    existing,
-    missing,
-)
+from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
 
 # Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.
 DIAGNOSES = {
@@ -106,32 +98,6 @@ class WfdbSource(FileSource):
         for field, texts in entry.texts.items():
             record[field] = texts if len(texts) > 1 else texts[0]
         return record
-
-
-def read_record(header: str, key: str, field: str) -> Signal:
-    """The signal of a record, f32[T, C] in its physical units; NaN where none was recorded.
-
-    Raises:
-      BadExample: for files that are missing, damaged or cut off, and for absurd sizes.
-    """
-    import wfdb
-
-    if reason := missing(header):
-        raise BadExample(key, field, reason)
-    name = header.removesuffix(".hea")
-    try:
-        head = wfdb.rdheader(name)
-        if not head.sig_len or not head.n_sig or head.sig_len * head.n_sig > MOST_NUMBERS:
-            raise ValueError(f"{head.n_sig} signals of {head.sig_len} samples")
-        record = wfdb.rdrecord(name)
-        samples = record.p_signal.astype("float32")
-        if samples.shape != (head.sig_len, head.n_sig):
-            raise ValueError(f"{list(samples.shape)} instead of {[head.sig_len, head.n_sig]}")
-    except Exception as error:  # damaged headers make the library raise nearly anything
-        said = " ".join(str(error).split())[:200]
-        reason = f"the record {name} cannot be read: {type(error).__name__}: {said}"
-        raise BadExample(key, field, reason.rstrip(": .")) from error
-    return Signal(samples, float(record.fs), tuple(record.sig_name), tuple(record.units))
 
 
 def _folder(folder: Path, comment: str) -> Found:

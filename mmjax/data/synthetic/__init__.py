@@ -1,1 +1,42 @@
-"""Data made up by formula."""
+"""Data made up by formula, and real images with made-up captions."""
+
+from mmjax.data.synthetic.captions import NoisyCaptions, Translations
+from mmjax.data.synthetic.classes import (
+    AttributeClasses,
+    FrozenClusters,
+    GroupedClasses,
+    NuisancePairs,
+)
+from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
+from mmjax.data.synthetic.digits import DigitsSource
+from mmjax.data.synthetic.domains import DomainPairs
+from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.events import EventAudio
+from mmjax.data.synthetic.glyphs import GlyphScenes
+from mmjax.data.synthetic.latent import GaussianLatentSource
+from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.scenes import CompositionalScenes
+from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
+
+__all__ = [
+    "AttributeClasses",
+    "CompositionalScenes",
+    "ConceptPairs",
+    "ConceptSets",
+    "DigitsSource",
+    "DomainPairs",
+    "EcgReports",
+    "EventAudio",
+    "FrozenClusters",
+    "GaussianLatentSource",
+    "GlyphScenes",
+    "GroupedClasses",
+    "LatentBlocks",
+    "NamedActions",
+    "NoisyCaptions",
+    "NoisyInstances",
+    "NuisancePairs",
+    "Parity",
+    "Translations",
+    "Xor",
+]

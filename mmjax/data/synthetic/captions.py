@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin, normal, unit
+from mmjax.data.synthetic.generated import Generated, normal, unit
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Translations(Generated):
     """An image and its caption in six languages, each translated a little worse than the last.
 
@@ -22,24 +24,25 @@ class Translations(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 3000, "test": 500}
-        count, world, rng = begin("translations", split, splits, examples, seed)
+    split: Literal["train", "test"] = "train"
+
+    name = "translations"
+    splits: ClassVar = {"train": 3000, "test": 500}
+    modalities = ("image", *(f"text_{k}" for k in range(1, 7)))
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         z = normal(rng, count, 24)
         seen = np.tanh(1.5 * z @ normal(world, 24, 64, scale=24**-0.5))
         fields = {"image": seen + normal(rng, count, 64, scale=0.1)}
         for k in range(1, 7):
             own = z + normal(rng, count, 24, scale=0.1 * k)
             fields[f"text_{k}"] = np.tanh(1.5 * own @ normal(world, 24, 48, scale=24**-0.5))
-        super().__init__("translations", split, fields, tuple(fields))
+        return fields
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class NoisyCaptions(Generated):
     """Images and captions of twelve words, of which a part is wrong.
 
@@ -56,22 +59,24 @@ class NoisyCaptions(Generated):
       seed: of everything; rows of another number of examples are drawn afresh.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "val", "test"] = "train",
-        examples: int | None = None,
-        mismatched: float = 0.0,
-        garbled: float = 0.0,
-        seed: int = 0,
-    ):
-        splits = {"train": 20_000, "val": 1000, "test": 1000}
-        count, world, _ = begin("noisy_captions", split, splits, examples, seed)
-        if not (0 <= mismatched <= 1 and 0 <= garbled <= 1):
+    split: Literal["train", "val", "test"] = "train"
+    mismatched: float = 0.0
+    garbled: float = 0.0
+
+    name = "noisy_captions"
+    splits: ClassVar = {"train": 20_000, "val": 1000, "test": 1000}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        del rng  # rows of another number of examples are drawn afresh
+        if not (0 <= self.mismatched <= 1 and 0 <= self.garbled <= 1):
             raise ValueError(
-                f"noisy_captions: mismatched={mismatched} and garbled={garbled} must be in [0, 1]"
+                f"noisy_captions: mismatched={self.mismatched} and garbled={self.garbled} must be "
+                "in [0, 1]"
             )
-        rng = np.random.default_rng([seed, list(splits).index(split), count])
+        rng = np.random.default_rng([self.seed, self.stream, count])
         centres = normal(world, 50, 32)
         picture = normal(world, 32, 128, scale=32**-0.5)
         words = unit(normal(world, 500, 32))
@@ -81,15 +86,15 @@ class NoisyCaptions(Generated):
 
         z = latents()
         image = np.tanh(z @ picture) + normal(rng, count, 128, scale=0.2)
-        told = np.where(rng.random((count, 1)) < mismatched, latents(), z)
+        told = np.where(rng.random((count, 1)) < self.mismatched, latents(), z)
         ids = np.empty((count, 12), np.int64)
         for start in range(0, count, 2000):
             share = np.exp(told[start : start + 2000] @ words.T / 0.3)
             below = np.cumsum(share / share.sum(1, keepdims=True), axis=1)
             draws = rng.random((len(share), 12, 1), np.float32)
             ids[start : start + 2000] = (draws > below[:, None, :-1]).sum(-1)
-        wrong = (rng.random((count, 1)) < garbled) & (np.arange(12) % 2 == 0)
+        wrong = (rng.random((count, 1)) < self.garbled) & (np.arange(12) % 2 == 0)
         ids = np.where(wrong, rng.integers(500, size=ids.shape), ids)
         text = np.zeros((count, 500), np.float32)
         np.add.at(text, (np.arange(count)[:, None], ids), np.float32(1 / 12))
-        super().__init__("noisy_captions", split, {"image": image, "text": text}, ("image", "text"))
+        return {"image": image, "text": text}

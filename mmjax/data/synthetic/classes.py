@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin, normal, unit
+from mmjax.data.synthetic.generated import Generated, normal, unit
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class FrozenClusters(Generated):
     """Clusters as a frozen model sees them, and a modality with much that is beside the point.
 
@@ -27,39 +29,42 @@ class FrozenClusters(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test", "classes"] = "train",
-        examples: int | None = None,
-        classes: int = 20,
-        nuisance: float = 1.0,
-        seed: int = 0,
-    ):
-        splits = {"train": 1000, "test": 2000}
-        drawn = "test" if split == "classes" else split
-        count, world, rng = begin("frozen_clusters", drawn, splits, examples, seed)
-        centroids = normal(world, classes, 8)
+    split: Literal["train", "test", "classes"] = "train"
+    classes: int = 20
+    nuisance: float = 1.0
+
+    name = "frozen_clusters"
+    splits: ClassVar = {"train": 1000, "test": 2000, "classes": 2000}
+    streams: ClassVar = {"classes": 1}  # its rows are those of the test
+    modalities = ("frozen", "trained")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        centroids = normal(world, self.classes, 8)
         frozen = normal(world, 8, 32, scale=8**-0.5)
         trained = normal(world, 8 + 24, 96, scale=8**-0.5)
-        y = rng.integers(classes, size=count)
+        y = rng.integers(self.classes, size=count)
         z = centroids[y] + normal(rng, count, 8, scale=0.3)
-        extra = normal(rng, count, 8, scale=0.3 if drawn == "train" else 0.0)
-        n = normal(rng, count, 24, scale=nuisance)
+        extra = normal(rng, count, 8, scale=0.3 if self.split == "train" else 0.0)
+        n = normal(rng, count, 24, scale=self.nuisance)
         q = unit(np.tanh(z @ frozen))
         u = np.tanh(np.concatenate([z + extra, n], axis=1) @ trained)
-        fields, ids = {"frozen": q, "trained": u, "label": y}, None
-        if split == "classes":
-            vectors = unit(np.tanh(centroids @ frozen))
-            ids = np.concatenate([np.arange(classes), y])
-            fields = {
-                "frozen": [*vectors, *[None] * count],
-                "trained": [*[None] * classes, *u],
-                "label": ids,
-            }
-        super().__init__("frozen_clusters", split, fields, ("frozen", "trained"), ids)
+        if self.split != "classes":
+            return {"frozen": q, "trained": u, "label": y}
+        vectors, ids = (
+            unit(np.tanh(centroids @ frozen)),
+            np.concatenate([np.arange(self.classes), y]),
+        )
+        return {
+            "frozen": [*vectors, *[None] * count],
+            "trained": [*[None] * self.classes, *u],
+            "label": ids,
+            "id": ids,
+        }
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GroupedClasses(Generated):
     """Skeletons and inertial measurements of activities that come in groups of similar ones.
 
@@ -75,22 +80,22 @@ class GroupedClasses(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "probe", "test"] = "train",
-        examples: int | None = None,
-        classes: int = 100,
-        ids: Literal["row", "class"] = "row",
-        seed: int = 0,
-    ):
-        splits = {"train": 4000, "probe": 400, "test": 1000}
-        count, world, rng = begin("grouped_classes", split, splits, examples, seed)
-        if classes < 4 or classes % 4:
-            raise ValueError(f"grouped_classes: classes={classes} must be a multiple of 4")
-        means = np.repeat(normal(world, classes // 4, 16), 4, axis=0)
-        means = means + normal(world, classes, 16, scale=0.5)
-        y = rng.integers(classes, size=count)
+    split: Literal["train", "probe", "test"] = "train"
+    classes: int = 100
+    ids: Literal["row", "class"] = "row"
+
+    name = "grouped_classes"
+    splits: ClassVar = {"train": 4000, "probe": 400, "test": 1000}
+    modalities = ("skeleton", "imu")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if self.classes < 4 or self.classes % 4:
+            raise ValueError(f"grouped_classes: classes={self.classes} must be a multiple of 4")
+        means = np.repeat(normal(world, self.classes // 4, 16), 4, axis=0)
+        means = means + normal(world, self.classes, 16, scale=0.5)
+        y = rng.integers(self.classes, size=count)
         h = means[y] + normal(rng, count, 16, scale=0.3)
         fields = {}
         for name, size in (("skeleton", 60), ("imu", 36)):
@@ -98,11 +103,10 @@ class GroupedClasses(Generated):
             seen = np.concatenate([h, normal(rng, count, 8)], axis=1)
             fields[name] = np.tanh(1.2 * seen @ weights) + normal(rng, count, size, scale=0.1)
         fields["label"] = y
-        super().__init__(
-            "grouped_classes", split, fields, ("skeleton", "imu"), y if ids == "class" else None
-        )
+        return {**fields, "id": y} if self.ids == "class" else fields
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class NuisancePairs(Generated):
     """Images and texts of one class instance, each with nuisances of its own.
 
@@ -116,29 +120,30 @@ class NuisancePairs(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "tune", "test"] = "train",
-        examples: int | None = None,
-        classes: int = 40,
-        seed: int = 0,
-    ):
-        splits = {"train": 8000, "tune": 1024, "test": 1000}
-        count, world, rng = begin("nuisance_pairs", split, splits, examples, seed)
-        if not 1 <= classes <= 40:
-            raise ValueError(f"nuisance_pairs: classes={classes} must be in 1..40")
+    split: Literal["train", "tune", "test"] = "train"
+    classes: int = 40
+
+    name = "nuisance_pairs"
+    splits: ClassVar = {"train": 8000, "tune": 1024, "test": 1000}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if not 1 <= self.classes <= 40:
+            raise ValueError(f"nuisance_pairs: classes={self.classes} must be in 1..40")
         centroids = normal(world, 40, 16)
-        y = rng.integers(classes, size=count)
+        y = rng.integers(self.classes, size=count)
         z = centroids[y] + normal(rng, count, 16, scale=0.5)
         fields = {}
         for name in ("image", "text"):
             weights = normal(world, 24, 64, scale=0.25)
             fields[name] = np.tanh(np.concatenate([z, normal(rng, count, 8)], 1) @ weights)
         fields["label"] = y
-        super().__init__("nuisance_pairs", split, fields, ("image", "text"))
+        return fields
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class AttributeClasses(Generated):
     """Classes that are patterns of attributes, some of which any two of them share.
 
@@ -152,19 +157,18 @@ class AttributeClasses(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 4000, "test": 2000}
-        count, world, rng = begin("attribute_classes", split, splits, examples, seed)
+    split: Literal["train", "test"] = "train"
+
+    name = "attribute_classes"
+    splits: ClassVar = {"train": 4000, "test": 2000}
+    modalities = ("x",)
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         patterns = world.choice(np.float32([-1, 1]), size=(20, 12))
         first, second = normal(world, 24, 64, scale=12**-0.5), normal(world, 64, 64, scale=1 / 8)
         y = rng.integers(20, size=count)
         seen = np.concatenate([patterns[y], normal(rng, count, 12)], axis=1)
         x = np.tanh(1.5 * np.tanh(seen @ first) @ second) + normal(rng, count, 64, scale=0.3)
-        fields = {"x": x, "label": y, "attributes": patterns[y]}
-        super().__init__("attribute_classes", split, fields, ("x",))
+        return {"x": x, "label": y, "attributes": patterns[y]}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin, normal, unit
+from mmjax.data.synthetic.generated import Generated, normal, unit
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ConceptPairs(Generated):
     """Two concepts in an image and in its text, a strong one and a weak one.
 
@@ -23,15 +25,15 @@ class ConceptPairs(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 600, "test": 2000}
-        count, world, rng = begin("concept_pairs", split, splits, examples, seed)
+    split: Literal["train", "test"] = "train"
+
+    name = "concept_pairs"
+    splits: ClassVar = {"train": 600, "test": 2000}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         first = rng.integers(12, size=count)
         second = (first + rng.integers(1, 12, size=count)) % 12
         fields = {}
@@ -43,9 +45,10 @@ class ConceptPairs(Generated):
             fields[name] = seen + normal(rng, count, 64, scale=0.2)
         fields["label"] = first
         fields["concepts"] = np.eye(12, dtype=np.float32)[first] + np.eye(12)[second]
-        super().__init__("concept_pairs", split, fields, ("image", "text"))
+        return fields
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class NamedActions(Generated):
     """Utterances of actions that three corpora name differently.
 
@@ -65,38 +68,38 @@ class NamedActions(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test", "unseen"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 3000, "test": 2000, "unseen": 2000}
-        count, world, rng = begin("named_actions", split, splits, examples, seed)
+    split: Literal["train", "test", "unseen"] = "train"
+
+    name = "named_actions"
+    splits: ClassVar = {"train": 3000, "test": 2000, "unseen": 2000}
+    modalities = ("x", "name")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         meaning, style = normal(world, 20, 8), normal(world, 4, 8)
         actions = unit(normal(world, 20, 16))
         names = unit(actions[:, None] + normal(world, 20, 4, 16, scale=0.1))
         weights = normal(world, 8 + 8 + 24, 128, scale=0.25)
         a = rng.integers(20, size=count)
-        s = np.full(count, 3) if split == "unseen" else rng.integers(3, size=count)
+        s = np.full(count, 3) if self.split == "unseen" else rng.integers(3, size=count)
         parts = (
             meaning[a] + normal(rng, count, 8, scale=0.7),
             2 * style[s] + normal(rng, count, 8, scale=0.3),
             normal(rng, count, 24),
         )
         x = np.tanh(np.concatenate(parts, axis=1) @ weights)
-        label = 3 * a + s if split != "unseen" else 60 + a
+        label = 3 * a + s if self.split != "unseen" else 60 + a
         values = list(x)
-        if split == "train":
+        if self.split == "train":
             by_label: dict[int, list] = {}
             for row, own in zip(x, label, strict=True):
                 by_label.setdefault(int(own), []).append(row)
             values = [by_label[int(own)] for own in label]
-        fields = {"x": values, "name": names[a, s], "label": label, "action": a}
-        super().__init__("named_actions", split, fields, ("x", "name"))
+        return {"x": values, "name": names[a, s], "label": label, "action": a}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ConceptSets(Generated):
     """Three concepts in patches of a scene and in words of a caption, among clutter and fillers.
 
@@ -112,28 +115,27 @@ class ConceptSets(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 6000, "test": 1000}
-        count, world, rng = begin("concept_sets", split, splits, examples, seed)
+    split: Literal["train", "test"] = "train"
+
+    name = "concept_sets"
+    splits: ClassVar = {"train": 6000, "test": 1000}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         seen, said, fillers = normal(world, 64, 32), normal(world, 64, 32), normal(world, 20, 32)
         images, texts, triples, taken = [], [], [], set()
         while len(triples) < count:
             triple = tuple(sorted(rng.choice(64, 3, replace=False).tolist()))
-            if split == "test" and triple in taken:
+            if self.split == "test" and triple in taken:
                 continue
             taken.add(triple)
             triples.append(triple)
             images.append(self._image(rng, seen[list(triple)]))
             texts.append(self._text(rng, said[list(triple)], fillers))
         ids = np.array([(a * 64 + b) * 64 + c for a, b, c in triples])
-        fields = {"image": images, "text": texts, "concepts": triples}
-        super().__init__("concept_sets", split, fields, ("image", "text"), ids)
+        return {"image": images, "text": texts, "concepts": triples, "id": ids}
 
     @staticmethod
     def _image(rng: np.random.Generator, vectors: np.ndarray) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin, normal
+from mmjax.data.synthetic.generated import Generated, normal
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DomainPairs(Generated):
     """Images and texts of one latent in two domains, the second of which comes later, in parts.
 
@@ -25,38 +27,38 @@ class DomainPairs(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        domain: Literal["a", "b", "both"] = "a",
-        part: int = 0,
-        parts: int = 1,
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 4000, "test": 500}
-        count, world, _ = begin("domain_pairs", split, splits, examples, seed)
-        if domain not in ("a", "b", "both"):
-            raise ValueError(f"domain_pairs: domain={domain!r} must be 'a', 'b' or 'both'")
-        if not 0 <= part < parts <= count:
+    split: Literal["train", "test"] = "train"
+    domain: Literal["a", "b", "both"] = "a"
+    part: int = 0
+    parts: int = 1
+
+    name = "domain_pairs"
+    splits: ClassVar = {"train": 4000, "test": 500}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if self.domain not in ("a", "b", "both"):
+            raise ValueError(f"domain_pairs: domain={self.domain!r} must be 'a', 'b' or 'both'")
+        if not 0 <= self.part < self.parts <= count:
             raise ValueError(
-                f"domain_pairs: part={part} must be one of {parts} parts of {count} rows, from 0"
+                f"domain_pairs: part={self.part} must be one of {self.parts} parts of {count} "
+                "rows, from 0"
             )
         maps: dict[str, list[np.ndarray]] = {}
         for name, size in (("image", 64), ("text", 48)):
             first, turned = (normal(world, 8, size, scale=8**-0.5) for _ in range(2))
             maps[name] = [first, np.float32(0.6) * first + np.float32(0.8) * turned]
         fields: dict[str, list[np.ndarray]] = {"image": [], "text": [], "label": []}
-        size = count // parts
-        rows = slice(part * size, (part + 1) * size)
-        for number in {"a": (0,), "b": (1,), "both": (0, 1)}[domain]:
+        size = count // self.parts
+        rows = slice(self.part * size, (self.part + 1) * size)
+        for number in {"a": (0,), "b": (1,), "both": (0, 1)}[self.domain]:
             # Of this domain and split alone, so that a domain is the same with and without another.
-            rng = np.random.default_rng([seed, list(splits).index(split), number])
+            rng = np.random.default_rng([self.seed, self.stream, number])
             z = normal(rng, count, 8)
             for name in ("image", "text"):
                 x = np.tanh(z @ maps[name][number])
                 fields[name].append((x + normal(rng, *x.shape, scale=0.1))[rows])
             fields["label"].append(np.full(size, number))
-        joined = {name: np.concatenate(values) for name, values in fields.items()}
-        super().__init__("domain_pairs", split, joined, ("image", "text"))
+        return {name: np.concatenate(values) for name, values in fields.items()}

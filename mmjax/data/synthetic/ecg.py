@@ -19,13 +19,14 @@ real hearts have many more ways to differ.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from mmjax.data.signals import LEADS, Signal
-from mmjax.data.sources.base import Record
-from mmjax.data.synthetic.generated import Generated, begin
+from mmjax.data.formats.signal import LEADS, Signal
+from mmjax.data.records import Record
+from mmjax.data.synthetic.generated import Generated
 
 _FRONT = np.radians(np.float32([115, 95, 75, 60, 30, 0]))  # V1 to V6
 _DOWN = np.float32(np.sqrt(3) / 2)
@@ -48,6 +49,7 @@ class Wave(NamedTuple):
     vector: np.ndarray  # f[4]: x, y, h, z
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class EcgReports(Generated):
     """ECGs of 12 leads and their reports.
 
@@ -75,26 +77,23 @@ class EcgReports(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seconds: float = 10.0,
-        rate: float = 100.0,
-        seed: int = 0,
-    ):
-        if seconds < 3 or rate < 50:
+    split: Literal["train", "test"] = "train"
+    seconds: float = 10.0
+    rate: float = 100.0
+
+    name = "ecg_reports"
+    splits: ClassVar = {"train": 4000, "test": 500}
+    modalities = ("ecg", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if self.seconds < 3 or self.rate < 50:
             raise ValueError(
-                f"ecg_reports: seconds={seconds} must be at least 3, and rate={rate} Hz at least 50"
+                f"ecg_reports: seconds={self.seconds} must be at least 3, and rate={self.rate} Hz "
+                "at least 50"
             )
-        splits = {"train": 4000, "test": 500}
-        count, _, rng = begin("ecg_reports", split, splits, examples, seed)
-        self.rate, self.seconds, self._seed = (
-            float(rate),
-            seconds,
-            (seed, list(splits).index(split)),
-        )
+        self.rate = float(self.rate)
 
         def choose(odds: list[float]) -> np.ndarray:
             return rng.choice(len(odds), size=count, p=odds)
@@ -110,14 +109,14 @@ class EcgReports(Generated):
         self.qrs = np.where(self.conduction == 0, between(75, 110), between(125, 165))
         self.size, self.shift = between(0.7, 1.4), between(0.15, 0.35)
         self.period = 60 / between(45, 130)
-        self.beats, self.ectopic = _beats(rng, self.period, self.kind, seconds)
+        self.beats, self.ectopic = _beats(rng, self.period, self.kind, self.seconds)
 
-        inside = (self.beats >= 0) & (self.beats < seconds)
+        inside = (self.beats >= 0) & (self.beats < self.seconds)
         first = np.where(inside, self.beats, np.inf).min(axis=1)
         last = np.where(inside, self.beats, -np.inf).max(axis=1)
         heart_rate = 60 * (inside.sum(axis=1) - 1) / (last - first)
         findings = [self._findings(i, heart_rate[i]) for i in range(count)]
-        fields = {
+        return {
             "text": [self._texts(i, heart_rate[i], said) for i, said in enumerate(findings)],
             "rhythm": [said[0] for said in findings],
             "conduction": [CONDUCTION[c] for c in self.conduction],
@@ -127,8 +126,6 @@ class EcgReports(Generated):
             "qrs": self.qrs,
             "qtc": self.qtc,
         }
-        super().__init__("ecg_reports", split, fields, ("text",))
-        self.modalities = ("ecg", "text")
 
     def __getitem__(self, index: int) -> Record:
         record = super().__getitem__(index)
@@ -207,7 +204,7 @@ class EcgReports(Generated):
 
     def _signal(self, i: int) -> np.ndarray:
         """f32[T, 12] in mV."""
-        rng = np.random.default_rng([*self._seed, i, 77])
+        rng = np.random.default_rng([self.seed, self.stream, i, 77])
         t = np.arange(round(self.seconds * self.rate)) / self.rate
         beats, ectopic = self.beats[i], self.ectopic[i]
         after = np.searchsorted(beats, t).clip(1, len(beats) - 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
-from mmjax.data.synthetic.generated import Generated, begin
+from mmjax.data.records import Record
+from mmjax.data.synthetic.generated import Generated
 
 KINDS = ("tone", "buzz", "rise", "fall")
 PITCHES = {"low": 250.0, "middle": 600.0, "high": 1450.0}  # Hz
@@ -27,6 +28,7 @@ def sequences(held_out: bool) -> np.ndarray:
     return np.array([order for each in sets for order in permutations(each)])
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class EventAudio(Generated):
     """Three different events in a second of sound, f32[8000] at 8 kHz, and captions of the order.
 
@@ -53,37 +55,35 @@ class EventAudio(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        image: bool = False,
-        missing: float = 0.0,
-        seed: int = 0,
-    ):
-        count, _, rng = begin("event_audio", split, {"train": 4000, "test": 264}, examples, seed)
-        if not 0 <= missing < 1:
-            raise ValueError(f"event_audio: missing={missing} must be in [0, 1)")
-        known = sequences(held_out=split == "test")
-        rows = rng.integers(len(known), size=count) if split == "train" else np.arange(count)
+    split: Literal["train", "test"] = "train"
+    image: bool = False
+    missing: float = 0.0
+
+    name = "event_audio"
+    splits: ClassVar = {"train": 4000, "test": 264}
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if not 0 <= self.missing < 1:
+            raise ValueError(f"event_audio: missing={self.missing} must be in [0, 1)")
+        known = sequences(held_out=self.split == "test")
+        rows = rng.integers(len(known), size=count) if self.split == "train" else np.arange(count)
         order = known[rows % len(known)]
-        self.seed = (seed, split == "test")
         self.begins = 0.3 * np.arange(3) + 0.06 * rng.random((count, 3))
         self.lasts = 0.18 + 0.1 * rng.random((count, 3))
         self.bends = 2 ** ((2 * rng.random((count, 3)) - 1) / 6)
         self.loud = 0.3 + 0.7 * rng.random((count, 3))
-        self.heard = rng.random(count) >= missing
+        self.heard = rng.random(count) >= self.missing
         fields = {"audio": order, "text": [captions(row) for row in order], "order": order}
-        modalities = ["audio", "text"]
-        if image:
+        self.modalities = ("audio", "text")
+        if self.image:
             fields["image"] = scores(order, rng.integers(-1, 2, (count, 3, 2)))
-            modalities.append("image")
-        ids = (order @ (144, 12, 1)).astype(np.int64)
-        super().__init__("event_audio", split, fields, tuple(modalities), ids)
+            self.modalities = ("audio", "text", "image")
         self.id_limit = 12**3
-        if missing:
+        if self.missing:
             self.may_lack = ("audio",)
+        return {**fields, "id": (order @ (144, 12, 1)).astype(np.int64)}
 
     def __getitem__(self, index: int) -> Record:
         record = super().__getitem__(index)
@@ -94,7 +94,7 @@ class EventAudio(Generated):
 
     def _sound(self, row: int) -> np.ndarray:
         """The waveform of a row, f32[8000]."""
-        noise = np.random.default_rng([*self.seed, row])
+        noise = np.random.default_rng([self.seed, self.stream, row])
         x = 0.01 * noise.standard_normal(int(RATE * SECONDS))
         pitches = list(PITCHES.values())
         for k, event in enumerate(self.fields["order"][row]):

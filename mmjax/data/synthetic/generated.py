@@ -1,27 +1,31 @@
-"""What generated sources share: arrays in memory, and seeds for a world and for its splits."""
+"""What generated sources share: columns in memory, and seeds for a world and for its splits."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
+from mmjax.data.records import Record, Source
 
 WORLD = 1000  # part of a seed that no split has
 
 
-class Generated:
-    """Records made of arrays that were drawn beforehand.
+class Columns(Source):
+    """Records made of columns of values.
 
     Args:
       name: of the source, for keys and messages.
-      split: of this draw.
+      split: of these records.
       fields: modality or label -> N values, or None where a record lacks it.
       modalities: the fields that a tower can embed; the others are labels.
       ids: i64[N]; the rows' numbers if left out.
     """
+
+    name: str
 
     def __init__(
         self,
@@ -31,22 +35,29 @@ class Generated:
         modalities: tuple[str, ...],
         ids: np.ndarray | None = None,
     ):
-        self.name, self.split, self.fields = name, split, dict(fields)
-        self.modalities = modalities
-        self.label_fields = tuple(field for field in fields if field not in modalities)
+        self.name, self.split, self.modalities = name, split, modalities
+        self._hold(fields, ids)
+
+    def _hold(self, fields: Mapping[str, Any], ids: np.ndarray | None) -> None:
+        self.fields = dict(fields)
+        self.label_fields = tuple(field for field in fields if field not in self.modalities)
         sizes = {field: len(values) for field, values in fields.items()}
         self._length = next(iter(sizes.values()))
         if len(set(sizes.values())) != 1:
-            raise ValueError(f"{name}: the fields have different lengths: {sizes}")
-        self.ids = np.arange(self._length) if ids is None else ids
-        self.id_limit = int(self.ids.max()) + 1
-        self.may_lack = tuple(m for m in modalities if any(value is None for value in fields[m]))
+            raise ValueError(f"{self.name}: the fields have different lengths: {sizes}")
+        self._ids = np.arange(self._length) if ids is None else ids
+        self._id_limit = self._id_limit or int(self._ids.max()) + 1
+        lacking = {m for m in self.modalities if any(v is None for v in fields.get(m, ()))}
+        self.may_lack = tuple(m for m in self.modalities if m in {*lacking, *self.may_lack})
 
     def __len__(self) -> int:
         return self._length
 
+    def id_of(self, index: int) -> int:
+        return int(self._ids[index])
+
     def __getitem__(self, index: int) -> Record:
-        record = {"id": int(self.ids[index]), "key": f"{self.name} {self.split} row {index}"}
+        record = {"id": self.id_of(index), "key": f"{self.name} {self.split} row {index}"}
         for field, values in self.fields.items():
             if values[index] is not None:
                 record[field] = values[index]
@@ -56,31 +67,65 @@ class Generated:
         return f"{self.name}, {self.split}: {len(self):,} rows of {', '.join(self.modalities)}"
 
 
-def begin(
-    name: str, split: str, splits: Mapping[str, int], examples: int | None, seed: int
-) -> tuple[int, np.random.Generator, np.random.Generator]:
-    """What a source draws its split with.
+@dataclass(kw_only=True, eq=False, repr=False)
+class Generated(Columns):
+    """Records that are drawn from a formula with a seed.
+
+    A generator is a dataclass: its fields are what a recipe may set. It narrows `split` to the
+    names of its `splits`, adds options of its own, and implements `draw`.
+
+    Attributes:
+      name: of the source, for keys and messages.
+      splits: split -> its number of rows where none is asked for.
+      streams: split -> its number in the seed, where that is not its place in `splits`.
+      modalities: the columns that a tower can embed; the others are labels.
 
     Args:
-      name: of the source, for messages.
-      split: which one.
-      splits: split -> its number of rows where none is asked for.
-      examples: the number of rows that is asked for.
+      split: which rows are drawn.
+      examples: their number, if another than in `splits`.
       seed: of everything.
 
-    Returns:
-      (number of rows, random numbers of the world, which all splits share, and of this split).
-
     Raises:
-      ValueError: for an unknown split or a size below 1.
+      ValueError: for an unknown split, a size below 1, and options that `draw` refuses.
     """
-    if split not in splits:
-        raise ValueError(f"{name}: split is {split!r}; it can be {', '.join(map(repr, splits))}")
-    count = splits[split] if examples is None else examples
-    if count < 1:
-        raise ValueError(f"{name}: examples={examples} must be at least 1")
-    number = list(splits).index(split)
-    return count, np.random.default_rng([seed, WORLD]), np.random.default_rng([seed, number])
+
+    splits: ClassVar[Mapping[str, int]]
+    streams: ClassVar[Mapping[str, int]] = {}
+
+    split: str = "train"
+    examples: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split not in self.splits:
+            known = ", ".join(map(repr, self.splits))
+            raise ValueError(f"{self.name}: split is {self.split!r}; it can be {known}")
+        count = self.splits[self.split] if self.examples is None else self.examples
+        if count < 1:
+            raise ValueError(f"{self.name}: examples={self.examples} must be at least 1")
+        world = np.random.default_rng([self.seed, WORLD])
+        columns = dict(self.draw(count, world, np.random.default_rng([self.seed, self.stream])))
+        ids = columns.pop("id", None)
+        self._hold(columns, ids)
+
+    @property
+    def stream(self) -> int:
+        """The number of the split in the seed."""
+        return self.streams.get(self.split, list(self.splits).index(self.split))
+
+    @abstractmethod
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> Mapping[str, Any]:
+        """The columns of a split: modality or label -> values, None where a record lacks it.
+
+        A column `id`, i64[N], gives ids other than the rows' numbers.
+
+        Args:
+          count: number of rows.
+          world: random numbers that all splits share.
+          rng: random numbers of this split.
+        """
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

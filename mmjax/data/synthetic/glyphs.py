@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin
+from mmjax.data.synthetic.generated import Generated
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "cyan")
 _RGB = np.float32([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]])
@@ -18,6 +19,7 @@ SIDE = 16
 _DRAWS = 8
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GlyphScenes(Generated):
     """A coloured shape that the caption names, and a grey glyph that it does not.
 
@@ -36,15 +38,15 @@ class GlyphScenes(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        splits = {"train": 3000, "test": 1000}
-        count, world, rng = begin("glyph_scenes", split, splits, examples, seed)
+    split: Literal["train", "test"] = "train"
+
+    name = "glyph_scenes"
+    splits: ClassVar = {"train": 3000, "test": 1000}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         patterns = world.integers(2, size=(len(SHAPES), 7, 7)).astype(np.float32)
         glyphs = world.integers(2, size=(GLYPHS, 5, 5)).astype(np.float32)
         shape = rng.integers(len(SHAPES), size=count)
@@ -52,11 +54,12 @@ class GlyphScenes(Generated):
         glyph = rng.integers(GLYPHS, size=count)
         inks = patterns[shape][..., None] * _RGB[colour][:, None, None]
         greys = np.repeat(0.6 * glyphs[glyph][..., None], 3, axis=-1)
-        draws = [_drawn(rng, inks, greys) for _ in range(_DRAWS if split == "train" else 1)]
+        draws = [_drawn(rng, inks, greys) for _ in range(_DRAWS if self.split == "train" else 1)]
         names = [f"{COLOURS[c]} {SHAPES[s]}" for c, s in zip(colour, shape, strict=True)]
         fillers = rng.integers(len(FILLERS), size=(count, 3))
-        fields = {
-            "image": list(map(list, zip(*draws, strict=True))) if split == "train" else draws[0],
+        images = list(map(list, zip(*draws, strict=True))) if self.split == "train" else draws[0]
+        return {
+            "image": images,
             "text": [
                 " ".join([name, *(FILLERS[i] for i in own)])
                 for name, own in zip(names, fillers, strict=True)
@@ -66,7 +69,6 @@ class GlyphScenes(Generated):
             "shape": shape,
             "glyph": glyph,
         }
-        super().__init__("glyph_scenes", split, fields, ("image", "text"))
 
 
 def _drawn(rng: np.random.Generator, inks: np.ndarray, greys: np.ndarray) -> np.ndarray:

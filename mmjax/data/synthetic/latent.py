@@ -6,17 +6,16 @@ Source: Fahim et al., "It's Not a Modality Gap: Characterizing and Addressing th
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.sources.base import Record
-
-# The number of rows where none is asked for, and the word of each split in the seed.
-_SPLITS = {"train": (4096, 0), "test": (1000, 1)}
+from mmjax.data.synthetic.generated import Generated
 
 
-class GaussianLatentSource:
+@dataclass(kw_only=True, eq=False, repr=False)
+class GaussianLatentSource(Generated):
     """z ~ N(0, I), and two modalities `a` and `b` that are z, each with its own noise.
 
     Row i is z_i = seeded normal numbers f32[dim], a_i = z_i + noise * n_i, b_i = z_i + noise * m_i
@@ -36,44 +35,33 @@ class GaussianLatentSource:
       ValueError: for a size below 1, a negative noise, or another split.
     """
 
+    split: Literal["train", "test"] = "train"
+    dim: int = 32
+    noise: float = 0.0
+
+    name = "gaussian_latent"
+    splits: ClassVar = {"train": 4096, "test": 1000}
     modalities = ("a", "b")
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        dim: int = 32,
-        noise: float = 0.0,
-        seed: int = 0,
-    ):
-        if split not in _SPLITS:
-            raise ValueError(f"gaussian_latent: split is {split!r}; it can be 'train' or 'test'")
-        default, number = _SPLITS[split]
-        examples = default if examples is None else examples
-        if examples < 1 or dim < 1 or noise < 0:
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if self.dim < 1 or self.noise < 0:
             raise ValueError(
-                f"gaussian_latent: examples={examples} and dim={dim} must be at least 1 and "
-                f"noise={noise} at least 0"
+                f"gaussian_latent: dim={self.dim} must be at least 1 and noise={self.noise} at "
+                "least 0"
             )
-        self.split, self.examples, self.dim = split, examples, dim
-        self.noise, self.seed = noise, seed
         latent, first, second = (
-            np.random.default_rng([seed, number, part]).standard_normal((examples, dim), np.float32)
+            np.random.default_rng([self.seed, self.stream, part]).standard_normal(
+                (count, self.dim), np.float32
+            )
             for part in range(3)
         )
-        self.a = latent + np.float32(noise) * first
-        self.b = latent + np.float32(noise) * second
-
-    def __len__(self) -> int:
-        return self.examples
-
-    def __getitem__(self, index: int) -> Record:
-        key = f"gaussian_latent {self.split} row {index}"
-        return {"id": index, "key": key, "a": self.a[index], "b": self.b[index]}
+        noise = np.float32(self.noise)
+        return {"a": latent + noise * first, "b": latent + noise * second}
 
     def describe(self) -> str:
         return (
-            f"gaussian_latent, {self.split}: {self.examples:,} rows of dimension {self.dim}, noise "
+            f"gaussian_latent, {self.split}: {len(self):,} rows of dimension {self.dim}, noise "
             f"{self.noise}, seed {self.seed}"
         )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin
+from mmjax.data.synthetic.generated import Generated
 
 _SPLITS = {"train": 10_000, "test": 5000}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Xor(Generated):
     """Three modalities a, b, c, and c is a xor b with probability p, else a.
 
@@ -29,27 +31,26 @@ class Xor(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        p: float = 1.0,
-        dim: int = 5,
-        seed: int = 0,
-    ):
-        count, _, rng = begin("xor", split, _SPLITS, examples, seed)
-        if not 0 <= p <= 1 or not 1 <= dim <= 16:
-            raise ValueError(f"xor: p={p} must be in [0, 1] and dim={dim} in 1..16")
-        a, b = rng.integers(2, size=(2, count, dim))
-        c = np.where(rng.random((count, 1)) < p, a ^ b, a)
+    split: Literal["train", "test"] = "train"
+    p: float = 1.0
+    dim: int = 5
+
+    name = "xor"
+    splits: ClassVar = _SPLITS
+    modalities = ("a", "b", "c")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if not 0 <= self.p <= 1 or not 1 <= self.dim <= 16:
+            raise ValueError(f"xor: p={self.p} must be in [0, 1] and dim={self.dim} in 1..16")
+        a, b = rng.integers(2, size=(2, count, self.dim))
+        c = np.where(rng.random((count, 1)) < self.p, a ^ b, a)
         fields = {"a": _bits(a), "b": _bits(b), "c": _bits(c)}
-        ids = None
-        if split == "test":
-            fields, ids = _candidates(fields, "b", b)
-        super().__init__("xor", split, fields, ("a", "b", "c"), ids)
+        return _candidates(fields, "b", b) if self.split == "test" else fields
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Parity(Generated):
     """Eight modalities of one bit each, the last of them the parity of the other seven.
 
@@ -63,33 +64,31 @@ class Parity(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        seed: int = 0,
-    ):
-        count, _, rng = begin("parity", split, _SPLITS, examples, seed)
+    split: Literal["train", "test"] = "train"
+
+    name = "parity"
+    splits: ClassVar = _SPLITS
+    modalities = tuple("abcdefgh")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         bits = rng.integers(2, size=(count, 7))
         bits = np.concatenate([bits, bits.sum(1, keepdims=True) % 2], axis=1)
         fields = {name: _bits(bits[:, [i]]) for i, name in enumerate("abcdefgh")}
-        ids = None
-        if split == "test":
-            fields, ids = _candidates(fields, "a", bits[:, :1])
-        super().__init__("parity", split, fields, tuple("abcdefgh"), ids)
+        return _candidates(fields, "a", bits[:, :1]) if self.split == "test" else fields
 
 
 def _bits(x: np.ndarray) -> list[np.ndarray]:
     return list(x.astype(np.float32))
 
 
-def _candidates(fields: dict[str, list], target: str, bits: np.ndarray):
-    """Fields and ids with all values of `target` in front, and the queries, without it, after."""
+def _candidates(fields: dict[str, list], target: str, bits: np.ndarray) -> dict[str, Any]:
+    """Columns and ids with all values of `target` in front, and the queries, without it, after."""
     powers = 2 ** np.arange(bits.shape[1])
     everything = (np.arange(2 ** bits.shape[1])[:, None] >> np.arange(bits.shape[1])) & 1
     laid_out = {}
     for name, values in fields.items():
         none = [None] * (len(everything) if name != target else len(bits))
         laid_out[name] = _bits(everything) + none if name == target else none + values
-    return laid_out, np.concatenate([everything @ powers, bits @ powers])
+    return {**laid_out, "id": np.concatenate([everything @ powers, bits @ powers])}

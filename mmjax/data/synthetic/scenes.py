@@ -7,11 +7,12 @@ red square" have the same words, and their images the same colours and shapes (Y
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin
+from mmjax.data.synthetic.generated import Generated
 
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
 COLOURS = {
@@ -30,6 +31,7 @@ _WAY = np.array(
 KINDS = ("colours", "shapes", "places")  # what is exchanged in the hard negatives
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class CompositionalScenes(Generated):
     """Images u8[size, size, 3] of two shapes, and captions: "a red ring above a blue cross".
 
@@ -60,48 +62,46 @@ class CompositionalScenes(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test", "new_pairs", "hard"] = "train",
-        examples: int | None = None,
-        size: int = 32,
-        negatives: bool = False,
-        seed: int = 0,
-    ):
-        splits = {"train": 4000, "test": 1000, "new_pairs": 1000, "hard": 1000}
-        count, _, rng = begin("compositional_scenes", split, splits, examples, seed)
-        if size < 8:
-            raise ValueError(f"compositional_scenes: size={size} must be at least 8")
-        if split == "hard" and count % 4:
+    split: Literal["train", "test", "new_pairs", "hard"] = "train"
+    size: int = 32
+    negatives: bool = False
+
+    name = "compositional_scenes"
+    splits: ClassVar = {"train": 4000, "test": 1000, "new_pairs": 1000, "hard": 1000}
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        if self.size < 8:
+            raise ValueError(f"compositional_scenes: size={self.size} must be at least 8")
+        if self.split == "hard" and count % 4:
             raise ValueError(f"compositional_scenes: examples={count} of 'hard' go by fours")
-        drawn = count // 4 if split == "hard" else count
-        scenes = draw_scenes(rng, drawn, new=split == "new_pairs")
+        drawn = count // 4 if self.split == "hard" else count
+        scenes = draw_scenes(rng, drawn, new=self.split == "new_pairs")
         centres, radii = place(rng, scenes)
         worse = [exchange(scenes, kind) for kind in KINDS]
-        if split == "hard":
+        if self.split == "hard":
             scenes = np.stack([scenes, *worse], axis=1).reshape(-1, 5)
             # Where places are exchanged, so are the centres: what is left is at the left.
             centres, radii = np.repeat(centres, 4, axis=0), np.repeat(radii, 4, axis=0)
             centres[3::4], radii[3::4] = centres[3::4, ::-1], radii[3::4, ::-1]
             worse = [exchange(scenes, kind) for kind in KINDS]
         fields: dict = {
-            "image": render(scenes, centres, radii, size),
+            "image": render(scenes, centres, radii, self.size),
             "text": [[caption(s), caption(converse(s))] for s in scenes],
         }
-        if negatives:
+        if self.negatives:
             other = [
-                render(w, *_moved(centres, radii, k), size)
+                render(w, *_moved(centres, radii, k), self.size)
                 for w, k in zip(worse, KINDS, strict=True)
             ]
             fields["image_negative"] = [list(images) for images in zip(*other, strict=True)]
             fields["text_negative"] = [
                 list(map(caption, rows)) for rows in zip(*worse, strict=True)
             ]
-        modalities = tuple(fields)
-        fields["scene"] = scenes
-        super().__init__("compositional_scenes", split, fields, modalities, number(scenes))
+        self.modalities = tuple(fields)
         self.id_limit = len(SHAPES) ** 2 * len(COLOURS) ** 2 * len(RELATIONS)
+        return {**fields, "scene": scenes, "id": number(scenes)}
 
 
 def draw_scenes(rng: np.random.Generator, count: int, new: bool) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, begin, normal
+from mmjax.data.synthetic.generated import Generated, normal
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class NoisyInstances(Generated):
     """Instances of which every view has noise of its own; for losses of many views.
 
@@ -24,23 +26,24 @@ class NoisyInstances(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "probe", "test"] = "train",
-        examples: int | None = None,
-        noise: float = 0.0,
-        seed: int = 0,
-    ):
-        splits = {"train": 6000, "probe": 3000, "test": 2000}
-        count, world, rng = begin("noisy_instances", split, splits, examples, seed)
+    split: Literal["train", "probe", "test"] = "train"
+    noise: float = 0.0
+
+    name = "noisy_instances"
+    splits: ClassVar = {"train": 6000, "probe": 3000, "test": 2000}
+    modalities = ("x",)
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         weights, classes = normal(world, 16, 64, scale=0.25), normal(world, 16, 10)
         y = normal(rng, count, 16)
-        x = np.tanh(y @ weights) + np.float32(noise) * normal(rng, count, 64)
+        x = np.tanh(y @ weights) + np.float32(self.noise) * normal(rng, count, 64)
         labels = (y @ classes).argmax(axis=1)
-        super().__init__("noisy_instances", split, {"x": x, "label": labels}, ("x",))
+        return {"x": x, "label": labels}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LatentBlocks(Generated):
     """Three modalities of one latent, of which two see overlapping parts of different quality.
 
@@ -55,23 +58,23 @@ class LatentBlocks(Generated):
       seed: of everything.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        noise: tuple[float, float, float] = (0.1, 0.3, 1.0),
-        seed: int = 0,
-    ):
-        splits = {"train": 8000, "test": 1000}
-        count, world, rng = begin("latent_blocks", split, splits, examples, seed)
+    split: Literal["train", "test"] = "train"
+    noise: tuple[float, float, float] = (0.1, 0.3, 1.0)
+
+    name = "latent_blocks"
+    splits: ClassVar = {"train": 8000, "test": 1000}
+    modalities = ("t", "v", "a")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         z = normal(rng, count, 12)
         fields = {}
         for name, part, level in zip(
-            "tva", (slice(0, 12), slice(0, 8), slice(4, 12)), noise, strict=True
+            "tva", (slice(0, 12), slice(0, 8), slice(4, 12)), self.noise, strict=True
         ):
             seen = z[:, part]
             weights = normal(world, seen.shape[1], 32, scale=seen.shape[1] ** -0.5)
             fields[name] = seen @ weights + np.float32(level) * normal(rng, count, 32)
         fields["label"] = (z @ normal(world, 12, 10)).argmax(axis=1)
-        super().__init__("latent_blocks", split, fields, ("t", "v", "a"))
+        return fields

@@ -16,34 +16,8 @@ from mmjax.data.views.text import TextView
 from mmjax.data.views.vector import VectorView
 from mmjax.data.views.video import VideoView
 from mmjax.data.views.volume import VolumeView
-from mmjax.schema.registry import Registry
-
-# The names that `type=` of a view may have in a recipe.
-VIEWS: Registry[View] = Registry(
-    "view",
-    object,
-    {
-        "image": ImageView,
-        "pixels": PixelsView,
-        "text": TextView,
-        "augmented_text": AugmentedTextView,
-        "audio": AudioView,
-        "vector": VectorView,
-        "sequence": SequenceView,
-        "label": LabelView,
-        "signal": SignalView,
-        "ecg": EcgView,
-        "points": PointsView,
-        "graph": GraphView,
-        "table": TableView,
-        "video": VideoView,
-        "volume": VolumeView,
-    },
-    provided=("tokenizer",),
-)
 
 __all__ = [
-    "VIEWS",
     "AudioView",
     "AugmentedTextView",
     "EcgView",

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.waves import RATES, read_sound, resample
+from mmjax.data.formats.sounds import RATES, read_sound, resample
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 _CACHE_BYTES = 512 * 2**20
 
 
-class AudioView:
+class AudioView(View):
     """A sound as f32[length], mono, at one rate; zeros follow a shorter one.
 
     The value is encoded bytes (WAV, FLAC, OGG, MP3), the path of a file, or an array, whose rate is

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.data.records import unusable
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.base import pick
 from mmjax.data.views.text import TextView
 
 

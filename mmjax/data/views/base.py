@@ -7,29 +7,38 @@ evaluation, where it takes the first alternative.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
-from mmjax.data.sources.base import BadExample, Record
+from mmjax.data.records import BadExample, Record, unusable
+from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.schema.names import modality_of
 
 
-class View(Protocol):
+class View(ABC):
     """A callable `view(value, rng, train) -> array` of the stated shape and dtype.
 
     Raises BadExample with an empty key and field if the value cannot be used: only the caller
     knows whose it is; `render` fills them in.
+
+    Attributes:
+      shape: of the array.
+      dtype: of the array.
+      embedded: whether a tower embeds it; False for what only objective terms read.
+      tokenizer: what made ids of a text; None where the array holds no ids.
+      eos: whether a text ends in the tokenizer's mark for that.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
+    embedded: bool = True
+    tokenizer: Tokenizer | None = None
+    eos: bool = False
 
+    @abstractmethod
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray: ...
-
-
-def unusable(reason: str) -> BadExample:
-    """The error of a view for a value that it cannot use."""
-    return BadExample("", "", reason)
 
 
 def pick(value: Any, rng: np.random.Generator | None, train: bool) -> Any:
@@ -42,8 +51,8 @@ def pick(value: Any, rng: np.random.Generator | None, train: bool) -> Any:
 
 
 def field_of(name: str) -> str:
-    """The field of a record that a batch key is made of: `image@2` is a second view of `image`."""
-    return name.partition("@")[0]
+    """The field of a record that a view reads, by the view's name."""
+    return modality_of(name)
 
 
 def render(

@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.signals import LEADS, LIMB, MILLIVOLTS, Signal, SignalError, named, without_baseline
+from mmjax.data.formats.signal import (
+    LEADS,
+    LIMB,
+    MILLIVOLTS,
+    Signal,
+    SignalError,
+    named,
+    without_baseline,
+)
 from mmjax.data.views.signal import UNCHANGED, Normalize, SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
 

@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.graphs import MOLECULE_CATEGORIES, read_graph
+from mmjax.data.formats.molecules import MOLECULE_CATEGORIES, read_graph
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 
-class GraphView:
+class GraphView(View):
     """A graph as f32[nodes, C + F + nodes], the rows that `encoders.graph.GraphNetwork` reads.
 
     Row i has the C categories of node i, its F numbers, and the kind of the edge to it from every
     node, 0 for none; 1 stands on the diagonal for a node, and rows of zeros follow a smaller graph.
     (An edge from a node to itself is left out.)
 
-    The value is a molecule or a graph in a file (CML, SDF, JSON; see `views.graphs`).
+    The value is a molecule or a graph in a file (JSON, CML, SDF, MOL, SMILES; see `formats.graphs`
+    and `formats.molecules`).
 
     Args:
       nodes: the most nodes; a larger graph is refused, since a part of it is another graph.

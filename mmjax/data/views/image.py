@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from mmjax.data.views.base import pick
-from mmjax.data.views.decode import Picture
+from mmjax.data.formats.images import EncodedImage
+from mmjax.data.views.base import View, pick
+from mmjax.data.views.image_changes import ImageChanges
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
+from mmjax.errors import ConfigError
 
 _EYE = np.eye(3, dtype=np.float32)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
@@ -30,7 +33,8 @@ class Region(NamedTuple):
     height: float
 
 
-class ImageView:
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImageView(ImageChanges, View):
     """An image as f32[height, width, 3], each channel (value / 255 - mean) / std.
 
     Training: a random region of the image (`crop_scale` is its share of the area, log-uniform
@@ -65,86 +69,50 @@ class ImageView:
     Attributes:
       shape: (height, width, 3).
       dtype: float32.
+      fill: the colour of the background, RGB of 0 to 255.
+      resample: the interpolation, as Pillow names it.
     """
 
-    def __init__(
-        self,
-        *,
-        size: int | tuple[int, int],
-        crop_scale: tuple[float, float] | None = None,
-        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
-        flip: float = 0.0,
-        rotate: float = 0.0,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        saturation: float = 0.0,
-        hue: float = 0.0,
-        jitter: float = 1.0,
-        grayscale: float = 0.0,
-        blur: float = 0.0,
-        blur_sigma: tuple[float, float] = (0.1, 2.0),
-        random_ops: int = 0,
-        magnitude: float = 7.0,
-        background: Literal["white", "black", "grey"] = "white",
-        random_background: float = 0.0,
-        fit: Literal["crop", "squash", "pad"] = "crop",
-        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        interpolation: Literal["bilinear", "bicubic"] = "bicubic",
-        max_pixels: int = 89_478_485,
-        cache_decoded: bool = False,
-    ):
-        self.height, self.width = (size, size) if isinstance(size, int) else size
-        if self.height < 1 or self.width < 1:
-            raise ValueError(f"image view: size={size} must be positive")
-        for name, low_high in (("crop_scale", crop_scale), ("crop_ratio", crop_ratio)):
-            if low_high is not None and not 0 < low_high[0] <= low_high[1]:
-                raise ValueError(
-                    f"image view: {name}={low_high} must be two rising numbers above 0"
-                )
-        if min(std) <= 0:
-            raise ValueError(f"image view: std={std} must be above 0")
-        if not 0 <= hue <= 0.5 or min(brightness, contrast, saturation, rotate) < 0:
-            raise ValueError(
-                f"image view: hue={hue} must be in [0, 0.5], and brightness={brightness}, "
-                f"contrast={contrast}, saturation={saturation} and rotate={rotate} at least 0"
+    what: ClassVar[str] = "image view"
+
+    size: int | tuple[int, int]
+    rotate: float = 0.0
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    random_ops: int = 0
+    magnitude: float = 7.0
+    background: Literal["white", "black", "grey"] = "white"
+    random_background: float = 0.0
+    fit: Literal["crop", "squash", "pad"] = "crop"
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    max_pixels: int = 89_478_485
+    cache_decoded: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sides = (self.size, self.size) if isinstance(self.size, int) else self.size
+        self.height, self.width = sides
+        if min(sides) < 1:
+            raise ConfigError(f"image view: size={self.size} must be positive")
+        self._check_probabilities("random_background", "blur")
+        self._check_least("rotate", "random_ops")
+        self._check_words(
+            background=tuple(_BACKGROUNDS),
+            fit=("crop", "squash", "pad"),
+            interpolation=("bilinear", "bicubic"),
+        )
+        if not 0 <= self.blur_sigma[0] <= self.blur_sigma[1] or not 0 <= self.magnitude <= 10:
+            raise ConfigError(
+                f"image view: blur_sigma={self.blur_sigma} must be two rising numbers and "
+                f"magnitude={self.magnitude} in [0, 10]"
             )
-        for name, probability in (
-            ("flip", flip),
-            ("jitter", jitter),
-            ("grayscale", grayscale),
-            ("random_background", random_background),
-            ("blur", blur),
-        ):
-            if not 0 <= probability <= 1:
-                raise ValueError(f"image view: {name}={probability} must be in [0, 1]")
-        for name, value, known in (
-            ("background", background, tuple(_BACKGROUNDS)),
-            ("fit", fit, ("crop", "squash", "pad")),
-            ("interpolation", interpolation, ("bilinear", "bicubic")),
-        ):
-            if value not in known:
-                raise ValueError(f"image view: {name} is {value!r}; it can be {' or '.join(known)}")
-        if not 0 <= blur_sigma[0] <= blur_sigma[1] or random_ops < 0 or not 0 <= magnitude <= 10:
-            raise ValueError(
-                f"image view: blur_sigma={blur_sigma} must be two rising numbers, random_ops="
-                f"{random_ops} at least 0 and magnitude={magnitude} in [0, 10]"
-            )
-        self.blur, self.blur_sigma = blur, blur_sigma
-        self.random_ops, self.magnitude = random_ops, magnitude
-        self.crop_scale, self.crop_ratio = crop_scale, crop_ratio
-        self.flip, self.rotate, self.grayscale = flip, rotate, grayscale
-        self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
-        self.hue, self.jitter = hue, jitter
-        self.background, self.random_background = _BACKGROUNDS[background], random_background
-        self.fit, self.max_pixels = fit, max_pixels
-        self.resample = Image.Resampling[interpolation.upper()]
+        self.fill = _BACKGROUNDS[self.background]
+        self.resample = Image.Resampling[self.interpolation.upper()]
         # One number per value of a row of pixels: NumPy is slow where the last axis has length 3.
-        scale = np.float32(1) / (np.asarray(std, np.float32) * 255)
-        offset = -np.asarray(mean, np.float32) / np.asarray(std, np.float32)
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        scale, offset = np.float32(1) / (std * 255), -mean / std
         self.scale, self.offset = np.tile(scale, self.width), np.tile(offset, self.width)
         self.shape, self.dtype = (self.height, self.width, 3), np.dtype(np.float32)
-        self.cache_decoded = cache_decoded
         self._reset_cache()
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
@@ -153,13 +121,13 @@ class ImageView:
         u = rng.random(16, np.float32).tolist() if train else None
         image = self._cached(value)
         if image is None:
-            picture = Picture(value, self.max_pixels)
-        size = image.size if image is not None else (picture.width, picture.height)
+            encoded = EncodedImage(value, self.max_pixels)
+        size = image.size if image is not None else (encoded.width, encoded.height)
         region = self._region(size, u)
         if image is None:
-            image = picture.decode(min(region.width / self.width, region.height / self.height))
+            image = encoded.decode(min(region.width / self.width, region.height / self.height))
             self._keep(value, size, image)
-        behind = self.background
+        behind = self.fill
         if train and u[0] < self.random_background:
             behind = tuple(int(256 * x) for x in u[1:4])
         if image.mode == "RGBA":
@@ -205,9 +173,7 @@ class ImageView:
     def _colour(self, x: np.ndarray, u: list[float]) -> np.ndarray:
         """Brightness, contrast, saturation, hue and grey as one affine map, x -> x A + c."""
         grey = u[0] < self.grayscale
-        jitter = u[1] < self.jitter and any(
-            (self.brightness, self.contrast, self.saturation, self.hue)
-        )
+        jitter = u[1] < self.jitter and any((*self.colours, self.hue))
         if not grey and not jitter:
             return x
         x = x.reshape(-1, 3)
@@ -215,9 +181,7 @@ class ImageView:
         if jitter:
             bright, contrast, saturation = (
                 max(0.0, 1 + (2 * v - 1) * most)
-                for v, most in zip(
-                    u[2:5], (self.brightness, self.contrast, self.saturation), strict=True
-                )
+                for v, most in zip(u[2:5], self.colours, strict=True)
             )
             mean = np.full(len(x), 1 / len(x), np.float32) @ x
             middle = bright * float(mean @ _GREY)

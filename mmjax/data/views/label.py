@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import unusable
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View
 
 
-class LabelView:
+class LabelView(View):
     """A label as the i32 number of its class.
 
     Args:

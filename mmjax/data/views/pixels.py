@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.vector import numbers
+from mmjax.data.formats.numbers import numbers
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 
-class PixelsView:
+class PixelsView(View):
     """An array of pixels [height, width] or [height, width, channels] as f32, divided by `peak`.
 
     In training, in this order: it is shifted, what leaves at one side coming back at the other;

@@ -6,21 +6,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.shapes import read_shape, sample_surface
+from mmjax.data.formats.shapes import read_shape, sample_surface
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 Rotation = Literal["none", "up", "any"]
 Axis = Literal["x", "y", "z"]
 
 
-class PointsView:
+class PointsView(View):
     """A mesh or a set of points as f32[count, channels]; rows of NaN follow a smaller set.
 
-    The value is an array [N, 3 or more], or the bytes of an OBJ, PLY, XYZ or NPY file (see
-    `views.shapes`). Points of a mesh are drawn uniformly from its surface, those of a set without
-    repetition; anew at every visit in training, always the same in evaluation. Coordinates are
-    moved to the middle of the cloud and scaled to its largest distance (Qi et al. 2017, PointNet,
-    section 5.1: the unit sphere); further channels, such as colours, stay as they are.
+    The value is an array [N, 3 or more], or the bytes of an OBJ, PLY, XYZ, NPY, STL, OFF or GLB
+    file (see `formats.shapes`). Points of a mesh are drawn uniformly from its surface, those of a
+    set without repetition; anew at every visit in training, always the same in evaluation.
+    Coordinates are moved to the middle of the cloud and scaled to its largest distance (Qi et al.
+    2017, PointNet, section 5.1: the unit sphere); further channels, such as colours, stay as they
+    are.
 
     Args:
       count: number of points.

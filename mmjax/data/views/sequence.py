@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.vector import numbers
+from mmjax.data.formats.numbers import numbers
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 
-class SequenceView:
+class SequenceView(View):
     """A sequence of vectors as f32[length, dim]; rows of zeros follow a shorter one.
 
     The value is an array [T, dim], or the bytes of a `.npy` file.

@@ -8,24 +8,25 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.signals import (
+from mmjax.data.formats.signal import (
     MOST_NUMBERS,
     Signal,
     SignalError,
     fill_gaps,
     named,
     normalized,
-    read_signal,
     resample,
 )
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.formats.signal_files import read_signal
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 from mmjax.data.views.signal_augmentation import SignalAugmentation
 
 Normalize = Literal["none", "zscore", "minmax"]
 UNCHANGED = SignalAugmentation()
 
 
-class SignalView:
+class SignalView(View):
     """A signal as f32[length, channels]; what was not measured is NaN.
 
     The value is a `Signal`, or a dict of its fields, an array [T, channels], or the bytes of a

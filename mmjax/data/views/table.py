@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.vector import numbers
+from mmjax.data.formats.numbers import numbers
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 _BLANK = ("", "na", "nan", "n/a", "null", "none", "-", "?")
 
 
-class TableView:
+class TableView(View):
     """Cells of a row as f32[N], NaN where one is missing, for `MLP(missing=True)`.
 
     The value is {column: cell}, numbers in the order of `columns`, or the bytes of a `.npy` file of

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmjax.data.records import unusable
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.views.base import View, pick
 
 # Of a caption this many characters per token are tokenised, so that a caption of a megabyte costs
 # no more than a long one. Pieces of a vocabulary are much shorter.
@@ -16,7 +17,7 @@ _CHARACTERS_PER_TOKEN = 64
 Window = Literal["start", "random"]
 
 
-class TextView:
+class TextView(View):
     """A caption as token ids i32[length], padded with the tokenizer's pad id.
 
     The layout is [bos] tokens [eos] pad ...; a caption that is too long is cut and keeps its eos.

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
+from mmjax.data.formats.numbers import numbers
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 
-def numbers(value: Any) -> np.ndarray:
-    """A value as an array of f32: numbers, or the bytes of a `.npy` file.
-
-    Raises:
-      BadExample: of a view, if it is neither.
-    """
-    try:
-        if isinstance(value, bytes):
-            value = np.load(io.BytesIO(value), allow_pickle=False)
-        return np.asarray(value, np.float32)
-    except Exception as error:  # damaged headers make NumPy raise nearly anything
-        said = " ".join(str(error).split())
-        raise unusable(f"it is no array of numbers, nor a .npy file of one: {said}") from error
-
-
-class VectorView:
+class VectorView(View):
     """A vector as f32[dim], in training with fresh Gaussian noise.
 
     The value is numbers or the bytes of a `.npy` file, which is how a table's files are read.

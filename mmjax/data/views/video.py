@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.views.base import pick
-from mmjax.data.views.clips import read_frames
+from mmjax.data.formats.clips import read_frames
+from mmjax.data.views.base import View, pick
 from mmjax.data.views.image import ImageView
+from mmjax.data.views.image_changes import ImageChanges
+from mmjax.errors import ConfigError
 
 Short = Literal["repeat", "pad"]
 
 
-class VideoView:
+@dataclass(kw_only=True, eq=False, repr=False)
+class VideoView(ImageChanges, View):
     """A clip as f32[frames, height, width, 3], each channel (value / 255 - 0.5) / 0.5.
 
     The clip is cut into `frames` equal parts and a frame is taken of each: at random in training,
@@ -21,7 +25,7 @@ class VideoView:
     crop, a mirror image and a change of colours are the same for all frames.
 
     The value is the bytes of a video file or animated image, or u8[T, H, W, 3 or 4] (see
-    `views.clips`).
+    `formats.clips`).
 
     Args:
       frames: number of frames.
@@ -37,53 +41,32 @@ class VideoView:
       dtype: float32.
     """
 
-    def __init__(
-        self,
-        *,
-        frames: int,
-        size: int | tuple[int, int],
-        crop_scale: tuple[float, float] | None = None,
-        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
-        flip: float = 0.0,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        saturation: float = 0.0,
-        hue: float = 0.0,
-        jitter: float = 1.0,
-        grayscale: float = 0.0,
-        background: Literal["white", "black", "grey"] = "white",
-        fit: Literal["crop", "squash", "pad"] = "crop",
-        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        short: Short = "repeat",
-        max_frames: int = 20_000,
-        max_pixels: int = 8_847_360,
-    ):
-        if frames < 1 or max_frames < 1:
-            raise ValueError(
-                f"video view: frames={frames}, max_frames={max_frames} must be positive"
+    what: ClassVar[str] = "video view"
+
+    frames: int
+    size: int | tuple[int, int]
+    background: Literal["white", "black", "grey"] = "white"
+    fit: Literal["crop", "squash", "pad"] = "crop"
+    short: Short = "repeat"
+    max_frames: int = 20_000
+    max_pixels: int = 8_847_360
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frames < 1 or self.max_frames < 1:
+            raise ConfigError(
+                f"video view: frames={self.frames}, max_frames={self.max_frames} must be positive"
             )
-        if short not in ("repeat", "pad"):
-            raise ValueError(f"video view: short is {short!r}; it can be 'repeat' or 'pad'")
-        self.picture = ImageView(
-            size=size,
-            crop_scale=crop_scale,
-            crop_ratio=crop_ratio,
-            flip=flip,
-            brightness=brightness,
-            contrast=contrast,
-            saturation=saturation,
-            hue=hue,
-            jitter=jitter,
-            grayscale=grayscale,
-            background=background,
-            fit=fit,
-            mean=mean,
-            std=std,
-            max_pixels=max_pixels,
+        self._check_words(short=("repeat", "pad"))
+        changes = {field.name: getattr(self, field.name) for field in fields(ImageChanges)}
+        self._frame = ImageView(
+            size=self.size,
+            background=self.background,
+            fit=self.fit,
+            max_pixels=self.max_pixels,
+            **changes,
         )
-        self.short, self.max_frames, self.max_pixels = short, max_frames, max_pixels
-        self.shape, self.dtype = (frames, *self.picture.shape), np.dtype(np.float32)
+        self.shape, self.dtype = (self.frames, *self._frame.shape), np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         count = self.shape[0]
@@ -103,7 +86,7 @@ class VideoView:
         seed = int(rng.integers(2**63)) if train else 0
         # Every frame draws the same numbers, so that all of them are cropped and coloured alike.
         shown = [
-            self.picture(f, np.random.default_rng(seed) if train else None, train) for f in read
+            self._frame(f, np.random.default_rng(seed) if train else None, train) for f in read
         ]
         clip = np.full(self.shape, np.nan, np.float32)
         clip[: len(chosen)] = np.stack(shown)[np.searchsorted(np.unique(chosen), chosen)]

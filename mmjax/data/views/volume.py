@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import pick, unusable
-from mmjax.data.views.volumes import read_volume
+from mmjax.data.formats.volumes import read_volume
+from mmjax.data.records import unusable
+from mmjax.data.views.base import View, pick
 
 
-class VolumeView:
+class VolumeView(View):
     """A volume as f32[D, H, W, channels] with values in about [-1, 1].
 
     The value is the bytes of a NIfTI or DICOM file, a zip archive of a DICOM series, an NPY file,
-    or an array (see `views.volumes`). The whole volume is resampled to `size`, linearly, over as
+    or an array (see `formats.volumes`). The whole volume is resampled to `size`, linearly, over as
     many voxels as become one.
 
     Args:

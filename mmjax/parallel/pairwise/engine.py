@@ -64,7 +64,15 @@ def total(score: Score, rows: Tree, cols: Tree, shared: Tree = (), *, plan: Plan
     return jax.tree.map(jnp.sum, by_row)
 
 
-def _reduce(reduction: Reduction, score, rows, cols, shared, plan, sides):
+def _reduce(
+    reduction: Reduction,
+    score: Score,
+    rows: Tree,
+    cols: Tree,
+    shared: Tree,
+    plan: Plan,
+    sides: Sides,
+) -> tuple[Tree, Tree]:
     rows, cols, shared = jax.tree.map(jnp.asarray, (rows, cols, shared))
     n, m = _common_length(rows, "rows"), _common_length(cols, "columns")
     for what, size in (("rows", n), ("columns", m)):
@@ -91,7 +99,15 @@ def _reduce(reduction: Reduction, score, rows, cols, shared, plan, sides):
     return by_row, by_col
 
 
-def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):
+def _streamed(
+    job: Job,
+    rows: Tree,
+    cols: Tree,
+    shared: Tree,
+    wanted: tuple[bool, bool],
+    plan: Plan,
+    schedule: str,
+) -> tuple[Tree, Tree]:
     """Runs a schedule of tiles over the mesh, with the derivative that recomputes the tiles."""
     # A mesh of one device needs no mapping and no collectives.
     axes = plan.axes if plan.shards > 1 else ()
@@ -99,7 +115,7 @@ def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):
     split, whole = jax.P(axes), jax.P()
     forward, backward = STREAMED[schedule]
 
-    def mapped(f, in_specs, out_specs):
+    def mapped(f: Callable[..., Tree], in_specs: Tree, out_specs: Tree) -> Callable[..., Tree]:
         if not axes:
             return f
         return jax.shard_map(f, mesh=plan.mesh, in_specs=in_specs, out_specs=out_specs)
@@ -108,10 +124,10 @@ def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):
     floats, rest = tuple(d[0] for d in data), tuple(d[1] for d in data)
 
     @jax.custom_vjp
-    def run(floats, rest):
+    def run(floats: Tree, rest: Tree) -> tuple[Tree, Tree]:
         return run_forward(floats, rest)[0]
 
-    def run_forward(floats, rest):
+    def run_forward(floats: Tree, rest: Tree) -> tuple[tuple[Tree, Tree], Tree]:
         f = mapped(
             lambda rows, cols, shared: forward(job, ranks, rows, cols, shared, wanted),
             (split, split, whole),
@@ -120,7 +136,7 @@ def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):
         *stats, saved = f(*zip(floats, rest, strict=True))
         return tuple(map(job.finish, stats)), (floats, rest, stats, saved)
 
-    def run_backward(residuals, cotangents):
+    def run_backward(residuals: Tree, cotangents: tuple[Tree, Tree]) -> tuple[Tree, None]:
         floats, rest, stats, saved = residuals
         sides = [job.side(s, g) for s, g in zip(stats, cotangents, strict=True)]
         f = mapped(
@@ -138,8 +154,8 @@ def _streamed(job: Job, rows, cols, shared, wanted, plan: Plan, schedule: str):
     return run(floats, rest)
 
 
-def _row_sharding(plan: Plan):
-    if plan.shards == 1:
+def _row_sharding(plan: Plan) -> Callable[[jax.Array], jax.Array]:
+    if plan.mesh is None or plan.shards == 1:
         return lambda tile: tile
     sharding = NamedSharding(plan.mesh, jax.P(plan.axes))
     return lambda tile: jax.lax.with_sharding_constraint(tile, sharding)
@@ -155,13 +171,13 @@ def _common_length(tree: Tree, what: str) -> int:
             f"All arrays among the {what} of a pairwise reduction need the same leading size: "
             + ", ".join(f"{k or 'array'} has {v[0] if v else 'none'}" for k, v in sizes.items())
         )
-    return leaves[0][1].shape[0]
+    return len(leaves[0][1])
 
 
-def _tile_structure(score, rows, cols, shared) -> Tree:
+def _tile_structure(score: Score, rows: Tree, cols: Tree, shared: Tree) -> Tree:
     """Shapes of what `score` returns, tried on 2 rows and 3 columns so that no swap goes unseen."""
 
-    def few(tree, count):
+    def few(tree: Tree, count: int) -> Tree:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype), tree)
 
     tiles = jax.eval_shape(score, few(rows, 2), few(cols, 3), shared)

@@ -44,7 +44,7 @@ class Plan:
     schedule: Schedule = "auto"
     tile: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.schedule not in get_args(Schedule):
             near = difflib.get_close_matches(str(self.schedule), get_args(Schedule), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."

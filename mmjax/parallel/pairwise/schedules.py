@@ -6,16 +6,29 @@
 keeps its rows; what differs is how it meets the columns of the others.
 """
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mmjax.parallel.pairwise.tiles import Job, Tree, accumulate, combine, pull_back, zeros_like
+from mmjax.parallel.pairwise.tiles import (
+    Grads,
+    Job,
+    Tree,
+    accumulate,
+    combine,
+    pull_back,
+    zeros_like,
+)
+
+Split = tuple[Tree, Tree]  # floating leaves and others, as `tiles.partition` splits them
+Sides = tuple[bool, bool]  # whether results of rows, and of columns, are wanted
 
 
-class Ranks(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Ranks:
     """The devices among which rows are split: the mesh axes they lie on and their number.
 
     Without axes there is one device, and no collective is issued.
@@ -48,22 +61,31 @@ class Streamed(NamedTuple):
       floating leaves of rows, cols and shared.
     """
 
-    forward: Callable
-    backward: Callable
+    forward: Callable[..., tuple[Tree, Tree, Tree]]
+    backward: Callable[..., Grads]
 
 
-def dense(job: Job, rows: Tree, cols: Tree, shared: Tree, sides, constrain):
+def dense(
+    job: Job,
+    rows: Tree,
+    cols: Tree,
+    shared: Tree,
+    sides: Sides,
+    constrain: Callable[[jax.Array], jax.Array],
+) -> tuple[Tree, Tree]:
     """The plain formula: the whole matrix, with `constrain` to say how it is sharded."""
     tiles = jax.tree.map(constrain, job.score(rows, cols, shared))
     n, m = jax.tree.leaves(tiles)[0].shape
 
-    def reduced(size, axis):
+    def reduced(size: int, axis: int) -> Tree:
         return job.finish(job.add(job.start(size), tiles, axis))
 
     return (reduced(n, 1) if sides[0] else None), (reduced(m, 0) if sides[1] else None)
 
 
-def _gather_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
+def _gather_forward(
+    job: Job, ranks: Ranks, rows: Split, cols: Split, shared: Split, sides: Sides
+) -> tuple[Tree, Tree, Tree]:
     everything = cols
     if ranks.axes:
         everything = jax.tree.map(
@@ -93,7 +115,16 @@ def _gather_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
     return row_stats, col_stats, everything
 
 
-def _gather_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_side, everything):
+def _gather_backward(
+    job: Job,
+    ranks: Ranks,
+    rows: Split,
+    cols: Split,
+    shared: Split,
+    row_side: Tree,
+    col_side: Tree,
+    everything: Split,
+) -> Grads:
     if ranks.axes:
         everything = ranks.vary(everything)
         col_side = jax.tree.map(lambda x: jax.lax.all_gather(x, ranks.axes, tiled=True), col_side)
@@ -105,10 +136,12 @@ def _gather_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_s
     return d_rows, d_cols, ranks.total(d_shared)
 
 
-def _ring_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
+def _ring_forward(
+    job: Job, ranks: Ranks, rows: Split, cols: Split, shared: Split, sides: Sides
+) -> tuple[Tree, Tree, Tree]:
     rows, cols, shared = combine(*rows), combine(*cols), ranks.vary(combine(*shared))
 
-    def visit(row_stats, cols):
+    def visit(row_stats: Tree, cols: Tree) -> tuple[Tree, Tree]:
         col_stats = ranks.vary(job.start(_length(cols))) if sides[1] else None
         return accumulate(job, rows, cols, shared, row_stats, col_stats)
 
@@ -117,11 +150,20 @@ def _ring_forward(job: Job, ranks: Ranks, rows, cols, shared, sides):
     return row_stats, col_stats, None
 
 
-def _ring_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_side, _):
+def _ring_backward(
+    job: Job,
+    ranks: Ranks,
+    rows: Split,
+    cols: Split,
+    shared: Split,
+    row_side: Tree,
+    col_side: Tree,
+    _: None,
+) -> Grads:
     rows, cols, row_side, col_side = jax.lax.optimization_barrier((rows, cols, row_side, col_side))
     shared = ranks.vary(shared)
 
-    def visit(home, visitor):
+    def visit(home: tuple[Tree, Tree], visitor: tuple[Split, Tree]) -> tuple[Tree, Tree]:
         cols, col_side = visitor
         d_rows, d_shared = home
         d_cols = ranks.vary(zeros_like(cols[0]))
@@ -137,7 +179,13 @@ def _ring_backward(job: Job, ranks: Ranks, rows, cols, shared, row_side, col_sid
     return d_rows, d_cols, ranks.total(d_shared)
 
 
-def _tour(ranks: Ranks, visit, merge, home: Tree, cols: Tree):
+def _tour(
+    ranks: Ranks,
+    visit: Callable[[Any, Any], tuple[Tree, Tree]],
+    merge: Callable[[Tree, Tree], Tree],
+    home: Tree,
+    cols: Tree,
+) -> tuple[Tree, Tree]:
     """Takes the columns of every device to all devices, and what they collect there back home.
 
     On arrival `visit(home, cols) -> (home, part)` uses them; `home` stays on its device and the
@@ -151,7 +199,7 @@ def _tour(ranks: Ranks, visit, merge, home: Tree, cols: Tree):
     if ranks.count == 1:
         return visit(home, cols)
 
-    def step(home, parts, here):
+    def step(home: Tree, parts: Tree, here: Tree) -> tuple[Tree, Tree]:
         arriving = ranks.shift(parts)
         home, part = visit(home, here)
         return home, merge(arriving, part)
@@ -162,7 +210,7 @@ def _tour(ranks: Ranks, visit, merge, home: Tree, cols: Tree):
     ahead = ranks.shift(here)
     home, parts = visit(home, here)
 
-    def hop(_, carry):
+    def hop(_: jax.Array, carry: tuple[Tree, Tree, Tree]) -> tuple[Tree, Tree, Tree]:
         home, parts, here = carry
         ahead = ranks.shift(here)
         return *step(home, parts, here), ahead
@@ -171,15 +219,16 @@ def _tour(ranks: Ranks, visit, merge, home: Tree, cols: Tree):
 
     # The last two visits have no columns to send on. A loop of two turns, so that it is compiled
     # once, and its gradients begin at zero when they are needed and not before.
-    def end(_, carry):
+    def end(_: jax.Array, carry: tuple[Tree, Tree, Tree, Tree]) -> tuple[Tree, Tree, Tree, Tree]:
         home, parts, here, cols = carry
         return *step(home, parts, here), cols, cols
 
-    return jax.lax.fori_loop(0, 2, end, (home, parts, here, cols))[:2]
+    home, parts, _, _ = jax.lax.fori_loop(0, 2, end, (home, parts, here, cols))
+    return home, parts
 
 
 def _length(tree: Tree) -> int:
-    return jax.tree.leaves(tree)[0].shape[0]
+    return len(jax.tree.leaves(tree)[0])
 
 
 STREAMED = {

@@ -4,6 +4,7 @@ Nothing here communicates. `Job` says what is computed; `accumulate` adds a bloc
 `pull_back` adds a block to gradients, recomputing each tile instead of keeping it.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ import jax.numpy as jnp
 from mmjax.parallel.pairwise.reductions import Reduction
 
 Tree = Any  # a pytree of arrays
+Index = jax.Array | int
+Grads = tuple[Tree, Tree, Tree]  # of rows, columns and what they share
 
 
 class Job(NamedTuple):
@@ -62,7 +65,8 @@ class Job(NamedTuple):
         return jax.tree.map(lambda t, s: self.reduction.cotangent(t, s, axis), tiles, side)
 
 
-class Cut(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Cut:
     """`size` rows in `count` tiles of `width` rows; the last tile overlaps the one before it.
 
     Overlapping instead of padding keeps every tile full of real rows, for which the derivatives of
@@ -78,17 +82,17 @@ class Cut(NamedTuple):
         count = -(-size // tile)
         return cls(size, count, -(-size // count))
 
-    def begin(self, i):
+    def begin(self, i: Index) -> jax.Array:
         return jnp.minimum(i * self.width, self.size - self.width)
 
-    def take(self, tree: Tree, i) -> Tree:
+    def take(self, tree: Tree, i: Index) -> Tree:
         """Tile `i` of every leaf."""
         if self.count == 1:
             return tree
         at = self.begin(i)
         return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, at, self.width, axis=0), tree)
 
-    def put(self, tree: Tree, i, part: Tree) -> Tree:
+    def put(self, tree: Tree, i: Index, part: Tree) -> Tree:
         """`tree` with tile `i` replaced by `part`."""
         if self.count == 1:
             return part
@@ -97,22 +101,24 @@ class Cut(NamedTuple):
             lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, at, axis=0), tree, part
         )
 
-    def fresh(self, i):
+    def fresh(self, i: Index) -> jax.Array | None:
         """bool[width]: which rows of tile `i` no earlier tile has had; None if all of all tiles."""
         if self.count * self.width == self.size:
             return None
         return self.begin(i) + jnp.arange(self.width) >= i * self.width
 
 
-def accumulate(job: Job, rows: Tree, cols: Tree, shared: Tree, row_stats: Tree, col_stats: Tree):
+def accumulate(
+    job: Job, rows: Tree, cols: Tree, shared: Tree, row_stats: Tree, col_stats: Tree
+) -> tuple[Tree, Tree]:
     """Adds the scores of `rows` x `cols` to the statistics of either side (None: not wanted)."""
     r, c = Cut.of(_length(rows), job.tile), Cut.of(_length(cols), job.tile)
 
-    def over_rows(i, carry):
+    def over_rows(i: jax.Array, carry: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
         row_stats, col_stats = carry
         row_tile = r.take(rows, i)
 
-        def over_cols(j, carry):
+        def over_cols(j: jax.Array, carry: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
             row_part, col_stats = carry
             tiles = job.score(row_tile, c.take(cols, j), shared)
             tiles = _blank(tiles, r.fresh(i), c.fresh(j), job.reduction.blank)
@@ -128,18 +134,13 @@ def accumulate(job: Job, rows: Tree, cols: Tree, shared: Tree, row_stats: Tree, 
         )
         return r.put(row_stats, i, part), col_stats
 
-    return jax.lax.fori_loop(0, r.count, over_rows, (row_stats, col_stats))
+    after: tuple[Tree, Tree] = jax.lax.fori_loop(0, r.count, over_rows, (row_stats, col_stats))
+    return after
 
 
 def pull_back(
-    job: Job,
-    rows: Tree,
-    cols: Tree,
-    shared: Tree,
-    row_side: Tree,
-    col_side: Tree,
-    grads: tuple[Tree, Tree, Tree],
-):
+    job: Job, rows: Tree, cols: Tree, shared: Tree, row_side: Tree, col_side: Tree, grads: Grads
+) -> Grads:
     """Adds the gradients that the scores of `rows` x `cols` send, to `grads`.
 
     Args:
@@ -153,12 +154,12 @@ def pull_back(
     r, c = Cut.of(_length(rows), job.tile), Cut.of(_length(cols), job.tile)
     shared_floats, shared_rest = shared
 
-    def over_rows(i, carry):
+    def over_rows(i: jax.Array, carry: Grads) -> Grads:
         d_rows, d_cols, d_shared = carry
         row_floats, row_rest = r.take(rows, i)
         row_part = r.take(row_side, i)
 
-        def over_cols(j, carry):
+        def over_cols(j: jax.Array, carry: Grads) -> Grads:
             d_row_tile, d_cols, d_shared = carry
             col_floats, col_rest = c.take(cols, j)
             tiles, vjp = jax.vjp(
@@ -184,13 +185,14 @@ def pull_back(
         )
         return r.put(d_rows, i, d_row_tile), d_cols, d_shared
 
-    return jax.lax.fori_loop(0, r.count, over_rows, grads)
+    after: Grads = jax.lax.fori_loop(0, r.count, over_rows, grads)
+    return after
 
 
 def partition(tree: Tree) -> tuple[Tree, Tree]:
     """Splits a pytree into its floating leaves, which have gradients, and the others."""
 
-    def is_float(leaf):
+    def is_float(leaf: jax.Array) -> bool:
         return jnp.issubdtype(leaf.dtype, jnp.floating)
 
     return (
@@ -215,11 +217,13 @@ def _add(total: Tree, part: Tree) -> Tree:
     return jax.tree.map(lambda a, b: a + b.astype(a.dtype), total, part)
 
 
-def _blank(tiles: Tree, fresh_rows, fresh_cols, value: float) -> Tree:
+def _blank(
+    tiles: Tree, fresh_rows: jax.Array | None, fresh_cols: jax.Array | None, value: float
+) -> Tree:
     """Replaces the scores of rows and columns that an earlier tile has had."""
     if fresh_rows is None and fresh_cols is None:
         return tiles
-    fresh = True
+    fresh: jax.Array | bool = True
     if fresh_rows is not None:
         fresh = fresh & fresh_rows[:, None]
     if fresh_cols is not None:
@@ -228,4 +232,4 @@ def _blank(tiles: Tree, fresh_rows, fresh_cols, value: float) -> Tree:
 
 
 def _length(tree: Tree) -> int:
-    return jax.tree.leaves(tree)[0].shape[0]
+    return len(jax.tree.leaves(tree)[0])

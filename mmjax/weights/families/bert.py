@@ -38,7 +38,7 @@ PASSED_OVER = (
     (r"(\w+\.)?pooler\..*", "trained to tell the next sentence; this encoder pools without it"),
     (r"cls\..*|lm_head\..*|classifier\..*", "the head of one task"),
 )
-_BLOCK = {
+_BLOCK: keymap.BlockNames = {
     "attention_norm": "attention.output.LayerNorm",
     "attention": ("attention.self.query", "attention.self.key", "attention.self.value"),
     "out": "attention.output.dense",

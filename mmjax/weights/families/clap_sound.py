@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.data.formats.sounds import read_sound, resample
 from mmjax.data.views.base import pick
-from mmjax.data.views.waves import read_sound, resample
 from mmjax.encoders.spectrogram import Spectrogram, filterbank
 from mmjax.weights.files import WeightsError
 from mmjax.weights.hf_options import Options
@@ -79,14 +79,14 @@ class ClapSound:
         self._filters = filterbank(settings).astype(np.float64)
         if fused:
             # Their tops are at 1, and not their areas.
-            ends = [2595 * np.log10(1 + f / 700) for f in (settings.low, settings.top)]
-            edges = 700 * (10 ** (np.linspace(*ends, mels + 2) / 2595) - 1)
+            low, top = (2595 * np.log10(1 + f / 700) for f in (settings.low, settings.top))
+            edges = 700 * (10 ** (np.linspace(low, top, mels + 2) / 2595) - 1)
             self._filters *= (edges[2:] - edges[:-2]) / 2
         self.frames = 1 + self.samples // self.hop
         self.shape = (4, self.frames, mels) if fuses else (self.frames, mels)
         self.dtype = np.dtype(np.float32)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(type(self), fuses=self._fuses), (self._options,)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
@@ -95,7 +95,7 @@ class ClapSound:
         if len(x) > self.samples and self._fuses:
             return self._four(self._log_mel(x), rng if train else None)
         if len(x) > self.samples:
-            start = rng.integers(len(x) - self.samples + 1) if train else 0
+            start = rng.integers(len(x) - self.samples + 1) if train and rng is not None else 0
             x = x[start : start + self.samples]
         if self.padding != "pad":
             times = self.samples // len(x) + (self.padding == "repeat")

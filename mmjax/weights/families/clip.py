@@ -40,7 +40,7 @@ VISION = {
 PASSED_OVER = ((r".*\.position_ids", "the numbers 0, 1, 2, ..., which need no file"),)
 # The end-of-text id that configs written before transformers 4.29 name; it means the largest id.
 _LEGACY_EOS = 2
-_BLOCK = {
+_BLOCK: keymap.BlockNames = {
     "attention_norm": "layer_norm1",
     "attention": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "out": "self_attn.out_proj",
@@ -67,7 +67,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
     return Foreign("CLIP", parts, scale=scale, passed_over=PASSED_OVER)
 
 
-def _head(config: Mapping[str, Any], name: str) -> tuple[dict[str, Any], tuple]:
+def _head(config: Mapping[str, Any], name: str) -> tuple[dict[str, Any], tuple[keymap.Rule, ...]]:
     """Spec and rules of the projection; a tower saved alone may have none."""
     kind = config.get("model_type", "clip")
     architectures = config.get("architectures") or []
@@ -81,7 +81,7 @@ def _head(config: Mapping[str, Any], name: str) -> tuple[dict[str, Any], tuple]:
     )
 
 
-def _vision(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
+def _vision(options: Options, head: dict[str, Any], head_rules: tuple[keymap.Rule, ...]) -> Part:
     common = options.transformer()
     width, patch, channels = (
         common["width"],
@@ -112,7 +112,7 @@ def _vision(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
     return Part(encoder, head, rules, ("vision_model.", ""), head_rules)
 
 
-def _text(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
+def _text(options: Options, head: dict[str, Any], head_rules: tuple[keymap.Rule, ...]) -> Part:
     common = options.transformer()
     vocabulary, eos = options.size("vocab_size"), options["eos_token_id"]
     if eos == _LEGACY_EOS:
@@ -136,7 +136,9 @@ def _text(options: Options, head: dict[str, Any], head_rules: tuple) -> Part:
     return Part(encoder, head, rules, ("text_model.", ""), head_rules)
 
 
-def compose(image: Mapping[str, Mapping], text: Mapping[str, Mapping]) -> dict[str, Any]:
+def compose(
+    image: Mapping[str, Mapping[str, Any]], text: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """A config.json of `CLIPModel` for two towers, `{encoder, head}` each.
 
     It says what CLIP has words for; whether `describe` of it gives these towers back is for the

@@ -62,7 +62,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
         rules += keymap.reshaped(
             "encoder/register_tokens", "embeddings.register_tokens", (-1, width), (1, -1, width)
         )
-    block = {
+    block: keymap.BlockNames = {
         **BLOCK,
         "attention_norm": "norm1",
         "mlp_norm": "norm2",

@@ -65,7 +65,7 @@ _FEATURES = (
     "embed_cls",
 )
 PASSED_OVER = ((r"(text\.)?attn_mask", "the causal mask, which needs no file"),)
-_BLOCK = {
+_BLOCK: keymap.BlockNames = {
     "attention_norm": "ln_1",
     "attention": ("attn.in_proj_weight", "attn.in_proj_bias"),
     "out": "attn.out_proj",
@@ -198,7 +198,10 @@ def _text(options: Options, dim: int, model: Mapping[str, Any], below: str) -> P
 
 
 def compose(
-    image: Mapping[str, Mapping], text: Mapping[str, Mapping], log_scale: float, bias: float | None
+    image: Mapping[str, Mapping[str, Any]],
+    text: Mapping[str, Mapping[str, Any]],
+    log_scale: float,
+    bias: float | None,
 ) -> dict[str, Any]:
     """`model_cfg` for two towers, `{encoder, head}` each; see `clip.compose`.
 

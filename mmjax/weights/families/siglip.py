@@ -128,7 +128,9 @@ def _text(options: Options) -> Part:
     return Part(encoder, head, rules, prefixes=("text_model.", ""))
 
 
-def compose(image: Mapping[str, Mapping], text: Mapping[str, Mapping]) -> dict[str, Any]:
+def compose(
+    image: Mapping[str, Mapping[str, Any]], text: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """A config.json of `SiglipModel` for two towers, `{encoder, head}` each; see `clip.compose`."""
     vision, words = image["encoder"], text["encoder"]
     return {

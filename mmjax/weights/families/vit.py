@@ -30,7 +30,7 @@ PASSED_OVER = (
     (r"(vit\.)?embeddings\.mask_token", "used only to train by masking"),
     (r"decoder\..*", "used only to train by masking"),
 )
-BLOCK = {
+BLOCK: keymap.BlockNames = {
     "attention_norm": "layernorm_before",
     "attention": (
         "attention.attention.query",

@@ -15,8 +15,8 @@ import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mmjax.data.sources.parquet import read_parquet
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.formats.parquet import read_parquet
+from mmjax.data.records import SourceError
 
 Format = Literal["auto", "csv", "tsv", "jsonl", "parquet"]
 _SUFFIXES = {

@@ -14,8 +14,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from mmjax import extras
-from mmjax.data.sources.base import BadExample
-from mmjax.data.views.base import unusable
+from mmjax.data.records import BadExample, unusable
 
 _ANIMATED = ("GIF", "WEBP", "PNG")
 

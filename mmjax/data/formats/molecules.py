@@ -1,20 +1,15 @@
-"""Graphs and molecules from the bytes of JSON, CML and SDF files; own readers, without RDKit.
+"""Molecules from CML, SDF, MOL and SMILES.
 
-JSON, for graphs of any kind:
+A molecule as a graph has atoms as nodes, with three categories (`MOLECULE_CATEGORIES`): its atomic
+number, the number of hydrogens at it, and its charge + 4. The kinds of edges are 1 single, 2
+double, 3 triple, 4 aromatic.
 
-    {"nodes": [[3, 0], [5, 1]],        whole numbers from 0, the categories of each node, or []
-     "features": [[0.1], [0.7]],       optional: numbers of each node
-     "edges": [[0, 1], [1, 0, 2]],     from node, to node, kind (1 where it is left out)
-     "directed": false}                optional; undirected edges are named once
-
-Molecules, as CML (the Chemical Markup Language) or SDF and MOL (V2000): a node is an atom, with
-three categories (`MOLECULE_CATEGORIES`): its atomic number, the number of hydrogens at it, and its
-charge + 4. The kinds of edges are 1 single, 2 double, 3 triple, 4 aromatic.
+CML, the Chemical Markup Language, is read here; SDF and MOL (V2000 and V3000) and SMILES by RDKit,
+of the extra `graphs`. Bonds of SMILES that are written as aromatic become single and double.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +17,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from mmjax.data.views.base import unusable
+from mmjax import extras
+from mmjax.data.formats.graphs import Graph, from_json, from_tree
+from mmjax.data.records import BadExample, unusable
 
 ELEMENTS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -33,21 +30,6 @@ ELEMENTS = (
 NUMBERS = {symbol: number for number, symbol in enumerate(ELEMENTS.split(), 1)}
 MOLECULE_CATEGORIES = (119, 9, 9)  # atomic number, hydrogens, charge + 4
 BONDS = {"1": 1, "S": 1, "2": 2, "D": 2, "3": 3, "T": 3, "4": 4, "A": 4, "1.5": 4}
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A graph.
-
-    Attributes:
-      nodes: i64[N, C], the categories of each node.
-      features: f64[N, F], its numbers.
-      edges: i64[E, 3], from node, to node, kind.
-    """
-
-    nodes: np.ndarray
-    features: np.ndarray
-    edges: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -106,13 +88,21 @@ class Molecule:
 def read_graph(value: Any, hydrogens: bool = False) -> Graph:
     """A graph from the bytes or the text of a file, from a dict like the JSON, or a `Molecule`.
 
+    Text that begins with { is JSON, with < CML; of others, several lines are SDF or MOL, and one is
+    SMILES.
+
+    Args:
+      value: any of these.
+      hydrogens: hydrogens that a molecule has as atoms are nodes; otherwise they are counted.
+
     Raises:
       BadExample: of a view, for what is none of these, or is damaged.
+      MissingExtra: for SDF, MOL and SMILES without RDKit.
     """
     if isinstance(value, Molecule):
         return value.graph(hydrogens)
     if isinstance(value, Mapping):
-        return _json(value)
+        return from_tree(value)
     if isinstance(value, bytes | bytearray | memoryview):
         try:
             value = bytes(value).decode("utf-8")
@@ -121,60 +111,11 @@ def read_graph(value: Any, hydrogens: bool = False) -> Graph:
     if not isinstance(value, str):
         raise unusable(f"a graph should be the content of a file, not a {type(value).__name__}")
     start = value.lstrip("\ufeff \t\r\n")[:1]
+    if not start:
+        raise unusable("it is empty: no graph that can be read (JSON, CML, SDF, MOL, SMILES)")
     if start == "{":
-        try:
-            return _json(json.loads(value))
-        except (ValueError, RecursionError) as error:
-            raise unusable(f"the file is not JSON ({error})") from error
-    return (read_cml(value) if start == "<" else read_sdf(value)).graph(hydrogens)
-
-
-def _json(tree: Any) -> Graph:
-    if not isinstance(tree, Mapping) or "nodes" not in tree or "edges" not in tree:
-        raise unusable("a JSON graph is an object with 'nodes' and 'edges'")
-    nodes = _table(tree, "nodes", np.int64)
-    count = len(nodes)
-    features = _table(tree, "features", np.float64) if "features" in tree else None
-    features = np.zeros((count, 0)) if features is None else features
-    if len(features) != count:
-        raise unusable(f"there are 'features' of {len(features)} nodes, but {count} 'nodes'")
-    if not np.isfinite(features).all():
-        raise unusable("'features' holds NaN or infinite numbers")
-    edges = tree["edges"]
-    if not isinstance(edges, list | tuple | np.ndarray):
-        raise unusable("'edges' should be a list")
-    rows = []
-    for i, edge in enumerate(edges):
-        whole = isinstance(edge, list | tuple | np.ndarray) and len(edge) in (2, 3)
-        if not whole or not all(_is_whole(n) for n in edge):
-            raise unusable(
-                f"edge {i} should be [node, node] or [node, node, kind], not {edge!r:.60}"
-            )
-        a, b, kind = (*map(int, edge), 1)[:3]
-        if not (0 <= a < count and 0 <= b < count):
-            raise unusable(f"edge {i} names a node that is none of the {count}")
-        rows.append((a, b, kind))
-        if not tree.get("directed", False):
-            rows.append((b, a, kind))
-    return Graph(nodes, features, np.array(rows, np.int64).reshape(-1, 3))
-
-
-def _is_whole(value: Any) -> bool:
-    return (
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(value) < 2**31
-    )
-
-
-def _table(tree: Mapping, name: str, dtype: type) -> np.ndarray:
-    rows = tree[name]
-    try:
-        if dtype is np.int64 and not all(_is_whole(n) for row in rows for n in row):
-            raise ValueError("they are not all whole numbers")
-        return np.array(rows, dtype).reshape(len(rows), -1 if len(rows) else 0)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise unusable(
-            f"{name!r} should be a list with a list of numbers for each node ({error})"
-        ) from error
+        return from_json(value)
+    return (read_cml(value) if start == "<" else read_rdkit(value)).graph(hydrogens)
 
 
 def read_cml(text: str) -> Molecule:
@@ -245,50 +186,54 @@ def _places(rows: list) -> np.ndarray | None:
     return places if np.isfinite(places).all() else None
 
 
-def read_sdf(text: str) -> Molecule:
-    """The first molecule of an SDF or MOL file, V2000; raises BadExample of a view."""
-    lines = text.splitlines()
-    counts = lines[3] if len(lines) > 3 else ""
-    if "V3000" in counts:
-        raise unusable("the file is SDF V3000; only V2000 is read, so convert it")
-    try:
-        atoms, bonds = int(counts[:3]), int(counts[3:6])
-        if atoms < 1 or bonds < 0 or len(lines) < 4 + atoms + bonds:
-            raise ValueError(f"{atoms} atoms and {bonds} bonds in {len(lines)} lines")
-    except ValueError as error:
-        raise unusable(
-            f"the file is no graph that can be read (JSON, CML or SDF V2000): {error}"
-        ) from error
-    elements, charges, places, joined = [], [], [], []
-    for number, line in enumerate(lines[4 : 4 + atoms], 5):
+def read_rdkit(text: str) -> Molecule:
+    """The first molecule of an SDF or MOL file, or a SMILES; raises BadExample of a view.
+
+    Hydrogens that a file leaves out are counted by the valence of their atoms.
+
+    Raises:
+      MissingExtra: without RDKit.
+    """
+    is_file = "\n" in text.strip()
+    kind = "SDF or MOL file" if is_file else "SMILES"
+    extras.needs("rdkit", "graphs", f"a molecule as {kind}")
+    from rdkit import Chem, rdBase  # an extra
+
+    with rdBase.BlockLogs():
         try:
-            places.append([float(line[i : i + 10]) for i in (0, 10, 20)])
-            code = int(line[36:39] or 0)
-        except ValueError as error:
-            raise unusable(f"line {number} is no atom of an SDF file ({error})") from error
-        elements.append(_element(line[31:34].strip()))
-        charges.append({1: 3, 2: 2, 3: 1, 5: -1, 6: -2, 7: -3}.get(code, 0))
-    for number, line in enumerate(lines[4 + atoms : 4 + atoms + bonds], 5 + atoms):
-        try:
-            a, b, kind = (int(line[i : i + 3]) for i in (0, 3, 6))
-        except ValueError as error:
-            raise unusable(f"line {number} is no bond of an SDF file ({error})") from error
-        if not (1 <= a <= atoms and 1 <= b <= atoms) or a == b or kind not in (1, 2, 3, 4):
-            raise unusable(f"line {number}: no bond of kind {kind} joins atoms {a} and {b}")
-        joined.append((a - 1, b - 1, kind))
-    for line in lines[4 + atoms + bonds :]:
-        if line.startswith("M  END"):
-            break
-        if line.startswith("M  CHG"):
-            cells = line[6:].split()
-            try:
-                pairs = [int(cell) for cell in cells[1:]]
-                for atom, charge in zip(pairs[::2], pairs[1::2], strict=True):
-                    if not 1 <= atom <= atoms:
-                        raise ValueError(f"atom {atom}")
-                    charges[atom - 1] = _charge(str(charge))
-            except ValueError as error:
-                if type(error) is not ValueError:
-                    raise
-                raise unusable(f"the charges {line[:60]!r} cannot be read ({error})") from error
-    return Molecule(elements, charges, joined, [0] * atoms, np.array(places))
+            if is_file:
+                found = Chem.MolFromMolBlock(text, sanitize=False, removeHs=False)
+            else:
+                found = Chem.MolFromSmiles(text.strip())
+            if found is None or not found.GetNumAtoms():
+                raise ValueError("it has no atoms" if found is not None else "RDKit refuses it")
+            if is_file:
+                found.UpdatePropertyCache(strict=False)
+            else:
+                Chem.Kekulize(found, clearAromaticFlags=True)
+            return _of_rdkit(found)
+        except Exception as error:  # the library raises what its C++ raises
+            if isinstance(error, BadExample):
+                raise
+            said = " ".join(str(error).split())
+            raise unusable(f"{text[:40]!r} is no {kind} that can be read: {said:.200}") from error
+
+
+def _of_rdkit(found: Any) -> Molecule:
+    atoms, bonds = list(found.GetAtoms()), []
+    for bond in found.GetBonds():
+        order = bond.GetBondTypeAsDouble()
+        if order not in (1, 1.5, 2, 3):
+            raise unusable(f"a bond is of the type {bond.GetBondType()}, which no edge has")
+        ends = (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+        bonds.append((*ends, 4 if order == 1.5 else int(order)))
+    places = None
+    if found.GetNumConformers():
+        places = found.GetConformer().GetPositions()
+    return Molecule(
+        [_element(atom.GetSymbol()) for atom in atoms],
+        [_charge(str(atom.GetFormalCharge())) for atom in atoms],
+        bonds,
+        [atom.GetTotalNumHs() for atom in atoms],
+        places,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mmjax.data.views.base import unusable
+from mmjax.data.records import unusable
 
 # No other decoder of Pillow is tried: some of them start programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO")
@@ -25,7 +25,7 @@ _TURNS = {
 _ORIENTATION = 0x0112  # EXIF tag
 
 
-class Picture:
+class EncodedImage:
     """An opened image: its size is known, its pixels are decoded when asked for.
 
     Of an animated image, this is the first frame.

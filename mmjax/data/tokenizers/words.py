@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+from mmjax.data.tokenizers.base import Tokenizer
 
-class WordsTokenizer:
+
+class WordsTokenizer(Tokenizer):
     """Words between spaces: id = place in the list + 4, with pad 0, unk 1, bos 2 and eos 3.
 
     Args:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.views.base import unusable
+from mmjax.data.formats.files import missing
+from mmjax.data.records import unusable
 
 RATES = (1_000, 768_000)  # a header that says another is damaged
 LOUDEST = 100.0  # of full scale; floating-point files may go beyond 1
@@ -33,8 +34,6 @@ def read_sound(value: Any, max_seconds: float) -> tuple[np.ndarray, int | None]:
     if isinstance(value, np.ndarray):
         return _mono(_array(value)), None
     if isinstance(value, str | os.PathLike):
-        from mmjax.data.sources.user_files import missing  # of the sources, which import views
-
         if reason := missing(os.fspath(value)):
             raise unusable(reason)
         with open(value, "rb") as file:
@@ -52,7 +51,7 @@ def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     """
     if rate == wanted:
         return x
-    from scipy.signal import resample_poly
+    from scipy.signal import resample_poly  # here to start faster
 
     ratio = Fraction(wanted, rate)
     if ratio > 1:

@@ -1,4 +1,4 @@
-"""What every data source is: a random-access sequence of records, and the error for a bad one.
+"""Records and the sources that hand them out, with the errors of both.
 
 A source neither decodes, augments nor batches. It hands out raw values (encoded images, strings,
 arrays) by position, so that the order of the data can be computed from one integer elsewhere.
@@ -6,11 +6,17 @@ arrays) by position, so that the order of the data can be computed from one inte
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 from mmjax.errors import UserError
 
 Record = dict[str, Any]
+
+
+class SourceError(UserError, ValueError):
+    """A source cannot be opened at all; the message says which file or option, and what to do."""
 
 
 class BadExample(UserError, ValueError):
@@ -31,8 +37,12 @@ class BadExample(UserError, ValueError):
         return f"{self.key}: {self.field}: {self.reason}."
 
 
-@runtime_checkable
-class Source(Protocol):
+def unusable(reason: str) -> BadExample:
+    """The error of a reader or a view for a value that it cannot use; its caller knows whose."""
+    return BadExample("", "", reason)
+
+
+class Source(ABC):
     """Random access to records, picklable, and safe to read from several threads.
 
     ``source[i]`` returns ``{'id': int, 'key': str, <modality>: value or list of values, ...}``.
@@ -43,22 +53,49 @@ class Source(Protocol):
 
     Attributes:
         modalities: the fields that records have and a view can use.
-
-    A source may have these, too:
         label_fields: fields that are labels: a view may read them as it reads a modality, and
             evaluators find them among a record's other fields.
-        may_lack: the modalities that a record may be without; none by default.
-        id_limit: all ids are below it; its length by default.
-        id_of: ``(index) -> id`` of a record that cannot be read; the index by default.
-        bad: the rows that it left out from the start, as BadExample.
+        may_lack: the modalities that a record may be without.
+        bad: the rows that it left out from the start.
     """
 
     modalities: tuple[str, ...]
+    label_fields: tuple[str, ...] = ()
+    may_lack: tuple[str, ...] = ()
+    bad: Sequence[BadExample] = ()
+    _id_limit: int | None = None
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def __getitem__(self, index: int) -> Record: ...
 
+    @abstractmethod
     def describe(self) -> str:
         """One phrase for the header of a run."""
-        ...
+
+    @property
+    def id_limit(self) -> int:
+        """All ids are below it; the number of records unless a source sets another."""
+        return len(self) if self._id_limit is None else self._id_limit
+
+    @id_limit.setter
+    def id_limit(self, limit: int) -> None:
+        self._id_limit = limit
+
+    def id_of(self, index: int) -> int:
+        """The id of a record, also of one that cannot be read; its position by default."""
+        return index
+
+    def labels(self, field: str, language: str = "en") -> list[str] | None:
+        """The names of all classes of a label, for zero-shot classification; None if not listed.
+
+        Their order is the same in every language, and the English ones are the values that records
+        carry.
+
+        Raises:
+            ValueError: for a field or a language of which a source that lists some has none.
+        """
+        del field, language
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -54,25 +53,6 @@ class Signal:
         return np.array(self.samples, dtype=dtype, copy=copy)
 
 
-def read_signal(content: bytes) -> Signal:
-    """The bytes of a file: a `.npy` array [T, C], which knows no rate, or a DICOM waveform.
-
-    Raises:
-      SignalError: if it is neither, or damaged.
-    """
-    if content[128:132] == b"DICM":
-        from mmjax.data.sources.dicom import waveform
-
-        return waveform(content)[0]
-    try:
-        return Signal(np.load(io.BytesIO(content), allow_pickle=False))
-    except Exception as error:  # damaged headers make NumPy raise nearly anything
-        raise SignalError(
-            f"the {len(content)} bytes, starting with {bytes(content[:8])!r}, are no .npy array "
-            "and no DICOM file"
-        ) from error
-
-
 def resample(x: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     """Samples at another rate, f[T, C] -> f[ceil(T new_rate / rate), C].
 
@@ -88,7 +68,7 @@ def resample(x: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     ratio = Fraction(new_rate / rate).limit_denominator(1000)
     if not ratio or len(x) * x.shape[1] * ratio > MOST_NUMBERS or 1 / ratio > 1000:
         raise SignalError(f"{len(x)} samples at {rate:g} Hz cannot become {new_rate:g} Hz")
-    from scipy.signal import resample_poly
+    from scipy.signal import resample_poly  # here to start faster
 
     return resample_poly(x, ratio.numerator, ratio.denominator, axis=0, padtype="line").astype(
         x.dtype
@@ -140,7 +120,7 @@ def without_baseline(x: np.ndarray, rate: float) -> np.ndarray:
 
     What two median filters leave of an ECG is its baseline (de Chazal et al. 2004).
     """
-    from scipy.ndimage import median_filter
+    from scipy.ndimage import median_filter  # here to start faster
 
     slow = x
     for seconds in (0.2, 0.6):

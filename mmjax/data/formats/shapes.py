@@ -1,20 +1,25 @@
-"""Meshes and point sets from the bytes of OBJ, PLY, XYZ and NPY files.
+"""Meshes and point sets from the bytes of OBJ, PLY, XYZ, NPY, STL, OFF and GLB files.
 
-Own readers, with no package behind them: of OBJ the vertices (with colours, where they have them)
-and faces; of PLY, in text or binary, the elements `vertex` and `face`; XYZ is a table of numbers in
-text, one point a line; NPY an array [N, C].
+Of OBJ the vertices (with colours, where they have them) and faces; of PLY, in text or binary, the
+elements `vertex` and `face`; XYZ is a table of numbers in text, one point a line; NPY an array
+[N, C]. STL, OFF and GLB are read by trimesh, of the extra `shapes`. (Not OBJ and PLY: trimesh 5.2
+takes vertices that are counted back from a face for those counted back from the end of the file,
+refuses triangles beside quadrilaterals in a binary PLY, and reads a PLY in text that was cut off as
+a smaller shape.)
 """
 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mmjax.data.views.base import unusable
-from mmjax.data.views.ply import read_ply
+from mmjax import extras
+from mmjax.data.formats.ply import read_ply
+from mmjax.data.records import unusable
 
 # What may stand in an OBJ file before its first vertex or face.
 _BEFORE = ("mtllib", "usemtl", "o", "g", "s", "vt", "vn", "vp")
@@ -42,6 +47,7 @@ def read_shape(value: Any) -> Shape:
     Raises:
       BadExample: of a view, for bytes of no such format, damaged ones, a mesh without faces, and
         coordinates that are not finite.
+      MissingExtra: for STL, OFF and GLB without trimesh.
     """
     if isinstance(value, Shape):
         shape = value
@@ -107,6 +113,8 @@ def _from_bytes(content: bytes) -> Shape:
             raise unusable(f"the .npy file cannot be read: {error}") from error
     if content.startswith((b"ply\n", b"ply\r")):
         return Shape(*read_ply(content))
+    if kind := _kind_for_trimesh(content):
+        return _by_trimesh(content, kind)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -119,6 +127,39 @@ def _from_bytes(content: bytes) -> Shape:
     except ValueError:
         return _obj(text)
     return _xyz(text)
+
+
+def _kind_for_trimesh(content: bytes) -> str | None:
+    """Which of STL, OFF and GLB the bytes are; a binary STL is known by its length alone."""
+    if content.startswith(b"glTF"):
+        return "glb"
+    if re.match(rb"(ST)?(C)?(N)?OFF\s", content):
+        return "off"
+    triangles = int.from_bytes(content[80:84], "little")
+    whole = len(content) > 84 and len(content) == 84 + 50 * triangles
+    return "stl" if whole or re.match(rb"\s*solid\b", content) else None
+
+
+def _by_trimesh(content: bytes, kind: str) -> Shape:
+    trimesh = extras.needs("trimesh", "shapes", f"a mesh in a file of type {kind.upper()}")
+    try:
+        scene = trimesh.load_scene(
+            io.BytesIO(content), file_type=kind, process=False, skip_materials=True
+        )
+        mesh = scene.to_mesh()
+        points = np.asarray(mesh.vertices, np.float64)
+        if mesh.visual.kind == "vertex":
+            colours = np.asarray(mesh.visual.vertex_colors, np.float64)[:, :3] / 255
+            points = np.concatenate([points, colours], axis=1)
+        faces = np.asarray(mesh.faces, np.int64).reshape(-1, 3)
+    except Exception as error:  # damaged files make the library raise nearly anything
+        said = " ".join(str(error).split())
+        raise unusable(
+            f"the {kind.upper()} file is damaged or cut off: {type(error).__name__}: {said:.200}"
+        ) from error
+    if not len(points):
+        raise unusable(f"the {kind.upper()} file has no vertices")
+    return Shape(points, faces)
 
 
 def _meant(line: str) -> bool:
@@ -167,7 +208,7 @@ def _obj(text: str) -> Shape:
             elif not known and word not in _BEFORE and not word.startswith("#"):
                 raise ValueError(f"{word[:20]!r} is no word that an OBJ file starts with")
         except ValueError as error:
-            kind = "OBJ file" if known else "shape in OBJ, PLY, XYZ or NPY"
+            kind = "OBJ file" if known else "shape in OBJ, PLY, XYZ, NPY, STL, OFF or GLB"
             raise unusable(f"line {number} is not that of a readable {kind}: {error}") from error
         known = known or word in ("v", "f")
     if not points:

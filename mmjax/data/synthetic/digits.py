@@ -7,8 +7,9 @@ Handwritten Digits by Alpaydin and Kaynak 1998 (CC BY 4.0, see `assets/digits/NO
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +30,7 @@ SYNONYMS = {
 _TEST = 700
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DigitsSource(Generated):
     """Images of digits with captions such as "the digit 7 word3 word0 word19 word3 word8".
 
@@ -43,41 +45,40 @@ class DigitsSource(Generated):
       seed: of the split and of the captions.
     """
 
-    def __init__(
-        self,
-        *,
-        split: Literal["train", "test"] = "train",
-        examples: int | None = None,
-        fillers: int = 5,
-        seed: int = 0,
-    ):
-        if split not in ("train", "test"):
-            raise ValueError(f"digits: split is {split!r}; it can be 'train', 'test'")
+    split: Literal["train", "test"] = "train"
+    fillers: int = 5
+
+    name = "digits"
+    splits: ClassVar = {"train": 1797 - _TEST, "test": _TEST}
+    modalities = ("image", "text")
+
+    def draw(
+        self, count: int, world: np.random.Generator, rng: np.random.Generator
+    ) -> dict[str, Any]:
         images, labels = _digits()
-        order = np.random.default_rng([seed, 0]).permutation(len(images))
-        rows = order[:_TEST] if split == "test" else order[_TEST:]
-        if examples is not None and not 1 <= examples <= len(rows):
+        order = np.random.default_rng([self.seed, 0]).permutation(len(images))
+        rows = order[:_TEST] if self.split == "test" else order[_TEST:]
+        if count > len(rows):
             raise ValueError(
-                f"digits: examples={examples} must be at least 1 and at most the {len(rows)} of "
-                f"the split {split!r}"
+                f"digits: examples={count} must be at most the {len(rows)} of the split "
+                f"{self.split!r}"
             )
-        rows = rows[:examples]
-        if fillers < 0:
-            raise ValueError(f"digits: fillers={fillers} must be at least 0")
-        rng = np.random.default_rng([seed, 1 + (split == "test")])
+        rows = rows[:count]
+        if self.fillers < 0:
+            raise ValueError(f"digits: fillers={self.fillers} must be at least 0")
+        rng = np.random.default_rng([self.seed, 1 + self.stream])
         captions = []
         for digit in labels[rows]:
             word = (NAMES, NUMERALS)[rng.integers(2)][digit]
             said = TEMPLATES[rng.integers(len(TEMPLATES))].format(word)
-            rest = (FILLERS[i] for i in rng.integers(len(FILLERS), size=fillers))
+            rest = (FILLERS[i] for i in rng.integers(len(FILLERS), size=self.fillers))
             captions.append(" ".join([said, *rest]))
-        fields = {
+        return {
             "image": images[rows],
             "text": captions,
             "label": labels[rows].astype(np.int64),
             "name": [NAMES[digit] for digit in labels[rows]],
         }
-        super().__init__("digits", split, fields, ("image", "text"))
 
 
 @functools.cache

@@ -5,12 +5,12 @@ import pickle
 import numpy as np
 import pytest
 
-from mmjax.data.sources import BadExample, DigitsSource
-from mmjax.data.sources.digits import FILLERS, NAMES, NUMERALS, STOP_WORDS, SYNONYMS, WORDS
-from mmjax.data.synthetic import glyphs
-from mmjax.data.tokenizers import TOKENIZERS
+from mmjax.data.records import BadExample
+from mmjax.data.registry import TOKENIZERS
+from mmjax.data.synthetic import DigitsSource, glyphs
+from mmjax.data.synthetic.digits import FILLERS, NAMES, NUMERALS, STOP_WORDS, SYNONYMS, WORDS
+from mmjax.data.tokenizers.words import WordsTokenizer
 from mmjax.data.views import AugmentedTextView, PixelsView
-from mmjax.data.words import WordsTokenizer
 
 
 def test_digits_are_split_by_the_seed_and_captions_say_what_is_seen():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmjax.data.views.base import unusable
+from mmjax.data.records import unusable
 
 _TYPES = {
     "char": "i1",

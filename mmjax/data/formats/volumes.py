@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.sources.base import BadExample
-from mmjax.data.views.base import unusable
+from mmjax.data.records import BadExample, unusable
 
 
 def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
@@ -56,7 +55,7 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
     except (BadExample, extras.MissingExtra):
         raise
     except (OSError, EOFError, zlib.error) as error:
-        raise unusable(f"the file is damaged or cut off: {error}") from error
+        raise unusable(f"the file is damaged or cut off: {' '.join(str(error).split())}") from error
     except Exception as error:  # damaged headers make all of these packages raise nearly anything
         reason = f"the file cannot be read: {type(error).__name__}: {error}"
         raise unusable(" ".join(reason.split())) from error

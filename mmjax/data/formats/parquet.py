@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmjax import extras
-from mmjax.data.sources.user_files import SourceError
+from mmjax.data.records import SourceError
 
 _GROUPS_KEPT = 8  # columns of row groups in memory; a shuffled order jumps among all of them
 
@@ -84,7 +84,7 @@ def read_parquet(path: Path, *, check: bool = True) -> tuple[list[str], list[dic
 def _library(path: str) -> tuple[Any, Any]:
     instead = "or write the table as .csv or .jsonl"
     extras.find("pyarrow", "parquet", f"the table {path}", instead)
-    import pyarrow
+    import pyarrow  # an extra
     import pyarrow.parquet
 
     return pyarrow, pyarrow.parquet
@@ -129,7 +129,7 @@ def _value(scalar: Any) -> Any:
         raise ValueError("it is null")
     if not hasattr(scalar, "values"):
         return scalar.as_py()
-    import pyarrow.compute
+    import pyarrow.compute  # an extra
 
     values, shape = scalar.values, [len(scalar.values)]
     while hasattr(values.type, "value_type"):

@@ -51,6 +51,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from mmjax.data.records import Source
+
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "emoji"
 
 Split = Literal[
@@ -113,7 +115,7 @@ def is_new(code: str) -> bool:
     return part_of(code) != "train"
 
 
-class EmojiSource:
+class EmojiSource(Source):
     """The concepts of one split; one record is one concept, so no batch holds a concept twice.
 
     ``source[i]`` is::

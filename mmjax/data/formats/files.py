@@ -1,0 +1,58 @@
+"""Files by their paths: whether they are there and can be read, and what they hold."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from mmjax.data.records import BadExample, SourceError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def missing(path: str) -> str | None:
+    """Why a file cannot be read, without opening it; None if it can."""
+    if "://" in path:
+        return f"{path} is an address; only files can be read, so download it first"
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        hint = " (it holds a backslash; write / instead)" if "\\" in path else ""
+        return f"the file {path} does not exist{hint}"
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        return f"the file {path!r} cannot be read: {_reason(error)}"
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device would block for ever
+        return f"{path} is not a plain file"
+    if status.st_size == 0:
+        return f"the file {path} is empty"
+    return None
+
+
+def read_file(path: str, key: str, field: str) -> bytes:
+    """The bytes of a file, or BadExample."""
+    if reason := missing(path):
+        raise BadExample(key, field, reason)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise BadExample(key, field, f"the file {path} cannot be read: {_reason(error)}") from error
+
+
+def existing(path: str, kind: str) -> Path:
+    """A path of a source that must exist, or a sentence with the nearest thing that does."""
+    found = Path(path).expanduser()
+    if found.exists():
+        return found
+    parent = found.parent
+    while not parent.exists():
+        parent = parent.parent
+    names = sorted(p.name for p in parent.iterdir())[:10] if parent.is_dir() else []
+    raise SourceError(
+        f"there is no {kind} {found}; {parent} holds {', '.join(names) if names else 'nothing'}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

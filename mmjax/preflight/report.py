@@ -91,7 +91,7 @@ def advice(report: Report) -> str:
     tries = [
         f"--config.model.towers.{name}.encoder.remat=full"
         for name, tower in recipe.model.towers.items()
-        if tower["encoder"].get("remat") == "none"
+        if tower.encoder.options.get("remat") == "none"
     ]
     tries.append(f"--config.microbatches={2 * recipe.microbatches}")
     memory, held = report.memory, sum(report.state_bytes.values())

@@ -17,6 +17,10 @@ from mmjax.parallel.layout import rows, shards
 SCORES_BYTES = 2**24  # of a slice on one device; a v5e has 128 MiB of VMEM
 
 
+# Query, key, value and mask.
+Operands = tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]
+
+
 def attention(
     query: jax.Array,
     key: jax.Array,
@@ -48,14 +52,14 @@ def attention(
         return jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, 0)
 
     @partial(jax.checkpoint, prevent_cse=False)  # a loop's body cannot be merged with another's
-    def body(parts):
+    def body(parts: Operands) -> jax.Array:
         return attend(jax.tree.map(rows, parts))
 
     y = jax.lax.map(body, jax.tree.map(split, (query, key, value, mask)))
     return rows(jnp.moveaxis(y, 0, 1).reshape(query.shape))
 
 
-def _attend(operands: tuple, *, causal: bool) -> jax.Array:
+def _attend(operands: Operands, *, causal: bool) -> jax.Array:
     query, key, value, mask = operands
     mask = None if mask is None else mask[:, None, None, :]
     return jax.nn.dot_product_attention(query, key, value, mask=mask, is_causal=causal)

@@ -88,6 +88,11 @@ class AudioEncoder(Encoder):
     `_begin` first and `_end`, with the width of its network, last.
     """
 
+    def network(
+        self, x: jax.Array, mask: jax.Array, train: bool, rngs: nnx.Rngs | None
+    ) -> Encoding:
+        raise NotImplementedError
+
     def _begin(
         self, samples: int, spectrogram: Spectrogram, augment: AudioAugmentation, fusion: Fusion
     ) -> None:
@@ -133,29 +138,45 @@ class AudioEncoder(Encoder):
             )
             if self.augment.mix:
                 self.mixed[...] = 0.9 * self.mixed[...] + 0.1 * jnp.mean(x**2)
-        if x.shape[1] <= self.samples and self.fusion is None:
+        if self.fusion is None:
             return self._encode(x, lengths, key, train, rngs)
-        return self._segments(x, lengths, key, train, rngs)
+        return self._segments(self.fusion, x, lengths, key, train, rngs)
 
-    def _encode(self, x, lengths, key, train, rngs) -> Encoding:
+    def _encode(
+        self,
+        x: jax.Array,
+        lengths: jax.Array,
+        key: jax.Array | None,
+        train: bool,
+        rngs: nnx.Rngs | None,
+    ) -> Encoding:
         """At most `samples` samples, f[B, N] with lengths i32[B]."""
         y, mask = log_mel(x, lengths, self.spectrogram)
         if key is not None and self.augment.of_spectrograms:
             y = mask_spectrograms(y, mask.sum(axis=1), self.augment, fold_in(key, 1))
         return self.network(y, mask, train, rngs)
 
-    def _segments(self, x, lengths, key, train, rngs) -> Encoding:
+    def _segments(
+        self,
+        fusion: SegmentFusion,
+        x: jax.Array,
+        lengths: jax.Array,
+        key: jax.Array | None,
+        train: bool,
+        rngs: nnx.Rngs | None,
+    ) -> Encoding:
         rows, count = len(x), -(-x.shape[1] // self.samples)
         x = jnp.pad(x, ((0, 0), (0, count * self.samples - x.shape[1])))
         x = x.reshape(rows * count, self.samples)
         left = lengths[:, None] - self.samples * jnp.arange(count)
         mask = (left > 0) | (jnp.arange(count) == 0)  # the first of an audio of zeros, too
         left = jnp.clip(left, 0, self.samples).reshape(-1)
-        if train and rngs is not None:
-            rngs = nnx.Rngs(dropout=_each(dropout_key(rngs, True, 1.0), rows, count))
+        own = None if rngs is None else dropout_key(rngs, train, 1.0)
+        if own is not None:
+            rngs = nnx.Rngs(dropout=_each(own, rows, count))
         key = None if key is None else _each(key, rows, count)
         tokens = self._encode(x, left, key, train, rngs).pooled.reshape(rows, count, -1)
-        return Encoding(self.fusion(tokens, mask), tokens, mask)
+        return Encoding(fusion(tokens, mask), tokens, mask)
 
 
 def _each(key: jax.Array, rows: int, count: int) -> jax.Array:

@@ -47,7 +47,7 @@ class AudioAugmentation:
     mel_masks: int = 0
     mel_width: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key in ("mix", "noise"):
             if not 0 <= getattr(self, key) <= 1:
                 raise EncoderError(f"{key}={getattr(self, key)} is a probability, in [0, 1]")
@@ -138,7 +138,7 @@ def mask_spectrograms(
     return jnp.where(covered[:, :, None] | bands[:, None, :], 0.0, x)
 
 
-def _spans(key, count: int, width: int, sizes: jax.Array, length: int) -> jax.Array:
+def _spans(key: jax.Array, count: int, width: int, sizes: jax.Array, length: int) -> jax.Array:
     """bool[B, length], True inside of `count` random spans of at most `width` places."""
     if not count * width:
         return jnp.zeros((len(sizes), length), bool)
@@ -172,5 +172,8 @@ def _below(power: jax.Array, other: jax.Array, decibels: jax.Array) -> jax.Array
 def _shifted(audio: jax.Array, by: jax.Array, later: int, earlier: int) -> jax.Array:
     """Each row `by` samples later, with zeros where nothing is; -earlier <= by <= later."""
     padded = jnp.pad(audio, ((0, 0), (later, earlier)))
-    take = jax.vmap(lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, audio.shape[1]))
-    return take(padded, later - by)
+
+    def take(row: jax.Array, at: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(row, at, audio.shape[1])
+
+    return jax.vmap(take)(padded, later - by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import jax
 from flax import nnx
@@ -54,7 +55,7 @@ class ConvNet(Encoder):
         self.image_size, self.channels = tuple(image_size), channels
         self.width, self.dtype = width, dtype
         he = nnx.initializers.he_normal()
-        common = {"kernel_init": he, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"kernel_init": he, "dtype": dtype, "rngs": rngs}
         self.convolutions = nnx.List(
             nnx.Conv(a, b, (3, 3), strides=2, padding="SAME", **common)
             for a, b in pairwise((channels, *widths))

@@ -7,6 +7,8 @@ Recognition", arXiv 1912.10211, table 2. It is the audio tower of Elizalde et al
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -74,7 +76,7 @@ class CNN14(AudioEncoder):
             )
         self._begin(samples, spectrogram, augment, fusion)
         self.dropout, self.dtype = dropout, dtype
-        common = {"dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"dtype": dtype, "rngs": rngs}
         self.band_norm = Norm(spectrogram.mels, kind=norm, **common) if norm == "batch" else None
         sizes = [(a, b) for a, b in zip((1, *widths), widths, strict=False)]
         self.convs = nnx.List(

@@ -8,6 +8,7 @@ frozen tower.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +95,7 @@ class InvertedBottleneck(nnx.Module):
         rngs: nnx.Rngs,
     ):
         wide = inputs * expansion
-        common = {"dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"dtype": dtype, "rngs": rngs}
         self.expand = (
             None
             if expansion == 1
@@ -151,7 +152,7 @@ class EfficientNetLite(Encoder):
         check_positive(height=image_size[0], width=image_size[1])
         self.image_size, self.channels, self.width = tuple(image_size), 3, TOP
         self.dtype = dtype
-        common = {"dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"dtype": dtype, "rngs": rngs}
         self.stem = ConvNorm(3, STEM, kernel=3, stride=2, groups=1, **common)
         blocks = plan(variant)
         self.blocks = nnx.List(

@@ -10,6 +10,8 @@ patches of different frames, `PatchTransformer` with three axes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -70,7 +72,7 @@ class FrameTransformer(Encoder):
         check_positive(frames=frames)
         if temporal_depth < 0:
             raise EncoderError(f"temporal_depth={temporal_depth} is negative: give 0 for the mean")
-        common = {
+        common: dict[str, Any] = {
             "width": width,
             "heads": heads,
             "mlp_width": mlp_width,
@@ -127,7 +129,7 @@ class FrameTransformer(Encoder):
             of_clips = nnx.Rngs(dropout=second)
         every = rows(x.reshape(batch * count, *x.shape[2:]))
         y = self.frame(every, train=train, rngs=of_frames).pooled.reshape(batch, count, self.width)
-        if self.transformer is not None:
+        if self.transformer is not None and self.position is not None:
             y = y + self.position[:count].astype(self.dtype)
             y = self.transformer(y, mask=mask, train=train, rngs=of_clips)
         return Encoding(pooling.mean(y, mask), y, mask)

@@ -12,7 +12,7 @@ powerful, scalable graph transformer", arXiv 2205.12454 (GPS).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -123,7 +123,7 @@ class GraphNetwork(Encoder):
         )
         numbers = features + walk
         self.project = nnx.Linear(numbers, width, dtype=dtype, rngs=rngs) if numbers else None
-        common = {"width": width, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"width": width, "dtype": dtype, "rngs": rngs}
         self.messages = nnx.List(Messages(edges=edges, **common) for _ in range(depth))
         self.norms = nnx.List(layer_norm(eps=1e-6, **common) for _ in range(depth))
         self.attention = nnx.List(
@@ -181,7 +181,7 @@ class GraphNetwork(Encoder):
         """What each node is by itself, f[B, N, W]."""
         h = jnp.zeros((*x.shape[:2], self.width), self.dtype)
         count = len(self.categories)
-        if count:
+        if self.node is not None:
             first = jnp.cumulative_sum(jnp.array((0, *self.categories[:-1])))
             ids = jnp.where(mask[:, :, None], x[:, :, :count].astype(jnp.int32) + first, 0)
             h = h + jnp.take(whole(self.node[...]), ids, axis=0).sum(axis=2).astype(self.dtype)

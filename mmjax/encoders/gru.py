@@ -132,7 +132,7 @@ class _GRU(nnx.Module):
         self.hidden, self.dtype = hidden, dtype
         bound = hidden**-0.5
 
-        def uniform(*shape: int) -> nnx.Param:
+        def uniform(*shape: int) -> nnx.Param[jax.Array]:
             values = jax.random.uniform(rngs.params(), shape, jnp.float32, -bound, bound)
             return nnx.Param(values)
 

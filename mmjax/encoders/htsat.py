@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,14 +71,15 @@ class WindowAttention(nnx.Module):
             return y.reshape(batch * windows, size, self.heads, -1)
 
         bias = self.offset_bias[...][offsets(self.window)].transpose(2, 0, 1)[None]
+        seen = None
         if mask is not None:
-            mask = jnp.broadcast_to(mask, (batch, *mask.shape)).reshape(-1, 1, size, size)
+            seen = jnp.broadcast_to(mask, (batch, *mask.shape)).reshape(-1, 1, size, size)
         y = jax.nn.dot_product_attention(
             split(self.query(x)),
             split(self.key(x)),
             split(self.value(x)),
             bias=bias.astype(self.dtype),
-            mask=mask,
+            mask=seen,
         )
         return self.out(y.reshape(x.shape))
 
@@ -104,7 +106,7 @@ class WindowBlock(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.window, self.shift = window, shift
-        common = {"init": init, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"init": init, "dtype": dtype, "rngs": rngs}
         self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
         self.attention = WindowAttention(width=width, heads=heads, window=window, **common)
         self.mlp_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
@@ -154,14 +156,16 @@ class PatchMerging(nnx.Module):
 class Stage(nnx.Module):
     """Blocks of one resolution, every second one with shifted windows, and the merging after."""
 
-    def __init__(self, *, side: int, width: int, depth: int, window: int, merge: bool, **options):
+    def __init__(
+        self, *, side: int, width: int, depth: int, window: int, merge: bool, **options: Any
+    ):
         # A single window sees everything as it is.
         shift = window // 2 if side > window else 0
         self.blocks = nnx.List(
             WindowBlock(width=width, window=window, shift=shift * (i % 2), **options)
             for i in range(depth)
         )
-        common = {name: options[name] for name in ("init", "dtype", "rngs")}
+        common: dict[str, Any] = {name: options[name] for name in ("init", "dtype", "rngs")}
         self.merge = PatchMerging(width=width, **common) if merge else None
 
 
@@ -247,7 +251,7 @@ class HTSAT(Encoder):
         self.width = width * 2 ** (len(depths) - 1)
         self.drop_path, self.depths = drop_path, tuple(depths)
         weights = initialization(init, width=width, depth=sum(depths))
-        common = {"init": weights, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"init": weights, "dtype": dtype, "rngs": rngs}
         self.bands = Norm(mels, kind="batch", dtype=jnp.float32, rngs=rngs)
         self.project = nnx.Conv(
             1,
@@ -313,7 +317,10 @@ class HTSAT(Encoder):
         y = y.reshape(*x.shape[:-2], side, side)
         whole = y[:, 0] if four else y
         whole = self.project(whole[..., None].astype(self.dtype))
-        y = self.long_sounds(whole, y[:, 1:], longer, train=train) if four else whole
+        if self.long_sounds is None or longer is None:
+            y = whole
+        else:
+            y = self.long_sounds(whole, y[:, 1:], longer, train=train)
         y = y if self.patch_norm is None else self.patch_norm(y)
         key = dropout_key(rngs, train, self.drop_path)
         count = sum(self.depths)
@@ -335,7 +342,8 @@ def offsets(window: int) -> np.ndarray:
     places = np.stack(np.meshgrid(np.arange(window), np.arange(window), indexing="ij"))
     places = places.reshape(2, -1)
     down, right = places[:, :, None] - places[:, None, :] + window - 1
-    return (down * (2 * window - 1) + right).astype(np.int32)
+    which: np.ndarray = down * (2 * window - 1) + right
+    return which.astype(np.int32)
 
 
 @lru_cache(maxsize=32)
@@ -351,7 +359,8 @@ def together(height: int, width: int, window: int, shift: int) -> np.ndarray:
     parts = 3 * rows[:, None] + columns
     parts = parts.reshape(height // window, window, width // window, window).swapaxes(1, 2)
     parts = parts.reshape(-1, window * window)
-    return parts[:, :, None] == parts[:, None, :]
+    same: np.ndarray = parts[:, :, None] == parts[:, None, :]
+    return same
 
 
 @lru_cache(maxsize=32)

@@ -38,7 +38,7 @@ def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
     return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
 
 
-def drop_path(x: jax.Array, rate: jax.Array | None, key: jax.Array | None) -> jax.Array:
+def drop_path(x: jax.Array, rate: jax.Array | float | None, key: jax.Array | None) -> jax.Array:
     """`x` f[B, ...] with whole examples zeroed with probability `rate`, the others rescaled.
 
     Stochastic depth (Huang et al. 2016) when `x` is what a residual branch adds. `key` is as in
@@ -69,13 +69,14 @@ def dropout_key(
         )
     stream = rngs.dropout
     if stream.key.ndim == 0:
-        return stream()
+        key: jax.Array = stream()
+        return key
     keys = jax.vmap(jax.random.fold_in)(stream.key[...], stream.count[...])
     stream.count[...] += 1
     return keys
 
 
-def draw(sample: Callable, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def draw(sample: Callable[..., jax.Array], key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Random numbers of a batch, row by row: `sample(row key, shape[1:])` for each row -> [B, ...].
 
     What one example draws depends on its own key and on nothing else in the batch. So an encoder

@@ -7,6 +7,8 @@ of Dai et al. 2021, arXiv 2009.14082.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -23,7 +25,12 @@ class FusionGate(nnx.Module):
     def __init__(
         self, *, width: int, hidden: int, init: Initialization, dtype: DTypeLike, rngs: nnx.Rngs
     ):
-        common = {"kernel_size": (1, 1), "kernel_init": init.patch, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {
+            "kernel_size": (1, 1),
+            "kernel_init": init.patch,
+            "dtype": dtype,
+            "rngs": rngs,
+        }
         self.down = nnx.Conv(width, hidden, **common)
         self.down_norm = Norm(hidden, kind="batch", dtype=dtype, rngs=rngs)
         self.up = nnx.Conv(hidden, width, **common)
@@ -76,7 +83,12 @@ class LongSounds(nnx.Module):
             dtype=dtype,
             rngs=rngs,
         )
-        gate = {"width": width, "hidden": width // reduction, "init": init, "dtype": dtype}
+        gate: dict[str, Any] = {
+            "width": width,
+            "hidden": width // reduction,
+            "init": init,
+            "dtype": dtype,
+        }
         self.local, self.overall = FusionGate(**gate, rngs=rngs), FusionGate(**gate, rngs=rngs)
 
     def __call__(

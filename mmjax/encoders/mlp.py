@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -90,9 +91,10 @@ class MLP(Encoder):
             for fan_in, fan_out in pairwise((2 * inputs if missing else inputs, *hidden, width))
         )
 
-        if cone:
+        last = self.layers[-1].bias
+        if cone and last is not None:
             direction = jax.random.normal(rngs.params(), (width,))
-            self.layers[-1].bias[...] = cone * direction / jnp.linalg.norm(direction)
+            last[...] = cone * direction / jnp.linalg.norm(direction)
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
@@ -138,7 +140,9 @@ class Identity(Encoder):
 def _within(fan_in: int) -> nnx.Initializer:
     """Uniform within ± fan_in^-1/2."""
 
-    def init(key, shape, dtype=jnp.float32, out_sharding=None):
+    def init(
+        key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32, out_sharding: Any = None
+    ) -> jax.Array:
         bound = fan_in**-0.5
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 

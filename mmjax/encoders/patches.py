@@ -14,8 +14,9 @@ al. 2024, arXiv 2404.00578). `ViT` is the same for images, with its published se
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -132,6 +133,7 @@ class PatchTransformer(Encoder):
 
         weights: Initialization = initialization(init, width=width, depth=depth)
         norm = partial(layer_norm, width, eps=eps, dtype=dtype, rngs=rngs)
+        self.stem: Callable[..., Any]
         if stem == "patch":
             self.stem = PatchStem(
                 patch=patch,
@@ -147,7 +149,7 @@ class PatchTransformer(Encoder):
                 patch=patch[0], channels=channels, width=width, eps=eps, dtype=dtype, rngs=rngs
             )
 
-        def learned(initializer, rows: int) -> nnx.Param | None:
+        def learned(initializer: nnx.Initializer, rows: int) -> nnx.Param[jax.Array] | None:
             if rows == 0:
                 return None
             return nnx.Param(initializer(rngs.params(), (rows, width), jnp.float32))
@@ -218,10 +220,10 @@ class PatchTransformer(Encoder):
         tokens, own = parted(tokens, prompts)
         if self.pool == "cls":
             pooled = tokens[:, 0]
-        elif self.pool == "mean":
-            pooled = pooling.mean(tokens[:, before:], mask)
-        else:
+        elif self.probe is not None:
             pooled = self.probe(tokens, whole)
+        else:
+            pooled = pooling.mean(tokens[:, before:], mask)
         return Encoding(pooled, tokens, whole, own)
 
     def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:

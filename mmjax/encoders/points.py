@@ -69,7 +69,7 @@ class PointNet(Encoder):
                 a, b, kernel_init=nnx.initializers.he_normal(), dtype=dtype, rngs=rngs
             )
 
-        def norms(sizes):
+        def norms(sizes: tuple[int, ...]) -> nnx.List[nnx.LayerNorm]:
             return nnx.List(layer_norm(w, eps=1e-6, dtype=dtype, rngs=rngs) for w in sizes)
 
         self.points = nnx.List(linear(a, b) for a, b in pairwise((channels, *widths)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -65,7 +67,13 @@ class AttentionPooling(nnx.Module):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
-        common = {"width": width, "bias": bias, "init": init, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {
+            "width": width,
+            "bias": bias,
+            "init": init,
+            "dtype": dtype,
+            "rngs": rngs,
+        }
         self.dtype = dtype
         self.probe = nnx.Param(init.special(rngs.params(), (1, 1, width), jnp.float32))
         self.attention = Attention(heads=heads, **common)
@@ -86,7 +94,9 @@ class GridAttentionPooling(nnx.Module):
     where the query is conditioned on the global average-pooled representation".
     """
 
-    def __init__(self, *, count: int, channels: int, heads: int, width: int, dtype, rngs):
+    def __init__(
+        self, *, count: int, channels: int, heads: int, width: int, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
         self.dtype = dtype
         start = nnx.initializers.normal(channels**-0.5)
         self.position = nnx.Param(start(rngs.params(), (count + 1, channels), jnp.float32))

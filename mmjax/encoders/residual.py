@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,13 @@ class Norm(nnx.Module):
     ):
         self.kind, self.dtype = kind, dtype
         scale_init = nnx.initializers.constant(start)
-        common = {"epsilon": 1e-5, "dtype": jnp.float32, "scale_init": scale_init, "rngs": rngs}
+        common: dict[str, Any] = {
+            "epsilon": 1e-5,
+            "dtype": jnp.float32,
+            "scale_init": scale_init,
+            "rngs": rngs,
+        }
+        self.norm: nnx.BatchNorm | nnx.GroupNorm | nnx.LayerNorm
         if kind == "batch":
             self.norm = nnx.BatchNorm(channels, momentum=0.9, **common)
         elif kind == "group":
@@ -62,13 +68,16 @@ class Norm(nnx.Module):
             self.norm = nnx.LayerNorm(channels, use_fast_variance=False, **common)
 
     def __call__(self, x: jax.Array, *, train: bool, mask: jax.Array | None = None) -> jax.Array:
-        if self.kind == "batch":
-            return self.norm(x, use_running_average=not train, mask=mask).astype(self.dtype)
+        y: jax.Array
+        if isinstance(self.norm, nnx.BatchNorm):
+            y = self.norm(x, use_running_average=not train, mask=mask)
+            return y.astype(self.dtype)
         if mask is not None and self.kind == "group":
             mask = jnp.broadcast_to(mask, x.shape)
         else:  # layer norm sees one position at a time
             mask = None
-        return self.norm(x, mask=mask).astype(self.dtype)
+        y = self.norm(x, mask=mask)
+        return y.astype(self.dtype)
 
 
 def convolution(
@@ -178,7 +187,7 @@ class ResidualBlock(nnx.Module):
                 y = masked(jax.nn.relu(y), mask)
             if i == self.strided:
                 y = average_pool(y, pool)
-        if self.shortcut is not None:
+        if self.shortcut is not None and self.shortcut_norm is not None:
             shortcut = self.shortcut(average_pool(x, pool))
             x = self.shortcut_norm(shortcut, train=train, mask=after)
         return masked(jax.nn.relu(x + drop_path(y, rate, key)), after)
@@ -201,10 +210,18 @@ class Stem(nnx.Module):
     """
 
     def __init__(
-        self, kind: StemKind, *, channels: int, width: int, norm: NormKind, dtype: DTypeLike, rngs
+        self,
+        kind: StemKind,
+        *,
+        channels: int,
+        width: int,
+        norm: NormKind,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
     ):
         self.kind = kind
         conv = partial(convolution, dtype=dtype, rngs=rngs)
+        convs: tuple[nnx.Conv | PatchStem, ...]
         if kind == "clip":
             convs = (
                 conv(3, channels, width // 2, stride=2),
@@ -236,5 +253,5 @@ class Stem(nnx.Module):
         if self.kind == "clip":
             return average_pool(x, 2)
         if self.kind == "imagenet":
-            return nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+            x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
         return x

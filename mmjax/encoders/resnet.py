@@ -127,7 +127,7 @@ class ResNet(Encoder):
                 )
                 current = width if block == "basic" else 4 * width
         self.blocks = nnx.List(built)
-        self.stride = self.stem_stride * 2 ** (len(blocks) - 1)
+        self.stride: int = self.stem_stride * 2 ** (len(blocks) - 1)
         each = (32 if pool == "flatten" else current) if pool_width is None else pool_width
         self.width = self._positions() * each if pool == "flatten" else each
         self.attention_pool = (

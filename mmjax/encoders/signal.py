@@ -11,7 +11,7 @@ shorter than the others of its batch. Settings after published models:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,9 @@ class SignalConvStem(nnx.Module):
 
     KERNEL = 5
 
-    def __init__(self, *, patch: int, channels: int, width: int, eps: float, dtype, rngs):
+    def __init__(
+        self, *, patch: int, channels: int, width: int, eps: float, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
         hidden = max(1, width // 3)
         self.patches = PatchStem(
             patch=(patch,),
@@ -166,11 +168,11 @@ class SignalTransformer(PatchTransformer):
                 patch=patch, channels=channels, width=width, eps=eps, dtype=dtype, rngs=rngs
             )
 
-    def __call__(self, x: jax.Array, **options) -> Encoding:
+    def __call__(self, x: jax.Array, **options: Any) -> Encoding:
         """Encodes signals f[B, T, C] (or f[B, C, T]); `options` are those of `PatchTransformer`."""
         return super().__call__(time_first(x, self.channels, self.channels_first), **options)
 
-    def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         if not self.conv:
             return super()._embed(x)
         self._check(x)

@@ -10,7 +10,7 @@ Parts and block sizes are those of `mmjax.encoders.resnet`. Settings after publi
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -102,7 +102,8 @@ class SignalResNet(Encoder):
         self.channels, self.channels_first, self.dims = channels, channels_first, dims
         self.patch, self.pool, self.drop_path, self.dtype = patch, pool, drop_path, dtype
         self.batch_norm = norm == "batch"
-        common = {"dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {"dtype": dtype, "rngs": rngs}
+        self.stem: PatchStem | nnx.Conv
         if stem == "patch":
             self.stem = PatchStem(
                 patch=(patch,),

@@ -62,7 +62,7 @@ class Spectrogram:
     mean: float = 0.0
     std: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_positive(
             rate=self.rate, window=self.window, hop=self.hop, fft=self.fft, mels=self.mels
         )
@@ -150,8 +150,11 @@ def _frames(audio: jax.Array, settings: Spectrogram) -> jax.Array:
     audio = jnp.pad(audio, ((0, 0), (before, after)))
     # A gather of whole slices, which accelerators copy; one of single samples is slow.
     starts = jnp.arange(count) * settings.hop
-    slices = jax.vmap(lambda start: jax.lax.dynamic_slice_in_dim(audio, start, size, axis=1))
-    return jnp.moveaxis(slices(starts), 0, 1)
+
+    def slice_at(start: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(audio, start, size, axis=1)
+
+    return jnp.moveaxis(jax.vmap(slice_at)(starts), 0, 1)
 
 
 @lru_cache(maxsize=32)
@@ -182,13 +185,14 @@ def filterbank(settings: Spectrogram) -> np.ndarray:
         weights[-1] = 0  # Kaldi leaves out the bin at half of the rate
     else:
         weights *= 2 / (edges[2:] - edges[:-2])  # equal areas
-    return weights.astype(np.float32)
+    bands: np.ndarray = weights.astype(np.float32)
+    return bands
 
 
 _KNEE, _LINEAR, _STEP = 1000.0, 200.0 / 3, np.log(6.4) / 27  # of Slaney's Auditory Toolbox
 
 
-def _to_mel(hertz, scale: MelScale):
+def _to_mel(hertz: np.ndarray | float, scale: MelScale) -> np.ndarray:
     hertz = np.asarray(hertz, np.float64)
     if scale == "htk":
         return 2595 * np.log10(1 + hertz / 700)
@@ -196,7 +200,7 @@ def _to_mel(hertz, scale: MelScale):
     return np.where(hertz < _KNEE, hertz / _LINEAR, above)
 
 
-def _to_hertz(mel, scale: MelScale):
+def _to_hertz(mel: np.ndarray, scale: MelScale) -> np.ndarray:
     if scale == "htk":
         return 700 * (10 ** (mel / 2595) - 1)
     knee = _KNEE / _LINEAR

@@ -7,6 +7,7 @@ from functools import partial
 
 import jax
 from flax import nnx
+from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.layers import layer_norm
@@ -34,9 +35,9 @@ class PatchStem(nnx.Module):
         channels: int,
         width: int,
         bias: bool,
-        init,
-        dtype,
-        rngs,
+        init: nnx.Initializer,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
     ):
         self.patch = (patch, patch) if isinstance(patch, int) else tuple(patch)
         self.project = nnx.Linear(
@@ -71,7 +72,9 @@ class ConvStem(nnx.Module):
     channels in place of batch norm. The channels double up to `width`; a 1x1 layer follows.
     """
 
-    def __init__(self, *, patch: int, channels: int, width: int, eps: float, dtype, rngs):
+    def __init__(
+        self, *, patch: int, channels: int, width: int, eps: float, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
         steps = patch.bit_length() - 1
         if patch != 2**steps or steps < 1:
             raise EncoderError(f"patch={patch}: a conv stem halves the image, so use a power of 2")

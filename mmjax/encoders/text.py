@@ -103,7 +103,7 @@ class TextTransformer(Encoder):
 
         weights = initialization(init, width=width, depth=depth)
 
-        def learned(initializer, rows: int) -> nnx.Param:
+        def learned(initializer: nnx.Initializer, rows: int) -> nnx.Param[jax.Array]:
             return nnx.Param(initializer(rngs.params(), (rows, width), jnp.float32))
 
         self.token = learned(weights.token, vocab_size)
@@ -210,11 +210,11 @@ class TextTransformer(Encoder):
     def _pool(self, tokens: jax.Array, ids: jax.Array, attended: jax.Array | None) -> jax.Array:
         if self.pool == "cls":
             return tokens[:, 0]
-        if self.pool == "pooler":
+        if self.pooler is not None:
             return jnp.tanh(self.pooler(tokens[:, 0]))
         if self.pool == "mean":
             return pooling.mean(tokens, attended)
-        if self.pool == "map":
+        if self.probe is not None:
             return self.probe(tokens, attended)
         if attended is None:
             last = jnp.full(ids.shape[:1], ids.shape[1] - 1)

@@ -7,7 +7,7 @@ the same parameters. What the backward pass keeps is chosen by name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ Remat = Literal["none", "full", "dots", "dots_no_batch"]
 # What a checkpointed block keeps for the backward pass. `dots` keeps the results of all matrix
 # products, `dots_no_batch` only of those without batch dimensions: the linear layers, not the
 # T x T attention scores.
-REMAT_POLICIES: dict[str, Callable | None] = {
+REMAT_POLICIES: dict[str, Callable[..., Any]] = {
     "full": jax.checkpoint_policies.nothing_saveable,
     "dots": jax.checkpoint_policies.dots_saveable,
     "dots_no_batch": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
@@ -68,13 +68,19 @@ class Block(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.norm, self.dropout = norm, dropout
-        common = {"width": width, "bias": bias, "init": init, "dtype": dtype, "rngs": rngs}
+        common: dict[str, Any] = {
+            "width": width,
+            "bias": bias,
+            "init": init,
+            "dtype": dtype,
+            "rngs": rngs,
+        }
         self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
         self.attention = Attention(heads=heads, sliced=sliced, **common)
         self.mlp_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
         self.mlp = FeedForward(hidden=mlp_width, activation=activation, **common)
         self.scaled = layer_scale is not None
-        if self.scaled:
+        if layer_scale is not None:
             self.attention_scale = LayerScale(width, start=layer_scale, dtype=dtype)
             self.mlp_scale = LayerScale(width, start=layer_scale, dtype=dtype)
 
@@ -101,7 +107,8 @@ class Block(nnx.Module):
             x = x + attend(self.attention_norm(x))
             return x + feed(self.mlp_norm(x))
         x = self.attention_norm(x + attend(x))
-        return self.mlp_norm(x + feed(x))
+        x = self.mlp_norm(x + feed(x))
+        return x
 
 
 class Transformer(nnx.Module):
@@ -161,7 +168,7 @@ class Transformer(nnx.Module):
         self.dropout, self.drop_path = dropout, drop_path
 
         @jax.vmap
-        def stack(key: jax.Array):
+        def stack(key: jax.Array) -> tuple[nnx.GraphDef[Block], nnx.State[Any, Any]]:
             block = Block(
                 width=width,
                 heads=heads,
@@ -222,7 +229,7 @@ class Transformer(nnx.Module):
             stop: int,
             fresh: jax.Array | None = None,
         ) -> jax.Array:
-            def run(x: jax.Array, layer) -> tuple[jax.Array, None]:
+            def run(x: jax.Array, layer: Any) -> tuple[jax.Array, None]:
                 parameters, key, rate, fresh = layer
                 block = nnx.merge(graphdef, parameters)
                 x = x if fresh is None else put_in_place(x, fresh)
@@ -233,7 +240,7 @@ class Transformer(nnx.Module):
                 # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
                 policy = REMAT_POLICIES[self.remat]
                 run = jax.checkpoint(run, policy=policy, prevent_cse=not self.scan)
-            layers = (parameters, keys, rates)
+            layers: Any = (parameters, keys, rates)
             if stop - start < self.depth:
                 layers = jax.tree.map(lambda leaf: leaf[start:stop], layers)
             layers = (*layers, fresh)

@@ -47,7 +47,7 @@ class Bundle:
     """
 
     towers: Mapping[str, TowerConfig]
-    definition: Definition
+    definition: Definition[System]
     arrays: dict[str, jax.Array]
     mesh: jax.sharding.Mesh
     views: Mapping[str, Callable[..., np.ndarray]]
@@ -80,7 +80,7 @@ def load(path: str | Path, *, dtype: Dtype | None = None) -> Bundle:
 
 
 def scale_of(
-    definition: Definition, arrays: Mapping[str, jax.Array]
+    definition: Definition[System], arrays: Mapping[str, jax.Array]
 ) -> tuple[float | None, float | None]:
     """The logarithm of the logit scale, and the bias, of the first term that has them."""
     found = definition.merge(arrays).objectives.logit_scale()

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from mmjax.encoders.base import Encoder
 from mmjax.encoders.prompts import Prompts
 from mmjax.errors import ConfigError
 from mmjax.model.base import Adapter
@@ -30,7 +31,7 @@ from mmjax.model.towers import Tower
 from mmjax.schema.registry import Registry, Spec
 
 
-class AdapterParam(nnx.Param):
+class AdapterParam(nnx.Param[jax.Array]):
     """A parameter of an adapter, which `optimizer.freeze` passes by."""
 
 
@@ -79,19 +80,21 @@ class LoRA(Adapter):
                 own, (*stack, inputs, self.rank), minval=-bound, maxval=bound
             )
             layer.__class__ = _with_update(type(layer))
-            layer.lora_a = AdapterParam(start)
-            layer.lora_b = AdapterParam(jnp.zeros((*stack, self.rank, outputs)))
-            layer.lora_scale = self.scale
+            updated: Any = layer
+            updated.lora_a = AdapterParam(start)
+            updated.lora_b = AdapterParam(jnp.zeros((*stack, self.rank, outputs)))
+            updated.lora_scale = self.scale
 
 
 @functools.cache
 def _with_update(layer: type) -> type:
     """The class of a linear layer that has an update: one for each class, so that jit knows it."""
 
-    def call(self, x: jax.Array, *args: Any, **options: Any) -> jax.Array:
-        y = layer.__call__(self, x, *args, **options)
+    def call(self: Any, x: jax.Array, *args: Any, **options: Any) -> jax.Array:
+        y: jax.Array = layer.__call__(self, x, *args, **options)
         a, b = (w[...].astype(x.dtype) for w in (self.lora_a, self.lora_b))
-        return y + (self.lora_scale * (x @ a @ b)).astype(y.dtype)
+        update: jax.Array = self.lora_scale * (x @ a @ b)
+        return y + update.astype(y.dtype)
 
     return type(f"{layer.__name__}WithUpdate", (layer,), {"__call__": call})
 
@@ -113,7 +116,7 @@ def merge_updates(
       arrays: path -> array, the variables of its System.
     """
     updates = [spec.build() for spec in adapters.values() if spec.type == "lora"]
-    scales = [(pattern, each.scale) for each in updates for pattern in each.modules]
+    scales = [(each, own.scale) for own in updates if isinstance(own, LoRA) for each in own.modules]
     merged = {path: a for path, a in arrays.items() if not path.endswith(("/lora_a", "/lora_b"))}
     for path in arrays:
         if path.endswith("/lora_a"):
@@ -174,7 +177,7 @@ class PromptTokens(Adapter, nnx.Module):
         coupling: str = "none",
         latent: int = 512,
         words: dict[str, tuple[int, ...]] | None = None,
-        encoders: Mapping[str, nnx.Module],
+        encoders: Mapping[str, Encoder],
         rngs: nnx.Rngs,
     ):
         if length < 1 or first < 0 or latent < 1 or not towers:
@@ -195,8 +198,9 @@ class PromptTokens(Adapter, nnx.Module):
                 raise ConfigError(
                     f"prompts: {name!r} is {kind}, and not a transformer that takes prompts"
                 )
-            widths[name] = encoder.transformer.width
-            blocks.append(encoder.transformer.depth)
+            prompted: Any = encoder  # one that reads prompts has a transformer
+            widths[name] = prompted.transformer.width
+            blocks.append(prompted.transformer.depth)
         depth = min(blocks) - first if depth is None else depth
         if depth < 1 or first + depth > min(blocks):
             raise ConfigError(
@@ -238,14 +242,15 @@ class PromptTokens(Adapter, nnx.Module):
         self.kernels = nnx.Dict({m: uniform(inputs**-0.5, inputs, widths[m]) for m in mapped})
         self.biases = nnx.Dict({m: uniform(inputs**-0.5, widths[m]) for m in mapped})
 
-    def __call__(self, encoders: Mapping[str, nnx.Module]) -> dict[str, Prompts]:
+    def __call__(self, encoders: Mapping[str, Encoder]) -> dict[str, Prompts]:
         """The prompts of every tower, whose encoders are given."""
         found = {name: own[...] for name, own in self.vectors.items()}
         for name, ids in self.words.items():
-            words = jax.lax.stop_gradient(encoders[name].words(ids)).astype(jnp.float32)
+            encoder: Any = encoders[name]  # of texts, which has `words`
+            words = jax.lax.stop_gradient(encoder.words(ids)).astype(jnp.float32)
             found[name] = found[name].at[0, : len(ids)].add(words)
-        source = self.shared[...] if self.shared is not None else found.get(self.coupling)
         for name, kernel in self.kernels.items():
+            source = found[self.coupling] if self.shared is None else self.shared[...]
             mapped = jnp.matmul(source, kernel[...], precision="highest")
             found[name] = mapped + self.biases[name][...][:, None]
         return {name: Prompts(found[name], self.first) for name in self.names}
@@ -258,7 +263,7 @@ ADAPTERS: Registry[Adapter] = Registry(
 
 def install(
     specs: Mapping[str, Spec[Adapter]], towers: Mapping[str, Tower], key: jax.Array
-) -> nnx.Dict:
+) -> nnx.Dict[PromptTokens]:
     """Builds the adapters of a recipe: updates into the towers, prompts as modules of their own.
 
     Args:

@@ -83,7 +83,8 @@ class ImageAugmentation(ImageChanges, Augmentation):
         u = draw(lambda key, shape: jax.random.uniform(key, shape), key, (x.shape[0], 14))
         x = x.astype(jnp.float32)
         if self.crop_scale is not None or self.flip:
-            x = regions(x, *self._region(x.shape[1:3], u[:, :4]), mirror=u[:, 4] < self.flip)
+            region = self._region((x.shape[1], x.shape[2]), u[:, :4])
+            x = regions(x, *region, mirror=u[:, 4] < self.flip)
         if jitter or self.grayscale:
             mean, std = jnp.asarray(self.mean), jnp.asarray(self.std)
             x = (self._colour(x * std + mean, u[:, 5:11]) - mean) / std
@@ -93,7 +94,9 @@ class ImageAugmentation(ImageChanges, Augmentation):
             x = jnp.where((u[:, 12] < self.blur)[:, None, None, None], blurred, x)
         return x.astype(dtype)
 
-    def _region(self, size: tuple[int, int], u: jax.Array) -> tuple[jax.Array, ...]:
+    def _region(
+        self, size: tuple[int, int], u: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         """Left, top, width and height of each image's region, in shares of its sides."""
         if self.crop_scale is None:
             one = jnp.ones(len(u))

@@ -47,7 +47,7 @@ class DeviceSignalAugmentation(SignalChanges, Augmentation):
     length: int | None = None
     crop: tuple[float, float] = (1.0, 1.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.crop[0] <= self.crop[1] <= 1:
             raise ValueError(f"augment.crop={self.crop} must be two rising shares in (0, 1]")
@@ -137,7 +137,7 @@ class DeviceSignalAugmentation(SignalChanges, Augmentation):
             (own[0], self.wander, SLOWEST, FASTEST),
             (own[1], self.powerline, self.mains, self.mains),
         ):
-            if amplitude:
+            if amplitude and self.rate is not None:
                 x = x + amplitude * _waves(key, x.shape, low / self.rate, high / self.rate)
         if self.noise:
             x = x + self.noise * draw(jax.random.normal, keys[3], x.shape)
@@ -191,7 +191,7 @@ def _turned(x: jax.Array, degrees: float, key: jax.Array) -> jax.Array:
     angle = jnp.radians(degrees) * (2 * draw(jax.random.uniform, keys[1], (rows, 1, 1, 1)) - 1)
     v = x.reshape(*x.shape[:2], -1, 3)
     along = (axis * v).sum(-1, keepdims=True) * (1 - jnp.cos(angle))
-    turned = v * jnp.cos(angle) + jnp.cross(axis, v) * jnp.sin(angle) + axis * along
+    turned: jax.Array = v * jnp.cos(angle) + jnp.cross(axis, v) * jnp.sin(angle) + axis * along
     return turned.reshape(x.shape)
 
 

@@ -6,7 +6,8 @@ Embeddings to Finite Discrete Tokens (FDT), arXiv 2303.14865.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from mmjax.encoders.tokens import pool_tokens
 from mmjax.model.base import Head
 
 Pooling = Literal["max", "mean", "sum"]
+Saved = tuple[jax.Array, jax.Array, jax.Array]
 Simplex = Literal["sparsemax", "softmax", "sigmoid"]
 
 
@@ -27,7 +29,11 @@ class QueryMap(nnx.Module):
 
     def __init__(self, *, width: int, dim: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.width = width
-        options = {"dtype": dtype, "preferred_element_type": jnp.float32, "rngs": rngs}
+        options: dict[str, Any] = {
+            "dtype": dtype,
+            "preferred_element_type": jnp.float32,
+            "rngs": rngs,
+        }
         he = nnx.initializers.he_normal()
         self.first_norm = nnx.LayerNorm(width, dtype=jnp.float32, rngs=rngs)
         self.first = nnx.Linear(width, dim, kernel_init=he, **options)
@@ -80,7 +86,9 @@ class TokenHead(Head):
             dim, dim, use_bias=False, kernel_init=nnx.initializers.normal(dim**-0.5), rngs=rngs
         )
 
-    def __call__(self, encoding: Encoding, shared: dict, *, train: bool = False) -> jax.Array:
+    def __call__(
+        self, encoding: Encoding, shared: Mapping[str, Codebook], *, train: bool = False
+    ) -> jax.Array:
         del shared
         tokens, mask = _tokens(encoding, self.skip)
         return self.project(pool_tokens(self.query(tokens), mask, self.pool))
@@ -160,12 +168,14 @@ class CodebookHead(Head):
         a = jax.nn.sigmoid(m)
         return a / a.sum(-1, keepdims=True)
 
-    def __call__(self, encoding: Encoding, shared: dict, *, train: bool = False) -> jax.Array:
-        table = shared[self.codebook].table[...]
+    def __call__(
+        self, encoding: Encoding, shared: Mapping[str, Codebook], *, train: bool = False
+    ) -> jax.Array:
+        table: jax.Array = shared[self.codebook].table[...]
         return self.weights(encoding, table) @ table
 
 
-def codebooks(heads, rngs: nnx.Rngs) -> nnx.Dict:
+def codebooks(heads: Iterable[Head], rngs: nnx.Rngs) -> nnx.Dict[Codebook]:
     """The codebooks that some heads name, one module for each name.
 
     Raises:
@@ -213,8 +223,8 @@ def max_product(queries: jax.Array, table: jax.Array, mask: jax.Array) -> jax.Ar
     return _max_forward(queries, table, mask)[0]
 
 
-def _max_forward(queries, table, mask):
-    def step(carry, token):
+def _max_forward(queries: jax.Array, table: jax.Array, mask: jax.Array) -> tuple[jax.Array, Saved]:
+    def step(carry: Saved, token: tuple[jax.Array, jax.Array]) -> tuple[Saved, None]:
         best, where, number = carry
         q, there = token
         s = jnp.where(there[:, None], jnp.einsum("bd,kd->bk", q, table), -jnp.inf)
@@ -228,10 +238,10 @@ def _max_forward(queries, table, mask):
     return jnp.where(where >= 0, best, 0.0), (queries, table, where)
 
 
-def _max_backward(saved, g):
+def _max_backward(saved: Saved, g: jax.Array) -> tuple[jax.Array, jax.Array, None]:
     queries, table, where = saved
 
-    def step(d_table, token):
+    def step(d_table: jax.Array, token: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         q, number = token
         own = jnp.where(where == number, g, 0.0)
         return d_table + own.T @ q, own @ table
@@ -256,7 +266,7 @@ def sparsemax(z: jax.Array) -> jax.Array:
     return _sparsemax_forward(z)[0]
 
 
-def _sparsemax_forward(z):
+def _sparsemax_forward(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     ordered = -jnp.sort(-z, axis=-1)
     total = jnp.cumsum(ordered, axis=-1)
     count = jnp.arange(1, z.shape[-1] + 1, dtype=z.dtype)
@@ -266,7 +276,7 @@ def _sparsemax_forward(z):
     return value, value > 0
 
 
-def _sparsemax_backward(support, g):
+def _sparsemax_backward(support: jax.Array, g: jax.Array) -> tuple[jax.Array]:
     kept = jnp.where(support, g, 0.0)
     mean = kept.sum(-1, keepdims=True) / support.sum(-1, keepdims=True)
     return (jnp.where(support, kept - mean, 0.0),)

@@ -82,4 +82,5 @@ class ModelConfig:
     @classmethod
     def of(cls, tree: Mapping[str, Any], file: str = "this model") -> "ModelConfig":
         """From plain dicts, as the section `model` of a recipe has them, without shorthands."""
-        return section(cls, tree, "model", file)
+        read: ModelConfig = section(cls, tree, "model", file)
+        return read

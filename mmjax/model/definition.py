@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 from flax import nnx
 
+Module = TypeVar("Module", bound=nnx.Module)
+
 
 @dataclasses.dataclass(frozen=True)
-class Definition:
+class Definition(Generic[Module]):
     """A module without its arrays: makes flat arrays a module again, and back.
 
     Attributes:
@@ -17,17 +19,17 @@ class Definition:
       variables: path -> (key path, abstract variable).
     """
 
-    graphdef: Any
-    variables: dict[str, tuple[tuple, nnx.Variable]]
+    graphdef: nnx.GraphDef[Module]
+    variables: dict[str, tuple[tuple[Any, ...], nnx.Variable[Any]]]
 
     @classmethod
-    def of(cls, make: Callable[[], nnx.Module]) -> "Definition":
+    def of(cls, make: Callable[[], Module]) -> "Definition[Module]":
         """The definition of the module that `make` constructs; nothing is computed."""
         graphdef, state = nnx.split(nnx.eval_shape(make))
         variables = {"/".join(map(str, path)): (path, v) for path, v in nnx.to_flat_state(state)}
         return cls(graphdef, variables)
 
-    def kinds(self, kind: type[nnx.Variable]) -> dict[str, jax.ShapeDtypeStruct]:
+    def kinds(self, kind: type[nnx.Variable[Any]]) -> dict[str, jax.ShapeDtypeStruct]:
         """path -> shape and dtype, of the variables of one kind."""
         return {
             path: jax.ShapeDtypeStruct(v.shape, v.dtype)
@@ -35,14 +37,15 @@ class Definition:
             if isinstance(v, kind)
         }
 
-    def merge(self, arrays: Mapping[str, jax.Array]) -> nnx.Module:
+    def merge(self, arrays: Mapping[str, jax.Array]) -> Module:
         """The module with these arrays; every path has to be there."""
-        return nnx.merge(
+        module: Module = nnx.merge(
             self.graphdef,
             nnx.from_flat_state(
                 [(key, v.replace(arrays[path])) for path, (key, v) in self.variables.items()]
             ),
         )
+        return module
 
     @staticmethod
     def arrays(module: nnx.Module) -> dict[str, jax.Array]:

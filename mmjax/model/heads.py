@@ -134,6 +134,7 @@ class MLPHead(Head):
         )
         # Norms run in float32: they are small and their statistics want the digits.
         kinds = {"layer": nnx.LayerNorm, "batch": nnx.BatchNorm}
+        normed: list[tuple[int, dict[str, bool]]]
         normed = [] if norm == "none" else [(w, {}) for w in widths[1:-1]]
         if final_norm:
             left_out = {"use_bias": final_norm is True, "use_scale": final_norm != "no_affine"}

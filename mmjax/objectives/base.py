@@ -1,7 +1,9 @@
 """What every objective term is given, and the vocabulary they share: valid rows and similarity."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+import operator
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import jax
@@ -14,6 +16,12 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.names import modality_of
+
+Outputs = Mapping[str, Embedding]  # of the towers or of a teacher, by view
+Batch = Mapping[str, jax.Array]
+Loss = tuple[jax.Array, dict[str, jax.Array]]  # an f32 scalar, and f32 scalars to log
+Features = Mapping[str, jax.Array]  # of the rows or columns of a tile of the pairwise engine
+Layer = Literal["unit", "raw"]  # of an Embedding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Context:
     plan: pairwise.Plan
     progress: jax.Array | float = 0.0
     rng: jax.Array | None = None
-    teacher: Mapping[str, Embedding] | None = None
+    teacher: Outputs | None = None
     queue: Mapping[str, Keys] | None = None
     scales: Mapping[str, jax.Array] = dataclasses.field(default_factory=dict)
 
@@ -52,9 +60,7 @@ class Term(nnx.Module):
     def name(self) -> str:
         return self.given_name or self.word
 
-    def __call__(
-        self, outputs: Mapping[str, Embedding], batch: Mapping[str, jax.Array], context: "Context"
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         """The loss of a batch.
 
         Args:
@@ -92,7 +98,7 @@ class Rows(NamedTuple):
 
     unit: tuple[jax.Array, ...]
     valid: jax.Array | None
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides the method of tuples
 
     def mean(self, values: jax.Array) -> jax.Array:
         """Mean of f32[B] over the valid rows; 0 if there are none."""
@@ -104,10 +110,10 @@ class Rows(NamedTuple):
 def rows_of(
     term: str,
     names: tuple[str, ...],
-    outputs: Mapping[str, Embedding],
-    batch: Mapping[str, jax.Array],
+    outputs: Outputs,
+    batch: Batch,
     *,
-    layer: Literal["unit", "raw"] = "unit",
+    layer: Layer = "unit",
     fields: tuple[str, ...] = (),
 ) -> Rows:
     """The unit embeddings of the modalities `names`, and which rows have all of them.
@@ -233,12 +239,12 @@ def similarity(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.einsum("rd,cd->rc", x, y, precision="highest", preferred_element_type=jnp.float32)
 
 
-def same_example(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Array:
+def same_example(x: Features, y: Features) -> jax.Array:
     """bool[r, c]: the diagonal of the whole matrix, as seen in this tile."""
     return x["index"][:, None] == y["index"][None, :]
 
 
-def both_valid(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Array | bool:
+def both_valid(x: Features, y: Features) -> jax.Array | bool:
     """bool[r, c]: pairs of valid rows; True if all rows are valid."""
     if "valid" not in x:
         return True
@@ -247,10 +253,15 @@ def both_valid(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Ar
 
 def mean_over(values: list[jax.Array]) -> jax.Array:
     """Mean over the pairs (or modalities) of a term, so that its size does not grow with them."""
-    return sum(values) / len(values)
+    return sum_of(values) / len(values)
 
 
-def same_label(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> jax.Array:
+def sum_of(values: Iterable[jax.Array]) -> jax.Array:
+    """The sum of some arrays, of one at least."""
+    return functools.reduce(operator.add, values)
+
+
+def same_label(x: Features, y: Features) -> jax.Array:
     """bool[r, c]: pairs of rows with one `label`."""
     return x["label"][:, None] == y["label"][None, :]
 

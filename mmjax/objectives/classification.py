@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import Term, TermError, rows_of
+from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, rows_of
+from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import LabelRef, ViewRef
 
 
@@ -52,7 +53,7 @@ class Classification(Term):
             for a, b in pairwise(widths)
         )
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         rows = rows_of(
             self.name, self.modalities, outputs, batch, layer="raw", fields=(self.label,)
         )

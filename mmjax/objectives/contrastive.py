@@ -1,22 +1,28 @@
 """Two ways to tell pairs from non-pairs: softmax over the batch (InfoNCE) and sigmoid per pair."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
     Rows,
     Term,
-    TermError,
     both_valid,
     features,
     mean_over,
     rows_of,
     same_example,
     similarity,
+    sum_of,
 )
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -81,7 +87,7 @@ class InfoNCE(Term):
     def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
         return self.temperature.log(), None
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         losses, counts = [], []
         for pair in self.pairs:
@@ -91,12 +97,19 @@ class InfoNCE(Term):
         chance = jnp.log(jnp.maximum(mean_over(counts), 1.0))
         return mean_over(losses), {"scale": scale, "chance": chance}
 
-    def _pair(self, pair, outputs, batch, scale, plan):
+    def _pair(
+        self,
+        pair: tuple[str, str],
+        outputs: Outputs,
+        batch: Batch,
+        scale: jax.Array,
+        plan: pairwise.Plan,
+    ) -> tuple[jax.Array, jax.Array]:
         rows = rows_of(self.name, pair, outputs, batch)
         ids = batch["id"] if self.mask_duplicates else None
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             return jnp.where(takes_part(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
         positive = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
@@ -115,10 +128,10 @@ class InfoNCE(Term):
 
 
 def cross_entropy(
-    score,
-    x,
-    y,
-    shared,
+    score: pairwise.Score,
+    x: Features,
+    y: Features,
+    shared: Any,
     positive: jax.Array,
     rows: Rows,
     *,
@@ -137,12 +150,14 @@ def cross_entropy(
       direction_weights: (w_x, w_y).
       label_smoothing: ε; P_i = (1-ε) S_ii + ε mean_j S_ij over the pairs that are not taken out.
     """
-    sides = "rows" if direction_weights[1] == 0 else "cols" if direction_weights[0] == 0 else "both"
+    sides: pairwise.Sides = (
+        "rows" if direction_weights[1] == 0 else "cols" if direction_weights[0] == 0 else "both"
+    )
     normalizers = pairwise.logsumexp(score, x, y, shared, plan=plan, sides=sides)
     targets = [positive, positive]
     if label_smoothing > 0:
 
-        def counted(x, y, shared):
+        def counted(x: Features, y: Features, shared: Any) -> tuple[jax.Array, jax.Array]:
             scores = score(x, y, shared)
             real = scores > -jnp.inf
             return jnp.where(real, scores, 0.0), real.astype(jnp.float32)
@@ -151,7 +166,7 @@ def cross_entropy(
             if side is not None:
                 mean = side[0] / jnp.maximum(side[1], 1.0)
                 targets[k] = (1 - label_smoothing) * positive + label_smoothing * mean
-    return sum(
+    return sum_of(
         weight * rows.mean(normalizer - target)
         for weight, normalizer, target in zip(direction_weights, normalizers, targets, strict=True)
         if weight > 0
@@ -203,10 +218,10 @@ class Sigmoid(Term):
     def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
         return self.temperature.log(), self.logit_bias()
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale, bias = self.temperature(), self.logit_bias()
 
-        def score(x, y, shared):
+        def score(x: Features, y: Features, shared: tuple[jax.Array, jax.Array]) -> jax.Array:
             scale, bias = shared
             logits = scale * similarity(x["unit"], y["unit"]) + bias
             sign = jnp.where(same_example(x, y), 1.0, -1.0)
@@ -222,7 +237,7 @@ class Sigmoid(Term):
         return mean_over(losses), {"scale": scale, "bias": bias}
 
 
-def takes_part(x, y) -> jax.Array | bool:
+def takes_part(x: Features, y: Features) -> jax.Array | bool:
     """bool[r, c]: pairs that take part. Rows carry `id` only if duplicates are to be masked."""
     counted = both_valid(x, y)
     if "id" in x:

@@ -7,17 +7,24 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Layer,
+    Loss,
+    Outputs,
     Rows,
     Term,
-    TermError,
     both_valid,
     features,
     mean_over,
     rows_of,
     same_example,
     similarity,
+    sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
 
@@ -29,7 +36,7 @@ TIE = 1e-6
 constant = jax.lax.stop_gradient
 
 
-def similarities(x, y) -> tuple[jax.Array, jax.Array]:
+def similarities(x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
     """Inner products of the towers' and, as constants, of the teacher's embeddings."""
     return similarity(x["unit"], y["unit"]), constant(similarity(x["taught"], y["taught"]))
 
@@ -46,7 +53,14 @@ class Both(NamedTuple):
         return {**tree, "taught": constant(self.taught.unit[side])}
 
 
-def both_of(term: str, pair, outputs, batch, context, layer: str = "unit") -> Both:
+def both_of(
+    term: str,
+    pair: tuple[str, str],
+    outputs: Outputs,
+    batch: Batch,
+    context: Context,
+    layer: Layer = "unit",
+) -> Both:
     """A pair of modalities as the towers and as the teacher see it.
 
     Raises:
@@ -103,22 +117,22 @@ class HybridDistillation(Term):
         self.pairs, self.alpha, self.layer = pairs, alpha, layer
         self.factor, self.temperature = scale / temperature, temperature
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         losses = []
         for pair in self.pairs:
             both = both_of(self.name, pair, outputs, batch, context, self.layer)
             losses.append(self._pair(both, context.plan))
         return mean_over(losses), {}
 
-    def _pair(self, both: Both, plan) -> jax.Array:
+    def _pair(self, both: Both, plan: pairwise.Plan) -> jax.Array:
         factor, alpha = self.factor, self.alpha
         x, y = both.features(0), both.features(1)
 
-        def logits(x, y, factor):
+        def logits(x: Features, y: Features, factor: jax.Array) -> tuple[jax.Array, ...]:
             counted = both_valid(x, y)
             return tuple(jnp.where(counted, factor * s, -jnp.inf) for s in similarities(x, y))
 
-        def expected(x, y, factor):
+        def expected(x: Features, y: Features, factor: jax.Array) -> tuple[jax.Array, ...]:
             counted = both_valid(x, y)
             s, g = (jnp.where(counted, factor * s, 0.0) for s in similarities(x, y))
             by_row = jnp.where(counted, jnp.exp(g - constant(x["norm"][:, None])), 0.0)
@@ -135,7 +149,7 @@ class HybridDistillation(Term):
             factor * (part.unit[0] * part.unit[1]).sum(-1) for part in (both.own, both.taught)
         )
         taught = constant(taught)
-        loss = 0.0
+        loss = jnp.zeros(())
         for (norm, _), mean, mean_taught, side in (
             (sides[0], rows[0], rows[1], x),
             (sides[1], cols[2], cols[3], y),
@@ -180,7 +194,7 @@ class OffDiagonalDistillation(Term):
         check_pairs("offdiag_distill", pairs)
         self.pairs, self.screen, self.reduction = pairs, screen, reduction
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         found = [
             self._pair(both_of(self.name, pair, outputs, batch, context), context.plan)
             for pair in self.pairs
@@ -189,17 +203,17 @@ class OffDiagonalDistillation(Term):
         metrics = {"kept/rows": mean_over(list(rows)), "kept/cols": mean_over(list(cols))}
         return mean_over(list(losses)), metrics
 
-    def _pair(self, both: Both, plan) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def _pair(self, both: Both, plan: pairwise.Plan) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, y = both.features(0), both.features(1)
 
-        def taught(x, y, _):
+        def taught(x: Features, y: Features, _: object) -> jax.Array:
             return jnp.where(both_valid(x, y), similarities(x, y)[1], -jnp.inf)
 
         norms = pairwise.logsumexp(taught, x, y, plan=plan)
         x["norm"], y["norm"] = (jnp.where(norm == -jnp.inf, 0.0, norm) for norm in norms)
         x["own"] = y["own"] = (x["taught"] * y["taught"]).sum(-1)
 
-        def statistics(x, y, _):
+        def statistics(x: Features, y: Features, _: object) -> tuple[jax.Array, ...]:
             counted = both_valid(x, y)
             now, before = similarities(x, y)
             change = now - before
@@ -225,4 +239,4 @@ class OffDiagonalDistillation(Term):
             factor = both.own.count if self.reduction == "sum" else 1.0
             losses.append(factor * both.own.mean(kept))
             shares.append(both.own.mean(keep.astype(jnp.float32)))
-        return 0.5 * sum(losses), *shares
+        return 0.5 * sum_of(losses), shares[0], shares[1]

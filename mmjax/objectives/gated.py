@@ -6,7 +6,21 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import Term, TermError, both_valid, mean_over, random_key, rows_of
+from mmjax.model.embedding import Embedding
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    both_valid,
+    mean_over,
+    random_key,
+    rows_of,
+    similarity,
+)
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
@@ -157,7 +171,7 @@ class GatedNCE(Term):
 
     def second_labels(self, key: jax.Array | None, labels: jax.Array) -> jax.Array:
         """t of labels y, i32[B]."""
-        if self.pairing == "identical":
+        if key is None or self.pairing == "identical":
             return labels
         if self.pairing == "arbitrary":
             return jax.random.permutation(key, labels)
@@ -169,7 +183,7 @@ class GatedNCE(Term):
     ) -> jax.Array:
         """π, i32[B]: a permutation of the rows that takes valid ones to valid ones."""
         rows = jnp.arange(size, dtype=jnp.int32)
-        if self.pairing == "identical":
+        if key is None or self.pairing == "identical":
             return rows
         if valid is None:
             return jax.random.permutation(key, rows)
@@ -178,7 +192,7 @@ class GatedNCE(Term):
         shuffled = jnp.argsort(jnp.where(valid, jax.random.uniform(key, (size,)), 2.0))
         return rows.at[came].set(shuffled.astype(jnp.int32))
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         key = None if self.pairing == "identical" else random_key(self.name, context)
         losses, metrics = [], []
@@ -195,7 +209,7 @@ class GatedNCE(Term):
             total = total + self.gate_entropy * mean["gate_entropy"]
         return total, {"scale": scale, **mean}
 
-    def _taught(self, view, context):
+    def _taught(self, view: str, context: Context) -> Embedding:
         """The teacher's embedding of a view."""
         if context.teacher is None or view not in context.teacher:
             raise TermError(
@@ -204,7 +218,15 @@ class GatedNCE(Term):
             )
         return context.teacher[view]
 
-    def _direction(self, pair, outputs, batch, scale, key, plan):
+    def _direction(
+        self,
+        pair: tuple[str, str],
+        outputs: Outputs,
+        batch: Batch,
+        scale: jax.Array,
+        key: jax.Array | None,
+        plan: pairwise.Plan,
+    ) -> Loss:
         """Loss and metrics with anchors of the first of two views and keys of the second."""
         rows = rows_of(self.name, pair, outputs, batch, layer="raw", fields=(self.label,))
         labels = jnp.asarray(batch[self.label])
@@ -213,9 +235,7 @@ class GatedNCE(Term):
             second = labels[partner]
         else:
             second = self.second_labels(key, labels)
-        gate = jnp.ones_like(rows.unit[0])
-        if self.gated:
-            gate = self.gate(labels, second)
+        gate = self.gate(labels, second) if self.gated else jnp.ones_like(rows.unit[0])
         # Lengths do not matter to either score, and unit vectors keep the squares in range.
         z, keys = (_unit(side) for side in rows.unit)
         square = gate**2
@@ -227,17 +247,17 @@ class GatedNCE(Term):
         if self.by_row:
             x["partner"], y["index"] = partner, jnp.arange(len(labels), dtype=jnp.int32)
 
-        def scores(x, y, scale):
-            s = _product(x["a"], y["z"])
+        def scores(x: Features, y: Features, scale: jax.Array) -> jax.Array:
+            s = similarity(x["a"], y["z"])
             if self.renorm:
-                s = s / (x["norm"][:, None] * jnp.sqrt(_product(x["square"], y["z2"]) + _EPS))
+                s = s / (x["norm"][:, None] * jnp.sqrt(similarity(x["square"], y["z2"]) + _EPS))
             return scale * s
 
-        def negatives(x, y, scale):
+        def negatives(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             counted = both_valid(x, y) & _negative(x, y)
             return jnp.where(counted, scores(x, y, scale), -jnp.inf)
 
-        def positives(x, y, scale):
+        def positives(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             real = both_valid(x, y) & x["any"][:, None]
             counted = real & _positive(x, y)
             value = jax.nn.softplus(x["negatives"][:, None] - scores(x, y, scale))
@@ -267,18 +287,14 @@ def _unit(x: jax.Array) -> jax.Array:
     return x * jax.lax.rsqrt((x * x).sum(-1, keepdims=True) + _EPS)
 
 
-def _positive(x, y) -> jax.Array:
+def _positive(x: Features, y: Features) -> jax.Array:
     if "partner" in x:
         return x["partner"][:, None] == y["index"][None, :]
     return x["second"][:, None] == y["label"][None, :]
 
 
-def _negative(x, y) -> jax.Array:
+def _negative(x: Features, y: Features) -> jax.Array:
     if "partner" in x:
         return ~_positive(x, y)
     own = x["label"][:, None] == y["label"][None, :]
     return ~own & ~_positive(x, y)
-
-
-def _product(x: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.einsum("rd,cd->rc", x, y, precision="highest", preferred_element_type=jnp.float32)

@@ -4,10 +4,24 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import Term, TermError, both_valid, features, rows_of
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    both_valid,
+    features,
+    rows_of,
+    sum_of,
+)
 from mmjax.objectives.contrastive import cross_entropy
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.schema.annotations import ViewRef
+
+Matrix = list[list[jax.Array]]  # its entries, each of all rows
 
 
 class GramVolume(Term):
@@ -61,27 +75,30 @@ class GramVolume(Term):
 
     def tau(self) -> jax.Array:
         """τ, an f32 scalar."""
-        if self.fixed_temperature is None:
-            return self.temperature[...]
-        return jnp.float32(self.fixed_temperature)
+        fixed = self.fixed_temperature
+        tau: jax.Array = self.temperature[...] if fixed is None else jnp.float32(fixed)
+        return tau
 
     def scale(self) -> jax.Array:
         return 1 / self.tau()
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         temperature = self.tau()
         rows = rows_of(self.name, self.modalities, outputs, batch)
         x = features(rows, 0)
         y = {**x, **span(jnp.stack(rows.unit[1:], axis=1))}
 
-        def score(x, y, temperature):
+        def score(x: Features, y: Features, temperature: jax.Array) -> jax.Array:
             logits = -volume(x["unit"], y, self.eps) / temperature
             return jnp.where(both_valid(x, y), logits, -jnp.inf)
 
         del y["unit"]
-        own = jax.vmap(lambda t, tuple_: volume(t[None], tuple_, self.eps)[0, 0])(
-            x["unit"], jax.tree.map(lambda leaf: leaf[:, None], _only_span(y))
-        )
+
+        def of_one(anchor: jax.Array, others: Features) -> jax.Array:
+            return volume(anchor[None], others, self.eps)[0, 0]
+
+        columns = jax.tree.map(lambda leaf: leaf[:, None], _only_span(y))
+        own = jax.vmap(of_one)(x["unit"], columns)
         loss = cross_entropy(
             score,
             x,
@@ -120,7 +137,7 @@ def span(others: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-def volume(anchors: jax.Array, columns: dict[str, jax.Array], eps: float) -> jax.Array:
+def volume(anchors: jax.Array, columns: Features, eps: float) -> jax.Array:
     """V_ij of anchors f32[r, D] and `span` columns of c rows: f32[r, c]."""
     g = jnp.einsum("rd,cmd->rcm", anchors, columns["others"], precision="highest")
     inside = jnp.einsum("rcm,cmn,rcn->rc", g, columns["adjugate"], g, precision="highest")
@@ -131,12 +148,13 @@ def _only_span(tree: dict[str, jax.Array]) -> dict[str, jax.Array]:
     return {name: tree[name] for name in ("others", "adjugate", "det")}
 
 
-def _minor(matrix: list[list], row: int, column: int) -> list[list]:
+def _minor(matrix: Matrix, row: int, column: int) -> Matrix:
     return [line[:column] + line[column + 1 :] for i, line in enumerate(matrix) if i != row]
 
 
-def _det(matrix: list[list]):
+def _det(matrix: Matrix) -> jax.Array | float:
     """Determinant by expansion along the first line; 1 for a matrix without entries."""
     if not matrix:
         return 1.0
-    return sum((-1) ** n * matrix[0][n] * _det(_minor(matrix, 0, n)) for n in range(len(matrix)))
+    parts = [(-1) ** n * matrix[0][n] * _det(_minor(matrix, 0, n)) for n in range(len(matrix))]
+    return sum_of(parts)

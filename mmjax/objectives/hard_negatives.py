@@ -4,8 +4,12 @@ import jax
 import jax.numpy as jnp
 
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
     Term,
-    TermError,
     both_valid,
     features,
     mean_over,
@@ -14,6 +18,7 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -57,7 +62,7 @@ class HardInfoNCE(Term):
         self.pairs, self.beta, self.tau_plus = pairs, beta, tau_plus
         self.temperature = Temperature(temperature, learned=False)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         losses, clamped = [], []
         for pair in self.pairs:
@@ -65,7 +70,9 @@ class HardInfoNCE(Term):
             x, y = (features(rows, side, index=True) for side in (0, 1))
             powers = (1.0 + self.beta, self.beta)
 
-            def score(x, y, scale, powers=powers):
+            def score(
+                x: Features, y: Features, scale: jax.Array, powers: tuple[float, float] = powers
+            ) -> tuple[jax.Array, ...]:
                 s = scale * similarity(x["unit"], y["unit"])
                 negative = both_valid(x, y) & ~same_example(x, y)
                 return tuple(jnp.where(negative, power * s, -jnp.inf) for power in powers)
@@ -78,7 +85,14 @@ class HardInfoNCE(Term):
                 clamped.append(rows.mean(at_bound))
         return mean_over(losses), {"clamped": mean_over(clamped)}
 
-    def _anchor(self, positive, weighted, weights, count, scale):
+    def _anchor(
+        self,
+        positive: jax.Array,
+        weighted: jax.Array,
+        weights: jax.Array,
+        count: jax.Array,
+        scale: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
         """Loss of each anchor and whether its G is at the bound; f32[B] each."""
         enough = count >= 2
         number = jnp.maximum(count - 1, 1.0)

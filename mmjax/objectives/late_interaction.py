@@ -7,8 +7,19 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.positions import check_sincos_width, sincos
-from mmjax.objectives.base import Term, TermError, rows_of, unit_tokens
+from mmjax.model.embedding import Embedding
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    rows_of,
+    unit_tokens,
+)
 from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import ViewRef
 
@@ -89,7 +100,7 @@ class LateInteractionNCE(Term):
             self.key = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
             self.query = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         rows = rows_of(self.name, self.pair, outputs, batch)
         (parts, heard), (pieces, said) = (
             self._parts(view, outputs[view], unit)
@@ -112,13 +123,15 @@ class LateInteractionNCE(Term):
             number = {"id": batch["id"], "index": jnp.arange(len(valid), dtype=jnp.int32)}
             x, y = x | number, y | number
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             return jnp.where(takes_part(x, y), scale * self._scores(x, y)[0], -jnp.inf)
 
         scale = self.temperature()
-        own, largest = jax.vmap(
-            lambda x, y: self._scores(*jax.tree.map(lambda a: a[None], (x, y)))
-        )(
+
+        def of_one(x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
+            return self._scores(*jax.tree.map(lambda a: a[None], (x, y)))
+
+        own, largest = jax.vmap(of_one)(
             {name: x[name] for name in x if name not in ("id", "index")},
             {name: y[name] for name in y if name not in ("id", "index")},
         )
@@ -126,7 +139,9 @@ class LateInteractionNCE(Term):
         chance = jnp.log(jnp.maximum(rows.count, 1.0))
         return loss, {"scale": scale, "chance": chance, "attention": rows.mean(largest[:, 0, 0])}
 
-    def _parts(self, view, embedding, unit) -> tuple[jax.Array, jax.Array]:
+    def _parts(
+        self, view: str, embedding: Embedding, unit: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
         """f32[B, T, D] on the unit sphere, and which are no padding."""
         if unit.shape[-1] != self.dim:
             raise TermError(
@@ -143,7 +158,7 @@ class LateInteractionNCE(Term):
             keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
         return _unit(keys)
 
-    def _scores(self, x, y) -> tuple[jax.Array, jax.Array]:
+    def _scores(self, x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
         """s_ij of a tile, f32[r, c], and the mean over pieces of the largest weight of a part."""
         there = x["there"][:, None, None, :]
         c = _products(x["parts"], y["pieces"])

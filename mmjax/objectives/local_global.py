@@ -5,7 +5,20 @@ import math
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import Term, TermError, mean_over, rows_of, similarity, unit_tokens
+from mmjax.model.embedding import Embedding
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    mean_over,
+    rows_of,
+    similarity,
+    unit_tokens,
+)
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import numbered, of_teacher, with_teacher
 from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
@@ -63,12 +76,12 @@ class LocalGlobalNCE(Term):
                     )
         self.pairs = pairs
         self.other = temperature if isinstance(temperature, str) else None
-        if self.other is None:
+        if not isinstance(temperature, str):
             self.temperature = Temperature(
                 temperature, learned=learn_temperature, min_scale=min_scale, max_scale=max_scale
             )
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         if self.other is None:
             scale = self.temperature()
         else:
@@ -76,7 +89,15 @@ class LocalGlobalNCE(Term):
         losses = [self._pair(*pair, outputs, batch, context, scale) for pair in self.pairs]
         return mean_over(losses), {"scale": scale}
 
-    def _pair(self, whole, part, outputs, batch, context, scale):
+    def _pair(
+        self,
+        whole: str,
+        part: str,
+        outputs: Outputs,
+        batch: Batch,
+        context: Context,
+        scale: jax.Array,
+    ) -> jax.Array:
         everything = with_teacher(self.name, outputs, context)
         rows = rows_of(self.name, (whole, of_teacher(part)), everything, batch)
         unit, real = self._locals(part, everything[of_teacher(part)])
@@ -91,7 +112,7 @@ class LocalGlobalNCE(Term):
             "valid": real.reshape(-1),
         }
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             counted = (x["index"][:, None] != y["index"][None, :]) & y["valid"][None, :]
             return jnp.where(counted, scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
@@ -101,7 +122,7 @@ class LocalGlobalNCE(Term):
         of_each = loss.sum(1) / jnp.maximum(real.sum(1, dtype=jnp.float32), 1.0)
         return rows.mean(of_each)
 
-    def _locals(self, view, embedding) -> tuple[jax.Array, jax.Array]:
+    def _locals(self, view: str, embedding: Embedding) -> tuple[jax.Array, jax.Array]:
         """Locals f32[B, J, D] of a view, and which of them are no padding, bool[B, J]."""
         unit, real = unit_tokens(self.name, view, embedding, self.skip.get(view, 0))
         if view in self.grids:

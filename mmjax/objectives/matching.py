@@ -1,6 +1,6 @@
 """Does this text belong to that? A small classifier on both, shown the hardest wrong pairs."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,26 @@ from flax import nnx
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import Attention, FeedForward, layer_norm
 from mmjax.encoders.pooling import mean as mean_token
-from mmjax.objectives.base import Context, Term, TermError, random_key, rows_of, similarity
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    random_key,
+    rows_of,
+    similarity,
+)
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.gram import span, volume
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.objectives.sampling import sample
 from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+
+Tokens = tuple[jax.Array, jax.Array]  # f32[B, T, W], and which are there, bool[B, T]
 
 
 class Matching(Term):
@@ -95,7 +108,7 @@ class Matching(Term):
         self.hidden_norm = nnx.LayerNorm(width, rngs=rngs) if hidden else None
         self.answer = nnx.Linear(width, 2, rngs=rngs)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         rows = rows_of(self.name, (self.text, *self.conditions), outputs, batch)
         size = len(rows.unit[0])
         valid = jnp.ones(size, bool) if rows.valid is None else rows.valid
@@ -105,8 +118,11 @@ class Matching(Term):
         condition = jnp.concatenate([part for part, _ in parts], axis=1)
         there = jnp.concatenate([mask for _, mask in parts], axis=1)
 
-        def both(tree, order):
-            return jax.tree.map(lambda x: jnp.concatenate([x, x, jnp.take(x, order, 0)]), tree)
+        def both(tree: Tokens, order: jax.Array) -> Tokens:
+            threefold: Tokens = jax.tree.map(
+                lambda x: jnp.concatenate([x, x, jnp.take(x, order, 0)]), tree
+            )
+            return threefold
 
         texts, reals = both((text, real), wrong_text)
         same = (condition, there)
@@ -125,7 +141,9 @@ class Matching(Term):
         }
         return mean["loss"], {"accuracy": mean["accuracy"]}
 
-    def negatives(self, outputs, batch, context: Context) -> tuple[jax.Array, jax.Array]:
+    def negatives(
+        self, outputs: Outputs, batch: Batch, context: Context
+    ) -> tuple[jax.Array, jax.Array]:
         """For each text the row of a wrong condition, and for each condition that of a wrong text.
 
         Returns:
@@ -142,21 +160,29 @@ class Matching(Term):
             own = rows.unit
             if self.of_teacher:
                 everything = with_teacher(self.name, outputs, context)
-                names = (self.text, *self.conditions)
-                names = tuple(of_teacher(counterpart(self.name, v, context)) for v in names)
+                views = (self.text, *self.conditions)
+                names = tuple(of_teacher(counterpart(self.name, v, context)) for v in views)
                 own = rows_of(self.name, names, everything, batch).unit
             pairs = [({"unit": rows.unit[a]}, {"unit": own[b]}) for a, b in ((0, 1), (1, 0))]
         index = jnp.arange(len(rows.unit[0]), dtype=jnp.int32)
         about = (
             {"index": index, "valid": rows.valid} if rows.valid is not None else {"index": index}
         )
-        return tuple(
+        condition, text = (
             self._drawn({**x, **about}, {**y, **about}, scale, key, context.plan)
             for (x, y), key in zip(pairs, keys, strict=True)
         )
+        return condition, text
 
-    def _drawn(self, x, y, scale, key, plan):
-        def score(x, y, scale):
+    def _drawn(
+        self,
+        x: dict[str, jax.Array],
+        y: dict[str, jax.Array],
+        scale: jax.Array,
+        key: jax.Array,
+        plan: pairwise.Plan,
+    ) -> jax.Array:
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             if self.score == "cosine":
                 s = similarity(x["unit"], y["unit"])
             elif "unit" in x:
@@ -170,7 +196,7 @@ class Matching(Term):
             normalizer, _ = pairwise.logsumexp(score, x, y, scale, plan=plan, sides="rows")
             x["normalizer"] = jnp.where(normalizer > -jnp.inf, normalizer, 0.0)
 
-        def log_weight(x, y, scale):
+        def log_weight(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             s = score(x, y, scale)
             drawable = (s > -jnp.inf) & (x["index"][:, None] != y["index"][None, :])
             if self.floor:
@@ -179,12 +205,12 @@ class Matching(Term):
 
         return sample(log_weight, x, y, scale, key, plan=plan)
 
-    def _scale(self, context):
+    def _scale(self, context: Context) -> jax.Array:
         if not isinstance(self.temperature_of, str):
-            return jnp.float32(1 / self.temperature_of)
+            return jnp.asarray(1 / self.temperature_of, jnp.float32)
         return scale_of(self.name, self.temperature_of, context.scales)
 
-    def _tokens(self, view, outputs, valid) -> tuple[jax.Array, jax.Array]:
+    def _tokens(self, view: str, outputs: Outputs, valid: jax.Array) -> Tokens:
         """Tokens of a view in the fusion's width, and which of them are there."""
         encoding = outputs[view].encoding
         if encoding is None:
@@ -197,10 +223,12 @@ class Matching(Term):
             mask = jnp.ones(tokens.shape[:2], bool)
         return self.project[view](tokens), mask
 
-    def _logits(self, text, real, condition, there):
+    def _logits(
+        self, text: jax.Array, real: jax.Array, condition: jax.Array, there: jax.Array
+    ) -> jax.Array:
         x = self.fusion(text, real, condition, there)
         x = x[:, 0] if self.read == "first" else mean_token(x, real)
-        if self.hidden is not None:
+        if self.hidden is not None and self.hidden_norm is not None:
             x = self.hidden_norm(jax.nn.gelu(self.hidden(x), approximate=False))
         return self.answer(x)
 
@@ -210,29 +238,36 @@ class Fusion(nnx.Module):
 
     def __init__(self, *, width: int, depth: int, heads: int, rngs: nnx.Rngs):
         weights = initialization("trunc_normal", width=width, depth=depth)
-        common = {"width": width, "init": weights, "dtype": jnp.float32, "rngs": rngs}
+        common: dict[str, Any] = {
+            "width": width,
+            "init": weights,
+            "dtype": jnp.float32,
+            "rngs": rngs,
+        }
 
-        def norm():
+        def norm() -> nnx.LayerNorm:
             return layer_norm(width, eps=1e-6, dtype=jnp.float32, rngs=rngs)
 
-        self.blocks = nnx.List(
-            nnx.Dict(
-                {
-                    "self_norm": norm(),
-                    "self": Attention(heads=heads, **common),
-                    "cross_norm": norm(),
-                    "cross": Attention(heads=heads, **common),
-                    "mlp_norm": norm(),
-                    "mlp": FeedForward(hidden=4 * width, **common),
-                }
-            )
-            for _ in range(depth)
-        )
+        def block() -> nnx.Dict[Any]:
+            layers: dict[str, Any] = {
+                "self_norm": norm(),
+                "self": Attention(heads=heads, **common),
+                "cross_norm": norm(),
+                "cross": Attention(heads=heads, **common),
+                "mlp_norm": norm(),
+                "mlp": FeedForward(hidden=4 * width, **common),
+            }
+            return nnx.Dict(layers)
+
+        self.blocks = nnx.List(block() for _ in range(depth))
         self.final_norm = norm()
 
-    def __call__(self, x, real, condition, there):
+    def __call__(
+        self, x: jax.Array, real: jax.Array, condition: jax.Array, there: jax.Array
+    ) -> jax.Array:
         for block in self.blocks:
             x = x + block["self"](block["self_norm"](x), mask=real)
             x = x + block["cross"](block["cross_norm"](x), condition, mask=there)
             x = x + block["mlp"](block["mlp_norm"](x))
-        return self.final_norm(x)
+        x = self.final_norm(x)
+        return x

@@ -12,8 +12,14 @@ import jax.numpy as jnp
 
 from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Layer,
+    Loss,
+    Outputs,
+    Rows,
     Term,
-    TermError,
     both_valid,
     features,
     mean_over,
@@ -21,8 +27,10 @@ from mmjax.objectives.base import (
     rows_of,
     same_example,
     similarity,
+    sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -114,7 +122,7 @@ class MixupNCE(Term):
             partner = jax.random.permutation(order, size)
         return jnp.where(mixed, b, 1.0), partner
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale, key = self.temperature(), random_key(self.name, context)
         losses = [
             self._pair(pair, number, outputs, batch, scale, key, context.plan)
@@ -122,8 +130,17 @@ class MixupNCE(Term):
         ]
         return mean_over(losses), {"scale": scale}
 
-    def _pair(self, pair, number, outputs, batch, scale, key, plan):
-        layer = "raw" if self.mixing == "linear" else "unit"
+    def _pair(
+        self,
+        pair: tuple[str, str],
+        number: int,
+        outputs: Outputs,
+        batch: Batch,
+        scale: jax.Array,
+        key: jax.Array,
+        plan: pairwise.Plan,
+    ) -> jax.Array:
+        layer: Layer = "raw" if self.mixing == "linear" else "unit"
         rows = rows_of(self.name, pair, outputs, batch, layer=layer)
         size = len(rows.unit[0])
         share, partner = self.draw(key, number, size)
@@ -140,7 +157,7 @@ class MixupNCE(Term):
         rows = rows._replace(unit=(first, second))
         x, y = (features(rows, side) for side in (0, 1))
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             return jnp.where(both_valid(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
         by_row, by_col = pairwise.logsumexp(score, x, y, scale, plan=plan)
@@ -154,7 +171,7 @@ class MixupNCE(Term):
         loss = rows.mean(row_mass * _finite(by_row, rows) - target)
         return (loss + rows.mean(column_mass * _finite(by_col, rows) - target)) / 2
 
-    def _mixed(self, values, share, partner):
+    def _mixed(self, values: jax.Array, share: jax.Array, partner: jax.Array) -> jax.Array:
         others = jnp.take(values, partner, axis=0)
         if self.mixing == "geodesic":
             return jnp.where(share[:, None] == 1, values, slerp(values, others, share))
@@ -198,10 +215,10 @@ class GeodesicNegatives(Term):
         """λ of the pair `number`."""
         return jax.random.beta(jax.random.fold_in(key, number), self.alpha, self.alpha)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale, key = self.temperature(), random_key(self.name, context)
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             negative = both_valid(x, y) & ~same_example(x, y)
             return tuple(
                 jnp.where(negative, scale * similarity(x[side], y["unit"]), -jnp.inf)
@@ -211,15 +228,17 @@ class GeodesicNegatives(Term):
         losses = []
         for number, pair in enumerate(self.pairs):
             rows = rows_of(self.name, pair, outputs, batch)
-            mixed = slerp(*rows.unit, self.draw(key, number))
+            mixed = slerp(rows.unit[0], rows.unit[1], self.draw(key, number))
             x = {**features(rows, 0, index=True), "second": rows.unit[1]}
             y = features(rows._replace(unit=(mixed,)), 0, index=True)
             negatives, _ = pairwise.logsumexp(score, x, y, scale, plan=context.plan, sides="rows")
             positive = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
-            losses.append(sum(rows.mean(jnp.logaddexp(n, positive) - positive) for n in negatives))
+            losses.append(
+                sum_of(rows.mean(jnp.logaddexp(n, positive) - positive) for n in negatives)
+            )
         return mean_over(losses), {"scale": scale}
 
 
-def _finite(values, rows):
+def _finite(values: jax.Array, rows: Rows) -> jax.Array:
     """Log-sum-exps of valid rows; 0 in the others, where -inf times a mass would be NaN."""
     return values if rows.valid is None else jnp.where(rows.valid, values, 0.0)

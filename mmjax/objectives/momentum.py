@@ -1,22 +1,25 @@
 """Queries of the towers against keys of a teacher, those of the batch and those of a queue."""
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from mmjax.model.embedding import Keys
+from mmjax.model.embedding import Embedding, Keys
 from mmjax.objectives.base import (
+    Batch,
     Context,
+    Features,
+    Loss,
+    Outputs,
     Rows,
     Term,
-    TermError,
     mean_over,
     rows_of,
     same_example,
     similarity,
 )
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -56,7 +59,7 @@ class MomentumNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"), ("text", "image")),
-        soft: float | dict = 0.0,
+        soft: float | dict[str, Any] = 0.0,
         soft_within: bool = False,
         temperature: float = 0.07,
         learn_temperature: bool = True,
@@ -75,7 +78,7 @@ class MomentumNCE(Term):
         )
         self.mask_duplicates = duplicates == "mask"
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         parts = [self._pair(*pair, outputs, batch, context, scale) for pair in self.pairs]
         loss, in_batch, columns = (mean_over(list(each)) for each in zip(*parts, strict=True))
@@ -86,12 +89,20 @@ class MomentumNCE(Term):
             metrics["soft"] = self.soft(context.progress)
         return loss, metrics
 
-    def _pair(self, query, key, outputs, batch, context, scale):
+    def _pair(
+        self,
+        query: str,
+        key: str,
+        outputs: Outputs,
+        batch: Batch,
+        context: Context,
+        scale: jax.Array,
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """The loss; the same with hard targets and keys of the batch alone; number of keys."""
         everything = with_teacher(self.name, outputs, context)
         within = modality_of(query) == modality_of(key)
         soft = max(self.soft.start, self.soft.end) > 0 and (self.soft_within or not within)
-        names = (query, of_teacher(key))
+        names: tuple[str, ...] = (query, of_teacher(key))
         if soft:
             names += (of_teacher(counterpart(self.name, query, context)),)
         rows = rows_of(self.name, names, everything, batch)
@@ -100,7 +111,7 @@ class MomentumNCE(Term):
         x = numbered({"unit": rows.unit[0]}, rows, ids)
         y = columns(numbered({"unit": rows.unit[1]}, rows, ids), queue)
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
             s = scale * similarity(x["unit"], y["unit"])
             counted = self._counted(x, y)
             of_batch = counted & (y["index"] >= 0)[None, :]
@@ -118,26 +129,30 @@ class MomentumNCE(Term):
         count = rows.count if queue is None else rows.count + queue.valid.sum(dtype=jnp.float32)
         return rows.mean(lse - target), rows.mean(lse_batch - positive), count
 
-    def _expected(self, x, y, reference, scale, plan):
+    def _expected(
+        self, x: Features, y: Features, reference: jax.Array, scale: jax.Array, plan: pairwise.Plan
+    ) -> jax.Array:
         """Σ_j p_ij S_ij, f32[B]."""
         fixed = jax.lax.stop_gradient(scale)
         x = {**x, "reference": jax.lax.stop_gradient(reference)}
 
-        def log_weight(x, y, fixed):
+        def log_weight(x: Features, y: Features, fixed: jax.Array) -> jax.Array:
             s = fixed * similarity(x["reference"], y["unit"])
             return jnp.where(self._counted(x, y), s, -jnp.inf)
 
         normalizer, _ = pairwise.logsumexp(log_weight, x, y, fixed, plan=plan, sides="rows")
         x["normalizer"] = jax.lax.stop_gradient(jnp.where(normalizer > -jnp.inf, normalizer, 0.0))
 
-        def weighted(x, y, shared):
+        def weighted(x: Features, y: Features, shared: tuple[jax.Array, jax.Array]) -> jax.Array:
             scale, fixed = shared
             p = jnp.exp(log_weight(x, y, fixed) - x["normalizer"][:, None])
             return jax.lax.stop_gradient(p) * scale * similarity(x["unit"], y["unit"])
 
-        return pairwise.sums(weighted, x, y, (scale, fixed), plan=plan, sides="rows")[0]
+        mean: jax.Array
+        mean, _ = pairwise.sums(weighted, x, y, (scale, fixed), plan=plan, sides="rows")
+        return mean
 
-    def _counted(self, x, y):
+    def _counted(self, x: Features, y: Features) -> jax.Array:
         """bool[r, c]: pairs that take part."""
         counted = jnp.ones((len(x["index"]), len(y["index"])), bool)
         if "valid" in x:
@@ -154,9 +169,7 @@ def of_teacher(view: str) -> str:
     return f"{view}@teacher"
 
 
-def with_teacher(
-    term: str, outputs: Mapping[str, NamedTuple], context: Context
-) -> dict[str, NamedTuple]:
+def with_teacher(term: str, outputs: Outputs, context: Context) -> dict[str, Embedding]:
     """Outputs of the towers, and the teacher's under the names that `of_teacher` gives.
 
     Raises:
@@ -176,10 +189,11 @@ def counterpart(term: str, view: str, context: Context) -> str:
     Raises:
       TermError: when it embeds none of the modality, or several others.
     """
-    if view in context.teacher:
+    taught = context.teacher or {}
+    if view in taught:
         return view
     modality = modality_of(view)
-    found = views_of(modality, context.teacher)
+    found = views_of(modality, taught)
     if len(found) != 1:
         raise TermError(
             f"The term {term!r} needs the teacher's embedding of {view!r}, or of one other view of "

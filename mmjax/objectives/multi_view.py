@@ -11,7 +11,21 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import Term, TermError, both_valid, mean_over, rows_of, same_example
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Rows,
+    Term,
+    both_valid,
+    mean_over,
+    rows_of,
+    same_example,
+    sum_of,
+)
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -47,12 +61,12 @@ class MultiViewInfoNCE(Term):
         self.views, self.cross_view_only = views, cross_view_only
         self.temperature = Temperature(temperature, learned=learn_temperature)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         rows = rows_of(self.name, self.views, outputs, batch)
         x = stacked(rows)
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             count = x["unit"].shape[1]
             s = scale * _blocks("rld,cmd->rclm", x["unit"], y["unit"])
             same_view = jnp.eye(count, dtype=bool)
@@ -94,19 +108,19 @@ class MultiViewDHEL(Term):
         self.views = views
         self.temperature = Temperature(temperature, learned=learn_temperature)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         rows = rows_of(self.name, self.views, outputs, batch)
         x = stacked(rows)
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             s = scale * _blocks("rld,cld->lrc", x["unit"], y["unit"])
             counted = both_valid(x, y) & ~same_example(x, y)
             return tuple(jnp.where(counted, s[i], -jnp.inf) for i in range(len(s)))
 
         by_row, _ = pairwise.logsumexp(score, x, x, scale, plan=context.plan, sides="rows")
         enough = rows.count >= 2  # otherwise every row has -inf
-        spread = sum(jnp.where(enough, values, 0.0) for values in by_row)
+        spread = sum_of(jnp.where(enough, values, 0.0) for values in by_row)
         positive = jnp.where(enough, _positives(x["unit"], scale, ordered=False), 0.0)
         return rows.mean(spread - positive), {"scale": scale}
 
@@ -142,7 +156,7 @@ class NTXent(Term):
         self.views, self.across = views, across
         self.temperature = Temperature(temperature, learned=learn_temperature)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         rows = rows_of(self.name, self.views, outputs, batch)
         x = stacked(rows)
@@ -156,7 +170,7 @@ class NTXent(Term):
         x = {**x, "a": sides[0], "b": sides[1]}
         del x["unit"]
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[tuple[jax.Array, ...], ...]:
             """For each of P pairs of matrices: a against a, b against b, a against b."""
             counted = both_valid(x, y)
             other = counted & ~same_example(x, y)
@@ -176,7 +190,7 @@ class NTXent(Term):
         return mean_over(losses), {"scale": scale}
 
 
-def stacked(rows) -> dict[str, jax.Array]:
+def stacked(rows: Rows) -> dict[str, jax.Array]:
     """Features for the engine with all views of an example together, `unit` f32[B, N, D]."""
     tree = {"unit": jnp.stack(rows.unit, axis=1)}
     tree["index"] = jnp.arange(len(tree["unit"]), dtype=jnp.int32)
@@ -211,6 +225,6 @@ def _expand(mask: jax.Array | bool) -> jax.Array | bool:
     return mask if isinstance(mask, bool) else mask[:, :, None, None]
 
 
-def _itself(x, y, same_view: jax.Array) -> jax.Array:
+def _itself(x: Features, y: Features, same_view: jax.Array) -> jax.Array:
     """bool[r, c, N, N]: a view of an example against itself."""
     return same_example(x, y)[:, :, None, None] & same_view

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.embedding import Embedding
-from mmjax.objectives.base import Context, Term
+from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
 from mmjax.schema.registry import Spec
@@ -75,16 +76,14 @@ class Objectives(nnx.Module):
         self.terms = nnx.Dict(terms)
         self.weights, self.heads = tuple(weights), tuple(heads)
 
-    def __call__(
-        self, outputs: Mapping[str, Embedding], batch: Mapping[str, jax.Array], context: Context
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         """The loss of a batch, an f32 scalar, and what to log.
 
         Metrics: `loss`; for each term `<name>/loss`, before weighting, `<name>/weight` if it is
         scheduled, and the term's own as `<name>/<metric>`.
         """
         context = dataclasses.replace(context, scales=self._scales())
-        loss, metrics = 0.0, {}
+        loss, metrics = jnp.zeros(()), {}
         for (name, weight), (_, head) in zip(self.weights, self.heads, strict=True):
             seen, known = _by_head(name, head, outputs, _own_rng(context, name))
             value, own = self.terms[name](seen, batch, known)
@@ -108,14 +107,16 @@ class Objectives(nnx.Module):
 
 
 def _by_head(
-    name: str, head: str | None, outputs: Mapping[str, Embedding], context: Context
-) -> tuple[Mapping[str, Embedding], Context]:
+    name: str, head: str | None, outputs: Outputs, context: Context
+) -> tuple[Outputs, Context]:
     """Outputs and context with the embeddings by a further head of the towers that have it."""
     if head is None:
         return outputs, context
 
-    def chosen(embeddings: Mapping[str, Embedding]) -> dict[str, Embedding]:
-        return {view: e.heads[head] for view, e in embeddings.items() if head in (e.heads or {})}
+    def chosen(embeddings: Outputs) -> dict[str, Embedding]:
+        return {
+            view: heads[head] for view, e in embeddings.items() if head in (heads := e.heads or {})
+        }
 
     found = chosen(outputs)
     if not found:

@@ -5,7 +5,19 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import Term, TermError, both_valid, random_key, rows_of, same_example
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    both_valid,
+    random_key,
+    rows_of,
+    same_example,
+)
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -67,7 +79,7 @@ class OneToK(Term):
             temperature, learned=learn_temperature, max_scale=max_scale, min_scale=min_scale
         )
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         rows = rows_of(self.name, (self.anchor, *self.others), outputs, batch)
         x, y = {"unit": rows.unit[0]}, {"unit": self._chosen(rows.unit[1:], context)}
@@ -77,7 +89,7 @@ class OneToK(Term):
             if rows.valid is not None:
                 tree["valid"] = rows.valid
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             products = jnp.einsum(
                 "rd,ckd->krc",
                 x["unit"],
@@ -88,7 +100,7 @@ class OneToK(Term):
             scores = jnp.where(both_valid(x, y), scale * products, -jnp.inf)
             return tuple(scores[i] for i in range(k))
 
-        def negatives(x, y, scale):
+        def negatives(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             own = same_example(x, y)
             return tuple(jnp.where(own, -jnp.inf, tile) for tile in score(x, y, scale))
 
@@ -107,7 +119,7 @@ class OneToK(Term):
             metrics["above_floor"] = loss - jnp.log(k) / 2
         return loss, metrics
 
-    def _chosen(self, units: tuple[jax.Array, ...], context) -> jax.Array:
+    def _chosen(self, units: tuple[jax.Array, ...], context: Context) -> jax.Array:
         """f32[B, K, D], or f32[B, 1, D] of one counterpart."""
         stacked = jnp.stack(units, axis=1)
         if self.sample == "all":

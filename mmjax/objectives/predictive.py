@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.embedding import unit_norm
-from mmjax.objectives.base import Term, TermError, mean_over, rows_of
+from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.names import modality_of
@@ -54,7 +55,7 @@ class Predictive(Term):
             {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
         )
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         everything = outputs
         if self.of_teacher:
             everything = with_teacher(self.name, outputs, context)

@@ -7,8 +7,19 @@ no streaming.
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import Rows, Term, TermError, mean_over, rows_of
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Loss,
+    Outputs,
+    Rows,
+    Term,
+    mean_over,
+    rows_of,
+    sum_of,
+)
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
 
 
@@ -42,7 +53,7 @@ class BarlowTwins(Term):
             )
         self.pairs, self.off_diagonal, self.eps = pairs, off_diagonal, eps
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         losses, agreement = [], []
         for pair in self.pairs:
             rows = rows_of(self.name, pair, outputs, batch, layer="raw")
@@ -91,14 +102,14 @@ class VICReg(Term):
         self.pairs, self.eps = pairs, eps
         self.factors = (invariance, variance, covariance)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         parts = []
         for pair in self.pairs:
             rows = rows_of(self.name, pair, outputs, batch, layer="raw")
             enough = rows.count >= 2
             size = rows.unit[0].shape[1]
             distance = rows.mean(((rows.unit[0] - rows.unit[1]) ** 2).mean(-1))
-            spread, redundancy = 0.0, 0.0
+            spread = redundancy = jnp.zeros(())
             for side in (0, 1):
                 centred = _centred(rows, side)
                 cov = _product(centred, centred) / jnp.maximum(rows.count - 1, 1.0)
@@ -107,7 +118,7 @@ class VICReg(Term):
                 redundancy = redundancy + ((cov**2).sum() - (own**2).sum()) / size
             parts.append([jnp.where(enough, v, 0.0) for v in (distance, spread, redundancy)])
         means = [mean_over(list(values)) for values in zip(*parts, strict=True)]
-        loss = sum(factor * value for factor, value in zip(self.factors, means, strict=True))
+        loss = sum_of(factor * value for factor, value in zip(self.factors, means, strict=True))
         names = ("invariance", "variance", "covariance")
         return loss, dict(zip(names, means, strict=True))
 

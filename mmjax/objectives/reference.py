@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmjax.objectives.base import Term, TermError, random_key, rows_of
+from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, random_key, rows_of
+from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
 
 
@@ -50,10 +51,10 @@ class RandomFeatureAlignment(Term):
                 self.mean, self.std = (tuple(file[name].tolist()) for name in ("mean", "std"))
         self.shared, self.reduction = shared, reduction
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         rows = rows_of(self.name, self.modalities, outputs, batch, layer="raw")
         key = random_key(self.name, context)
-        loss = 0.0
+        loss = jnp.zeros(())
         for number, features in enumerate(rows.unit):
             own = key if self.shared else jax.random.fold_in(key, number)
             square = (features - self._draw(own, features.shape)) ** 2

@@ -39,7 +39,7 @@ def sample(
     cut = Cut.of(jax.tree.leaves(cols)[0].shape[0], plan.tile_or_default)
     count = jax.tree.leaves(rows)[0].shape[0]
 
-    def step(i, best):
+    def step(i: jax.Array, best: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         top, place = best
         w = log_weight(rows, cut.take(cols, i), shared)
         w = w + jax.random.gumbel(jax.random.fold_in(key, i), w.shape)
@@ -54,4 +54,5 @@ def sample(
 
     start = (jnp.full(count, -jnp.inf), jnp.zeros(count, jnp.int32))
     _, place = jax.lax.fori_loop(0, cut.count, step, start)
-    return jax.lax.stop_gradient(place)
+    drawn: jax.Array = jax.lax.stop_gradient(place)
+    return drawn

@@ -1,11 +1,23 @@
 """Targets that share each row out over all columns, and all columns over the rows: Sinkhorn's."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import Term, TermError, both_valid, mean_over, rows_of, similarity
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    both_valid,
+    mean_over,
+    rows_of,
+    similarity,
+)
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
@@ -62,12 +74,12 @@ class SinkhornSwap(Term):
         self.first, self.second = first, second
         self.epsilon, self.iterations = epsilon, iterations
         self.other = temperature if isinstance(temperature, str) else None
-        if self.other is None:
+        if not isinstance(temperature, str):
             self.temperature = Temperature(
                 temperature, learned=learn_temperature, max_scale=max_scale
             )
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         if self.other is None:
             scale = self.temperature()
         else:
@@ -79,7 +91,7 @@ class SinkhornSwap(Term):
             x["valid"] = y["valid"] = rows.valid
         plan = context.plan
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             counted = both_valid(x, y)
             return tuple(jnp.where(counted, scale * s, -jnp.inf) for s in _pairs(x, y))
 
@@ -87,7 +99,7 @@ class SinkhornSwap(Term):
         of_x, of_y = self._scalings(x, y, plan)
         scaled = ({**x, **of_x}, {**y, **of_y})
 
-        def weighted(x, y, scale):
+        def weighted(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
             """T_ij S_ij of all pairs, to be summed over columns, and T'_ji S_ij, over rows."""
             counted, tiles = both_valid(x, y), _pairs(x, y)
             # The other two views of pair k are those of pair 3 - k.
@@ -107,14 +119,14 @@ class SinkhornSwap(Term):
         return mean_over(losses), {"scale": scale}
 
     def _scalings(
-        self, x: Mapping[str, jax.Array], y: Mapping[str, jax.Array], plan: Plan
+        self, x: Features, y: Features, plan: Plan
     ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         """f32[B, 4] of rows and of columns, for each pair: with those `of_rows` every row of T sums
         to 1, with those `of_cols` every column of T'.
         """
         x, y = jax.lax.stop_gradient((dict(x), dict(y)))
 
-        def score(x, y, _):
+        def score(x: Features, y: Features, _: object) -> tuple[jax.Array, ...]:
             """Of the plan for rows and of that for columns, each with the scaling that it has."""
             counted, found = both_valid(x, y), []
             for name in ("of_rows", "of_cols"):
@@ -127,13 +139,14 @@ class SinkhornSwap(Term):
                     found.append(jnp.where(counted, s, -jnp.inf))
             return tuple(found)
 
-        def minus(results):  # a row that is not valid has no score, and is given none
+        def minus(results: Sequence[jax.Array]) -> jax.Array:
+            # A row that is not valid has no score, and is given none.
             lse = jnp.stack(results, axis=1)
             return jax.lax.stop_gradient(jnp.where(jnp.isfinite(lse), -lse, 0.0))
 
-        def iterate(_, own):
+        def iterate(_: jax.Array, own: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
             """From (rows of T, columns of T') to (rows of T', columns of T), and back."""
-            rows, cols, *_ = own
+            rows, cols = own[:2]
             by_row, by_col = pairwise.logsumexp(
                 score, {**x, "of_rows": rows}, {**y, "of_cols": cols}, plan=plan
             )
@@ -148,6 +161,6 @@ class SinkhornSwap(Term):
         return ({"of_rows": rows, "of_cols": other_rows}, {"of_rows": other_cols, "of_cols": cols})
 
 
-def _pairs(x: Mapping[str, jax.Array], y: Mapping[str, jax.Array]) -> list[jax.Array]:
+def _pairs(x: Features, y: Features) -> list[jax.Array]:
     """Cosines of the four pairs of views, f32[r, c] each."""
     return [similarity(x["unit"][:, a], y["unit"][:, b]) for a in (0, 1) for b in (0, 1)]

@@ -1,7 +1,7 @@
 """InfoNCE whose targets are spread over the batch: related rows are not equally wrong."""
 
 import itertools
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,13 @@ from flax import nnx
 
 from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Layer,
+    Loss,
+    Outputs,
     Term,
-    TermError,
     both_valid,
     features,
     mean_over,
@@ -19,6 +24,7 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -110,15 +116,22 @@ class SoftInfoNCE(Term):
             for a, b in itertools.pairwise(projection)
         )
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         losses = [self._pair(pair, outputs, batch, scale, context.plan) for pair in self.pairs]
         return mean_over(losses), {"scale": scale}
 
-    def _pair(self, pair, outputs, batch, scale, plan):
+    def _pair(
+        self,
+        pair: tuple[str, str],
+        outputs: Outputs,
+        batch: Batch,
+        scale: jax.Array,
+        plan: pairwise.Plan,
+    ) -> jax.Array:
         reference = pair[1] if self.reference == "second" else self.reference
         # As a field, for embeddings of the reference may have another size.
-        layer = "raw" if len(self.projection) else "unit"
+        layer: Layer = "raw" if len(self.projection) else "unit"
         rows = rows_of(self.name, pair, outputs, batch, layer=layer, fields=(reference,))
         if len(self.projection):
             rows = rows._replace(unit=tuple(map(self._project, rows.unit)))
@@ -129,10 +142,10 @@ class SoftInfoNCE(Term):
             (unit,) = rows_of(self.name, (reference,), outputs, batch).unit
             x["reference"] = y["reference"] = unit
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             return jnp.where(both_valid(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
-        def weighted(x, y, scale):
+        def weighted(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
             s = jnp.where(both_valid(x, y), scale * similarity(x["unit"], y["unit"]), 0.0)
             w = jnp.where(both_valid(x, y), self._weights(x, y), 0.0)
             return w * s, w
@@ -141,10 +154,10 @@ class SoftInfoNCE(Term):
         wanted = [weight > 0 for weight in loss_weights]
         normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan, sides=_sides(wanted))
         soft = [want and is_soft for want, is_soft in zip(wanted, self.soft, strict=True)]
-        sums = (None, None)
+        sums: tuple[Any, Any] = (None, None)
         if any(soft):
             sums = pairwise.sums(weighted, x, y, scale, plan=plan, sides=_sides(soft))
-        loss = 0.0
+        loss = jnp.zeros(())
         for side in (0, 1):
             if not wanted[side]:
                 continue
@@ -162,7 +175,7 @@ class SoftInfoNCE(Term):
             x = layer(jax.nn.relu(x) if i else x)
         return unit_norm(x)
 
-    def _weights(self, x, y) -> jax.Array:
+    def _weights(self, x: Features, y: Features) -> jax.Array:
         if self.weights == "labels":
             return same_label(x, y).astype(jnp.float32)
         a, b = x["reference"], y["reference"]
@@ -177,5 +190,5 @@ class SoftInfoNCE(Term):
         return jnp.exp(self.reference_scale * (cosine - 1.0))
 
 
-def _sides(wanted: list[bool]) -> str:
+def _sides(wanted: list[bool]) -> pairwise.Sides:
     return "both" if all(wanted) else "rows" if wanted[0] else "cols"

@@ -3,7 +3,19 @@
 import jax
 import jax.numpy as jnp
 
-from mmjax.objectives.base import Term, both_valid, rows_of, same_example, same_label
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Term,
+    both_valid,
+    rows_of,
+    same_example,
+    same_label,
+    sum_of,
+)
 from mmjax.objectives.multi_view import check_views, stacked
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
@@ -40,13 +52,15 @@ class SupCon(Term):
         self.views, self.label = views, label
         self.temperature = Temperature(temperature, learned=learn_temperature)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         rows = rows_of(self.name, self.views, outputs, batch, fields=(self.label,))
         x = {**stacked(rows), "label": batch[self.label]}
         count = len(self.views)
 
-        def blocks(x, y, scale):
+        def blocks(
+            x: Features, y: Features, scale: jax.Array
+        ) -> tuple[jax.Array, list[list[jax.Array]]]:
             """Scores [r, c] for each view of the rows and each of the columns, and what counts."""
             s = scale * jnp.einsum(
                 "rld,cmd->lmrc",
@@ -65,27 +79,29 @@ class SupCon(Term):
             ]
             return s, masks
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> tuple[tuple[jax.Array, ...], ...]:
             s, masks = blocks(x, y, scale)
             return tuple(
                 tuple(jnp.where(masks[m][n], s[m, n], -jnp.inf) for n in range(count))
                 for m in range(count)
             )
 
-        def positives(x, y, scale):
+        def positives(
+            x: Features, y: Features, scale: jax.Array
+        ) -> tuple[tuple[jax.Array, jax.Array], ...]:
             s, masks = blocks(x, y, scale)
             same = same_label(x, y)
             tiles = []
             for m in range(count):
                 kept = [same & mask for mask in masks[m]]
-                total = sum(jnp.where(k, s[m, n], 0.0) for n, k in enumerate(kept))
-                tiles.append((total, sum(k.astype(jnp.float32) for k in kept)))
+                total = sum_of(jnp.where(k, s[m, n], 0.0) for n, k in enumerate(kept))
+                tiles.append((total, sum_of(k.astype(jnp.float32) for k in kept)))
             return tuple(tiles)
 
         plan = context.plan
         normalizers, _ = pairwise.logsumexp(score, x, x, scale, plan=plan, sides="rows")
         targets, _ = pairwise.sums(positives, x, x, scale, plan=plan, sides="rows")
-        loss, anchors = 0.0, 0.0
+        loss = anchors = jnp.zeros(())
         for of_view, (total, number) in zip(normalizers, targets, strict=True):
             has = number > 0  # and so it has a finite normalizer
             everything = jax.nn.logsumexp(jnp.where(has, jnp.stack(of_view), 0.0), axis=0)

@@ -6,8 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Layer,
+    Loss,
+    Outputs,
+    Rows,
     Term,
-    TermError,
     both_valid,
     mean_over,
     random_key,
@@ -15,10 +21,14 @@ from mmjax.objectives.base import (
     same_example,
     similarity,
 )
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+
+Pair = tuple[jax.Array, jax.Array]
+Saved = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
 
 # Third vectors per step of the sum over pairs of rows: of a tile r x c it holds r c so many scores.
 BLOCK = 8
@@ -67,10 +77,10 @@ class Symile(Term):
                 f"{len(modalities)}: use negatives='n'."
             )
         self.modalities, self.negatives = modalities, negatives
-        self.layer = "unit" if normalize else "raw"
+        self.layer: Layer = "unit" if normalize else "raw"
         self.temperature = Temperature(1 / scale, learned=learn_scale)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
         rows = rows_of(self.name, self.modalities, outputs, batch, layer=self.layer)
         own = rows.unit[0]
@@ -101,11 +111,13 @@ class Symile(Term):
             for m in range(len(self.modalities))
         ]
 
-    def _shuffled(self, rows, anchor, positive, scale, context):
+    def _shuffled(
+        self, rows: Rows, anchor: int, positive: jax.Array, scale: jax.Array, context: Context
+    ) -> jax.Array:
         size = len(positive)
         # The same key everywhere, so that all devices break the same tuples.
         orders = self.permutations(random_key(self.name, context), anchor, size)
-        product, valid = 1.0, None
+        product, valid = jnp.ones(()), None
         for unit, order in zip(rows.unit, orders, strict=True):
             if order is None:
                 continue
@@ -116,10 +128,10 @@ class Symile(Term):
         index = jnp.arange(size, dtype=jnp.int32)
         x = {"unit": rows.unit[anchor], "index": index}
         y = {"unit": product, "index": index}
-        if rows.valid is not None:
+        if rows.valid is not None and valid is not None:
             x["valid"], y["valid"] = rows.valid, valid
 
-        def score(x, y, scale):
+        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
             counted = both_valid(x, y) & ~same_example(x, y)
             return jnp.where(counted, scale * similarity(x["unit"], y["unit"]), -jnp.inf)
 
@@ -127,7 +139,7 @@ class Symile(Term):
         return jnp.logaddexp(negatives, positive)
 
 
-def _all_pairs(rows, anchor: int, scale, plan):
+def _all_pairs(rows: Rows, anchor: int, scale: jax.Array, plan: pairwise.Plan) -> jax.Array:
     """log Σ_(j,l) exp(s MIP(anchor_i, second_j, third_l)), f32[B]."""
     second, third = (unit for m, unit in enumerate(rows.unit) if m != anchor)
     x, y = {"unit": rows.unit[anchor]}, {"unit": second}
@@ -135,16 +147,20 @@ def _all_pairs(rows, anchor: int, scale, plan):
     if rows.valid is not None:
         x["valid"] = y["valid"] = rows.valid
 
-    def score(x, y, shared):
+    def score(
+        x: Features, y: Features, shared: tuple[jax.Array, jax.Array, jax.Array]
+    ) -> jax.Array:
         scale, third, valid = shared
         value = _log_sum_over_third(scale * x["unit"], y["unit"], third, valid)
         return jnp.where(both_valid(x, y) & valid.any(), value, -jnp.inf)
 
-    return pairwise.logsumexp(score, x, y, (scale, third, valid), plan=plan, sides="rows")[0]
+    lse: jax.Array
+    lse, _ = pairwise.logsumexp(score, x, y, (scale, third, valid), plan=plan, sides="rows")
+    return lse
 
 
 @jax.custom_vjp
-def _log_sum_over_third(x, y, z, valid):
+def _log_sum_over_third(x: jax.Array, y: jax.Array, z: jax.Array, valid: jax.Array) -> jax.Array:
     """log Σ_l exp Σ_d x_id y_jd z_ld over valid l: f32[r, D], f32[c, D], f32[L, D] -> f32[r, c].
 
     Block by block of z, forwards and backwards, so that no [r, c, L] array exists.
@@ -152,18 +168,20 @@ def _log_sum_over_third(x, y, z, valid):
     return _third_forward(x, y, z, valid)[0]
 
 
-def _scores(x, y, block):
+def _scores(x: jax.Array, y: jax.Array, block: jax.Array) -> jax.Array:
     return jnp.einsum("rd,cd,ld->rcl", x, y, block, precision="highest")
 
 
-def _third_blocks(z, valid):
+def _third_blocks(z: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
     padding = -len(z) % BLOCK
     z = jnp.pad(z, ((0, padding), (0, 0))).reshape(-1, BLOCK, z.shape[1])
     return z, jnp.pad(valid, (0, padding)).reshape(-1, BLOCK)
 
 
-def _third_forward(x, y, z, valid):
-    def step(value, block):
+def _third_forward(
+    x: jax.Array, y: jax.Array, z: jax.Array, valid: jax.Array
+) -> tuple[jax.Array, Saved]:
+    def step(value: jax.Array, block: Pair) -> tuple[jax.Array, None]:
         part, real = block
         s = jnp.where(real, _scores(x, y, part), -jnp.inf)
         return jnp.logaddexp(value, jax.nn.logsumexp(s, axis=2)), None
@@ -174,11 +192,11 @@ def _third_forward(x, y, z, valid):
     return value, (x, y, z, valid, value)
 
 
-def _third_backward(saved, g):
+def _third_backward(saved: Saved, g: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, None]:
     x, y, z, valid, value = saved
     finite = jnp.where(value == -jnp.inf, 0.0, value)
 
-    def step(grads, block):
+    def step(grads: Pair, block: Pair) -> tuple[Pair, jax.Array]:
         part, real = block
         s = jnp.where(real, _scores(x, y, part), -jnp.inf)
         d = jnp.exp(s - finite[:, :, None]) * g[:, :, None]

@@ -68,19 +68,21 @@ class Temperature(nnx.Module):
     def log(self) -> jax.Array:
         """The logarithm of the scale, ln 1/τ, an f32 scalar."""
         if self.fixed is not None:
-            return jnp.float32(math.log(self.fixed))
+            return jnp.asarray(math.log(self.fixed), jnp.float32)
         if self.form == "log_scale":
-            return _hold(self.log_scale[...], *self.bounds)
+            held: jax.Array = _hold(self.log_scale[...], *self.bounds)
+            return held
         return jnp.log(self())
 
     def __call__(self) -> jax.Array:
         """The scale 1/τ, an f32 scalar."""
         if self.fixed is not None:
-            return jnp.float32(self.fixed)
+            return jnp.asarray(self.fixed, jnp.float32)
         if self.form == "log_scale":
             return jnp.exp(_hold(self.log_scale[...], *self.bounds))
         low, high = (math.exp(-bound) for bound in reversed(self.bounds))
-        return 1.0 / _hold(self.value[...], low, high)
+        temperature: jax.Array = _hold(self.value[...], low, high)
+        return 1.0 / temperature
 
 
 def scale_of(term: str, other: str, scales: Mapping[str, jax.Array]) -> jax.Array:
@@ -114,11 +116,11 @@ def _hold(x: jax.Array, low: float, high: float) -> jax.Array:
     return jnp.clip(x, low, high)
 
 
-def _hold_forward(x, low, high):
+def _hold_forward(x: jax.Array, low: float, high: float) -> tuple[jax.Array, jax.Array]:
     return jnp.clip(x, low, high), x
 
 
-def _hold_backward(low, high, x, g):
+def _hold_backward(low: float, high: float, x: jax.Array, g: jax.Array) -> tuple[jax.Array]:
     outwards = ((x >= high) & (g < 0)) | ((x <= low) & (g > 0))
     return (jnp.where(outwards, 0.0, g),)
 

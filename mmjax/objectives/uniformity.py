@@ -10,9 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
     Rows,
     Term,
-    TermError,
     both_valid,
     features,
     mean_over,
@@ -21,6 +25,7 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
 
@@ -44,7 +49,7 @@ class Uniformity(Term):
         self.modalities = modalities
         self.t = _positive("uniformity", t)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = {}
         for name in self.modalities:
             rows = rows_of(self.name, (name,), outputs, batch)
@@ -73,7 +78,7 @@ class CrossUniformity(Term):
         self.pairs = pairs
         self.t = _positive("cross_uniformity", t)
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = []
         for pair in self.pairs:
             rows = rows_of(self.name, pair, outputs, batch)
@@ -98,7 +103,7 @@ class Alignment(Term):
         check_pairs("alignment", pairs)
         self.pairs = pairs
 
-    def __call__(self, outputs, batch, context):
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = []
         for pair in self.pairs:
             rows = rows_of(self.name, pair, outputs, batch)
@@ -106,13 +111,15 @@ class Alignment(Term):
         return mean_over(values), {}
 
 
-def _log_mean_potential(x, y, rows: Rows, t: float, plan: pairwise.Plan) -> jax.Array:
+def _log_mean_potential(
+    x: Features, y: Features, rows: Rows, t: float, plan: pairwise.Plan
+) -> jax.Array:
     """log mean_{i≠j} exp(-t |x_i - y_j|²) over valid rows i, j.
 
     For x = y the mean over ordered pairs i ≠ j equals that over i < j.
     """
 
-    def score(x, y, _):
+    def score(x: Features, y: Features, _: object) -> jax.Array:
         counted = both_valid(x, y) & ~same_example(x, y)
         return jnp.where(counted, 2 * t * similarity(x["unit"], y["unit"]), -jnp.inf)
 

@@ -17,7 +17,8 @@ from mmjax.preflight import hlo, hlo_cost, topology
 from mmjax.preflight.hlo_cost import Cost
 from mmjax.preflight.model_flops import model_flops
 from mmjax.preflight.roofline import Roofline, roofline
-from mmjax.preflight.sizing import GIB, DoesNotFit, Memory, compile_or_size, largest_batch
+from mmjax.preflight.sizing import DoesNotFit, Memory, compile_or_size, largest_batch
+from mmjax.preflight.topology import GIB
 from mmjax.recipe import Recipe
 from mmjax.train import checks
 from mmjax.train import state as state_lib
@@ -97,11 +98,12 @@ def preflight(
 
     compiled = compile_or_size(lower(recipe, plan, mesh))
     cost = times = None
+    memory: Memory | DoesNotFit
     if isinstance(compiled, DoesNotFit):
         memory = compiled
     else:
         memory = _held(compiled, mesh)
-        cost = hlo_cost.cost(hlo.parse(compiled.as_text()))
+        cost = hlo_cost.cost(hlo.parse(compiled.as_text() or ""))
         chip = topology.chip_of(mesh.devices.flat[0])
         if chip is not None:
             times = roofline(cost, chip.per_device(), total / mesh.size)
@@ -139,12 +141,14 @@ def lower(recipe: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.
         name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
         for name, array in inputs.batch_shapes(recipe.data).items()
     }
-    return step_lib.make(recipe, plan, mesh).lower(state_lib.abstract(recipe, plan), batch)
+    step: Any = step_lib.make(recipe, plan, mesh)  # what jax.jit makes
+    lowered: jax.stages.Lowered = step.lower(state_lib.abstract(recipe, plan), batch)
+    return lowered
 
 
 def layouts(plan: state_lib.Plan) -> tuple[Layout, ...]:
     """Where every variable of the model lies, in the order of their paths."""
-    shardings = {**plan.shardings.params, **plan.shardings.constants}
+    shardings: dict[str, Any] = {**plan.shardings.params, **plan.shardings.constants}
     return tuple(
         Layout(
             path,
@@ -158,7 +162,8 @@ def layouts(plan: state_lib.Plan) -> tuple[Layout, ...]:
 
 def bytes_per_device(array: jax.ShapeDtypeStruct) -> int:
     """Bytes of an array with a layout, on one of its devices."""
-    return math.prod(array.sharding.shard_shape(array.shape)) * array.dtype.itemsize
+    shape: tuple[int, ...] = array.sharding.shard_shape(array.shape)
+    return math.prod(shape) * int(array.dtype.itemsize)
 
 
 def _held(compiled: jax.stages.Compiled, mesh: jax.sharding.Mesh) -> Memory | DoesNotFit:
@@ -189,9 +194,8 @@ def _largest(
         if batch != started:
             data = dataclasses.replace(recipe.data, batch_size=batch * shards)
             changed = dataclasses.replace(recipe, data=data)
-            answer = compile_or_size(lower(changed, plan, mesh))
-            if not isinstance(answer, DoesNotFit):
-                answer = _held(answer, mesh)
+            made = compile_or_size(lower(changed, plan, mesh))
+            answer = made if isinstance(made, DoesNotFit) else _held(made, mesh)
         if isinstance(answer, Memory):
             return answer.total
         # The compiler's limit is the device's; above it nothing fits, whatever was asked for.

@@ -15,7 +15,7 @@ from jax.interpreters import partial_eval
 from mmjax.preflight.hlo_cost import window_meetings
 
 
-def flops(f: Callable, *args: Any) -> float:
+def flops(f: Callable[..., Any], *args: Any) -> float:
     """FLOPs of `f(*args)`, of what its results need; the arguments may be shapes.
 
     Products that nothing reads, such as those of tokens that no head takes, are no work: a compiler
@@ -76,7 +76,7 @@ def product_flops(equation: core.JaxprEqn) -> float:
     return _dot(equation) if equation.primitive.name == "dot_general" else _convolution(equation)
 
 
-def _inner(params: dict) -> list[core.Jaxpr]:
+def _inner(params: dict[str, Any]) -> list[core.Jaxpr]:
     return [
         _open(value)
         for value in params.values()
@@ -85,20 +85,27 @@ def _inner(params: dict) -> list[core.Jaxpr]:
 
 
 def _open(jaxpr: Any) -> core.Jaxpr:
-    return jaxpr if hasattr(jaxpr, "eqns") and not hasattr(jaxpr, "jaxpr") else jaxpr.jaxpr
+    is_open = hasattr(jaxpr, "eqns") and not hasattr(jaxpr, "jaxpr")
+    opened: core.Jaxpr = jaxpr if is_open else jaxpr.jaxpr
+    return opened
 
 
-def _dot(equation) -> float:
+def _shape(variable: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = variable.aval.shape
+    return shape
+
+
+def _dot(equation: core.JaxprEqn) -> float:
     (contracted, _), _ = equation.params["dimension_numbers"]
-    left, out = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-    return 2.0 * math.prod(out) * math.prod(left[axis] for axis in contracted)
+    left, out = _shape(equation.invars[0]), _shape(equation.outvars[0])
+    return float(2 * math.prod(out) * math.prod(left[axis] for axis in contracted))
 
 
-def _convolution(equation) -> float:
+def _convolution(equation: core.JaxprEqn) -> float:
     params = equation.params
     lhs_spec, rhs_spec, out_spec = params["dimension_numbers"]
-    left, right = (v.aval.shape for v in equation.invars[:2])
-    out = equation.outvars[0].aval.shape
+    left, right = map(_shape, equation.invars[:2])
+    out = _shape(equation.outvars[0])
     meetings = math.prod(
         window_meetings(left[a], right[b], out[c], stride, pad[0], spread, dilation)
         for a, b, c, stride, pad, spread, dilation in zip(
@@ -112,4 +119,4 @@ def _convolution(equation) -> float:
             strict=True,
         )
     )
-    return 2.0 * meetings * out[out_spec[0]] * out[out_spec[1]] * right[rhs_spec[1]]
+    return float(2 * meetings * out[out_spec[0]] * out[out_spec[1]] * right[rhs_spec[1]])

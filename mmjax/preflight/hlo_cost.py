@@ -10,9 +10,12 @@ import re
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from mmjax.preflight.hlo_collectives import COLLECTIVES, Collective, collectives_of
 from mmjax.preflight.hlo_program import Computation, Instruction, Module, Shape
+
+Bytes = npt.NDArray[np.float64]  # in a padded layout, and without the padding
 
 # Instructions that move no bytes by themselves: they name, group or only begin something, or their
 # work is counted in the computation that they run.
@@ -67,7 +70,8 @@ class Cost:
 
 def cost(module: Module) -> Cost:
     """Counts a whole program, see `Cost`."""
-    flops, traffic, collectives = 0.0, np.zeros(2), []
+    flops, traffic = 0.0, np.zeros(2)
+    collectives: list[Collective] = []
     fused = _fused(module)
     for computation in module.computations.values():
         runs = module.runs[computation.name]
@@ -102,7 +106,7 @@ def product_flops(computation: Computation, instruction: Instruction) -> int:
         axes = instruction.attribute("lhs_contracting_dims") or "{}"
         contracted = math.prod(left.dims[int(a)] for a in re.findall(r"\d+", axes))
         return 2 * math.prod(out.dims) * contracted
-    lhs, rhs, result = re.split("_|->", instruction.attribute("dim_labels"))
+    lhs, rhs, result = re.split("_|->", instruction.attribute("dim_labels") or "")
     window = dict(re.findall(r"(\w+)=([\dx_-]+)", instruction.attribute("window") or ""))
     spatial = [label for label in result if label.isdigit()]
 
@@ -167,7 +171,7 @@ def _fused(module: Module) -> set[str]:
     return found
 
 
-def _traffic(module: Module, computation: Computation, instruction: Instruction) -> np.ndarray:
+def _traffic(module: Module, computation: Computation, instruction: Instruction) -> Bytes:
     """(padded bytes, bytes) that an instruction reads from and writes to main memory."""
     opcode = instruction.opcode
     if opcode in _FREE or opcode.endswith("-start"):
@@ -204,7 +208,7 @@ def _traffic(module: Module, computation: Computation, instruction: Instruction)
     return _size(instruction.shapes) + sum((_size(o.shapes) for o in operands), np.zeros(2))
 
 
-def _read(module: Module, fused: Computation, name: str) -> np.ndarray:
+def _read(module: Module, fused: Computation, name: str) -> Bytes:
     """What a fusion reads of its parameter: all of it, or the slice that it takes."""
     whole = _size(fused.instructions[name].shapes)
     total = np.zeros(2)
@@ -231,10 +235,11 @@ def _read(module: Module, fused: Computation, name: str) -> np.ndarray:
         else:
             part = whole
         total = np.maximum(total, part) if part is whole else total + part
-    return np.minimum(total, whole)
+    least: Bytes = np.minimum(total, whole)
+    return least
 
 
-def _written(module: Module, fused: Computation, caller: Instruction) -> np.ndarray:
+def _written(module: Module, fused: Computation, caller: Instruction) -> Bytes:
     """What a fusion writes: its results, or the slices that it changes in place."""
     root = fused.root
     results = root.operands if root.opcode == "tuple" else (root.name,)
@@ -258,7 +263,7 @@ def _written(module: Module, fused: Computation, caller: Instruction) -> np.ndar
     return total
 
 
-def _size(shapes: tuple[Shape, ...]) -> np.ndarray:
+def _size(shapes: tuple[Shape, ...]) -> Bytes:
     there = [shape for shape in shapes if shape.space == 0]
     return np.array([sum(s.padded_bytes for s in there), sum(s.bytes for s in there)], float)
 

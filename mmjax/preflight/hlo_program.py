@@ -225,9 +225,10 @@ class Module:
                 instruction = condition.instructions[arguments[int(instruction.text)]]
             sides.append(_through(where, instruction))
         counter, limit = sides
-        if counter.opcode != "get-tuple-element" or limit.opcode != "constant":
+        index = counter.attribute("index")
+        if counter.opcode != "get-tuple-element" or limit.opcode != "constant" or index is None:
             return None
-        return int(counter.attribute("index")), int(limit.text)
+        return int(index), int(limit.text)
 
     def _step(self, body: Computation, index: int) -> int | None:
         """What the body adds to element `index` of its state."""
@@ -240,7 +241,8 @@ class Module:
             value = _through(where, where.root)
         if value.opcode != "add":
             return None
-        steps, counters = [], []
+        steps: list[Instruction] = []
+        counters: list[Instruction] = []
         for name in value.operands:
             operand = _through(where, where.instructions[name])
             if operand.opcode == "parameter" and arguments is not None:
@@ -274,7 +276,7 @@ def _until_comma(text: str) -> str:
 
 
 def _callee(instruction: Instruction, name: str) -> str:
-    return instruction.attribute(name).removeprefix("%")
+    return (instruction.attribute(name) or "").removeprefix("%")
 
 
 def _through(where: Computation, instruction: Instruction) -> Instruction:

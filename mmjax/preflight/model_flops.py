@@ -1,16 +1,21 @@
 """FLOPs that a recipe's mathematics asks for, whatever way a run goes about it."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mmjax.data import inputs
+from mmjax.model.embedding import Embedding
 from mmjax.objectives import Context
 from mmjax.preflight.flops import flops
 from mmjax.recipe import Recipe
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
+
+Arrays = Mapping[str, jax.Array]
 
 
 def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
@@ -32,10 +37,18 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     state, batch = state_lib.abstract(recipe, plan), inputs.batch_shapes(recipe.data)
     everything = flops(step_lib.make(recipe, plan, mesh), state, batch)
 
-    def embed(params, constants, batch):
+    def embed(params: Arrays, constants: Arrays, batch: Arrays) -> dict[str, Embedding]:
         return plan.definition.merge({**constants, **params}).embed(batch)
 
-    def objectives(params, constants, outputs, batch, progress, key, queue):
+    def objectives(
+        params: Arrays,
+        constants: Arrays,
+        outputs: dict[str, Embedding],
+        batch: Arrays,
+        progress: jax.Array,
+        key: jax.Array,
+        queue: Arrays,
+    ) -> tuple[jax.Array, Any]:
         context = Context(
             plan=step_lib.loss_plan(recipe, mesh),
             progress=progress,
@@ -44,7 +57,7 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
             queue=None if plan.queue is None else plan.queue.read(queue),
         )
 
-        def loss(params, outputs):
+        def loss(params: Arrays, outputs: dict[str, Embedding]) -> jax.Array:
             system = plan.definition.merge({**constants, **params})
             return system.objectives(outputs, batch, context)[0]
 

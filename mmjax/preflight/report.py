@@ -1,9 +1,12 @@
 """The report of preflight in words."""
 
+from jax.sharding import PartitionSpec
+
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight.dry_run import Report
 from mmjax.preflight.hlo_collectives import Collective
-from mmjax.preflight.sizing import GIB, DoesNotFit, Memory
+from mmjax.preflight.sizing import DoesNotFit, Memory
+from mmjax.preflight.topology import GIB
 
 _SHOWN = 3  # of the largest collectives
 
@@ -56,7 +59,7 @@ def _state(report: Report) -> list[tuple[str, str]]:
     return [*rows, ("state", f"on each device: {parts}")]
 
 
-def _split(spec) -> str:
+def _split(spec: PartitionSpec) -> str:
     axes = [entry for entry in spec if entry is not None]
     return str(tuple(spec)) if axes else "whole"
 

@@ -37,7 +37,7 @@ class Roofline:
     def bound(self) -> str:
         """The name of the largest."""
         times = {"compute": self.compute, "memory": self.memory, "interconnect": self.interconnect}
-        return max(times, key=times.get)
+        return max(times, key=lambda name: times[name])
 
 
 def roofline(cost: Cost, chip: Chip, model_flops: float) -> Roofline:

@@ -5,6 +5,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -31,7 +32,7 @@ class Memory:
 
     @classmethod
     def of(cls, compiled: jax.stages.Compiled) -> "Memory":
-        stats = compiled.memory_analysis()
+        stats: Any = compiled.memory_analysis()
         return cls(
             stats.argument_size_in_bytes,
             stats.output_size_in_bytes,

@@ -1,7 +1,7 @@
 """A trained system as a function from arrays to unit embeddings, for evaluation and use."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
+
+Arrays = Mapping[str, jax.Array]
 
 
 class Embedder:
@@ -24,11 +26,16 @@ class Embedder:
     """
 
     def __init__(
-        self, definition: Definition, arrays: Mapping[str, jax.Array], mesh: jax.sharding.Mesh
+        self,
+        definition: Definition[System],
+        arrays: Mapping[str, jax.Array],
+        mesh: jax.sharding.Mesh,
     ):
         self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
         # Of the module and not of the paths: a tower that hands features on has no parameters.
-        self._dims = {name: tower.dim for name, tower in definition.merge(arrays).towers.items()}
+        self._dims: dict[str, int] = {
+            name: tower.dim for name, tower in definition.merge(arrays).towers.items()
+        }
         self.modalities = tuple(sorted(self._dims))
 
     def dim(self, modality: str) -> int:
@@ -36,13 +43,13 @@ class Embedder:
         return self._dims[modality]
 
     @functools.cached_property
-    def _forward(self):
-        def forward(arrays, batch):
+    def _forward(self) -> Callable[[Arrays, Arrays], dict[str, dict[str, jax.Array]]]:
+        def forward(arrays: Arrays, batch: Arrays) -> dict[str, dict[str, jax.Array]]:
             system = self._definition.merge(arrays)
             return {
                 name: {
                     "unit": e.unit,
-                    "encoder": e.encoding.pooled,
+                    **({} if e.encoding is None else {"encoder": e.encoding.pooled}),
                     **_codes(system, name, e),
                     **{head: own.unit for head, own in (e.heads or {}).items()},
                 }
@@ -95,7 +102,7 @@ class Embedder:
 def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
     """{'codes': f32[B, K]} of a tower whose head has a codebook."""
     head = system.towers[modality].head
-    if not isinstance(head, CodebookHead):
+    if embedding.encoding is None or not isinstance(head, CodebookHead):
         return {}
     table = system.codebooks[head.codebook].table[...]
     return {"codes": head.weights(embedding.encoding, table)}

@@ -56,8 +56,8 @@ class System(nnx.Module):
         self.deterministic: tuple[str, ...] = tuple(
             view for config in model.towers.values() for view in config.deterministic
         )
-        own = jax.random.fold_in(key, zlib.crc32(b"adapters"))
-        self.adapters = adapters.install(model.adapters, towers, own)
+        of_adapters = jax.random.fold_in(key, zlib.crc32(b"adapters"))
+        self.adapters = adapters.install(model.adapters, towers, of_adapters)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
         every = [head for t in towers.values() for head in (t.head, *(t.heads or {}).values())]
         self.codebooks = codebook.codebooks(every, own)

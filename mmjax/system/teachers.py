@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ class Teacher:
             raise ConfigError(f"teacher.views={views} has to name views of the batch, each once")
         self.views, self.train = views, train
 
-    def paths(self, definition: Definition, trained: Iterable[str]) -> frozenset[str]:
+    def paths(self, definition: Definition[System], trained: Iterable[str]) -> frozenset[str]:
         """The variables that it has copies of.
 
         All of its towers, and of the codebooks and adapters that these read; without parameters
@@ -123,14 +124,20 @@ class MomentumTeacher(Teacher):
     """
 
     def __init__(
-        self, *, views: tuple[ViewRef, ...], momentum: float | dict = 0.99, train: bool = True
+        self,
+        *,
+        views: tuple[ViewRef, ...],
+        momentum: float | dict[str, Any] = 0.99,
+        train: bool = True,
     ):
         super().__init__(views, train)
         self.momentum = Schedule.of(momentum, "teacher.momentum")
         if not all(0 <= m <= 1 for m in (self.momentum.start, self.momentum.end)):
             raise ConfigError(f"teacher.momentum={momentum} has to be in [0, 1]")
 
-    def update(self, arrays, towers, progress):
+    def update(
+        self, arrays: Mapping[str, jax.Array], towers: Mapping[str, jax.Array], progress: jax.Array
+    ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         momentum = self.momentum(progress)
         metrics = {} if self.momentum.constant else {"teacher/momentum": momentum}
         return moving_average(arrays, towers, momentum), metrics
@@ -159,7 +166,9 @@ class FrozenTeacher(Teacher):
         super().__init__(views, train)
         self.init_from, self.checkpoint = init_from, checkpoint
 
-    def update(self, arrays, towers, progress):
+    def update(
+        self, arrays: Mapping[str, jax.Array], towers: Mapping[str, jax.Array], progress: jax.Array
+    ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         return dict(arrays), {}
 
 

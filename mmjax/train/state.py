@@ -67,7 +67,7 @@ class Plan:
       dtype: of the towers' computation.
     """
 
-    definition: Definition
+    definition: Definition[System]
     trained: frozenset[str]
     teacher: teachers.Teacher | None
     queue: queue_lib.Queue | None

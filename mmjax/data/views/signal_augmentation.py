@@ -45,7 +45,7 @@ class SignalChanges:
     noise: float = 0.0
     drop_channels: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key in ("warp", "permute", "drop_channels"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"augment.{key}={getattr(self, key)} must be in [0, 1]")

@@ -11,7 +11,7 @@ function and chooses nothing else; how the devices share the work is in the `Pla
     )
 """
 
-from mmjax.parallel.pairwise.engine import logsumexp, sums, total
+from mmjax.parallel.pairwise.engine import Score, Sides, logsumexp, sums, total
 from mmjax.parallel.pairwise.plan import PairwiseError, Plan
 
-__all__ = ["PairwiseError", "Plan", "logsumexp", "sums", "total"]
+__all__ = ["PairwiseError", "Plan", "Score", "Sides", "logsumexp", "sums", "total"]

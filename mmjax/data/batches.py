@@ -57,6 +57,7 @@ class Batches:
           WorkerDied: if a worker process ended.
         """
         start = time.perf_counter()
+        batch: Batch
         try:
             batch, bad = next(self._iterator)
         except RuntimeError as error:  # of grain, which has no name of its own for it

@@ -1,5 +1,7 @@
 """From the section `data` of a recipe to objects: views, and the batches to train on."""
 
+from typing import cast
+
 import jax
 import numpy as np
 
@@ -31,7 +33,7 @@ def batch_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
     A modality can be absent from a row where `data.on_error` is 'skip'; whether a source says so
     too is in its files, and not known here.
     """
-    made, size = views(config, _NoTokenizer()), config.batch_size
+    made, size = views(config, cast(Tokenizer, _NoTokenizer())), config.batch_size
     shapes = {
         name: jax.ShapeDtypeStruct((size, *view.shape), view.dtype) for name, view in made.items()
     }

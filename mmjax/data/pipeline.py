@@ -158,7 +158,8 @@ class TrainData:
         Raises:
           BadExample: for a bad row, with on_error='fail'.
         """
-        return self._batches[step][0]
+        batch: dict[str, np.ndarray] = self._batches[step][0]
+        return batch
 
     def describe(self) -> str:
         """One phrase for the header of a run: what each source holds."""

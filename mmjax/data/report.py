@@ -22,7 +22,7 @@ class BadRows:
       path: the file, by custom `bad_rows.jsonl` in the folder of the run; None only counts.
     """
 
-    def __init__(self, path: str | os.PathLike | None = None):
+    def __init__(self, path: str | os.PathLike[str] | None = None):
         self.path = Path(path) if path is not None else None
         self.counts: dict[tuple[str, str, str], int] = {}
         self.trouble: str | None = None  # why the file could not be written

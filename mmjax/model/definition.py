@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import jax
+import numpy as np
 from flax import nnx
 
 Module = TypeVar("Module", bound=nnx.Module)
+# What a module may hold: while it is traced for shapes, these.
+Leaf = jax.Array | np.ndarray | jax.ShapeDtypeStruct
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Definition(Generic[Module]):
             if isinstance(v, kind)
         }
 
-    def merge(self, arrays: Mapping[str, jax.Array]) -> Module:
+    def merge(self, arrays: Mapping[str, Leaf]) -> Module:
         """The module with these arrays; every path has to be there."""
         module: Module = nnx.merge(
             self.graphdef,

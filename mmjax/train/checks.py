@@ -97,7 +97,7 @@ def _embedding(
         return plan.definition.merge(arrays).embed({name: x})[name]
 
     try:
-        return jax.eval_shape(embed, arrays, values)
+        shapes: Embedding = jax.eval_shape(embed, arrays, values)
     except EncoderError as error:
         options = recipe.model.towers[modality].encoder.options
         keys = [key for key in ("image_size", "length", "inputs", "channels") if key in options]
@@ -106,6 +106,7 @@ def _embedding(
             f"'data.views.{name}' makes {values.dtype}{list(values.shape)}, which "
             f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
         ) from error
+    return shapes
 
 
 def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import NamedSharding
 
 from mmjax.model.adapters import AdapterParam
 from mmjax.model.definition import Definition
@@ -19,11 +20,13 @@ from mmjax.system import teachers
 from mmjax.system.system import System
 from mmjax.train import optimizer as optimizer_lib
 
+Leaf = TypeVar("Leaf")
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass
-class State:
-    """Arrays of a run; a checkpoint is exactly this.
+class StateOf(Generic[Leaf]):
+    """Arrays of a run, or of each its layout or its shape; a checkpoint is exactly this.
 
     The position in the data needs no field: global batch k belongs to step k.
 
@@ -38,18 +41,21 @@ class State:
       key: key data of the run's random key; step k uses fold_in(key, k).
     """
 
-    step: jax.Array
-    params: dict[str, jax.Array]
-    constants: dict[str, jax.Array]
+    step: Leaf
+    params: dict[str, Leaf]
+    constants: dict[str, Leaf]
     optimizer: optax.OptState
-    average: dict[str, jax.Array]
-    teacher: dict[str, jax.Array]
-    queue: dict[str, jax.Array]
-    key: jax.Array
+    average: dict[str, Leaf]
+    teacher: dict[str, Leaf]
+    queue: dict[str, Leaf]
+    key: Leaf
 
-    def evaluation_arrays(self) -> dict[str, jax.Array]:
+    def evaluation_arrays(self) -> dict[str, Leaf]:
         """The arrays that evaluation and export use: averaged where there is an average."""
         return {**self.constants, **(self.average or self.params)}
+
+
+State = StateOf[jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Plan:
     teacher: teachers.Teacher | None
     queue: queue_lib.Queue | None
     transformation: optax.GradientTransformation
-    shardings: State
+    shardings: StateOf[NamedSharding]
     partition: dict[str, jax.sharding.PartitionSpec]
     dtype: jnp.dtype
 
@@ -111,17 +117,16 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> Plan:
     partition = layout.specs(everything, mesh, section.rules, section.fsdp_min_size)
     where = layout.shardings(partition, mesh)
     transformation = optimizer_lib.make(recipe.optimizer, recipe.steps, trained)
-    single: Any = mesh_lib.replicated(mesh)
+    single = mesh_lib.replicated(mesh)
     of_params = {path: where[path] for path in trained}
-    of_queue: dict[str, Any] = {} if queue is None else queue.shardings(mesh)
-    shardings = State(
+    shardings = StateOf[NamedSharding](
         step=single,
         params=of_params,
         constants={path: where[path] for path in everything if path not in trained},
         optimizer=optimizer_lib.state_shardings(transformation, trained, of_params, single),
         average=of_params if recipe.model.ema is not None else {},
         teacher={path: where[path] for path in copied},
-        queue=of_queue,
+        queue={} if queue is None else queue.shardings(mesh),
         key=single,
     )
     return Plan(
@@ -180,10 +185,10 @@ def started(state: State, fill: Callable[[dict[str, jax.Array]], dict[str, jax.A
     )
 
 
-def abstract(recipe: Recipe, plan: Plan) -> State:
+def abstract(recipe: Recipe, plan: Plan) -> StateOf[jax.ShapeDtypeStruct]:
     """Shapes, dtypes and layouts of the state, to restore a checkpoint into."""
     shapes = jax.eval_shape(lambda: initial(recipe, plan))
-    found: State = jax.tree.map(
+    found: StateOf[jax.ShapeDtypeStruct] = jax.tree.map(
         lambda shape, sharding: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
         shapes,
         plan.shardings,

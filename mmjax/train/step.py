@@ -17,7 +17,7 @@ from mmjax.recipe import Recipe
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
-from mmjax.train.state import Plan, State
+from mmjax.train.state import Plan, State, StateOf
 
 Arrays = Mapping[str, jax.Array]
 Batch = Arrays
@@ -28,7 +28,7 @@ class Step(Protocol):
 
     def __call__(self, state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]: ...
 
-    def lower(self, state: State, batch: Batch) -> jax.stages.Lowered:
+    def lower(self, state: StateOf[Any], batch: Mapping[str, Any]) -> jax.stages.Lowered:
         """The program for these arguments, or for their shapes."""
         ...
 

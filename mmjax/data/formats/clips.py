@@ -7,7 +7,7 @@ extra `video`.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,12 @@ def _is_container(content: bytes) -> bool:
     return content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") or avi or content.startswith(starts)
 
 
-def _guarded(read: Callable, content: bytes, *arguments: Any) -> list[np.ndarray]:
+Wanted = dict[int, np.ndarray | None]
+
+
+def _guarded(
+    read: Callable[..., list[np.ndarray]], content: bytes, *arguments: Any
+) -> list[np.ndarray]:
     try:
         return read(content, *arguments)
     except BadExample:
@@ -79,11 +84,13 @@ def _check(frames: int, width: int, height: int, max_frames: int, max_pixels: in
         raise unusable(f"its frames have {width} x {height} pixels, more than {max_pixels=}")
 
 
-def _picture(content, choose, max_frames, max_pixels):
+def _picture(
+    content: bytes, choose: Callable[[int], Any], max_frames: int, max_pixels: int
+) -> list[np.ndarray]:
     with Image.open(io.BytesIO(content), formats=_ANIMATED) as image:
         count = getattr(image, "n_frames", 1)
         _check(count, *image.size, max_frames, max_pixels)
-        wanted = dict.fromkeys(map(int, choose(count)))
+        wanted: Wanted = dict.fromkeys(map(int, choose(count)))
         last = max(wanted)
         for i, frame in enumerate(ImageSequence.Iterator(image)):
             if i in wanted:
@@ -93,8 +100,10 @@ def _picture(content, choose, max_frames, max_pixels):
     return _complete(wanted)
 
 
-def _video(content, choose, max_frames, max_pixels, av):
-    def frames():
+def _video(
+    content: bytes, choose: Callable[[int], Any], max_frames: int, max_pixels: int, av: Any
+) -> list[np.ndarray]:
+    def frames() -> Iterator[Any]:
         with _opened(content, av) as container:
             if not container.streams.video:
                 raise unusable("the file holds no video")
@@ -108,7 +117,7 @@ def _video(content, choose, max_frames, max_pixels, av):
         if count > max_frames:
             break
     _check(count, 1, 1, max_frames, max_pixels)
-    wanted = dict.fromkeys(map(int, choose(count)))
+    wanted: Wanted = dict.fromkeys(map(int, choose(count)))
     for i, frame in enumerate(frames()):
         if i in wanted:
             wanted[i] = frame.to_ndarray(format="rgb24")
@@ -125,8 +134,8 @@ def _opened(content: bytes, av: Any) -> Any:
         return av.open(io.BytesIO(content), mode="r")
 
 
-def _complete(wanted: dict) -> list[np.ndarray]:
+def _complete(wanted: Wanted) -> list[np.ndarray]:
     lacking = [i for i, frame in wanted.items() if frame is None]
     if lacking:
         raise unusable(f"frame {lacking[0]} of the clip cannot be read")
-    return list(wanted.values())
+    return [frame for frame in wanted.values() if frame is not None]

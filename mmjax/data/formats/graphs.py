@@ -66,11 +66,13 @@ def from_tree(tree: Any) -> Graph:
 
 def _is_whole(value: Any) -> bool:
     return (
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(value) < 2**31
+        isinstance(value, int | np.integer)
+        and not isinstance(value, bool)
+        and abs(int(value)) < 2**31
     )
 
 
-def _table(tree: Mapping, name: str, dtype: type) -> np.ndarray:
+def _table(tree: Mapping[str, Any], name: str, dtype: type) -> np.ndarray:
     rows = tree[name]
     try:
         if dtype is np.int64 and not all(_is_whole(n) for row in rows for n in row):

@@ -178,7 +178,7 @@ def _charge(text: str) -> int:
     return charge
 
 
-def _places(rows: list) -> np.ndarray | None:
+def _places(rows: list[Any]) -> np.ndarray | None:
     try:
         places = np.array(rows, np.float64)  # None, where the file has none, becomes NaN
     except (TypeError, ValueError) as error:

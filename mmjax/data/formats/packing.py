@@ -53,9 +53,10 @@ def unpack(content: bytes) -> Any:
 def _pack(value: Any) -> bytes:
     # A lone surrogate is no text, but a source may give one, and a view then says so.
     try:
-        return msgpack.packb(
+        content: bytes = msgpack.packb(
             value, default=_extended, strict_types=True, unicode_errors="surrogatepass"
         )
+        return content
     except ValueError as error:
         raise TypeError(f"it cannot be written: {error}") from error
 

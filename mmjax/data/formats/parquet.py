@@ -97,7 +97,7 @@ def _leaf(pyarrow: Any, field: Any) -> str | None:
         names = [field.type.field(i).name for i in range(field.type.num_fields)]
         return f"{field.name}.bytes" if "bytes" in names else None
     if kinds.is_binary(field.type) or kinds.is_large_binary(field.type):
-        return field.name
+        return str(field.name)
     inner, depth = field.type, 0
     while kinds.is_list(inner) or kinds.is_large_list(inner) or kinds.is_fixed_size_list(inner):
         inner, depth = inner.value_type, depth + 1

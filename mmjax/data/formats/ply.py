@@ -32,7 +32,7 @@ _LARGEST = 20_000_000  # vertices or faces; a damaged header may ask for any num
 
 class _Element(NamedTuple):
     name: str
-    count: int
+    rows: int
     fields: list[tuple[str, str, str | None]]  # name, type, type of the length of a list
 
 
@@ -96,7 +96,7 @@ def _header(text: str) -> tuple[str, list[_Element]]:
     if kind not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise ValueError(f"the format {kind!r} is unknown")
     for element in elements:
-        if element.count and not element.fields:  # rows of nothing, perhaps millions of them
+        if element.rows and not element.fields:  # rows of nothing, perhaps millions of them
             raise ValueError(f"the element {element.name[:20]!r} has no properties")
         for _, *types in element.fields:
             for name in types:
@@ -105,14 +105,14 @@ def _header(text: str) -> tuple[str, list[_Element]]:
     return kind, elements
 
 
-def _text(body: bytes, elements: list[_Element]) -> dict[str, list[list]]:
+def _text(body: bytes, elements: list[_Element]) -> dict[str, list[list[Any]]]:
     lines = iter(body.decode("ascii").splitlines())
-    tables: dict[str, list[list]] = {}
+    tables: dict[str, list[list[Any]]] = {}
     for element in elements:
         rows = tables.setdefault(element.name, [])
-        for _ in range(element.count):
+        for _ in range(element.rows):
             cells = iter(next(lines, "").split())
-            row: list = []
+            row: list[Any] = []
             for _, _, length in element.fields:
                 if length is None:
                     row.append(float(_next(cells, element)))
@@ -140,12 +140,12 @@ def _binary(body: bytes, elements: list[_Element], kind: str) -> dict[str, Any]:
             row = np.dtype(
                 [(f"{i}", order + _TYPES[t]) for i, (_, t, _) in enumerate(element.fields)]
             )
-            tables[element.name] = np.frombuffer(body, row, element.count, place).tolist()
-            place += row.itemsize * element.count
+            tables[element.name] = np.frombuffer(body, row, element.rows, place).tolist()
+            place += row.itemsize * element.rows
             continue
         rows = tables.setdefault(element.name, [])
-        for _ in range(element.count):
-            values: list = []
+        for _ in range(element.rows):
+            values: list[Any] = []
             for _, type_, length in element.fields:
                 count = 1
                 if length is not None:

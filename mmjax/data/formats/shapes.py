@@ -86,14 +86,18 @@ def sample_surface(shape: Shape, count: int, rng: np.random.Generator) -> np.nda
       BadExample: if all faces together have no area.
     """
     chosen, weights = draw_on_faces(shape, count, rng)
-    return np.einsum("nk,nkc->nc", weights, shape.points[shape.faces[chosen]])
+    assert shape.faces is not None
+    points: np.ndarray = np.einsum("nk,nkc->nc", weights, shape.points[shape.faces[chosen]])
+    return points
 
 
 def draw_on_faces(
     shape: Shape, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Faces i64[count], drawn by area, and weights f64[count, 3] of their corners."""
-    a, b, c = (shape.points[shape.faces[:, corner], :3] for corner in range(3))
+    faces = shape.faces
+    assert faces is not None
+    a, b, c = (shape.points[faces[:, corner], :3] for corner in range(3))
     with np.errstate(over="ignore", invalid="ignore"):
         area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
         total = np.cumsum(area)

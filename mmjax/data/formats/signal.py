@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Signal:
     channels: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.samples, dtype=dtype, copy=copy)
 
 
@@ -70,9 +71,8 @@ def resample(x: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
         raise SignalError(f"{len(x)} samples at {rate:g} Hz cannot become {new_rate:g} Hz")
     from scipy.signal import resample_poly  # here to start faster
 
-    return resample_poly(x, ratio.numerator, ratio.denominator, axis=0, padtype="line").astype(
-        x.dtype
-    )
+    found = resample_poly(x, ratio.numerator, ratio.denominator, axis=0, padtype="line")
+    return np.asarray(found, x.dtype)
 
 
 def fill_gaps(x: np.ndarray, most: float) -> tuple[np.ndarray, dict[int, str]]:
@@ -112,7 +112,8 @@ def normalized(x: np.ndarray, how: str) -> np.ndarray:
         return x / np.where((deviation := x.std(axis=0)) > 1e-8, deviation, 1)
     low, high = x.min(axis=0), x.max(axis=0)
     half = (high - low) / 2
-    return (x - (low + half)) / np.where(half > 1e-8, half, 1)
+    scaled: np.ndarray = (x - (low + half)) / np.where(half > 1e-8, half, 1)
+    return scaled
 
 
 def without_baseline(x: np.ndarray, rate: float) -> np.ndarray:
@@ -126,7 +127,8 @@ def without_baseline(x: np.ndarray, rate: float) -> np.ndarray:
     for seconds in (0.2, 0.6):
         size = max(1, round(seconds * rate)) // 2 * 2 + 1
         slow = median_filter(slow, size=(size, 1), mode="nearest")
-    return x - slow
+    fast: np.ndarray = x - slow
+    return fast
 
 
 def named(channels: Sequence[str]) -> str:

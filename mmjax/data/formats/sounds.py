@@ -58,7 +58,7 @@ def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
         ratio = 1 / (1 / ratio).limit_denominator(1000)
     else:
         ratio = ratio.limit_denominator(1000)
-    return resample_poly(x, ratio.numerator, ratio.denominator).astype(np.float32)
+    return np.asarray(resample_poly(x, ratio.numerator, ratio.denominator), np.float32)
 
 
 def _decode(content: bytes, max_seconds: float) -> tuple[np.ndarray, int]:

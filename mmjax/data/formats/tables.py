@@ -67,20 +67,19 @@ def read_table(
       SourceError: for a file that is no table at all. A row that cannot be read is no error here:
         it has a `problem`.
     """
-    if format == "auto":
-        format = _SUFFIXES.get(path.suffix.lower())
-        if format is None:
-            raise SourceError(
-                f"{path}: the suffix {path.suffix!r} does not tell the format; set "
-                "format='csv', 'tsv', 'jsonl' or 'parquet'"
-            )
-    if format == "parquet":
+    kind = _SUFFIXES.get(path.suffix.lower()) if format == "auto" else format
+    if kind is None:
+        raise SourceError(
+            f"{path}: the suffix {path.suffix!r} does not tell the format; set "
+            "format='csv', 'tsv', 'jsonl' or 'parquet'"
+        )
+    if kind == "parquet":
         columns, cells = read_parquet(path, check=check)
         return Table(columns, [_parquet_row(i, row) for i, row in enumerate(cells, start=1)])
     text = _text(path, encoding)
-    if format == "jsonl":
+    if kind == "jsonl":
         return _read_jsonl(text)
-    return _read_csv(path, text, delimiter or ("\t" if format == "tsv" else ","), quotes)
+    return _read_csv(path, text, delimiter or ("\t" if kind == "tsv" else ","), quotes)
 
 
 def _text(path: Path, encoding: str) -> str:

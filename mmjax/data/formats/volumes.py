@@ -78,7 +78,7 @@ def _checked(array: Any, max_voxels: int) -> np.ndarray:
     if array.size > max_voxels:
         raise unusable(f"it has {array.size:,} voxels, more than max_voxels={max_voxels:,}")
     with np.errstate(over="ignore"):
-        volume = array.astype(np.float32)
+        volume: np.ndarray = array.astype(np.float32)
     if not np.isfinite(volume).all():
         raise unusable("it holds NaN or infinite numbers")
     return volume
@@ -94,7 +94,7 @@ def _nifti(content: bytes, max_voxels: int) -> np.ndarray:
     if np.prod([int(n) for n in shape], dtype=object) > max_voxels:
         raise unusable(f"its shape is {list(shape)}, more than max_voxels={max_voxels:,}")
     image = nibabel.as_closest_canonical(image)  # right, anterior, superior
-    array = np.asanyarray(image.dataobj)
+    array: np.ndarray = np.asanyarray(image.dataobj)
     return array.transpose(2, 1, 0, *range(3, array.ndim))
 
 

@@ -165,7 +165,8 @@ class EmojiSource(Source):
         self.id_limit = len(_concepts())
         self.may_lack = () if all(map(self._captions, self._ids)) else ("text",)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
+        options: dict[str, Any]
         options = {"split": self.split, "languages": self.languages, "keywords": self.keywords}
         return functools.partial(type(self), **options), ()
 
@@ -259,18 +260,23 @@ def _file(name: str) -> Path:
 
 @functools.cache
 def _concepts() -> list[dict[str, str]]:
-    return json.loads(_file("concepts.json").read_text(encoding="utf-8"))
+    concepts: list[dict[str, str]]
+    concepts = json.loads(_file("concepts.json").read_text(encoding="utf-8"))
+    return concepts
 
 
 @functools.cache
 def _labels() -> dict[str, dict[str, list[str]]]:
-    return json.loads(_file("labels.json").read_text(encoding="utf-8"))
+    labels: dict[str, dict[str, list[str]]]
+    labels = json.loads(_file("labels.json").read_text(encoding="utf-8"))
+    return labels
 
 
 @functools.cache
-def texts(language: str) -> dict[str, list]:
+def texts(language: str) -> dict[str, list[Any]]:
     with zipfile.ZipFile(_file("names.zip")) as archive:
-        return json.loads(archive.read(f"{language}.json"))
+        names: dict[str, list[Any]] = json.loads(archive.read(f"{language}.json"))
+    return names
 
 
 @functools.cache

@@ -16,7 +16,7 @@ import functools
 import hashlib
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mmjax.data.records import Record, Source, SourceError
 
@@ -104,7 +104,7 @@ class FilletsSource(Source):
             "level": line["level"],
         }
 
-    def _texts(self, line: dict) -> list[str]:
+    def _texts(self, line: dict[str, Any]) -> list[str]:
         return list(dict.fromkeys(line["text"][c] for c in self.languages if c in line["text"]))
 
     def describe(self) -> str:
@@ -119,7 +119,7 @@ def _plain(text: str) -> str:
 
 
 @functools.cache
-def _lines(path: str, speech: str) -> tuple[dict, ...]:
+def _lines(path: str, speech: str) -> tuple[dict[str, Any], ...]:
     """All lines with speech and an original: {sound, level, text: {language: words}}."""
     root = Path(path)
     found = []

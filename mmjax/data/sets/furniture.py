@@ -124,7 +124,9 @@ def _file(name: str) -> Path:
 
 @functools.cache
 def _pieces() -> list[dict[str, Any]]:
-    return json.loads(_file("pieces.json").read_text(encoding="utf-8"))
+    pieces: list[dict[str, Any]]
+    pieces = json.loads(_file("pieces.json").read_text(encoding="utf-8"))
+    return pieces
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from mmjax.data.formats.signal import Signal
 from mmjax.data.records import Record, Source, SourceError
 
 AXES = ("ax", "ay", "az", "wx", "wy", "wz")
+
+Row = tuple[str, Signal, tuple[str, ...], dict[str, Any]]
 
 
 class _Labelled(Source):
@@ -27,7 +29,7 @@ class _Labelled(Source):
 
     modalities = ("imu", "text")
 
-    def __init__(self, name: str, split: str, rows: list[tuple]):
+    def __init__(self, name: str, split: str, rows: list[Row]):
         captions = sorted({captions[0] for _, _, captions, _ in rows})
         number = {caption: i for i, caption in enumerate(captions)}
         self.name, self.split = name, split
@@ -42,7 +44,7 @@ class _Labelled(Source):
         return len(self._records)
 
     def id_of(self, index: int) -> int:
-        return self._records[index]["id"]
+        return int(self._records[index]["id"])
 
     def __getitem__(self, index: int) -> Record:
         return dict(self._records[index])
@@ -109,7 +111,7 @@ class ShoulderExercises(_Labelled):
         if length < 1:
             raise SourceError(f"shoulder_exercises: seconds={seconds} is no window")
         held_out = (2 * fold + 1, 2 * fold + 2)
-        rows = []
+        rows: list[Row] = []
         recordings = np.split(data["samples"], np.cumsum(data["lengths"])[:-1])
         columns = (data[name] for name in ("exercise", "person", "right"))
         for number, (x, y, person, right) in enumerate(zip(recordings, *columns, strict=True)):
@@ -131,6 +133,7 @@ def _in_package() -> Path:
     """The converted file beside that of the installed package, which need not be imported."""
     what = "a source of type 'shoulder_exercises'"
     found = extras.find("seglearn", "imu", what, "or give the path of its converted file")
+    assert found.submodule_search_locations is not None
     return Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npz"
 
 
@@ -191,10 +194,10 @@ class BasicMotions(_Labelled):
         from aeon.datasets import load_basic_motions  # an extra
 
         signals, names = load_basic_motions(split=split)
-        rows = [
+        rows: list[Row] = [
             (
                 f"basic_motions {split} row {i}",
-                Signal(np.float32(x.T), self.RATE, AXES),
+                Signal(np.array(x.T, np.float32), self.RATE, AXES),
                 (str(name),),
                 {"activity": str(name)},
             )

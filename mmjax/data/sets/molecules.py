@@ -82,6 +82,7 @@ class MoleculesSource(Source):
         one = _table()[self._rows[index]]
         molecule = _molecule(self._rows[index])
         numbers = np.array(molecule.elements, np.float32)[:, None]
+        assert molecule.places is not None
         return {
             "id": self._ids[index],
             "key": f"molecule {one['molecule']} ({one['class']})",
@@ -111,7 +112,8 @@ def _table() -> list[dict[str, Any]]:
             f"{FILE} is missing. The molecules are part of the package: install mmjax again, or "
             "make the file with tools/build_molecules.py."
         )
-    return json.loads(lzma.decompress(FILE.read_bytes()))
+    table: list[dict[str, Any]] = json.loads(lzma.decompress(FILE.read_bytes()))
+    return table
 
 
 @functools.cache

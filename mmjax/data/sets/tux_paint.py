@@ -20,7 +20,7 @@ import glob
 import hashlib
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mmjax.data.records import Record, Source, SourceError
 
@@ -139,7 +139,7 @@ class TuxPaintSource(Source):
 
 def _spoken(picture: Path) -> dict[str, Path]:
     """Language -> the file that reads the caption aloud: `dog_desc.ogg` or `dog_desc_fr.ogg`."""
-    found = {}
+    found: dict[str, Path] = {}
     for sound in sorted(picture.parent.glob(f"{glob.escape(picture.stem)}_desc*")):
         match = re.fullmatch(r"_desc(?:_([\w@]+))?\.(?:ogg|wav)", sound.name[len(picture.stem) :])
         if match:
@@ -152,10 +152,10 @@ def _plain(caption: str) -> str:
 
 
 @functools.cache
-def _stamps(path: str) -> tuple[dict, ...]:
+def _stamps(path: str) -> tuple[dict[str, Any], ...]:
     """All captions in order, {images, effects: names below `path`, text, speech: by language}."""
     root = Path(path)
-    found: dict[str, dict] = {}
+    found: dict[str, dict[str, Any]] = {}
     for picture in sorted(root.rglob("*.png")):
         name = picture.relative_to(root).as_posix()
         captions = picture.with_suffix(".txt")

@@ -77,7 +77,7 @@ class ArrayRecordSource(Source):
     def id_of(self, index: int) -> int:
         """The id of a record that cannot be read."""
         try:
-            return self._entry(self._rows[index])["id"]
+            return int(self._entry(self._rows[index])["id"])
         except BadExample:
             return self._rows[index]
 
@@ -85,24 +85,26 @@ class ArrayRecordSource(Source):
         entry = self._entry(self._rows[index])
         if "error" in entry:
             raise BadExample(*entry["error"])
-        return entry["record"]
+        record: Record = entry["record"]
+        return record
 
     def _entry(self, row: int) -> dict[str, Any]:
         shard = bisect.bisect_right(self._ends, row)
         place = row - (self._ends[shard - 1] if shard else 0)
         try:
-            return unpack(self._readers[shard][place])
+            entry: dict[str, Any] = unpack(self._readers[shard][place])
         except Exception as error:  # the library raises what its C++ raises
             key = f"{self._shards[shard].name} record {place}"
             reason = " ".join(str(error).split())
             raise BadExample(key, "record", f"it cannot be read: {reason:.200}") from error
+        return entry
 
     def _name(self, row: int) -> str:
         try:
             entry = self._entry(row)
         except BadExample as error:
             return error.key
-        return entry["error"][0] if "error" in entry else entry["record"]["key"]
+        return str(entry["error"][0] if "error" in entry else entry["record"]["key"])
 
     def describe(self) -> str:
         skipped = f", {len(self.bad)} bad rows skipped before" if self.bad else ""
@@ -122,7 +124,7 @@ def read_index(folder: Path) -> dict[str, Any]:
             "that was interrupted; give that command again to finish it"
         )
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
+        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         for shard in about["shards"]:
             shard["file"], shard["records"], shard["bytes"], shard["sha256"]
         for key in ("modalities", "label_fields", "may_lack", "id_limit", "bad"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +37,8 @@ class ArraysSource(Source):
         self,
         *,
         path: str,
-        columns: dict | None = None,
-        labels: dict | None = None,
+        columns: dict[str, Any] | None = None,
+        labels: dict[str, Any] | None = None,
         id_array: str | None = None,
         split: Split = "all",
         val_fraction: float = 0.1,
@@ -109,11 +110,11 @@ class ArraysSource(Source):
                 )
         return names
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         own = ("_values", "_label_values", "_present", "_found")
         return {key: value for key, value in self.__dict__.items() if key not in own}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open()
 

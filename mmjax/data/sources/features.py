@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class FeaturesSource(Source):
         common.
     """
 
-    def __init__(self, *, files: dict, raw: tuple[str, ...] = ()):
+    def __init__(self, *, files: dict[str, Any], raw: tuple[str, ...] = ()):
         if not files:
             raise SourceError("features: 'files' names no file: {modality: file.npz}")
         tables = {m: _read(m, str(path)) for m, path in files.items()}
@@ -83,7 +84,7 @@ def _read(modality: str, path: str) -> dict[str, np.ndarray]:
     else:
         file = existing(path, "file of features")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             found = {n: arrays[n] for n in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise SourceError(f"features: {path} is no .npz file that can be read ({error})") from error
@@ -103,8 +104,8 @@ def _read(modality: str, path: str) -> dict[str, np.ndarray]:
     return found
 
 
-def _by_id(table: dict[str, np.ndarray], column: str) -> dict[int, list]:
-    rows: dict[int, list] = {}
+def _by_id(table: dict[str, np.ndarray], column: str) -> dict[int, list[Any]]:
+    rows: dict[int, list[Any]] = {}
     for number, value in zip(table["id"], table[column], strict=True):
         rows.setdefault(int(number), []).append(str(value) if column == "text" else value)
     return rows

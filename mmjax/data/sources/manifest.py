@@ -68,9 +68,9 @@ class ManifestSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict | None = None,
+        columns: dict[str, Any] | None = None,
         arrays: tuple[str, ...] = (),
-        labels: dict | None = None,
+        labels: dict[str, Any] | None = None,
         id_column: str | None = None,
         optional: tuple[str, ...] = (),
         group_rows: bool = True,
@@ -107,9 +107,9 @@ class ManifestSource(FileSource):
 def read_manifest(
     path: str,
     *,
-    columns: Mapping | None = None,
+    columns: Mapping[str, Any] | None = None,
     arrays: tuple[str, ...] = (),
-    labels: Mapping | None = None,
+    labels: Mapping[str, Any] | None = None,
     id_column: str | None = None,
     optional: tuple[str, ...] = (),
     group_rows: bool = True,
@@ -179,7 +179,9 @@ def _files(path: str) -> list[Path]:
     return files
 
 
-def _check_options(file: Path, fields: Fields, optional: tuple, arrays: tuple) -> None:
+def _check_options(
+    file: Path, fields: Fields, optional: tuple[str, ...], arrays: tuple[str, ...]
+) -> None:
     for option, named in (("optional", optional), ("arrays", arrays)):
         for modality in named:
             if modality not in fields:
@@ -189,7 +191,7 @@ def _check_options(file: Path, fields: Fields, optional: tuple, arrays: tuple) -
             raise SourceError(f"{file}: arrays names {modality!r}, which is a caption by its name")
 
 
-def _fields(file: Path, table: Table, columns: Mapping | None) -> Fields:
+def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None) -> Fields:
     """{modality: {language, or '': its columns}}, all of which exist."""
     if columns is None:
         fields = {}
@@ -230,7 +232,7 @@ def _no_column(file: Path, table: Table, what: str, wanted: str | None = None) -
     )
 
 
-def _check_id(ids: dict, row: Row, column: str, key: str) -> None:
+def _check_id(ids: dict[str, str], row: Row, column: str, key: str) -> None:
     value = first(row, column)
     if value is None or value == "":
         raise BadExample(key, column, "the id is empty")
@@ -250,6 +252,6 @@ def _group(entries: list[Entry]) -> tuple[list[Entry], int]:
         grouped.setdefault(identity, entry)
         for modality, texts in entry.texts.items():
             captions.setdefault((identity, modality), {}).update(dict.fromkeys(texts))
-    for (identity, modality), texts in captions.items():
-        grouped[identity].texts[modality] = list(texts)
+    for (identity, modality), ordered in captions.items():
+        grouped[identity].texts[modality] = list(ordered)
     return list(grouped.values()), len(entries) - len(grouped)

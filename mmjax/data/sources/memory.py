@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmjax.data.records import Record, Source, SourceError
 
@@ -20,9 +21,11 @@ class MemorySource(Source):
       SourceError: if columns differ in length or there are none.
     """
 
-    def __init__(self, *, data: dict, labels: dict | None = None, name: str = "memory"):
-        self.data: dict[str, Sequence] = dict(data)
-        self._labels: dict[str, Sequence] = dict(labels or {})
+    def __init__(
+        self, *, data: dict[str, Any], labels: dict[str, Any] | None = None, name: str = "memory"
+    ):
+        self.data: dict[str, Sequence[Any]] = dict(data)
+        self._labels: dict[str, Sequence[Any]] = dict(labels or {})
         sizes = {column: len(values) for column, values in (self.data | self._labels).items()}
         if not self.data or not min(sizes.values()):
             raise SourceError(f"{name}: there are no examples in data")

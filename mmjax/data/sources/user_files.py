@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from mmjax.data.formats.files import read_file
 from mmjax.data.formats.parquet import Stored
@@ -13,6 +13,8 @@ from mmjax.schema.names import ViewName
 
 Split = Literal["train", "val", "all"]
 OnError = Literal["skip", "fail"]
+
+E = TypeVar("E")
 
 
 class Entry(NamedTuple):
@@ -89,8 +91,8 @@ class FileSource(Source):
 
 
 def choose(
-    name: str, entries: Sequence, identity: Callable, split: Split, val_fraction: float
-) -> list:
+    name: str, entries: Sequence[E], identity: Callable[[E], str], split: Split, val_fraction: float
+) -> list[E]:
     """The entries of a split, by a hash of each entry's own name.
 
     An example stays in its split when others come or go, and no list of the split is needed.

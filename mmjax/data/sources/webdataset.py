@@ -28,6 +28,9 @@ class Sample(NamedTuple):
         return f"{os.path.basename(self.shard)} sample {self.stem}"
 
 
+_IMAGE_MEMBERS = tuple(suffix[1:] for suffix in IMAGE_SUFFIXES)
+
+
 class WebDatasetSource(Source):
     """Uncompressed tar files whose members share a stem: `000.jpg`, `000.txt`, `000.json`.
 
@@ -57,7 +60,7 @@ class WebDatasetSource(Source):
         self,
         *,
         path: str,
-        image_members: tuple[str, ...] = tuple(suffix[1:] for suffix in IMAGE_SUFFIXES),
+        image_members: tuple[str, ...] = _IMAGE_MEMBERS,
         text_members: tuple[str, ...] = ("txt", "json"),
         json_fields: tuple[str, ...] = ("caption", "text"),
         split: Split = "all",
@@ -134,7 +137,8 @@ class WebDatasetSource(Source):
         if not isinstance(fields, dict) or not (named := set(self.json_fields) & set(fields)):
             reason = f"the member .json has none of the fields {', '.join(self.json_fields)}"
             raise BadExample(sample.key, "text", reason)
-        return fields[next(name for name in self.json_fields if name in named)]
+        found: str | list[str] = fields[next(name for name in self.json_fields if name in named)]
+        return found
 
 
 def find_shards(path: str) -> list[str]:
@@ -223,7 +227,9 @@ def _members(shard: str) -> Iterator[tarfile.TarInfo]:
             raise _Damage(reason) from error
 
 
-def _add(samples: dict, twice: dict, shard: str, member: tarfile.TarInfo) -> None:
+def _add(
+    samples: dict[str, Sample], twice: dict[str, str], shard: str, member: tarfile.TarInfo
+) -> None:
     folder, file = os.path.split(member.name)
     first, _, extension = file.partition(".")
     if not first or not extension:  # a hidden file, or one without a kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from mmjax import extras
 from mmjax.data.formats.files import existing, missing
@@ -78,8 +79,8 @@ class WfdbSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict | None = None,
-        labels: dict | None = None,
+        columns: dict[str, Any] | None = None,
+        labels: dict[str, Any] | None = None,
         comment: str = "Dx",
         split: Split = "all",
         val_fraction: float = 0.1,
@@ -137,7 +138,7 @@ def diagnosis(codes: str) -> str:
     return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
-def _table(path: str, columns: dict | None, labels: dict | None) -> Found:
+def _table(path: str, columns: dict[str, Any] | None, labels: dict[str, Any] | None) -> Found:
     columns = columns or {"ecg": "ecg", "text": "text"}
     found = read_manifest(path, columns=columns, labels=labels, check_files=False, group_rows=False)
     if "ecg" not in found.modalities:

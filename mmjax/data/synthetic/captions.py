@@ -82,7 +82,9 @@ class NoisyCaptions(Generated):
         words = unit(normal(world, 500, 32))
 
         def latents() -> np.ndarray:
-            return centres[rng.integers(50, size=count)] + normal(rng, count, 32, scale=0.5)
+            middle = centres[rng.integers(50, size=count)]
+            found: np.ndarray = middle + normal(rng, count, 32, scale=0.5)
+            return found
 
         z = latents()
         image = np.tanh(z @ picture) + normal(rng, count, 128, scale=0.2)

@@ -166,7 +166,7 @@ class AttributeClasses(Generated):
     def draw(
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
-        patterns = world.choice(np.float32([-1, 1]), size=(20, 12))
+        patterns = world.choice(np.array([-1, 1], np.float32), size=(20, 12))
         first, second = normal(world, 24, 64, scale=12**-0.5), normal(world, 64, 64, scale=1 / 8)
         y = rng.integers(20, size=count)
         seen = np.concatenate([patterns[y], normal(rng, count, 12)], axis=1)

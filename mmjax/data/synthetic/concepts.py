@@ -92,7 +92,7 @@ class NamedActions(Generated):
         label = 3 * a + s if self.split != "unseen" else 60 + a
         values = list(x)
         if self.split == "train":
-            by_label: dict[int, list] = {}
+            by_label: dict[int, list[np.ndarray]] = {}
             for row, own in zip(x, label, strict=True):
                 by_label.setdefault(int(own), []).append(row)
             values = [by_label[int(own)] for own in label]
@@ -125,7 +125,8 @@ class ConceptSets(Generated):
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
         seen, said, fillers = normal(world, 64, 32), normal(world, 64, 32), normal(world, 20, 32)
-        images, texts, triples, taken = [], [], [], set()
+        triples: list[tuple[int, ...]] = []
+        images, texts, taken = [], [], set()
         while len(triples) < count:
             triple = tuple(sorted(rng.choice(64, 3, replace=False).tolist()))
             if self.split == "test" and triple in taken:

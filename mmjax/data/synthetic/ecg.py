@@ -28,7 +28,7 @@ from mmjax.data.formats.signal import LEADS, Signal
 from mmjax.data.records import Record
 from mmjax.data.synthetic.generated import Generated
 
-_FRONT = np.radians(np.float32([115, 95, 75, 60, 30, 0]))  # V1 to V6
+_FRONT = np.radians(np.array([115, 95, 75, 60, 30, 0], np.float32))  # V1 to V6
 _DOWN = np.float32(np.sqrt(3) / 2)
 CONDUCTION = ("normal conduction", "right bundle branch block", "left bundle branch block")
 ST = (
@@ -214,7 +214,7 @@ class EcgReports(Generated):
             for waves in self._waves(i)
         )
         for beat in (after - 1, after):  # a wave reaches no further than to the next beat
-            since = np.float32(t - beats[beat])[:, None]
+            since = (t - beats[beat]).astype(np.float32)[:, None]
             early = ectopic[beat]
             part = _sum(since, *usual)
             if early.any():
@@ -231,14 +231,15 @@ class EcgReports(Generated):
         one, two = one + noise[:, 0], two + noise[:, 1]
         chest = x[:, 2:3] * np.cos(_FRONT) + x[:, 3:4] * np.sin(_FRONT) + noise[:, 2:]
         limb = (one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2)
-        return np.float32(np.column_stack([*limb, chest]))
+        return np.column_stack([*limb, chest]).astype(np.float32)
 
 
 def _sum(
     since: np.ndarray, centres: np.ndarray, widths: np.ndarray, vectors: np.ndarray
 ) -> np.ndarray:
     """The waves of a beat at f[T, 1] seconds after it, f[T, 4]."""
-    return np.exp(-0.5 * ((since - centres) / widths) ** 2) @ vectors
+    total: np.ndarray = np.exp(-0.5 * ((since - centres) / widths) ** 2) @ vectors
+    return total
 
 
 def _beats(

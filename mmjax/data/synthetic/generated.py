@@ -135,4 +135,5 @@ def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndar
 
 def unit(x: np.ndarray) -> np.ndarray:
     """Rows divided by their length."""
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+    rows: np.ndarray = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return rows

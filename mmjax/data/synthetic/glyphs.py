@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.synthetic.generated import Generated
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "cyan")
-_RGB = np.float32([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]])
+_RGB = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], np.float32)
 SHAPES = ("arch", "bell", "crown", "drum", "easel", "flag", "gate", "harp", "iron", "jug")
 FILLERS = tuple(f"word{i}" for i in range(20))
 WORDS = (*COLOURS, *SHAPES, *FILLERS)

@@ -83,7 +83,7 @@ def _bits(x: np.ndarray) -> list[np.ndarray]:
     return list(x.astype(np.float32))
 
 
-def _candidates(fields: dict[str, list], target: str, bits: np.ndarray) -> dict[str, Any]:
+def _candidates(fields: dict[str, list[Any]], target: str, bits: np.ndarray) -> dict[str, Any]:
     """Columns and ids with all values of `target` in front, and the queries, without it, after."""
     powers = 2 ** np.arange(bits.shape[1])
     everything = (np.arange(2 ** bits.shape[1])[:, None] >> np.arange(bits.shape[1])) & 1

@@ -86,7 +86,7 @@ class CompositionalScenes(Generated):
             centres, radii = np.repeat(centres, 4, axis=0), np.repeat(radii, 4, axis=0)
             centres[3::4], radii[3::4] = centres[3::4, ::-1], radii[3::4, ::-1]
             worse = [exchange(scenes, kind) for kind in KINDS]
-        fields: dict = {
+        fields: dict[str, Any] = {
             "image": render(scenes, centres, radii, self.size),
             "text": [[caption(s), caption(converse(s))] for s in scenes],
         }
@@ -121,7 +121,8 @@ def draw_scenes(rng: np.random.Generator, count: int, new: bool) -> np.ndarray:
 
 def held_out(shape: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Whether training never shows this shape in this colour, bool."""
-    return (shape + colour) % 6 == 0
+    never: np.ndarray = (shape + colour) % 6 == 0
+    return never
 
 
 def place(rng: np.random.Generator, scenes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +167,8 @@ def number(scenes: np.ndarray) -> np.ndarray:
         ]
     )
     first = scenes[:, 4] % 2 == 0  # left of and above, not right of and below
-    return np.where(first[:, None], scenes, converse(scenes)) @ base
+    numbers: np.ndarray = np.where(first[:, None], scenes, converse(scenes)) @ base
+    return numbers
 
 
 def caption(scene: np.ndarray) -> str:

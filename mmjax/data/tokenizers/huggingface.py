@@ -63,7 +63,7 @@ class HuggingFaceTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without bos and eos."""
         text.encode("utf-8")  # a lone surrogate is a UnicodeEncodeError here, too
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, from bos to eos."""
@@ -71,7 +71,7 @@ class HuggingFaceTokenizer(Tokenizer):
         kept = [int(i) for i in ids if int(i) != self.bos_id]
         if self.eos_id in kept:
             kept = kept[: kept.index(self.eos_id)]
-        return self._tokenizer.decode(kept, skip_special_tokens=False)
+        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     @property
     def text(self) -> str:

@@ -51,12 +51,12 @@ class SentencePieceTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without bos and eos."""
         # Bytes, since of a text with lone surrogates sentencepiece only says RuntimeError.
-        return self._processor.encode(text.encode("utf-8"))
+        return list(self._processor.encode(text.encode("utf-8")))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; special ids are left out."""
         special = (self.pad_id, self.bos_id, self.eos_id)
-        return self._processor.decode([int(i) for i in ids if int(i) not in special])
+        return str(self._processor.decode([int(i) for i in ids if int(i) not in special]))
 
     @property
     def model(self) -> bytes:

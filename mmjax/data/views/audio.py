@@ -9,7 +9,7 @@ import numpy as np
 
 from mmjax.data.formats.sounds import RATES, read_sound, resample
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 _CACHE_BYTES = 512 * 2**20
 
@@ -64,7 +64,8 @@ class AudioView(View):
         x = self._wave(pick(value, rng, train))
         length = self.shape[0]
         if len(x) > length:
-            start = rng.integers(len(x) - length + 1) if train and self.random_crop else 0
+            crops = train and self.random_crop
+            start = required(rng).integers(len(x) - length + 1) if crops else 0
             x = x[start : start + length]
             if not x.any():
                 raise unusable(f"the {length} samples from {start} on are silent: all are 0")

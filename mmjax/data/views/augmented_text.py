@@ -8,7 +8,7 @@ import numpy as np
 
 from mmjax.data.records import unusable
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views.base import pick
+from mmjax.data.views.base import pick, required
 from mmjax.data.views.text import TextView
 
 
@@ -44,7 +44,7 @@ class AugmentedTextView(TextView):
         eos: bool = True,
         stop_words: tuple[str, ...] = (),
         drop_stop_words: float = 0.0,
-        synonyms: dict | None = None,
+        synonyms: dict[str, Any] | None = None,
         replace: float = 0.0,
         swap: float = 0.0,
         delete: float = 0.0,
@@ -69,7 +69,7 @@ class AugmentedTextView(TextView):
             return self.tokens(text)
         if not isinstance(text, str):
             raise unusable(f"the caption is a {type(text).__name__}, not text")
-        return self.tokens(" ".join(self._changed(text.split(), rng)))
+        return self.tokens(" ".join(self._changed(text.split(), required(rng))))
 
     def _changed(self, words: list[str], rng: np.random.Generator) -> list[str]:
         if rng.random() < self.drop_stop_words:

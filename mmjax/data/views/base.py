@@ -47,7 +47,13 @@ def pick(value: Any, rng: np.random.Generator | None, train: bool) -> Any:
         return value
     if not value:
         raise unusable("the list of alternatives is empty")
-    return value[rng.integers(len(value))] if train and len(value) > 1 else value[0]
+    return value[required(rng).integers(len(value))] if train and len(value) > 1 else value[0]
+
+
+def required(rng: np.random.Generator | None) -> np.random.Generator:
+    """The random numbers that a view is given in training."""
+    assert rng is not None
+    return rng
 
 
 def field_of(name: str) -> str:

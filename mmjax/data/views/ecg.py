@@ -107,7 +107,7 @@ class EcgView(SignalView):
             if lead in where:
                 columns.append(x[:, where[lead]])
             elif lead in LIMB and "I" in where and "II" in where:
-                a, b = np.float32(LIMB[lead])
+                a, b = np.array(LIMB[lead], np.float32)
                 columns.append(a * x[:, where["I"]] + b * x[:, where["II"]])
             else:
                 lacking.append(lead)
@@ -126,7 +126,10 @@ class EcgView(SignalView):
                 f"its largest value is {largest:.4g} mV, which no heart makes: set source_unit, "
                 "or most_millivolts"
             )
-        return without_baseline(x, self.rate) if self.remove_baseline else x
+        if not self.remove_baseline:
+            return x
+        assert self.rate is not None  # an option that this view needs
+        return without_baseline(x, self.rate)
 
 
 def lead_name(name: str) -> str:
@@ -143,4 +146,6 @@ def _millivolts(x: np.ndarray, units: Sequence[str]) -> np.ndarray:
     strange = [unit for unit in units if str(unit).strip().lower() not in MILLIVOLTS]
     if strange or len(units) != x.shape[1]:
         raise SignalError(f"its units are {named(units)}, which are no voltages of its channels")
-    return x * np.float32([MILLIVOLTS[str(unit).strip().lower()] for unit in units])
+    each = np.array([MILLIVOLTS[str(unit).strip().lower()] for unit in units], np.float32)
+    millivolts: np.ndarray = x * each
+    return millivolts

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmjax.data.formats.molecules import MOLECULE_CATEGORIES, read_graph
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 
 class GraphView(View):
@@ -72,9 +72,9 @@ class GraphView(View):
         links = np.zeros((self.nodes, self.nodes), np.float32)
         links[graph.edges[:, 1], graph.edges[:, 0]] = graph.edges[:, 2]
         if train and self.mask_nodes:
-            out[:count, :before][rng.random(count) < self.mask_nodes] = 0
+            out[:count, :before][required(rng).random(count) < self.mask_nodes] = 0
         if train and self.drop_edges:
-            chance = np.triu(rng.random((self.nodes, self.nodes)), 1)
+            chance = np.triu(required(rng).random((self.nodes, self.nodes)), 1)
             links[(chance + chance.T) < self.drop_edges] = 0
         np.fill_diagonal(links, np.arange(self.nodes) < count)
         out[:, before:] = links

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mmjax.data.formats.images import EncodedImage
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image_changes import ImageChanges
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
@@ -118,7 +118,7 @@ class ImageView(ImageChanges, View):
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         value = pick(value, rng, train)
         # One draw for all decisions costs a tenth of one draw for each.
-        u = rng.random(16, np.float32).tolist() if train else None
+        u = required(rng).random(16, np.float32).tolist() if train else []
         image = self._cached(value)
         if image is None:
             encoded = EncodedImage(value, self.max_pixels)
@@ -129,7 +129,7 @@ class ImageView(ImageChanges, View):
             self._keep(value, size, image)
         behind = self.fill
         if train and u[0] < self.random_background:
-            behind = tuple(int(256 * x) for x in u[1:4])
+            behind = int(256 * u[1]), int(256 * u[2]), int(256 * u[3])
         if image.mode == "RGBA":
             flat = Image.new("RGB", image.size, behind)
             flat.paste(image, mask=image)
@@ -145,7 +145,8 @@ class ImageView(ImageChanges, View):
         if train:
             x = self._colour(x, u[9:])
             if self.blur or self.random_ops:
-                x = self._distort(x, rng.random(2 + 3 * self.random_ops, np.float32).tolist())
+                drawn = required(rng).random(2 + 3 * self.random_ops, np.float32)
+                x = self._distort(x, drawn.tolist())
         x = x.reshape(self.height, -1) * self.scale
         x += self.offset
         return x.reshape(self.shape)

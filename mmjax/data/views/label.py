@@ -35,7 +35,7 @@ class LabelView(View):
         if self.numbers:
             if value not in self.numbers:
                 raise unusable(f"{value!r} is none of the {len(self.numbers)} classes")
-            return np.int32(self.numbers[value])
+            return np.asarray(self.numbers[value], np.int32)
         if isinstance(value, str):
             try:
                 value = int(value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 
 class PixelsView(View):
@@ -66,7 +66,7 @@ class PixelsView(View):
         if not np.isfinite(x).all():
             raise unusable("it holds NaN or infinite numbers")
         x = x / np.float32(self.peak)
-        return self._augmented(x, rng) if train else x
+        return self._augmented(x, required(rng)) if train else x
 
     def _augmented(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.shift:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmjax.data.formats.shapes import read_shape, sample_surface
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 Rotation = Literal["none", "up", "any"]
 Axis = Literal["x", "y", "z"]
@@ -78,7 +78,7 @@ class PointsView(View):
             raise unusable(
                 f"its points have {shape.points.shape[1]} numbers, but the view takes {channels}"
             )
-        draw = rng if train else np.random.default_rng(0)
+        draw = required(rng) if train else np.random.default_rng(0)
         if shape.faces is not None:
             points = sample_surface(shape, count, draw)
         else:
@@ -87,7 +87,7 @@ class PointsView(View):
         if self.normalize:
             points[:, :3] = unit_sphere(points[:, :3])
         if train:
-            points = self._augment(points, rng)
+            points = self._augment(points, draw)
         cloud = np.full(self.shape, np.nan, np.float32)
         cloud[: len(points)] = points
         if not np.isfinite(cloud[: len(points)]).all():
@@ -119,7 +119,8 @@ def rotation(rng: np.random.Generator, axis: int | None) -> np.ndarray:
     if axis is None:
         q, r = np.linalg.qr(rng.standard_normal((3, 3)))
         q = q * np.sign(np.diagonal(r))  # now uniform among the orthogonal matrices
-        return q if np.linalg.det(q) > 0 else -q
+        proper: np.ndarray = q if np.linalg.det(q) > 0 else -q
+        return proper
     angle = 2 * np.pi * rng.random()
     turn = np.eye(3)
     a, b = (axis + 1) % 3, (axis + 2) % 3

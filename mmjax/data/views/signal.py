@@ -19,7 +19,7 @@ from mmjax.data.formats.signal import (
 )
 from mmjax.data.formats.signal_files import read_signal
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.signal_augmentation import SignalAugmentation
 
 Normalize = Literal["none", "zscore", "minmax"]
@@ -114,8 +114,8 @@ class SignalView(View):
                 f"it has {len(x)} samples{seconds}, fewer than min_length={self.min_length}"
             )
         if train:
-            x = self._window(x, rng)
-            x = self.augment(x, self.rate, rng, missing)
+            x = self._window(x, required(rng))
+            x = self.augment(x, self.rate, required(rng), missing)
         x = normalized(x[: self.length], self.normalize)
         out = np.full((self.length, self.channels), np.nan, np.float32)
         out[: len(x)] = x if self.scale == 1 else x * np.float32(self.scale)
@@ -193,6 +193,7 @@ class SignalView(View):
         """A random window of the signal."""
         count = min(len(x), self.length)
         if self.crop != (1.0, 1.0):
-            count = max(1, round(count * rng.uniform(*self.crop)))
+            least, most = self.crop
+            count = max(1, round(count * rng.uniform(least, most)))
         start = rng.integers(len(x) - count + 1)
         return x[start : start + count]

@@ -81,7 +81,7 @@ class SignalChanges:
             )
         if rate is None and (self.wander or self.powerline):
             raise ValueError("augment.wander and augment.powerline need the view's rate in Hz")
-        if self.powerline and rate <= 2 * self.mains:
+        if self.powerline and rate is not None and rate <= 2 * self.mains:
             raise ValueError(
                 f"augment.powerline: a rate of {rate:g} Hz cannot hold the mains' {self.mains:g} "
                 "Hz, which resampling has filtered out; use a rate above twice of it, or 0"
@@ -119,11 +119,12 @@ class SignalAugmentation(SignalChanges):
             (self.powerline, self.mains, self.mains),
         ):
             if amplitude:
+                assert rate is not None
                 x = x + amplitude * rng.random() * wave(rng, x.shape, rng.uniform(low, high), rate)
         if self.noise:
             x = x + np.float32(self.noise) * rng.standard_normal(x.shape, np.float32)
         if self.drop_channels:
-            dropped = rng.random(x.shape[1]) < self.drop_channels
+            dropped = rng.random((x.shape[1],)) < self.drop_channels
             there = np.setdiff1d(np.arange(x.shape[1]), missing)
             dropped[rng.choice(there)] = False
             x = np.where(dropped, np.float32(np.nan), x)
@@ -139,7 +140,7 @@ def wave(
     """
     angle = 2 * np.pi * (frequency / rate * np.arange(shape[0]) + rng.random())
     share = rng.standard_normal(shape[1])
-    return np.float32(np.sin(angle)[:, None] * (share / np.abs(share).max()))
+    return np.asarray(np.sin(angle)[:, None] * (share / np.abs(share).max()), np.float32)
 
 
 def warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -149,8 +150,9 @@ def warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     # Where the sample t of the result lies in the signal: the segments are equal there.
     where = np.interp(np.arange(len(x)), edges, np.linspace(0, len(x) - 1, 5))
     before = np.minimum(where.astype(int), max(len(x) - 2, 0))
-    part = np.float32(where - before)[:, None]
-    return x[before] * (1 - part) + x[np.minimum(before + 1, len(x) - 1)] * part
+    part = (where - before).astype(np.float32)[:, None]
+    warped: np.ndarray = x[before] * (1 - part) + x[np.minimum(before + 1, len(x) - 1)] * part
+    return warped
 
 
 def permute(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -168,9 +170,11 @@ def rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     angle = np.radians(rng.uniform(-degrees, degrees))
-    return np.float32(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
+    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return np.asarray(turn, np.float32)
 
 
 def rotate(x: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """f[T, 3 n] with each three channels turned."""
-    return (x.reshape(len(x), -1, 3) @ turn.T).reshape(x.shape)
+    turned: np.ndarray = (x.reshape(len(x), -1, 3) @ turn.T).reshape(x.shape)
+    return turned

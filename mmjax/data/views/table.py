@@ -9,7 +9,7 @@ import numpy as np
 
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 _BLANK = ("", "na", "nan", "n/a", "null", "none", "-", "?")
 
@@ -39,7 +39,7 @@ class TableView(View):
         self,
         *,
         columns: tuple[str, ...],
-        categories: dict | None = None,
+        categories: dict[str, Any] | None = None,
         mean: tuple[float, ...] = (),
         std: tuple[float, ...] = (),
         log: tuple[str, ...] = (),
@@ -92,10 +92,10 @@ class TableView(View):
         if np.isinf(x).any():
             raise unusable("a number is too large for 32 bits")
         if train and self.drop:
-            x[rng.random(x.shape) < self.drop] = np.nan
+            x[required(rng).random(x.shape) < self.drop] = np.nan
         return x
 
-    def _cells(self, value: Any, rng: Any, train: bool) -> tuple[Sequence, Mapping]:
+    def _cells(self, value: Any, rng: Any, train: bool) -> tuple[Sequence[Any], Mapping[str, Any]]:
         if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
             value = pick(value, rng, train)
         if isinstance(value, Mapping):

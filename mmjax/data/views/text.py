@@ -9,7 +9,7 @@ import numpy as np
 
 from mmjax.data.records import unusable
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 # Of a caption this many characters per token are tokenised, so that a caption of a megabyte costs
 # no more than a long one. Pieces of a vocabulary are much shorter.
@@ -81,7 +81,8 @@ class TextView(View):
                 raise ValueError(f"text view: {name} is {value!r}; it can be {' or '.join(known)}")
         if max_characters is not None and max_characters < 1:
             raise ValueError(f"text view: max_characters={max_characters} must be at least 1")
-        self.tokenizer, self.length, self.bos, self.eos = tokenizer, length, bos, eos
+        self.tokenizer: Tokenizer = tokenizer
+        self.length, self.bos, self.eos = length, bos, eos
         self.languages, self.window = tuple(languages), window
         self.max_characters = max_characters
         self.caption, self.join_prob, self.lowercase = caption, join_prob, lowercase
@@ -93,9 +94,9 @@ class TextView(View):
             value = self._in_a_language(value, rng, train)
         text = pick(value, rng, train and self.caption == "random")
         if train and self.join_prob and isinstance(value, list | tuple):
-            text = self._join(text, value, rng)
-        if train and self.templates and rng.random() < self.template_prob:
-            template = self.templates[rng.integers(len(self.templates))]
+            text = self._join(text, value, required(rng))
+        if train and self.templates and required(rng).random() < self.template_prob:
+            template = self.templates[required(rng).integers(len(self.templates))]
         else:
             template = "{}"
         return self.tokens(text, template, rng if train and self.window == "random" else None)
@@ -109,9 +110,11 @@ class TextView(View):
             wanted = f"none of {', '.join(self.languages)}" if self.languages else "no language"
             has = ", ".join(map(str, value)) or "nothing"
             raise unusable(f"the caption is there in {wanted}, only in {has}")
-        return value[known[rng.integers(len(known))] if train and len(known) > 1 else known[0]]
+        if not train or len(known) == 1:
+            return value[known[0]]
+        return value[known[required(rng).integers(len(known))]]
 
-    def _join(self, text: Any, captions: Sequence, rng: np.random.Generator) -> Any:
+    def _join(self, text: Any, captions: Sequence[Any], rng: np.random.Generator) -> Any:
         """The caption taken with some of the others behind it."""
         others = [other for other in captions if isinstance(other, str) and other != text]
         chosen = rng.random(len(others)) < self.join_prob

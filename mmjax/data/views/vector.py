@@ -8,7 +8,7 @@ import numpy as np
 
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 
 class VectorView(View):
@@ -41,7 +41,7 @@ class VectorView(View):
         if not np.isfinite(x).all():
             raise unusable("it holds NaN or infinite numbers")
         if train and self.noise:
-            x = x + self.noise * rng.standard_normal(self.shape, np.float32)
+            x = x + self.noise * required(rng).standard_normal(self.shape, np.float32)
         if self.normalize:
             length = np.linalg.norm(x)
             if length == 0:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.formats.clips import read_frames
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.image_changes import ImageChanges
 from mmjax.errors import ConfigError
@@ -70,7 +70,7 @@ class VideoView(ImageChanges, View):
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         count = self.shape[0]
-        where = rng.random(count) if train else np.full(count, 0.5)
+        where = required(rng).random(count) if train else np.full(count, 0.5)
         chosen = np.empty(0, np.int64)
 
         def choose(length: int) -> np.ndarray:
@@ -83,7 +83,7 @@ class VideoView(ImageChanges, View):
             return np.unique(chosen)
 
         read = read_frames(pick(value, rng, train), choose, self.max_frames, self.max_pixels)
-        seed = int(rng.integers(2**63)) if train else 0
+        seed = int(required(rng).integers(2**63)) if train else 0
         # Every frame draws the same numbers, so that all of them are cropped and coloured alike.
         shown = [
             self._frame(f, np.random.default_rng(seed) if train else None, train) for f in read

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmjax.data.formats.volumes import read_volume
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
+from mmjax.data.views.base import View, pick, required
 
 
 class VolumeView(View):
@@ -74,18 +74,18 @@ class VolumeView(View):
         if not low < high:
             raise unusable(f"all of it has the value {float(low):.4g}")
         for axis in range(3):
-            share = self.crop + (1 - self.crop) * rng.random() if train else 1.0
-            start = rng.random() * (1 - share) if train else 0.0
+            share = self.crop + (1 - self.crop) * required(rng).random() if train else 1.0
+            start = required(rng).random() * (1 - share) if train else 0.0
             weights = resampling(x.shape[axis], self.shape[axis], start, share)
-            if train and rng.random() < self.flip[axis]:
+            if train and required(rng).random() < self.flip[axis]:
                 weights = weights[::-1]
             x = np.moveaxis(np.tensordot(weights, x, axes=(1, axis)), 0, axis)
         x = np.clip((x - low) / (high - low), 0, 1) * 2 - 1
         if train and self.intensity:
-            contrast, shift = self.intensity * (2 * rng.random(2) - 1)
+            contrast, shift = self.intensity * (2 * required(rng).random(2) - 1)
             x = x * (1 + contrast) + shift
         if train and self.noise:
-            x = x + self.noise * rng.standard_normal(x.shape, np.float32)
+            x = x + self.noise * required(rng).standard_normal(x.shape, np.float32)
         return x.astype(np.float32)
 
 
@@ -103,4 +103,5 @@ def resampling(old: int, new: int, start: float = 0.0, share: float = 1.0) -> np
     centre = old * start + (np.arange(new) + 0.5) * step - 0.5
     distance = np.abs(np.arange(old) - np.clip(centre, 0, old - 1)[:, None]) / max(step, 1.0)
     weights = np.maximum(1 - distance, 0)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmjax.data.formats.sounds import read_sound, resample
-from mmjax.data.views.base import pick
+from mmjax.data.views.base import pick, required
 from mmjax.encoders.spectrogram import Spectrogram, filterbank
 from mmjax.weights.files import WeightsError
 from mmjax.weights.hf_options import Options
@@ -95,7 +95,7 @@ class ClapSound:
         if len(x) > self.samples and self._fuses:
             return self._four(self._log_mel(x), rng if train else None)
         if len(x) > self.samples:
-            start = rng.integers(len(x) - self.samples + 1) if train and rng is not None else 0
+            start = required(rng).integers(len(x) - self.samples + 1) if train else 0
             x = x[start : start + self.samples]
         if self.padding != "pad":
             times = self.samples // len(x) + (self.padding == "repeat")

@@ -36,12 +36,13 @@ SCHEDULES = ("dense", "gather", "ring")
 MESHES = ((1, 1), (2, 1), (4, 1), (8, 1), (2, 4), (4, 2))
 SIZE = 16
 KEY = 7  # of what terms draw
+TILE = 3  # what is drawn depends on it, too
 # What a case may say does not hold for it: the general tests that can be left out.
 PROPERTIES = ("absent", "partners", "one_row", "microbatches", "memory", "stateless")
 FORMULA = "formula"
 
 
-def plan_of(schedule, data, fsdp, tile=3):
+def plan_of(schedule, data, fsdp, tile=TILE):
     mesh = jax.make_mesh(
         (data, fsdp, 1),
         ("data", "fsdp", "tensor"),

@@ -74,8 +74,9 @@ def test_a_row_without_a_partner_contributes_to_nothing(term, seed, part):
         return {
             name: array
             if not np.issubdtype(array.dtype, np.floating)
-            else np.where(valid.reshape(-1, *[1] * (array.ndim - 1)), array, stand_in(array.shape))
-            .astype(array.dtype)
+            else np.where(
+                valid.reshape(-1, *[1] * (array.ndim - 1)), array, stand_in(array.shape)
+            ).astype(array.dtype)
             for name, array in given.items()
         }
 

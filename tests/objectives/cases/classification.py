@@ -25,10 +25,6 @@ def cross_entropy(raws, extra, params):
 CASES = {
     "fused": Case({**SPEC, "hidden": (6, 3)}, NAMES, cross_entropy, labels, one_row=FORMULA),
     "linear": Case(
-        {**SPEC, "hidden": (), "modalities": ("a",)},
-        ("a",),
-        cross_entropy,
-        labels,
-        one_row=FORMULA,
+        {**SPEC, "hidden": (), "modalities": ("a",)}, ("a",), cross_entropy, labels, one_row=FORMULA
     ),
 }

@@ -81,12 +81,7 @@ CASES = {
         plans=(("ring", 4, 1),),
     ),
     "sigmoid": Case(
-        {"type": "sigmoid", "pairs": (PAIR,)},
-        PAIR,
-        sigmoid,
-        ids,
-        **EVERYWHERE,
-        one_row=FORMULA,
+        {"type": "sigmoid", "pairs": (PAIR,)}, PAIR, sigmoid, ids, **EVERYWHERE, one_row=FORMULA
     ),
     "sigmoid_masked": Case(
         {

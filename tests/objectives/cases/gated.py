@@ -5,9 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases.sup_con import CLASSES, labels
 from objective_formulas import normalize
 from term_harness import SIZE, Case, make, term_key
+
+from cases.sup_con import CLASSES, labels
 
 PAIR = ("a", "b")
 GATE = {

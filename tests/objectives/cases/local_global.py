@@ -34,7 +34,10 @@ def known(extra):
         raw = tokens[:, 0]
         return Embedding(raw, unit_norm(raw), Encoding(raw, tokens, mask), unit_norm(tokens))
 
-    grid, words = embedding(extra["teacher grid"], None), embedding(extra["teacher words"], extra["teacher mask"])
+    grid, words = (
+        embedding(extra["teacher grid"], None),
+        embedding(extra["teacher words"], extra["teacher mask"]),
+    )
     return {"teacher": {"a@2": grid, "b": words}}
 
 

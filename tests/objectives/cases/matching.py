@@ -6,10 +6,9 @@ it draws: no gradient comes to that.
 
 import functools
 
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import erf
-from term_harness import Case, embeddings, make, term_key
+from term_harness import TILE, Case, embeddings, make, term_key
 
 from mmjax.encoders.base import Encoding
 from mmjax.model.embedding import Embedding, unit_norm
@@ -131,7 +130,7 @@ def case(spec, **options):
         """Of the rows that are there, the places of the wrong condition and the wrong text."""
         there = np.isin(np.arange(SIZE), rows)
         raws, batch = embeddings(names, SIZE, DIMS), {**padding(SIZE), "t_present": there}
-        context = Context(plan=Plan(), rng=term_key())
+        context = Context(plan=Plan(tile=TILE), rng=term_key())
         places = make(spec).terms["term"].negatives(outputs(raws, batch), batch, context)
         places = [np.asarray(each)[there] for each in places]
         assert all((each != np.array(rows)).all() for each in places)

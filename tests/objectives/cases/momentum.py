@@ -102,12 +102,7 @@ OWN_ROWS = "each pair has rows of its own; those of `momentum_cross` all need bo
 QUEUE = {"known": known, "one_row": None}  # one row is compared with the queue
 CASES = {
     "momentum_cross": Case(
-        {**SPEC, "pairs": CROSS, "soft": ALPHA},
-        PAIR,
-        formula(CROSS),
-        queued,
-        plans=OPTION,
-        **QUEUE,
+        {**SPEC, "pairs": CROSS, "soft": ALPHA}, PAIR, formula(CROSS), queued, plans=OPTION, **QUEUE
     ),
     "momentum_all": Case(
         {**SPEC, "pairs": CROSS + OWN, "soft": RAMP},

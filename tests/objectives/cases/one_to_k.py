@@ -51,9 +51,7 @@ CASES = {
     "one_to_k_equal": Case(
         many(t2i_weight=3.0, other_positives=False), NAMES, one_to_k(3.0, False), **OPTION
     ),
-    "one_of_k_row": Case(
-        many(sample="row"), NAMES, one_to_k(1.0, chosen="row"), which, **OPTION
-    ),
+    "one_of_k_row": Case(many(sample="row"), NAMES, one_to_k(1.0, chosen="row"), which, **OPTION),
     "one_of_k_batch": Case(
         many(sample="batch"), NAMES, one_to_k(1.0, chosen="batch"), which_of_all, **OPTION
     ),

@@ -1,9 +1,10 @@
 """InfoNCE towards soft targets: of a reference's similarities, or of labels."""
 
 import numpy as np
-from cases.sup_con import labels
 from objective_formulas import logsumexp, normalize
 from term_harness import Case
+
+from cases.sup_con import labels
 
 PAIR = ("a", "b")
 SOFT = {"type": "soft_info_nce", "pairs": (PAIR,), "temperature": 0.2}

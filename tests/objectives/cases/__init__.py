@@ -2,23 +2,20 @@
 
 Attributes:
   CASES: name -> case, of all files.
+  FAMILIES: the files.
   BROKEN: name of a file -> why it could not be read. `test_cases.py` fails of it; the cases of
     the other files go on.
 """
 
-import importlib
-import pkgutil
+from discovery import offers
 
-CASES, BROKEN = {}, {}
-FAMILIES = sorted(module.name for module in pkgutil.iter_modules(__path__))
-for _family in FAMILIES:
-    try:
-        _found = importlib.import_module(f"{__name__}.{_family}").CASES
-        if _twice := sorted(CASES.keys() & _found.keys()):
-            raise ValueError(f"another file has the cases {_twice}, too")
-        CASES.update(_found)
-    except Exception as error:
-        BROKEN[_family] = error
+_found, BROKEN = offers(__name__, __path__, "CASES")
+FAMILIES = sorted({**_found, **BROKEN})
+CASES = {}
+for _family, _cases in _found.items():
+    if _twice := sorted(CASES.keys() & _cases.keys()):
+        BROKEN[_family] = ValueError(f"another file has the cases {_twice}, too")
+    CASES.update(_cases)
 
 
 def of(general):

@@ -78,4 +78,4 @@ def test_patch_dropout_keeps_a_part_in_order(make, run):
     outcomes = np.asarray(jax.jit(module.transformer)(patches[ways]).mean(axis=1))
     apart = np.abs(pooled[:, None] - outcomes[None]).max(axis=2)
     assert (apart.min(axis=1) < 1e-5).all()
-    assert 2 <= len(set(apart.argmin(axis=1)))
+    assert len(set(apart.argmin(axis=1))) >= 2

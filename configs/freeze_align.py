@@ -46,16 +46,14 @@ def small(half: str = "validation") -> dict:
 def tux_paint(half: str = "validation") -> dict:
     """Stamps of Tux Paint: features of both towers."""
     source = lit.tux_paint_features
-    return {
-        **c.changed(
-            small(),
-            steps=100,
-            data={"source": source("train")},
-            optimizer={"learning_rate": 3e-3},
-            checkpoints={"every": 100},
-        ),
-        "evaluators": c.measured(lit.new_concepts(half, source, styles=False)),
-    }
+    return c.changed(
+        small(),
+        steps=100,
+        data={"source": source("train")},
+        optimizer={"learning_rate": 3e-3},
+        evaluators=lit.new_concepts(half, source, styles=False),
+        checkpoints={"every": 100},
+    )
 
 
 def paper() -> dict:

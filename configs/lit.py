@@ -95,17 +95,15 @@ def tux_paint(half: str = "validation") -> dict:
     def source(split: str) -> dict:
         return tux_paint_features(split, raw=("text",))
 
-    return {
-        **c.changed(
-            small(),
-            steps=100,
-            data={"source": source("train"), "views": {"text": {"length": 32}}},
-            model={"towers": {"text": {"encoder": {"length": 32}}}},
-            optimizer={"learning_rate": 3e-3},
-            checkpoints={"every": 100},
-        ),
-        "evaluators": c.measured(new_concepts(half, source, styles=False)),
-    }
+    return c.changed(
+        small(),
+        steps=100,
+        data={"source": source("train"), "views": {"text": {"length": 32}}},
+        model={"towers": {"text": {"encoder": {"length": 32}}}},
+        optimizer={"learning_rate": 3e-3},
+        evaluators=new_concepts(half, source, styles=False),
+        checkpoints={"every": 100},
+    )
 
 
 def paper() -> dict:

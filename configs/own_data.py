@@ -17,18 +17,15 @@ from mmjax.configs import common as c
 
 FOLDER = dict(type="folder", path="pictures", split="train")
 # On the images that training never sees.
-EVALUATORS = c.measured(
-    [c.retrieval("held_out", "val", alternatives="all"), c.geometry("held_out", "val")]
-)
+EVALUATORS = [c.retrieval("held_out", "val", alternatives="all"), c.geometry("held_out", "val")]
 
 
 def small() -> dict:
     """A folder, and the small towers of the emoji recipes, from scratch."""
     # Captions are longer than names.
     config = c.emoji(clip.PAPER, clip.objectives(), length=32)
-    changes = {"source": FOLDER, "batch_size": 64, "views": {"image": {"rotate": 0.0}}}
-    own = c.changed(config, steps=600, data=changes, evaluate_every=200)
-    return {**own, "evaluators": EVALUATORS}
+    data = {"source": FOLDER, "batch_size": 64, "views": {"image": {"rotate": 0.0}}}
+    return c.changed(config, steps=600, data=data, evaluators=EVALUATORS, evaluate_every=200)
 
 
 def table() -> dict:
@@ -40,7 +37,7 @@ def table() -> dict:
 
 def paper() -> dict:
     """CLIP's ViT-B/32 and hyperparameters, for millions of images on accelerators."""
-    return {**c.changed(clip.paper(), data={"source": FOLDER}), "evaluators": EVALUATORS}
+    return c.changed(clip.paper(), data={"source": FOLDER}, evaluators=EVALUATORS)
 
 
 get_config = c.variants("own_data", small, table, paper)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from absl import app, flags
 from absl import logging as absl_logging
 
-from mmjax.errors import ConfigError, UserError
+from mmjax.errors import ConfigError, exit_code
 
 
 def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
@@ -48,18 +48,6 @@ def needed(flag: flags.FlagHolder[str | None]) -> str:
     if flag.value is None:
         raise ConfigError(f"give --{flag.name}=... ({flags.FLAGS[flag.name].help})")
     return flag.value
-
-
-def exit_code(error: BaseException) -> int | None:
-    """How a command ends for an error whose message is a sentence for the person who can mend it.
-
-    Returns:
-      2 for a wrong config or wrong data, 1 for what failed on the way, None for any other error,
-      whose trace is needed.
-    """
-    if isinstance(error, UserError):
-        return error.exit_code
-    return 1 if isinstance(error, OSError) else None
 
 
 def fail(error: BaseException | str, code: int = 2) -> NoReturn:

@@ -24,6 +24,18 @@ class NoVariant(ConfigError):
     """The recipe has no variant of that name."""
 
 
+def exit_code(error: BaseException) -> int | None:
+    """How a command ends for an error whose message is a sentence for the person who can mend it.
+
+    Returns:
+      2 for a wrong config or wrong data, 1 for what failed on the way, None for any other error,
+      whose trace is needed.
+    """
+    if isinstance(error, UserError):
+        return error.exit_code
+    return 1 if isinstance(error, OSError) else None
+
+
 def unknown(
     name: Any, valid: Iterable[str], where: str, file: str, what: str = "key"
 ) -> ConfigError:

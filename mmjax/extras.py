@@ -1,4 +1,4 @@
-"""Packages that only some recipes and commands need: the extras of `setup.py`."""
+"""Packages that only some recipes and commands need: the extras of `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find(package: str, extra: str, what: str, instead: str = "") -> ModuleSpec:
 
     Args:
       package: its name, without submodules.
-      extra: of `setup.py`, that brings it.
+      extra: of `pyproject.toml`, that brings it.
       what: what needs it, as the subject of the message.
       instead: a phrase on what else would do, that ends the message.
 

@@ -10,7 +10,7 @@ options are the arguments of its constructor.
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,25 @@ from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.heads import HEADS
 from mmjax.objectives import TERMS
+from mmjax.schema.registry import Registry
 from mmjax.schema.values import signature
 from mmjax.system.teachers import TEACHERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "vocabulary.md"
 
-Words = Mapping[str, Callable]
-# Where a word stands in a recipe, the words for it, and the arguments that are not a recipe's:
-# `mmjax.recipe.complete` has them from elsewhere.
-SECTIONS: tuple[tuple[str, str, Words, Collection[str]], ...] = (
-    ("Objective terms", "`objectives.NAME`", TERMS, {"rngs"}),
-    ("Encoders", "`model.towers.MODALITY.encoder`", ENCODERS, {"rngs", "dtype"}),
-    ("Heads", "`model.towers.MODALITY.head`, and `heads.NAME`", HEADS, {"rngs", "dtype", "width"}),
-    ("Adapters", "`model.adapters.NAME`", ADAPTERS, {"rngs", "encoders"}),
-    ("Augmentation on the device", "`model.towers.MODALITY.augment`", AUGMENTATIONS, ()),
-    ("Teachers", "`teacher`", TEACHERS, ()),
-    ("Evaluators", "`evaluators.TYPE.NAME`", EVALUATORS, ()),
-    ("Sources", "`data.source`, and `source` of an evaluator", SOURCES, ()),
-    ("Views", "`data.views.MODALITY`", VIEWS, {"tokenizer"}),
-    ("Tokenizers", "`data.tokenizer`", TOKENIZERS, ()),
+# Where a word stands in a recipe, and the words for it.
+SECTIONS: tuple[tuple[str, str, Registry], ...] = (
+    ("Objective terms", "`objectives.NAME`", TERMS),
+    ("Encoders", "`model.towers.MODALITY.encoder`", ENCODERS),
+    ("Heads", "`model.towers.MODALITY.head`, and `heads.NAME`", HEADS),
+    ("Adapters", "`model.adapters.NAME`", ADAPTERS),
+    ("Augmentation on the device", "`model.towers.MODALITY.augment`", AUGMENTATIONS),
+    ("Teachers", "`teacher`", TEACHERS),
+    ("Evaluators", "`evaluators.TYPE.NAME`", EVALUATORS),
+    ("Sources", "`data.source`, and `source` of an evaluator", SOURCES),
+    ("Views", "`data.views.MODALITY`", VIEWS),
+    ("Tokenizers", "`data.tokenizer`", TOKENIZERS),
 )
 
 HEAD = """# Vocabulary
@@ -57,10 +56,10 @@ This page is written by `tools/vocabulary.py`.
 def page() -> str:
     """The whole page in Markdown."""
     parts = [HEAD]
-    for title, place, registry, given in SECTIONS:
+    for title, place, registry in SECTIONS:
         parts += [f"## {title}\n", f"In a recipe: {place}.\n"]
         parts += ["| type | is | options |", "| --- | --- | --- |"]
-        parts += [f"| {' | '.join(row(*item, given))} |" for item in registry.items()]
+        parts += [f"| {' | '.join(row(*item, registry.provided))} |" for item in registry.items()]
         parts.append("")
     return "\n".join(parts)
 

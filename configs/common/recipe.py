@@ -10,7 +10,7 @@ from mmjax.configs.common.data import image
 from mmjax.configs.common.evaluators import geometry, retrieval, zero_shot
 from mmjax.configs.common.optimizers import adamw
 from mmjax.configs.common.towers import linear_head, tiny_resnet, tiny_text, towers
-from mmjax.recipe.changes import merge
+from mmjax.recipe.changes import Replace, merge
 
 
 def variants(name: str, *functions: Callable[[], dict]) -> Callable[..., ConfigDict]:
@@ -63,7 +63,13 @@ def measured(evaluators: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict:
 
 
 def changed(config: Mapping[str, Any], **sections: Any) -> dict:
-    """A config with changes, as stages write them (`mmjax.recipe.changes`)."""
+    """A config with changes, as stages write them (`mmjax.recipe.changes`).
+
+    Evaluators as a list, as `recipe` takes them, are all that are left.
+    """
+    evaluators = sections.get("evaluators", {})
+    if not isinstance(evaluators, Mapping):
+        sections["evaluators"] = Replace(measured(evaluators))
     return merge(config, sections)
 
 

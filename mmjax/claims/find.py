@@ -119,7 +119,7 @@ def find(word: str, folder: Path) -> Experiment:
         raise NoVariant(f"{folder / recipe}.py makes no claim: there is no {file}")
     known = names(file)
     if variant not in known:
-        raise unknown(variant, known, str(file), str(file), "claim")
+        raise unknown(variant, known, recipe, str(file), "claim")
     try:
         claim = known[variant]()
     except ConfigError:

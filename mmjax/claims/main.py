@@ -18,7 +18,7 @@ from mmjax import cli
 from mmjax.claims.find import find, find_all
 from mmjax.claims.runs import run_claim
 from mmjax.claims.tables import overview
-from mmjax.errors import ConfigError
+from mmjax.errors import ConfigError, exit_code
 from mmjax.parallel.compiler import set_flags
 
 # Other commands have flags of these names, too; one process may import several of them.
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> None:
         jobs = JOBS.value or _jobs()
         verdicts = [run_claim(each, out, jobs) for each in experiments]
     except Exception as error:
-        code = cli.exit_code(error)
+        code = exit_code(error)
         if code is None:
             raise
         # A claim that is not shown ends with 1, so what could not be tried has to be another.

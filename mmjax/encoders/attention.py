@@ -43,7 +43,7 @@ def attention(
       f[B, T, N, H].
     """
     attend = partial(_attend, causal=causal)
-    count = _slices(query, key) if sliced else 1
+    count = slices(query, key) if sliced else 1
     if count == 1:
         return attend((query, key, value, mask))
 
@@ -65,7 +65,7 @@ def _attend(operands: Operands, *, causal: bool) -> jax.Array:
     return jax.nn.dot_product_attention(query, key, value, mask=mask, is_causal=causal)
 
 
-def _slices(query: jax.Array, key: jax.Array) -> int:
+def slices(query: jax.Array, key: jax.Array) -> int:
     """Into how many equal slices a batch goes, so that each has at most `SCORES_BYTES` of scores.
 
     1 where the batch does not divide over the devices of the mesh in context.

@@ -96,7 +96,7 @@ class SinkhornSwap(Term):
             return tuple(jnp.where(counted, scale * s, -jnp.inf) for s in _pairs(x, y))
 
         by_row, by_col = pairwise.logsumexp(score, x, y, scale, plan=plan)
-        of_x, of_y = self._scalings(x, y, plan)
+        of_x, of_y = self.scalings(x, y, plan)
         scaled = ({**x, **of_x}, {**y, **of_y})
 
         def weighted(x: Features, y: Features, scale: jax.Array) -> tuple[jax.Array, ...]:
@@ -118,7 +118,7 @@ class SinkhornSwap(Term):
             losses.append(rows.mean(by_col[k] - targets[1][4 + k]))
         return mean_over(losses), {"scale": scale}
 
-    def _scalings(
+    def scalings(
         self, x: Features, y: Features, plan: Plan
     ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         """f32[B, 4] of rows and of columns, for each pair: with those `of_rows` every row of T sums

@@ -31,6 +31,10 @@ class Replace:
 
     value: Any
 
+    def plain(self) -> "Replace":
+        """The same of plain values."""
+        return Replace(plain(self.value))
+
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     """`base` with `changes`, as the module says."""

@@ -15,6 +15,7 @@ from mmjax.errors import ConfigError, NoVariant, nearest
 from mmjax.recipe import stages as stages_lib
 from mmjax.recipe import words
 from mmjax.recipe.complete import complete
+from mmjax.recipe.find import find
 from mmjax.recipe.sections import Recipe
 from mmjax.schema.values import plain
 
@@ -23,7 +24,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> Recipe:
     """Reads a recipe, applies overrides, checks it and completes its defaults.
 
     Args:
-      path: `configs/clip.py` or `configs/clip.py:paper`; the part after the colon is the variant.
+      path: `configs/clip.py` or `configs/clip.py:paper`, where the part after the colon is the
+        variant; or the name of a recipe, as `find` takes it.
       overrides: `a.b=value` each; a value is a Python literal, or else a string.
 
     Returns:
@@ -32,7 +34,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
       ConfigError: in one sentence, for a file, a variant or a key that cannot be.
     """
-    file, tree = path.partition(":")[0], given(path)
+    (file, _), tree = find(path), given(path)
     for override in overrides:
         set_key(tree, override, file)
     return complete(tree, file)
@@ -46,7 +48,7 @@ def given(path: str) -> dict[str, Any]:
     Args:
       path: as for `load`.
     """
-    file, _, variant = path.partition(":")
+    file, variant = find(path)
     module, variant = _recipe(file), variant or "small"
     make = module.get_config
     # What `variants` of the recipes' helpers makes knows them; another function takes what it will.

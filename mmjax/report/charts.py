@@ -125,6 +125,40 @@ def speed(history: History) -> list[Chart]:
     return charts
 
 
+def overlaid(histories: Mapping[str, History]) -> list[Chart]:
+    """Every number that a run wrote down over its steps, the curves of all runs in one figure.
+
+    Args:
+      histories: name of a run -> its numbers; a run has the same colour in every figure.
+    """
+    names = dict.fromkeys(name for history in histories.values() for name in history)
+    colours = {run: number for number, run in enumerate(histories)}
+    charts = []
+    for number, name in enumerate(sorted(names, key=_of_loss)):
+        curves = {
+            run: history[name]
+            for run, history in histories.items()
+            if name in history and np.isfinite(history[name][1]).any()
+        }
+        if not curves or max(len(steps) for steps, _ in curves.values()) < 2:
+            continue
+        if len({float(value) for _, values in curves.values() for value in values}) == 1:
+            continue  # such as the size of a gallery
+        share = name.rpartition("/")[2] in _SHARES or "/R@" in name
+        title = results.plain(name.removeprefix("train/")).replace("/", " / ")
+        charts.append(_chart(f"run-{number}", title, curves, share=share, colours=colours))
+    return charts
+
+
+_SHARES = {"accuracy", "top_1", "top_5", "mean_per_class", "data_wait_share", "linear_separability"}
+
+
+def _of_loss(name: str) -> tuple[bool, bool, bool]:
+    """The order of figures: the loss, what was evaluated, and the rest of training."""
+    training = name.startswith("train/")
+    return name != "train/loss", training, training and not name.endswith("/loss")
+
+
 def _chance(curve: tuple[np.ndarray, np.ndarray] | None) -> float | None:
     if curve is None or not np.isfinite(curve[1][-1]):
         return None
@@ -140,7 +174,9 @@ def _chart(
     *,
     share: bool = False,
     from_zero: bool = False,
+    colours: Mapping[str, int] | None = None,
 ) -> Chart:
+    """A figure; `colours` says those of the curves by name, by default in their order."""
     if chance is not None and not np.isfinite(chance):
         chance = None
     if share and chance is not None:
@@ -154,9 +190,8 @@ def _chart(
         f"{label} from {shown(v[0])} at step {s[0]:,} to {shown(v[-1])} at step {s[-1]:,}"
         for label, (s, v) in curves.items()
     )
-    series = [
-        plots.Series(s, v, number % plots.COLOURS) for number, (s, v) in enumerate(curves.values())
-    ]
+    order = colours or {label: number % plots.COLOURS for number, label in enumerate(curves)}
+    series = [plots.Series(s, v, order[label]) for label, (s, v) in curves.items()]
     svg = plots.curves(
         f"curve-{name}",
         series,
@@ -166,8 +201,10 @@ def _chart(
         share=share,
         from_zero=from_zero,
     )
-    legend = [(label, number % plots.COLOURS) for number, label in enumerate(curves)]
-    return Chart(title, note, legend if len(legend) > 1 else [], shown(values[-1]), Markup(svg))
+    legend = [(label, order[label]) for label in curves]
+    return Chart(
+        title, note, legend if len(legend) > 1 or colours else [], shown(values[-1]), Markup(svg)
+    )
 
 
 def _short(value: float) -> str:

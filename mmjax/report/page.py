@@ -40,16 +40,16 @@ def write(folder: str | Path, summary: Mapping[str, Any] | None = None) -> Path:
     return path
 
 
-def render(run: RunFiles) -> str:
-    """The page as HTML."""
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates of this package, with what they need to show numbers."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    made.globals |= {
         "percent": results.percent,
         "number": results.number,
         "plain": results.plain,
@@ -57,41 +57,50 @@ def render(run: RunFiles) -> str:
         "has": lambda value: not math.isnan(value),
         "dashes": [" ".join(map(str, dash)) for dash in plots.DASHES],
     }
+    return made
+
+
+def render(run: RunFiles) -> str:
+    """The page as HTML."""
     retrieval, zero_shot = results.retrieval(run.summary), results.zero_shot(run.summary)
     geometry = results.geometry(run.summary)
-    return environment.get_template("page.html.jinja").render(
-        run=run,
-        title=_title(run),
-        facts=_facts(run),
-        settings=_settings(run.config or {}),
-        config=json.dumps(run.config, indent=2, ensure_ascii=False) if run.config else "",
-        claim=(run.config or {}).get("claim") or {},
-        headlines=_headlines(retrieval, zero_shot, geometry),
-        retrieval=retrieval,
-        ks=sorted({k for row in retrieval for k in row.recall}),
-        retrieval_meaning=results.RETRIEVAL_MEANING,
-        zero_shot=[row for row in zero_shot if not row.language],
-        languages=_languages(zero_shot),
-        zero_shot_meaning=results.ZERO_SHOT_MEANING,
-        geometry=geometry,
-        geometry_sets=list(dict.fromkeys(name for row in geometry for name in row.values)),
-        others=results.others(run.summary),
-        after_stages=results.after_stages(run.summary),
-        training=charts.training(run.history),
-        long_curves=any(len(steps) > plots.MOST_POINTS for steps, _ in run.history.values()),
-        progress=charts.progress(run.history),
-        speed=charts.speed(run.history),
-        speed_sentence=_speed(run.history),
-        shown=embeddings.drawn(run.shown),
-        bad_rows=run.bad_rows[:BAD_ROWS],
-        bad_rows_met=sum(row["count"] for row in run.bad_rows),
-        unreadable=_unreadable(run.summary),
-        kept=[
-            (name, words)
-            for name, words in FILES.items()
-            if name != FILE and (run.folder / name).exists()
-        ],
-        **_reproduction(run),
+    return (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            run=run,
+            title=_title(run),
+            facts=_facts(run),
+            settings=_settings(run.config or {}),
+            config=json.dumps(run.config, indent=2, ensure_ascii=False) if run.config else "",
+            claim=(run.config or {}).get("claim") or {},
+            headlines=_headlines(retrieval, zero_shot, geometry),
+            retrieval=retrieval,
+            ks=sorted({k for row in retrieval for k in row.recall}),
+            retrieval_meaning=results.RETRIEVAL_MEANING,
+            zero_shot=[row for row in zero_shot if not row.language],
+            languages=_languages(zero_shot),
+            zero_shot_meaning=results.ZERO_SHOT_MEANING,
+            geometry=geometry,
+            geometry_sets=list(dict.fromkeys(name for row in geometry for name in row.values)),
+            others=results.others(run.summary),
+            after_stages=results.after_stages(run.summary),
+            training=charts.training(run.history),
+            long_curves=any(len(steps) > plots.MOST_POINTS for steps, _ in run.history.values()),
+            progress=charts.progress(run.history),
+            speed=charts.speed(run.history),
+            speed_sentence=_speed(run.history),
+            shown=embeddings.drawn(run.shown),
+            bad_rows=run.bad_rows[:BAD_ROWS],
+            bad_rows_met=sum(row["count"] for row in run.bad_rows),
+            unreadable=_unreadable(run.summary),
+            kept=[
+                (name, words)
+                for name, words in FILES.items()
+                if name != FILE and (run.folder / name).exists()
+            ],
+            **_reproduction(run),
+        )
     )
 
 

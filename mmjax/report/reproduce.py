@@ -5,10 +5,10 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmjax import recipe as recipe_lib
+from mmjax.recipe.find import find
 
 _ABSENT = object()
 
@@ -49,10 +49,9 @@ def recipe_of(stored: Mapping[str, Any]) -> Origin:
     variant = str(stored.get("variant", "small"))
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return Origin(named, variant, None, f"{name!r} is no name of a recipe")
-    here = Path("configs") / f"{name}.py"
-    shipped = Path(recipe_lib.__file__).parents[1] / "configs" / f"{name}.py"
-    file = next((path for path in (here, shipped) if path.is_file()), None)
-    if file is None:
+    try:
+        file, _ = find(named)
+    except recipe_lib.ConfigError:
         return Origin(named, variant, None, f"there is no {named} where this page was written")
     try:
         try:

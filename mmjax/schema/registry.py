@@ -5,6 +5,7 @@ schema of a word: its keyword arguments are the options that there are, their an
 and their defaults what may be left out. Arguments that the framework passes are no options.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
@@ -74,6 +75,15 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
                 f"{self.base.__qualname__}"
             )
         self._words[name] = word
+
+    @contextlib.contextmanager
+    def registered(self, name: str, word: Callable[..., T]) -> Iterator[None]:
+        """Knows a word between `with` and its end, for notebooks and tests."""
+        self.register(name, word)
+        try:
+            yield
+        finally:
+            del self._words[name]
 
     def options(self, name: str) -> dict[str, tuple[Any, Any]]:
         """The options of a word, name -> (annotation, default)."""

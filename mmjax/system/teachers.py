@@ -124,7 +124,11 @@ class MomentumTeacher(Teacher):
     """
 
     def __init__(
-        self, *, views: tuple[str, ...], momentum: float | dict[str, Any] = 0.99, train: bool = True
+        self,
+        *,
+        views: tuple[ViewRef, ...],
+        momentum: float | dict[str, Any] = 0.99,
+        train: bool = True,
     ):
         super().__init__(views, train)
         self.momentum = Schedule.of(momentum, "teacher.momentum")

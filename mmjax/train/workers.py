@@ -14,8 +14,7 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any, TypeVar, cast
 
-from mmjax import cli
-from mmjax.errors import UserError
+from mmjax.errors import UserError, exit_code
 from mmjax.parallel.compiler import HUGE_PAGES
 from mmjax.processes import end_with_parent
 from mmjax.train.signals import Interrupted
@@ -144,7 +143,7 @@ def _serve(pipe: connection.Connection, part: list[int], function: Callable[...,
             answer = "interrupted", stop.number
         except Exception as error:
             # Not the error itself: an exception is not always made anew by its arguments.
-            code = cli.exit_code(error)
+            code = exit_code(error)
             text = traceback.format_exc() if code is None else str(error)
             answer = "error", (text, code)
         try:

@@ -58,35 +58,35 @@ def test_an_arm_is_the_recipe_with_its_changes_and_the_seed():
         changes={"steps": 7},
         seed_keys=("data.source.seed",),
     )
-    first, second = found.config("a", 3), found.config("b", 4)
+    first, second = found.recipe_of("a", 3), found.recipe_of("b", 4)
     assert (first.recipe, first.variant) == ("clip_uniform", "claim")
     assert set(first.objectives) == {"clip"}
-    assert (first.seed, first.data.source.seed, first.steps) == (3, 3, 7)
-    assert (second.seed, second.data.source.seed, second.data.source.dim) == (4, 4, 8)
+    assert (first.seed, first.data.source.options["seed"], first.steps) == (3, 3, 7)
+    assert (second.seed, *(second.data.source.options[key] for key in ("seed", "dim"))) == (4, 4, 8)
     assert set(second.objectives) > {"clip"}
-    assert found.config("a").seed == 0
+    assert found.recipe_of("a").seed == 0
     # A config of the experiment's own, in place of a variant.
-    own = experiment({"a": {}}, config=found.config("b"))
-    assert own.config("a").data.source.dim == 8
+    own = experiment({"a": {}}, config=found.recipe_of("b").plain())
+    assert own.recipe_of("a").data.source.options["dim"] == 8
 
 
 def test_mistakes_of_an_arm_are_said_with_its_name():
     with pytest.raises(ConfigError, match=r"claims/clip_uniform\.py, arm 'a': unknown key 'stepz'"):
-        experiment({"a": {"stepz": 3}}).config("a")
+        experiment({"a": {"stepz": 3}}).recipe_of("a")
     with pytest.raises(ConfigError, match=r"arm 'a': a change: unknown stage 'x' of 'stages'"):
-        experiment({"a": {"stages": {"x": None}}}).config("a")
+        experiment({"a": {"stages": {"x": None}}}).recipe_of("a")
 
 
 def refused_metric(metric, arm=None, **more):
     found = experiment({"a": arm or {}}, metrics=(metric,), checks=(), **more)
     with pytest.raises(ConfigError) as error:
-        find.check_metrics(found, "a", found.config("a"))
+        find.check_metrics(found, "a", found.recipe_of("a"))
     return str(error.value)
 
 
 def test_a_claim_goes_by_the_evaluators_and_terms_that_there_are():
     found = experiment({"a": {}}, metrics=(GAP, "train/clip/loss", "seconds"), checks=())
-    find.check_metrics(found, "a", found.config("a"))
+    find.check_metrics(found, "a", found.recipe_of("a"))
     said = refused_metric("geometry/tset/x")
     assert "claims/clip_uniform.py: unknown metric 'geometry/tset/x' of 'claim.metrics'" in said
     assert "did you mean 'geometry/test/..." in said
@@ -96,17 +96,17 @@ def test_a_claim_goes_by_the_evaluators_and_terms_that_there_are():
     assert "unknown metric 'best/step'" in refused_metric("best/step")
     kept = {"checkpoints": {"keep_best": 1, "metric": GAP}}
     found = experiment({"a": kept}, metrics=("best/step", f"best/{GAP}"), checks=())
-    find.check_metrics(found, "a", found.config("a"))
+    find.check_metrics(found, "a", found.recipe_of("a"))
 
 
 def test_metrics_of_a_stage_may_be_asked_for():
     stages = {"stages": Replace(({"name": "first", "steps": 5}, {"name": "second"}))}
     name = f"first/{GAP}"
     found = experiment({"a": stages}, metrics=(), checks=(Check(name, "a", "<"),))
-    find.check_metrics(found, "a", found.config("a"))
+    find.check_metrics(found, "a", found.recipe_of("a"))
     found = experiment({"a": stages}, metrics=(), checks=(Check(f"frist/{GAP}", "a", "<"),))
     with pytest.raises(ConfigError, match=r"unknown metric 'frist/geometry"):
-        find.check_metrics(found, "a", found.config("a"))
+        find.check_metrics(found, "a", found.recipe_of("a"))
 
 
 FILE = """

@@ -206,7 +206,7 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path,
     # One that was stored before a key existed is of the same recipe.
     stored = tmp_path / "out" / "runs" / "tiny" / "plain-seed1" / "config.json"
     config = json.loads(stored.read_text())
-    del config.checkpoints.keep_best
+    del config["checkpoints"]["keep_best"]
     stored.write_text(json.dumps(config))
     put(tmp_path, "tiny", EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
     assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0

@@ -9,17 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import structure_settings
-from encoder_settings import SMALL
+from encoder_settings import SETTINGS
 from flax import nnx
-
-from mmjax.encoders import CNN14, MLP, AudioTransformer, Identity, TextTransformer
-from mmjax.encoders.ast import SpectrogramTransformer
-from mmjax.encoders.gru import TextGRU
-from mmjax.encoders.htsat import HTSAT
-from mmjax.encoders.signal import SignalTransformer
-from mmjax.encoders.signal_resnet import SignalResNet
-from mmjax.encoders.tokens import TokenMLP
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +23,9 @@ def make():
 
     def build(encoder, *, dtype=jnp.float32, seed=0, abstract=False, new=False, **options):
         def construct():
-            return encoder(**{**SMALL[encoder], **options}, dtype=dtype, rngs=nnx.Rngs(seed))
+            return encoder(
+                **{**SETTINGS[encoder].small, **options}, dtype=dtype, rngs=nnx.Rngs(seed)
+            )
 
         graphdef, shapes = nnx.split(nnx.eval_shape(construct))
         if abstract:
@@ -87,30 +80,11 @@ def run():
 
 @pytest.fixture(scope="session")
 def inputs():
-    """`inputs(Encoder, rows)`: a batch for a small encoder; texts of different lengths."""
+    """`inputs(Encoder, rows)`: a batch for a small encoder, as its setting has it."""
 
     def draw(encoder, rows=3, seed=0):
-        rng = np.random.default_rng(seed)
-        if encoder in (MLP, Identity):
-            return jnp.asarray(rng.normal(size=(rows, 6)), jnp.float32)
-        if encoder in structure_settings.SMALL:
-            return structure_settings.draw(encoder, rows, rng)
-        if encoder in (TextTransformer, TextGRU):
-            ids = rng.integers(2, 30, (rows, 9), dtype=np.int32)
-            for i, end in enumerate(rng.integers(2, 8, rows)):
-                ids[i, end], ids[i, end + 1 :] = 1, 0
-            return jnp.asarray(ids)
-        if encoder is HTSAT:
-            return jnp.asarray(rng.normal(size=(rows, 13, 4)), jnp.float32)
-        shape = {
-            SpectrogramTransformer: (12, 10),
-            TokenMLP: (5, 6),
-            SignalTransformer: (37, 3),
-            AudioTransformer: (320,),
-            CNN14: (320,),
-            SignalResNet: (37, 3),
-        }.get(encoder, (16, 24, 3))
-        return jnp.asarray(rng.normal(size=(rows, *shape)), jnp.float32)
+        x = np.asarray(SETTINGS[encoder].inputs(rows, np.random.default_rng(seed)))
+        return jnp.asarray(x, jnp.int32 if np.issubdtype(x.dtype, np.integer) else jnp.float32)
 
     return draw
 

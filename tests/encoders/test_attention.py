@@ -34,7 +34,7 @@ def test_slices_change_no_number(operands, causal, masked, monkeypatch):
     options = {"causal": causal, "mask": mask}
     whole = gradients(operands, **options)
     monkeypatch.setattr(module, "SCORES_BYTES", 5 * SCORES)
-    assert module._slices(*operands[:2]) == 6
+    assert module.slices(*operands[:2]) == 6
     text = jax.jit(lambda o: attention(*o, sliced=True, **options)).lower(operands).as_text()
     assert "while" in text
     for a, b in zip(
@@ -52,7 +52,7 @@ def test_slices_change_no_number(operands, causal, masked, monkeypatch):
 def test_slices_are_equal_and_fit(batch, fit, count, monkeypatch):
     monkeypatch.setattr(module, "SCORES_BYTES", int(fit * SCORES))
     x = jax.ShapeDtypeStruct((batch, LENGTH, HEADS, SIZE), jnp.float32)
-    assert module._slices(x, x) == count
+    assert module.slices(x, x) == count
 
 
 def test_small_batches_are_not_sliced(operands):
@@ -68,7 +68,7 @@ def test_on_a_mesh_nothing_travels(operands, monkeypatch):
     def both(operands):
         with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
             # Three rows on each of eight devices, one of each in a slice.
-            assert module._slices(*operands[:2]) == 3
+            assert module.slices(*operands[:2]) == 3
             value, pull = jax.vjp(lambda o: attention(*o, sliced=True), operands)
             return value, pull(value)
 

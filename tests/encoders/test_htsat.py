@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from encoder_settings import SMALL
+from encoder_settings import SETTINGS
 from flax import nnx
 
 from mmjax.encoders import HTSAT, EncoderError, parameter_count
@@ -128,7 +128,7 @@ def test_only_longer_sounds_are_fused_and_counted():
 )
 def test_what_it_refuses(options, says):
     with pytest.raises(EncoderError, match=says):
-        HTSAT(**{**SMALL[HTSAT], **options}, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        HTSAT(**{**SETTINGS[HTSAT].small, **options}, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
 
 def test_inputs_that_it_refuses(make):

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from encoder_settings.graph import graph
+from encoder_settings.points import clouds
 from flax import nnx
-from structure_settings import draw, graph
 
 from mmjax.encoders import MLP
 from mmjax.encoders.frames import FrameTransformer
@@ -113,7 +114,7 @@ def layer_norm(x, scale, bias):
 def test_point_net_is_its_formula(make, run):
     module = make(PointNet)
     p = arrays(module)
-    x = np.asarray(draw(PointNet, 3, np.random.default_rng(0)), np.float64)
+    x = np.asarray(clouds(3, np.random.default_rng(0)), np.float64)
     expected = []
     for cloud in x:
         y = cloud[~np.isnan(cloud).any(axis=1)]

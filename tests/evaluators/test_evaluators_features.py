@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from mmjax.data.registry import SOURCES
 from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators import logistic
 from mmjax.evaluators.data import EvalData
@@ -54,7 +53,7 @@ def test_several_classes_are_told_apart_by_the_minimum_of_the_objective():
         logistic.fit_classes(x, np.zeros(200, int), 1)
 
 
-def test_a_probe_reads_the_encoder_of_every_modality_and_forgets_scales(monkeypatch):
+def test_a_probe_reads_the_encoder_of_every_modality_and_forgets_scales():
     rng = np.random.default_rng(1)
 
     def fields(count):
@@ -66,17 +65,16 @@ def test_a_probe_reads_the_encoder_of_every_modality_and_forgets_scales(monkeypa
         b = np.stack([500 * (y // 2) + rng.normal(size=count), rng.normal(size=count)], 1)
         return {"a": a, "b": b, "label": y}
 
-    train = Columns("test", "train", fields(300), ("a", "b"))
-    monkeypatch.setitem(SOURCES, "toy", lambda: train)
+    train = data(fields(300), ("a", "b"))
     tested = data(fields(200), ("a", "b"))
-    probe = Probe(train={"type": "toy"}, modalities=("a", "b"))
-    found = probe(Vectors(), tested)
+    probe = Probe(modalities=("a", "b"))
+    found = probe(Vectors(), tested, train=train)
     assert found["accuracy"] > 0.99
     assert found["classes"] == 4
-    alone = Probe(train={"type": "toy"}, modalities=("a",))(Vectors(), tested)
+    alone = Probe(modalities=("a",))(Vectors(), tested, train=train)
     assert 0.4 < alone["accuracy"] < 0.6
     with pytest.raises(ValueError, match="no label 'shape'"):
-        Probe(train={"type": "toy"}, labels="shape", modalities=("a",))(Vectors(), tested)
+        Probe(labels="shape", modalities=("a",))(Vectors(), tested, train=train)
 
 
 def test_prototypes_of_clear_classes_are_right_and_cosines_are_plain_means():

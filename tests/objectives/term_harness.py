@@ -1,12 +1,24 @@
-"""Runs one term under a plan and compares value and gradients with a float64 formula.
+"""What a term is tried with: its case, and how value and gradients of one are computed.
 
-A case is a config of a term and a formula of raw embeddings. The formula gets the embeddings of the
-rows that count, what else it needs of those rows, and the term's parameters, all as float64, and
-its derivative is exact (see `objective_formulas`).
+A case is a config of a term, inputs for it, and its formula in float64. `cases/` has a file for
+each family of terms, as `mmjax/objectives/` has; every file of that folder is found by itself, and
+its `CASES`, name -> `Case`, go through every general test:
+
+- `test_cases.py`: every word of `TERMS` has a case; a term keeps nothing between steps;
+- `test_formula.py`: value and gradients equal the formula, for each schedule and mesh;
+- `test_absent.py`: rows that lack a modality enter nothing, whatever stands in for it;
+- `test_one_row.py`: a batch of one row, which has nothing to be compared with;
+- `test_term_microbatches.py`: microbatches give the gradient of the whole batch;
+- `test_term_memory.py`: memory grows with the batch and not with its square.
+
+What is special to a term is a test of its own beside them.
 """
 
+import dataclasses
 import functools
 import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,13 +30,19 @@ from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, configs
 from mmjax.parallel.pairwise import Plan
 
-# Every schedule, on 1, 4 and 8 devices; rows that are absent are tried on 2.
+# Every schedule, on 1, 4 and 8 devices: (schedule, data, fsdp). `slow` tests have all of both.
 PLANS = (("dense", 1, 1), ("ring", 4, 1), ("gather", 2, 4))
+SCHEDULES = ("dense", "gather", "ring")
+MESHES = ((1, 1), (2, 1), (4, 1), (8, 1), (2, 4), (4, 2))
 SIZE = 16
 KEY = 7  # of what terms draw
+TILE = 3  # what is drawn depends on it, too
+# What a case may say does not hold for it: the general tests that can be left out.
+PROPERTIES = ("absent", "partners", "one_row", "microbatches", "memory", "stateless")
+FORMULA = "formula"
 
 
-def plan_of(schedule, data, fsdp, tile=3):
+def plan_of(schedule, data, fsdp, tile=TILE):
     mesh = jax.make_mesh(
         (data, fsdp, 1),
         ("data", "fsdp", "tensor"),
@@ -35,16 +53,32 @@ def plan_of(schedule, data, fsdp, tile=3):
 
 
 def embeddings(names, size=SIZE, dim=4, seed=0):
-    """Raw embeddings of some modalities that follow one latent; their sizes are `dim`."""
+    """Raw embeddings of some modalities that follow one latent; their sizes are `dim`.
+
+    Args:
+      names: of the modalities.
+      size: rows.
+      dim: numbers of each embedding, or name -> numbers.
+      seed: of all.
+    """
+    dims = dim if isinstance(dim, Mapping) else dict.fromkeys(names, dim)
+    widest = max(dims.values())
     rng = np.random.default_rng(seed)
-    latent = rng.normal(size=(size, dim))
+    latent = rng.normal(size=(size, widest))
     return {
-        name: (latent + 0.8 * rng.normal(size=(size, dim))).astype(np.float32) for name in names
+        name: (latent + 0.8 * rng.normal(size=(size, widest))).astype(np.float32)[:, : dims[name]]
+        for name in names
     }
 
 
 def make(spec):
     return Objectives(configs({"term": spec}), rngs=nnx.Rngs(0))
+
+
+def parameters(spec):
+    """path -> start value of a term's parameters."""
+    _, state = nnx.split(make(spec).terms["term"])
+    return {"/".join(map(str, path)): np.asarray(v[...]) for path, v in nnx.to_flat_state(state)}
 
 
 def term_key():
@@ -75,110 +109,153 @@ def run(spec, plan, raws, batch, known=None, outputs=vectors):
     return value, d_raws, flat, metrics
 
 
-@functools.cache
-def _expected(case, size):
-    return case.expected(size)
+def nothing(size):
+    return {}
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Case:
-    """A term's config and its formula.
+    """A term's config, inputs for it, and its formula.
 
-    Args:
+    The formula gets the embeddings of the rows that count, what else it needs of those rows, and
+    the term's parameters, all as float64, and its derivative is exact (see `objective_formulas`).
+
+    Attributes:
       spec: config of the term.
-      names: the modalities it reads.
+      names: the views whose embeddings it is given.
       formula: `(raws: dict, extra: dict, params: dict) -> loss`.
-      extra: name -> array [size] of the batch, or a function of size.
-      dim: size of the embeddings.
-      tolerance: of the value; gradients are held to three times as much, relative to their length,
-        and those of parameters to ten times.
-      known: `(extra) -> fields of the context`, made of the whole batch's extra arrays.
+      extra: `size -> {name: array [size, ...]}`, further entries of the batch, such as labels, or
+        what the formula or the context needs of each row.
+      dim: numbers of a raw embedding, or name -> numbers.
+      size: rows of the batch that is held against the formula.
+      known: `(extra) -> fields of the context`, made of the whole batch's extra arrays. Those of a
+        teacher's rows have names that begin with 'teacher'.
       outputs: `(raws, batch) -> outputs of the towers`.
+      tolerance: of the value, relative.
+      gradients: of gradients, relative to their length; three times `tolerance` unless given.
+      parameters: of gradients of parameters; ten times `tolerance` unless given.
+      plans: where the formula is held in the default suite; all of them are in the slow one.
+      absent_plans: where absent rows are tried.
+      one_row: the loss of a single row: a number; FORMULA for that of the formula; None for any
+        finite one.
+      metrics: `(metrics, extra) -> None`, asserts what has to hold of them.
+      microbatches: options that differ in the test of microbatches, where those of `spec` magnify
+        rounding.
+      microbatch_tolerance: of gradients there.
+      quick_memory: whether the test of memory is in the default suite.
+      without: general test (of PROPERTIES) -> why it does not apply.
     """
 
-    def __init__(
-        self, spec, names, formula, extra=None, dim=4, tolerance=2e-6, known=None, outputs=vectors
-    ):
-        self.spec, self.names, self.formula, self.dim = spec, names, formula, dim
-        self.tolerance = tolerance
-        self.extra = extra or (lambda size: {})
-        self.known = known or (lambda extra: {})
-        self.outputs = outputs
+    spec: Mapping[str, Any]
+    names: tuple[str, ...]
+    formula: Callable
+    extra: Callable[[int], dict] = nothing
+    _: dataclasses.KW_ONLY
+    dim: int | Mapping[str, int] = 4
+    size: int = SIZE
+    known: Callable[[dict], dict] = lambda extra: {}
+    outputs: Callable = vectors
+    tolerance: float = 2e-6
+    gradients: float | None = None
+    parameters: float | None = None
+    plans: tuple = PLANS
+    absent_plans: tuple = (("dense", 2, 1),)
+    one_row: float | str | None = 0.0
+    metrics: Callable[[dict, dict], None] = lambda metrics, extra: None
+    microbatches: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    microbatch_tolerance: float = 1e-6
+    quick_memory: bool = False
+    without: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def word(self):
+        """The type of the term."""
+        return self.spec["type"]
+
+    def inputs(self, size):
+        """Raw embeddings, and the batch beside them."""
+        raws = embeddings(self.names, size, self.dim)
+        return raws, {"id": np.arange(size), **self.extra(size)}
 
     def expected(self, size, keep=None):
-        raws, extra = embeddings(self.names, size, self.dim), self.extra(size)
+        """The formula's value, and its gradients by modality and by parameter.
+
+        Args:
+          size: rows.
+          keep: bool[size], the rows that it is computed of; the gradient of others is 0.
+        """
         keep = np.ones(size, bool) if keep is None else keep
-        _, state = nnx.split(make(self.spec).terms["term"])
-        params = {
-            "/".join(map(str, path)): np.asarray(v[...]) for path, v in nnx.to_flat_state(state)
-        }
-        kept = {name: value[keep] for name, value in extra.items()}
+        return _expected(self, size, tuple(keep.tolist()))
 
-        def flat(*args):
-            rows, rest = args[: len(raws)], args[len(raws) :]
-            return self.formula(
-                dict(zip(raws, rows, strict=True)), kept, dict(zip(params, rest, strict=True))
-            )
-
-        args = [raw[keep] for raw in raws.values()]
-        value, grads = formulas.value_and_grad(flat, *args, *params.values())
-        d_raws = {}
-        for name, grad in zip(raws, grads, strict=False):
-            d_raws[name] = np.zeros(raws[name].shape)
-            d_raws[name][keep] = grad
-        return value, d_raws, dict(zip(params, grads[len(raws) :], strict=True))
-
-    def check(self, plan, size=SIZE):
+    def check(self, plan, size=None):
         """The term equals its formula: value, and the gradient of every input."""
-        schedule, data, fsdp = plan
-        value, d_raws, d_params, metrics = run(
-            self.spec,
-            plan_of(schedule, data, fsdp),
-            embeddings(self.names, size, self.dim),
-            {"id": np.arange(size), **self.extra(size)},
-            self.known(self.extra(size)),
-            self.outputs,
-        )
-        want, want_raws, want_params = _expected(self, size)
-        assert formulas.error(value, want) < self.tolerance
-        for name in self.names:
-            assert close(d_raws[name], want_raws[name], 3 * self.tolerance), name
-        assert d_params.keys() == want_params.keys()
-        for name in d_params:
-            assert close(d_params[name], want_params[name], 10 * self.tolerance), name
-        return metrics
+        size = size or self.size
+        raws, batch = self.inputs(size)
+        found = run(self.spec, plan_of(*plan), raws, batch, self.known(batch), self.outputs)
+        self._close(found, self.expected(size), raws)
+        self.metrics(found[3], batch)
+        return found[3]
 
-    def check_absent(self, size=SIZE):
+    def check_absent(self, plan):
         """Rows without a modality enter nothing, whatever stands in for it."""
-        raws, batch = embeddings(self.names, size, self.dim), {"id": np.arange(size)}
-        batch.update(self.extra(size))
-        keep = np.ones(size, bool)
+        raws, batch = self.inputs(self.size)
+        keep = np.ones(self.size, bool)
         for k, name in enumerate(self.names[:2]):
-            present = np.arange(size) % (5 + 2 * k) != 3
+            present = np.arange(self.size) % (5 + 2 * k) != 3
             batch[f"{name}_present"] = present
             raws[name][~present] = (np.nan, np.inf)[k]
             keep &= present
-        known = self.known(self.extra(size))
-        value, d_raws, _, _ = run(
-            self.spec, plan_of("dense", 2, 1), raws, batch, known, self.outputs
-        )
-        want, want_raws, _ = self.expected(size, keep)
+        known = self.known(batch)
+        found = run(self.spec, plan_of(*plan), raws, batch, known, self.outputs)
+        self._close(found, self.expected(self.size, keep), raws)
+
+    def _close(self, found, expected, raws):
+        """Rows that are not finite have no gradient to speak of."""
+        (value, d_raws, d_params, _), (want, want_raws, want_params) = found, expected
         assert formulas.error(value, want) < self.tolerance
         for name in self.names:
             finite = np.isfinite(raws[name]).all(1)
-            assert close(d_raws[name][finite], want_raws[name][finite], 3 * self.tolerance), name
+            tolerance = self.gradients or 3 * self.tolerance
+            assert close(d_raws[name][finite], want_raws[name][finite], tolerance), name
+        assert d_params.keys() == want_params.keys()
+        for name in d_params:
+            tolerance = self.parameters or 10 * self.tolerance
+            assert close(d_params[name], want_params[name], tolerance), name
 
-    def check_one_row(self, value=0.0):
-        """One row has nothing to be compared with: a finite loss and finite gradients."""
-        loss, d_raws, _, _ = run(
-            self.spec,
-            Plan(schedule="gather", tile=4),
-            embeddings(self.names, 1, self.dim),
-            {"id": np.arange(1), **self.extra(1)},
-            self.known(self.extra(1)),
-            self.outputs,
+    def check_one_row(self):
+        """One row has nothing to be compared with: a known loss and finite gradients."""
+        raws, batch = self.inputs(1)
+        plan = Plan(schedule="gather", tile=4)
+        loss, d_raws, d_params, _ = run(
+            self.spec, plan, raws, batch, self.known(batch), self.outputs
         )
-        np.testing.assert_allclose(loss, value, atol=1e-5)
-        assert all(np.isfinite(d).all() for d in d_raws.values())
+        if self.one_row is None:
+            assert np.isfinite(loss)
+        else:
+            want = self.expected(1)[0] if self.one_row == FORMULA else self.one_row
+            np.testing.assert_allclose(loss, want, atol=1e-5)
+        assert all(np.isfinite(d).all() for d in (*d_raws.values(), *d_params.values()))
+
+
+@functools.cache
+def _expected(case, size, keep):
+    keep = np.array(keep)
+    raws, params = embeddings(case.names, size, case.dim), parameters(case.spec)
+    kept = {name: value[keep] for name, value in case.extra(size).items()}
+
+    def flat(*args):
+        rows, rest = args[: len(raws)], args[len(raws) :]
+        return case.formula(
+            dict(zip(raws, rows, strict=True)), kept, dict(zip(params, rest, strict=True))
+        )
+
+    args = [raw[keep] for raw in raws.values()]
+    value, grads = formulas.value_and_grad(flat, *args, *params.values())
+    d_raws = {}
+    for name, grad in zip(raws, grads, strict=False):
+        d_raws[name] = np.zeros(raws[name].shape)
+        d_raws[name][keep] = grad
+    return value, d_raws, dict(zip(params, grads[len(raws) :], strict=True))
 
 
 def close(actual, expected, tolerance):

@@ -1,127 +1,18 @@
-"""Attention over the parts of a long audio, asked by the pieces of a text: formula and options."""
+"""Attention over the parts of a long audio: padding, duplicates, options, real segments."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases.late_interaction import DIM, PARTS, SPEC, outputs, padding
 from flax import nnx
-from objective_formulas import logsumexp, normalize
-from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
+from term_harness import SIZE, embeddings, make, plan_of, run
 
 from mmjax import recipe as recipe_lib
-from mmjax.encoders.base import Encoding
-from mmjax.encoders.positions import sincos
 from mmjax.errors import ConfigError
-from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, TermError
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.system import System
-
-PARTS, DIM = 3, 4
-SPEC = {
-    "type": "late_interaction_nce",
-    "pair": ("a", "b"),
-    "dim": DIM,
-    "tokens": ("a", "b"),
-    "positions": True,
-    "attention_scale": 2.0,
-    "temperature": 0.3,
-}
-
-
-def padding(size):
-    """Each has from 1 to all of its parts."""
-    rng = np.random.default_rng(3)
-    lengths = rng.integers(1, PARTS + 1, size=(2, size))
-    lengths[:, 0] = PARTS
-    return {
-        f"{n}_mask": np.arange(PARTS)[None] < k[:, None] for n, k in zip("ab", lengths, strict=True)
-    }
-
-
-def outputs(raws, batch):
-    """Raw embeddings [B, T D] as T tokens, of which the first is the whole's vector, too."""
-    made = {}
-    for name, raw in raws.items():
-        tokens = raw.reshape(len(raw), PARTS, DIM)
-        mask = batch.get(f"{name}_mask")
-        first = tokens[:, 0]
-        made[name] = Embedding(
-            first, unit_norm(first), Encoding(first, tokens, mask), unit_norm(tokens)
-        )
-    return made
-
-
-def scores(u, heard, w, said, params, spec):
-    """s of parts f[N, T, D] with pieces f[N, L, D], of which some are padding: f[N, N]."""
-    c = np.einsum("atd,bld->ablt", u, w)
-    there = np.broadcast_to(heard[:, None, None, :], c.shape)
-    fusion = spec.get("fusion", "attention")
-    if fusion == "max":
-        best = np.where(there, c.real, -9).argmax(-1)
-        of_pieces = np.take_along_axis(c, best[..., None], -1)[..., 0]
-    else:
-        logits = np.zeros(c.shape)
-        if fusion == "attention":
-            keys = u @ params["key/kernel"]
-            if spec["positions"]:
-                keys = keys + np.asarray(sincos((PARTS,), DIM), float)[: u.shape[1]]
-            asked = normalize(w @ params["query/kernel"])
-            logits = spec["attention_scale"] * np.einsum("atd,bld->ablt", normalize(keys), asked)
-        a = np.where(there, np.exp(logits), 0)
-        of_pieces = (a * c).sum(-1) / a.sum(-1)
-    return (of_pieces * said).sum(-1) / said.sum(-1)
-
-
-def formula_of(spec):
-    def formula(raws, extra, params):
-        seen = []
-        for name in "ab":
-            tokens = normalize(raws[name].reshape(-1, PARTS, DIM))
-            mask = extra.get(f"{name}_mask", np.ones(tokens.shape[:2], bool))
-            first = spec.get("skip", {}).get(name, 0)
-            part = slice(first, None) if name in spec["tokens"] else slice(1)
-            seen += [tokens[:, part], mask[:, part]]
-        s = scores(*seen, params, spec) * np.exp(params["temperature/log_scale"])
-        every = np.ones(s.shape, bool)
-        return sum((logsumexp(s, every, k) - np.diag(s)).mean() / 2 for k in (0, 1))
-
-    return formula
-
-
-def case(**changes):
-    spec = {**SPEC, **changes}
-    return Case(spec, ("a", "b"), formula_of(spec), padding, PARTS * DIM, outputs=outputs)
-
-
-ONE_TEXT = case(tokens=("a",), positions=False)
-CASES = {"late_interaction": case(), "late_interaction_max": case(fusion="max")}
-
-
-@pytest.mark.parametrize("plan", PLANS, ids=str)
-def test_equals_the_formula(plan):
-    CASES["late_interaction"].check(plan)
-
-
-@pytest.mark.parametrize("fusion", ["mean", "max"])
-def test_pooling_in_place_of_attention(fusion):
-    metrics = case(fusion=fusion).check(PLANS[0])
-    assert metrics["term/attention"] <= 1 + 1e-6
-
-
-def test_a_text_of_one_vector():
-    """As in the paper: the whole text asks."""
-    metrics = ONE_TEXT.check(PLANS[0])
-    assert 1 / PARTS < metrics["term/attention"] < 1
-    assert metrics["term/chance"] == pytest.approx(np.log(SIZE))
-
-
-def test_absent_rows_enter_nothing():
-    CASES["late_interaction"].check_absent()
-
-
-def test_one_row_has_no_negatives():
-    CASES["late_interaction"].check_one_row()
 
 
 def test_what_is_padding_changes_nothing():
@@ -154,19 +45,6 @@ def test_duplicates_can_be_masked():
     assert losses["mask"] < losses["negative"]
     # Half of the rows, twice: every row sees itself and the seven others twice.
     assert losses["mask"] > alone
-
-
-def test_skipped_tokens_are_no_parts():
-    without = {"a_mask": np.ones((SIZE, PARTS), bool), "b_mask": np.ones((SIZE, PARTS), bool)}
-    spec = {**SPEC, "skip": {"b": 1}}
-    Case(
-        spec,
-        ("a", "b"),
-        formula_of(spec),
-        lambda size: {n: m[:size] for n, m in without.items()},
-        PARTS * DIM,
-        outputs=outputs,
-    ).check(PLANS[0])
 
 
 @pytest.mark.parametrize(

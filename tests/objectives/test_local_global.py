@@ -1,101 +1,15 @@
-"""Wholes against a teacher's parts: the formula, padding, grids, and a borrowed temperature."""
+"""Wholes against a teacher's parts: a borrowed temperature, and what is missing."""
 
 import jax
 import numpy as np
 import pytest
+from cases.local_global import DIM, SPEC, known, parts
 from flax import nnx
-from objective_formulas import logsumexp, normalize
-from term_harness import PLANS, SIZE, Case, embeddings, make, plan_of, run
+from term_harness import SIZE, embeddings, make, plan_of, run
 
-from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError, configs
-
-DIM = 4
-PAIRS = (("a", "b"), ("b", "a@2"))
-SPEC = {
-    "type": "local_global_nce",
-    "pairs": PAIRS,
-    "grids": {"a@2": 2},
-    "skip": {"b": 1},
-    "temperature": 0.3,
-}
-
-
-def parts(size):
-    """Tokens of the teacher: a 4 x 4 grid of `a@2`, and 1 + 5 tokens of `b` with padding."""
-    rng = np.random.default_rng(2)
-    lengths = rng.integers(0, 6, size=size)  # of the locals; some rows have none
-    return {
-        "grid": rng.normal(size=(size, 16, DIM)).astype(np.float32),
-        "words": rng.normal(size=(size, 6, DIM)).astype(np.float32),
-        "mask": np.arange(6)[None, :] <= lengths[:, None],
-    }
-
-
-def known(extra):
-    def embedding(tokens, mask):
-        raw = tokens[:, 0]
-        return Embedding(raw, unit_norm(raw), Encoding(raw, tokens, mask), unit_norm(tokens))
-
-    grid, words = embedding(extra["grid"], None), embedding(extra["words"], extra["mask"])
-    return {"teacher": {"a@2": grid, "b": words}}
-
-
-def formula(raws, extra, params):
-    scale = np.exp(params["temperature/log_scale"])
-    grid = normalize(extra["grid"].astype(float)).reshape(-1, 2, 2, 2, 2, DIM).mean((2, 4))
-    locals_of = {
-        "a@2": (grid.reshape(len(grid), 4, DIM), np.ones((len(grid), 4), bool)),
-        "b": (normalize(extra["words"].astype(float))[:, 1:], extra["mask"][:, 1:]),
-    }
-    total = 0
-    for whole, part in PAIRS:
-        g, (parts, real) = normalize(raws[whole]), locals_of[part]
-        size = len(g)
-        for i in range(size):
-            own = scale * parts[i] @ g[i]
-            others = np.array([k != i for k in range(size)])[:, None] & real
-            s = scale * np.einsum("kjd,d->kj", parts, g[i])
-            if not real[i].any():
-                continue
-            if others.any():
-                lse = logsumexp(s, others)
-                both = np.stack([own, np.full(own.shape, lse)], axis=1)
-                terms = logsumexp(both, np.ones(both.shape, bool), 1) - own
-            else:
-                terms = 0 * own
-            total = total + (terms * real[i]).sum() / real[i].sum() / size / len(PAIRS)
-    return total
-
-
-CASES = {"local_global": Case(SPEC, ("a", "b"), formula, parts, known=known)}
-
-
-@pytest.mark.parametrize("plan", PLANS, ids=str)
-def test_equals_the_formula(plan):
-    CASES["local_global"].check(plan)
-
-
-def test_absent_rows_enter_nothing():
-    """With pairs that need both modalities."""
-    spec = {**SPEC, "pairs": PAIRS[:1], "grids": None}
-
-    def first(raws, extra, params):
-        raws = {"a": raws["a"], "b": np.ones_like(raws["b"])}
-        return 2 * (formula(raws, extra, params) - second(raws, extra, params))
-
-    def second(raws, extra, params):
-        """The part of `formula` of the other pair, in which the first one's is 0."""
-        nothing = {**extra, "mask": np.zeros_like(extra["mask"])}
-        return formula(raws, nothing, params)
-
-    Case(spec, ("a", "b"), first, parts, known=known).check_absent()
-
-
-def test_one_row_has_no_negatives():
-    CASES["local_global"].check_one_row()
 
 
 def test_a_temperature_can_be_another_terms():

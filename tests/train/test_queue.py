@@ -3,11 +3,11 @@
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 from mmjax.errors import ConfigError
-from mmjax.objectives import TERMS
+from mmjax.objectives import TERMS, Term
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.annotations import ViewRef
 from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -17,10 +17,10 @@ QUEUE = "queue={'size': 192, 'views': ('a', 'b'), 'delay': 2}"
 SIZE = 64
 
 
-class Reader(nnx.Module):
+class Reader(Term):
     """A term that tells what it finds in the queue."""
 
-    def __init__(self, *, modalities: tuple[str, ...] = ("a",)):
+    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("a",)):
         self.modalities = modalities
 
     def __call__(self, outputs, batch, context):
@@ -35,9 +35,7 @@ class Reader(nnx.Module):
 
 
 @pytest.fixture
-def reading(tiny, monkeypatch):
-    monkeypatch.setitem(TERMS, "reader", Reader)
-
+def reading(tiny):
     def make(*overrides):
         return tiny(
             "objectives={'reader': {'type': 'reader'}, 'clip': {'type': 'info_nce', 'pairs': "
@@ -48,7 +46,8 @@ def reading(tiny, monkeypatch):
             *overrides,
         )
 
-    return make
+    with TERMS.registered("reader", Reader):
+        yield make
 
 
 def run(config, count, mesh=None):

@@ -39,8 +39,9 @@ class Distance(Term):
 
 
 @pytest.fixture(autouse=True)
-def distance(monkeypatch):
-    monkeypatch.setitem(TERMS._words, "distance", Distance)
+def distance():
+    with TERMS.registered("distance", Distance):
+        yield
 
 
 @pytest.fixture

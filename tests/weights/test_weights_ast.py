@@ -1,5 +1,6 @@
 """AST folders as an encoder of waveforms: sounds embed as by their own extractor and model."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import weights_folders as folders
 import weights_parity as parity
 
+from mmjax.schema.values import plain
 from mmjax.weights.files import WeightsError
-from mmjax.weights.foreign import Weights, complete
+from mmjax.weights.foreign import Weights
 from mmjax.weights.start import complete as complete_tower
 
 CONFIG = {**folders.CONFIGS["ast"], "max_length": 24}  # times of 5 patches, and 2 frames left
@@ -61,17 +63,17 @@ def test_the_folder_says_the_spectrogram(folder):
 
 def test_shorter_and_longer_sounds(folder):
     weights = Weights(str(folder))
-    encoder = complete(weights.part("audio", "audio_transformer"))["encoder"]
+    encoder = folders.encoder_of(weights, "audio", "audio_transformer")
     path = "encoder/transformer/position"
     own = weights.tower("audio", encoder)[path]
-    half = weights.tower("audio", {**encoder, "samples": 400 + 13 * 160})[path]
+    half = weights.tower("audio", encoder.changed(samples=400 + 13 * 160))[path]
     grid = own[2:].reshape(3, 5, -1)[:, :3].reshape(9, -1)
     np.testing.assert_array_equal(half, np.concatenate([own[:2], grid]))
     np.testing.assert_array_equal(own, weights.tower("audio")["encoder/position"])
     with pytest.raises(WeightsError, match="are more than the 3760 that the positions"):
-        weights.tower("audio", {**encoder, "samples": SAMPLES + 4 * 160})
+        weights.tower("audio", encoder.changed(samples=SAMPLES + 4 * 160))
     # Parts of the encoder that the folder has not: they start anew.
-    joined = weights.tower("audio", {**encoder, "fusion": "mean", "mask_padding": True})
+    joined = weights.tower("audio", encoder.changed(fusion="mean", mask_padding=True))
     assert joined.changes() == [
         "fusion='mean' where the folder has 'none'",
         "mask_padding=True where the folder has False",
@@ -95,8 +97,9 @@ def test_other_spectrograms_are_refused(folder, change, says):
 
 def test_a_recipe_with_another_spectrogram_or_model_is_refused(folder, tmp_path):
     weights = Weights(str(folder))
-    encoder = complete(weights.part("audio", "audio_transformer"))["encoder"]
-    other = {**encoder, "spectrogram": {**encoder["spectrogram"], "low": 50.0}}
+    encoder = folders.encoder_of(weights, "audio", "audio_transformer")
+    spectrogram = dataclasses.replace(encoder.options["spectrogram"], low=50.0)
+    other = encoder.changed(spectrogram=plain(spectrogram))
     with pytest.raises(WeightsError, match="the encoder's options are not those"):
         weights.tower("audio", other)
     clap = Weights(str(folders.folder_of(folders.CONFIGS["clap"], tmp_path / "clap")))

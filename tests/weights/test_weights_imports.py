@@ -11,7 +11,8 @@ import weights_parity
 import mmjax
 from mmjax.errors import ConfigError
 from mmjax.inference import imports, parity, verify, with_torch
-from mmjax.train import stages
+from mmjax.model.config import ModelConfig
+from mmjax.train import borders
 from mmjax.weights.foreign import Weights
 from mmjax.weights.start import Pretrained
 
@@ -52,7 +53,8 @@ def test_two_towers_of_one_folder(tmp_path):
     )
     weights = Weights(str(folder))
     wanted = {"image": {"image_size": (32, 32), "drop_path": 0.1}, "text": {"length": 9}}
-    given = {m: (weights, weights.tower(m, options).changes()) for m, options in wanted.items()}
+    specs = {m: folders.encoder_of(weights, m, **options) for m, options in wanted.items()}
+    given = {m: (weights, weights.tower(m, spec).changes()) for m, spec in specs.items()}
     lines = imports.check(given, tmp_path)
     assert [line.split(" of ")[0].split(" with ")[0] for line in lines] == [
         "image: parity",
@@ -135,15 +137,15 @@ def test_weights_that_no_library_reads(tmp_path):
 
 def test_a_run_from_scratch_has_nothing_to_compare(tmp_path, monkeypatch):
     monkeypatch.setattr(imports, "check", None)
-    assert stages.parity(SimpleNamespace(folders={}), tmp_path) == []
+    assert borders.parity(SimpleNamespace(folders={}), tmp_path) == []
 
 
 def test_a_teacher_of_foreign_weights_is_compared_too(tmp_path):
     folder = folders.folder_of(folders.CONFIGS["vit"], tmp_path / "vit")
-    config = {"model": {"towers": {}}, "objectives": {}, "teacher": {"init_from": str(folder)}}
-    assert list(Pretrained(config, {}).folders) == ["teacher"]
+    nothing = ModelConfig.of({"towers": {}}), {}, {}
+    assert list(Pretrained(*nothing, str(folder)).folders) == ["teacher"]
     (folder / "checkpoints").mkdir()  # a run of our own
-    assert Pretrained(config, {}).folders == {}
+    assert Pretrained(*nothing, str(folder)).folders == {}
 
 
 def test_loading_says_that_nobody_checked(tmp_path, caplog):

@@ -82,19 +82,21 @@ def test_what_no_encoder_has_is_set_aside_by_name(tmp_path):
     ],
 )
 def test_options_that_change_the_function_are_refused(options, says, tmp_path):
-    folder = folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m")
+    weights = Weights(folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m"))
+    spec = folders.encoder_of(weights, "image", **options)
     with pytest.raises(WeightsError, match=says):
-        Weights(folder).tower("image", options)
+        weights.tower("image", spec)
 
 
 def test_texts_may_be_shorter_and_not_longer(tmp_path):
     weights = Weights(folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m"))
     whole = weights.tower("text")["encoder/position"]
     np.testing.assert_array_equal(
-        weights.tower("text", {"length": 5})["encoder/position"], whole[:5]
+        weights.tower("text", folders.encoder_of(weights, "text", length=5))["encoder/position"],
+        whole[:5],
     )
     with pytest.raises(WeightsError, match="length=10 is longer than the 9 positions"):
-        weights.tower("text", {"length": 10})
+        weights.tower("text", folders.encoder_of(weights, "text", length=10))
 
 
 def recipe(folder, tmp_path, *overrides):
@@ -117,7 +119,7 @@ def recipe(folder, tmp_path, *overrides):
 @pytest.fixture
 def clip(tmp_path):
     config = folders.CONFIGS["clip"]
-    text = {**config.text_config, "vocab_size": 8000}
+    text = {**config["text_config"], "vocab_size": 8000}
     return folders.folder_of({**config, "text_config": text}, tmp_path / "clip")
 
 

@@ -49,7 +49,7 @@ def test_open_clip(name, tmp_path):
     model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
     model.eval()
 
-    eos = config.text_cfg.get("eos_id", 49)
+    eos = config["text_cfg"].get("eos_id", 49)
     ids, _ = parity.texts(9, 50, eos=eos, pad=0)
     ours, theirs = parity.pictures(30)
     image, _ = parity.embed(tmp_path, "image", ours)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import weights_folders as folders
 import weights_parity as parity
 
 SMALL = {"hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2}
@@ -115,7 +116,9 @@ def test_positions_of_another_size_are_near_those_of_torch(tmp_path):
     model.save_pretrained(tmp_path)
     from mmjax.weights.foreign import Weights
 
-    loaded = Weights(str(tmp_path)).tower("image", {"image_size": (120, 120)})
+    weights = Weights(str(tmp_path))
+    spec = folders.encoder_of(weights, "image", image_size=(120, 120))
+    loaded = weights.tower("image", spec)
     theirs = model.embeddings.interpolate_pos_encoding(torch.zeros(1, 145, 24), 120, 120)
     theirs = theirs[0].detach().numpy()
     ours = loaded["encoder/position"]

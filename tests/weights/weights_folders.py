@@ -72,7 +72,7 @@ CONFIGS = {
 
 def foreign_of(config):
     """The towers of a config."""
-    return FAMILIES[config.model_type](config)
+    return FAMILIES[config["model_type"]](config)
 
 
 def tensors_of(config, seed=0):
@@ -80,8 +80,8 @@ def tensors_of(config, seed=0):
     rng = np.random.default_rng(seed)
     foreign, tensors = foreign_of(config), {}
     for part in foreign.parts.values():
-        specs = complete(part)
-        shapes = tower_shapes(specs["encoder"], specs["head"])
+        tower = complete(part)
+        shapes = tower_shapes(tower.encoder, tower.head)
         arrays = {path: rng.normal(size=shape).astype(np.float32) for path, shape in shapes.items()}
         # With the first prefix, as in the whole model.
         own = part.located(())
@@ -99,3 +99,8 @@ def folder_of(config, path, tensors=None):
     (path / "config.json").write_text(json.dumps(config))
     files.write(path / "model.safetensors", tensors_of(config) if tensors is None else tensors, {})
     return path
+
+
+def encoder_of(weights, part, kind=None, **options):
+    """The spec of a folder's encoder, with other options."""
+    return complete(weights.part(part, kind)).encoder.changed(**options)

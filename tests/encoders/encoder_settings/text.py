@@ -1,0 +1,34 @@
+"""Transformers of texts."""
+
+import numpy as np
+from encoder_harness import Setting, sentences
+
+from mmjax.encoders import TextTransformer
+
+SETTINGS = (
+    Setting(
+        TextTransformer,
+        {"vocab_size": 30, "length": 9, "width": 16, "depth": 2, "heads": 2, "eos_id": 1},
+        inputs=sentences,
+        variants=(
+            {},
+            {"causal": False, "pool": "cls", "norm": "post", "embedding_norm": True, "segments": 2},
+            {"causal": False, "pool": "pooler", "norm": "post"},
+            {"causal": False, "pool": "map", "activation": "gelu_tanh"},
+            {"pool": "last", "activation": "quick_gelu", "init": "clip"},
+        ),
+        dropping=({"dropout": 0.3}, {"drop_path": 0.9}),
+        wrong_options=(
+            ({"pool": "max"}, r"^pool='max' is not one of 'eot', "),
+            ({"norm": "rms"}, r"^norm='rms' is not one of 'pre', 'post'$"),
+            ({"pool": "cls"}, r"^pool='cls' reads position 0, .* causal=False$"),
+            ({"eos_id": 30}, r"^eos_id=30 is no id of .* vocab_size=30"),
+            ({"length": 0}, r"^length=0: at least 1 is needed$"),
+            ({"dropout": 2.0}, r"^dropout=2.0 is not in"),
+        ),
+        wrong_inputs=(
+            ({}, np.zeros((2, 5)), r"type float\S+ where i32\[B, T\] is needed"),
+            ({}, np.zeros((2, 10), np.int32), r"10 tokens for an encoder of length=9"),
+        ),
+    ),
+)

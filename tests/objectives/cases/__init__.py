@@ -1,0 +1,31 @@
+"""The cases of all terms, found in the files of this folder: one file a family of terms.
+
+Attributes:
+  CASES: name -> case, of all files.
+  FAMILIES: the files.
+  BROKEN: name of a file -> why it could not be read. `test_cases.py` fails of it; the cases of
+    the other files go on.
+"""
+
+from discovery import offers
+
+_found, BROKEN = offers(__name__, __path__, "CASES")
+FAMILIES = sorted({**_found, **BROKEN})
+CASES = {}
+for _family, _cases in _found.items():
+    if _twice := sorted(CASES.keys() & _cases.keys()):
+        BROKEN[_family] = ValueError(f"another file has the cases {_twice}, too")
+    CASES.update(_cases)
+
+
+def of(general):
+    """name -> case, of those to which a general test (one of PROPERTIES) applies."""
+    return {name: case for name, case in CASES.items() if general not in case.without}
+
+
+def first(general):
+    """term -> (name, case): of every term the first case to which a general test applies."""
+    found = {}
+    for name, case in of(general).items():
+        found.setdefault(case.word, (name, case))
+    return found

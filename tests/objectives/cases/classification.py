@@ -1,0 +1,30 @@
+"""Classification of the embeddings of some modalities."""
+
+import numpy as np
+from objective_formulas import logsumexp
+from term_harness import FORMULA, Case
+
+NAMES, CLASSES = ("a", "b"), 5
+SPEC = {"type": "classification", "modalities": NAMES, "classes": CLASSES, "dim": 4}
+
+
+def labels(size):
+    return {"label": (np.arange(size) * 7 % CLASSES).astype(np.int32)}
+
+
+def cross_entropy(raws, extra, params):
+    x = np.concatenate([raws[name] for name in raws], axis=1)
+    layers = sorted({path.rpartition("/")[0] for path in params})
+    for k, layer in enumerate(layers):
+        x = np.where(x.real > 0, x, 0) if k else x
+        x = x @ params[f"{layer}/kernel"] + params[f"{layer}/bias"]
+    normalizer = logsumexp(x, np.ones(x.shape, bool), 1)
+    return (normalizer - x[np.arange(len(x)), extra["label"]]).mean()
+
+
+CASES = {
+    "fused": Case({**SPEC, "hidden": (6, 3)}, NAMES, cross_entropy, labels, one_row=FORMULA),
+    "linear": Case(
+        {**SPEC, "hidden": (), "modalities": ("a",)}, ("a",), cross_entropy, labels, one_row=FORMULA
+    ),
+}

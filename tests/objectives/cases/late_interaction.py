@@ -1,0 +1,115 @@
+"""Attention over the parts of a long audio, asked by the pieces of a text."""
+
+import numpy as np
+from objective_formulas import logsumexp, normalize
+from term_harness import PLANS, SIZE, Case
+
+from mmjax.encoders.base import Encoding
+from mmjax.encoders.positions import sincos
+from mmjax.model.embedding import Embedding, unit_norm
+
+PARTS, DIM = 3, 4
+SPEC = {
+    "type": "late_interaction_nce",
+    "pair": ("a", "b"),
+    "dim": DIM,
+    "tokens": ("a", "b"),
+    "positions": True,
+    "attention_scale": 2.0,
+    "temperature": 0.3,
+}
+
+
+def padding(size):
+    """Each has from 1 to all of its parts."""
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(1, PARTS + 1, size=(2, size))
+    lengths[:, 0] = PARTS
+    return {
+        f"{n}_mask": np.arange(PARTS)[None] < k[:, None] for n, k in zip("ab", lengths, strict=True)
+    }
+
+
+def outputs(raws, batch):
+    """Raw embeddings [B, T D] as T tokens, of which the first is the whole's vector, too."""
+    made = {}
+    for name, raw in raws.items():
+        tokens = raw.reshape(len(raw), PARTS, DIM)
+        mask = batch.get(f"{name}_mask")
+        first = tokens[:, 0]
+        made[name] = Embedding(
+            first, unit_norm(first), Encoding(first, tokens, mask), unit_norm(tokens)
+        )
+    return made
+
+
+def scores(u, heard, w, said, params, spec):
+    """s of parts f[N, T, D] with pieces f[N, L, D], of which some are padding: f[N, N]."""
+    c = np.einsum("atd,bld->ablt", u, w)
+    there = np.broadcast_to(heard[:, None, None, :], c.shape)
+    fusion = spec.get("fusion", "attention")
+    if fusion == "max":
+        best = np.where(there, c.real, -9).argmax(-1)
+        of_pieces = np.take_along_axis(c, best[..., None], -1)[..., 0]
+    else:
+        logits = np.zeros(c.shape)
+        if fusion == "attention":
+            keys = u @ params["key/kernel"]
+            if spec["positions"]:
+                keys = keys + np.asarray(sincos((PARTS,), DIM), float)[: u.shape[1]]
+            asked = normalize(w @ params["query/kernel"])
+            logits = spec["attention_scale"] * np.einsum("atd,bld->ablt", normalize(keys), asked)
+        a = np.where(there, np.exp(logits), 0)
+        of_pieces = (a * c).sum(-1) / a.sum(-1)
+    return (of_pieces * said).sum(-1) / said.sum(-1)
+
+
+def formula_of(spec):
+    def formula(raws, extra, params):
+        seen = []
+        for name in "ab":
+            tokens = normalize(raws[name].reshape(-1, PARTS, DIM))
+            mask = extra.get(f"{name}_mask", np.ones(tokens.shape[:2], bool))
+            first = spec.get("skip", {}).get(name, 0)
+            part = slice(first, None) if name in spec["tokens"] else slice(1)
+            seen += [tokens[:, part], mask[:, part]]
+        s = scores(*seen, params, spec) * np.exp(params["temperature/log_scale"])
+        every = np.ones(s.shape, bool)
+        return sum((logsumexp(s, every, k) - np.diag(s)).mean() / 2 for k in (0, 1))
+
+    return formula
+
+
+def whole(size):
+    """Without padding."""
+    return {f"{name}_mask": np.ones((size, PARTS), bool) for name in "ab"}
+
+
+def case(extra=padding, **options):
+    """A case in which some options of the term differ."""
+    spec = {**SPEC, **options.pop("spec", {})}
+    return Case(
+        spec, ("a", "b"), formula_of(spec), extra, dim=PARTS * DIM, outputs=outputs, **options
+    )
+
+
+def pooled(metrics, extra):
+    assert metrics["term/attention"] <= 1 + 1e-6
+
+
+def asked(metrics, extra):
+    assert 1 / PARTS < metrics["term/attention"] < 1
+    np.testing.assert_allclose(metrics["term/chance"], np.log(SIZE), rtol=1e-6)
+
+
+CASES = {
+    "late_interaction": case(),
+    "late_interaction_max": case(spec={"fusion": "max"}, plans=PLANS[:1], metrics=pooled),
+    "late_interaction_mean": case(spec={"fusion": "mean"}, plans=PLANS[:1], metrics=pooled),
+    # As in the paper: the whole text asks.
+    "late_interaction_one_text": case(
+        spec={"tokens": ("a",), "positions": False}, plans=PLANS[:1], metrics=asked
+    ),
+    # Skipped tokens are no parts.
+    "late_interaction_skip": case(whole, spec={"skip": {"b": 1}}, plans=PLANS[:1]),
+}

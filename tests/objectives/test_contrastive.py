@@ -1,0 +1,58 @@
+"""What is special to InfoNCE and its temperature."""
+
+import cases
+import jax
+import numpy as np
+import objective_formulas as formulas
+import pytest
+from flax import nnx
+from term_harness import make, plan_of, run, vectors
+
+from mmjax.objectives import Context, TermError
+from mmjax.objectives.temperature import Temperature
+from mmjax.parallel.pairwise import Plan
+
+CASE = cases.CASES["info_nce"]
+
+
+@pytest.mark.parametrize(("order", "sign"), [(1, -1), (-1, 1)], ids=["inwards", "outwards"])
+def test_a_scale_is_held_above_its_least(order, sign):
+    """The value is that of the bound; only a gradient that leads back inside passes."""
+    raws, batch = CASE.inputs(24)
+    x, y = raws["a"], raws["b"][::order]  # pairs, which want a larger scale, or strangers
+    want, (dx, _, d_scale) = formulas.value_and_grad(formulas.info_nce, x, y, np.log(2.0))
+    assert np.sign(d_scale) == sign
+    objectives = make({**CASE.spec, "temperature": 0.1, "min_scale": 2.0})
+    objectives.terms["term"].temperature.log_scale[...] = np.log(1.5)  # where Adam may leave it
+    graph, state = nnx.split(objectives)
+
+    def loss(state, x):
+        outputs = vectors({"a": x, "b": y}, batch)
+        return nnx.merge(graph, state)(outputs, batch, Context(plan=Plan(), progress=0.5))
+
+    (value, metrics), (d_state, d_first) = jax.value_and_grad(loss, (0, 1), has_aux=True)(state, x)
+    assert formulas.error(value, want) < 1e-6
+    np.testing.assert_allclose(metrics["term/scale"], 2.0, rtol=1e-6)
+    assert formulas.error(d_first, dx) < 1e-6
+    ((_, moved),) = nnx.to_flat_state(d_state)
+    np.testing.assert_allclose(moved[...], d_scale if sign < 0 else 0.0, rtol=1e-5)
+
+
+def test_chance_counts_the_rows_that_are_there():
+    raws, batch = CASE.inputs(24)
+    first, second = np.arange(24) % 5 != 3, np.arange(24) % 7 != 0
+    batch |= {"a_present": first, "b_present": second}
+    for schedule in ("dense", "gather", "ring"):
+        *_, metrics = run(CASE.spec, plan_of(schedule, 2, 2), raws, batch)
+        np.testing.assert_allclose(
+            metrics["term/chance"], np.log((first & second).sum()), rtol=1e-6
+        )
+
+
+def test_a_temperature_that_is_the_parameter_is_held_above_its_floor():
+    temperature = Temperature(0.02, learned=True, max_scale=100.0, form="temperature")
+    assert formulas.error(temperature(), 50.0) < 1e-6
+    temperature.value[...] = -0.3  # as a step of Adam may leave it
+    assert formulas.error(temperature(), 100.0) < 1e-6
+    with pytest.raises(TermError, match="needs a max_scale"):
+        Temperature(1.0, learned=True, form="temperature")

@@ -1,0 +1,20 @@
+"""Value and gradients of every term equal its formula, for every schedule and mesh."""
+
+import cases
+import pytest
+from term_harness import MESHES, SCHEDULES
+
+RUNS = [(name, plan) for name, case in cases.CASES.items() for plan in case.plans]
+
+
+@pytest.mark.parametrize(("name", "plan"), RUNS, ids=lambda v: str(v).replace("'", ""))
+def test_equals_the_formula(name, plan):
+    cases.CASES[name].check(plan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_equals_the_formula_on_every_mesh(name, schedule):
+    for shape in MESHES:
+        cases.CASES[name].check((schedule, *shape))

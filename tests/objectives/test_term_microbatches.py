@@ -1,0 +1,148 @@
+"""K microbatches give every term the gradient of one, with towers that drop at random."""
+
+import functools
+
+import cases
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from term_harness import embeddings
+
+from mmjax.model.config import ModelConfig
+from mmjax.model.definition import Definition
+from mmjax.objectives import Context, configs
+from mmjax.parallel import layout, microbatch
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.parallel.pairwise import Plan
+from mmjax.system.system import System
+
+SIZE, WIDTH = 32, 6
+ENCODER = {"type": "mlp", "inputs": WIDTH, "hidden": (64, 64), "width": 16, "dropout": 0.2}
+# Programs run once here: compiling them fast matters more than their speed.
+QUICK = {"xla_backend_optimization_level": 0}
+FIRST = cases.first("microbatches")
+
+
+def program(terms, microbatches, mesh):
+    """The gradient of a weighted sum of terms by towers, compiled.
+
+    Args:
+      terms: term -> case.
+      microbatches: how many.
+      mesh: of devices.
+
+    Returns:
+      A function (weights: term -> f32, seed) -> (loss, metrics, gradient by path).
+    """
+    views = sorted({name for case in terms.values() for name in case.names})
+    modalities = sorted({view.partition("@")[0] for view in views})
+    widest = max(r.shape[1] for case in terms.values() for r in inputs_of(case, 1).values())
+    tower = {"encoder": ENCODER, "head": {"type": "linear", "dim": widest}}
+    model = ModelConfig.of({"towers": dict.fromkeys(modalities, tower)})
+    objectives = configs({t: {**case.spec, **case.microbatches} for t, case in terms.items()})
+
+    def make():
+        return System(model, objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
+
+    definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
+    params = definition.kinds(nnx.Param)
+    where = layout.shardings(layout.specs(params, mesh, fsdp_min_size=64), mesh)
+    params = {path: jax.device_put(arrays[path], where[path]) for path in params}
+    constants = {path: value for path, value in arrays.items() if path not in params}
+    seen = embeddings(views, SIZE, WIDTH)
+    # One modality is not always there.
+    batch = {"id": np.arange(SIZE, dtype=np.int32), "b_present": np.arange(SIZE) % 5 != 2, **seen}
+    extras = {term: case.extra(SIZE) for term, case in terms.items()}
+
+    def embed(params, constants, batch, keys):
+        system = definition.merge({**params, **constants})
+        return system.embed(batch, train=True, key=keys), constants
+
+    def loss_of(system, term, case, outputs, batch):
+        """The term's, of as many of the towers' numbers as its case has."""
+        batch = {**batch, **extras[term]}
+        raws = {n: outputs[n].raw[:, : r.shape[1]] for n, r in inputs_of(case, 1).items()}
+        context = Context(
+            Plan(mesh, schedule="dense", tile=3),
+            progress=0.5,
+            rng=jax.random.key(3),
+            **case.known(batch),
+        )
+        return system.objectives.terms[term](case.outputs(raws, batch), batch, context)
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def run(params, constants, batch, weights, seed):
+        def reduce(params, constants, outputs):
+            system = definition.merge({**params, **constants})
+            total, metrics = 0.0, {}
+            for term, case in terms.items():
+                loss, metrics[term] = loss_of(system, term, case, outputs, batch)
+                total = total + weights[term] * loss
+            return total, (metrics, constants)
+
+        return microbatch.value_and_grad(
+            embed,
+            reduce,
+            params,
+            constants,
+            batch,
+            microbatch.row_keys(jax.random.key(seed), SIZE),
+            microbatches=microbatches,
+            mesh=mesh,
+        )
+
+    def call(weights, seed):
+        (loss, (metrics, _)), gradient = run(params, constants, batch, weights, seed)
+        return loss, metrics, gradient
+
+    return call
+
+
+def inputs_of(case, size):
+    return embeddings(case.names, size, case.dim)
+
+
+def assert_same(actual, expected, tolerance):
+    """Every gradient to 1e-6 of its norm, or a hundredth of that of the whole's if it is tiny."""
+    assert actual.keys() == expected.keys()
+    whole = np.sqrt(sum(np.sum(np.square(g)) for g in expected.values()))
+    assert whole > 0
+    for path, g in expected.items():
+        error = np.linalg.norm(actual[path] - g)
+        assert error <= tolerance * max(np.linalg.norm(g), 1e-2 * whole), path
+
+
+@functools.cache
+def programs(*only):
+    """Those of 1 and of 8 microbatches, on a mesh of 2 x 2: for these terms, or for all."""
+    terms = {term: case for term, (_, case) in FIRST.items() if term in (only or FIRST)}
+    mesh = mesh_lib.make_mesh(2, 2, 1, jax.devices()[:4])
+    made = {k: program(terms, k, mesh) for k in (1, 8)}
+    weights = dict.fromkeys(terms, np.float32(0))
+    for run in made.values():
+        run(weights, 0)
+    return made, weights
+
+
+@pytest.fixture(scope="module")
+def together():
+    """One program for all terms; None if one of them ends it, so that the others go on."""
+    try:
+        return programs()
+    except Exception:
+        return None
+
+
+@pytest.mark.parametrize("term", FIRST)
+def test_every_term_is_exact_with_dropout(together, term):
+    made, weights = together or programs(term)
+    weights = {**weights, term: np.float32(1)}
+    loss, metrics, expected = made[1](weights, 0)
+    other, _, _ = made[1](weights, 1)
+    assert abs(loss - other) > 1e-3 * abs(loss), "dropout does nothing"
+    value, others, gradient = made[8](weights, 0)
+    np.testing.assert_allclose(value, loss, rtol=1e-6)
+    assert others[term].keys() == metrics[term].keys()
+    assert_same(gradient, expected, FIRST[term][1].microbatch_tolerance)

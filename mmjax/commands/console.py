@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mmjax import cli
 from mmjax.commands import modules
-from mmjax.errors import UserError, nearest
+from mmjax.errors import UserError, exit_code, nearest
 
 
 class Command(NamedTuple):
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (UserError, OSError) as error:
-        if (code := cli.exit_code(error)) is None:
+        if (code := exit_code(error)) is None:
             raise
         cli.fail(error, code)
 

@@ -93,7 +93,7 @@ def load(recipe, variant, *overrides):
 
 
 def mesh_of(config):
-    return mesh_lib.make_mesh(*(config.mesh[axis] for axis in mesh_lib.AXES))
+    return mesh_lib.make_mesh(*config.mesh.shape)
 
 
 @pytest.mark.parametrize(("recipe", "variant"), VARIANTS)

@@ -122,5 +122,5 @@ def test_what_cannot_be_encoded_is_named(model, values, says):
 def test_what_cannot_be_loaded(tmp_path, run_of):
     with pytest.raises(ConfigError, match="no folder or file"):
         mmjax.load(tmp_path / "none")
-    with pytest.raises(ConfigError, match="no checkpoint 'best'"):
+    with pytest.raises(ConfigError, match="no best checkpoint"):
         mmjax.load(run_of("clip"), checkpoint="best")

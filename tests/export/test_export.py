@@ -9,6 +9,7 @@ import mmjax
 from mmjax.errors import ConfigError
 from mmjax.export import export
 from mmjax.inference import parity
+from mmjax.model.config import ModelConfig
 from mmjax.weights.files import WeightsError
 
 FITTING = [
@@ -91,8 +92,8 @@ def test_inputs_of_towers_of_features():
 
     from mmjax.data.views.vector import VectorView
 
-    tower = {"encoder": {"type": "identity", "inputs": 7}}
-    bundle = SimpleNamespace(towers={"image": tower}, views={"image": VectorView(dim=7)})
+    model = ModelConfig.of({"towers": {"image": {"encoder": {"type": "identity", "inputs": 7}}}})
+    bundle = SimpleNamespace(towers=model.towers, views={"image": VectorView(dim=7)})
     model = SimpleNamespace(bundle=bundle, modalities=("image",))
     inputs, texts, pictures = parity.samples(model, rows=5)
     assert inputs["image"].shape == (5, 7)

@@ -25,7 +25,7 @@ MEAN = ["model.towers.image.encoder.pool=mean", "model.towers.image.encoder.pool
 
 def check(recipe, *overrides):
     config = recipe_lib.load(recipe, overrides)
-    mesh = mesh_lib.make_mesh(*(config.mesh[axis] for axis in mesh_lib.AXES))
+    mesh = mesh_lib.make_mesh(*config.mesh.shape)
     checks.check_model(config, state_lib.plan(config, mesh), mesh)
     return config
 

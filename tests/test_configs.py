@@ -15,8 +15,8 @@ from tool_files import load_tool
 from mmjax import recipe as recipe_lib
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
+from mmjax.train import borders, trainer
 from mmjax.train import stages as stages_lib
-from mmjax.train import trainer
 from mmjax.train.evaluation import Evaluation
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -141,7 +141,7 @@ def test_every_small_variant_trains(recipe, stand_ins, tmp_path):
     assert [row["step"] for row in rows if "train/loss" in row] == list(range(1, steps + 1))
     for row in rows:
         assert all(np.isfinite(value) for name, value in row.items() if name != "stage"), row
-    plans = stages_lib.plans(stages_lib.of(config), mesh_of(config))
+    plans = borders.plans(stages_lib.of(config), mesh_of(config))
     for name in config.model.towers:
         learns = any(p.startswith(f"towers/{name}/") for plan in plans for p in plan.trained)
         norms = [n for row in rows if (n := row.get(f"train/gradient_norm/{name}")) is not None]

@@ -167,6 +167,12 @@ class Case:
     quick_memory: bool = False
     without: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        if unknown := set(self.without) - set(PROPERTIES):
+            raise ValueError(f"no general tests are {sorted(unknown)}; there are {PROPERTIES}")
+        if not all(self.without.values()):
+            raise ValueError("a general test that does not apply needs a reason")
+
     @property
     def word(self):
         """The type of the term."""

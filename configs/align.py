@@ -5,7 +5,7 @@ at equal size a noisy data set is worse than a clean one, but a large enough noi
 The loss is the sum of both directions of InfoNCE with label smoothing. The parameter is the
 temperature itself, not its logarithm.
 
-    python -m mmjax.main --config=configs/align.py          # 20,000 noisy pairs, generated
+    python -m mmjax.main --config=configs/align.py          # 20,000 synthetic noisy pairs
     python -m mmjax.main --config=configs/align.py:paper    # COYO-700M, ResNet-152 and BERT
     python -m mmjax.claims align                            # against small sets
 """

@@ -5,10 +5,10 @@ Elizalde et al. 2023, "CLAP: Learning Audio Concepts From Natural Language Super
 the extra `audio`: pip install 'mmjax[audio]'; the variant `events` does not.
 
     python -m mmjax.main --config=configs/audio_text.py           # 175 real sounds, two minutes
-    python -m mmjax.main --config=configs/audio_text.py:events    # generated, three minutes
-    python -m mmjax.main --config=configs/audio_text.py:fillets   # Czech lines of a game, if there
+    python -m mmjax.main --config=configs/audio_text.py:events    # synthetic, three minutes
+    python -m mmjax.main --config=configs/audio_text.py:fillets   # Czech lines of a game, if installed
     python -m mmjax.main --config=configs/audio_text.py:paper     # CNN14 and BERT on 10 s clips
-    python -m mmjax.claims audio_text                             # order in sounds and captions
+    python -m mmjax.claims audio_text                             # temporal order of events
 
 `small` trains on 131 captions of the sound samples in the package and is evaluated on 30 others;
 sounds and captions of both are disjoint. This is too little data for a claim about captions in

@@ -4,7 +4,7 @@ Nie et al. 2024, arXiv 2406.18254. Training with one language at a time, or thro
 language, makes languages inconsistent. Here an image is contrasted with all K translations of its
 caption in every step.
 
-    python -m mmjax.main --config=configs/ccrk_1_to_k.py          # six generated languages, seconds
+    python -m mmjax.main --config=configs/ccrk_1_to_k.py          # six synthetic languages, seconds
     python -m mmjax.main --config=configs/ccrk_1_to_k.py:paper    # CC2M with six languages
     python -m mmjax.claims ccrk_1_to_k                            # against pivots, one at a time
 """

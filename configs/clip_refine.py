@@ -4,9 +4,9 @@ Yamaguchi et al. 2025, arXiv 2504.12717. A short second stage closes the modalit
 pretrained CLIP without forgetting: both members of a pair are pulled to the same random vector
 (RaFA), and half of the target distribution comes from the frozen CLIP (HyCD).
 
-    python -m mmjax.main --config=configs/clip_refine.py          # both stages, generated, a minute
+    python -m mmjax.main --config=configs/clip_refine.py          # both stages, synthetic, a minute
     python -m mmjax.main --config=configs/clip_refine.py:paper    # COCO, from CLIP's weights
-    python -m mmjax.claims clip_refine                            # other ways to spend the stage
+    python -m mmjax.claims clip_refine                            # other losses for the stage
 """
 
 from mmjax.configs import common as c

@@ -6,7 +6,7 @@ the extra `audio`: pip install 'mmjax[audio]'; the variant `events` does not.
 
     python -m mmjax.main --config=configs/audio_text.py           # 175 real sounds, two minutes
     python -m mmjax.main --config=configs/audio_text.py:events    # synthetic, three minutes
-    python -m mmjax.main --config=configs/audio_text.py:fillets   # Czech lines of a game, if installed
+    python -m mmjax.main --config=configs/audio_text.py:fillets   # spoken lines of a game
     python -m mmjax.main --config=configs/audio_text.py:paper     # CNN14 and BERT on 10 s clips
     python -m mmjax.claims audio_text                             # temporal order of events
 

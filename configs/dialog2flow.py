@@ -6,7 +6,7 @@ similarities of the embedded names.
 
     python -m mmjax.main --config=configs/dialog2flow.py          # 60 names of 20 actions
     python -m mmjax.main --config=configs/dialog2flow.py:paper    # BERT-base, dialog corpora
-    python -m mmjax.main --config=configs/dialog2flow.py:joint    # separate losses for acts and slots
+    python -m mmjax.main --config=configs/dialog2flow.py:joint    # a loss each for acts, slots
     python -m mmjax.claims dialog2flow                            # against hard labels
 """
 

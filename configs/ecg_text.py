@@ -4,7 +4,7 @@ Two towers and symmetric InfoNCE, as in MoRE (2024, arXiv 2410.16239) for an ECG
 small variant is trained on synthetic ECGs (`mmjax.data.synthetic.ecg`), whose reports are correct
 by construction, because there are too few openly accessible real ones.
 
-    python -m mmjax.main --config=configs/ecg_text.py          # synthetic ECGs, minutes on two cores
+    python -m mmjax.main --config=configs/ecg_text.py          # synthetic ECGs, minutes, two cores
     python -m mmjax.main --config=configs/ecg_text.py:paper    # the ECG half of MoRE, PTB-XL
 
 Real records are another source, `{"type": "wfdb", "path": FOLDER}`; see docs/modalities.md, which

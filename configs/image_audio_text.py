@@ -6,7 +6,7 @@ modality is paired with images only, which also aligns modalities that were neve
     python -m mmjax.main --config=configs/image_audio_text.py           # synthetic, minutes
     python -m mmjax.main --config=configs/image_audio_text.py:stamps    # Tux Paint, if installed
     python -m mmjax.main --config=configs/image_audio_text.py:paper     # ViT-H and AST
-    python -m mmjax.claims image_audio_text                             # retrieval of the unpaired pair
+    python -m mmjax.claims image_audio_text                             # the pair without a term
 
 `small`: sequences of three events as audio, text and a musical score; half of the rows have no
 audio, and no term pairs audio with text. `stamps` has images and captions of 627 objects, of which

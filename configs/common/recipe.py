@@ -77,15 +77,15 @@ def emoji(paper: str, objectives: Mapping[str, Any], length: int = 16) -> dict:
     """The small variant of recipes for images and text: emoji and their names, minutes.
 
     Images of the Fluent and Google styles, 64 pixels. Augmentation is weak: emoji are centred,
-    colours have a meaning (flags, hearts, fruit), and so do left and right (arrows, hands), so there
-    is no flipping. Evaluated on an unseen style, unseen concepts, zero-shot classification of
-    groups, and the modality gap: also on training images, since in a new style the gap includes the
-    shift between styles.
+    colours have a meaning (flags, hearts, fruit), and so do left and right (arrows, hands), so
+    there is no flipping. Evaluators: retrieval in an unseen style and of unseen concepts, zero-shot
+    classification of groups, and the modality gap, also on training images, because in a new style
+    it includes the shift between styles.
 
     Args:
       paper: citation.
       objectives: of `image` and `text`.
-      length: tokens of a text.
+      length: number of tokens.
     """
     crop = dict(crop_scale=(0.8, 1.2), crop_ratio=(0.9, 1.1))
     colours = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05, jitter=0.3)

@@ -92,8 +92,8 @@ def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
 def tiny_resnet(image_size: int, stem: str, *widths: int, **options: object) -> dict:
     """A ResNet with one basic block per width, for two CPU cores.
 
-    Its last feature map is flattened: what image styles have in common is coarse shape and colour at
-    their position, which mean pooling would lose.
+    Its last feature map is flattened: image styles share coarse shape and colour at a position,
+    which mean pooling would lose.
     """
     return {
         "type": "resnet",

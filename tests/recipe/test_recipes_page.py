@@ -76,7 +76,9 @@ def test_the_mistake_ends_as_it_says(monkeypatch):
     assert str(error.value).startswith(said)
 
 
-def test_a_recipe_brings_components_of_its_own(tmp_path):
+def test_a_recipe_brings_components_of_its_own(tmp_path, monkeypatch):
+    for registry in recipe_lib.REGISTRIES.values():  # so that other tests do not find them
+        monkeypatch.setattr(registry, "_words", dict(registry))
     file = tmp_path / "my_recipe.py"
     file.write_text(WORDS)
     config = recipe_lib.load(str(file))

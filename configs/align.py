@@ -1,11 +1,11 @@
 """ALIGN: Scaling Up Visual and Vision-Language Representation Learning With Noisy Text Supervision.
 
-Jia et al. 2021, arXiv 2102.05918. A plain dual encoder on a very large set of raw captions: once it
-is large enough, a noisy set is better than a clean one, and at equal size it is worse. The loss is
-the sum of both directions of InfoNCE with label smoothing, and the temperature itself, not its
-logarithm, is the parameter.
+Jia et al. 2021, arXiv 2102.05918. A plain dual encoder trained on a very large set of raw captions:
+at equal size a noisy data set is worse than a clean one, but a large enough noisy one is better.
+The loss is the sum of both directions of InfoNCE with label smoothing. The parameter is the
+temperature itself, not its logarithm.
 
-    python -m mmjax.main --config=configs/align.py          # 20,000 noisy pairs, generated
+    python -m mmjax.main --config=configs/align.py          # 20,000 synthetic noisy pairs
     python -m mmjax.main --config=configs/align.py:paper    # COYO-700M, ResNet-152 and BERT
     python -m mmjax.claims align                            # against small sets
 """
@@ -16,15 +16,15 @@ PAPER = "Jia et al. 2021, ALIGN, arXiv 2102.05918"
 
 
 def objectives() -> dict:
-    """The sum of both directions; a temperature of 1 at the start, and at least 0.01."""
+    """Both directions of InfoNCE, summed; the temperature starts at 1 and stays above 0.01."""
     both = dict(type="info_nce", direction_weights=(1.0, 1.0), label_smoothing=0.1)
     return {"align": dict(**both, temperature=1.0, temperature_form="temperature")}
 
 
 def small() -> dict:
-    """20,000 generated pairs, of which most captions are wrong or half wrong.
+    """20,000 synthetic pairs; most captions are wrong or partly wrong.
 
-    Small sets are overfitted in a few hundred steps, so that the best step is kept.
+    Small data sets are overfitted within a few hundred steps, so the best checkpoint is kept.
     """
     noisy = dict(type="noisy_captions", mismatched=0.4, garbled=0.2)
     clean = dict(mismatched=0.0, garbled=0.0, examples=None)
@@ -46,19 +46,21 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """The paper's batch, steps and optimizer, on COYO-700M with towers of the open reproduction.
+    """The paper's batch size, steps and optimizer; COYO-700M and towers of an open reproduction.
 
-    The paper's 1.8 billion pairs are not public; the set is tar shards after its filters of
-    captions. The reproduction's image tower is EfficientNet-B7 and the paper's L2, neither of
-    which is here: this one is a ResNet-152, for images of 288 pixels instead of 289, which strides
-    of 32 divide. Texts: BERT-Base, where the paper has BERT-Large. The reproduction: batch 65,536,
-    300,000 steps, learning rate 2e-3 after 40,000 steps of warm-up; on 256 chips of v5e that batch
-    does not fit, and with batch norm there are no exact microbatches.
+    The paper's 1.8 billion pairs are not public; the data here are tar shards filtered by the
+    paper's rules for captions. The reproduction's image tower is EfficientNet-B7 and the paper's
+    EfficientNet-L2, neither of which is implemented: this one is a ResNet-152, for images of 288
+    pixels instead of 289, which strides of 32 divide. Text tower: BERT-Base, where the paper has
+    BERT-Large. The reproduction: batch size 65,536, 300,000 steps, learning rate 2e-3 after 40,000
+    warm-up steps. On 256 chips of v5e that batch does not fit, and with batch norm there are no
+    exact microbatches.
 
-    Of the reproduction are also the crops, 289 of 346 pixels a side (of a squashed image, here of
-    one with its shape), and that batch norms neither decay nor are adapted by LAMB, and all else
-    does: biases, layer norms, the temperature. Not of it: it drops whole residual branches at a
-    rate of up to 0.2, and takes the statistics of batch norm over 16 images, not the whole batch.
+    Also from the reproduction: crops of 289 of 346 pixels (of a squashed image; here the aspect
+    ratio is kept). Batch norms have no weight decay and no LAMB trust ratio; everything else has
+    both, including biases, layer norms and the temperature. Not from the reproduction: it uses
+    stochastic depth with a rate of up to 0.2, and computes batch norm statistics over 16 images,
+    not the whole batch.
     """
     # Without `remat` and with the whole state on each of 256 chips of v5e, 17.1 of 15.8 GiB.
     text = c.bert_text(64, lowercase=True, segments=0, dropout=0.1, remat="full")

@@ -1,41 +1,41 @@
-"""Sounds and what they are called, in one space (CLAP).
+"""CLAP: contrastive audio-text pretraining.
 
 Elizalde et al. 2023, "CLAP: Learning Audio Concepts From Natural Language Supervision", arXiv
 2206.04769: CNN14 and a text transformer, trained with InfoNCE on sounds and their captions. Needs
-the extra `audio`: pip install 'mmjax[audio]'; `events` does not.
+the extra `audio`: pip install 'mmjax[audio]'; the variant `events` does not.
 
     python -m mmjax.main --config=configs/audio_text.py           # 175 real sounds, two minutes
-    python -m mmjax.main --config=configs/audio_text.py:events    # generated, three minutes
-    python -m mmjax.main --config=configs/audio_text.py:fillets   # Czech lines of a game, if there
+    python -m mmjax.main --config=configs/audio_text.py:events    # synthetic, three minutes
+    python -m mmjax.main --config=configs/audio_text.py:fillets   # spoken lines of a game
     python -m mmjax.main --config=configs/audio_text.py:paper     # CNN14 and BERT on 10 s clips
-    python -m mmjax.claims audio_text                             # order in sounds and captions
+    python -m mmjax.claims audio_text                             # temporal order of events
 
-`small` learns from 131 captions of the embedded samples and is evaluated on 30 others, which hold
-no sound and no caption of training. Those are too few to claim anything about captions in general:
-what it shows is that the family of a sound (tabla, hi-hat, ambience, ...) is found by its name.
-docs/modalities.md has what each variant reached.
+`small` trains on 131 captions of the sound samples in the package and is evaluated on 30 others;
+sounds and captions of both are disjoint. This is too little data for a claim about captions in
+general; it shows zero-shot classification of the family of a sound (tabla, hi-hat, ambience, ...).
+Results of all variants are in docs/modalities.md.
 """
 
 from mmjax.configs import common as c
 
 PAPER = "Elizalde et al. 2023, CLAP, arXiv 2206.04769"
 PAIRS = (("audio", "text"),)
-# Of recordings: louder or softer, moved, and a part of time and of frequencies left out.
+# For recordings: gain, time shift, and SpecAugment masks in time and frequency.
 AUGMENT = dict(gain=6.0, shift=(-0.02, 0.2), time_masks=1, time_width=12, mel_masks=1, mel_width=4)
 
 
 def objectives() -> dict:
-    """Symmetric InfoNCE as in the paper; records of one caption are no negatives."""
+    """Symmetric InfoNCE as in the paper; records with the same caption are not negatives."""
     return {"clip": dict(type="info_nce", pairs=PAIRS, temperature=0.07, duplicates="mask")}
 
 
 def optimizer(warmup_steps: int = 50) -> dict:
-    """Of the small variants."""
+    """The optimizer of the small variants."""
     return c.adamw(1e-3, weight_decay=0.1, warmup_steps=warmup_steps, clip_norm=1.0)
 
 
 def small() -> dict:
-    """The embedded sound samples, two seconds of each at 16 kHz."""
+    """The sound samples in the package, two seconds of each at 16 kHz."""
     rate, samples, text = 16_000, 32_000, c.tiny_text("emoji_8k", 12)
     audio = dict(
         type="cnn14",
@@ -62,14 +62,14 @@ def small() -> dict:
 
 
 def audio_transformer(samples: int, spectrogram: dict, **options: object) -> dict:
-    """A small spectrogram transformer; it knows when what was heard."""
+    """A small spectrogram transformer, which has access to the order of events."""
     sizes = dict(patch=8, stride=(8, 8), width=64, depth=2, heads=4, eps=1e-6, init="xavier")
     given = dict(samples=samples, spectrogram={"rate": 8000, "mels": 32, **spectrogram})
     return {"type": "audio_transformer", **given, **sizes, **options}
 
 
 def recordings(seconds: int) -> tuple[dict, dict]:
-    """View and encoder of recordings at 8 kHz, which training moves, masks, and makes louder."""
+    """View and encoder of 8 kHz recordings; training shifts, masks and scales them."""
     samples = 8000 * seconds
     spectrogram = dict(window=400, hop=200, fft=512, floor=1e-6, mean=-4.5, std=4.0)
     view = dict(type="audio", rate=8000, length=samples, normalize=True, cache_decoded=True)
@@ -77,7 +77,7 @@ def recordings(seconds: int) -> tuple[dict, dict]:
 
 
 def events() -> dict:
-    """Generated sounds of three events; the test has all orders of sets that were never heard."""
+    """Synthetic sounds of three events; the test set has all orders of unseen sets of events."""
     text = c.tiny_text("emoji_8k", 24, depth=2)
     spectrogram = dict(window=256, hop=80, fft=256, low=80.0, style="centred", scale="slaney")
     spectrogram |= dict(floor=1e-6, mean=-6.0, std=4.0)
@@ -97,9 +97,9 @@ def events() -> dict:
 
 
 def fillets() -> dict:
-    """Spoken lines of Fish Fillets and their Czech words, where the Debian packages are installed.
+    """Spoken lines of Fish Fillets and their Czech texts; needs the Debian packages.
 
-    1,290 lines to train on and 417 of other levels to test on, up to four seconds of each.
+    1,290 lines for training and 417 of other levels for testing, up to four seconds of each.
     """
     text = c.tiny_text("bytes", 96, width=96, depth=2, lowercase=True)
     view, audio = recordings(4)
@@ -117,11 +117,11 @@ def fillets() -> dict:
 
 
 def paper() -> dict:
-    """CNN14 and BERT on 128,010 pairs, five seconds each, as section 3 of the paper says.
+    """CNN14 and BERT on 128,010 pairs, five seconds each, as in section 3 of the paper.
 
-    Bring a manifest of sound files and captions (FSD50k, ClothoV2, AudioCaps, MACS), and BERT's
-    weights in Hugging Face's layout. The audio tower here starts from scratch; the paper's has been
-    trained on AudioSet (PANNs).
+    You need a manifest of sound files and captions (FSD50k, ClothoV2, AudioCaps, MACS), and BERT's
+    weights in Hugging Face's format. The audio tower here is trained from scratch; the paper's is
+    pretrained on AudioSet (PANNs).
     """
     rate, samples, text = 44_100, 220_500, c.bert_text(100, lowercase=True)
     spectrogram = dict(rate=rate, window=1024, hop=320, fft=1024, mels=64, high=8000.0)

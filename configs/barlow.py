@@ -1,8 +1,9 @@
 """Barlow Twins, and VICReg: common baselines without negatives.
 
-Zbontar et al. 2021, arXiv 2103.03230, and Bardes et al. 2022, arXiv 2105.04906. Dimensions agree
-across views (or modalities) and not with each other, so nothing is compared with other examples:
-the sum of (1 - C_ii)² plus a weight times that of C_ij², C the cross-correlation of both views.
+Zbontar et al. 2021, arXiv 2103.03230, and Bardes et al. 2022, arXiv 2105.04906. Each dimension
+should agree across views (or modalities) and be decorrelated from the others, so there are no
+comparisons with other examples: the sum of (1 - C_ii)² plus a weight times that of C_ij², where C
+is the cross-correlation of both views.
 
     python -m mmjax.main --config=configs/barlow.py          # emoji with their names
     python -m mmjax.main --config=configs/barlow.py:paper    # ImageNet, two views
@@ -15,15 +16,16 @@ PAPER = "Zbontar et al. 2021, Barlow Twins, arXiv 2103.03230"
 
 
 def small() -> dict:
-    """Emoji with their names."""
+    """Emoji and their names."""
     return c.emoji(PAPER, {"barlow": dict(type="barlow_twins")})
 
 
 def paper() -> dict:
-    """ImageNet with ResNet-50 and a projector of three layers of 8192, batch 2048, 1000 epochs.
+    """ImageNet with ResNet-50 and a 3-layer projection head of width 8192, batch 2048, 1000 epochs.
 
-    LARS at 0.2 per 256 examples, biases and norms at 0.0048. The first view is always blurred and
-    the second in one case of ten; the paper solarises this one at times, which no view here does.
+    LARS with learning rate 0.2 per 256 examples, 0.0048 for biases and norms. The first view is
+    always blurred, the second with probability 0.1. The paper also solarizes the second view
+    sometimes, which no view here does.
     """
     images = dict(type="tfds", name="imagenet2012", columns={"image": "image"})
     views = [c.simclr_view(224, (0.08, 1.0), saturation=0.2, blur=blur) for blur in (1.0, 0.1)]

@@ -1,10 +1,10 @@
 """CCRK: Improving the Consistency in Cross-Lingual Cross-Modal Retrieval with 1-to-K Contrast.
 
-Nie et al. 2024, arXiv 2406.18254. Training against one language at a time, or through a pivot
-language, lets the languages disagree. Here an image meets all K translations of its caption in
-every step.
+Nie et al. 2024, arXiv 2406.18254. Training with one language at a time, or through a pivot
+language, makes languages inconsistent. Here an image is contrasted with all K translations of its
+caption in every step.
 
-    python -m mmjax.main --config=configs/ccrk_1_to_k.py          # six generated languages, seconds
+    python -m mmjax.main --config=configs/ccrk_1_to_k.py          # six synthetic languages, seconds
     python -m mmjax.main --config=configs/ccrk_1_to_k.py:paper    # CC2M with six languages
     python -m mmjax.claims ccrk_1_to_k                            # against pivots, one at a time
 """
@@ -18,12 +18,12 @@ TEXTS = tuple(f"text_{k}" for k in range(1, 7))
 
 
 def one_to_k(others: tuple[str, ...] = TEXTS, **options: object) -> dict:
-    """Both directions by their means: w = K."""
+    """Both directions as means: w = K."""
     return {"type": "one_to_k", "others": others, "t2i_weight": float(len(others)), **options}
 
 
 def small() -> dict:
-    """An image and six languages, the first of which plays English, each with an MLP."""
+    """An image and six languages, the first of which represents English, each with an MLP."""
     views = {"image": c.vector(64), **dict.fromkeys(TEXTS, c.vector(48))}
     encoders = {"image": c.mlp(64, (128,), 32), **dict.fromkeys(TEXTS, c.mlp(48, (128,), 32))}
     return c.recipe(
@@ -42,11 +42,12 @@ def small() -> dict:
 def paper() -> dict:
     """Six languages of CC2M, without the matching and masked-word terms of a fusion encoder.
 
-    Both towers are from scratch: a ViT-B/16 for the paper's Swin-B of ImageNet-22k, and a text
-    tower of the size of the paper's, which is every second of the first 12 layers of XLM-R-large.
-    The table has a column for each language; all languages share the tower. Augmentation and b2 are
-    those of the released code. Recall is measured in every language, on images of the table that
-    are held out; `consistency` reads towers, one a language, so the ranks' variance is not.
+    Both towers are trained from scratch: a ViT-B/16 instead of the paper's Swin-B of ImageNet-22k,
+    and a text tower of the size of the paper's, which is every second of the first 12 layers of
+    XLM-R-large. The table has a column per language; all languages share the text tower.
+    Augmentation and b2 are those of the released code. Recall is evaluated in every language, on
+    held-out images of the table. The evaluator `consistency` needs one tower per language, so the
+    rank variance is not measured.
     """
     names = ("en", "zh", "ja", "de", "fr", "cs")
     views = tuple("text" if k == 1 else f"text@{k}" for k in range(1, len(names) + 1))
@@ -60,10 +61,10 @@ def paper() -> dict:
     image = c.clip_image(crop_scale=(0.2, 1.0), flip=0.5, random_ops=2, magnitude=7.0)
     return c.recipe(
         PAPER,
-        steps=440_000,  # 30 passes over 1.86 million images
+        steps=440_000,  # 30 epochs of 1.86 million images
         data=c.data(source, 128, text.tokenizer, image=image, text=texts, workers=16),
         towers=c.towers(c.linear_head(256), image=c.vit(16, pool="cls"), text=text.encoder),
-        # As the code has it: sums of positives over 2K for both directions.
+        # As in the code: sums over positives, divided by 2K, in both directions.
         objectives={"one_to_k": one_to_k(views, t2i_weight=1.0)},
         optimizer=c.adamw(
             1e-4,
@@ -74,8 +75,8 @@ def paper() -> dict:
             warmup_steps=13_200,
             clip_norm=1.0,
         ),
-        # Six gradients of an embedding of 250,000 pieces, one for each language, do not fit a v5e
-        # beside the state, unless they are split.
+        # Six gradients of an embedding of 250,000 tokens, one for each language, do not fit a v5e
+        # next to the state, unless they are sharded.
         mesh=dict(data=1, fsdp=-1),
         evaluators=[
             c.retrieval(name, c.held_out("val", columns={"image": "file", "text": captions[name]}))

@@ -13,22 +13,22 @@ PAPER = "Radford et al. 2021, CLIP, arXiv 2103.00020"
 
 
 def objectives() -> dict:
-    """Symmetric InfoNCE; the temperature starts at 0.07 and 1/temperature stays below 100."""
+    """Symmetric InfoNCE; the temperature starts at 0.07, and 1/temperature is at most 100."""
     return {"clip": dict(type="info_nce", temperature=0.07, max_scale=100.0)}
 
 
 def small() -> dict:
-    """Emoji with their names."""
+    """Emoji and their names."""
     return c.emoji(PAPER, objectives())
 
 
 def paper() -> dict:
-    """Table 18 and 19 of the paper: 32 epochs of 400 million pairs.
+    """Tables 18 and 19 of the paper: 32 epochs of 400 million pairs.
 
-    The paper's pairs (WIT) are not public: bring shards of your own, such as LAION or DataComp.
+    The paper's pairs (WIT) are not public: use shards of your own, such as LAION or DataComp.
     """
     text, shards = c.causal_text(**c.OPENAI), c.webdataset("data/shards/*.tar")
-    # A random square of the resized image is the paper's only augmentation.
+    # A random square crop of the resized image is the paper's only augmentation.
     image = c.clip_image(crop_scale=(0.9, 1.0), crop_ratio=(1.0, 1.0))
     return c.recipe(
         PAPER,
@@ -42,7 +42,7 @@ def paper() -> dict:
             eps=1e-6,
             weight_decay=0.2,
             warmup_steps=2000,
-            clip_norm=1.0,  # not in the paper; large batches of web data want it
+            clip_norm=1.0,  # not in the paper; helps with large batches of web data
         ),
         evaluators=c.coco_evaluators(),
         evaluate_every=10_000,

@@ -1,12 +1,12 @@
 """CLIP-Refine: Post-pre-training for Modality Alignment in Vision-Language Foundation Models.
 
-Yamaguchi et al. 2025, arXiv 2504.12717. A short second stage closes the gap between the modalities
-of a trained CLIP without forgetting: both members of a pair are pulled to one random vector (RaFA),
-and half of the targets come from the frozen CLIP itself (HyCD).
+Yamaguchi et al. 2025, arXiv 2504.12717. A short second stage closes the modality gap of a
+pretrained CLIP without forgetting: both members of a pair are pulled to the same random vector
+(RaFA), and half of the target distribution comes from the frozen CLIP (HyCD).
 
-    python -m mmjax.main --config=configs/clip_refine.py          # both stages, generated, a minute
+    python -m mmjax.main --config=configs/clip_refine.py          # both stages, synthetic, a minute
     python -m mmjax.main --config=configs/clip_refine.py:paper    # COCO, from CLIP's weights
-    python -m mmjax.claims clip_refine                            # other ways to spend the stage
+    python -m mmjax.claims clip_refine                            # other losses for the stage
 """
 
 from mmjax.configs import common as c
@@ -14,14 +14,14 @@ from mmjax.configs import common as c
 PAPER = "Yamaguchi et al. 2025, Post-pre-training for Modality Alignment, arXiv 2504.12717"
 PAIR = ("image", "text")
 OBJECTIVES = {"rafa": dict(type="rafa"), "hycd": dict(type="hybrid_distill")}
-# Raw embeddings have norms near 10 in CLIP, so that their products are its scaled cosines.
+# Raw embeddings of CLIP have norms near 10, so their inner products are its scaled cosines.
 CLIP = dict(type="info_nce", temperature=0.01, learn_temperature=False)
 
 
 def small() -> dict:
-    """Classes of which a CLIP has seen all, and its refinement on half of them.
+    """CLIP pretrained on all classes, then refined on half of them.
 
-    Large biases of the last layers, in directions of their own, give the towers their two cones.
+    Large biases of the last layers, in different directions, give the towers their two cones.
     """
     tuned, test = dict(split="tune", classes=20), c.held_out("test", classes=40)
     pretrain = {
@@ -31,7 +31,7 @@ def small() -> dict:
         "objectives": {"rafa": None, "hycd": None, "clip": CLIP},
         "teacher": None,
     }
-    # Norms of 13 become 10, so that products of embeddings are cosines times 100 again.
+    # Norms of 13 become 10, so that inner products of embeddings are cosines times 100 again.
     scale = ((".*/layers/1/.*", 0.77),)
     return c.recipe(
         PAPER,
@@ -48,21 +48,21 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """One epoch over COCO from OpenAI's ViT-B/32, whose weights are a folder on this disk.
+    """One epoch of COCO, starting from OpenAI's ViT-B/32, whose weights are a local folder.
 
     TFDS has the images of 2014; the paper's are 99 % of the 118 thousand of 2017, 229 steps.
     """
     text = c.causal_text(**c.OPENAI)
     return c.recipe(
         PAPER,
-        steps=161,  # 82,783 images, once
+        steps=161,  # one epoch of 82,783 images
         data=c.data(
             c.coco("train"), 512, text.tokenizer, image=c.clip_image(), text=text.view, workers=16
         ),
         towers=c.openai_towers(),
         teacher=c.frozen(PAIR),
         objectives=OBJECTIVES,
-        # As the released config; the schedule of the published runs is not known.
+        # As in the released config; the schedule of the published runs is not known.
         optimizer=c.adamw(1e-6, weight_decay=0.1, schedule="constant"),
         evaluators=c.coco_evaluators(),
         checkpoints={"every": 100},

@@ -1,15 +1,15 @@
 """Improved baselines for vision-language pre-training (CLIP rocket).
 
-Fini et al. 2023, arXiv 2305.08675. Losses without negatives, added to a plain CLIP, help; but a
-CLIP with weak and strong augmentations, label smoothing and projectors of their own for strong
-views is better, and then they add nothing.
+Fini et al. 2023, arXiv 2305.08675. Adding non-contrastive losses improves a plain CLIP. But a CLIP
+with weak and strong augmentations, label smoothing and separate projection heads for strong views
+is better, and with it they no longer help.
 
     python -m mmjax.main --config=configs/clip_rocket.py          # digits, a minute on two cores
     python -m mmjax.main --config=configs/clip_rocket.py:paper    # CC3M, ResNet-50
     python -m mmjax.claims clip_rocket                            # what each part adds, on digits
     python -m mmjax.claims clip_rocket:claim_additions            # BYOLIP and SwALIP
 
-Full gradients pass through all embeddings; the authors' code gathers those of other devices as
+Gradients flow through all embeddings; the authors' code treats those gathered from other devices as
 constants.
 """
 
@@ -22,18 +22,18 @@ STRONG = tuple((f"image@{a}", f"text@{b}") for a in (2, 3) for b in (2, 3))
 
 
 def clip(weight: float = 1.0) -> dict:
-    """Of the weak views, by the linear heads."""
+    """InfoNCE of the weak views, with the linear heads."""
     return dict(type="info_nce", pairs=(WEAK,), temperature=0.07, weight=weight)
 
 
 def rocket() -> dict:
-    """(global + 2 local) / 3, the local one of all pairs of strong views, with smooth labels."""
+    """(global + 2 local) / 3; local: all pairs of strong views, with label smoothing."""
     local = dict(type="info_nce", pairs=STRONG, head="local", weight=2 / 3)
     return {"clip": clip(1 / 3), "local": dict(**local, temperature=0.1, label_smoothing=0.1)}
 
 
 def texts(length: int, stop_words: tuple, weak: dict, **strong: object) -> list[dict]:
-    """One weak view, whose stop words may go, and two strong ones, with one operation besides."""
+    """A weak view, which may drop stop words, and two strong ones with one more operation."""
     view = dict(type="augmented_text", length=length, stop_words=stop_words, drop_stop_words=0.8)
     view |= weak
     strong = {**view, "replace": 0.4, "swap": 0.4, "delete": 0.2, **strong}
@@ -41,7 +41,7 @@ def texts(length: int, stop_words: tuple, weak: dict, **strong: object) -> list[
 
 
 def projector(**changes: object) -> dict:
-    """A small head of its own for a loss."""
+    """A small projection head for one loss."""
     return c.mlp_head(**{"dim": 256, "hidden": 256, "layers": 2, "norm": "batch", **changes})
 
 
@@ -77,14 +77,14 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """CC3M: ResNet-50 and a text transformer of six layers, batch 4,096, 32 epochs.
+    """CC3M: ResNet-50 and a text transformer of six layers, batch size 4,096, 32 epochs.
 
-    A stop word goes with all others of its caption; synonyms come from a file that is not here, so
-    the operation of replacing is passed over (`augmented_text` takes a table of `synonyms`). The
-    strengths of the operations are the defaults of their library, not known from the authors: one
-    swap, and each word deleted with probability 0.2. The authors' dropout, of strong texts alone as
-    here, is on the residual stream. Their measure is zero-shot ImageNet, whose classes TFDS has by
-    number and not by name; here it is retrieval on COCO.
+    Stop words of a caption are dropped all together. Synonyms come from a file that is not
+    included, so synonym replacement is skipped (`augmented_text` takes a table of `synonyms`). The
+    strengths of the operations are the defaults of their library, because the authors do not state
+    theirs: one swap, and word deletion with probability 0.2. The authors' dropout, which as here
+    applies to strong texts only, is on the residual stream. Their metric is zero-shot ImageNet, for
+    which TFDS has class numbers but no names; here it is retrieval on COCO.
     """
     text = c.causal_text(depth=6, **c.OPENAI, dropout=0.2)
     stop_words = "a an the of in on at to and or is are was were with by for from this that it its"

@@ -1,8 +1,8 @@
 """It's Not a Modality Gap: Characterizing and Addressing the Contrastive Gap.
 
 Fahim, Murphy and Fyshe 2024, arXiv 2405.18570. CLIP at temperature 0.01 keeps its two modalities
-apart on the sphere; uniformity and alignment terms (CUA, and CUAXU with the cross term) close most
-of that gap while retrieval stays level.
+apart on the sphere. Uniformity and alignment terms (CUA, and CUAXU with the cross-modal term) close
+most of this gap without lowering retrieval.
 
     python -m mmjax.main --config=configs/clip_uniform.py           # emoji
     python -m mmjax.main --config=configs/clip_uniform.py:latent    # a Gaussian latent, seconds
@@ -17,7 +17,7 @@ PAPER = "Fahim et al. 2024, It's Not a Modality Gap, arXiv 2405.18570"
 
 
 def objectives(pair: tuple[str, str] = ("image", "text"), temperature: float = 0.01) -> dict:
-    """CUAXU: every weight is 1, the temperature fixed."""
+    """CUAXU: all weights are 1, and the temperature is fixed."""
     fixed = dict(temperature=temperature, learn_temperature=False)
     return {
         "clip": dict(type="info_nce", pairs=(pair,), **fixed),
@@ -28,16 +28,16 @@ def objectives(pair: tuple[str, str] = ("image", "text"), temperature: float = 0
 
 
 def small() -> dict:
-    """Emoji with their names, minutes on two CPU cores.
+    """Emoji and their names, minutes on two CPU cores.
 
-    The paper's temperature is for fine-tuning; towers that start from nothing learn better at a
-    higher one.
+    The paper's temperature is for fine-tuning; towers trained from scratch learn better at a higher
+    one.
     """
     return c.emoji(PAPER, objectives(temperature=0.07))
 
 
 def latent() -> dict:
-    """Two MLPs see one Gaussian latent, each with noise of its own; 20 epochs."""
+    """Two MLPs see the same Gaussian latent, each with its own noise; 20 epochs."""
     pair, test = ("a", "b"), c.held_out(noise=0.5)
     return c.recipe(
         PAPER,
@@ -54,10 +54,10 @@ def latent() -> dict:
 
 
 def paper() -> dict:
-    """The paper's fine-tuning on COCO captions, 9 epochs of 82,783 images in batches of 64.
+    """The paper's fine-tuning on COCO captions, 9 epochs of 82,783 images, batch size 64.
 
-    From OpenAI's ViT-B/32, whose weights are a folder on this disk, with new projections to 128
-    numbers.
+    Starts from OpenAI's ViT-B/32, whose weights are a local folder, with new 128-dimensional
+    projection heads.
     """
     text = c.causal_text(**c.OPENAI)
     return c.recipe(

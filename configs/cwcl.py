@@ -1,8 +1,8 @@
 """CWCL: Cross-Modal Transfer with Continuously Weighted Contrastive Loss.
 
-Srinivasa et al. 2023, arXiv 2309.14580. A tower is trained against a frozen one; in the direction
-whose anchors are frozen, every row is a positive with the weight that the frozen space gives it, so
-the trained tower takes over that space's geometry.
+Srinivasa et al. 2023, arXiv 2309.14580. A tower is trained against a frozen one. In the direction
+with frozen anchors, every row is a positive, weighted by its similarity in the frozen space, so the
+trained tower adopts the geometry of that space.
 
     python -m mmjax.main --config=configs/cwcl.py          # clusters of a frozen space, seconds
     python -m mmjax.main --config=configs/cwcl.py:paper    # texts against a frozen ViT's features
@@ -16,7 +16,7 @@ PAIR = ("frozen", "trained")
 
 
 def objectives(pair: tuple[str, str] = PAIR, **options: object) -> dict:
-    """Soft targets for frozen anchors, the exact pair for trained ones, half of each.
+    """Soft targets for frozen anchors, one-hot targets for trained ones, half of each.
 
     The paper's weights are affine in the cosine; sharper ones, exp(cos/0.1), are what helps in a
     small problem (see the claim) and in another implementation of the loss.
@@ -27,7 +27,7 @@ def objectives(pair: tuple[str, str] = PAIR, **options: object) -> dict:
 
 
 def small() -> dict:
-    """Twenty clusters as a frozen model sees them, and another modality with nuisances."""
+    """Twenty clusters as seen by a frozen model, and another modality with nuisances."""
     pairs = (("trained", "frozen"),)
     return c.recipe(
         PAPER,
@@ -50,9 +50,9 @@ def small() -> dict:
 def paper() -> dict:
     """Image-text: a text transformer against stored features of a supervised ViT-L/16.
 
-    From memory, unconfirmed: the towers, CC12M and YFCC15M as data, affine weights. Not known: the
-    batch, the steps and the optimizer, which are those of `configs/lit.py` with a shorter warm-up.
-    The manifest names for each image a file with its 1024 features and its caption.
+    From memory, unconfirmed: the towers, CC12M and YFCC15M as data, affine weights. Not known:
+    batch size, steps and optimizer, which are those of `configs/lit.py` with a shorter warm-up. The
+    manifest has for each image a file with its 1024 features and its caption.
     """
     text = c.causal_text(768, 12)
     path = "data/cc12m_yfcc15m/features.csv"

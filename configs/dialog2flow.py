@@ -1,12 +1,12 @@
 """Dialog2Flow: Pre-training Soft-Contrastive Action-Driven Sentence Embeddings.
 
-Burdisso et al. 2024, arXiv 2410.18481. Utterances of one action lie together, and because actions
-have names, those of similar names lie closer: the targets are a softmax over the similarities of
-the embedded names.
+Burdisso et al. 2024, arXiv 2410.18481. Utterances of one action are embedded together. Because
+actions have names, those with similar names are closer: the targets are a softmax over the
+similarities of the embedded names.
 
     python -m mmjax.main --config=configs/dialog2flow.py          # 60 names of 20 actions
     python -m mmjax.main --config=configs/dialog2flow.py:paper    # BERT-base, dialog corpora
-    python -m mmjax.main --config=configs/dialog2flow.py:joint    # acts and slots apart
+    python -m mmjax.main --config=configs/dialog2flow.py:joint    # a loss each for acts, slots
     python -m mmjax.claims dialog2flow                            # against hard labels
 """
 
@@ -16,16 +16,16 @@ PAPER = "Burdisso et al. 2024, Dialog2Flow, arXiv 2410.18481"
 
 
 def soft(pair: tuple[str, str], **options: object) -> dict:
-    """Soft targets of the names' embeddings, the same for both directions."""
+    """Soft targets from the names' embeddings, the same for both directions."""
     names = dict(reference="name", weights="softmax", reference_temperature=0.35)
     fixed = dict(temperature=0.05, learn_temperature=False)
     return {"type": "soft_info_nce", "pairs": (pair,), **names, **fixed, **options}
 
 
 def small() -> dict:
-    """Three corpora name the same 20 actions with words of their own; seconds.
+    """Three corpora name the same 20 actions with different words; seconds.
 
-    A record holds all utterances of its label, so that the two views of it are a pair.
+    A record has all utterances of its label, so its two views are a positive pair.
     """
     x, few = c.vector(128), dict(modality="x", labels="action")
     views = dict(x=(x, x), name=c.vector(16), label=c.LABEL, action=c.LABEL)
@@ -48,16 +48,16 @@ def small() -> dict:
 def paper() -> dict:
     """D2F-single: BERT-base with mean pooling on utterances of 20 corpora, 15 epochs.
 
-    The table has one row for each pair of utterances of one label, as alternatives of `text`, and a
-    file with the label's name as embedded by multi-qa-mpnet-base-dot-v1, 768 numbers; that of the
-    test has utterances and their labels. BERT's weights are a folder on this disk. The head learns
-    100 times as fast. Unconfirmed: 3.4 million pairs, from which the steps follow, and the number
-    of processes, each of which had a batch of 64.
+    The table has one row for each pair of utterances with the same label, as alternatives of
+    `text`, and a file with the embedding of the label's name by multi-qa-mpnet-base-dot-v1, 768
+    dimensions. The test table has utterances and their labels. BERT's weights are a local folder.
+    The head's learning rate is 100 times higher. Unconfirmed: 3.4 million pairs, which determine
+    the number of steps, and the number of processes, each of which had a batch of 64.
     """
     text = c.bert_text(64, pool="mean")
     utterances, view = ("utterance_1", "utterance_2"), {**text.view, "caption": "random"}
     pairs = c.manifest("data/dialog2flow/pairs.csv", text=utterances, name="name")
-    pairs["group_rows"] = False  # many rows name one file
+    pairs["group_rows"] = False  # many rows refer to one file
     test = c.manifest("data/dialog2flow/test.csv", labels={"label": "label"}, text="utterance")
     head = c.mlp_head(128, 768, bias=False)
     return c.recipe(
@@ -82,14 +82,14 @@ def paper() -> dict:
 
 
 def joint() -> dict:
-    """D2F-joint: one loss on dialog acts and one on slots, each with a head of its own.
+    """D2F-joint: one loss on dialog acts and one on slots, each with its own head.
 
-    As the authors have it, an update for acts and one for slots in turn, with an optimizer for
-    each: every other batch is of one table, whose names the other lacks, so that one loss is 0, and
-    the head of that loss waits. The tables are as those of `paper`; small labels of acts may be
-    repeated in theirs, as the authors do. To sum both losses instead: `data.mix=rows`,
-    `data.batch_size=128`, `optimizer.turns=()` and half of the steps. The paper's epochs are as
-    long as the smaller table, whose size is not known: the steps are those of `paper`.
+    As in the authors' code, updates for acts and slots alternate, each with its own optimizer:
+    batches alternate between the tables, whose names the other lacks, so that one loss is 0 and its
+    head is not updated. The tables are like those of `paper`; rare act labels may be repeated in
+    theirs, as the authors do. To sum both losses instead: `data.mix=rows`, `data.batch_size=128`,
+    `optimizer.turns=()` and half the steps. The paper's epochs have the length of the smaller
+    table, whose size is not known: the steps are those of `paper`.
     """
     names, utterances = ("act", "slot"), ("utterance_1", "utterance_2")
     tables = {

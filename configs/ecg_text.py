@@ -1,14 +1,14 @@
-"""Electrocardiograms of 12 leads and their reports, in one space.
+"""Contrastive pretraining of 12-lead ECGs and their reports.
 
-Two towers and symmetric InfoNCE, as MoRE (2024, arXiv 2410.16239) has them for an ECG and its
-report. The small variant learns from made-up ECGs (`mmjax.data.synthetic.ecg`), whose reports are
-right by construction, since the real ones that are free of access conditions are too few for it.
+Two towers and symmetric InfoNCE, as in MoRE (2024, arXiv 2410.16239) for an ECG and its report. The
+small variant is trained on synthetic ECGs (`mmjax.data.synthetic.ecg`), whose reports are correct
+by construction, because there are too few openly accessible real ones.
 
-    python -m mmjax.main --config=configs/ecg_text.py          # made-up ECGs, minutes on two cores
+    python -m mmjax.main --config=configs/ecg_text.py          # synthetic ECGs, minutes, two cores
     python -m mmjax.main --config=configs/ecg_text.py:paper    # the ECG half of MoRE, PTB-XL
 
-Real records are another source, `{"type": "wfdb", "path": FOLDER}`; docs/modalities.md has how, and
-what `small` reached.
+Real records are another source, `{"type": "wfdb", "path": FOLDER}`; see docs/modalities.md, which
+also has the results of `small`.
 """
 
 from mmjax.configs import common as c
@@ -18,7 +18,7 @@ PAIR = (("ecg", "text"),)
 
 
 def small() -> dict:
-    """4,000 made-up ECGs of 10 s; 500 others are held out."""
+    """4,000 synthetic ECGs of 10 s; 500 others are held out."""
     ecg = dict(type="signal_resnet", channels=12, channels_first=True, stem="patch", patch=4)
     ecg |= dict(blocks=(1, 1, 1), widths=(48, 64, 96))
     text = c.tiny_text("emoji_8k", 112, width=96)
@@ -42,17 +42,17 @@ def small() -> dict:
 def paper() -> dict:
     """MoRE's ECG tower, heads and optimizer, on PTB-XL's 10 s at 500 Hz (Wagner et al. 2020).
 
-    MoRE has MIMIC-IV-ECG, joins the radiology report to the text, and contrasts chest X-rays with
-    it, too; its ECG tower is a ViT-B behind two convolutions, with batch norm where ours has layer
+    MoRE uses MIMIC-IV-ECG, appends the radiology report to the text, and also contrasts with chest
+    X-rays. Its ECG tower is a ViT-B behind two convolutions, with batch norm where ours has layer
     norm, and its text tower a clinical RoBERTa-base with LoRA. PTB-XL is open:
     https://physionet.org/content/ptb-xl, 21,799 records in version 1.0.3, whose own folds 1 to 8
-    are for training; here a tenth of the records is held out by a hash. Learning rate, decay,
-    temperature and augmentation are those of MoRE's code, which ends training by its validation
-    loss; 50 epochs are ours.
+    are for training; here a tenth of the records is held out by a hash. Learning rate, weight
+    decay, temperature and augmentation are those of MoRE's code, which stops early by validation
+    loss; the 50 epochs are our choice.
     """
     ecg = dict(type="signal_transformer", channels=12, channels_first=True, length=1000)
     ecg |= dict(patch=5, stem="conv", pool="cls", width=768, depth=12, heads=12)
-    # On the device: a host that feeds a pod has filters to run for every record.
+    # Augmentation on the device: the host is busy filtering the records.
     augment = dict(type="signal", rate=100.0, channels_first=True, warp=0.33, permute=0.33)
     text = c.bert_text(128, pool="mean")
     records = dict(type="wfdb", path="data/ptb-xl/ptbxl_database.csv", split="train")

@@ -1,7 +1,7 @@
 """From Unimodal to Multimodal: Scaling up Projectors to Align Modalities (freeze-align).
 
-Maniparambil et al. 2025, arXiv 2409.19425. An image and a text encoder that were trained apart
-stay as they are; only projectors learn, with CLIP's loss.
+Maniparambil et al. 2025, arXiv 2409.19425. An image and a text encoder that were pretrained
+separately stay frozen; only projection heads are trained, with CLIP's loss.
 
     python -m mmjax.main --config=configs/freeze_align.py              # emoji, seconds
     python -m mmjax.main --config=configs/freeze_align.py:tux_paint    # stamps of Tux Paint
@@ -9,11 +9,11 @@ stay as they are; only projectors learn, with CLIP's loss.
     python -m mmjax.claims freeze_align                    # against `configs/lit.py`, emoji
     python -m mmjax.claims freeze_align:claim_tux_paint    # and Tux Paint
 
-`small` has the features of the emoji by EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
-components each, and trains a linear map on both: with this few pairs MLPs overfit. `configs/lit.py`
-says where the features of Tux Paint come from, and which concepts are evaluated. The paper's
-projectors work on tokens (`paper` here has MLPs on pooled vectors), and its captions are chosen by
-concept.
+`small` uses features of the emoji from EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
+components each, and trains a linear projection of both: with so few pairs MLPs overfit.
+`configs/lit.py` explains where the features of Tux Paint come from, and which concepts are
+evaluated. The paper's projectors work on tokens (`paper` here has MLPs on pooled vectors), and its
+captions are selected by concept.
 """
 
 from mmjax.configs import common as c
@@ -24,12 +24,12 @@ DIM = lit.DIM
 
 
 def objectives() -> dict:
-    """CLIP's, with the temperature in [0.001, 0.5]; the paper learns it and not its logarithm."""
+    """CLIP's, with the temperature itself as the parameter, in [0.001, 0.5], as in the paper."""
     return {"clip": dict(type="info_nce", temperature=0.07, max_scale=1000.0)}
 
 
 def small(half: str = "validation") -> dict:
-    """Emoji: features of both towers, a linear projector each."""
+    """Emoji: features of both towers, with a linear projection head each."""
     view, tower = c.vector(DIM), c.identity(DIM)
     return c.recipe(
         PAPER,
@@ -57,10 +57,10 @@ def tux_paint(half: str = "validation") -> dict:
 
 
 def paper() -> dict:
-    """DINOv2-L and all-roberta-large-v1, locked; batch 14,400 as 1,800 on each of 8 devices.
+    """DINOv2-L and all-roberta-large-v1, locked; batch size 14,400, 1,800 on each of 8 devices.
 
-    The towers run, since the images are augmented; with `python -m mmjax.embed --layer=encoder`
-    and a source of type `features` they need to run once only.
+    The towers run in every step, since the images are augmented. With `python -m mmjax.embed
+    --layer=encoder` and a source of type `features` they need to run only once.
     """
     image = c.vit(14, size="large", pool="cls", eps=1e-6, layer_scale=1.0)
     weights = {"image": "weights/dinov2-large", "text": "weights/all-roberta-large-v1"}

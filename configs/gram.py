@@ -1,16 +1,16 @@
 """Gramian Multimodal Representation Learning and Alignment (GRAM).
 
-Cicchetti et al. 2025, arXiv 2412.11959. The score of a tuple of modalities is the volume that their
-vectors span instead of the cosines with an anchor, for training and for retrieval.
+Cicchetti et al. 2025, arXiv 2412.11959. The score of a tuple of modalities is the volume spanned by
+their embeddings, instead of cosines with an anchor, in training and in retrieval.
 
     python -m mmjax.main --config=configs/gram.py          # three modalities of one latent
     python -m mmjax.main --config=configs/gram.py:paper    # text, video and audio from a manifest
     python -m mmjax.claims gram                            # against pairs with an anchor
 
-Trained from scratch, GRAM need not bring the modalities beside the anchor together: the anchor only
-has to lie in the plane of the others, with any signs, so do not judge it by cosines. The paper
-starts from a model that pairwise losses had aligned; `paper` and the arm 'gram warm' of the claim
-do so by pairs with the anchor for the first quarter of the training.
+When trained from scratch, GRAM does not necessarily align the non-anchor modalities: the anchor
+only has to lie in the plane of the others, with any signs, so do not evaluate it by cosines. The
+paper starts from a model aligned by pairwise losses; `paper` and the claim's arm 'gram warm' do so
+with anchor pairs for the first quarter of the training.
 """
 
 from mmjax.configs import common as c
@@ -25,19 +25,19 @@ def gram(modalities: tuple[str, ...] = MODALITIES, **options: object) -> dict:
 
 
 def anchored(modalities: tuple[str, ...] = MODALITIES) -> dict:
-    """The anchor, the first of these, with each of the others, by cosines."""
+    """InfoNCE of the anchor, the first of these, with each of the others."""
     anchor, *others = modalities
     return dict(type="info_nce", label_smoothing=0.1, pairs=tuple((anchor, m) for m in others))
 
 
 def warm_up(share: float) -> tuple[dict, dict]:
-    """Weights of what trains for the first share of the steps, and of what does after that."""
+    """Two weight schedules: for what is trained before and after a share of the steps."""
     step = dict(type="step", begin=share)
     return dict(**step, start=1.0, end=0.0), dict(**step, start=0.0, end=1.0)
 
 
 def small() -> dict:
-    """Three modalities of one Gaussian latent, of different quality; a minute."""
+    """Three modalities of one Gaussian latent, with different noise; a minute."""
     return c.latent_blocks(
         PAPER,
         {"gram": gram()},
@@ -55,17 +55,17 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """Text, video and audio features at the sizes of the paper's towers.
+    """Text, video and audio features with the dimensions of the paper's towers.
 
-    The paper trains EVA-CLIP ViT-g/14, BEATs and BERT from the VAST checkpoint, which pairwise
-    losses had aligned, on 150,000 clips. The manifest here names a caption and, for each clip,
-    files with one frame's EVA-CLIP feature (1408 numbers) and one BEATs feature (768): towers
-    frozen, heads and text trained. In place of VAST the text tower starts from BERT (bring its
-    weights in Hugging Face's layout), and pairs with the text train alone for the first quarter of
-    the steps, a share of our own. Number of steps and learning rate are those of the released
-    configs, which disagree with each other. For matching, the paper runs its text encoder again
-    with attention to the other modalities; here the encoder's tokens go through a transformer of
-    their own.
+    The paper trains EVA-CLIP ViT-g/14, BEATs and BERT from the VAST checkpoint, which was aligned
+    by pairwise losses, on 150,000 clips. The manifest here has a caption and, for each clip, files
+    with one frame's EVA-CLIP feature (1408 dimensions) and one BEATs feature (768): these towers
+    are frozen, heads and text tower are trained. Instead of VAST, the text tower starts from BERT
+    (you need its weights in Hugging Face's format), and only anchor pairs are trained for the first
+    quarter of the steps, a share of our choice. Number of steps and learning rate are those of the
+    released configs, which disagree with each other. For matching, the paper runs its text encoder
+    again with attention to the other modalities; here the encoder's tokens go through a separate
+    transformer.
     """
     names, (first, then) = ("text", "video", "audio"), warm_up(0.25)
     text = c.bert_text(40, lowercase=True)

@@ -1,17 +1,17 @@
-"""Graphs of molecules and their names in one space (MoleculeSTM).
+"""MoleculeSTM: contrastive pretraining of molecular graphs and their names.
 
 Liu et al. 2023, "Multi-modal molecule structure-text model for text-based retrieval and editing",
 Nature Machine Intelligence, arXiv 2212.10789: a graph network and a text transformer, trained with
-InfoNCE on molecules and what is written about them.
+InfoNCE on molecules and their descriptions.
 
     python -m mmjax.main --config=configs/graph_text.py          # 442 molecules, two minutes
     python -m mmjax.main --config=configs/graph_text.py:paper    # PubChem, GIN and SciBERT
     python -m mmjax.claims graph_text                            # against chance
 
-`small` reads the systematic names, letter by letter, of 442 small molecules, and is evaluated on
-the 125 others: it has to read a name that it has never seen, and to find its graph. The graphs have
-no stereochemistry, so 10 of the 125 have a twin (an (E) and a (Z) form, say) that no model of these
-inputs can tell from them.
+`small` reads the systematic names of 442 small molecules character by character, and is evaluated
+on the 125 others: given an unseen name, it has to find the graph. The graphs have no
+stereochemistry, so 10 of the 125 have a twin (an (E) and a (Z) form, say) that no model of these
+inputs can distinguish.
 """
 
 from mmjax.configs import common as c
@@ -21,13 +21,13 @@ PAIRS = (("graph", "text"),)
 
 
 def objectives() -> dict:
-    """The paper's InfoNCE; two records with one name are not each other's negatives."""
+    """The paper's InfoNCE; records with the same name are not negatives."""
     fixed = dict(temperature=0.1, learn_temperature=False)
     return {"pairs": dict(type="info_nce", pairs=PAIRS, **fixed, duplicates="mask")}
 
 
 def graph_network(width: int, depth: int, **options: object) -> dict:
-    """Atoms of 119 kinds, with charges and numbers of hydrogens, and four kinds of bonds."""
+    """Atoms of 119 elements with charge and number of hydrogens; four bond types."""
     given = dict(type="graph_network", categories=(119, 9, 9), edges=4)
     return {**given, "width": width, "depth": depth, **options}
 
@@ -51,14 +51,14 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """GIN of 5 layers and 300 numbers, SciBERT, on 281,000 pairs of PubChem.
+    """GIN with 5 layers of width 300, and SciBERT, on 281,000 pairs of PubChem.
 
-    Bring SciBERT's weights in Hugging Face's layout, and a manifest of SDF files and descriptions,
-    which need the extra `graphs`.
-    The graph tower here starts from scratch; the paper's has been pretrained (GraphMVP). Its text
-    vector is what SciBERT's pooler makes of [CLS], which here is read without it. Sizes, batch, 32
-    epochs and the two learning rates are those of the authors' code and of the checkpoint that they
-    name for retrieval (`SciBERT-Graph-3e-5-1-1e-4-1-InfoNCE-0.1-32-32`): Adam, constant, no decay.
+    You need SciBERT's weights in Hugging Face's format, and a manifest of SDF files and
+    descriptions, which needs the extra `graphs`. The graph tower here is trained from scratch; the
+    paper's is pretrained (GraphMVP). Its text embedding is SciBERT's pooler applied to [CLS]; here
+    the pooler is not used. Sizes, batch size, 32 epochs and the two learning rates are those of the
+    authors' code and of the checkpoint that they recommend for retrieval
+    (`SciBERT-Graph-3e-5-1-1e-4-1-InfoNCE-0.1-32-32`): Adam, constant, no weight decay.
     """
     tokenizer = c.bert_tokenizer("data/scibert/tokenizer.json")
     text = c.bert_text(512, tokenizer, lowercase=True, vocab_size=31_090)

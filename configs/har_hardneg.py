@@ -1,12 +1,12 @@
 """Multimodal Contrastive Learning with Hard Negative Sampling for Human Activity Recognition.
 
-Choi et al. 2023, arXiv 2309.01262, on the loss of Robinson et al. 2021 (arXiv 2010.04592).
-Negatives close to the anchor weigh more (beta), and a class prior (tau_plus) corrects for those
-that are not negatives at all.
+Choi et al. 2023, arXiv 2309.01262, with the loss of Robinson et al. 2021 (arXiv 2010.04592).
+Negatives close to the anchor get a higher weight (beta), and a class prior (tau_plus) corrects for
+false negatives.
 
-    python -m mmjax.main --config=configs/har_hardneg.py          # groups of near-by classes
+    python -m mmjax.main --config=configs/har_hardneg.py          # groups of similar classes
     python -m mmjax.main --config=configs/har_hardneg.py:paper    # UTD-MHAD
-    python -m mmjax.claims har_hardneg                            # does weight on the near help?
+    python -m mmjax.claims har_hardneg                            # do hard negatives help?
 """
 
 from mmjax.configs import common as c
@@ -44,20 +44,21 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """UTD-MHAD: 27 actions, skeletons of 50 frames x 20 joints and inertial sequences of 50.
+    """UTD-MHAD: 27 actions, skeletons of 50 frames x 20 joints and inertial sequences of length 50.
 
-    beta and tau_plus are the hard negative loss's own defaults, and the temperature, the towers and
-    the augmentations the base code's, because the paper's are not known. Both towers are a
-    convolution of kernel 5 and two transformer layers of 128 numbers with fixed positions, near to
-    that code's inertial one; its skeleton tower is a co-occurrence CNN, and both keep all times for
-    the projector, where the mean goes there here. Its learning rate is halved on a plateau; here it
-    is a cosine. Its changes come with probability .75 each, which the view has for the order of
-    segments (four, there up to three) alone; the shuffle of channels, and crop and shear of
-    skeletons, are left out. So are finetuning, shares of the labels, and probes of one modality.
+    beta and tau_plus are the defaults of the hard negative loss, and temperature, towers and
+    augmentation those of the base code, because the paper's are not known. Both towers are a
+    convolution with kernel size 5 and two transformer layers of width 128 with fixed position
+    embeddings, similar to that code's inertial tower. Its skeleton tower is a co-occurrence CNN,
+    and both of its projection heads take all time steps, where here they take the mean. It halves
+    the learning rate on a plateau; here it is a cosine schedule. It applies each augmentation with
+    probability .75; the view has such a probability only for the permutation of segments (four;
+    there, up to three). Channel shuffling, and cropping and shearing of skeletons, are left out,
+    and so are fine-tuning, fractions of the labels, and single-modality probes.
 
-    A table names, for each sequence, the action and two .npy files: [50, 60], x, y, z of one joint
-    after the other, recentred and normalised, and [50, 6], acceleration and turning. The subjects
-    of `test.csv` are none of those of `train.csv`.
+    A table has, for each sequence, the action and two .npy files: [50, 60], x, y, z of each joint
+    in turn, centred and normalized, and [50, 6], acceleration and angular velocity. The subjects of
+    `test.csv` and `train.csv` are disjoint.
     """
 
     def tower(channels: int) -> dict:
@@ -73,7 +74,7 @@ def paper() -> dict:
     )
     return c.recipe(
         PAPER,
-        steps=700,  # 100 epochs of some 430 sequences
+        steps=700,  # 100 epochs of about 430 sequences
         data=c.data(
             table,
             64,

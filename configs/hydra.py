@@ -1,12 +1,12 @@
 """Rethinking Positive Pairs in Contrastive Learning ('Hydra', later SimLAP).
 
-Wu et al. 2024, arXiv 2410.18200. Any two classes may be a positive pair: a gate, made of the two
-labels, chooses the dimensions in which they should agree.
+Wu et al. 2024, arXiv 2410.18200. Any two classes can be a positive pair: a gate, computed from the
+two labels, selects the dimensions in which they should agree.
 
     python -m mmjax.main --config=configs/hydra.py             # classes of attributes, a minute
     python -m mmjax.main --config=configs/hydra.py:paper       # CIFAR-10, ResNet-18
     python -m mmjax.main --config=configs/hydra.py:momentum    # with keys of a momentum encoder
-    python -m mmjax.claims hydra                               # pairs of classes, gated and not
+    python -m mmjax.claims hydra                               # with and without the gate
 """
 
 from mmjax.configs import common as c
@@ -16,7 +16,7 @@ PAIR = ("image", "image@2")
 
 
 def small() -> dict:
-    """Classes that are patterns of attributes, some of which any two share."""
+    """Classes that are patterns of attributes; any two classes share some of them."""
     sizes = dict(classes=20, dim=64, width=32, hidden=64, norm=False)
     gated = dict(type="gated_nce", pair=("x", "x@2"), **sizes, temperature=0.1, pairing="arbitrary")
     return c.changed(
@@ -27,13 +27,13 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """CIFAR-10 with ResNet-18, 50 epochs in batches of 256, near what the author's page says.
+    """CIFAR-10 with ResNet-18, 50 epochs, batch size 256, close to the author's page.
 
-    The settings on ImageNet are not known. The table names an image file and its label's number.
-    The author's stem is a deep one with an output stride of 8, decay is part of Adam's gradient,
-    the head ends in a layer norm (here a batch norm) and the gate has batch norms (here layer
-    norms), 0.1 of the images are erased in part and each is three times in an epoch. A cosine
-    schedule is assumed.
+    The settings on ImageNet are not known. The table has an image file and a class number per row.
+    Differences: the author's stem is a deep one with an output stride of 8, weight decay is part of
+    Adam's gradient, the head ends in a layer norm (here a batch norm) and the gate has batch norms
+    (here layer norms), random erasing is applied to 0.1 of the images, and each image occurs three
+    times per epoch. A cosine schedule is assumed.
     """
     view = c.image(32, crop_scale=(0.7, 1.0), flip=0.5)
     return c.recipe(
@@ -54,7 +54,7 @@ def paper() -> dict:
 def momentum() -> dict:
     """The author's variant with momentum keys: (L_instance + beta L_pair) / (1 + beta).
 
-    beta = 1 and the momentum 0.99 are assumed; gamma, the weight of the gates' entropy, is 0 as in
+    beta = 1 and a momentum of 0.99 are assumed; gamma, the weight of the gates' entropy, is 0 as in
     the author's code.
     """
     config, beta = paper(), 1.0

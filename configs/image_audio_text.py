@@ -1,17 +1,17 @@
-"""Images, sounds and texts in one space, where most sounds are missing (ImageBind).
+"""ImageBind: images, audio and text in one embedding space, bound by images.
 
 Girdhar et al. 2023, "ImageBind: One Embedding Space To Bind Them All", arXiv 2305.05665: every
-modality is paired with images alone, and those that never met are bound by them.
+modality is paired with images only, which also aligns modalities that were never paired.
 
-    python -m mmjax.main --config=configs/image_audio_text.py           # generated, minutes
+    python -m mmjax.main --config=configs/image_audio_text.py           # synthetic, minutes
     python -m mmjax.main --config=configs/image_audio_text.py:stamps    # Tux Paint, if installed
     python -m mmjax.main --config=configs/image_audio_text.py:paper     # ViT-H and AST
-    python -m mmjax.claims image_audio_text                             # the pair that never met
+    python -m mmjax.claims image_audio_text                             # the pair without a term
 
-`small`: three events in a row, heard, written and drawn as a score; half of the rows have no sound,
-and no term pairs sounds with texts. `stamps` has images and captions of 627 things, of which 104
-have a sound (66 to train on, 20 to test, two of each silent): the row of a thing without one takes
-part in no pair of sounds. So few are there to try, not to claim anything.
+`small`: sequences of three events as audio, text and a musical score; half of the rows have no
+audio, and no term pairs audio with text. `stamps` has images and captions of 627 objects, of which
+104 have a sound (66 for training, 20 for testing, two of each silent); rows without a sound are
+skipped by the terms that need one. This is too little data for a claim.
 """
 
 from mmjax.configs import audio_text
@@ -23,13 +23,13 @@ UNSEEN = (("audio", "text"),)
 
 
 def objectives() -> dict:
-    """InfoNCE of images with texts and of images with sounds, each with its temperature."""
+    """InfoNCE of images with texts and of images with audio, each with its own temperature."""
     options = dict(type="info_nce", temperature=0.07, duplicates="mask")
     return {"_".join(pair): dict(pairs=(pair,), **options) for pair in BOUND}
 
 
 def retrieval(source: dict) -> list[dict]:
-    """The bound pairs, and the pair that no term trains."""
+    """Retrieval for the trained pairs, and for the pair that no term trains."""
     return [
         c.retrieval("bound", source, pairs=BOUND),
         c.retrieval("unseen_pair", source, pairs=UNSEEN),
@@ -37,7 +37,7 @@ def retrieval(source: dict) -> list[dict]:
 
 
 def small() -> dict:
-    """Generated events, heard, written and drawn; half of the sounds are missing."""
+    """Synthetic events as audio, text and scores; half of the audio is missing."""
     events = audio_text.events()
     source = dict(type="event_audio", image=True, missing=0.5)
     view = c.image(24, interpolation="bilinear")
@@ -55,7 +55,7 @@ def small() -> dict:
 
 
 def stamps() -> dict:
-    """Stamps of Tux Paint with their sounds, where the Debian package is installed."""
+    """Stamps of Tux Paint with their sounds; needs the Debian package."""
     emoji, test = c.emoji(PAPER, objectives(), length=24), c.held_out()
     view, audio = audio_text.recordings(2)
     tux_paint = dict(type="tux_paint", split="train", effects=True)
@@ -75,12 +75,12 @@ def stamps() -> dict:
 
 
 def paper() -> dict:
-    """Section 4 and table 9 of the paper: ViT-H images and OpenCLIP's texts, frozen; AST of 2 s.
+    """Section 4 and table 9 of the paper: frozen ViT-H image and OpenCLIP text towers; AST of 2 s.
 
-    Bring a manifest of AudioSet clips (a frame, two seconds of sound), and OpenCLIP ViT-H/14's
-    weights; texts come with the weights and are not trained.
+    You need a manifest of AudioSet clips (a frame, two seconds of audio), and OpenCLIP ViT-H/14's
+    weights; the text tower is loaded with them and is not trained.
     """
-    samples = 3 * 32_000  # three clips of two seconds, whose mean is taken
+    samples = 3 * 32_000  # three clips of two seconds, which are averaged
     audio = dict(
         type="audio_transformer",
         samples=samples,

@@ -1,15 +1,15 @@
-"""Images, point clouds and names of things in one space (ULIP).
+"""ULIP: images, point clouds and text in one embedding space.
 
 Xue et al. 2023, "ULIP: learning a unified representation of language, images, and point clouds for
-3D understanding", arXiv 2212.05171: a tower of point clouds is trained against images and texts of
-the same objects by contrastive terms of every pair.
+3D understanding", arXiv 2212.05171: a point cloud tower is trained with images and texts of the
+same objects, with a contrastive term for every pair of modalities.
 
     python -m mmjax.main --config=configs/image_points_text.py          # furniture, a minute or two
     python -m mmjax.main --config=configs/image_points_text.py:paper    # frozen CLIP, ShapeNet
     python -m mmjax.claims image_points_text                            # against chance
 
 `small` trains all three towers from scratch on the 139 pieces of CC0 furniture of the split
-`train`, and is evaluated on the 36 others, of which training saw nothing.
+`train`, and is evaluated on the 36 held-out pieces.
 """
 
 from mmjax.configs import common as c
@@ -19,19 +19,19 @@ PAIRS = (("image", "points"), ("image", "text"), ("points", "text"))
 
 
 def objectives(pairs: tuple[tuple[str, str], ...] = PAIRS) -> dict:
-    """The paper's loss: pairs of modalities, weighed alike (equation 2 of section 3.3)."""
+    """The paper's loss: pairs of modalities with equal weights (equation 2 of section 3.3)."""
     options = dict(duplicates="mask", temperature=0.07, max_scale=100.0)
     return {"pairs": dict(type="info_nce", pairs=pairs, **options)}
 
 
 def small() -> dict:
-    """Furniture, small towers from scratch."""
+    """Furniture, small towers trained from scratch."""
     text = c.tiny_text("emoji_8k", 12)
     image = c.tiny_resnet(64, "patch4", 32, 64, norm="layer")
     points = dict(type="point_net", channels=6, widths=(64, 64, 256), hidden=(128,), width=128)
     crop = dict(crop_scale=(0.8, 1.3), crop_ratio=(0.9, 1.1), flip=0.5)
     colours = dict(brightness=0.2, contrast=0.2, saturation=0.2)
-    # Fewer points than there are: each visit sees others.
+    # A random subset of the points each time.
     cloud = dict(type="points", count=256, channels=6, mirror=0.5, scale=0.15, jitter=0.01)
     return c.recipe(
         PAPER,
@@ -52,13 +52,14 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """PointNet against frozen CLIP ViT-B/16 towers, on renders and names of ShapeNet55.
+    """PointNet with frozen CLIP ViT-B/16 towers, on renders and names of ShapeNet55.
 
-    The paper's point towers are PointNet++, PointBERT and PointMLP; PointNet is the one here. Its
+    The paper's point cloud towers are PointNet++, PointBERT and PointMLP; here it is PointNet. Its
     image and text towers are SLIP's ViT-B/16 and text transformer; here they are CLIP's, of the
-    same size: bring the weights in open_clip's layout. Batch (eight times 64), epochs, optimizer,
-    and changes of images and points are those of the authors' code with PointNet++, but that it
-    moves clouds by a tenth, too. It has no term of images with texts, which are both frozen.
+    same size: you need the weights in open_clip's format. Batch size (eight times 64), epochs,
+    optimizer and augmentation are those of the authors' code for PointNet++, except that it also
+    shifts point clouds by up to a tenth. It has no term for images and texts, which are both
+    frozen.
     """
     text, weights = c.causal_text(**c.OPENAI), "weights/clip-vit-b-16"
     points = dict(type="point_net", channels=3, hidden=(512,), width=256)

@@ -1,15 +1,15 @@
-"""Inertial measurements of shoulder exercises and their names, in one space.
+"""Contrastive pretraining of inertial sensor data and exercise names.
 
-Two towers and InfoNCE on a small real set: seven exercises of ten people, measured by a smartwatch
-on the wrist (Burns et al. 2018, arXiv 1802.01489), of whom two are held out. Equal captions are no
-negatives of each other. Needs the extra `imu` (pip install 'mmjax[imu]') and its set as arrays,
-once: python tools/convert_watch.py.
+Two towers and InfoNCE on a small real data set: seven exercises by ten people, recorded by a
+smartwatch on the wrist (Burns et al. 2018, arXiv 1802.01489). Two people are held out. Equal
+captions are not negatives of each other. Needs the extra `imu` (pip install 'mmjax[imu]') and its
+data set converted to arrays, once: python tools/convert_watch.py.
 
     python -m mmjax.main --config=configs/imu_text.py                       # persons 1, 2 held out
     python -m mmjax.main --config=configs/imu_text.py --config.data.source.fold=1       # 3 and 4
 
-A minute on two cores; docs/modalities.md has what it reached. Burns et al., who train a
-convolutional recurrent network for the exercise alone on more people: .889.
+A minute on two cores; results are in docs/modalities.md. Burns et al. train a convolutional
+recurrent network to classify the exercise, on more people: .889.
 """
 
 from mmjax.configs import common as c
@@ -19,7 +19,7 @@ PAIR = (("imu", "text"),)
 
 
 def small() -> dict:
-    """Windows of 4 s in segments of 6 s, at 25 Hz."""
+    """Windows of 4 s from segments of 6 s, at 25 Hz."""
     imu = dict(type="signal_resnet", channels=6, stem="patch", patch=2)
     imu |= dict(blocks=(1, 1, 1), widths=(48, 64, 96))
     text = c.tiny_text("emoji_8k", 16, heads=2)

@@ -1,7 +1,7 @@
-"""Locked-image tuning (LiT): a text tower learns to read an image tower that does not change.
+"""Locked-image tuning (LiT): a text tower is trained to match a frozen image tower.
 
-Zhai et al. 2022, arXiv 2111.07991. The image tower keeps the weights of its pretraining; the text
-tower, from scratch, is trained against it with InfoNCE.
+Zhai et al. 2022, arXiv 2111.07991. The pretrained image tower is frozen; the text tower is trained
+from scratch with InfoNCE.
 
     python -m mmjax.main --config=configs/lit.py              # emoji, a minute on two CPU cores
     python -m mmjax.main --config=configs/lit.py:tux_paint    # stamps of Tux Paint, see below
@@ -9,13 +9,13 @@ tower, from scratch, is trained against it with InfoNCE.
     python -m mmjax.claims lit                                # against both towers from scratch
     python -m mmjax.claims lit:claim_tux_paint                # the same on Tux Paint
 
-`small` locks EfficientNet-Lite0 (ImageNet, 1,280 numbers, of which 128 principal components of the
-training images are kept): its features of the emoji are in the package, so an image costs nothing.
-Those of Tux Paint's stamps are built once, by the command at the top of
+`small` locks EfficientNet-Lite0 (ImageNet; of its 1,280 features, 128 principal components of the
+training images are kept). Its features of the emoji are in the package, so no image tower has to
+run. Those of the Tux Paint stamps are built once, by the command at the top of
 `tools/build_pretrained_features.py`, from the Debian package tuxpaint-stamps-default.
 
-Concepts that are evaluated are in no pair of training. Settings were chosen on those of
-`validation`; the claims report those of `test`. docs/weights.md has the settings that were tried.
+The concepts of the evaluation are held out from training. Hyperparameters were chosen on those of
+`validation`; the claims report those of `test`. docs/weights.md lists the settings that were tried.
 """
 
 from collections.abc import Callable
@@ -32,12 +32,12 @@ def objectives() -> dict:
 
 
 def features(split: str, folder: str | None = None, raw: tuple[str, ...] = ()) -> dict:
-    """Features by frozen towers, EfficientNet-Lite0 and all-MiniLM-L6-v2.
+    """Features of frozen towers, EfficientNet-Lite0 and all-MiniLM-L6-v2.
 
     Args:
       split: of the emoji in the package, or of the files in `folder`.
       folder: of files <modality>-<split>.npz.
-      raw: modalities as they are, and not as features.
+      raw: modalities to read as raw data instead of features.
     """
     name = "emoji_pretrained:{1}" if folder is None else folder + "/{0}-{1}.npz"
     files = {modality: name.format(modality, split) for modality in ("image", "text")}
@@ -45,12 +45,12 @@ def features(split: str, folder: str | None = None, raw: tuple[str, ...] = ()) -
 
 
 def tux_paint_features(split: str, raw: tuple[str, ...] = ()) -> dict:
-    """Tux Paint: where `tools/build_pretrained_features.py` has written them."""
+    """Tux Paint: the files that `tools/build_pretrained_features.py` has written."""
     return features(split, "features/tux_paint", raw)
 
 
 def new_concepts(half: str, source: Callable[[str], dict], styles: bool = True) -> list[dict]:
-    """Retrieval of concepts never seen, in the styles of training and perhaps in a new one.
+    """Retrieval of unseen concepts, in the training styles and optionally in a new one.
 
     Args:
       half: of these concepts, `validation` or `test`.
@@ -64,7 +64,7 @@ def new_concepts(half: str, source: Callable[[str], dict], styles: bool = True) 
 
 
 def small(half: str = "validation") -> dict:
-    """Emoji: locked features of images, names as text."""
+    """Emoji: locked image features, names as text."""
 
     def source(split: str) -> dict:
         return features(split, raw=("text",))
@@ -90,7 +90,7 @@ def small(half: str = "validation") -> dict:
 
 
 def tux_paint(half: str = "validation") -> dict:
-    """Stamps of Tux Paint: locked features of images, captions, which are sentences, as text."""
+    """Stamps of Tux Paint: locked image features, captions (sentences) as text."""
 
     def source(split: str) -> dict:
         return tux_paint_features(split, raw=("text",))
@@ -107,10 +107,10 @@ def tux_paint(half: str = "validation") -> dict:
 
 
 def paper() -> dict:
-    """ViT-B/16 locked, a text tower of the same size from scratch, batch 16,384.
+    """ViT-B/16 locked, a text tower of the same size trained from scratch, batch size 16,384.
 
-    Bring the weights in Hugging Face's layout (`google/vit-base-patch16-224-in21k`) and shards of
-    your own: CC12M and the part of YFCC100M that CLIP used are the paper's public data. The
+    You need the weights in Hugging Face's format (`google/vit-base-patch16-224-in21k`) and shards
+    of your own: the paper's public data are CC12M and the subset of YFCC100M that CLIP used. The
     schedule is of the order of the paper's; it has not been compared with its tables.
     """
     image, text = c.vit(16, pool="cls", eps=1e-12), c.causal_text(768, 12, init="clip")
@@ -127,7 +127,7 @@ def paper() -> dict:
         objectives=objectives(),
         optimizer=c.adamw(
             1e-3,
-            # The authors' code has 1e-4, which it does not multiply by the learning rate's peak.
+            # 1e-4 in the authors' code, which does not multiply it by the peak learning rate.
             weight_decay=0.1,
             warmup_steps=10_000,
             clip_norm=1.0,

@@ -1,11 +1,11 @@
 """Geodesic Multi-Modal Mixup for Robust Fine-Tuning (m²-Mix).
 
-Oh et al. 2023, arXiv 2203.03897. Fine-tuning of a model with a gap between its modalities: points
-on the arc between an image and its text are hard negatives for all others.
+Oh et al. 2023, arXiv 2203.03897. Fine-tuning of a model with a modality gap: points on the geodesic
+between an image and its text are hard negatives for all other examples.
 
     python -m mmjax.main --config=configs/m2mix.py          # emoji, from scratch
     python -m mmjax.main --config=configs/m2mix.py:paper    # Flickr30k, from CLIP's weights
-    python -m mmjax.claims m2mix                            # ways to tune a CLIP, nuisances
+    python -m mmjax.claims m2mix                            # ways to fine-tune a CLIP
 """
 
 from mmjax.configs import common as c
@@ -14,27 +14,27 @@ PAPER = "Oh et al. 2023, Geodesic Multi-Modal Mixup, arXiv 2203.03897"
 
 
 def clip(temperature: float = 0.01, **options: object) -> dict:
-    """InfoNCE at a fixed temperature."""
+    """InfoNCE with a fixed temperature."""
     fixed = dict(temperature=temperature, learn_temperature=False, max_scale=None)
     return {"type": "info_nce", **fixed, **options}
 
 
 def mix(weight: float | dict, alpha: float = 0.5) -> dict:
-    """Mixed negatives at the second temperature, 0.07; the sum of both directions."""
+    """Mixed negatives with the second temperature, 0.07; the sum of both directions."""
     return dict(type="geodesic_negatives", alpha=alpha, temperature=0.07, weight=weight)
 
 
 def small() -> dict:
-    """Emoji with their names, both towers from scratch, where the paper tunes a trained CLIP."""
+    """Emoji and names, both towers from scratch, where the paper fine-tunes a pretrained CLIP."""
     return c.emoji(PAPER, {"clip": clip(), "mix": mix(0.5)})
 
 
 def paper() -> dict:
-    """m³-Mix on Flickr30k: 9 epochs of 29,000 images in batches of 128, constant learning rate.
+    """m³-Mix on Flickr30k: 9 epochs of 29,000 images, batch size 128, constant learning rate.
 
-    From `openai/clip-vit-base-patch32` in a folder on this disk. Learning rate, weight decay and
-    weights are one point of the paper's sweeps; every mixing term is divided by the number of the
-    epoch. An image has its first caption, as in the authors' code.
+    Starts from `openai/clip-vit-base-patch32` in a local folder. Learning rate, weight decay and
+    loss weights are one point of the paper's sweeps; all mixing terms are divided by the epoch
+    number. Only the first caption of an image is used, as in the authors' code.
     """
     pair, text = ("image", "text"), c.causal_text(**c.OPENAI)
 

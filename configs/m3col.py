@@ -1,30 +1,31 @@
 """Harnessing Shared Relations via Multimodal Mixup Contrastive Learning (M3CoL).
 
-Singhal et al. 2024, arXiv 2409.17777. Beside classifiers of each modality and of both, a mixture of
-two examples in one modality has to match both of them in the other; after a third of the training
-soft targets, from the similarities within a modality, take its place.
+Singhal et al. 2024, arXiv 2409.17777. Next to classifiers of each modality and of both, a mixture
+of two examples in one modality has to match both of them in the other. After a third of the
+training this is replaced by soft targets from the similarities within a modality.
 
     python -m mmjax.main --config=configs/m3col.py          # pairs of concepts, 600 examples
     python -m mmjax.main --config=configs/m3col.py:paper    # Food-101, images and recipes
     python -m mmjax.claims m3col                            # geometry, and parity with InfoNCE
 
-Two differences from the authors' code, as the paper says it: the modality that is not mixed stays
-as it is (there, mixing in place changes it too), and a row that is its own partner keeps its whole
-target. A gain in accuracy is not claimed: four pilots with toys did not find one.
+Two differences from the authors' code, which follow the paper: the modality that is not mixed stays
+unchanged (there, in-place mixing changes it, too), and a row that is mixed with itself keeps its
+whole target. A gain in accuracy is not claimed: four pilot experiments on toy data did not find
+one.
 """
 
 from mmjax.configs import common as c
 
 PAPER = "Singhal et al. 2024, Multimodal Mixup Contrastive Learning, arXiv 2409.17777"
 PAIR = ("image", "text")
-WEIGHT, SWITCH = 0.1, 0.33  # lambda, and the share of training before the switch
+WEIGHT, SWITCH = 0.1, 0.33  # lambda, and the fraction of training before the switch
 
 
 def objectives(classes: int, dim: int) -> dict:
     """Three classifiers, and the two contrastive phases.
 
-    The paper sums over both orders of the modalities and the terms are means of them, hence twice
-    lambda. `soft_clip` is MultiSClip: the second modality's similarities to itself are the targets.
+    The paper sums over both directions, of which the terms here are means, hence twice lambda.
+    `soft_clip` is MultiSClip: the targets are the similarities within the second modality.
     """
     heads = {"fusion": PAIR, "image": ("image",), "text": ("text",)}
     sizes = dict(type="classification", classes=classes, dim=dim)
@@ -52,9 +53,9 @@ def objectives(classes: int, dim: int) -> dict:
 
 
 def small() -> dict:
-    """Two concepts in an image and in its text, the stronger one to be told; seconds.
+    """Two concepts in an image and in its text; classify the stronger one; seconds.
 
-    One cosine over all steps; in the pilots before this recipe it began anew at the switch.
+    A single cosine schedule; in pilot experiments it was restarted at the switch.
     """
     view, tower = c.vector(64), c.mlp(64, (128,), 64)
     return c.recipe(
@@ -72,9 +73,10 @@ def small() -> dict:
 def paper() -> dict:
     """Food-101 with ViT-B/16 and BERT-base, 50 epochs of 67,988 recipes.
 
-    Both towers start from pretrained weights, folders on this disk in Hugging Face's layout. The
-    paper accumulates four batches of 32, among which nothing is contrasted, and lowers the learning
-    rate when the validation loss stays; here the batch is 32 and the schedule constant.
+    Both towers start from pretrained weights, local folders in Hugging Face's format. The paper
+    accumulates gradients over four batches of 32 (without negatives across them), and lowers the
+    learning rate when the validation loss stagnates; here the batch size is 32 and the learning
+    rate constant.
     """
     image, text = c.vit(16, pool="cls", eps=1e-12), c.bert_text(512)
     weights = {"image": "weights/vit-base-patch16-224-in21k", "text": "weights/bert"}

@@ -1,14 +1,15 @@
 """Mod-X: Continual Vision-Language Representation Learning with Off-Diagonal Information.
 
-Ni et al. 2023, arXiv 2305.07437. Fine-tuning on one domain after another turns both spaces, and not
-alike, so that what was learned first is lost. Mod-X keeps the rows of the similarity matrix of a
-new batch in which the last model finds the right pair: a frozen copy of it teaches them.
+Ni et al. 2023, arXiv 2305.07437. Fine-tuning on one domain after another rotates both embedding
+spaces differently, so that earlier domains are forgotten. Mod-X distils from a frozen copy of the
+previous model: those rows of the similarity matrix of a new batch in which it ranks the right pair
+first.
 
     python -m mmjax.main --config=configs/mod_x.py          # two domains, the second in 5 phases
     python -m mmjax.main --config=configs/mod_x.py:paper    # COCO, then Flickr30k in 5 phases
-    python -m mmjax.claims mod_x                            # what is left of the first domain
+    python -m mmjax.claims mod_x                            # forgetting of the first domain
 
-The weight acts on a SUM over the batch, so it scales with the batch.
+The weight applies to a SUM over the batch, so it scales with the batch size.
 """
 
 from collections.abc import Callable
@@ -17,12 +18,12 @@ from mmjax.configs import common as c
 
 PAPER = "Ni et al. 2023, Continual Vision-Language Representation Learning, arXiv 2305.07437"
 PAIR = ("image", "text")
-# What the first stage leaves out: there is no last model yet.
+# Left out of the first stage, which has no previous model.
 ALONE = {"objectives": {"offdiag": None}, "teacher": None}
 
 
 def objectives(weight: float) -> dict:
-    """InfoNCE on the new domain, and the last model's rows; 1/temperature is between 1 and 100."""
+    """InfoNCE on the new domain, and the previous model's rows; 1/temperature is in [1, 100]."""
     return {
         "clip": dict(type="info_nce", min_scale=1.0),
         "offdiag": dict(type="offdiag_distill", weight=weight),
@@ -30,19 +31,19 @@ def objectives(weight: float) -> dict:
 
 
 def phases(source: Callable[[int], dict]) -> list[dict]:
-    """Five stages, each with the source of its number."""
+    """Five stages, each with its own part of the source."""
     return [{"name": f"phase{i}", "data": {"source": source(i)}} for i in range(1, 6)]
 
 
 def small() -> dict:
-    """Two domains of one latent: 30 passes over the first, then five parts of the second."""
+    """Two domains of one latent: 30 epochs of the first, then five parts of the second."""
     second = dict(type="domain_pairs", domain="b", part=0, parts=5)
     whole = {"part": 0, "parts": 1}
     first = {"name": "pretrain", "steps": 930, "data": {"source": {"domain": "a", **whole}}}
     test_a, test_b = (c.held_out("test", domain=domain, **whole) for domain in "ab")
     return c.recipe(
         PAPER,
-        steps=120,  # of a phase: 20 passes over 800 rows
+        steps=120,  # per phase: 20 epochs of 800 rows
         data=c.data(second, 128, image=c.vector(64), text=c.vector(48)),
         towers=c.towers(image=c.mlp(64, (256, 256), 32), text=c.mlp(48, (256, 256), 32)),
         teacher=c.frozen(PAIR),
@@ -51,7 +52,7 @@ def small() -> dict:
         evaluators=[
             c.retrieval("first", test_a),
             c.retrieval("second", test_b),
-            # How far both spaces have turned since the first domain, and whether alike.
+            # How far both spaces have rotated since the first domain, and whether alike.
             c.evaluator("rotation", "first", test_a, reference="pretrain"),
         ],
         stages=({**first, **ALONE}, *phases(lambda i: {"part": i - 1})),
@@ -61,11 +62,11 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """COCO for 35 epochs, then five consecutive parts of Flickr30k, 35 epochs and one model each.
+    """COCO for 35 epochs, then five parts of Flickr30k in turn, 35 epochs and one model each.
 
-    A ResNet-50 in CLIP's form and its text tower of 6 layers; images are not augmented; one of the
-    captions is drawn at each visit. `data/flickr30k/phase<i>.csv` names images and captions of a
-    fifth of train and validation in the order of the files, `test.csv` those of the test.
+    CLIP's ResNet-50 and its text tower with 6 layers; no image augmentation; one of the captions is
+    drawn at random each time. `data/flickr30k/phase<i>.csv` has images and captions of one fifth of
+    train and validation in file order, `test.csv` those of the test set.
     """
     clip_form = dict(stem="clip", antialias=True, pool="attention", heads=32, pool_width=1024)
     image, text = {**c.resnet(50, 224), **clip_form}, c.causal_text(depth=6, **c.OPENAI)
@@ -75,13 +76,13 @@ def paper() -> dict:
 
     first = {
         "name": "pretrain",
-        "steps": 10_325,  # 35 passes over 82,783 images
+        "steps": 10_325,  # 35 epochs of 82,783 images
         "data": {"source": c.coco("train")},
         "optimizer": {"warmup_steps": 2065},
     }
     return c.recipe(
         PAPER,
-        steps=735,  # of a phase: 35 passes over 6,002 images
+        steps=735,  # per phase: 35 epochs of 6,002 images
         data=c.data(
             part("phase1"), 280, text.tokenizer, image=c.clip_image(), text=text.view, workers=16
         ),

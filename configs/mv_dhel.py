@@ -1,8 +1,8 @@
 """A Principled Framework for Multi-View Contrastive Learning: MV-InfoNCE and MV-DHEL.
 
-Koromilas et al. 2025, arXiv 2507.06979. With more than two views of an example, one term for each
-example instead of an average over pairs of views. MV-DHEL keeps views from repelling each other:
-its embeddings use more dimensions, the more views there are.
+Koromilas et al. 2025, arXiv 2507.06979. For more than two views of an example: a single term per
+example instead of an average over pairs of views. MV-DHEL removes repulsion between views: the more
+views, the more dimensions its embeddings use.
 
     python -m mmjax.main --config=configs/mv_dhel.py          # emoji: two images, two names
     python -m mmjax.main --config=configs/mv_dhel.py:paper    # CIFAR-10, four views
@@ -33,8 +33,8 @@ def small() -> dict:
 def paper() -> dict:
     """CIFAR-10 with four views and ResNet-18, 200 epochs of 195 batches.
 
-    The probe of the paper is trained by SGD; evaluate the encoder with `evaluators.probe`, whose
-    logistic regression is exact.
+    The paper trains its linear probe with SGD; evaluate the encoder with `evaluators.probe`, an
+    exact logistic regression.
     """
     cifar10 = dict(type="tfds", name="cifar10", columns={"image": "image"})
     view, head = c.simclr_view(32, (0.08, 1.0)), dict(norm="batch", final_norm="no_bias")

@@ -1,13 +1,13 @@
 """Sigmoid Loss for Language Image Pre-Training (SigLIP).
 
-Zhai et al. 2023, arXiv 2303.15343. Every pair of the batch is a binary decision of its own, with a
-learned temperature and bias; there is no softmax over the batch.
+Zhai et al. 2023, arXiv 2303.15343. Every pair in the batch is an independent binary classification,
+with a learned temperature and bias; there is no softmax over the batch.
 
     python -m mmjax.main --config=configs/siglip.py          # emoji, minutes on two CPU cores
     python -m mmjax.main --config=configs/siglip.py:paper    # ViT-B/16, batch 32,768, on a pod
 
-The paper: a locked image tower and four chips of TPUv4 reach 84.5 zero-shot on ImageNet in two
-days, and batches of more than 32,768 bring little.
+The paper: a locked image tower and four TPUv4 chips reach 84.5 zero-shot on ImageNet in two days,
+and batch sizes above 32,768 bring little.
 """
 
 from mmjax.configs import common as c
@@ -16,23 +16,23 @@ PAPER = "Zhai et al. 2023, Sigmoid Loss for Language Image Pre-Training, arXiv 2
 
 
 def objectives() -> dict:
-    """t starts at 10 and b at -10, so that a new model finds nearly every pair a non-pair."""
+    """t starts at 10 and b at -10, so that at first nearly all pairs count as negative."""
     return {"siglip": dict(type="sigmoid", temperature=0.1, bias=-10.0)}
 
 
 def small() -> dict:
-    """Emoji with their names."""
+    """Emoji and their names."""
     return c.emoji(PAPER, objectives())
 
 
 def paper() -> dict:
-    """ViT-B/16 for 9 billion pairs in batches of 32,768.
+    """ViT-B/16 for 9 billion pairs, batch size 32,768.
 
-    The paper's pairs (WebLI) are not public, and its optimizer is a modified Adafactor with
-    b2 = 0.95; here it is AdamW with the same rates. Bring shards of your own and a SentencePiece
-    model of 32,000 pieces with pad, bos and eos.
+    The paper's pairs (WebLI) are not public, and its optimizer is a modified Adafactor with b2 =
+    0.95; here it is AdamW with the same learning rates. You need shards of your own and a
+    SentencePiece model of 32,000 tokens with pad, bos and eos.
     """
-    # Without remat the step does not fit 256 chips of v5e; with it, see docs/scale.md.
+    # Without remat the step does not fit on 256 chips of v5e; with it, see docs/scale.md.
     options = dict(activation="gelu_tanh", init="xavier", remat="dots_no_batch")
     text = dict(
         type="text_transformer",
@@ -65,7 +65,7 @@ def paper() -> dict:
         optimizer=c.adamw(
             1e-3,
             b2=0.95,
-            # The authors' code has 1e-4, which it does not multiply by the learning rate's peak.
+            # 1e-4 in the authors' code, which does not multiply it by the peak learning rate.
             weight_decay=0.1,
             warmup_steps=20_000,
             clip_norm=1.0,

@@ -1,11 +1,11 @@
 """Supervised Contrastive Learning (SupCon), a common baseline.
 
-Khosla et al. 2020, arXiv 2004.11362. Every example with the anchor's label is a positive: the mean
-over these of the log of their softmax.
+Khosla et al. 2020, arXiv 2004.11362. All examples with the anchor's label are positives: the mean
+over them of the log softmax.
 
     python -m mmjax.main --config=configs/supcon.py          # classes of attributes, a minute
     python -m mmjax.main --config=configs/supcon.py:paper    # CIFAR-10
-    python -m mmjax.claims supcon                            # labels in the loss against none
+    python -m mmjax.claims supcon                            # against NT-Xent, without labels
 """
 
 from mmjax.configs import common as c
@@ -20,13 +20,13 @@ def objectives(views: tuple[str, str]) -> dict:
 
 def small() -> dict:
     """Classes that are patterns of attributes, two noisy views; a minute."""
-    # Few labels for the probe, so that the features have to bring the classes along.
+    # Few labels for the probe, so that the features have to separate the classes.
     config = c.attribute_classes(PAPER, objectives(("x", "x@2")), steps=1000, examples=100)
     return c.changed(config, log_every=250)
 
 
 def paper() -> dict:
-    """CIFAR-10 with ResNet-50, batch 1024, 1000 epochs, temperature 0.1."""
+    """CIFAR-10 with ResNet-50, batch size 1024, 1000 epochs, temperature 0.1."""
     view = c.simclr_view(32, (0.2, 1.0))
     return c.recipe(
         PAPER,

@@ -1,8 +1,9 @@
 """Contrasting with Symile: Simple Model-Agnostic Representation Learning for Unlimited Modalities.
 
-Saporta et al. 2024, arXiv 2411.01053. Pairwise losses see what two modalities say about each other;
-the multilinear inner product, the sum over dimensions of the product of all embeddings, sees what
-only all of them say together. On exclusive-or data CLIP is at chance and Symile is perfect.
+Saporta et al. 2024, arXiv 2411.01053. Pairwise losses capture what two modalities share; the
+multilinear inner product, the sum over dimensions of the product of all embeddings, also captures
+what only all of them together determine. On exclusive-or data CLIP is at chance and Symile is
+perfect.
 
     python -m mmjax.main --config=configs/symile.py          # exclusive or
     python -m mmjax.main --config=configs/symile.py:paper    # Symile-M3, from stored features
@@ -16,8 +17,8 @@ THREE = ("a", "b", "c")
 
 
 def small() -> dict:
-    """The paper's exclusive-or data at p = 1, some seconds."""
-    # Uniform biases: an input of zeros would be embedded as zero, which has no direction.
+    """The paper's exclusive-or data at p = 1, seconds."""
+    # Uniform biases: with zero biases, a zero input would be embedded as zero, without direction.
     tower = c.mlp(5, (), 16, init="uniform")
     return c.recipe(
         PAPER,
@@ -37,17 +38,18 @@ def small() -> dict:
 
 
 def paper() -> dict:
-    """Symile-M3: sounds and images as stored features, a text tower that trains.
+    """Symile-M3: audio and images as stored features, and a text tower that is trained.
 
-    The manifest names for each triple a file with Whisper-large-v3's mean feature (1280 numbers)
-    and one with CLIP ViT-L/14's (1024), beside the text. The paper tunes width, learning rate,
-    batch and scale, and does not state what it chose: those here are uncertain. Every tower ends in
-    a layer norm, as the authors', and the loss takes what that gives, not unit vectors; the scale
-    starts where scores of unrelated rows have a standard deviation of about 1. Retrieval takes unit
-    vectors, and a right answer is the query's own row, where the paper asks for an image of its
-    ImageNet class. The paper's text tower is XLM-R-large, frozen but for its embeddings and first
-    layer, its mean one over padding, too; here it is a transformer of that layer's size, from
-    scratch. Triples are whole: the paper's inputs for missing modalities are left out.
+    The manifest has for each triple a file with Whisper-large-v3's mean feature (1280 dimensions)
+    and one with CLIP ViT-L/14's (1024), and the text. The paper tunes width, learning rate, batch
+    size and scale, and does not state the chosen values: those here are guesses. Every tower ends
+    in a layer norm, as in the authors' code, whose output the loss takes without normalization to
+    unit length; the scale is initialized such that scores of unrelated rows have a standard
+    deviation of about 1. Retrieval uses unit vectors, and the right answer is the query's own row,
+    where the paper accepts any image of its ImageNet class. The paper's text tower is XLM-R-large,
+    frozen except for its embeddings and first layer, with a mean over all positions, including
+    padding; here it is a transformer of that layer's size, trained from scratch. All triples are
+    complete: the paper's inputs for missing modalities are left out.
     """
     names, dim = ("audio", "image", "text"), 2048
     sizes = dict(vocab_size=250_002, length=64, width=1024, depth=1, heads=16)

@@ -1,16 +1,17 @@
 """Vision-Language Pre-Training with Triple Contrastive Learning (TCL).
 
-Yang et al. 2022, arXiv 2202.10401. Alignment across modalities alone drops what captions leave out.
-TCL adds, with keys of a momentum teacher and a queue, a contrast within each modality (two views of
-one example) and one of wholes with their parts.
+Yang et al. 2022, arXiv 2202.10401. Cross-modal alignment alone discards what captions do not
+mention. TCL adds, with keys of a momentum teacher and a queue, a contrastive loss within each
+modality (two views of one example) and one between global and local embeddings.
 
-    python -m mmjax.main --config=configs/tcl.py          # generated scenes, a minute on two cores
+    python -m mmjax.main --config=configs/tcl.py          # synthetic scenes, a minute on two cores
     python -m mmjax.main --config=configs/tcl.py:paper    # COCO, VG, CC3M and SBU
     python -m mmjax.claims tcl                            # what each contrast keeps, same scenes
 
-The scenes have a coloured shape, which the caption names, and a grey glyph, which it does not. The
-paper's matching is in `paper` and left out of the contrastive half that `small` and the claim are
-about; its loss of masked words is nowhere here. The temperature is learned by its logarithm.
+The scenes have a coloured shape, which the caption mentions, and a grey glyph, which it does not.
+The paper's matching loss is only in `paper`, not in the contrastive part that `small` and the claim
+are about; its masked language modelling loss is not implemented. The temperature is learned as its
+logarithm.
 """
 
 from mmjax.configs import common as c
@@ -26,14 +27,14 @@ TAUGHT = ("image@2", "text")
 
 
 def momentum(pairs: tuple, warmup: float) -> dict:
-    """Contrast with the teacher's keys; targets across modalities become soft by `warmup`."""
+    """Contrastive loss with the teacher's keys; cross-modal targets become soft during `warmup`."""
     soft = dict(type="linear", start=0.0, end=0.4, end_at=warmup)
     bounds = dict(temperature=0.07, min_scale=2.0, max_scale=1000.0)  # in [0.001, 0.5]
     return dict(type="momentum_nce", pairs=pairs, soft=soft, **bounds)
 
 
 def objectives(warmup: float, kernel: int, skip: dict | None = None) -> dict:
-    """The mean of six losses: two across modalities, two within, two of wholes and parts."""
+    """The mean of six losses: two cross-modal, two within a modality, two local-global."""
     parts = dict(pairs=WITHIN, grids={"image@2": kernel}, skip=skip, temperature="contrast")
     return {
         "contrast": {**momentum(CROSS + WITHIN, warmup), "weight": 4 / 6},
@@ -45,7 +46,7 @@ def small() -> dict:
     """Scenes of 16 x 16 pixels, a network of two convolutions, a transformer of one layer."""
     pixels, text = dict(type="pixels", size=SIDE), c.tiny_text(WORDS, length=5)
     image = dict(type="cnn", image_size=(SIDE, SIDE), widths=(16, 32), width=128, tokens=True)
-    fitted = dict(train="train", layer="unit")  # of a record one of its eight images, the first
+    fitted = dict(train="train", layer="unit")  # of the eight images of a record, the first
     return c.recipe(
         PAPER,
         steps=600,
@@ -68,9 +69,9 @@ def paper() -> dict:
     """4 million images at 256 pixels, 5 million pairs, 30 epochs; BERT's first six layers.
 
     The image tower starts from DeiT. The paper's text tower starts from BERT's first six layers,
-    and its fusion, which here is that of the term `matching`, from the last six: give the tower
-    `init_from` where a folder has a BERT that is cut so. Of the paper's five losses masked words
-    are left out.
+    and its fusion encoder, here part of the term `matching`, from the last six: set the tower's
+    `init_from` if you have a folder with such a truncated BERT. Of the paper's five losses, masked
+    language modelling is left out.
     """
     tokenizer = c.bert_tokenizer("weights/bert-base-uncased/tokenizer.json", unk="[UNK]")
     text = c.bert_text(25, tokenizer, lowercase=True, depth=6, dropout=0.1, eos_id=102)
@@ -101,7 +102,7 @@ def paper() -> dict:
             image=c.pretrained("weights/deit-base-patch16-224", image, take_head=False),
             text=text.encoder,
         ),
-        # The targets are soft after the first epoch; 16 x 16 patches make 4 x 4 locals.
+        # The targets are soft after the first epoch; 16 x 16 patches give 4 x 4 local embeddings.
         objectives={
             **objectives(1 / 30, kernel=4, skip={"text": 1, "image@2": 1}),
             "matching": matching,

@@ -42,13 +42,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     here = "" if page.file.src_uri == "index.md" else posixpath.join("docs", page.file.src_uri)
 
     def target(found: re.Match) -> str:
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(here), found[2]))
+        link, mark, anchor = found[2].partition("#")
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(here), link))
         if path.startswith("docs/") and (ROOT / path).is_file():
             start = posixpath.dirname(page.file.src_uri)
-            return found[1] + posixpath.relpath(path.removeprefix("docs/"), start or ".")
+            inside = posixpath.relpath(path.removeprefix("docs/"), start or ".")
+            return f"{found[1]}{inside}{mark}{anchor}"
         if not (ROOT / path).exists():
             return found[0]  # mkdocs says so
-        return f"{found[1]}{config.repo_url.rstrip('/')}/blob/main/{path}"
+        return f"{found[1]}{config.repo_url.rstrip('/')}/blob/main/{path}{mark}{anchor}"
 
     return LINK.sub(target, markdown)
 

@@ -1,14 +1,14 @@
-"""A large noisy set against small ones, clean and as noisy."""
+"""A large noisy data set against small ones, clean and noisy."""
 
 from mmjax.claims import Check, Claim
 from mmjax.configs import common as c
 
 
 def claim() -> Claim:
-    """Every arm is measured where it is best, image to text, on clean pairs of validation."""
+    """Each arm at its best checkpoint: retrieval on clean validation pairs."""
     found = ("best/retrieval/test/image_to_text/R@1", "best/retrieval/test/text_to_image/R@1")
     scale = "train/align/scale"  # 1 / temperature, mean of the last 100 steps
-    few = {"steps": 600, "data": {"source": {"examples": 1000}}}  # they are best before
+    few = {"steps": 600, "data": {"source": {"examples": 1000}}}  # their best checkpoint is earlier
     clean = {"examples": 1000, "mismatched": 0.0, "garbled": 0.0}
     # The temperature falls from 1 to less than 0.15.
     checks = [Check(scale, "noisy 20k", ">", offset=1 / 0.15)]
@@ -25,14 +25,15 @@ def claim() -> Claim:
             "noisy 20k": {},
             "clean 1k": {**few, "data": {"source": clean}},
             "noisy 1k": few,
-            # A control: how much is the label smoothing's.
+            # Ablation: without label smoothing.
             "no smoothing": {"objectives": {"align": {"label_smoothing": 0.0}}},
         },
         checks=tuple(checks),
         metrics=(*found, "best/step", scale),
         seeds=(0, 1, 2, 3),
         seed_keys=c.WORLD_SEED,
-        paper_numbers="zero-shot ImageNet 76.4 with 1.8 billion noisy pairs; 3 million of them are "
-        "worse than as many clean ones, all of them better",
-        notes="R@1 is low because twelve words say little; the order is what counts.",
+        paper_numbers="zero-shot ImageNet 76.4 with 1.8 billion noisy pairs; 3 million of them "
+        "are worse than as many clean ones, all of them better",
+        notes="R@1 is low because a caption of twelve words carries little information; only the "
+        "order matters.",
     )

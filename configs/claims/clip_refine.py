@@ -1,4 +1,4 @@
-"""Ways to spend the second stage of a CLIP, at one learning rate."""
+"""Losses for the second stage of a CLIP, at one learning rate."""
 
 from mmjax.claims import Check, Claim
 from mmjax.configs import common as c
@@ -6,10 +6,10 @@ from mmjax.configs.clip_refine import CLIP
 
 
 def claim() -> Claim:
-    """The gap, retrieval and uniformity.
+    """Modality gap, retrieval and uniformity.
 
-    The rate, 1e-3, was chosen of 1e-4, 3e-4 and 1e-3 in three other worlds, by an implementation
-    apart from this one: R@1 is highest there both with InfoNCE and with CLIP-Refine.
+    The learning rate, 1e-3, was chosen from 1e-4, 3e-4 and 1e-3 in three other worlds, with an
+    independent implementation: R@1 is highest there for both InfoNCE and CLIP-Refine.
     """
     gap = "geometry/test/centroid_distance"
     spread = ("geometry/test/uniformity/image", "geometry/test/uniformity/text")
@@ -19,18 +19,18 @@ def claim() -> Claim:
         return {"stages": {"refine": {"optimizer": {"learning_rate": learning_rate}}}}
 
     plain = {"objectives": {"rafa": None, "hycd": None, "clip": CLIP}, "teacher": None}
-    # In the second stage only: all start from the same pretrained towers.
+    # In the second stage only: all arms start from the same pretrained towers.
     aligned = {"refine": {"objectives": {"alignment": dict(type="alignment")}}}
-    # At the same rate the gap of refined towers is a fifth of theirs; a gap is a square.
+    # A fifth of the gap, which is a squared distance.
     closer = 0.2**0.5
     return Claim(
-        statement="CLIP-Refine leaves a fifth of the gap of the pretrained CLIP and of one that is "
-        "trained on with the same learning rate, without lower R@1, more evenly than with aligned "
-        "pairs; it needs both of its terms",
+        statement="CLIP-Refine leaves a fifth of the gap of the pretrained CLIP and of one that "
+        "is trained further with the same learning rate, without lower R@1, and with better "
+        "uniformity than with aligned pairs; it needs both of its terms",
         arms={
             "pretrained": {"stages": {"refine": None}},
             "contrastive": plain,
-            # Controls: how much is the learning rate's.
+            # Controls: the effect of the learning rate.
             "contrastive 3e-3": {**plain, **at(3e-3)},
             "refine 3e-4": at(3e-4),
             "hycd": {"objectives": {"rafa": None}},
@@ -51,9 +51,10 @@ def claim() -> Claim:
         seed_keys=c.WORLD_SEED,
         paper_numbers="about 2.3 points of zero-shot accuracy over 12 sets with ViT-B/32; tables "
         "not confirmed",
-        notes="Distances of the centres are the roots of the paper's gap, which is a square. It "
-        "depends on the learning rate. At 3e-4 the gap closes but R@1 falls, in all worlds but "
-        "those where the pretrained towers are worst; an implementation apart from this one says "
-        "the same. At 1e-3, the best of three rates in three other worlds, it rises. InfoNCE and "
-        "aligned pairs retrieve better at every rate; what CLIP-Refine adds to them is uniformity.",
+        notes="Centroid distances are the square roots of the gap as defined in the paper. The "
+        "result depends on the learning rate. At 3e-4 the gap closes but R@1 falls, in all worlds "
+        "except those with the worst pretrained towers; an independent implementation gives the "
+        "same result. At 1e-3, the best of three learning rates in three other worlds, R@1 rises. "
+        "InfoNCE and aligned pairs have better retrieval at every learning rate; what CLIP-Refine "
+        "adds is uniformity.",
     )

@@ -1,4 +1,4 @@
-"""Weights from a frozen space against InfoNCE."""
+"""Weights from a frozen embedding space, against InfoNCE."""
 
 from mmjax.claims import Check, Claim
 from mmjax.configs import common as c
@@ -6,7 +6,7 @@ from mmjax.configs.cwcl import PAIR
 
 
 def claim() -> Claim:
-    """Classes of the trained modality by the frozen vectors of centroids."""
+    """Zero-shot classification: classes of the trained modality by frozen centroids."""
     accuracy, structure = "retrieval/classes/trained_to_frozen/R@1", "structure/test/pearson"
 
     def arm(**term: object) -> dict:
@@ -20,7 +20,7 @@ def claim() -> Claim:
             "affine": arm(weights="affine"),
             "relu": arm(weights="relu"),
             "exp": {},
-            # Controls: which direction is soft, both of them, and known classes as weights.
+            # Controls: the other direction soft, both of them soft, and known classes as weights.
             "exp trained": arm(soft="cols"),
             "affine both": arm(weights="affine", soft="both"),
             "labels": arm(weights="labels", reference="label"),
@@ -34,6 +34,6 @@ def claim() -> Claim:
         seed_keys=c.WORLD_SEED,
         paper_numbers="gains over the plain loss: 5 to 8 points of zero-shot image classification, "
         "20 to 30 of speech-to-intent",
-        notes="The paper's own weights do not win at this size, where unrelated rows together "
-        "outweigh the pair; with both directions weighted, pairs are lost, too.",
+        notes="The paper's own weights are not better at this size, where unrelated rows together "
+        "outweigh the pair; with weights in both directions, retrieval of pairs gets worse, too.",
     )

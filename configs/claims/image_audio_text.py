@@ -1,11 +1,11 @@
-"""Sounds and texts that never met, bound by images."""
+"""Audio and text that were never paired, bound by images."""
 
 from mmjax.claims import Check, Claim
 from mmjax.configs import common as c
 
 
 def claim() -> Claim:
-    """The pair that no term trains, and those that one does."""
+    """Retrieval for the pair that no term trains, and for those that one does."""
     unseen, bound = (
         tuple(f"retrieval/{which}/{way}/R@1" for way in ways)
         for which, ways in (
@@ -14,8 +14,9 @@ def claim() -> Claim:
         )
     )
     return Claim(
-        statement="sounds find texts, and texts sounds, that no term ever paired, at R@1 .25 or "
-        "more of 264 (chance .004; a bag of events at most .167), by images alone",
+        statement="retrieval between audio and text, which no term ever paired, has an R@1 of .25 "
+        "or more among 264 in both directions, bound by images alone (chance .004; a bag of "
+        "events at most .167)",
         arms={"bound by images": {}},
         checks=tuple(Check(metric, "bound by images", ">=", offset=0.25) for metric in unseen),
         metrics=(*unseen, *bound),

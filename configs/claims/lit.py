@@ -1,4 +1,4 @@
-"""A locked image tower against one from scratch, on concepts of `test`."""
+"""A locked image tower against one trained from scratch, on concepts of `test`."""
 
 from mmjax.claims import Check, Claim, Replace
 from mmjax.configs import common as c
@@ -10,11 +10,11 @@ NEW_CONCEPTS, NEW_STYLE = (
 
 
 def from_scratch(kind: str, steps: int, learning_rate: float) -> dict:
-    """What makes of a locked tower `configs/clip.py`: both towers from scratch, real images.
+    """Changes to `configs/clip.py`: both towers trained from scratch, on images.
 
     Args:
       kind: of the source, `emoji` or `tux_paint`.
-      steps: how many.
+      steps: number of training steps.
       learning_rate: of both towers.
     """
 
@@ -23,7 +23,7 @@ def from_scratch(kind: str, steps: int, learning_rate: float) -> dict:
 
     stamps = kind == "tux_paint"
     clip = c.emoji(lit.PAPER, lit.objectives(), length=32 if stamps else 16)
-    if stamps:  # some are there in both directions
+    if stamps:  # some stamps exist in both orientations
         clip = c.changed(clip, data={"source": source("train"), "views": {"image": {"flip": 0.5}}})
     evaluators = c.measured(lit.new_concepts("test", source, styles=not stamps))
     return {
@@ -40,24 +40,24 @@ def claim() -> Claim:
     """Emoji."""
     return Claim(
         config=lit.small("test"),
-        statement="on emoji concepts that no pair of training had, a locked image tower of "
-        "ImageNet finds the name among the first 10 of 80 at least 3 points more often than a "
-        "tower that was trained on the same pairs from scratch",
+        statement="on emoji concepts that do not occur in training, a locked image tower "
+        "pretrained on ImageNet has an R@10 (of 80 names) that is at least 3 points higher than "
+        "that of a tower trained from scratch on the same pairs",
         arms={"scratch": from_scratch("emoji", 150, 3e-3), "locked image": {}},
         checks=(Check(NEW_CONCEPTS, "locked image", ">=", "scratch", offset=0.03),),
         metrics=(NEW_CONCEPTS, NEW_STYLE),
         paper_numbers="ImageNet zero-shot 85.2 with a locked ViT-g/14",
-        notes="Chance is .125, in the styles of training and in a new one.",
+        notes="Chance is .125, in the training styles and in a new one.",
     )
 
 
 def claim_tux_paint() -> Claim:
-    """Tux Paint: the same, on captions."""
+    """The same for captions of Tux Paint."""
     return Claim(
         config=lit.tux_paint("test"),
-        statement="of captions that no stamp of training had, a locked image tower of ImageNet "
-        "finds the right one among the first 10 at least 3 points more often than a tower that was "
-        "trained on the same stamps from scratch",
+        statement="on captions that do not occur in training, a locked image tower pretrained on "
+        "ImageNet has an R@10 that is at least 3 points higher than that of a tower trained from "
+        "scratch on the same stamps",
         arms={"scratch": from_scratch("tux_paint", 100, 1e-3), "locked image": {}},
         checks=(Check(NEW_CONCEPTS, "locked image", ">=", "scratch", offset=0.03),),
         metrics=(NEW_CONCEPTS,),

@@ -1,4 +1,4 @@
-"""What is left of the first domain, and what is learned of the second."""
+"""Forgetting of the first domain, and learning of the second."""
 
 from mmjax.claims import Check, Claim, Replace
 from mmjax.configs import common as c
@@ -6,7 +6,7 @@ from mmjax.configs.mod_x import ALONE
 
 
 def claim() -> Claim:
-    """Recall on both domains after the last phase, and by how much the two spaces' turns differ."""
+    """Recall on both domains after the last phase, and how differently the two spaces rotate."""
     first, second, first_back, second_back = (
         f"retrieval/{domain}/{way}/R@1"
         for way in ("image_to_text", "text_to_image")
@@ -15,9 +15,9 @@ def claim() -> Claim:
     turn = "rotation/first/deviation"
     joint = {
         "name": "joint",
-        "steps": 1530,  # as many as all stages
+        "steps": 1530,  # as many as all stages together
         "data": {"source": {"domain": "both", "part": 0, "parts": 1}},
-        "evaluators": {"rotation": {"first": None}},  # there is no earlier stage
+        "evaluators": {"rotation": {"first": None}},  # there is no previous stage
         **ALONE,
     }
 
@@ -25,9 +25,9 @@ def claim() -> Claim:
         return {"objectives": {"offdiag": offdiag}}
 
     return Claim(
-        statement="with the last model's rows, R@1 on the first domain is higher by 0.2 than after "
-        "InfoNCE alone and at most 0.06 lower on the second, for both spaces turn more alike; rows "
-        "that it had wrong have to be left out",
+        statement="with the previous model's rows, R@1 on the first domain is higher by 0.2 than "
+        "with InfoNCE alone and at most 0.06 lower on the second, because both spaces rotate more "
+        "alike; rows that the previous model had wrong have to be left out",
         arms={
             "info_nce": ALONE,
             "mod_x 5": {},
@@ -43,7 +43,7 @@ def claim() -> Claim:
             Check(second, "mod_x 20", ">=", "unscreened 20", offset=0.1),
             Check(second_back, "mod_x 20", ">=", "unscreened 20", offset=0.1),
             Check(turn, "mod_x 5", "<", "info_nce"),
-            # Otherwise there is nothing to forget.
+            # Otherwise there would be nothing to forget.
             Check(f"pretrain/{first}", "info_nce", ">=", offset=0.95, each_seed=True),
         ),
         metrics=(

@@ -1,4 +1,4 @@
-"""Effective rank and probes of MV-DHEL, MV-InfoNCE and pairs of views."""
+"""Effective rank and linear probes of MV-DHEL, MV-InfoNCE and pairwise losses."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from mmjax.configs.mv_dhel import PAPER
 
 
 def claim() -> Claim:
-    """Views are noisy instances of a latent of 16 dimensions."""
+    """Views are noisy instances of a 16-dimensional latent."""
     rank, accuracy = "spectrum/test/effective_rank", "probe/test/accuracy"
 
     def term(kind: str, count: int = 2, **options: object) -> dict:
@@ -39,25 +39,26 @@ def claim() -> Claim:
     }
     return Claim(
         config=c.noisy_instances(PAPER, {"term": term("mv_dhel")}),
-        statement="MV-DHEL has at least 1.25 times the effective rank of averaged pairs of views, "
-        "the more views the higher, and a probe that is not worse by more than a point",
+        statement="MV-DHEL has at least 1.25 times the effective rank of the average over pairs "
+        "of views, which increases with the number of views, and a probe that is not worse by "
+        "more than a point",
         arms={
             f"{name} {count}": arm(kind, count, **options)
             for count in (2, 4, 8)
             for name, (kind, options) in losses.items()
-            if (name, count) != ("average", 2)  # by its definition what 'pwe 2' is
+            if (name, count) != ("average", 2)  # by definition the same as 'pwe 2'
         },
         checks=tuple(checks),
         metrics=(rank, accuracy, "spectrum/test/uniformity"),
         seed_keys=c.WORLD_SEED,
         paper_numbers="linear accuracy, 4 views, best baseline and MV-DHEL: CIFAR-10 88.7 and "
         "89.5, CIFAR-100 61.1 and 62.7, ImageNet-100 74.4 and 77.2",
-        notes="With two views the ratio of ranks is hardly above the 1.25 that is asked for.",
+        notes="With two views the ratio of ranks is hardly above the required 1.25.",
     )
 
 
 def claim_multimodal() -> Claim:
-    """Three modalities that see overlapping parts of one latent."""
+    """Three modalities that observe overlapping parts of one latent."""
     modalities = ("t", "v", "a")
     head = c.mlp_head(16, 64, activation="gelu")
     tower = {"encoder": c.mlp(32, (128,), 32, activation="gelu"), "head": head}
@@ -83,15 +84,15 @@ def claim_multimodal() -> Claim:
                 c.probe("others", modalities=("v", "a")),
             ],
         ),
-        statement="between modalities, too, MV-DHEL at temperature 0.5 has at least 1.25 times the "
-        "effective rank of the sum of pairs (CLIP's loss) at 0.5, and probes that are not worse by "
-        "more than a point (at CLIP's own best temperature they are)",
+        statement="between modalities, too, MV-DHEL at temperature 0.5 has at least 1.25 times "
+        "the effective rank of the sum over pairs (CLIP's loss) at 0.5, and probes that are not "
+        "worse by more than a point (at CLIP's own best temperature they are)",
         arms={
             "clip": arm(clip, temperature=0.5),
             "mv_infonce": arm(dhel, type="mv_infonce"),
             "mv_dhel": {},
-            # Not at that temperature but as CLIP is usually trained; reported. (MV-DHEL cannot
-            # learn one: its loss has no lower bound as 1/temperature grows.)
+            # As CLIP is usually trained; reported only. (MV-DHEL cannot learn its temperature: its
+            # loss has no lower bound as 1/temperature grows.)
             "clip, learned temperature": arm(clip, temperature=0.07, learn_temperature=True),
             "clip, tau 7e-2": arm(clip, temperature=0.07),
             "mv_dhel, tau 7e-2": arm({}, temperature=0.07),
@@ -102,7 +103,7 @@ def claim_multimodal() -> Claim:
         ),
         metrics=(*ranks, *accuracies),
         seed_keys=c.WORLD_SEED,
-        notes="Probes are on the encoders of t, and of v and a together. The ranks are MV-DHEL's "
-        "at any temperature, and the probes only where it is .5 for both: at its own best one CLIP "
-        "has better ones.",
+        notes="The probes use the encoder of t, and those of v and a together. MV-DHEL has the "
+        "higher ranks at any temperature, but equal probes only at .5: at its own best "
+        "temperature CLIP has better ones.",
     )

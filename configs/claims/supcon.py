@@ -1,4 +1,4 @@
-"""Labels in the loss against none: a probe with 100 labels on the encoder's features."""
+"""A probe with 100 labels on the features of contrastive learning with and without labels."""
 
 from mmjax.claims import Check, Claim
 from mmjax.configs import common as c
@@ -9,12 +9,13 @@ def claim() -> Claim:
     accuracy = "probe/test/accuracy"
     nt_xent = dict(type="nt_xent", views=("x", "x@2"), temperature=0.1)
     return Claim(
-        statement="a probe with 100 labels is better by 5 points or more on features of SupCon, "
-        "which saw all labels, than on those of NT-Xent, which saw none",
+        statement="a linear probe with 100 labels is better by 5 points or more on features of "
+        "SupCon, which is trained with all labels, than on those of NT-Xent, which is trained "
+        "without labels",
         arms={
             "nt_xent": {"objectives": {"sup_con": nt_xent}},
             "sup_con": {},
-            # A control: the same loss, with one view, so that only labels make positives.
+            # Ablation: the same loss with one view, so that all positives come from labels.
             "one view": {"objectives": {"sup_con": {"views": ("x",)}}},
         },
         checks=(Check(accuracy, "sup_con", ">=", "nt_xent", offset=0.05),),

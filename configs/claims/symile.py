@@ -1,4 +1,4 @@
-"""Predict a modality from all others: exclusive or, and the parity of eight."""
+"""Prediction of a modality from all others: exclusive or, and the parity of eight."""
 
 import itertools
 
@@ -9,7 +9,7 @@ EIGHT = tuple("abcdefgh")
 
 
 def clip(modalities: tuple[str, ...]) -> dict:
-    """The sum of all pairs, as the authors', one learned scale as they start it."""
+    """The sum over all pairs, as in the authors' code, with their initial learned scale."""
     pairs = tuple(itertools.combinations(modalities, 2))
     return dict(
         type="info_nce", pairs=pairs, weight=float(len(pairs)), temperature=1.3499, max_scale=None
@@ -17,7 +17,7 @@ def clip(modalities: tuple[str, ...]) -> dict:
 
 
 def parity(**more: object) -> dict:
-    """The parity of eight, for 30 epochs of the authors' 50."""
+    """The parity of eight, for 30 of the authors' 50 epochs."""
     tower = c.mlp(1, (), 16, init="uniform")
     asked = {"query": EIGHT[1:], "answer": EIGHT[:1]}
     return {
@@ -30,7 +30,7 @@ def parity(**more: object) -> dict:
 
 
 def claim() -> Claim:
-    """Predict b from a and c, of 32 candidates, and a from the seven others."""
+    """Prediction of b from a and c, among 32 candidates, and of a from seven others."""
     product, cosine = (f"tuple_retrieval/{score}/R@1" for score in ("multilinear", "cosine_sum"))
     three = clip(("a", "b", "c"))
     three["pairs"] = (("a", "b"), ("b", "c"), ("a", "c"))
@@ -41,8 +41,8 @@ def claim() -> Claim:
 
     squared = {"source": {"p": 1.0}, "batch_size": 100}
     return Claim(
-        statement="on exclusive or Symile predicts a modality from the two others (accuracy 0.9 or "
-        "more among 32) where pairwise CLIP is at chance, as with the parity of eight",
+        statement="on exclusive or Symile predicts a modality from the two others (accuracy 0.9 "
+        "or more among 32) while pairwise CLIP is at chance, as with the parity of eight",
         arms={
             "symile p=1": {},
             "clip p=1": arm(1.0, **three),
@@ -50,10 +50,10 @@ def claim() -> Claim:
             "clip p=half": arm(0.5, **three),
             "symile p=0": arm(0.0),
             "clip p=0": arm(0.0, **three),
-            # A control: all B² - 1 negatives of a smaller batch.
+            # Control: all B² - 1 negatives of a smaller batch.
             "symile n_squared": {**arm(1.0, negatives="n_squared"), "data": squared},
             "symile 8": parity(objectives={"symile": {"modalities": EIGHT}}),
-            # For time alone: 28 matrices, by tiles that stay in a cache.
+            # Only for speed: 28 matrices, in tiles that fit into the cache.
             "clip 8": parity(
                 objectives={"symile": clip(EIGHT)}, pairwise=dict(schedule="gather", tile=250)
             ),
@@ -71,11 +71,11 @@ def claim() -> Claim:
         seed_keys=c.WORLD_SEED,
         paper_numbers="p = 1: Symile near 1.0, CLIP at 1/32; Symile-M3 with 2, 5, 10 languages: "
         ".939, .919, .882 against CLIP's .473, .346, .303",
-        notes=".516 is the most that can be had at p = 1/2, and chance is .031; of the parity of "
-        "eight it is .5. There CLIP's loss stays ln 1,000, and yet its seeds differ by more than "
-        "guessing would leave (.007): the sum of cosines asks whether a weighted sum of seven bits "
-        "is above a bound, which is not independent of their parity (a majority is right in .344 "
-        "or .656). The product of eight unit vectors of 16 numbers is some 1e-4 at the start, and "
-        "for 150 to 250 steps Symile's loss stays at that of chance. With batches of 200 the "
-        "gradient's noise hides what there is, and it stays there for good.",
+        notes="At p = 1/2 the best possible accuracy is .516, and chance is .031; for the parity "
+        "of eight chance is .5. There, CLIP's loss stays at ln 1,000, and yet its seeds differ by "
+        "more than guessing would explain (.007): the sum of cosines tests whether a weighted sum "
+        "of seven bits is above a threshold, which is not independent of their parity (a majority "
+        "is right in .344 or .656). The product of eight unit vectors of size 16 is about 1e-4 "
+        "initially, and for 150 to 250 steps Symile's loss stays at chance. With a batch size of "
+        "200 the noise of the gradient hides the signal, and the loss stays there for good.",
     )

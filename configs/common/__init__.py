@@ -1,8 +1,8 @@
-"""What recipes share: `from mmjax.configs import common as c`. Not a recipe itself.
+"""Helpers that recipes share: `from mmjax.configs import common as c`. Not a recipe itself.
 
-A recipe's functions, each a variant, take the parts they need and say what their paper says. Every
-part is a function that returns a fresh dict, so that no recipe can change another's; a part that
-fewer than three recipes need is said in the recipe, as a plain `dict(type=...)`.
+The functions of a recipe, one per variant, combine helpers and set the paper's values. Every helper
+returns a fresh dict, so that no recipe can change another's. What fewer than three recipes need is
+written in the recipe, as a plain `dict(type=...)`.
 """
 
 from mmjax.configs.common.data import (

@@ -22,9 +22,9 @@ def data(
       source: a spec, or the type of one that needs no options.
       batch_size: global, over all devices.
       tokenizer: of the text views.
-      workers: processes that decode and augment.
-      on_error: what an unreadable example does.
-      **views: each modality's view, or a tuple of them: `image`, `image@2`, ...
+      workers: processes of the data loader.
+      on_error: `skip` or `fail`, for unreadable examples.
+      **views: the view of each modality, or a tuple of views: `image`, `image@2`, ...
     """
     options = {"tokenizer": tokenizer, "workers": workers, "on_error": on_error}
     return {
@@ -36,7 +36,7 @@ def data(
 
 
 def _numbered(views: Mapping[str, Any]) -> dict:
-    """Each of several views of a modality under a name of its own."""
+    """Gives each of several views of a modality its own name."""
     found = {}
     for name, given in views.items():
         several = (given,) if isinstance(given, Mapping) else given
@@ -48,12 +48,12 @@ def _numbered(views: Mapping[str, Any]) -> dict:
 
 
 def held_out(split: str = "test", **changes: object) -> dict:
-    """Another split of the training source, of the same world."""
+    """Another split of the training source."""
     return {"like": "data.source", "split": split, **changes}
 
 
 def webdataset(path: str) -> dict:
-    """Tar shards of images (jpg, png, webp) and captions (txt) with common names."""
+    """Tar shards (WebDataset) of images (jpg, png, webp) and captions (txt)."""
     return {"type": "webdataset", "path": path}
 
 
@@ -63,19 +63,19 @@ def manifest(
     labels: Mapping[str, str] | None = None,
     **columns: str | Sequence[str] | Mapping[str, str],
 ) -> dict:
-    """A table whose columns name files or hold texts, a column (or several) for each modality."""
+    """A table with one or more columns of files or texts for each modality."""
     options = {"split": split, "labels": labels}
     given = {key: value for key, value in options.items() if value is not None}
     return {"type": "manifest", "path": path, "columns": columns, **given}
 
 
 def cifar10_files() -> dict:
-    """CIFAR-10 as a table of image files and the numbers of their labels."""
+    """CIFAR-10 as a table of image files and class numbers."""
     return manifest("data/cifar10/train.csv", "train", labels={"label": "label"}, image="file")
 
 
 def coco(split: str) -> dict:
-    """COCO captions, five an image: `tfds build coco_captions --file_format=array_record`."""
+    """COCO, five captions per image: `tfds build coco_captions --file_format=array_record`."""
     columns = {"image": "image", "text": "captions/text"}
     return {"type": "tfds", "name": "coco_captions", "split": split, "columns": columns}
 
@@ -84,22 +84,22 @@ def coco(split: str) -> dict:
 
 
 def vector(dim: int, **options: object) -> dict:
-    """A vector of `dim` numbers; `noise=0.5` draws noise anew at each visit."""
+    """A vector of size `dim`; `noise=0.5` adds fresh Gaussian noise each time."""
     return {"type": "vector", "dim": dim, **options}
 
 
 def image(size: int = 224, **options: object) -> dict:
-    """An image, and how it is augmented."""
+    """An image and its augmentation."""
     return {"type": "image", "size": size, **options}
 
 
 def clip_image(size: int = 224, **options: object) -> dict:
-    """An image normalized as CLIP has it."""
+    """An image with CLIP's normalization."""
     return image(size, mean=CLIP_MEAN, std=CLIP_STD, **options)
 
 
 def simclr_view(size: int, crop_scale: tuple[float, float], **changes: object) -> dict:
-    """An image as Chen et al. 2020 (SimCLR) augment it; `blur=0.5` adds theirs."""
+    """An image with SimCLR's augmentation (Chen et al. 2020); `blur=0.5` adds its blur."""
     colours = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "jitter": 0.8}
     return image(
         size, **{"crop_scale": crop_scale, "flip": 0.5, **colours, "grayscale": 0.2, **changes}

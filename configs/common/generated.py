@@ -1,4 +1,4 @@
-"""Recipes on generated data, for claims and for papers that are not about images and text."""
+"""Recipes on synthetic data, for claims and for papers that are not about images and text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from mmjax.configs.common.optimizers import adamw
 from mmjax.configs.common.recipe import recipe
 from mmjax.configs.common.towers import mlp, mlp_head, towers
 
-# An experiment on generated data draws another world for each of its seeds.
+# An experiment on synthetic data generates a different data set for each seed.
 WORLD_SEED = ("data.source.seed",)
 NOISY_VIEW = vector(64, noise=1.0)
 
@@ -17,13 +17,13 @@ NOISY_VIEW = vector(64, noise=1.0)
 def attribute_classes(
     paper: str, objectives: Mapping[str, Any], steps: int, **labelled: object
 ) -> dict:
-    """Two noisy views of classes that are patterns of attributes; a probe tells what was learned.
+    """Two noisy views of classes that are patterns of attributes, evaluated by a linear probe.
 
     Args:
-      paper: as one would cite it.
+      paper: citation.
       objectives: of the views `x` and `x@2`, and of `label`.
-      steps: how many.
-      **labelled: changes of the rows that the probe is fitted on, such as `examples`.
+      steps: number of training steps.
+      **labelled: options of the split that the probe is fitted on, such as `examples`.
     """
     view = vector(64, noise=0.3)
     return recipe(
@@ -47,12 +47,12 @@ def latent_blocks(
     batch_size: int,
     **more: Any,
 ) -> dict:
-    """Three modalities t, v and a that see overlapping blocks of one latent.
+    """Three modalities t, v and a that observe overlapping blocks of one latent.
 
     Args:
-      paper: as one would cite it.
+      paper: citation.
       objectives: of these modalities.
-      tower: of each, of vectors of 32 numbers.
+      tower: of each modality, for vectors of size 32.
       batch_size: of training.
       **more: `steps`, `evaluators` and further sections.
     """
@@ -69,10 +69,10 @@ def latent_blocks(
 
 
 def noisy_instances(paper: str, objectives: Mapping[str, Any], learning_rate: float = 1e-3) -> dict:
-    """Views that are noisy instances of a latent of 16 dimensions.
+    """Views that are noisy instances of a 16-dimensional latent.
 
     Args:
-      paper: as one would cite it.
+      paper: citation.
       objectives: of the views `x` and `x@2`.
       learning_rate: constant.
     """

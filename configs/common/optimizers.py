@@ -1,4 +1,4 @@
-"""Optimizers; options are those of `mmjax.recipe.Optimizer`, a cosine unless `schedule` says."""
+"""Optimizers; options are those of `mmjax.recipe.OptimizerConfig`, by default a cosine schedule."""
 
 
 def adamw(learning_rate: float, **options: object) -> dict:
@@ -12,10 +12,10 @@ def sgd(learning_rate: float, **options: object) -> dict:
 
 
 def lars(learning_rate: float, **options: object) -> dict:
-    """SGD with a trust ratio for every layer (You et al. 2017)."""
+    """LARS: SGD with a trust ratio per layer (You et al. 2017)."""
     return {"type": "lars", "learning_rate": learning_rate, **options}
 
 
 def lamb(learning_rate: float, **options: object) -> dict:
-    """Adam with a trust ratio for every layer (You et al. 2020)."""
+    """LAMB: Adam with a trust ratio per layer (You et al. 2020)."""
     return {"type": "lamb", "learning_rate": learning_rate, **options}

@@ -1,4 +1,4 @@
-"""A recipe of its parts, and the small recipe on the emoji in the package."""
+"""Builds a recipe from its parts; the small recipe on the emoji in the package."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,11 +14,11 @@ from mmjax.recipe.changes import Replace, merge
 
 
 def variants(name: str, *functions: Callable[[], dict]) -> Callable[..., ConfigDict]:
-    """`get_config(variant="small")` of a recipe; its attribute `variants` names what it takes.
+    """`get_config(variant="small")` of a recipe; its attribute `variants` lists the variants.
 
     Args:
-      name: of the recipe; its file's name.
-      *functions: each makes the config of the variant that has its name.
+      name: of the recipe, as its file.
+      *functions: one per variant, with the name of the variant.
     """
     table = {function.__name__: function for function in functions}
 
@@ -40,7 +40,7 @@ def recipe(
     evaluators: Iterable[Mapping[str, Mapping[str, Any]]] = (),
     **more: Any,
 ) -> dict:
-    """A config of its parts; `more` are further sections, such as `teacher` and `stages`."""
+    """A config from its parts; `more` are further sections, such as `teacher` and `stages`."""
     return {
         "paper": paper,
         "steps": steps,
@@ -54,7 +54,7 @@ def recipe(
 
 
 def measured(evaluators: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict:
-    """Evaluators as a section."""
+    """The section `evaluators`."""
     found: dict[str, dict] = {}
     for each in evaluators:
         for kind, named in each.items():
@@ -63,9 +63,9 @@ def measured(evaluators: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict:
 
 
 def changed(config: Mapping[str, Any], **sections: Any) -> dict:
-    """A config with changes, as stages write them (`mmjax.recipe.changes`).
+    """A config with changes, in the form of stages (`mmjax.recipe.changes`).
 
-    Evaluators as a list, as `recipe` takes them, are all that are left.
+    Evaluators given as a list, as for `recipe`, replace all others.
     """
     evaluators = sections.get("evaluators", {})
     if not isinstance(evaluators, Mapping):
@@ -74,18 +74,18 @@ def changed(config: Mapping[str, Any], **sections: Any) -> dict:
 
 
 def emoji(paper: str, objectives: Mapping[str, Any], length: int = 16) -> dict:
-    """The small variant of recipes for images and text: emoji with their names, minutes.
+    """The small variant of recipes for images and text: emoji and their names, minutes.
 
-    Images of the Fluent and Google styles, 64 pixels. Little is changed in them: emoji are centred,
-    their colours mean something (flags, hearts, the fruit), and so does what is left and right
-    (arrows, hands), so nothing is mirrored. Measured are a style never seen, concepts never seen,
-    groups zero-shot, and the gap: on the images of training, too, since in a new style it cannot
-    be smaller than what the style itself shifts.
+    Images of the Fluent and Google styles, 64 pixels. Augmentation is weak: emoji are centred,
+    colours have a meaning (flags, hearts, fruit), and so do left and right (arrows, hands), so
+    there is no flipping. Evaluators: retrieval in an unseen style and of unseen concepts, zero-shot
+    classification of groups, and the modality gap, also on training images, because in a new style
+    it includes the shift between styles.
 
     Args:
-      paper: as one would cite it.
+      paper: citation.
       objectives: of `image` and `text`.
-      length: tokens of a text.
+      length: number of tokens.
     """
     crop = dict(crop_scale=(0.8, 1.2), crop_ratio=(0.9, 1.1))
     colours = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05, jitter=0.3)
@@ -103,7 +103,7 @@ def emoji(paper: str, objectives: Mapping[str, Any], length: int = 16) -> dict:
         objectives=objectives,
         optimizer=adamw(
             1e-3,
-            # A word is in few batches, and has to be learned from these.
+            # Every word occurs in few batches only.
             learning_rate_rules=(("towers/text/encoder/token", 10.0),),
             weight_decay=0.1,
             warmup_steps=50,

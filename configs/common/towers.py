@@ -1,4 +1,4 @@
-"""Encoders, heads, text towers with the view and the tokenizer that fit them, and teachers."""
+"""Encoders, projection heads, text towers with matching view and tokenizer, and teachers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ OPENAI = {"activation": "quick_gelu", "eps": 1e-5, "init": "clip"}
 
 
 def towers(head: Mapping[str, Any] | None = None, /, **encoders: Mapping[str, Any]) -> dict:
-    """{modality: tower}, each of an encoder and of the common head.
+    """{modality: tower}, each with an encoder and the common head.
 
     Args:
-      head: of all towers that do not bring one; None for none.
-      **encoders: specs of encoders, or towers that say more: `{"encoder": ..., "head": ...}`.
+      head: of all towers without one of their own; None for no head.
+      **encoders: specs of encoders, or whole towers: `{"encoder": ..., "head": ...}`.
     """
     common = {} if head is None else {"head": head}
     return {
@@ -23,23 +23,23 @@ def towers(head: Mapping[str, Any] | None = None, /, **encoders: Mapping[str, An
 
 
 def linear_head(dim: int, **options: object) -> dict:
-    """A linear map."""
+    """A linear projection head."""
     return {"type": "linear", "dim": dim, **options}
 
 
 def mlp_head(dim: int, hidden: int, **options: object) -> dict:
-    """A projector with a hidden layer, or more of them by `layers`."""
+    """An MLP projection head with one hidden layer, or more with `layers`."""
     return {"type": "mlp", "dim": dim, "hidden": hidden, **options}
 
 
 def pretrained(path: str, encoder: Mapping[str, Any], part: str | None = None, **more: Any) -> dict:
-    """A tower whose encoder starts from the weights in a folder on this disk.
+    """A tower whose encoder starts from pretrained weights in a local folder.
 
     Args:
       path: of the folder.
-      encoder: of the size of these weights.
-      part: which of the towers there, `image` or `text`.
-      **more: `head` is the tower's head; `take_head=False` leaves the folder's out.
+      encoder: with the sizes of these weights.
+      part: which tower of the folder, `image` or `text`.
+      **more: `head` is the tower's head; `take_head=False` does not load the folder's.
     """
     start = {"path": path}
     if part is not None:
@@ -53,17 +53,17 @@ def pretrained(path: str, encoder: Mapping[str, Any], part: str | None = None, *
 
 
 def mlp(inputs: int, hidden: tuple[int, ...], width: int, **options: object) -> dict:
-    """An MLP on vectors of `inputs` numbers."""
+    """An MLP on vectors of size `inputs`."""
     return {"type": "mlp", "inputs": inputs, "hidden": hidden, "width": width, **options}
 
 
 def identity(inputs: int) -> dict:
-    """Stored features as they are."""
+    """Precomputed features, unchanged."""
     return {"type": "identity", "inputs": inputs}
 
 
 def vit(patch: int, image_size: int = 224, size: str = "base", **options: object) -> dict:
-    """A vision transformer of the published sizes `base` and `large`."""
+    """A vision transformer of size `base` or `large`."""
     width, depth, heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}[size]
     return {
         "type": "vit",
@@ -77,7 +77,7 @@ def vit(patch: int, image_size: int = 224, size: str = "base", **options: object
 
 
 def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
-    """A residual network of a published depth, 18 or 50."""
+    """A ResNet of depth 18 or 50."""
     block, blocks = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}[depth]
     return {
         "type": "resnet",
@@ -90,10 +90,10 @@ def resnet(depth: int, image_size: int, stem: str = "imagenet") -> dict:
 
 
 def tiny_resnet(image_size: int, stem: str, *widths: int, **options: object) -> dict:
-    """A residual network of one basic block a width, made for two CPU cores.
+    """A ResNet with one basic block per width, for two CPU cores.
 
-    Its last map is flattened: what carries over between styles of an image is coarse shape and
-    colour in its place, which pooling by the mean would lose.
+    Its last feature map is flattened: image styles share coarse shape and colour at a position,
+    which mean pooling would lose.
     """
     return {
         "type": "resnet",
@@ -112,7 +112,7 @@ def tiny_resnet(image_size: int, stem: str, *widths: int, **options: object) -> 
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """A text encoder with the tokenizer and the view that fit it."""
+    """A text encoder with matching tokenizer and view."""
 
     tokenizer: dict
     view: dict
@@ -131,11 +131,11 @@ def tiny_text(
     heads: int = 4,
     **view: object,
 ) -> Text:
-    """A small bidirectional transformer, made for two CPU cores.
+    """A small bidirectional transformer, for two CPU cores.
 
     Args:
-      tokens: `emoji_8k` (the word pieces in the package), `bytes`, or a tuple of whole words.
-      length: tokens of a text.
+      tokens: `emoji_8k` (the SentencePiece model in the package), `bytes`, or a tuple of words.
+      length: number of tokens.
       width: of the transformer, likewise `depth` and `heads`.
       **view: further options of the view.
     """
@@ -165,7 +165,7 @@ def causal_text(width: int = 512, heads: int = 8, depth: int = 12, **options: ob
 
     Args:
       width: of the transformer, likewise `heads` and `depth`.
-      **options: of the encoder; `**OPENAI` for that of the released weights.
+      **options: of the encoder; `**OPENAI` for the released weights.
     """
     tokenizer = {
         "type": "huggingface",
@@ -184,20 +184,20 @@ def causal_text(width: int = 512, heads: int = 8, depth: int = 12, **options: ob
         "causal": True,
         "pool": "eot",
         "eos_id": 49_407,
-        "mask_padding": False,  # causal: what comes before the end never sees what comes after
+        "mask_padding": False,  # causal: tokens never attend to what follows them
         **options,
     }
     return _text(tokenizer, encoder)
 
 
 def bert_tokenizer(path: str = "data/bert/tokenizer.json", **options: object) -> dict:
-    """WordPiece of BERT and its kin, from a local copy of a `tokenizer.json`."""
+    """WordPiece tokenizer of BERT-like models, from a local `tokenizer.json`."""
     marks = {"bos": "[CLS]", "eos": "[SEP]", "pad": "[PAD]"}
     return {"type": "huggingface", "path": path, **marks, **options}
 
 
 def roberta_tokenizer(path: str, **options: object) -> dict:
-    """SentencePiece or byte pairs of RoBERTa and XLM-R, from a local `tokenizer.json`."""
+    """SentencePiece or BPE tokenizer of RoBERTa and XLM-R, from a local `tokenizer.json`."""
     marks = {"bos": "<s>", "eos": "</s>", "pad": "<pad>"}
     return {"type": "huggingface", "path": path, **marks, **options}
 
@@ -224,7 +224,7 @@ def bert(length: int, **options: object) -> dict:
 def bert_text(
     length: int, tokenizer: dict | None = None, lowercase: bool = False, **options: object
 ) -> Text:
-    """BERT base, or with the `options` of another encoder of its kind, and its tokenizer."""
+    """BERT base (other sizes with `options`) and its tokenizer."""
     view = {"lowercase": True} if lowercase else {}
     return _text(tokenizer or bert_tokenizer(), bert(length, **options), **view)
 
@@ -238,11 +238,11 @@ def openai_image(patch: int = 32) -> dict:
 
 
 def openai_towers(dim: int = 512, take_head: bool = True) -> dict:
-    """The towers of OpenAI's ViT-B/32, from its weights in a folder on this disk.
+    """The towers of OpenAI's ViT-B/32, from its weights in a local folder.
 
     Args:
       dim: of the embeddings.
-      take_head: take the projections, too; without them `dim` may be another.
+      take_head: load the projection heads, too; without them `dim` can differ.
     """
     encoders = {"image": openai_image(), "text": causal_text(**OPENAI).encoder}
     folder = "weights/clip-vit-base-patch32"
@@ -256,15 +256,15 @@ def openai_towers(dim: int = 512, take_head: bool = True) -> dict:
 
 
 def ema(views: tuple[str, ...], momentum: float) -> dict:
-    """A teacher that follows the towers by a moving average."""
+    """A momentum teacher: the moving average of the towers."""
     return {"type": "ema", "views": views, "momentum": momentum}
 
 
 def frozen(views: tuple[str, ...]) -> dict:
-    """A teacher that is what the towers were when the training, or the stage, began."""
+    """A frozen teacher: the towers at the start of training, or of the stage."""
     return {"type": "frozen", "views": views}
 
 
 def queue(views: tuple[str, ...], size: int, delay: int = 0) -> dict:
-    """Embeddings of past batches."""
+    """A queue of embeddings of past batches."""
     return {"size": size, "views": views, "delay": delay}

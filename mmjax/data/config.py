@@ -50,7 +50,7 @@ class _OneOrMixture:
             given = {"weight": own.pop("weight")} if "weight" in own else {}
             fields = {"weight": (float, 1.0)}
             weights[name] = match(fields, given, f"{where}.{name}", file)["weight"]
-            sources[name] = SOURCES.parse(own, f"{where}.{name}", file)
+            sources[name] = SOURCES.parse(own, f"{where}.{name}", file, fields)
         return Mixture(sources, weights)
 
 

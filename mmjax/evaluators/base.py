@@ -96,4 +96,4 @@ def parse(
             raise ConfigError(f"{file}: {where!r} misses the key {name!r}")
     sources = {name: SOURCES.parse(spec[name], f"{where}.{name}", file) for name in names}
     rest = {key: value for key, value in spec.items() if key not in names}
-    return EvaluatorConfig(registry.parse(rest, where, file), sources)
+    return EvaluatorConfig(registry.parse(rest, where, file, names), sources)

@@ -42,7 +42,7 @@ class ObjectiveConfig:
         rest = {key: each for key, each in value.items() if key not in beside}
         options = match(beside, own, where, file)
         Schedule.of(options["weight"], f"{where}.weight")
-        return cls(TERMS.parse(rest, where, file), **options)
+        return cls(TERMS.parse(rest, where, file, beside), **options)
 
     def plain(self) -> dict[str, Any]:
         """As a recipe says it, whole."""

@@ -7,7 +7,7 @@ and their defaults what may be left out. Arguments that the framework passes are
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from mmjax.errors import ConfigError, UserError, unknown
@@ -90,13 +90,14 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
         fields = signature(self._words[name])
         return {key: field for key, field in fields.items() if key not in self.provided}
 
-    def parse(self, value: Any, where: str, file: str) -> "Spec[T]":
+    def parse(self, value: Any, where: str, file: str, beside: Collection[str] = ()) -> "Spec[T]":
         """The spec of a component, checked against its constructor and completed.
 
         Args:
           value: a dict with `type` and the constructor's keyword arguments.
           where: path of the spec in the recipe, for messages.
           file: the recipe's file, for messages.
+          beside: keys that may stand beside the options, which the caller has read, for messages.
         """
         if isinstance(value, Spec):
             value = value.plain()
@@ -107,7 +108,8 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
         if not isinstance(name, str) or name not in self:
             raise unknown(name, self, f"{where}.type", file, "value")
         rest = {key: each for key, each in value.items() if key != "type"}
-        return Spec(self, name, match(self.options(name), rest, where, file), where)
+        options = match(self.options(name), rest, where, file, beside)
+        return Spec(self, name, options, where)
 
     def spec(self, type: str, **options: Any) -> "Spec[T]":
         """The spec of a word and its options, checked and completed."""

@@ -8,7 +8,7 @@ any annotation: into sections, into dicts of named parts, and into what the regi
 import dataclasses
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from mmjax.errors import ConfigError, unknown
@@ -65,6 +65,8 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
                 for key, each in section_of(value, where, file).items()
                 if each is not None
             }
+        if not isinstance(value, tuple | list):
+            raise ConfigError(f"{file}: {where!r} should be a tuple, but is {value!r}")
         return tuple(
             parse(arguments[0], each, f"{where}[{i}]", file) for i, each in enumerate(value)
         )
@@ -125,12 +127,24 @@ def fields_of(kind: type) -> dict[str, tuple[Any, Any]]:
 
 
 def match(
-    fields: Mapping[str, tuple[Any, Any]], values: Any, where: str, file: str
+    fields: Mapping[str, tuple[Any, Any]],
+    values: Any,
+    where: str,
+    file: str,
+    beside: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Objects of `values` by `fields`, name -> (annotation, default), defaults completed."""
+    """Objects of `values` by `fields`, defaults completed.
+
+    Args:
+      fields: name -> (annotation, default).
+      values: the section.
+      where: path of the section, for messages.
+      file: of the recipe, for messages.
+      beside: keys that the caller has read already, which are valid there, too, for messages.
+    """
     for key in section_of(values, where or "config", file):
         if key not in fields:
-            raise unknown(key, fields, where, file)
+            raise unknown(key, [*fields, *beside], where, file)
     done = {}
     for key, (annotation, default) in fields.items():
         path = f"{where}.{key}" if where else key

@@ -132,7 +132,7 @@ def claim():
         ("Check('m', 'clip', '<')", "seed=(1,)", "unknown key 'claim.seed'; did you mean 'seeds'?"),
         ("Check('m', 'clip', '<')", "seeds=3", "'claim.seeds' should be "),
         ("Check('m', 'clip', '<')", "paper_numbers=undefined", "line 5: NameError: name 'undefi"),
-        ("3", "", "'claim.checks' should be "),
+        ("3", "", "'claim.checks[0]' should be "),
     ],
 )
 def test_a_mistake_in_a_claim_is_named_with_its_file(check, more, said, tmp_path):

@@ -13,7 +13,7 @@ from mmjax.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-FILE, *PARTS, CLAIM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FILE, *PARTS, CLAIM, WORDS, LOADING = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = re.findall(r"^    (python -m mmjax\.main (?:.*\\\n)*.*)$", PAGE, re.MULTILINE)
 
 
@@ -74,3 +74,14 @@ def test_the_mistake_ends_as_it_says(monkeypatch):
         recipe_lib.load("configs/clip.py", ["objectives.clip.temprature=0.1"])
     said = re.search(r"^    (configs/clip\.py: .*?) \.\.\.$", PAGE, re.MULTILINE).group(1)
     assert str(error.value).startswith(said)
+
+
+def test_a_recipe_brings_components_of_its_own(tmp_path, monkeypatch):
+    for registry in recipe_lib.REGISTRIES.values():  # so that other tests do not find them
+        monkeypatch.setattr(registry, "_words", dict(registry))
+    file = tmp_path / "my_recipe.py"
+    file.write_text(WORDS)
+    config = recipe_lib.load(str(file))
+    assert config.imports == (str(file),)
+    assert config.objectives["margin"].term.options["classes"] == 4
+    assert "mmjax.load" in LOADING

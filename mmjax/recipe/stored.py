@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax.errors import ConfigError
+from mmjax.recipe import words
 from mmjax.recipe.complete import complete
 from mmjax.recipe.sections import Recipe
 from mmjax.schema.values import plain
@@ -80,6 +81,7 @@ def of_json(tree: Any, file: str) -> Recipe:
     """
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{file} is damaged: it has to hold the keys of a recipe")
+    words.check_outside(tree.get("imports", ()), Path(file).parent, file)
     return complete({key: value for key, value in tree.items() if key not in _OLD}, file)
 
 

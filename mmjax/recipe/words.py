@@ -11,6 +11,7 @@ A run writes down what it imports, so that the words are there when it is resume
 import importlib
 import importlib.util
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +106,26 @@ def load(imports: Iterable[str], file: str) -> None:
             ) from error
 
 
+def check_outside(imports: Iterable[str], folder: Path, file: str) -> None:
+    """Refuses code that lies in the folder of a run or an export, which may be anyone's.
+
+    Args:
+      imports: as `load` takes them.
+      folder: that is read.
+      file: in it, for messages.
+
+    Raises:
+      ConfigError: for a file in the folder.
+    """
+    for name in imports:
+        path = Path(name).resolve()
+        if name.endswith(".py") and path.is_relative_to(folder.resolve()):
+            raise ConfigError(
+                f"{file}: 'imports' names {name}, which is inside of the folder that is read: code "
+                "is not taken from there. Put the file elsewhere and name it so"
+            )
+
+
 def module_of(file: Path) -> ModuleType:
     """A Python file as a module, executed anew.
 
@@ -113,7 +134,8 @@ def module_of(file: Path) -> ModuleType:
     """
     if not file.is_file():
         raise ConfigError(f"there is no file {file}, where words of the recipe are registered")
-    name = _PREFIX + file.stem
+    # Of the path, too: recipes of one name in two folders are two.
+    name = f"{_PREFIX}{file.stem}_{zlib.crc32(str(file.absolute()).encode()):08x}"
     spec = importlib.util.spec_from_file_location(name, file.absolute())
     if spec is None or spec.loader is None:
         raise ConfigError(f"{file} is no Python file")

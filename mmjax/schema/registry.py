@@ -74,6 +74,8 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
                 f"the {self.kind} {name!r} has to inherit {self.base.__module__}."
                 f"{self.base.__qualname__}"
             )
+        if getattr(word, "word", None) == "":  # of bases whose words know what they are called
+            word.word = name
         self._words[name] = word
 
     @contextlib.contextmanager

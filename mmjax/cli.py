@@ -1,4 +1,4 @@
-"""What the commands share: `--config` with overrides beside absl flags, and errors as sentences."""
+"""Shared by the commands: `--config` with overrides beside absl flags, and errors as sentences."""
 
 import sys
 import traceback
@@ -59,7 +59,7 @@ def fail(error: BaseException | str, code: int = 2) -> NoReturn:
 def run(main: Callable[[str | None, list[str]], None]) -> None:
     """Runs a command's `main(config path, overrides)` after parsing its absl flags.
 
-    An error that a person can mend ends the process with its sentence and a code, see `exit_code`,
+    An error that the user can fix ends the process with its sentence and a code, see `exit_code`,
     without a trace. In a run of many processes any error ends this one at once, so that the others
     do not wait for it.
     """
@@ -83,7 +83,7 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
         try:
             main(found["path"], found["overrides"])
         except KeyboardInterrupt:  # the second Ctrl-C, or one before a run had begun
-            said = "stopped at once; a run goes on from its last checkpoint by the same command"
+            said = "interrupted; the same command resumes from the last checkpoint"
             print(f"mmjax: {said}", file=sys.stderr, flush=True)
             distributed.leave(130)
             sys.exit(130)

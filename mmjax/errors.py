@@ -1,4 +1,4 @@
-"""Errors that people can mend: one base for all, and those of recipes."""
+"""Config errors and suggestions: the base class of errors that users can fix."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class UserError(Exception):
-    """An error whose message is a sentence for the person who can mend it; no trace is needed.
+    """An error that the user can fix; its message is one sentence, shown without a traceback.
 
     Attributes:
       exit_code: how a command ends: 2 for wrong configs and data, 1 for what failed on the way;
@@ -17,7 +17,7 @@ class UserError(Exception):
 
 
 class ConfigError(UserError, ValueError):
-    """A recipe says something it may not; the message names the key, the file and what to do."""
+    """An invalid config; the message names key, file and remedy."""
 
 
 class NoVariant(ConfigError):
@@ -25,7 +25,7 @@ class NoVariant(ConfigError):
 
 
 def exit_code(error: BaseException) -> int | None:
-    """How a command ends for an error whose message is a sentence for the person who can mend it.
+    """The exit code of a command for an error that the user can fix.
 
     Returns:
       2 for a wrong config or wrong data, 1 for what failed on the way, None for any other error,

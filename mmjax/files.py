@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the system's errors as sentences."""
+"""Atomic writes of files, and the system's errors as sentences."""
 
 import os
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ def writing(path: str | Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise WriteError(
-            f"{path} could not be written ({reason(error)}): mend that, then run the "
-            "same command; it goes on from the last checkpoint"
+            f"{path} could not be written ({reason(error)}): fix that, then run the "
+            "same command; it resumes from the last checkpoint"
         ) from error
 
 

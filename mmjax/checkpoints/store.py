@@ -1,4 +1,4 @@
-"""Saving and restoring the state of a run, through Orbax; the only file that knows Orbax.
+"""Saves and restores checkpoints, with Orbax; the only file that uses it.
 
 A checkpoint appears under its final name only when it is complete (Orbax writes into a temporary
 folder and renames it), so a process that dies in the middle of a save leaves the one before.
@@ -35,7 +35,7 @@ class Store:
       keep_best: how many of the best by `metric` are kept besides.
       metric: name of the evaluation metric that `keep_best` goes by.
       mode: whether a larger (`max`) or smaller (`min`) metric is better.
-      asynchronous: write in the background while training goes on.
+      asynchronous: write in the background while training continues.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class Store:
             )
             raise CheckpointError(
                 f"{what} could not be written to {self.directory} ({_first_line(error)}); {kept}: "
-                "mend that, then run the same command"
+                "fix that, then run the same command"
             ) from error
 
 

@@ -55,7 +55,7 @@ def convert(
     on_error: str = "skip",
     say: Callable[[str], None] = print,
 ) -> BadRows:
-    """Writes a source as shards, or goes on where an earlier call stopped.
+    """Writes a source as shards, or resumes where an earlier call stopped.
 
     Args:
       source: picklable, where there are workers.
@@ -219,7 +219,7 @@ def _write(
             if on_error == "fail":
                 writer.close()
                 part.unlink()
-                raise SourceError(f"{error} Mend it, or set --on_error=skip to keep it as bad.")
+                raise SourceError(f"{error} Fix it, or set --on_error=skip to keep it as bad.")
             errors.append([error.key, error.field, error.reason])
         writer.write(content)
     writer.close()

@@ -19,7 +19,7 @@ from mmjax.processes import end_with_parent
 
 
 class Batches:
-    """An iterator over batches that knows how long it was waited for.
+    """An iterator over batches that measures how long training waited for data.
 
     Attributes:
       waited: seconds spent in `next()` so far: the time in which training stood still for data.

@@ -1,4 +1,4 @@
-"""From the section `data` of a recipe to objects: views, and the batches to train on."""
+"""Builds the views and the training batches from the section `data` of a recipe."""
 
 from typing import cast
 

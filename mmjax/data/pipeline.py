@@ -1,4 +1,4 @@
-"""From sources to batches: one global order, the same for any number of processes and workers.
+"""The data pipeline: batches in one global order, for any number of processes and workers.
 
 The order of the data is one integer. Epoch e of a source of N examples is a seeded permutation of
 them, cut to S = N // B whole batches of B, so that no example stands twice in a batch; the epochs

@@ -1,4 +1,4 @@
-"""Records and the sources that hand them out, with the errors of both.
+"""Records and the sources that return them, with the errors of both.
 
 A source neither decodes, augments nor batches. It hands out raw values (encoded images, strings,
 arrays) by position, so that the order of the data can be computed from one integer elsewhere.

@@ -1,4 +1,4 @@
-"""The words of the data: what `type=` of a source, a view and a tokenizer may be in a recipe."""
+"""Registries of sources, views and tokenizers: what their `type` may be in a recipe."""
 
 from mmjax.data.records import Source
 from mmjax.data.sets import (

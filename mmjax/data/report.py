@@ -1,4 +1,4 @@
-"""The report of examples that could not be used: counted, named, never replaced."""
+"""The report of bad examples: counted, named, never replaced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BadRows:
 
     A line is `{"key": ..., "field": ..., "reason": ..., "count": ...}`. It is written when its
     example is first met, so that a killed run leaves the list behind; `close` brings the counts up
-    to date. A resumed run goes on with the file; batches that it reads again count again.
+    to date. A resumed run appends to the file; batches that it reads again count again.
 
     Args:
       path: the file, by custom `bad_rows.jsonl` in the folder of the run; None only counts.
@@ -82,7 +82,7 @@ class BadRows:
         if not self.counts:
             return "No bad examples."
         met = sum(self.counts.values())
-        lines = [f"{len(self.counts):,} bad examples, met {met:,} times and left out:"]
+        lines = [f"{len(self.counts):,} bad examples, skipped {met:,} times:"]
         for (key, field, reason), count in list(self.counts.items())[:most]:
             lines.append(f"  {key}: {field}: {reason}" + (f" ({count} times)" if count > 1 else ""))
         if len(self.counts) > most:
@@ -93,7 +93,7 @@ class BadRows:
         return "\n".join(lines)
 
     def close(self) -> None:
-        """Writes the file anew with the final counts."""
+        """Rewrites the file with the final counts."""
         with self._lock:
             self._write(list(self.counts), "w")
 

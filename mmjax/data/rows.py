@@ -1,4 +1,4 @@
-"""From the records of a source to the rows of a batch; bad ones are left empty and handed on."""
+"""Makes the rows of a batch from records; bad examples are left empty and reported."""
 
 from __future__ import annotations
 

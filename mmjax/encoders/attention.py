@@ -1,4 +1,4 @@
-"""Attention over slices of the batch, so that its scores never leave the chip's near memory.
+"""Attention over slices of the batch, so that its scores stay in the chip's fast memory.
 
 The scores of a batch are its largest arrays, f32[B, N, T, S], and a TPU that writes them to HBM and
 reads them again spends more time on that than on the products: compiled for a v5e, twelve layers

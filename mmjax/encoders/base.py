@@ -53,7 +53,7 @@ class Encoding(NamedTuple):
 
 
 class Encoder(nnx.Module):
-    """From values of one modality to vectors, f[B, ...] -> Encoding.
+    """An encoder of one modality, f[B, ...] -> Encoding.
 
     Its parameters are float32 and it computes in the `dtype` given to its constructor. With
     `train=False` it is deterministic; with `train=True` it draws dropout and drop-path masks from

@@ -1,4 +1,4 @@
-"""Clips frame by frame: a vision transformer on every frame, and one vector from all of them.
+"""Video encoder: a vision transformer on every frame, pooled over the frames.
 
 The towers that take CLIP to video: mean pooling of frames, or a transformer over them ("meanP" and
 "seqTransf" of Luo et al. 2022, "CLIP4Clip", arXiv 2104.08860, section 3.3). For attention between
@@ -28,7 +28,7 @@ from mmjax.parallel.layout import rows
 
 
 class FrameTransformer(Encoder):
-    """Clips, f[B, T, H, W, 3] -> pooled f[B, width], tokens f[B, T, width], one for each frame.
+    """A video encoder, f[B, T, H, W, 3] -> pooled f[B, width], tokens f[B, T, width], one a frame.
 
     A frame that holds NaN is not there: it is masked, so clips of any length up to `frames` share a
     batch. Pooled is the mean over the frames that are there.

@@ -1,4 +1,4 @@
-"""Graphs: message passing, and attention between all nodes of a graph.
+"""Graph neural networks: message passing, and attention between all nodes of a graph.
 
 Xu et al. 2019, "How powerful are graph neural networks?", arXiv 1810.00826 (GIN), with kinds of
 edges as in Hu et al. 2020, "Strategies for pre-training graph neural networks", arXiv 1905.12265;
@@ -38,7 +38,7 @@ GraphPool = Literal["mean", "sum", "max"]
 
 
 class Messages(nnx.Module):
-    """A node hears its neighbours and itself, f[B, N, W] -> f[B, N, W].
+    """Message passing from the neighbours of a node and itself, f[B, N, W] -> f[B, N, W].
 
     mlp((1 + epsilon) h_i + sum over edges j -> i of relu(h_j + e_kind)): Hu et al. 2020, appendix
     A, with GIN's learned epsilon (equation 4.1) and a relu, without which the kinds of a node's
@@ -62,7 +62,7 @@ class Messages(nnx.Module):
 
 
 class GraphNetwork(Encoder):
-    """Message passing on padded graphs, f[B, N, C + F + N] -> pooled f[B, W], tokens f[B, N, W].
+    """A GNN on padded graphs, f[B, N, C + F + N] -> pooled f[B, W], tokens f[B, N, W].
 
     Row i of a graph is its node i: C categories (whole numbers from 0), F numbers, and then the
     kind of the edge from every node j to it: 0 for none, 1 .. `edges`. On the diagonal stands 1 for

@@ -1,4 +1,4 @@
-"""Named initialisations of transformers: which distribution each kind of weight starts from."""
+"""Named weight initializations of transformers."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Initialization:
 def initialization(scheme: Scheme, *, width: int, depth: int) -> Initialization:
     """The initialisation called `scheme` for a transformer of `depth` blocks of `width` units.
 
-    - `trunc_normal`: everything from a normal distribution of deviation 0.02 cut at two
-      deviations, so that 0.0176 is left (Devlin et al. 2019, BERT, as in the authors' code).
-    - `clip`: deviations width^-1/2 for query, key and value, (2 width)^-1/2 for `up`, and
+    - `trunc_normal`: everything from a normal distribution of standard deviation 0.02 cut
+      at two of them, so that 0.0176 is left (Devlin et al. 2019, BERT, as in the authors' code).
+    - `clip`: standard deviations width^-1/2 for query, key and value, (2 width)^-1/2 for `up`, and
       width^-1/2 (2 depth)^-1/2 for the two projections that write to the residual stream; tokens
       0.02, positions 0.01 (Radford et al. 2021, section 2.5, after GPT-2's scaling of residual
       layers).
-    - `xavier`: Glorot-uniform kernels, MLP biases of deviation 1e-6, embeddings of deviation
+    - `xavier`: Glorot-uniform kernels, MLP biases of standard deviation 1e-6, embeddings of
       width^-1/2, LeCun-normal patches (Dosovitskiy et al. 2021, as in the authors' code).
     """
     check_choice("init", scheme, Scheme)

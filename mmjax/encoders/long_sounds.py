@@ -1,4 +1,4 @@
-"""How CLAP's audio tower sees sounds that are longer than its spectrograms.
+"""Feature fusion of CLAP, for audio that is longer than its spectrograms.
 
 Wu et al. 2023, "Large-Scale Contrastive Language-Audio Pretraining with Feature Fusion and
 Keyword-to-Caption Augmentation", arXiv 2211.06687, section 3.3, with the attentional feature fusion

@@ -1,4 +1,4 @@
-"""Encoders of vectors: an MLP, for most small experiments, and none, for features of others."""
+"""Encoders of vectors: an MLP, and the identity for precomputed features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PlainActivation = Literal["relu", "gelu", "gelu_tanh", "quick_gelu"]
 
 
 class MLP(Encoder):
-    """Linear layers with an activation between them (none after the last), f[B, N] -> f[B, W].
+    """An MLP: linear layers with an activation between them, f[B, N] -> f[B, W].
 
     Kernels are He-normal (He et al. 2015, equation 10), biases zero; or with `init='uniform'` both
     are uniform within ± fan_in^-1/2, as PyTorch's linear layers are, so that an input of zeros is
@@ -116,7 +116,7 @@ class MLP(Encoder):
 
 
 class Identity(Encoder):
-    """Vectors as they are, f[B, N] -> f[B, N]: features computed elsewhere, by a frozen model.
+    """The identity, for precomputed features of a frozen model, f[B, N] -> f[B, N].
 
     Args:
       inputs: N, the size of the vectors.

@@ -1,4 +1,4 @@
-"""Point clouds: an MLP on every point and a maximum over all of them.
+"""PointNet, for point clouds: an MLP on every point and a maximum over all of them.
 
 Qi et al. 2017, "PointNet", arXiv 1612.00593, equation 1 and figure 2, without its two alignment
 networks (the paper's table 5 has 87.1 % without and 89.2 % with them) and with layer norm in place
@@ -23,7 +23,7 @@ from mmjax.encoders.layers import dropout, dropout_key, layer_norm
 
 
 class PointNet(Encoder):
-    """A network over sets of points, f[B, N, C] -> pooled f[B, W], tokens f[B, N, W].
+    """PointNet, a network over point clouds, f[B, N, C] -> pooled f[B, W], tokens f[B, N, W].
 
     The first three of C numbers are the place of a point, further ones what is known of it, such as
     its colour. A point that holds NaN is not there: it is masked, so clouds of any number of points

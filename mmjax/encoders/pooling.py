@@ -1,4 +1,4 @@
-"""From one vector a position to one vector an example."""
+"""Pooling: from a vector per position to a vector per example."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class GridAttentionPooling(nnx.Module):
         self.dtype = dtype
         start = nnx.initializers.normal(channels**-0.5)
         self.position = nnx.Param(start(rngs.params(), (count + 1, channels), jnp.float32))
-        # CLIP draws all four projections with the deviation channels^-1/2.
+        # CLIP draws all four projections with the standard deviation channels^-1/2.
         init = initialization("clip", width=channels, depth=1)
         self.attention = Attention(
             width=channels, heads=heads, out_width=width, init=init, dtype=dtype, rngs=rngs

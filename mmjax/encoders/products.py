@@ -1,4 +1,4 @@
-"""The product of a linear layer, in the shape that the compiler of the device does best."""
+"""Matrix products of linear layers, in the shape that is fastest on the device."""
 
 from typing import Any
 

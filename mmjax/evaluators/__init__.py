@@ -1,7 +1,7 @@
-"""What is measured of a trained model; every measure is streamed, and no N x N array ever exists.
+"""Evaluators: metrics of a trained model, streamed.
 
-An evaluator is configured under `evaluators.<type>.<name>` and called as
-`evaluator(model, data, mesh) -> {metric: value}`; `run` calls several and names their metrics
+No N x N array ever exists. An evaluator is configured under `evaluators.<type>.<name>` and called
+as `evaluator(model, data, mesh) -> {metric: value}`; `run` calls several and names their metrics
 `<type>/<name>/<metric>`.
 """
 

@@ -13,7 +13,7 @@ from mmjax.schema.registry import Registry, Spec
 
 
 class Evaluator:
-    """A measure of a trained model on a source: `evaluator(model, data, mesh) -> {metric: value}`.
+    """Metrics of a trained model on a source: `evaluator(model, data, mesh) -> {metric: value}`.
 
     It is streamed: no N x N array ever exists.
 

@@ -1,4 +1,4 @@
-"""Which codes of a shared codebook two modalities use, and whether a pair uses the same ones."""
+"""Codebook usage: the codes that two modalities use, and whether a pair uses the same ones."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class CodeUsage(Evaluator):
-    """Supports of the codebook's weights, of towers with a head of type 'codebook'.
+    """Codebook usage of towers with a head of type 'codebook'.
 
     A code is in the support of an example when its weight is above 0 (for a softmax all are).
     Metrics, over the records that have both modalities:

@@ -1,4 +1,4 @@
-"""Whether a thing stands at the same place whatever language it is asked for in."""
+"""Cross-lingual rank consistency."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mmjax.evaluators.data import EvalData, Model, embed
 
 
 class Consistency(Evaluator):
-    """Ranks of one item for each of its K counterparts, and how far they disagree.
+    """Rank consistency: how much the rank of an item differs between K languages.
 
     For N records that have an anchor and all K others, let r_ik be the rank, from 1, of the right
     anchor for the k-th other of record i (`to_anchor`), or of the right other of kind k for the

@@ -1,4 +1,4 @@
-"""What an evaluation sees of a source: every image and caption of it, in order, embedded once.
+"""The data of an evaluation: every item of a source, in order, embedded once.
 
 Nothing is drawn at random, cropped at random or left out: an example that cannot be read is counted
 and named, never replaced. Reading runs in threads ahead of the model.

@@ -1,4 +1,4 @@
-"""Few-shot classification by prototypes, and how much closer rows of one class are."""
+"""Few-shot classification by class prototypes."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mmjax.schema.annotations import LabelRef, ViewRef
 
 
 class FewShot(Evaluator):
-    """Accuracy of the nearest prototype, the mean of some unit features of a class.
+    """Few-shot accuracy of the nearest prototype, the mean of some unit features of a class.
 
     Metrics for each n, of all rows that are not of the support, means over draws of the support:
     `<n>_shot`, the accuracy; `<n>_shot_f1`, the mean F1 score of the classes; `<n>_shot_ndcg@10`,

@@ -1,4 +1,4 @@
-"""Where two modalities lie on the sphere: the gap between them and how they fill it.
+"""Modality gap, alignment and uniformity of two modalities.
 
 The measures of Fahim, Murphy and Fyshe, "It's Not a Modality Gap" (arXiv 2405.18570), with the
 alignment and uniformity of Wang and Isola (arXiv 2005.10242) and the effective rank of Roy and
@@ -19,11 +19,11 @@ from mmjax.schema.annotations import ViewRef
 
 
 class Geometry(Evaluator):
-    """The gap between two modalities x and y, over the records that have both.
+    """Modality gap, alignment and uniformity of two modalities x and y, over records with both.
 
     Metrics, of N pairs of unit vectors (x_i, y_i):
       centroid_distance: |mean x - mean y|; 0 means no gap.
-      linear_separability: accuracy of telling x from y by a plane, on pairs that it was not
+      linear_separability: accuracy of a linear classifier of x against y, on pairs that it was not
         fitted on; 1 means apart, 0.5 mixed.
       positive_cosine: mean of x_i.y_i.
       cosine_margin: that minus the mean of x_i.y_j, j != i.

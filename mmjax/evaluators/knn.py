@@ -1,4 +1,4 @@
-"""Nearest neighbours: whether examples that look alike to a model are of one class."""
+"""k-nearest-neighbour classification."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _MEGABYTES = 64  # of cosines that are held at a time
 
 
 class NearestNeighbours(Evaluator):
-    """Accuracy of the vote of the k nearest rows, by cosine, of another source.
+    """k-NN accuracy: the vote of the k nearest rows of another source, by cosine.
 
     Each of the k votes with its cosine; of classes with equal votes the first one wins. Wu et al.
     2018 (arXiv 1805.01978) weigh votes by exp(cosine / 0.07), which for small k is the same rank.

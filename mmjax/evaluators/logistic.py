@@ -1,4 +1,4 @@
-"""Logistic regression with an L2 penalty: scikit-learn's, converged, so that it is exact."""
+"""Logistic regression with an L2 penalty, by scikit-learn, to convergence."""
 
 import numpy as np
 

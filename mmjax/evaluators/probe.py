@@ -1,4 +1,4 @@
-"""A linear probe: how well a logistic regression on frozen features tells classes apart."""
+"""Linear probe: accuracy of logistic regression on frozen features."""
 
 from typing import Any
 
@@ -11,10 +11,11 @@ from mmjax.schema.annotations import LabelRef, ViewRef
 
 
 class Probe(Evaluator):
-    """Logistic regression on the features of one source, tested on another.
+    """Linear probe: logistic regression on the features of one source, tested on another.
 
-    Features are brought to mean 0 and deviation 1 on the rows that the probe is fitted on, and the
-    regression is that of `logistic.fit_classes`: exact, so there is no learning rate to tune.
+    Features are brought to mean 0 and standard deviation 1 on the rows that the probe is fitted on,
+    and the regression is that of `logistic.fit_classes`: exact, so there is no learning rate to
+    tune.
 
     Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows),
     `classes` (of the fitted rows) and `examples` (tested).

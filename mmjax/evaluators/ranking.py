@@ -1,4 +1,4 @@
-"""Where the right answers stand among all answers: exact ranks, streamed, and fair to ties.
+"""Exact ranks of the right answers among all answers, streamed; ties in expectation.
 
 A model that gives every answer the same score has learned nothing, and must not look better than
 chance because the right answer happened to be listed first. Every measure here is therefore the
@@ -20,7 +20,7 @@ TIE = 2e-6
 
 
 class Ranks(NamedTuple):
-    """The standing of P (query, right answer) pairs among G answers; each query has at least one.
+    """Ranks of P (query, right answer) pairs among G answers; each query has at least one.
 
     Attributes:
       query: i64[P], position of the query, ascending.
@@ -120,7 +120,7 @@ def _pairs(query_labels: np.ndarray, answer_labels: np.ndarray) -> tuple[np.ndar
 
 
 class BestAnswer(NamedTuple):
-    """The standing of each query's best right answer, over Q queries.
+    """The rank of the best right answer of each of Q queries.
 
     Attributes:
       query: i64[Q], position of the query.

@@ -1,4 +1,4 @@
-"""Cross-modal retrieval: for an item of one modality, where does its partner of another stand?"""
+"""Cross-modal retrieval: recall at k, ranks and mean average precision, in both directions."""
 
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class Retrieval(Evaluator):
-    """Ranks the items of one modality for each item of another, in both directions.
+    """Cross-modal retrieval between two modalities, in both directions.
 
     Every item of a modality is a query once, and the whole of the other modality is its gallery.
     An answer is right if its record has the query's id, so a query can have several right answers

@@ -1,4 +1,4 @@
-"""How far two embedding spaces have turned since an earlier stage of a run, and whether alike."""
+"""Rotation of both embedding spaces since an earlier stage, in degrees."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class Rotation(Evaluator):
-    """Turns of both modalities' spaces since the end of a stage, in degrees.
+    """Rotation of both embedding spaces since the end of a stage, in degrees.
 
     For unit embeddings X_m of modality m at the end of the stage `reference` and Y_m of the same
     inputs now, Q_m is the orthogonal map that brings X_m nearest to Y_m, A Bᵀ of X_mᵀ Y_m = A S Bᵀ

@@ -1,4 +1,4 @@
-"""How many dimensions the embeddings of a modality use, and how evenly they cover the sphere."""
+"""Effective rank and spectrum of the embeddings of a modality."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mmjax.evaluators.geometry import uniformity
 
 
 class Spectrum(Evaluator):
-    """Spread of the embeddings of one modality.
+    """Effective rank, spectrum and uniformity of the embeddings of one modality.
 
     Metrics:
       effective_rank: exp of the entropy of the singular values, divided by their sum, of the

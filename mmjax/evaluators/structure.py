@@ -1,4 +1,4 @@
-"""Does the geometry of a modality follow something known: another modality, or shared concepts?"""
+"""Similarity structure: correlation with that of another modality or of shared concepts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Retrieval with more than two modalities: a query of some, an answer of others."""
+"""Retrieval with more than two modalities: queries and answers are tuples of modalities."""
 
 from collections.abc import Mapping
 from typing import Any, Literal

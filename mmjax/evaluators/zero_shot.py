@@ -1,4 +1,4 @@
-"""Zero-shot classification: an image belongs to the class whose described name is nearest."""
+"""Zero-shot classification: an image gets the class whose text embedding is nearest."""
 
 import string
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from mmjax.schema.annotations import LabelRef, ViewRef
 
 
 class ZeroShot(Evaluator):
-    """Classifies items by the nearest class embedding, made from the class's name.
+    """Zero-shot classification by the nearest class embedding, made from prompts with its name.
 
     A class embedding is the mean of the unit embeddings of all its prompts (every template with
     every name of the class), made a unit vector again (CLIP, Radford et al. 2021, section 3.1.4).

@@ -1,4 +1,4 @@
-"""What an image has to go through before the model, in the words of the other libraries."""
+"""Image preprocessing configs for transformers and open_clip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RESAMPLE = {"BILINEAR": 2, "BICUBIC": 3}
 
 
 def statistics(view: ImageView) -> tuple[list[float], list[float]]:
-    """Mean and deviation of the channels, that pixels in [0, 1] are normalised with."""
+    """Mean and standard deviation of the channels, to normalize pixels in [0, 1]."""
     std = 1 / (255 * np.asarray(view.scale[:3], np.float64))
     mean = -np.asarray(view.offset[:3], np.float64) * std
     return [round(float(m), 7) for m in mean], [round(float(s), 7) for s in std]

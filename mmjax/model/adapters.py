@@ -1,11 +1,11 @@
-"""What is trained beside frozen towers: low-rank updates of their layers, and prompts.
+"""Adapters of frozen towers: LoRA and prompt tuning.
 
     "adapters": {
         "update": {"type": "lora", "modules": (r"towers/.*/(query|value)",), "rank": 8},
         "prompts": {"type": "prompts", "towers": ("text", "image"), "depth": 9, "coupling": "text"},
     }
 
-under `model`, and `optimizer.freeze=("towers/.*",)`: freezing passes the parameters of adapters by,
+under `model`, and `optimizer.freeze=("towers/.*",)`: freezing skips the parameters of adapters,
 wherever they lie, and the optimizer has state for them alone. (A trained head on frozen encoders
 needs no adapter: `freeze=("towers/.*/encoder/.*",)`.)
 """
@@ -32,11 +32,11 @@ from mmjax.schema.registry import Registry, Spec
 
 
 class AdapterParam(nnx.Param[jax.Array]):
-    """A parameter of an adapter, which `optimizer.freeze` passes by."""
+    """A parameter of an adapter, which `optimizer.freeze` skips."""
 
 
 class LoRA(Adapter):
-    """Low-rank updates of linear layers: y = x W + b + (alpha / rank) x A B.
+    """LoRA, low-rank updates of linear layers: y = x W + b + (alpha / rank) x A B.
 
     A f[inputs, rank] starts uniform in +-inputs^-1/2 and B f[rank, outputs] at 0, so that the model
     starts as it was (Hu et al. 2022, "LoRA", arXiv 2106.09685, section 4.1). Layers that a
@@ -132,7 +132,7 @@ def merge_updates(
 
 
 class PromptTokens(Adapter, nnx.Module):
-    """Vectors that are learned in place of tokens, in the first blocks of some towers.
+    """Prompt tuning: learned tokens in the first blocks of towers.
 
     Before block `first` (counted from 0) of a tower, `length` vectors are put behind the first
     position, and before each of the next `depth - 1` blocks others take their place; later blocks
@@ -145,7 +145,8 @@ class PromptTokens(Adapter, nnx.Module):
                 gradients of all towers meet in P_j (Khattak et al. 2023, MaPLe, arXiv 2210.03117).
       'shared'  R F_mj + b_mj with one R f[length, latent] for all towers and blocks (Guo and Gu
                 2025, MMRL, arXiv 2503.08497).
-    P and R start with deviation 0.02; F_m and b_m uniform in +-inputs^-1/2, the same for every j.
+    P and R start with standard deviation 0.02; F_m and b_m uniform in +-inputs^-1/2, the same for
+    every j.
     With `words` the first vectors of the first block are what the tower makes of these words behind
     its first position, and the parameter, which starts at 0, is added to them. MaPLe's are the
     first `length` words of "a photo of a"; its prompts take the place of the text's own words, and

@@ -30,7 +30,7 @@ _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ImageAugmentation(ImageChanges, Augmentation):
-    """Images f[B, H, W, 3] to others of the same shape, each its own.
+    """Random augmentation of images on the device, one per image.
 
     Geometry: a random region of the image (`crop_scale` is its share of the area, uniform;
     `crop_ratio` its width over height, log-uniform), scaled to H x W by linear interpolation that
@@ -47,7 +47,7 @@ class ImageAugmentation(ImageChanges, Augmentation):
       jitter: probability that the four above are applied.
       grayscale: probability that colours are removed.
       blur: probability of a blur.
-      blur_sigma: smallest and largest deviation of it, in pixels.
+      blur_sigma: smallest and largest standard deviation of it, in pixels.
       mean, std: those of the image view, to know what its numbers mean.
 
     Raises:
@@ -195,7 +195,7 @@ def colours(
 
 
 def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
-    """Each image of f[B, H, W, C] under a Gaussian of deviation `sigma` f[B] pixels.
+    """Gaussian blur with standard deviation `sigma` f[B] pixels.
 
     At the borders the weights that lie inside are made to sum to 1.
     """

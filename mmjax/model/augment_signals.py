@@ -25,7 +25,7 @@ _SEGMENTS = len(SPEEDS)
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceSignalAugmentation(SignalChanges, Augmentation):
-    """The changes of signals f[B, T, C], each its own, after a window of time was drawn.
+    """Random augmentation of signals on the device, one per signal.
 
     What was not measured is NaN and stays so: the end of a short signal, a gap, a missing channel.
     A view that normalises does so before: amplitudes here are then in units of what it gives, where

@@ -8,7 +8,7 @@ from flax import nnx
 
 
 class Head(nnx.Module):
-    """From what an encoder gives to the space in which modalities meet, f[B, W] -> f32[B, dim].
+    """A projection head: from the output of an encoder to the joint space, f[B, W] -> f32[B, dim].
 
     Attributes:
       dim: D, the size of the embedding.
@@ -29,7 +29,7 @@ class Head(nnx.Module):
 
 
 class Adapter:
-    """What is trained beside frozen towers; see `mmjax.model.adapters`."""
+    """An adapter, trained beside frozen towers; see `mmjax.model.adapters`."""
 
     def install(self, where: str, towers: Mapping[str, Any], rngs: nnx.Rngs) -> None:
         """Changes towers that are built already, once; by default nothing.
@@ -42,7 +42,7 @@ class Adapter:
 
 
 class Augmentation:
-    """What training does to the values of a tower on the device; nothing in evaluation."""
+    """Augmentation on the device, of the inputs of a tower in training; none in evaluation."""
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None

@@ -52,7 +52,7 @@ class QueryMap(nnx.Module):
 
 
 class TokenHead(Head):
-    """A query map on every token, pooling, and a linear layer: Encoding -> f32[B, dim].
+    """A projection head on tokens: query map, pooling, linear layer; Encoding -> f32[B, dim].
 
     The FDT head without its codebook; a control for what the codebook adds.
 
@@ -95,7 +95,7 @@ class TokenHead(Head):
 
 
 class Codebook(nnx.Module):
-    """K codes of D numbers, N(0, 1) at the start; a parameter f32[K, D]."""
+    """A codebook: K learned codes of D numbers, f32[K, D], initialized from N(0, 1)."""
 
     def __init__(self, *, codes: int, dim: int, rngs: nnx.Rngs):
         check_positive(codes=codes, dim=dim)
@@ -103,7 +103,7 @@ class Codebook(nnx.Module):
 
 
 class CodebookHead(Head):
-    """Rewrites an example as a sparse combination of codes that all modalities share.
+    """Codebook head: an example as a sparse combination of shared codes (FDT).
 
     With queries q_n of the tokens and codes C_k in R^D,
 

@@ -15,7 +15,7 @@ Leaf = jax.Array | np.ndarray | jax.ShapeDtypeStruct
 
 @dataclasses.dataclass(frozen=True)
 class Definition(Generic[Module]):
-    """A module without its arrays: makes flat arrays a module again, and back.
+    """A module without its arrays: from flat arrays to a module, and back.
 
     Attributes:
       graphdef: the module's static structure.

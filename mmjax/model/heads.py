@@ -1,4 +1,4 @@
-"""Projection heads: from an encoder's pooled vector to the space in which modalities meet."""
+"""Projection heads: from an encoder's pooled vector to the joint embedding space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HeadNorm = Literal["none", "layer", "batch"]
 
 
 class NoHead(Head):
-    """The pooled vector itself, f[B, W] -> f32[B, W]."""
+    """No projection: the pooled vector itself, f[B, W] -> f32[B, W]."""
 
     def __init__(self, *, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
         del dtype, rngs
@@ -31,7 +31,7 @@ class NoHead(Head):
 
 
 class LinearHead(Head):
-    """One linear layer, f[B, W] -> f32[B, dim]; deviation W^-1/2 at the start.
+    """A linear projection head, f[B, W] -> f32[B, dim]; initial standard deviation W^-1/2.
 
     Args:
       dim: size of the joint space.
@@ -75,7 +75,7 @@ class LinearHead(Head):
 
 
 class MLPHead(Head):
-    """Linear layers with norm and activation between them, f[B, W] -> f32[B, dim].
+    """An MLP projection head, with norm and activation between layers, f[B, W] -> f32[B, dim].
 
     The projector of SimCLR, BYOL and their kin. `layers=2, norm='batch'` is BYOL's:
     linear, batch norm, ReLU, linear.

@@ -1,4 +1,4 @@
-"""A tower: the encoder of one modality and the head that takes it to the joint space."""
+"""A tower: the encoder of one modality and its projection head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmjax.model.embedding import Embedding, unit_norm
 
 
 class Tower(nnx.Module):
-    """`head(encoder(x).pooled)`, and that on the unit sphere.
+    """An encoder and its projection head: `head(encoder(x).pooled)`, also normalized.
 
     A head that says `reads_encoding` gets the whole encoding, and the modules that towers share.
 

@@ -1,4 +1,4 @@
-"""What every objective term is given, and the vocabulary they share: valid rows and similarity."""
+"""The base class of objective terms, and what they share: valid rows and similarity."""
 
 import dataclasses
 import functools
@@ -50,10 +50,12 @@ class Term(nnx.Module):
 
     Attributes:
       word: what recipes call the class, its `type`.
+      contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
 
     word: ClassVar[str] = ""
+    contrastive: ClassVar[bool] = False
     given_name: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""Two ways to tell pairs from non-pairs: softmax over the batch (InfoNCE) and sigmoid per pair."""
+"""Contrastive losses of pairs: InfoNCE (CLIP), a softmax over the batch, and sigmoid (SigLIP)."""
 
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class InfoNCE(Term):
-    """Symmetric InfoNCE: which of the batch belongs to this one, in both directions.
+    """Symmetric InfoNCE: softmax cross-entropy over the batch, in both directions.
 
     For unit embeddings x_i, y_i of the N valid rows and scores S_ij = x_i·y_j / τ,
 
@@ -50,6 +50,8 @@ class InfoNCE(Term):
       duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
         'mask', left out of sums and means.
     """
+
+    contrastive = True
 
     def __init__(
         self,
@@ -174,7 +176,7 @@ def cross_entropy(
 
 
 class Sigmoid(Term):
-    """Sigmoid loss: for every pair by itself, do these two belong together?
+    """Sigmoid loss (SigLIP): binary cross-entropy of every pair.
 
         L = -1/N Σ_i Σ_j log σ(m_ij (t x_i·y_j + b)),   m_ij = 1 if i = j, else -1,
 

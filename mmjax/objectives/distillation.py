@@ -1,4 +1,4 @@
-"""What a frozen teacher says about all pairs of a batch, kept by the towers that learn on."""
+"""Distillation of the similarity matrix of a frozen teacher, for continual learning."""
 
 from typing import Literal, NamedTuple
 
@@ -78,7 +78,7 @@ def both_of(
 
 
 class HybridDistillation(Term):
-    """Pairs and the teacher's opinion of all others, half and half (HyCD).
+    """Hybrid contrastive distillation (HyCD): half hard targets, half the teacher's.
 
     With logits S_ij = s x_i·y_j / T of the towers and G_ij of the teacher, from embeddings that are
     raw or unit vectors, and targets q_i = α onehot(i) + (1 - α) softmax(G_i),
@@ -166,7 +166,7 @@ class HybridDistillation(Term):
 
 
 class OffDiagonalDistillation(Term):
-    """Rows of the similarity matrix that the last model had right stay as they were.
+    """Off-diagonal distillation (Mod-X): similarity rows of the previous model.
 
     With cosines M_ij = x_i·y_j of the towers and M' of the teacher, without a temperature,
 

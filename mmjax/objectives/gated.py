@@ -1,4 +1,4 @@
-"""Any two classes as a positive pair, in the dimensions that a gate opens for them."""
+"""Contrastive loss with a learned gate: pairs of classes, each in a subspace of its own."""
 
 from typing import Literal
 
@@ -78,7 +78,7 @@ class PairGate(nnx.Module):
 
 
 class GatedNCE(Term):
-    """Contrastive loss of arbitrary pairs of classes, each in a subspace of its own.
+    """Gated contrastive loss of arbitrary pairs of classes, each in a subspace of its own.
 
     Anchor i of class y_i gets a second class t_i and the gate g_i = g(y_i, t_i). With z its
     embedding before normalisation, z' that of a second view, and N(v) = v / |v|,
@@ -119,6 +119,8 @@ class GatedNCE(Term):
       learn_temperature: whether 1/τ = exp(parameter) trains.
       rngs: for the gate.
     """
+
+    contrastive = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Whole tuples of modalities compared at once, by the volume that their vectors span."""
+"""GRAM: contrastive loss of tuples of modalities, by the volume that their embeddings span."""
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,8 @@ class GramVolume(Term):
       label_smoothing: ε in [0, 1), as in `InfoNCE`.
       eps: added to V².
     """
+
+    contrastive = True
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class HardInfoNCE(Term):
       temperature: τ, fixed: the bound of G depends on it.
     """
 
+    contrastive = True
+
     def __init__(
         self,
         *,

@@ -1,4 +1,4 @@
-"""The parts of one example against the parts of another, fused to one score for the pair."""
+"""Late interaction: the similarity of a pair from those of its segments and tokens."""
 
 from typing import Literal, get_args
 
@@ -28,7 +28,7 @@ _NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without 
 
 
 class LateInteractionNCE(Term):
-    """Symmetric InfoNCE whose score asks, for every piece of a text, where a long audio says it.
+    """Symmetric InfoNCE with late interaction between text tokens and audio segments.
 
     For the unit parts u_it of the first view (segments of a sound) and the unit pieces w_jl of the
     second (a text, or its tokens), l over the L_j and t over the T_i that are no padding,
@@ -60,6 +60,8 @@ class LateInteractionNCE(Term):
       duplicates: what pairs of different rows with one `id` are: 'negative' or 'mask', left out.
       rngs: for K and Q.
     """
+
+    contrastive = True
 
     def __init__(
         self,

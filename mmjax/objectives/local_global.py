@@ -1,4 +1,4 @@
-"""The vector of a whole example against the parts of all examples."""
+"""Local-global contrastive loss: global embeddings against local ones (tokens, patches)."""
 
 import math
 
@@ -26,7 +26,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class LocalGlobalNCE(Term):
-    """Which parts belong to this whole: InfoNCE of unit globals against a teacher's locals.
+    """Local-global InfoNCE: global embeddings against a teacher's local ones.
 
     For the global g_i of a view by its tower, and the teacher's locals l_i1, l_i2, ... (its tokens,
     in the joint space) of another view,

@@ -1,4 +1,4 @@
-"""Does this text belong to that? A small classifier on both, shown the hardest wrong pairs."""
+"""Image-text matching (ITM): a binary classifier of pairs, with a fusion encoder."""
 
 from typing import Any, Literal
 
@@ -32,18 +32,18 @@ Tokens = tuple[jax.Array, jax.Array]  # f32[B, T, W], and which are there, bool[
 
 
 class Matching(Term):
-    """Matching with hard negatives: of 3B pairs of a text and a condition, which belong together.
+    """Image-text matching with hard negatives, from a fusion encoder.
 
-    The pairs are the B true ones; each text with a wrong condition; each condition with a wrong
-    text. A wrong one is drawn in proportion to softmax(S) + floor, the softmax over all examples,
-    of which the own one is left out only then: S = s_ij / τ with s the cosine of unit embeddings,
-    or minus the volume of the tuple (`GramVolume`). The better a model tells its own, the more even
-    the draw by a floor. The text's tokens attend to themselves and to the condition's in `depth`
-    blocks of a transformer, and the first of them (or their mean) decides; the loss is the mean
-    cross entropy over all 3B. The drawing has no gradient, the tokens that are drawn have. Li et
-    al. 2021 (arXiv 2107.07651, ALBEF, section 3.2), as in Yang et al. 2022 (arXiv 2202.10401, TCL)
-    and, with several modalities as the condition, in Cicchetti et al. 2025 (arXiv 2412.11959,
-    GRAM).
+    3B pairs of a text and a condition are classified: the B true ones; each text with a wrong
+    condition; each condition with a wrong text. A wrong one is drawn in proportion to softmax(S) +
+    floor, the softmax over all examples, of which the own one is left out only then: S = s_ij / τ
+    with s the cosine of unit embeddings, or minus the volume of the tuple (`GramVolume`). The
+    better a model tells its own, the more even the draw by a floor. The text's tokens attend to
+    themselves and to the condition's in `depth` blocks of a transformer, and the first of them (or
+    their mean) decides; the loss is the mean cross entropy over all 3B. The drawing has no
+    gradient, the tokens that are drawn have. Li et al. 2021 (arXiv 2107.07651, ALBEF, section 3.2),
+    as in Yang et al. 2022 (arXiv 2202.10401, TCL) and, with several modalities as the condition, in
+    Cicchetti et al. 2025 (arXiv 2412.11959, GRAM).
 
     Rows to draw from are scored tile by tile, in memory that grows with B. What is drawn may lie on
     any device, so all tokens are collected on each of them: B T W numbers, which the paper's codes
@@ -234,7 +234,7 @@ class Matching(Term):
 
 
 class Fusion(nnx.Module):
-    """Blocks of self-attention, attention to a condition, and an MLP; f32[B, T, W], pre-norm."""
+    """Fusion encoder, f32[B, T, W]: self-attention, cross-attention and an MLP; pre-norm."""
 
     def __init__(self, *, width: int, depth: int, heads: int, rngs: nnx.Rngs):
         weights = initialization("trunc_normal", width=width, depth=depth)

@@ -1,4 +1,4 @@
-"""Mixtures of embeddings as examples: mixed within a modality, or along the arc between two.
+"""Mixup of embeddings: linear, or geodesic (along the arc between two unit vectors).
 
 Two ways to mix: `linear`, b a + (1 - b) a' of embeddings before normalisation, as in Singhal et al.
 2024 (arXiv 2409.17777, M3CoL); and `geodesic`, along the great circle of unit vectors, as in Oh et
@@ -59,7 +59,7 @@ def slerp(x: jax.Array, y: jax.Array, share: jax.Array, eps: float = 1e-4) -> ja
 
 
 class MixupNCE(Term):
-    """A mixture of two examples in one modality matches both of them in the other.
+    """InfoNCE with mixup: a mixture of two examples in one modality matches both in the other.
 
     Row i of the first modality of a pair is mixed with row π(i): x~_i of x_i, with share b_i, and
     x_π(i). Against the other modality, S_ij = x~_i·y_j / τ, it has the targets T_ii += b_i and
@@ -88,6 +88,8 @@ class MixupNCE(Term):
       temperature: τ, at the start if it is learned.
       learn_temperature: whether 1/τ = exp(parameter) trains.
     """
+
+    contrastive = True
 
     def __init__(
         self,
@@ -179,7 +181,7 @@ class MixupNCE(Term):
 
 
 class GeodesicNegatives(Term):
-    """InfoNCE whose negatives are mixtures of the other pairs, on the arc between their two sides.
+    """InfoNCE with geodesic mixup of the other pairs as hard negatives.
 
     With M_j = slerp(x_j, y_j; λ) and one λ ~ Beta(alpha, alpha) for the batch,
 

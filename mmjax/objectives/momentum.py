@@ -1,4 +1,4 @@
-"""Queries of the towers against keys of a teacher, those of the batch and those of a queue."""
+"""Momentum contrast: InfoNCE with keys of a momentum teacher and a queue."""
 
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ from mmjax.schema.schedule import Schedule
 
 
 class MomentumNCE(Term):
-    """Which key of the teacher belongs to this query, among those of the batch and of the queue.
+    """InfoNCE with keys of a momentum teacher and a queue (MoCo, ALBEF).
 
     For the unit embedding q_i of a view by its tower, the teacher's keys k_j of another view (those
     of the batch and, where there is one, of the queue) and S_ij = q_i·k_j / τ,
@@ -54,6 +54,8 @@ class MomentumNCE(Term):
       duplicates: what keys of other examples with the query's `id` are, such as its own of an
         earlier visit: 'negative', as in the papers, or 'mask', left out.
     """
+
+    contrastive = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""More than two views of an example (augmentations or modalities) in one loss.
+"""Multi-view contrastive losses: NT-Xent (SimCLR), MV-InfoNCE and MV-DHEL.
 
 Koromilas et al. 2025, A Principled Framework for Multi-View Contrastive Learning, arXiv 2507.06979:
 one term for each example instead of one for each pair of views. Below, U[i, l] is the unit
@@ -32,7 +32,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class MultiViewInfoNCE(Term):
-    """All interactions of all views in one ratio.
+    """MV-InfoNCE: one InfoNCE term over all views.
 
         L = mean_i [ log Σ_(l, (j,m) ≠ (i,l)) exp s(i,l; j,m)  -  log Σ_(l ≠ m) exp s(i,l; i,m) ],
 
@@ -83,7 +83,7 @@ class MultiViewInfoNCE(Term):
 
 
 class MultiViewDHEL(Term):
-    """All alignments of an example in one term, uniformity within each view by itself.
+    """MV-DHEL: alignment of all views in one term, uniformity within each view.
 
         L = mean_i [ Σ_l log Σ_(j ≠ i) exp s(i,l; j,l)  -  log Σ_(l < m) exp s(i,l; i,m) ];
 
@@ -126,7 +126,7 @@ class MultiViewDHEL(Term):
 
 
 class NTXent(Term):
-    """The two-view loss of SimCLR, for two views or, as a baseline, for more of them.
+    """NT-Xent, the loss of SimCLR, for two or more views.
 
     For two matrices a and b of unit rows, 2B anchors each find their partner among all others:
 
@@ -143,6 +143,8 @@ class NTXent(Term):
       learn_temperature: whether 1/τ = exp(parameter) trains.
       across: `pairs` or `average`.
     """
+
+    contrastive = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""One item of a modality and its K counterparts, all of them positives at once."""
+"""1-to-K contrastive loss: an example of one modality with K positives."""
 
 from typing import Literal
 
@@ -52,6 +52,8 @@ class OneToK(Term):
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale, min_scale: bounds of a learned 1/τ; as published, τ is in [0.001, 0.5].
     """
+
+    contrastive = True
 
     def __init__(
         self,

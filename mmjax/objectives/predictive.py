@@ -1,4 +1,4 @@
-"""Agreement without negatives: one modality predicts the other's embedding."""
+"""Non-contrastive losses with a predictor: SimSiam and BYOL."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ from mmjax.schema.names import modality_of
 
 
 class Predictive(Term):
-    """Each modality predicts the other: SimSiam and BYOL, between modalities.
+    """SimSiam and BYOL between modalities: each predicts the embedding of the other.
 
     For embeddings a_i, b_i before normalisation, predictors P and constants sg(·),
 
@@ -74,7 +74,7 @@ class Predictive(Term):
 
 
 class Predictor(nnx.Module):
-    """Linear, batch norm, ReLU, linear: f32[B, dim] -> f32[B, dim]."""
+    """Predictor MLP: linear, batch norm, ReLU, linear; f32[B, dim] -> f32[B, dim]."""
 
     def __init__(self, *, dim: int, hidden: int, norm: bool = True, rngs: nnx.Rngs):
         he = nnx.initializers.he_normal()

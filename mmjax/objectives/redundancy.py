@@ -1,4 +1,4 @@
-"""Without negatives: dimensions that agree across modalities and not with each other.
+"""Redundancy reduction without negatives: Barlow Twins and VICReg.
 
 These terms reduce over the batch to a matrix of D x D numbers, not over pairs of rows, so they need
 no streaming.
@@ -24,7 +24,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class BarlowTwins(Term):
-    """Cross-correlation of two modalities near the identity.
+    """Barlow Twins: cross-correlation matrix of two modalities close to the identity.
 
     With the embeddings a, b before normalisation, each of their D dimensions brought to mean 0 and
     deviation 1 over the N valid rows, and C = aᵀ b / N,
@@ -67,7 +67,7 @@ class BarlowTwins(Term):
 
 
 class VICReg(Term):
-    """Variance, invariance and covariance of the embeddings of two modalities.
+    """VICReg: variance, invariance and covariance of the embeddings of two modalities.
 
         L = λ mean_i |a_i - b_i|² / D + Σ_z [ μ mean_d max(0, 1 - (var z_d + eps)^1/2) / 2
                                             + ν Σ_(d ≠ e) cov(z)_de² / D ],

@@ -1,4 +1,4 @@
-"""Features drawn towards references of a prior, which both members of a pair share."""
+"""Alignment to a prior: both members of a pair are pulled to one random vector."""
 
 from typing import Literal
 

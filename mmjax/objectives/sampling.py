@@ -1,4 +1,4 @@
-"""Drawing one column for each row, in proportion to weights that are never all there at once."""
+"""Samples one column for each row, in proportion to weights computed tile by tile."""
 
 from collections.abc import Callable
 from typing import Any

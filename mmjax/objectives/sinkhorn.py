@@ -1,4 +1,4 @@
-"""Targets that share each row out over all columns, and all columns over the rows: Sinkhorn's."""
+"""Swapped prediction with Sinkhorn targets (optimal transport)."""
 
 from collections.abc import Sequence
 
@@ -25,8 +25,7 @@ from mmjax.schema.annotations import ViewRef
 
 
 class SinkhornSwap(Term):
-    """Two modalities with two views each: the similarities of one pair of views predict those of
-    the other pair, made a plan of transport.
+    """Swapped prediction with Sinkhorn targets, between two modalities with two views each.
 
     For a pair (x, y) of views with S_ij = x_i·y_j / τ, and the pair (x', y') of the other two, the
     target T of rows comes from exp(x'_i·y'_j / ε): `iterations` times all columns are scaled to one

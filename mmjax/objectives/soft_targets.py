@@ -1,4 +1,4 @@
-"""InfoNCE whose targets are spread over the batch: related rows are not equally wrong."""
+"""InfoNCE with soft targets: cross-entropy against similarities of a reference."""
 
 import itertools
 from typing import Any, Literal
@@ -33,7 +33,7 @@ WeightFunction = Literal["softmax", "affine", "relu", "labels"]
 
 
 class SoftInfoNCE(Term):
-    """InfoNCE with soft targets, which a reference says.
+    """InfoNCE with soft targets from the similarities of a reference.
 
     For unit embeddings x_i, y_j with S_ij = x_i·y_j / τ, and weights w_ij >= 0 of a reference,
 
@@ -75,6 +75,8 @@ class SoftInfoNCE(Term):
         before normalisation: their size, those of layers between, and that of x and y. None: ().
       rngs: for the projection.
     """
+
+    contrastive = True
 
     def __init__(
         self,

@@ -40,6 +40,8 @@ class SupCon(Term):
       learn_temperature: whether 1/τ = exp(parameter) trains.
     """
 
+    contrastive = True
+
     def __init__(
         self,
         *,

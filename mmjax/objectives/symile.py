@@ -1,4 +1,4 @@
-"""Tuples scored by the multilinear inner product: Symile, for any number of modalities."""
+"""Symile: InfoNCE over tuples of any number of modalities."""
 
 from typing import Literal
 
@@ -35,7 +35,7 @@ BLOCK = 8
 
 
 class Symile(Term):
-    """Which tuple belongs together, judged by all modalities at once.
+    """InfoNCE over tuples, scored by the multilinear inner product (Symile).
 
     With the multilinear inner product MIP(a, b, ...) = Σ_d a_d b_d ... of the embeddings r^1, ...,
     r^k and each modality in turn as the anchor,

@@ -1,4 +1,4 @@
-"""How embeddings lie on the sphere: spread (uniformity) and closeness of pairs (alignment).
+"""Alignment and uniformity of embeddings on the unit sphere (Wang and Isola).
 
 On the unit sphere |a - b|² = 2 - 2 a·b, so a mean of Gaussian potentials is a log-sum-exp of inner
 products, which the pairwise engine streams. Wang and Isola 2020 (arXiv 2005.10242) introduced the

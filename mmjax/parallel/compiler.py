@@ -1,4 +1,4 @@
-"""What the environment has to say before a program's first use of a device."""
+"""Compiler flags and environment variables, set before the first use of a device."""
 
 import os
 

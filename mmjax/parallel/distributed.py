@@ -1,4 +1,4 @@
-"""Runs of many processes: how they find each other, what they tell each other, how they end.
+"""Multi-process runs: initialization, communication between processes, and shutdown.
 
 Every process runs the same program on the same config. Process 0 alone writes files; checkpoints
 are written by all of them together, into one folder that all of them see.
@@ -107,7 +107,7 @@ def lost(error: BaseException) -> str | None:
     return (
         f"process {jax.process_index()} lost another process of the run "
         f"({' '.join(text.split())[:200]}): see what the others said before; the same command in "
-        "all processes goes on from the last checkpoint"
+        "all processes resumes from the last checkpoint"
     )
 
 

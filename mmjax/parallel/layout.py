@@ -1,4 +1,4 @@
-"""Where parameters lie: a table of (regular expression over the parameter's path -> rule).
+"""Parameter sharding: a table of regular expressions and rules.
 
 The first rule that matches decides. A rule is one of
   'replicate'            every device holds the parameter whole;

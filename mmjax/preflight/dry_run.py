@@ -1,4 +1,4 @@
-"""What a recipe would need and do, before any data is read: `--dry_run`.
+"""The dry run (`--dry_run`): memory, layout and cost of a recipe, before any data is read.
 
 The step is compiled for the devices that are here, or ahead of time for a TPU topology that is not
 (`--topology=v5e:16x16`), and never run. Memory is what the compiler says; FLOPs, bytes and

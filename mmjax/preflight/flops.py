@@ -1,4 +1,4 @@
-"""Multiplications of a traced program: counted from its jaxpr, before any compiler has seen it.
+"""FLOPs of a traced program, counted from its jaxpr before compilation.
 
 The count is of the global program, on all devices together, and of matrix products and convolutions
 alone (the rest is additions by comparison). Loops count as often as they turn.

@@ -1,4 +1,4 @@
-"""FLOPs that a recipe's mathematics asks for, whatever way a run goes about it."""
+"""Model FLOPs of a recipe, without recomputation."""
 
 import dataclasses
 from collections.abc import Mapping

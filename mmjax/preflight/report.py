@@ -1,4 +1,4 @@
-"""The report of preflight in words."""
+"""The printed report of a dry run."""
 
 from jax.sharding import PartitionSpec
 

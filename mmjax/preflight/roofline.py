@@ -1,4 +1,4 @@
-"""The least time that a compiled step can take on a chip, by each of what it uses.
+"""Roofline model: lower bounds on the step time.
 
 Williams et al. 2009, "Roofline": the time is at least the work over the peak, for products, memory
 and links each; the largest of the three is the floor. A real step is slower, by what does not

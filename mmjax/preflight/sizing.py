@@ -1,4 +1,4 @@
-"""How much memory a step needs, as the compiler says, and the largest batch that fits."""
+"""Memory of a step, from the compiler, and the largest batch that fits."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""TPU pods that are not here: their chips, and their devices for compiling ahead of time.
+"""TPU topologies for ahead-of-time compilation.
 
 `libtpu` compiles for a TPU topology on a machine without a TPU. What the compiled program needs can
 then be held against what the chips have, the numbers in `CHIPS`.
@@ -20,7 +20,7 @@ from mmjax.parallel.compiler import set_flags
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """What one chip can do, at most.
+    """Peak rates and memory of one chip.
 
     Attributes:
       kind: what JAX calls its devices.

@@ -114,14 +114,14 @@ def progress(history: History) -> list[Chart]:
 
 
 def speed(history: History) -> list[Chart]:
-    """Examples a second, and the share of time spent waiting for data."""
+    """Examples a second, and the share of time spent waiting for data (data wait)."""
     charts = []
     if "train/examples_per_second" in history:
         curve = {"examples a second": history["train/examples_per_second"]}
         charts.append(_chart("speed", "Examples a second", curve, from_zero=True))
     if "train/data_wait_share" in history:
-        curve = {"waiting": history["train/data_wait_share"]}
-        charts.append(_chart("waiting", "Time spent waiting for data", curve, share=True))
+        curve = {"data wait": history["train/data_wait_share"]}
+        charts.append(_chart("data_wait", "Data wait", curve, share=True))
     return charts
 
 

@@ -66,7 +66,7 @@ def _check_border(stage: Stage, before: Plan, after: Plan) -> None:
         if path in old and old[path].shape != new[path].shape and not _is_fresh(stage, path):
             raise ConfigError(
                 f"{path} has the shape {list(new[path].shape)}, and {list(old[path].shape)} in the "
-                f"stage before: keep what decides it, or let it start anew, fresh=({path!r},)"
+                f"stage before: keep what decides it, or reinitialize it, fresh=({path!r},)"
             )
     if stage.config.keep_optimizer:
         states = [
@@ -87,7 +87,7 @@ def _check_border(stage: Stage, before: Plan, after: Plan) -> None:
             differing = sorted(set(shapes[0].items()) ^ set(shapes[1].items()))[0][0]
             raise ConfigError(
                 "keep_optimizer=True needs the optimizer and the trained parameters of the stage "
-                f"before, but {differing} differs: leave it out, and the optimizer starts anew"
+                f"before, but {differing} differs: leave it out to reinitialize the optimizer"
             )
 
 
@@ -96,9 +96,11 @@ def _is_fresh(stage: Stage, path: str) -> bool:
 
 
 def pretrained(stages: Sequence[Stage], number: int, plan: Plan) -> Pretrained:
-    """What a stage starts from folders: towers with an `init_from` that the stage before lacks.
+    """The pretrained weights that a stage starts from.
 
-    A tower that goes on from the stage before does not start again from the folder it came from.
+    These are of towers with an `init_from` that the stage before lacks.
+
+    A tower that continues from the stage before does not start again from the folder it came from.
     """
     recipe = stages[number].recipe
     model = recipe.model
@@ -186,9 +188,9 @@ def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
     teacher = {path: jnp.copy({**constants, **params}[path]) for path in state.teacher}
     if isinstance(plan.teacher, MomentumTeacher):  # a frozen one is the model at this border
         teacher = carry(teacher, plan.shardings.teacher, last.teacher)
-    anew = [path for path in state.params if path not in old or _is_fresh(stage, path)]
-    for path in anew:
-        logger.info(f"  starts anew: {path}")
+    fresh = [path for path in state.params if path not in old or _is_fresh(stage, path)]
+    for path in fresh:
+        logger.info(f"  reinitialized: {path}")
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), stage.number)
     return dataclasses.replace(
         state,

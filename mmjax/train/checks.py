@@ -1,4 +1,4 @@
-"""Whether the parts of a recipe fit each other, found out before any data is read.
+"""Checks that the parts of a recipe fit each other, before any data is read.
 
 `mmjax.recipe` knows every key by itself; here shapes are worked out (nothing is computed), so that
 a view that its encoder refuses, or towers whose embeddings cannot be compared, end a run at once
@@ -123,7 +123,7 @@ def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embeddi
 
 
 def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
-    """Checks that the ids of the tokenizer are those that the text encoders were told of.
+    """Checks that tokenizer and text encoders agree on vocabulary size and special token ids.
 
     Args:
       recipe: whole.
@@ -159,7 +159,7 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
 
 
 def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None:
-    """Checks that a source of an evaluator has what the evaluator is to embed.
+    """Checks that a source of an evaluator has the modalities that it embeds.
 
     Args:
       where: path of the source in the recipe.

@@ -1,4 +1,4 @@
-"""The evaluators of a recipe on one state of a run after another."""
+"""Runs the evaluators of a recipe during and after training."""
 
 import json
 import logging
@@ -82,7 +82,7 @@ class Evaluation:
         if unreadable and self._fatal:
             raise SourceError(
                 f"{len(unreadable)} examples of the evaluation cannot be read. {unreadable[0]} "
-                "Mend them, or set data.on_error='skip' to leave them out."
+                "Fix them, or set data.on_error='skip' to leave them out."
             )
         return results
 

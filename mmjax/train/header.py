@@ -1,4 +1,4 @@
-"""What a run says before its first step."""
+"""The header of a run in the log."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 
 from mmjax.data import TrainData
+from mmjax.objectives import ObjectiveConfig
 from mmjax.recipe import Recipe
 from mmjax.train.stages import Stage
 from mmjax.train.state import Plan
@@ -16,7 +17,7 @@ from mmjax.train.step import parameter_counts
 def lines(
     stages: Sequence[Stage], mesh: jax.sharding.Mesh, plan: Plan, data: TrainData, folder: Path
 ) -> list[str]:
-    """The header: recipe, devices, towers, batch, and the loss that chance would give.
+    """The header: recipe, devices, towers, batch, and the chance level of a contrastive loss.
 
     Args:
       stages: of the run; where there are several, each says itself what it trains.
@@ -43,7 +44,7 @@ def lines(
 
 
 def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
-    """What a stage says before its first step; nothing where the recipe has none."""
+    """The header of a stage; empty where the recipe has none."""
     if stage.name is None:
         return []
     terms = ", ".join(stage.recipe.objectives)
@@ -58,16 +59,24 @@ def _of_stage(recipe: Recipe, plan: Plan, data: TrainData) -> list[tuple[str, st
     counts = parameter_counts(plan)
     batch, steps = recipe.data.batch_size, recipe.steps
     towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in recipe.model.towers)
-    return [
+    rows = [
         (
             "parameters",
             f"{counts['all']:,}: {towers}, objectives {counts.get('objectives', 0):,}"
             + (f"; {counts['trained']:,} train" if counts["trained"] < counts["all"] else ""),
         ),
         ("data", "; ".join(source.describe() for source in data.sources.values())),
-        ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} passes"),
-        ("chance", f"a contrastive loss of ln({batch}) = {math.log(batch):.3f} is chance"),
+        ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} epochs"),
     ]
+    # Columns of a queue would count as well.
+    if recipe.queue is None and any(_contrastive(each) for each in recipe.objectives.values()):
+        level = f"chance level: a contrastive loss of ln({batch}) = {math.log(batch):.3f}"
+        rows.append(("chance", level))
+    return rows
+
+
+def _contrastive(objective: ObjectiveConfig) -> bool:
+    return getattr(objective.term.word, "contrastive", False)
 
 
 def _formatted(rows: list[tuple[str, str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where metrics go: `metrics.jsonl`, TensorBoard events, and lines for a person."""
+"""Writers of metrics: `metrics.jsonl`, TensorBoard events, and lines in the terminal."""
 
 import contextlib
 import json
@@ -130,7 +130,7 @@ class Progress:
             "loss": f"{metrics['loss']:.4f}",
             "lr": f"{metrics['learning_rate']:.2e}",
             "examples/s": f"{metrics['examples_per_second']:.0f}",
-            "waiting": f"{metrics['data_wait_share']:.0%}",
+            "data wait": f"{metrics['data_wait_share']:.0%}",
         }
         # A sum of several terms says little: each of them, before its weight.
         terms = {k.removesuffix("/loss"): v for k, v in metrics.items() if k.endswith("/loss")}

@@ -127,7 +127,7 @@ def _adapt(coefficient: float, by: Mapping[str, float]) -> optax.GradientTransfo
 
 
 class InTurn(NamedTuple):
-    """State of updates in turn: how many there were, and the state of each turn's own rule."""
+    """Optimizer state of alternating updates: their number, and the state of each group's rule."""
 
     count: jax.Array  # type: ignore[assignment]  # a tuple has a method of this name
     states: tuple[optax.OptState, ...]

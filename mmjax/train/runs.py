@@ -1,4 +1,4 @@
-"""Saved runs, opened: the one way from a run's folder to a model.
+"""Opens saved runs: from a run's folder to a model.
 
 `bundle` and `of_folder` take whatever `mmjax.load` does: a run, an export, or foreign weights.
 """

@@ -22,7 +22,7 @@ class Stage:
     """A stage of a run.
 
     Attributes:
-      config: its own keys: name, and what starts anew.
+      config: its own keys: name, and what is reinitialized.
       number: from 0.
       recipe: the whole recipe of the stage.
       start, end: the steps of the run before its first step and after its last.

@@ -1,4 +1,4 @@
-"""The state of a run: everything that the next step depends on, and its layout on the mesh."""
+"""The training state: everything that the next step depends on, and its layout on the mesh."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ Leaf = TypeVar("Leaf")
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass
 class StateOf(Generic[Leaf]):
-    """Arrays of a run, or of each its layout or its shape; a checkpoint is exactly this.
+    """The training state, or the layouts or shapes of its arrays; a checkpoint is exactly this.
 
     The position in the data needs no field: global batch k belongs to step k.
 

@@ -1,4 +1,4 @@
-"""One update, the only train step: embed the batch, sum the terms, differentiate, apply."""
+"""The train step: embed the batch, sum the loss terms, differentiate, update."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The training loop of every recipe, to be read from top to bottom."""
+"""The training loop of every recipe."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ logger = logging.getLogger("mmjax")
 
 
 def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
-    """Trains a recipe, or goes on where an earlier run in the same folder stopped.
+    """Trains a recipe, or resumes a run in the same folder.
 
     In a run of many processes each of them calls this, with the same arguments.
 
@@ -106,7 +106,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         state: State | None = None
         if start:
             state = store.restore(state_lib.abstract(current.recipe, parts[current].plan))
-            logger.info(f"going on from step {start}")
+            logger.info(f"resuming from step {start}")
         writer = MetricWriter(workdir.path, start, write=first)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
         run = _Run(mesh, store, writer, progress, signals, workdir.path, [])
@@ -229,7 +229,7 @@ def _train_stage(
                 run.store.wait()
                 logger.info(
                     f"stopped after step {done} by signal {stopping:d}; saved in "
-                    f"{run.folder}: run the same command to go on"
+                    f"{run.folder}: run the same command to resume"
                 )
                 raise Interrupted(stopping)
     finally:

@@ -1,4 +1,4 @@
-"""The metrics of steps on their way from the device to a row of the log."""
+"""Collects the metrics of steps and detects a loss that is not finite."""
 
 import math
 import time
@@ -16,13 +16,13 @@ SPEED = ("examples_per_second", "data_wait_share")
 
 
 class NonFiniteLoss(UserError, RuntimeError):
-    """The loss or the gradient stopped being a number; the message says where."""
+    """The loss or the gradient is NaN or infinite; the message says where."""
 
     exit_code = 1
 
 
 class Watch:
-    """Collects step metrics without making the device wait, and knows a bad number when it comes.
+    """Collects step metrics without making the device wait, and detects NaN or infinity.
 
     The metrics of a step are read when the next one has been dispatched, so the device is never
     idle for the sake of a log line, and a run stops at most one step after a number went bad.

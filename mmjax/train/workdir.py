@@ -1,4 +1,4 @@
-"""The folder of a run: which one, whose it is, and that only one process group writes to it.
+"""The folder of a run: its choice, its owner, and the lock that lets only one run write to it.
 
 config.json      the whole config that the run was started with
 checkpoints/     states by step
@@ -26,7 +26,7 @@ from mmjax.recipe import Recipe
 def default(recipe: Recipe, root: str | Path = "runs") -> Path:
     """`runs/<recipe>-<time>`, or the newest unfinished run of the very same config.
 
-    So the same command, given again after an interruption, goes on where it stopped. A run that
+    So the same command, given again after an interruption, resumes it. A run that
     another process is writing to at the moment is not taken.
     """
     root = Path(root)
@@ -99,7 +99,7 @@ class Workdir:
             self.__exit__()
             raise ConfigError(
                 f"the folder {self.path} of the run cannot be made or written to "
-                f"({reason(error)}): mend that, or choose another --workdir"
+                f"({reason(error)}): fix that, or choose another --workdir"
             ) from error
         if self._lock is None:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Calls at once on one machine, each in a process with CPUs to itself.
+"""Parallel calls on one machine, each in a process with its own CPUs.
 
 A small model leaves two cores half idle or makes them wait for each other; as many models as there
 are cores, each on one, finish in half the time (docs/benchmarks.md).

@@ -1,4 +1,4 @@
-"""`model.towers.<m>.init_from`: a run that starts from the weights of a folder.
+"""`model.towers.<m>.init_from`: starts a run from pretrained weights.
 
     "image": {"init_from": "weights/clip-vit-base-patch32"}
 
@@ -11,7 +11,7 @@ An encoder that the recipe gives without `type` changes single options of the fo
 `image_size`; with `type` it is taken as it stands, and where there is a `head` too, the folder is
 read only when training starts, so that a run's own config needs no folder. (An `audio_transformer`
 without a `spectrogram` takes that, and all that is left out, from the folder of an AST.) A run that
-goes on from a checkpoint reads none of this.
+resumes from a checkpoint reads none of this.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def which(weights: foreign.Weights, modality: str) -> str:
 
 
 class Pretrained:
-    """Everything that a run starts from, checked but not read.
+    """The pretrained weights that a run starts from, checked but not read.
 
     Args:
       model: the towers, of which some say what they start from.
@@ -145,7 +145,7 @@ class Pretrained:
             )
             self.lines += [f"  {sentence}" for sentence in loaded.aside]
             own = [p for p in variables if p.startswith(before) and p not in self._sources]
-            self.lines += [f"  starts anew: {path}" for path in own]
+            self.lines += [f"  reinitialized: {path}" for path in own]
             if init.scale is not None:
                 self._scale(weights, init.scale, objectives, variables, name)
         if teacher is not None and is_foreign(teacher):

@@ -1,4 +1,4 @@
-"""Signals as sources hand them out: samples with their rate, and names and units of channels."""
+"""Signals: samples with their sampling rate, and names and units of channels."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def fill_gaps(x: np.ndarray, most: float) -> tuple[np.ndarray, dict[int, str]]:
 
 
 def normalized(x: np.ndarray, how: str) -> np.ndarray:
-    """Each channel of f[T, C] by itself: `none`, `zscore` (mean 0, deviation 1) or `minmax`.
+    """Normalizes each channel: `none`, `zscore` (mean 0, standard deviation 1) or `minmax`.
 
     `minmax` is from -1 to 1. A channel that is constant becomes 0, but for `none`.
     """

@@ -1,4 +1,4 @@
-"""Real data sets that are part of the package, or that a system package has: one call each."""
+"""Real data sets of this package or of system packages: one call each."""
 
 from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.sets.fillets import FilletsSource

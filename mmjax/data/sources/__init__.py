@@ -1,4 +1,4 @@
-"""Sources of a user's own files, and of data that are in memory."""
+"""Data sources: a user's own files, and data in memory."""
 
 from mmjax.data.sources.array_record import ArrayRecordSource
 from mmjax.data.sources.arrays import ArraysSource

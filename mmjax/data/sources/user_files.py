@@ -125,7 +125,7 @@ def settle(name: str, good: int, bad: Iterable[BadExample], on_error: OnError) -
     if bad and (on_error == "fail" or not good):
         first = " ".join(str(error) for error in bad[:3])
         more = f" And {len(bad) - 3} more." if len(bad) > 3 else ""
-        advice = "Mend them, or set on_error='skip' to leave them out." if good else ""
+        advice = "Fix them, or set on_error='skip' to leave them out." if good else ""
         said = f"{len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}"
         raise SourceError(f"{name}: {said}".rstrip())
     if not good:

@@ -1,4 +1,4 @@
-"""Data made up by formula, and real images with made-up captions."""
+"""Synthetic data sets, and real images with synthetic captions."""
 
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (

@@ -1,4 +1,4 @@
-"""Images with captions: in several languages, and with some that belong to other images."""
+"""Synthetic images with captions: in several languages, and with noisy (wrong) captions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Translations(Generated):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NoisyCaptions(Generated):
-    """Images and captions of twelve words, of which a part is wrong.
+    """Images with noisy captions of twelve words, a share of which is wrong.
 
     50 centres N(0, I_32), z = centre + 0.5 N(0, I); `image` = tanh(A z) + 0.2 noise in R^128 with A
     of N(0, 1/32); each of 12 words is drawn from softmax(z·w_v / 0.3) over 500 words with random

@@ -1,4 +1,4 @@
-"""Classes seen by two modalities: clusters, groups of near-by classes, attributes, nuisances."""
+"""Synthetic classes in two modalities: clusters, groups of classes, attributes, nuisances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmjax.data.synthetic.generated import Generated, normal, unit
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FrozenClusters(Generated):
-    """Clusters as a frozen model sees them, and a modality with much that is beside the point.
+    """Clusters in a frozen embedding space, and a second modality with nuisance dimensions.
 
     Centroids C ~ N(0, I_8) of K classes, z = C_y + 0.3 e. `frozen` = unit(tanh(z W_q)) in R^32,
     W_q ~ N(0, 1/8); `trained` = tanh([z + 0.3 e'; n] W_u) in R^96 with n ~ N(0, nuisance² I_24),
@@ -25,7 +25,7 @@ class FrozenClusters(Generated):
       split: 'train' (1,000 rows), 'test' (2,000) or 'classes' (2,000 and K).
       examples: number of rows, if another.
       classes: K.
-      nuisance: deviation of n.
+      nuisance: standard deviation of n.
       seed: of everything.
     """
 

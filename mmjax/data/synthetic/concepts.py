@@ -1,4 +1,4 @@
-"""Things made of named concepts: scenes and captions, pairs of concepts, and actions with names."""
+"""Synthetic data of named concepts: scenes with captions, pairs of concepts, actions with names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handwritten digits with made-up captions: real images that a small network learns in seconds.
+"""Handwritten digits with synthetic captions: real images that a small network learns in seconds.
 
 1,797 images of 8 x 8 pixels with values 0 to 16, of the data set Optical Recognition of
 Handwritten Digits by Alpaydin and Kaynak 1998 (CC BY 4.0, see `assets/digits/NOTICE`).

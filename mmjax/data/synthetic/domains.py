@@ -1,4 +1,4 @@
-"""A stream of domains: the same latent, seen through views that turn away from the first ones."""
+"""Domain shift over time: one latent, seen through views that rotate away from the first ones."""
 
 from __future__ import annotations
 

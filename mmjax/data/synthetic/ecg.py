@@ -1,4 +1,4 @@
-"""Electrocardiograms of twelve leads made up by formula, with the reports that describe them.
+"""Synthetic 12-lead ECGs with their reports.
 
 Every wave of a beat is a Gaussian in time, as in McSharry et al. 2003 ("A dynamical model for
 generating synthetic electrocardiogram signals"), times a vector of the heart's field:
@@ -51,7 +51,7 @@ class Wave(NamedTuple):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EcgReports(Generated):
-    """ECGs of 12 leads and their reports.
+    """Synthetic 12-lead ECGs and their reports.
 
     ``source[i]`` has `ecg`, a `Signal` f32[seconds rate, 12] in mV; `text`, [the report, its
     findings without numbers]; and the labels `rhythm`, `conduction`, `axis`, `heart_rate` (a

@@ -1,4 +1,4 @@
-"""Sounds of three events in a row, captions that say in which order, and a score to look at."""
+"""Synthetic sounds of three events in a row, with captions of their order and images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What generated sources share: columns in memory, and seeds for a world and for its splits."""
+"""Base of synthetic sources: columns in memory, and seeds for a world and for its splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of two things, of which captions name one."""
+"""Synthetic images of two objects, one of which the caption names."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class GlyphScenes(Generated):
     10 shapes are random 7x7 patterns of on and off, 8 glyphs random 5x5 ones. `image`, uint8[16,
     16, 3], has a shape in one of 6 colours at the upper left and a glyph of intensity 0.6 at the
     lower right, each shifted by 0 or 1 pixels along each axis, times a brightness in [0.7, 1.3],
-    plus noise of deviation 0.15. In the split 'train' a record's `image` is a list of 8 draws of
-    all that, of which the views `image` and `image@2` take one each at every visit: two images of
-    one thing, and in an eighth of the visits the same image. `text` is the colour, the shape and
-    3 of 20 words without a meaning, in this order. Labels: `name` (colour and shape, the words of
-    an ideal caption), `colour`, `shape` and `glyph`.
+    plus noise of standard deviation 0.15. In the split 'train' a record's `image` is a list
+    of 8 draws of all that, of which the views `image` and `image@2` take one each at every visit:
+    two images of one thing, and in an eighth of the visits the same image. `text` is the colour,
+    the shape and 3 of 20 words without a meaning, in this order. Labels: `name` (colour and shape,
+    the words of an ideal caption), `colour`, `shape` and `glyph`.
 
     Args:
       split: 'train' (3,000 rows) or 'test' (1,000).

@@ -1,4 +1,4 @@
-"""Bits of which no pair tells anything and all together tell everything."""
+"""Parity data: any pair of bits is independent, all together are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenes of two coloured shapes in a relation, their captions, and hard negatives of both.
+"""Compositional scenes of two coloured shapes, with captions, and hard negatives of both.
 
 What bags of words cannot tell: "a red circle left of a blue square" and "a blue circle left of a
 red square" have the same words, and their images the same colours and shapes (Yuksekgonul et al.

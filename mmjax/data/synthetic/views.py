@@ -1,4 +1,4 @@
-"""Instances that are seen through noise, and modalities that each see a part of one latent."""
+"""Synthetic multi-view data: noisy views of instances, modalities that see parts of a latent."""
 
 from __future__ import annotations
 

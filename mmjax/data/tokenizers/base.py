@@ -1,4 +1,4 @@
-"""What every tokenizer is: text to ids and back."""
+"""The base class of tokenizers: text to ids and back."""
 
 from __future__ import annotations
 

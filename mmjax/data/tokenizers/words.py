@@ -15,7 +15,7 @@ class WordsTokenizer(Tokenizer):
       words: the vocabulary.
 
     Raises:
-      ValueError: for a word that stands twice or holds a space.
+      ValueError: for a duplicate word or one with a space.
     """
 
     pad_id, unk_id, bos_id, eos_id = 0, 1, 2, 3
@@ -25,7 +25,7 @@ class WordsTokenizer(Tokenizer):
             if word.split() != [word]:
                 raise ValueError(f"words tokenizer: {word!r} is not one word")
         if len(set(words)) != len(words):
-            raise ValueError("words tokenizer: a word stands twice among the words")
+            raise ValueError("words tokenizer: duplicate word among the words")
         self._words = tuple(words)
         self._ids = {word: place + 4 for place, word in enumerate(words)}
         self.vocab_size = len(words) + 4

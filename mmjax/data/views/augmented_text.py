@@ -1,4 +1,4 @@
-"""Captions whose words change from visit to visit."""
+"""Text augmentation: captions whose words change at random in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a view is, and how one is applied to a field of a record.
+"""The base class of views, and how one is applied to a field of a record.
 
 A view turns one raw value (encoded bytes, a caption, numbers) into an array of fixed shape. It is
 random in training, where it picks one of several alternatives and augments it, and deterministic in

@@ -1,4 +1,4 @@
-"""Images to float arrays: crop, flip, turn, colour, blur, normalise."""
+"""Images to float arrays: crop, flip, rotate, colour jitter, blur, normalize."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class ImageView(ImageChanges, View):
       hue: the largest shift, in turns of the colour circle (0.5 is all colours).
       jitter: probability that the four above are applied.
       grayscale: probability that colours are removed.
-      blur: probability of a Gaussian blur, whose deviation is drawn from `blur_sigma`, in pixels of
-        the view; the range is that of Chen et al. 2020 (arXiv 2003.04297, MoCo v2).
+      blur: probability of a Gaussian blur, whose standard deviation is drawn from `blur_sigma`, in
+        pixels of the view; the range is that of Chen et al. 2020 (arXiv 2003.04297, MoCo v2).
       random_ops: so many operations of `rand_augment`, of `magnitude` 0 to 10.
       background: what lies behind transparent parts and outside of the image.
       random_background: probability, in training, of a random colour instead.

@@ -1,4 +1,4 @@
-"""What training changes in an image: on the host in a view, or on the device in a tower."""
+"""Image augmentation: on the host in a view, or on the device in a tower."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmjax.errors import ConfigError
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ImageChanges:
-    """Crop, mirror image and colours; the default changes nothing.
+    """Options of image augmentation: crop, flip and colour jitter; the default changes nothing.
 
     `ImageView` and `VideoView` do it on the host, `mmjax.model.augment` on the device.
 

@@ -1,4 +1,4 @@
-"""Labels: what a record is said to be, for terms that use it; no tower embeds them."""
+"""Class labels, for objective terms that use them; no tower embeds them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LabelView(View):
 
     def __init__(self, *, classes: tuple[str, ...] = ()):
         if len(set(classes)) != len(classes):
-            raise ValueError("label view: a name stands twice among the classes")
+            raise ValueError("label view: duplicate class name")
         self.numbers = {name: number for number, name in enumerate(classes)}
         self.shape, self.dtype = (), np.dtype(np.int32)
 

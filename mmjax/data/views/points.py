@@ -1,4 +1,4 @@
-"""Shapes to clouds of points: sample, centre, scale, turn, shake."""
+"""Shapes to point clouds: sample, centre, scale, rotate, jitter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PointsView(View):
 
     The value is an array [N, 3 or more], or the bytes of an OBJ, PLY, XYZ, NPY, STL, OFF or GLB
     file (see `formats.shapes`). Points of a mesh are drawn uniformly from its surface, those of a
-    set without repetition; anew at every visit in training, always the same in evaluation.
+    set without repetition; drawn again at every visit in training, always the same in evaluation.
     Coordinates are moved to the middle of the cloud and scaled to its largest distance (Qi et al.
     2017, PointNet, section 5.1: the unit sphere); further channels, such as colours, stay as they
     are.
@@ -32,7 +32,7 @@ class PointsView(View):
       up: the axis that points up.
       mirror: probability, in training, of a mirror image from left to right.
       scale: in training, sizes along each axis are drawn from [1 - x, 1 + x].
-      jitter: deviation of noise on every coordinate, in training.
+      jitter: standard deviation of noise on every coordinate, in training.
       keep: in training, the smallest share of points that is kept; the others are NaN. From this
         to 1, uniform.
 

@@ -1,4 +1,4 @@
-"""Random operations on an image, some of a list one after the other, and blur."""
+"""RandAugment: random operations on an image, and blur."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training changes in a signal: what a patient, an electrode or a wrist could have changed."""
+"""Signal augmentation: changes that a patient, an electrode or a wrist could have made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPEEDS = (0.75, 0.75, 1.25, 1.25)  # of the segments that are stretched and sque
 
 @dataclass(frozen=True)
 class SignalChanges:
-    """What is changed, in this order; the default changes nothing.
+    """Options of signal augmentation, applied in this order; the default changes nothing.
 
     A view does it on the host (`SignalAugmentation` here), or a tower on the device
     (`mmjax.model.augment_signals`), in the same distribution.
@@ -25,12 +25,12 @@ class SignalChanges:
       rotate: the largest turn, in degrees, about an axis drawn evenly; channels are x, y, z of one
         or several sensors on one body, which turn together (Um et al. 2017, arXiv 1706.00527).
       scale: (least, most) factor of the amplitude, one for all channels.
-      scale_channels: deviation of a factor of each channel around 1.
+      scale_channels: standard deviation of a factor of each channel around 1.
       wander: the largest amplitude of a slow wave (0.05 to 0.5 Hz) with another share in each
         channel, in units of the signal.
       powerline: the largest amplitude of the mains' hum, likewise.
       mains: its frequency in Hz, 50 or 60.
-      noise: deviation of Gaussian noise, in units of the signal.
+      noise: standard deviation of Gaussian noise, in units of the signal.
       drop_channels: probability that a channel is missing; one is always left.
     """
 
@@ -90,7 +90,7 @@ class SignalChanges:
 
 @dataclass(frozen=True)
 class SignalAugmentation(SignalChanges):
-    """The changes of a signal f[T, C], on the host."""
+    """Random augmentation of a signal f[T, C], on the host."""
 
     def __call__(
         self,

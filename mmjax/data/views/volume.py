@@ -28,7 +28,7 @@ class VolumeView(View):
       flip: probability, in training, of a mirror image along each of the axes (D, H, W). (The
         body's left and right are not alike, and reports tell them apart.)
       intensity: in training, contrast is drawn from [1 - x, 1 + x] and brightness from [-x, x].
-      noise: deviation of noise, in training.
+      noise: standard deviation of noise, in training.
       max_voxels: a larger volume is refused.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What is computed from the tiles of a score matrix: a running statistic of rows and of columns.
+"""Reductions of the tiles of a score matrix: running statistics of its rows and columns.
 
 A reduction is a commutative monoid with a known derivative. That is all a schedule needs: tiles may
 be added to the statistics in any order and on any device, and the cotangent of a tile follows from

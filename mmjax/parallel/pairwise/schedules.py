@@ -1,4 +1,4 @@
-"""How the devices share the work: three ways to the same statistics and gradients.
+"""Schedules of the devices: three ways to the same statistics and gradients.
 
 `dense` is the plain formula on the whole matrix and leaves the derivative to JAX. `gather` and
 `ring` are pairs of functions, forward and backward, that run on every device inside

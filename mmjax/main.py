@@ -4,11 +4,11 @@
     python -m mmjax.main --config=configs/clip.py:paper --workdir=/mnt/runs/clip --config.seed=1
 
 Any key of the recipe can be set on the command line as `--config.data.batch_size=512`. The same
-command, given again after an interruption, goes on where the run stopped.
+command, given again after an interruption, resumes the run.
 
     python -m mmjax.main --config=configs/clip.py:paper --dry_run --topology=v5e:16x16
 
-says what the recipe would need and do, on the devices here or on a TPU slice that is not here,
+reports what the recipe would need and do, on the devices here or on a TPU slice that is not here,
 without reading data (`mmjax.preflight.dry_run`).
 """
 
@@ -31,7 +31,7 @@ WORKDIR = flags.DEFINE_string(
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
-    "One of many processes, as SLURM, Open MPI or a TPU says. Without this flag the environment "
+    "One of many processes, as set by SLURM, Open MPI or a TPU. Without this flag the environment "
     "decides: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
 )
 DRY_RUN = flags.DEFINE_bool(
@@ -56,7 +56,7 @@ TOPOLOGY = flags.DEFINE_string(
 def main(path: str | None, overrides: list[str]) -> None:
     """Loads the recipe, checks it whole, and trains it."""
     if path is None:
-        raise ConfigError("which recipe? Give --config=configs/clip_uniform.py")
+        raise ConfigError("no recipe given: --config=configs/clip_uniform.py")
     from mmjax import recipe as recipe_lib  # here and below: so that --help does not wait for jax
 
     recipe = recipe_lib.load(path, overrides)
@@ -65,7 +65,7 @@ def main(path: str | None, overrides: list[str]) -> None:
         return
     for flag in (MEMORY_GB, TOPOLOGY):
         if flag.value is not None:
-            raise ConfigError(f"--{flag.name} is a question for --dry_run: add it")
+            raise ConfigError(f"--{flag.name} needs --dry_run")
 
     from mmjax.parallel import distributed
     from mmjax.train import trainer, workdir
@@ -91,7 +91,7 @@ def dry_run(recipe: "Recipe") -> None:
             print(f"{'stage':>12}  {stage.name}: steps {stage.start + 1:,} to {stage.end:,}")
         like = next((each for each in done if stages_lib.compiles_like(stage, each)), None)
         if like is not None:
-            print(f"{'':>12}  its step is that of {like.name}")
+            print(f"{'':>12}  same compiled step as stage {like.name}")
             continue
         report = preflight.preflight(
             stage.recipe, topology_name=TOPOLOGY.value, memory_gb=MEMORY_GB.value

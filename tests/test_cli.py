@@ -90,7 +90,7 @@ def test_a_second_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
 
     assert command(monkeypatch, main) == 130
     said = capsys.readouterr().err
-    assert said.startswith("mmjax: stopped at once; a run goes on from its last checkpoint")
+    assert said.startswith("mmjax: interrupted; the same command resumes from the last checkpoint")
 
 
 def test_words_that_are_no_options(monkeypatch, capsys):

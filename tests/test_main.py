@@ -27,7 +27,7 @@ def test_a_run_says_what_it_is_and_ends_with_a_table(finished_run):
     assert re.search(r"parameters  [\d,]+: image [\d,]+, text [\d,]+, objectives 0$", said, re.M)
     assert "12 steps of 64" in lines["training"]
     assert f"ln(64) = {math.log(64):.3f}" in lines["chance"]
-    assert re.search(r"step 12/12  loss \S+  lr \S+  examples/s \d+  waiting \d+%", said)
+    assert re.search(r"step 12/12  loss \S+  lr \S+  examples/s \d+  data wait \d+%", said)
     for term in ("clip", "uniformity", "alignment", "cross_uniformity"):  # a sum says little
         assert re.search(rf"step 12/12 .*  {term} -?\d\.\d{{3}}", said), term
     assert "R@1" in said
@@ -129,5 +129,5 @@ def test_flags_that_need_another(set_flags):
     with pytest.raises(ConfigError, match=r"^which recipe\? Give --config="):
         main.main(None, [])
     set_flags(memory_gb=16)
-    with pytest.raises(ConfigError, match=r"^--memory_gb is a question for --dry_run: add it$"):
+    with pytest.raises(ConfigError, match=r"^--memory_gb needs --dry_run$"):
         main.main(str(Path(__file__).parents[1] / "configs" / "clip.py"), [])

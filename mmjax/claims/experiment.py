@@ -1,4 +1,4 @@
-"""What a file of `configs/claims/` says: a claim, its arms, and the checks that decide it."""
+"""Claims of `configs/claims/`: a statement, its arms, and the checks that decide it."""
 
 import dataclasses
 from typing import Any, Literal

@@ -116,7 +116,7 @@ def find(word: str, folder: Path) -> Experiment:
     variant = variant or "claim"
     file = folder / "claims" / f"{recipe}.py"
     if not file.is_file() and (folder / f"{recipe}.py").is_file():
-        raise NoVariant(f"{folder / recipe}.py makes no claim: there is no {file}")
+        raise NoVariant(f"{folder / recipe}.py has no claim: {file} does not exist")
     known = names(file)
     if variant not in known:
         raise unknown(variant, known, recipe, str(file), "claim")

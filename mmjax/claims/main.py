@@ -2,8 +2,8 @@
 
 The verdict is written to `<out>/<recipe>.json`; the exit code is 1 when a claim is not shown, and 2
 when it could not be tried. Runs that are finished are kept under `<out>/runs` and not made again,
-so an interrupted command goes on where it stopped; a run of a config that has changed since is made
-anew. On CPUs as many runs go on at once as there are CPUs (`--jobs`). After several claims one
+so an interrupted command resumes; a run of a config that has changed since is made
+again. On CPUs as many runs are made at once as there are CPUs (`--jobs`). After several claims one
 table shows all.
 """
 

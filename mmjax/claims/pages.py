@@ -1,4 +1,4 @@
-"""What is generated of the records: a page for each recipe, and the README's table of all."""
+"""Pages generated from the records: one for each recipe, and the README's table of all."""
 
 import re
 import textwrap
@@ -34,8 +34,8 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, A
     paper = experiments[0].recipe_of().paper
     files = [f"configs/{recipe}.py", f"configs/claims/{recipe}.py"]
     links = " and ".join(f"[{file}](../../{file})" for file in files)
-    lines = [f"# Claims of `{recipe}`", "", *_wrapped(f"{paper}. Said in {links}."), ""]
-    lines += _wrapped(f"Made of [{recipe}.json]({recipe}.json) by `tools/recipe.py tables`.")
+    lines = [f"# Claims of `{recipe}`", "", *_wrapped(f"{paper}. Defined in {links}."), ""]
+    lines += _wrapped(f"Generated from [{recipe}.json]({recipe}.json) by `tools/recipe.py tables`.")
     for experiment in experiments:
         lines += _section(experiment, records.get(experiment.variant))
     return "\n".join(lines) + "\n"

@@ -36,9 +36,9 @@ class Command(NamedTuple):
 
 GROUPS: dict[str, dict[str, Command]] = {
     "Train and evaluate": {
-        "train": Command("train RECIPE [--config.KEY=VALUE]", "trains a recipe, or goes on"),
+        "train": Command("train RECIPE [--config.KEY=VALUE]", "trains a recipe, or resumes"),
         "evaluate": Command("evaluate RUN", "runs the evaluators of a run on a checkpoint"),
-        "report": Command("report RUN", "makes the page of a run again"),
+        "report": Command("report RUN", "regenerates the report of a run"),
         "compare": Command(
             "compare RUN RUN ...",
             "settings, final numbers and curves of runs side by side",
@@ -62,7 +62,8 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Use a model": {
         "embed": Command("embed MODEL --data=DATA --out=FILE", "embeds data"),
         "export": Command(
-            "export RUN --format=F --out=DIR", "for transformers, open_clip, or plain files"
+            "export RUN --format=F --out=DIR",
+            "exports to transformers, open_clip, safetensors or StableHLO",
         ),
     },
     "Data and speed": {

@@ -1,4 +1,4 @@
-"""Writes the records of any source as ArrayRecord shards, to be read fast and anywhere.
+"""Converts the records of any source to ArrayRecord shards.
 
     python -m mmjax.data.convert --data=captions.csv --out=shards --workers=8
     python -m mmjax.data.convert --config=recipe.py:paper --out=shards

@@ -1,4 +1,4 @@
-"""Tells whether everything that is needed is installed, and what this machine has.
+"""Checks the installation: required and optional packages, devices and environment.
 
     mmjax doctor
 
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {found}  {name.ljust(width)}  {said}")
     bad = [name for rows in parts.values() for found, name, _ in rows if found == BAD]
     if bad:
-        print(f"\nTo be mended: {', '.join(bad)}. pip install --upgrade mmjax gets packages right.")
+        print(f"\nTo fix: {', '.join(bad)}. pip install --upgrade mmjax gets packages right.")
         return 1
-    print("\nAll that is needed is here.")
+    print("\nEverything needed is installed.")
     return 0

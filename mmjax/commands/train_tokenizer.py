@@ -1,4 +1,4 @@
-"""Makes a tokenizer from the captions of a data set.
+"""Trains a tokenizer on the captions of a data set.
 
     python -m mmjax.data.train_tokenizer --data=captions.csv --out=mine.model --vocab_size=8000
     python -m mmjax.data.train_tokenizer --config=recipe.py --type=characters --out=alphabet.txt

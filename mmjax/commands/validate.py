@@ -1,4 +1,4 @@
-"""Reads every example of a data set as training would, and reports those that cannot be used.
+"""Validates a data set: reads every example as training would, and reports bad ones.
 
     python -m mmjax.data.validate --config=recipe.py --out=bad_rows.jsonl
     python -m mmjax.data.validate --data=captions.csv

@@ -32,7 +32,7 @@ Dtype = Literal["float32", "bfloat16"]
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """Towers with their parameters, the views that make their inputs, and what is known of them.
+    """Towers with their parameters, the views that make their inputs, and metadata.
 
     Attributes:
       towers: modality -> encoder and head.

@@ -1,4 +1,4 @@
-"""A model in use: embeddings of raw values, similarities, search."""
+"""A model for inference: embeddings of raw values, similarities, search."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEXT_STEP = 16
 
 
 class Found(NamedTuple):
-    """The best of a gallery for each query.
+    """Search results: the best of a gallery for each query.
 
     Attributes:
       scores: f32[Q, k], cosines, falling.

@@ -1,4 +1,4 @@
-"""Whether what was written embeds as the model does: differences, and the same neighbours.
+"""Parity of an export with the model: differences of embeddings, and nearest neighbours.
 
 The comparison runs on emoji images and names, which are part of the package, through the model's
 own views; other modalities get random inputs.

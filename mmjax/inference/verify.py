@@ -1,4 +1,4 @@
-"""Parity of foreign weights: what we read of a folder against what its own library computes."""
+"""Parity of foreign weights: embeddings here against those of their own library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe may say, and the check that it says it well.
+"""Recipes: loading, validation, overrides and defaults.
 
 A recipe is a Python file with `get_config(variant)` that returns an `ml_collections.ConfigDict`.
 The schema is not written twice: a section is a frozen dataclass (`OptimizerConfig`, `MeshConfig`,

@@ -1,4 +1,4 @@
-"""The whole of a recipe against the schema: from plain keys to a `Recipe`."""
+"""Validates a recipe against the schema: from plain keys to a `Recipe`."""
 
 import dataclasses
 from collections.abc import Mapping

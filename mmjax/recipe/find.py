@@ -1,4 +1,4 @@
-"""Where a recipe's file is: a path, or the name of a recipe that comes with the package."""
+"""Finds the file of a recipe: by path, or by the name of a recipe of the package."""
 
 import importlib.util
 from pathlib import Path

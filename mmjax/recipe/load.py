@@ -1,4 +1,4 @@
-"""From a recipe's file and overrides on the command line to a checked recipe.
+"""Loads a recipe from its file and command-line overrides, and validates it.
 
 Overrides are read here rather than by `ml_collections.config_flags`, which knows only the leaves
 that a file spells out: here any key of the schema can be set, and a wrong one ends in a sentence.

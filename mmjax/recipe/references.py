@@ -1,4 +1,4 @@
-"""Names in a recipe that mean another part of it.
+"""Checks references: names in a recipe that refer to another part of it.
 
 A wrong one would end a run late: an evaluator runs after the last step. Which options are names of
 views, a word says itself, by the annotation `ViewRef`.
@@ -48,8 +48,8 @@ def check_references(recipe: Recipe, file: str) -> None:
     section = recipe.checkpoints
     if section.keep_best and section.metric is None:
         raise ConfigError(
-            f"{file}: 'checkpoints.keep_best' is {section.keep_best}, but the best by what? "
-            "Set 'checkpoints.metric' to the name of an evaluation metric"
+            f"{file}: 'checkpoints.keep_best' needs 'checkpoints.metric', the name of an "
+            "evaluation metric"
         )
     if section.metric is not None:
         check_metric(section.metric, "checkpoints.metric", recipe, file)

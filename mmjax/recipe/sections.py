@@ -1,4 +1,4 @@
-"""A recipe as an object: frozen dataclasses, whose fields are the keys, down to each component."""
+"""The sections of a recipe: frozen dataclasses whose fields are its keys."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -122,11 +122,11 @@ class StageConfig:
 
     Attributes:
       name: None where the recipe has no stages.
-      fresh: regular expressions over parameter paths: what matches starts anew, all else goes on
-        from the stage before.
-      scale: table of (regular expression, factor), the first match wins: what goes on is multiplied
+      fresh: regular expressions over parameter paths: what matches is reinitialized, all else
+        continues from the stage before.
+      scale: table of (regular expression, factor), the first match wins: the rest is multiplied
         by it, as where a scale of cosines is folded into the towers.
-      keep_optimizer: go on with the moments of the stage before.
+      keep_optimizer: keep the moments of the stage before.
       changes: what the stage changes of the recipe, nested as the recipe is.
     """
 
@@ -147,7 +147,7 @@ OF_A_STAGE = ("name", "fresh", "scale", "keep_optimizer")
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a run computes and how it goes about it.
+    """A whole recipe: everything that determines a run.
 
     Attributes:
       recipe, variant: its name, and which variant.

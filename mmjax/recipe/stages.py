@@ -7,7 +7,7 @@
     )
 
 A stage says what it changes of the rest of the recipe, which all stages share, in the language of
-`mmjax.recipe.changes`. Its own keys are those of `StageConfig`: what starts anew. On the command
+`mmjax.recipe.changes`. Its own keys are those of `StageConfig`. On the command
 line a stage's keys are set by its name, `--config.stages.refine.steps=300`;
 `--config.stages.refine=None` leaves it out.
 """

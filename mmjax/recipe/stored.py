@@ -1,4 +1,4 @@
-"""Configs as runs write them down, and in what two of them differ."""
+"""Saved configs of runs, and the differences of two configs."""
 
 import json
 import re

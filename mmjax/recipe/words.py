@@ -127,7 +127,7 @@ def check_outside(imports: Iterable[str], folder: Path, file: str) -> None:
 
 
 def module_of(file: Path) -> ModuleType:
-    """A Python file as a module, executed anew.
+    """A Python file as a module, executed again.
 
     Raises:
       ConfigError: when there is no such file.

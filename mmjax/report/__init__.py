@@ -1,1 +1,1 @@
-"""What a person reads of a run: the final table in the terminal and the page `report.html`."""
+"""Run reports: the final table in the terminal and `report.html`."""

@@ -1,4 +1,4 @@
-"""Writes the page of a run again, from the files in its folder, without model or data.
+"""Regenerates the report of a run, from the files in its folder, without model or data.
 
 python -m mmjax.report --workdir=runs/clip_uniform-...
 """

@@ -1,4 +1,4 @@
-"""The curves of a page: which numbers share a figure, and what each is called."""
+"""The charts of a page: which metrics share a figure, and their labels."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -108,7 +108,7 @@ def progress(history: History) -> list[Chart]:
         if name.startswith("geometry/") and name.endswith("/centroid_distance")
     }
     if gaps:
-        note = "Distance of the centres of the modalities; 0 is no gap."
+        note = "Distance between the centroids of the modalities; 0: no gap."
         charts.append(_chart("gap", "Modality gap", gaps, note))
     return charts
 

@@ -1,4 +1,4 @@
-"""Several runs side by side: in what their settings differ, their final numbers, their curves."""
+"""Comparison of runs: settings that differ, final numbers, and curves."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def read(folders: Sequence[str | Path]) -> Runs:
     """Reads runs from their folders, in the order given.
 
     Raises:
-      ConfigError: for fewer than two runs, more than can be told apart in a chart, or a folder
+      ConfigError: for fewer than two runs, more than a chart can show, or a folder
         that is no run.
     """
     paths = [Path(folder) for folder in folders]
@@ -111,7 +111,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
         names = ["/".join(own[-count:]) for own in parts]
         if len(set(names)) == len(names):
             return names
-    raise ConfigError(f"the same run twice: {', '.join(map(str, paths))}")
+    raise ConfigError(f"duplicate run: {', '.join(map(str, paths))}")
 
 
 def _title(run: RunFiles) -> str:

@@ -1,4 +1,4 @@
-"""What `gather` found, drawn and put into words for the page."""
+"""Plots and texts of the embeddings on the page, from what `gather` found."""
 
 import base64
 from collections.abc import Mapping

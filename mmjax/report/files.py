@@ -1,4 +1,4 @@
-"""What a run has left in its folder, read for the page: as much of it as is there.
+"""Reads the files of a run for the page, as far as they exist.
 
 A file that is missing or damaged costs its part of the page and no more, and the page says so.
 """

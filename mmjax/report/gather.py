@@ -1,4 +1,4 @@
-"""What the page shows of a model on a set: a heat map, a 2-D image, cosines, and galleries.
+"""Collects what the page shows of a model on a set: heat map, 2-D plot, cosines, galleries.
 
 All of it is small and goes into one file, `report_data.npz`, so that the page can be written again
 without the model or the data.
@@ -119,7 +119,7 @@ def read(folder: str | Path) -> dict[str, Any] | None:
         that are no pair, in k bins.
       image/<n> u8[bytes]: image files.
       name, pair, pairs, dimensions, centroid_distance: the set, its two modalities, how many pairs
-        it has, the length of an embedding and the distance of the centres in that space.
+        it has, the length of an embedding and the centroid distance in that space.
       galleries: for both directions `{query, answer, size, asked, right, parts}`: `right` of
         `asked` queries had a right answer in the first place; the parts `right`, `wrong` and
         `worst` are lists of `{item, rank, answers, best}`, rank being the place of the best right

@@ -1,4 +1,4 @@
-"""The page of a run, `report.html`: one file that needs no network, no model and no data."""
+"""The report page of a run, `report.html`: one self-contained file."""
 
 import json
 import math
@@ -222,7 +222,7 @@ def _headlines(
         )
     for own in zero_shot:
         if not own.language:
-            under = f"right class named, of {results.number(own.classes)} classes"
+            under = f"top-1 accuracy, of {results.number(own.classes)} classes"
             card("Zero-shot", own.name, under).append(
                 _against_chance("top-1", own.top_1, own.chance)
             )
@@ -230,8 +230,8 @@ def _headlines(
         if measure.metric not in ("centroid_distance", "linear_separability"):
             continue
         label, none = {
-            "centroid_distance": ("distance of the centres", "0 is no gap"),
-            "linear_separability": ("told apart by a plane", "50 % is no gap, 100 % is two clouds"),
+            "centroid_distance": ("centroid distance", "0: no gap"),
+            "linear_separability": ("linearly separable", "50 %: no gap, 100 %: two clusters"),
         }[measure.metric]
         for name, value in measure.values.items():
             shown = results.geometry_value(measure.metric, value)

@@ -1,4 +1,4 @@
-"""In what a run differs from its recipe, and the command that makes the run again."""
+"""Differences of a run from its recipe, and the command that reproduces it."""
 
 import ast
 import json

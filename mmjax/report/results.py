@@ -1,4 +1,4 @@
-"""Metrics sorted into what a person asks, and every measure explained in a sentence.
+"""Metrics grouped for the report, each explained in a sentence.
 
 The terminal's table and the page both read from here, so they cannot tell different stories.
 """
@@ -80,19 +80,19 @@ RETRIEVAL_MEANING = (
     "all right answers of a query."
 )
 ZERO_SHOT_MEANING = (
-    "Each image is given the class whose name, put into words and embedded as text, is nearest. "
+    "Each image is given the class whose text embedding, made from prompts, is nearest. "
     "The model never saw a class label. Top-5 counts an image if its class is among the nearest "
     "five; mean per class counts every class alike, however many images it has."
 )
 
 _GEOMETRY = {
     "centroid_distance": (
-        "distance of the centres (0: no gap)",
-        "Distance of the two centres of mass; 0 means no gap.",
+        "centroid distance (0: no gap)",
+        "Distance between the centroids of the modalities; 0 means no gap.",
     ),
     "linear_separability": (
-        "told apart by a plane (50 %: no gap)",
-        "How often a plane tells {first} from {second}; 100 % is two separate clouds, 50 % one.",
+        "linearly separable (50 %: no gap)",
+        "Accuracy of a linear classifier of {first} and {second}; 50 %: no gap.",
     ),
     "positive_cosine": (
         "cosine of a pair (1: best)",
@@ -115,8 +115,8 @@ _GEOMETRY = {
         "The same over pairs that do not belong together; lower is further apart.",
     ),
     "effective_rank": (
-        "directions used by {modality}",
-        "How many independent directions the embeddings really use.",
+        "effective rank of {modality}",
+        "Effective number of dimensions that the embeddings use.",
     ),
 }
 
@@ -277,7 +277,7 @@ def after_stages(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[st
         for measure in geometry(own):
             if measure.metric == "centroid_distance":
                 for name, value in measure.values.items():
-                    label = f"{plain(name)}, distance of the centres"
+                    label = f"{plain(name)}, centroid distance"
                     put(label, column, geometry_value(measure.metric, value))
     return [*map(plain, by_stage), "end"], list(rows.items())
 

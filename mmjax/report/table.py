@@ -1,4 +1,4 @@
-"""The table at the end of a run, in plain text, for someone who has not read the paper.
+"""The final table of a run, in plain text.
 
 It holds what a person asks first; every other number is in `summary.json` and on the page.
 """
@@ -35,7 +35,7 @@ def summary_table(metrics: Mapping[str, float], folder: str | Path | None = None
     sections = [section(metrics) for section in (_retrieval, _zero_shot, _gap, _others, _stages)]
     lines = [line for section in sections if section for line in ("", *section)]
     if not lines:
-        lines = ["", "No evaluator ran, so there is nothing to show but the files."]
+        lines = ["", "No evaluators were configured."]
     lines += _files(metrics, folder)
     return "\n".join(lines).rstrip()
 
@@ -60,7 +60,7 @@ def _retrieval(metrics: Mapping[str, float]) -> list[str]:
         return []
     ks = sorted({k for row in rows for k in row.recall})
     # Chance is that of R@1, so it stands beside it.
-    recall = [head for k in ks for head in ([f"R@{k}", "by chance"] if k == 1 else [f"R@{k}"])]
+    recall = [head for k in ks for head in ([f"R@{k}", "chance"] if k == 1 else [f"R@{k}"])]
     grid = [["set", "given -> find", *recall, "median rank", "answers"]]
     before = None
     for row in rows:
@@ -87,7 +87,7 @@ def _zero_shot(metrics: Mapping[str, float]) -> list[str]:
     rows = results.zero_shot(metrics)
     if not rows:
         return []
-    grid = [["set", "top-1", "by chance", "top-5", "classes"]]
+    grid = [["set", "top-1", "chance", "top-5", "classes"]]
     notes = []
     for row in rows:
         if row.language:
@@ -109,7 +109,7 @@ def _zero_shot(metrics: Mapping[str, float]) -> list[str]:
                 f"{best.language} {results.percent(best.top_1)}, worst "
                 f"{worst.language} {results.percent(worst.top_1)} (top-1)"
             )
-    title = "Zero-shot: how often the right class is named, though no class label was trained on"
+    title = "Zero-shot classification: accuracy without training on class labels"
     return [title, *_grid(grid, left=1), *notes]
 
 

@@ -1,4 +1,4 @@
-"""A trained system as a function from arrays to unit embeddings, for evaluation and use."""
+"""A trained model as a function from arrays to unit embeddings, for evaluation and inference."""
 
 import functools
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A queue: embeddings of past batches, as further columns for objective terms.
+"""A queue (memory bank): embeddings of past batches, as further negatives of objective terms.
 
 A recipe has at most one, its section `queue`. Terms read it as `context.queue`. Its arrays are part
 of a run's state. They hold slots of one whole batch each, `[B, slots, ...]` with the batch's rows
@@ -49,7 +49,7 @@ class QueueConfig:
 
 
 class Queue:
-    """First in, first out, of the embeddings of some views: the teacher's, or else the towers'.
+    """A first-in-first-out queue of embeddings of some views: the teacher's, or the towers'.
 
     He et al. 2020 (arXiv 1911.05722, section 3.1). The embeddings of a batch enter after its loss.
     Slots that no batch has filled yet are not used.

@@ -1,4 +1,4 @@
-"""All that trains, in one module: the towers of every modality and the objective terms.
+"""The whole model: the towers of every modality and the objective terms.
 
 Parameters leave the module as a flat dict, path -> array (`towers/image/encoder/...`), which is
 what rules for layout, learning rate and freezing match, what checkpoints hold and what weights are

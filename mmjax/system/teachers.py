@@ -1,4 +1,4 @@
-"""Teachers: copies of towers that embed views of the batch and never get a gradient.
+"""Teachers: momentum (EMA) or frozen copies of towers, without gradient.
 
 A recipe has at most one, its section `teacher`. Terms read its embeddings as `context.teacher`. Its
 arrays are part of a run's state, under the paths of the towers that they are copies of, so that
@@ -31,7 +31,7 @@ _OWN_KEY = zlib.crc32(b"teacher")
 
 
 class Teacher:
-    """What both types share: which views are embedded, and how.
+    """The base class of teachers: which views are embedded, and how.
 
     Attributes:
       views: names of the batch.
@@ -111,7 +111,7 @@ class Teacher:
 
 
 class MomentumTeacher(Teacher):
-    """A copy that follows its towers: θ' <- m θ' + (1 - m) θ after each of their updates.
+    """A momentum teacher, an EMA of its towers: θ' <- m θ' + (1 - m) θ after each of their updates.
 
     Tarvainen and Valpola 2017 (arXiv 1703.01780, mean teacher); He et al. 2020 (arXiv 1911.05722,
     equation 2, the momentum encoder). Batch statistics follow likewise.
@@ -144,7 +144,7 @@ class MomentumTeacher(Teacher):
 
 
 class FrozenTeacher(Teacher):
-    """A copy that never changes.
+    """A frozen teacher: a copy of the towers that never changes.
 
     Args:
       views: names of the batch that it embeds.

@@ -1,4 +1,4 @@
-"""How a stage of a run starts: from nothing, from folders of weights, or from the stage before."""
+"""The start of a stage: random initialization, pretrained weights, or the stage before."""
 
 import dataclasses
 import logging
@@ -98,9 +98,8 @@ def _is_fresh(stage: Stage, path: str) -> bool:
 def pretrained(stages: Sequence[Stage], number: int, plan: Plan) -> Pretrained:
     """The pretrained weights that a stage starts from.
 
-    These are of towers with an `init_from` that the stage before lacks.
-
-    A tower that continues from the stage before does not start again from the folder it came from.
+    These are of towers with an `init_from` that the stage before lacks: a tower that continues from
+    the stage before is not read again.
     """
     recipe = stages[number].recipe
     model = recipe.model

@@ -1,4 +1,4 @@
-"""Weights in and out, in the layouts of Hugging Face's `transformers` and of `open_clip`.
+"""Import and export of weights, in the layouts of Hugging Face's `transformers` and of `open_clip`.
 
 Each family is a file (`clip`, `siglip`, `vit`, `dinov2`, `bert`, `open_clip`, ...) that turns a
 folder's config into specs of our encoders and a key map, which reading and writing share.

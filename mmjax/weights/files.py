@@ -1,4 +1,4 @@
-"""Folders of foreign weights, read without trust: safetensors and JSON, no pickles, no other paths.
+"""Reads folders of foreign weights safely: safetensors and JSON only, no pickles.
 
 A safetensors file is 8 bytes that say how long its JSON header is, the header (name -> dtype, shape
 and offsets) and the numbers (https://github.com/huggingface/safetensors, "Format"). It is read

@@ -1,4 +1,4 @@
-"""A folder of foreign weights as towers: which family it is of, and what it holds."""
+"""Foreign weights as towers: the model family of a folder, and its parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Key maps: which parameters here are which tensors there, said once and used in both directions.
+"""Key maps: parameters here and their tensors there, for both directions.
 
 A `Rule` ties a few parameters of a tower to a few tensors of a foreign file by a pair of functions
 that undo each other. Blocks of a transformer lie here on one leading `layers` axis and there under

@@ -1,4 +1,4 @@
-"""Views that make of images and texts what foreign weights were trained on.
+"""Preprocessing of foreign models: the views of images and texts that they were trained on.
 
 They follow the folder's `preprocessor_config.json` (or open_clip's `preprocess_cfg`) and its
 `tokenizer.json`, including the marks that the latter puts around a text.

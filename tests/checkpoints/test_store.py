@@ -145,7 +145,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path, asynchronous):
             store.save(2, {**tree(2), "noise": jnp.asarray(noise)})
             store.wait()
 
-        with pytest.raises(CheckpointError, match=r"step 2 could.*No space.*of step 1: mend that"):
+        with pytest.raises(CheckpointError, match=r"step 2 could.*No space.*of step 1: fix that"):
             save_much()
         assert same(Store(disk / "checkpoints").restore(abstract_like(tree()), 1), tree(1))
     finally:

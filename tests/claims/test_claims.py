@@ -231,7 +231,7 @@ def test_mistakes_are_found_before_the_first_run(run, monkeypatch):
         "claims/typo.py, arm 'aligned': unknown key 'objectives.alignment.wieght'; did you" in said
     )
     assert "claims/tiny.py: unknown claim 'claim_2'" in run("tiny:claim_2")[2]
-    assert "none.py makes no claim: there is no " in run("none")[2]
+    assert "none.py has no claim: " in run("none")[2]
     assert "there is no config file" in run("tinny")[2]
     assert "did you mean " in run("tinny")[2]
     assert run()[2].startswith("mmjax: which claim? Give a recipe's name")

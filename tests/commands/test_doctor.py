@@ -15,7 +15,7 @@ def test_here_all_is_well(capsys):
     for name in ("Python", "jax", "jaxlib", "flax", "orbax-checkpoint", "grain", "devices"):
         assert f"ok  {name} " in said
     assert "pip install 'mmjax[cuda]'  (for jax[cuda13]" in said
-    assert "All that is needed is here." in said
+    assert "Everything needed is installed." in said
 
 
 def test_a_package_that_is_missing_ends_with_1(capsys, monkeypatch):
@@ -31,7 +31,7 @@ def test_a_package_that_is_missing_ends_with_1(capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "!!  flax " in said
     assert "missing, needed: <" in said
-    assert "To be mended: flax." in said
+    assert "To fix: flax." in said
 
 
 def test_a_package_of_another_version_is_bad(monkeypatch):

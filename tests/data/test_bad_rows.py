@@ -29,7 +29,7 @@ def test_a_line_is_written_at_the_first_meeting_and_counts_at_the_end(tmp_path):
     report.close()
     assert lines(path)[0] == {"key": "row 1", "field": "image", "reason": "it is bad", "count": 2}
     assert len(report) == 2
-    assert report.summary().startswith("2 bad examples, met 3 times")
+    assert report.summary().startswith("2 bad examples, skipped 3 times")
     assert "row 1: image: it is bad (2 times)" in report.summary()
 
 

@@ -207,7 +207,7 @@ def test_other_data_do_not_mix(written, tmp_path):
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty and holds no conversion"):
         convert(Counting(), tmp_path, say=quiet)
-    with pytest.raises(SourceError, match=r"memory row 7: raw: it is damaged. Mend it, or set"):
+    with pytest.raises(SourceError, match=r"memory row 7: raw: it is damaged. Fix it, or set"):
         convert(Counting(), tmp_path / "b", on_error="fail", say=quiet)
     with pytest.raises(ConfigError, match=r"memory row 0: a set cannot be written"):
         convert(MemorySource(data={"x": [{1}]}), tmp_path / "c", say=quiet)

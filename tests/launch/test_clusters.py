@@ -50,12 +50,12 @@ def test_slurm_saves_when_its_time_is_over_queues_again_and_goes_on(
     for pid in workers(job.pid, "SLURM_PROCID"):
         os.kill(pid, signal.SIGTERM)  # as --signal=TERM@300 has it
     said = finish(job, 128 + signal.SIGTERM)
-    assert "run the same command to go on" in said
+    assert "run the same command to resume" in said
     assert called.read_text() == "requeue 4242\n"
 
     said = finish(start(words, folder, "steps=30", recipe=unhurried, **environment))
     assert "2 x cpu in 2 process(es)" in said
-    assert "going on from step " in said
+    assert "resuming from step " in said
     assert len(losses(folder)) == 30
     assert np.isfinite(losses(folder)).all()
     assert called.read_text() == "requeue 4242\n"

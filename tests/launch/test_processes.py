@@ -69,13 +69,13 @@ def test_stopped_on_one_shape_and_resumed_on_two_others(
         wait_for(run, folder / "checkpoints" / str(6 * (1 + len(stops))))
         run.send_signal(kind)
         said = finish(run, 128 + signal.SIGTERM)
-        stopped = re.search(r"stopped after step (\d+) by .*run the same command to go on", said)
+        stopped = re.search(r"stopped after step (\d+) by .*run the same command to resume", said)
         assert stopped, said
         assert "Traceback" not in said
         stops.append(int(stopped[1]))
     assert 6 <= stops[0] < stops[1] < 20
     said = finish(launch(1, 8, folder, "steps=20", recipe=unhurried))
-    assert f"going on from step {stops[1]}" in said
+    assert f"resuming from step {stops[1]}" in said
     np.testing.assert_allclose(losses(folder), curve, rtol=1e-5)
 
 
@@ -99,7 +99,7 @@ def test_when_one_process_is_killed_the_others_say_so_and_the_run_resumes(
         runtime = rf"\[{other}\] .* indicates that another task died" if victim == 0 else own
         assert re.search(f"{own}|{runtime}", said), said
     said = finish(launch(3, 1, folder, "steps=18", "data.batch_size=63", recipe=unhurried))
-    assert re.search(r"going on from step (6|12)", said), said
+    assert re.search(r"resuming from step (6|12)", said), said
     whole = tmp_path / "whole"
     finish(launch(3, 1, whole, "steps=18", "data.batch_size=63"))
     np.testing.assert_array_equal(losses(folder), losses(whole))

@@ -185,8 +185,8 @@ def test_the_command_reads_no_data(recipe, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"topology": "v5e:2x2"}, "--topology is a question for --dry_run"),
-        ({"memory_gb": 4.0}, "--memory_gb is a question for --dry_run"),
+        ({"topology": "v5e:2x2"}, "--topology needs --dry_run"),
+        ({"memory_gb": 4.0}, "--memory_gb needs --dry_run"),
         ({"dry_run": True, "topology": "v9:2x2"}, "give a chip (v5e, v5p, v6e, tpu7x)"),
     ],
 )

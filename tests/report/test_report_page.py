@@ -63,13 +63,13 @@ def test_the_page_shows_all_parts(run_folder):
         "Dashed: chance, 4.852.",
         "3,000 examples a second (median) and waited for data 25.0 % of the time",
         "try more data.workers",
-        "Likeness within a batch",
+        "Similarity within a batch",
         "Both modalities in a plane",
         "Pairs against non-pairs",
         "First answer right",
         "First answer wrong",
         "✓ right",
-        "2 training examples could not be read; they were met 8 times",
+        "2 training examples could not be read; they were skipped 8 times",
         "retrieval/new style: 3 items of the evaluation",
         "python -m mmjax.main",
         "--config=configs/no_such_recipe.py:small",
@@ -141,7 +141,7 @@ def test_the_page_can_be_written_again_and_is_the_same(run_folder, summary):
         ("config.json", "The folder holds no config"),
         ("summary.json", "The run has not finished"),
         ("metrics.jsonl", "Nothing was measured while the run trained"),
-        ("bad_rows.jsonl", "Every training example that the run met could be read."),
+        ("bad_rows.jsonl", "All training examples could be read."),
         ("log.txt", "The whole config"),
         (gather.FILE, "no heat map, no image of the embeddings and no gallery"),
     ],
@@ -173,14 +173,14 @@ def test_lines_that_cannot_be_read_are_counted_but_for_the_last(run_folder):
 def test_a_run_with_other_evaluators_alone_shows_them(tmp_path):
     (tmp_path / "summary.json").write_text('{"probe": {"test": {"accuracy": 0.931}}}')
     seen = parsed(tmp_path)
-    assert "No evaluator ran" not in seen.text
+    assert "No evaluation results" not in seen.text
     assert "Other measures" in seen.text
     assert "0.931" in seen.text
 
 
 def test_an_empty_folder_gives_a_page_that_says_so(tmp_path):
     seen = parsed(tmp_path)
-    assert "No evaluator ran" in seen.text
+    assert "No evaluation results" in seen.text
     assert "There is no config.json in the folder." in seen.text
 
 

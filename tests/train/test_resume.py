@@ -179,7 +179,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
     ):
         pytest.skip("mounting a small disk needs root")
     try:
-        with pytest.raises(CheckpointError, match=r"No space left on device.*is of step \d+: mend"):
+        with pytest.raises(CheckpointError, match=r"No space left on device.*is of step \d+: fix"):
             trainer.train(tiny("checkpoints.keep_last=9"), disk / "run", quiet=True)
         step = int(saved(tiny(), disk / "run")[".step"])
         assert step >= 15
@@ -226,7 +226,7 @@ def test_kill_9_during_a_save_and_then_sigterm_lose_nothing(
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, said
-    assert "going on from step " in said
+    assert "resuming from step " in said
     assert "Traceback" not in said
     stopped = re.search(r"stopped after step (\d+) by signal 15; saved in .*same command", said)
     assert stopped, said

@@ -298,4 +298,4 @@ def test_dry_run_reports_every_stage(staged, capsys, set_flags):
     lines = [line.split() for line in said.splitlines()]
     assert [line[1] for line in lines if line[0] == "stage"] == ["first:", "second:", "again:"]
     assert said.count("GFLOP an example") == 2
-    assert "its step is that of second" in said
+    assert "same compiled step as stage second" in said

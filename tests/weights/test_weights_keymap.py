@@ -228,7 +228,7 @@ def test_a_recipe_with_another_head(clip, tmp_path):
     assert config.model.towers["image"].init_from.head is False
     plan = state_lib.plan(config, mesh_lib.make_mesh())
     lines = pretrained(config, plan).lines
-    assert any("starts anew: towers/image/head/project/kernel" in line for line in lines)
+    assert any("reinitialized: towers/image/head/project/kernel" in line for line in lines)
 
 
 @pytest.mark.parametrize(("bound", "temperature"), [("min_scale=20.0", 0.05), ("max_scale=5.0", 1)])

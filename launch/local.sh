@@ -5,7 +5,7 @@
 #   DEVICES=2 launch/local.sh 4 --config=configs/clip_uniform.py    of two CPU devices each
 #
 # Every line of output starts with the number of its process. Ctrl-C stops all of them after a
-# save; the same command, also with another number of processes, goes on.
+# save; the same command, also with another number of processes, resumes.
 #
 # Sets what mmjax.parallel.distributed reads: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
 # JAX_PROCESS_ID.

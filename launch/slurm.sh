@@ -4,7 +4,7 @@
 #   sbatch --nodes=4 launch/slurm.sh --config=configs/clip.py:paper --workdir=/shared/runs/clip
 #
 # All nodes have to see the working directory and the run's folder. When the time is nearly over,
-# or the job is preempted, the run saves; then the job is queued again and goes on.
+# or the job is preempted, the run saves; then the job is queued again and resumes.
 #
 # jax.distributed.initialize reads what srun sets for each process: SLURM_JOB_ID (of which it makes
 # the port), SLURM_STEP_NODELIST (its first node is the coordinator), SLURM_NTASKS, SLURM_PROCID and

@@ -126,7 +126,7 @@ def test_another_config_in_its_folder_is_refused_with_the_keys(finished_run, set
 
 def test_flags_that_need_another(set_flags):
     set_flags()
-    with pytest.raises(ConfigError, match=r"^which recipe\? Give --config="):
+    with pytest.raises(ConfigError, match=r"^no recipe given: --config="):
         main.main(None, [])
     set_flags(memory_gb=16)
     with pytest.raises(ConfigError, match=r"^--memory_gb needs --dry_run$"):

@@ -7,7 +7,7 @@
 Each cell is one training step, compiled ahead of time for a TPU slice by `mmjax.preflight.dry_run`:
 in the first table of CLIP with ViT-B/16 or ViT-L/14 at several batches, in the second of every
 recipe's `paper` variant as it is. Its result is one JSON file in docs/scale/, so an interrupted run
-goes on where it stopped. Needs libtpu: pip install 'mmjax[aot]'.
+resumes where it stopped. Needs libtpu: pip install 'mmjax[aot]'.
 """
 
 import argparse

@@ -117,7 +117,7 @@ def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatc
             assert json.loads(summary.read_text()) == verdict["arms"][arm][seed]
     assert verdict["arms"]["plain"] != verdict["arms"]["aligned"]
 
-    # Finished runs are read, not made again, so an interrupted command goes on where it stopped.
+    # Finished runs are read, not made again, so an interrupted command resumes.
     made = []
     train = trainer.train
     monkeypatch.setattr(

@@ -117,7 +117,7 @@ def test_what_cannot_be_compared_is_one_sentence(two, tmp_path):
         compare.read(two[:1])
     with pytest.raises(ConfigError, match="none is no run"):
         compare.read([two[0], tmp_path / "none"])
-    with pytest.raises(ConfigError, match="the same run twice"):
+    with pytest.raises(ConfigError, match="duplicate run"):
         compare.read([two[0], two[0]])
     with pytest.raises(ConfigError, match="a chart tells 6 apart"):
         compare.read([two[0]] * 7)

@@ -1,4 +1,4 @@
-"""Stages of a run: what goes on from one to the next, and that no interruption changes anything."""
+"""Stages of a run: what continues from one to the next, and that no interruption changes anything."""
 
 import dataclasses
 import json
@@ -284,7 +284,7 @@ def test_what_is_fresh_starts_as_in_a_run_of_its_own(staged, whole):
     for path, value in {**alone.params, **alone.constants}.items():
         carried = path.startswith("towers/a/") or (path in host and "other" not in path)
         want = host[path] if carried and not path.startswith("towers/b/") else value
-        # What starts anew is not scaled.
+        # What is reinitialized is not scaled.
         factor = 0.5 if path.startswith("towers/a/") and path.endswith("/bias") else 1.0
         np.testing.assert_array_equal(found[path], factor * want, err_msg=path)
     assert all(path.startswith("towers/a/") for path in begun.constants)

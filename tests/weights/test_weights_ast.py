@@ -72,7 +72,7 @@ def test_shorter_and_longer_sounds(folder):
     np.testing.assert_array_equal(own, weights.tower("audio")["encoder/position"])
     with pytest.raises(WeightsError, match="are more than the 3760 that the positions"):
         weights.tower("audio", encoder.changed(samples=SAMPLES + 4 * 160))
-    # Parts of the encoder that the folder has not: they start anew.
+    # Parts of the encoder that the folder lacks: they are reinitialized.
     joined = weights.tower("audio", encoder.changed(fusion="mean", mask_padding=True))
     assert joined.changes() == [
         "fusion='mean' where the folder has 'none'",

@@ -57,7 +57,7 @@ def load(
 
 
 def _verified(path: Path, out: str | Path | None) -> None:
-    """Compares foreign weights with their own library, or says that this was not done."""
+    """Compares foreign weights with their own library, or reports that this was not done."""
     if out is not None:
         if not is_foreign(path):
             raise ConfigError(f"verify={str(out)!r} is for foreign weights, and {path} are our own")

@@ -132,7 +132,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     from mmjax import api
 
     if path is not None or overrides:
-        raise ConfigError("the model says how data are read: leave out --config")
+        raise ConfigError("the model has its own preprocessing: leave out --config")
     given, data = cli.needed(MODEL), cli.needed(command.DATA)
     out = command.out()
     if out.suffix not in SUFFIXES:

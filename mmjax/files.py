@@ -48,6 +48,6 @@ def write_atomically(target: Path, text: str) -> None:
 
 
 def reason(error: OSError) -> str:
-    """What the system says of an error, in a few words."""
+    """The reason of a system error, in a few words."""
     cause = error.__cause__ if isinstance(error, WriteError) else error
     return getattr(cause, "strerror", None) or str(cause)

@@ -1,4 +1,4 @@
-"""Decoders of JPEG to compare: the one in use, and those that are installed beside it."""
+"""JPEG decoders to compare: the one in use, and others that are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one core makes of the input pipeline: examples per second of its parts and of the whole.
+"""Throughput of the input pipeline on one core: examples per second of its parts and the whole.
 
     python -m mmjax.bench input --examples 512 --repeats 5
 

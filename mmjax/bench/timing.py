@@ -1,4 +1,4 @@
-"""Fair times on a machine that is not quiet: alternatives take turns, medians and spreads count."""
+"""Fair timing on a busy machine: alternatives take turns; medians and quartiles."""
 
 import json
 import statistics

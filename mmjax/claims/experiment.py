@@ -19,7 +19,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a paper says, as an experiment.
+    """A claim of a paper, as an experiment.
 
     All arms start from a variant of the recipe, or from a `config` of the experiment's own.
     """

@@ -1,4 +1,4 @@
-"""Compares runs: settings that differ, final numbers side by side, curves over each other.
+"""Compares runs: settings that differ, final numbers side by side, curves in one chart.
 
     mmjax compare runs/clip-... runs/siglip-...
     mmjax compare runs/clip_uniform-* --out=pages/temperatures.html

@@ -1,4 +1,4 @@
-"""The command `mmjax`: one list of everything that can be done, and where each is.
+"""The command `mmjax`: the list of its subcommands, and their modules.
 
     mmjax train clip_uniform
     mmjax recipes audio

@@ -1,4 +1,4 @@
-"""Lists the recipes that there are, with their papers, modalities and variants.
+"""Lists the recipes, with their papers, modalities and variants.
 
     mmjax recipes                   # all
     mmjax recipes audio text        # those that have all of these words

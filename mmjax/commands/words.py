@@ -1,4 +1,4 @@
-"""Lists the words that a recipe can use, or tells all about one.
+"""Lists the components that a recipe can use, or describes one.
 
     mmjax words                 # every word, by kind
     mmjax words encoder         # the words of one kind

@@ -27,7 +27,7 @@ class Mixture:
     weights: dict[str, float]
 
     def plain(self) -> dict[str, Any]:
-        """As a recipe says it: {name: the source's spec with `weight`}."""
+        """As plain values of a recipe: {name: the source's spec with `weight`}."""
         return {
             name: {**source.plain(), "weight": self.weights[name]}
             for name, source in self.sources.items()

@@ -64,7 +64,7 @@ class EvaluatorConfig:
     sources: dict[str, Spec[Source]]
 
     def plain(self) -> dict[str, Any]:
-        """As a recipe says it: options and sources side by side, without the type."""
+        """As plain values of a recipe: options and sources side by side, without the type."""
         own = self.evaluator.plain()
         del own["type"]
         return own | {name: source.plain() for name, source in self.sources.items()}
@@ -85,7 +85,7 @@ def parse(
 
     Args:
       word: its class.
-      spec: what the recipe says, with the `type` that names the class.
+      spec: of the recipe, with the `type` that names the class.
       registry: of evaluators.
       where: path in the recipe.
       file: of the recipe.

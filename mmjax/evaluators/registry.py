@@ -1,4 +1,4 @@
-"""The evaluators that a recipe may name, and the section `evaluators`."""
+"""The registry of evaluators, and the section `evaluators` of a recipe."""
 
 from typing import Any, cast
 

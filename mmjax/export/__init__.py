@@ -1,4 +1,4 @@
-"""Models out: to `transformers`, `open_clip`, plain safetensors and StableHLO.
+"""Model export: to `transformers`, `open_clip`, plain safetensors and StableHLO.
 
 Every export is checked: what was written is read again, by the library it is for where that is
 installed, and has to embed as the model does (`parity.json`).

@@ -30,7 +30,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     from mmjax.inference.verify import verify
 
     if path is not None or overrides:
-        raise ConfigError("a model is exported as its own config says: leave out --config")
+        raise ConfigError("a model is exported with its own config: leave out --config")
     source, form, out = (cli.needed(flag) for flag in (WORKDIR, FORMAT, OUT))
     if form == "verify":
         folder, line = verify(source, out)

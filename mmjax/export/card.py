@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, what it learned from, how well, and how to load it."""
+"""The model card of an export: architecture, training data, metrics, and how to load it."""
 
 from __future__ import annotations
 

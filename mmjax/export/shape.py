@@ -1,4 +1,4 @@
-"""Whether two towers are of the shape that another library's models have, and which.
+"""Whether two towers have the architecture of another library's models, and which.
 
 A family's `compose` writes a config in its own words, and its `describe` reads it back; what comes
 back differently is what the family has no words for.

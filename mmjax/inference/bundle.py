@@ -218,7 +218,7 @@ def _assemble(
     for path, (_, variable) in wanted.items():
         value = np.asarray(tensors[path])
         if value.shape != variable.shape:
-            raise WeightsError(f"{path} is {value.shape}, and the config says {variable.shape}")
+            raise WeightsError(f"{path} is {value.shape}, but {variable.shape} by the config")
         arrays[path] = jax.device_put(value.astype(variable.dtype), everywhere)
     return Bundle(model.towers, definition, arrays, mesh, views, **rest)
 

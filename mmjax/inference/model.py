@@ -165,7 +165,7 @@ class Model:
         """The view that makes inputs of a modality."""
         if modality not in self.bundle.views:
             raise ConfigError(
-                f"the model does not say how {modality!r} is read (a foreign folder says it in "
+                f"the model has no preprocessing of {modality!r} (a foreign folder has it in "
                 "preprocessor_config.json and tokenizer.json): give an array of ready inputs"
             )
         return self.bundle.views[modality]

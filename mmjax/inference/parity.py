@@ -28,7 +28,7 @@ REPORT = "parity.json"
 
 
 class ParityError(WeightsError):
-    """An export or import whose embeddings differ; the report beside it says by how much."""
+    """An export or import whose embeddings differ; the report beside it has the differences."""
 
 
 def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[str], list[bytes]]:

@@ -55,7 +55,7 @@ class TowerConfig:
     deterministic: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
-        """As a recipe says it; keys that it may leave out only where they say something."""
+        """As plain values of a recipe, without keys that are not set."""
         found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         kept = ("encoder", "head")
         return {key: plain(value) for key, value in found.items() if value or key in kept}

@@ -45,7 +45,7 @@ class ObjectiveConfig:
         return cls(TERMS.parse(rest, where, file, beside), **options)
 
     def plain(self) -> dict[str, Any]:
-        """As a recipe says it, whole."""
+        """As plain values of a recipe, with all options."""
         return {**self.term.plain(), "weight": plain(self.weight), "head": self.head}
 
 

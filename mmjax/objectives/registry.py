@@ -1,4 +1,4 @@
-"""The objective terms that a recipe may name; the keyword arguments of each are its keys."""
+"""The registry of objective terms; the keyword arguments of each are its keys."""
 
 from mmjax.objectives.base import Term
 from mmjax.objectives.classification import Classification

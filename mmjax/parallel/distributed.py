@@ -52,7 +52,7 @@ def initialize(detect: bool = False) -> None:
         address, count, index = given.values()
         if ":" not in address or not (count.isdigit() and index.isdigit()):
             raise ConfigError(
-                f"the environment says JAX_COORDINATOR_ADDRESS={address}, JAX_NUM_PROCESSES="
+                f"the environment sets JAX_COORDINATOR_ADDRESS={address}, JAX_NUM_PROCESSES="
                 f"{count}, JAX_PROCESS_ID={index}: these should be host:port and two numbers"
             )
         options = {
@@ -106,7 +106,7 @@ def lost(error: BaseException) -> str | None:
         return None
     return (
         f"process {jax.process_index()} lost another process of the run "
-        f"({' '.join(text.split())[:200]}): see what the others said before; the same command in "
+        f"({' '.join(text.split())[:200]}): see the output of the others; the same command in "
         "all processes resumes from the last checkpoint"
     )
 

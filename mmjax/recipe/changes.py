@@ -1,4 +1,4 @@
-"""Changes of a config: what stages, the arms of an experiment and derived variants are written in.
+"""Changes of a config, for stages, the arms of an experiment and derived variants.
 
     {"steps": 150,
      "data": {"source": {"split": "tune"}},                          # merged key by key
@@ -75,7 +75,7 @@ def compose(first: Mapping[str, Any], then: Mapping[str, Any], where: str = "") 
 def _merge_stages(
     stages: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]
 ) -> tuple[dict[str, Any], ...]:
-    """Stages, each with what `changes` says under its name; None leaves it out."""
+    """Stages, each with the `changes` under its name; None leaves it out."""
     names = [stage["name"] for stage in stages]
     for name in changes:
         if name not in names:

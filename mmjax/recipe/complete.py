@@ -106,7 +106,7 @@ def _sources(spec: Any, training: Any, where: str, file: str) -> Any:
 
 
 def _like(spec: Mapping[str, Any], training: Any, where: str, file: str) -> dict[str, Any]:
-    """A source that says what differs from the training source: `{like: data.source, split: val}`.
+    """A source as changes of the training source: `{like: data.source, split: val}`.
 
     So an override of the training source's path holds for evaluation, too. Of a mixture one part
     is named, `data.source.<name>`. Rows of another split are taken for rows that are not trained

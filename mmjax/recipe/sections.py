@@ -137,7 +137,7 @@ class StageConfig:
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """As a recipe says it: its own keys and its changes side by side."""
+        """As plain values of a recipe: its own keys and its changes side by side."""
         own = {key: plain(getattr(self, key)) for key in OF_A_STAGE}
         return {**plain(self.changes), **own}
 

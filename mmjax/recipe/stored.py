@@ -63,7 +63,7 @@ def read(file: Path) -> Recipe:
     """A recipe that `dump` wrote, whole: keys that are newer than the file have their defaults.
 
     Raises:
-      ConfigError: when the file is no JSON text, or says what this version does not know.
+      ConfigError: when the file is no JSON text, or has keys that this version does not know.
     """
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def of_json(tree: Any, file: str) -> Recipe:
 
 
 def same(file: Path, recipe: Recipe) -> bool:
-    """Whether a recipe that `dump` wrote, read as `read` does, says the same in every key."""
+    """Whether a recipe that `dump` wrote, read as `read` does, is the same in every key."""
     try:
         return dump(read(file)) == dump(recipe)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""All words of recipes by kind, and those that a recipe brings itself.
+"""All words of recipes by kind, and those that a recipe defines itself.
 
 A recipe's own file, or a module or file that its key `imports` names, may register words:
 
@@ -82,7 +82,7 @@ def _types(tree: Any) -> Iterator[str]:
 
 
 def load(imports: Iterable[str], file: str) -> None:
-    """Imports what a recipe says that its words come from.
+    """Imports the modules of the words of a recipe.
 
     Args:
       imports: names of modules, or paths of Python files (which end in `.py`).

@@ -1,4 +1,4 @@
-"""What an annotation says of a value beyond its type: bounds, and names of other parts.
+"""Annotations of options beyond their type: bounds, and references to other parts.
 
     learning_rate: Annotated[float, Bounds(0)]
     pairs: tuple[tuple[ViewRef, ViewRef], ...]
@@ -18,7 +18,7 @@ from mmjax.schema.values import bare
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """The numbers that make sense: from `low`, and below `high`."""
+    """Bounds of a number: from `low`, and below `high`."""
 
     low: float
     high: float = math.inf
@@ -33,7 +33,7 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class Refers:
-    """The value is the name of another part of the recipe.
+    """A reference: the value is the name of another part of the recipe.
 
     Attributes:
       to: `view`, a key of `data.views`; or `label`, a field of records that is one.

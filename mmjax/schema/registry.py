@@ -1,4 +1,4 @@
-"""Words of a recipe: what a `type` may be, its options, and the object that they make.
+"""Registries of components: the words that `type` may be, their options, and their classes.
 
 A registry is one explicit dict of a package, name -> class. The constructor's signature is the
 schema of a word: its keyword arguments are the options that there are, their annotations the types,
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, Callable[..., T]], Generic[T]):
-    """The words for one kind of component.
+    """A registry: the words for one kind of component.
 
     Args:
       kind: what they are, such as `encoder`, for messages.
@@ -155,7 +155,7 @@ class Spec(Generic[T]):
             raise ConfigError(f"{self.type}: {error}") from error
 
     def plain(self) -> dict[str, Any]:
-        """The spec as a recipe says it, whole."""
+        """The spec as plain values of a recipe, with all options."""
         return {"type": self.type, **plain(dict(self.options))}
 
     def changed(self, **options: Any) -> "Spec[T]":

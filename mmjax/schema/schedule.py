@@ -30,7 +30,7 @@ class Schedule:
 
     @classmethod
     def of(cls, spec: float | Mapping[str, Any], where: str) -> "Schedule":
-        """The schedule that a config says: a number, or a dict with the fields above and `type`.
+        """The schedule of a config: a number, or a dict with the fields above and `type`.
 
         Args:
           spec: the number or dict.

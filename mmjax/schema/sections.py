@@ -1,4 +1,4 @@
-"""From plain values to the objects of a recipe: sections are dataclasses, words are specs.
+"""Parses plain values into the objects of a recipe: sections are dataclasses, words are specs.
 
 A section is a frozen dataclass whose fields are its keys, with types and defaults. `parse` walks
 any annotation: into sections, into dicts of named parts, and into what the registry in a field's
@@ -33,11 +33,11 @@ def section_of(value: Any, where: str, file: str) -> Mapping[str, Any]:
 
 
 def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
-    """The object that a plain value says, checked and with every default.
+    """The object of a plain value, checked and with every default.
 
     Args:
       annotation: a section, a container of sections or specs, or a plain type.
-      value: what the recipe says.
+      value: as in the recipe.
       where: path of the value in the recipe, for messages; empty for the top level.
       file: the recipe's file, for messages.
 

@@ -151,7 +151,7 @@ def begin(stage: Stage, plan: Plan, weights: Pretrained, last: State | None) -> 
 
 
 def with_teacher(state: State, plan: Plan) -> State:
-    """`state` with the teacher's arrays from the folder that it says, if it says one.
+    """`state` with the teacher's arrays from its folder, if it has one.
 
     Raises:
       ConfigError: when the folder cannot be read or does not fit.

@@ -91,7 +91,7 @@ def _step_of(line: str) -> float:
 
 
 def recorded(folder: Path, step: int) -> dict[str, float]:
-    """What `metrics.jsonl` says of a step: of training, and of an evaluation if there was one."""
+    """The row of `metrics.jsonl` of a step: of training, and of an evaluation if there was one."""
     path = folder / "metrics.jsonl"
     found: dict[str, Any] = {}
     if not path.is_file():
@@ -103,7 +103,7 @@ def recorded(folder: Path, step: int) -> dict[str, float]:
 
 
 def learned(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Metrics without those that say how fast the machine was."""
+    """Metrics without those of speed."""
     return {n: v for n, v in metrics.items() if n.removeprefix("train/") not in SPEED}
 
 

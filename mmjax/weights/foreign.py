@@ -157,7 +157,7 @@ class Weights:
         if name not in self._foreign.parts:
             raise WeightsError(
                 f"{self.folder.path} is a {self.family} model with {', '.join(self.modalities)}; "
-                f"there is no {name!r} in it: say which, init_from={{'path': ..., 'part': ...}}"
+                f"it has no {name!r}: name the part, init_from={{'path': ..., 'part': ...}}"
             )
         part = self._foreign.parts[name]
         if kind != "audio_transformer":

@@ -321,7 +321,7 @@ def check(
     if left:
         problems.append(f"left over: {_some(left)}")
     if wrong:
-        problems.append(f"of another shape than config.json says: {_some(wrong)}")
+        problems.append(f"of another shape than in config.json: {_some(wrong)}")
     if problems:
         raise WeightsError(
             f"the weights in {tensors.where} do not fit its config: " + "; ".join(problems)

@@ -118,8 +118,8 @@ WHOLE = tones(100)
 @pytest.mark.parametrize(
     ("view", "value", "says"),
     [
-        (ECG, Signal(WHOLE), "it does not say its sampling rate: set source_rate in the view"),
-        (ECG, WHOLE, "it does not say its sampling rate"),
+        (ECG, Signal(WHOLE), "it has no sampling rate: set source_rate in the view"),
+        (ECG, WHOLE, "it has no sampling rate"),
         (ECG, Signal(WHOLE, 0.0), "its sampling rate is 0.0 Hz"),
         (ECG, Signal(WHOLE, float("nan")), "its sampling rate is nan Hz"),
         (ECG, Signal(WHOLE, 1e12), "cannot become 100 Hz"),

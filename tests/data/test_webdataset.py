@@ -98,7 +98,7 @@ def test_samples_that_lack_a_member_or_have_it_twice_are_named(tmp_path):
     assert named == {
         "a.tar sample 1": ("text", "it has no member .txt, .json, only jpg"),
         "a.tar sample 2": ("image", named["a.tar sample 2"][1]),
-        "a.tar sample 003": ("jpg", "it has two members .jpg, and nothing says which is meant"),
+        "a.tar sample 003": ("jpg", "it has two members .jpg, which is ambiguous"),
     }
     with pytest.raises(SourceError, match="3 of 5 rows cannot be used"):
         WebDatasetSource(path=path, on_error="fail")

@@ -148,7 +148,7 @@ def test_a_number_that_cannot_be_is_named(override, said):
             "unknown modality 'words' of 'evaluators.retrieval.new_style.pairs'",
         ),
         (["evaluators.geometry.new_style.pair=('image','audio')"], "unknown modality 'audio'"),
-        (["checkpoints.keep_best=1"], "needs 'checkpoints.metric', the name of an evaluation metric"),
+        (["checkpoints.keep_best=1"], "needs 'checkpoints.metric', the name of an evaluation"),
         (
             ["checkpoints.metric='retrieval/new_stile/image_to_text/R@1'"],
             "did you mean 'retrieval/new_style/...'?",

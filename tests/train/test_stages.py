@@ -1,4 +1,4 @@
-"""Stages of a run: what continues from one to the next, and that no interruption changes anything."""
+"""Stages of a run: what continues from one to the next; no interruption changes anything."""
 
 import dataclasses
 import json

@@ -1,1 +1,1 @@
-"""Readers of files and bytes: each turns one format into arrays, or says why it cannot."""
+"""Readers of file formats: each turns bytes into arrays, or gives the reason why it cannot."""

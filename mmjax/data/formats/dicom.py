@@ -26,7 +26,7 @@ def waveform(content: bytes) -> tuple[Signal, list[str]]:
         channels = list(group.ChannelDefinitionSequence)
         count = int(group.NumberOfWaveformSamples) * len(channels)
         if not 0 < count <= MOST_NUMBERS:
-            raise ValueError(f"it says that it holds {count} numbers")
+            raise ValueError(f"its header declares {count} numbers")
         samples = np.asarray(dataset.waveform_array(0), np.float32)
         names = tuple(str(c.ChannelSourceSequence[0].CodeMeaning) for c in channels)
         units = tuple(

@@ -186,7 +186,7 @@ def read_index(shard: str, bad: list[BadExample]) -> Iterator[Sample]:
     except _Damage as error:
         bad.append(BadExample(name, "shard", str(error)))
     for stem, extension in twice.items():
-        reason = f"it has two members .{extension}, and nothing says which is meant"
+        reason = f"it has two members .{extension}, which is ambiguous"
         bad.append(BadExample(samples.pop(stem).key, extension, reason))
     yield from samples.values()
 

@@ -162,7 +162,7 @@ class SignalView(View):
         rate = self.source_rate if signal.rate is None else signal.rate
         if rate is None:
             raise SignalError(
-                "it does not say its sampling rate: set source_rate in the view, or rate=None to "
+                "it has no sampling rate: set source_rate in the view, or rate=None to "
                 "take it as it is"
             )
         if not 0 < rate < np.inf:

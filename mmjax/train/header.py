@@ -9,12 +9,12 @@ import jax
 from mmjax.data import TrainData
 from mmjax.recipe import Recipe
 from mmjax.train.stages import Stage
-from mmjax.train.state import Plan
+from mmjax.train.state import TrainPlan
 from mmjax.train.step import parameter_counts
 
 
 def lines(
-    stages: Sequence[Stage], mesh: jax.sharding.Mesh, plan: Plan, data: TrainData, folder: Path
+    stages: Sequence[Stage], mesh: jax.sharding.Mesh, plan: TrainPlan, data: TrainData, folder: Path
 ) -> list[str]:
     """The header: recipe, devices, towers, batch, and the loss that chance would give.
 
@@ -42,7 +42,7 @@ def lines(
     return _formatted([*rows, ("stages", f"{parts}: {stages[-1].end:,} steps in all")])
 
 
-def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
+def stage_lines(stage: Stage, plan: TrainPlan, data: TrainData) -> list[str]:
     """What a stage says before its first step; nothing where the recipe has none."""
     if stage.name is None:
         return []
@@ -54,7 +54,7 @@ def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
     return _formatted(rows)
 
 
-def _of_stage(recipe: Recipe, plan: Plan, data: TrainData) -> list[tuple[str, str]]:
+def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[str, str]]:
     counts = parameter_counts(plan)
     batch, steps = recipe.data.batch_size, recipe.steps
     towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in recipe.model.towers)

@@ -158,17 +158,7 @@ class PatchTransformer(Encoder):
             bias=bias, layer_scale=layer_scale, dtype=dtype, rngs=rngs, **config.options()
         )
         self.probe = (
-            pooling.AttentionPooling(
-                width=width,
-                heads=config.heads,
-                mlp_width=config.hidden,
-                activation=config.activation,
-                bias=bias,
-                eps=eps,
-                init=weights,
-                dtype=dtype,
-                rngs=rngs,
-            )
+            pooling.attention_pooling(config, bias=bias, init=weights, dtype=dtype, rngs=rngs)
             if pool == "map"
             else None
         )

@@ -10,9 +10,10 @@ help:  ## this list
 install:  ## the package, editable, with what tests, docs and notebooks need
 	$(PYTHON) -m pip install -e '.[test,docs,examples]'
 
-lint:  ## rules and format
+lint:  ## rules, format, and which package may import which
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	lint-imports
 
 format:  ## the format, and what the linter can mend
 	$(PYTHON) -m ruff check --fix .

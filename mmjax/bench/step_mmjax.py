@@ -37,7 +37,7 @@ def main(model: str, batch: int, *options: str) -> None:
 
 
 def make(
-    settings: Recipe, sizes: Sizes, plan: state_lib.Plan, mesh: jax.sharding.Mesh
+    settings: Recipe, sizes: Sizes, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh
 ) -> tuple[Callable[[], None], dict[str, Any]]:
     """(one training step, what to say of it)."""
     arrays = mesh_lib.to_device(random_batch(settings, sizes), mesh)

@@ -28,7 +28,7 @@ CEILING = 2048  # side of the square product that says how fast products can be
 
 
 def parts(
-    settings: Recipe, sizes: Sizes, plan: state_lib.Plan, mesh: jax.sharding.Mesh
+    settings: Recipe, sizes: Sizes, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh
 ) -> tuple[dict[str, float], dict[str, Callable[[], None]]]:
     """(name -> how often in a step, name -> function that does it once).
 
@@ -99,7 +99,7 @@ def _forward_backward(f: Callable[..., Any], *args: Any) -> Callable[[], None]:
 
 
 def _linear(
-    settings: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh
+    settings: Recipe, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh
 ) -> Iterator[tuple[str, int, Callable[[], None]]]:
     """(shapes, how often, function) of every product of a step without batch axes.
 
@@ -128,7 +128,7 @@ def _linear(
         yield name, times, _call(product, *ones)
 
 
-def _optimizer(plan: state_lib.Plan) -> Callable[[], None]:
+def _optimizer(plan: state_lib.TrainPlan) -> Callable[[], None]:
     """Clipping, AdamW and the norms that a step reports, in place."""
     shapes = plan.definition.kinds(nnx.Param)
     zeros = {path: jnp.zeros(shapes[path].shape, jnp.float32) for path in plan.trained}

@@ -8,6 +8,7 @@ import numpy as np
 from mmjax.data.config import DataConfig, Mixture
 from mmjax.data.pipeline import TrainData
 from mmjax.data.report import BadRows
+from mmjax.data.rows import entries
 from mmjax.data.sources.user_files import settle
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View, field_of
@@ -30,17 +31,16 @@ def views(config: DataConfig, tokenizer: Tokenizer | None = None) -> dict[str, V
 def batch_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
     """Shape and dtype of every array of a global batch, from the config alone: no file is read.
 
-    A modality can be absent from a row where `data.on_error` is 'skip'; whether a source says so
-    too is in its files, and not known here.
+    A modality can be absent from a row where `data.on_error` is 'skip', and where the kind of
+    source lets its records lack it; what only the files of a source say is not known here.
     """
-    made, size = views(config, cast(Tokenizer, _NoTokenizer())), config.batch_size
-    shapes = {
-        name: jax.ShapeDtypeStruct((size, *view.shape), view.dtype) for name, view in made.items()
-    }
-    if config.on_error == "skip":
-        for name in made:
-            shapes[f"{field_of(name)}_present"] = jax.ShapeDtypeStruct((size,), bool)
-    return {**shapes, "id": jax.ShapeDtypeStruct((size,), np.int32)}
+    made = views(config, cast(Tokenizer, _NoTokenizer()))
+    maybe_absent = {field_of(name) for name in made}
+    if config.on_error != "skip":
+        lacking = (getattr(source.word, "may_lack", ()) for source in config.sources.values())
+        maybe_absent &= {field for each in lacking if isinstance(each, tuple) for field in each}
+    found = entries(made, sorted(maybe_absent), config.batch_size)
+    return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in found.items()}
 
 
 class _NoTokenizer:

@@ -25,7 +25,7 @@ import numpy as np
 from mmjax.data.batches import Batches
 from mmjax.data.records import Source
 from mmjax.data.report import BadRows
-from mmjax.data.rows import Batch, MakeBatch, SourceRows, bad_examples
+from mmjax.data.rows import Batch, MakeBatch, SourceRows, bad_examples, entries
 from mmjax.data.views import View, field_of
 
 
@@ -143,14 +143,7 @@ class TrainData:
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         """{key: (shape, dtype)} of a global batch."""
-        found = {
-            name: ((self.batch_size, *view.shape), np.dtype(view.dtype))
-            for name, view in self.views.items()
-        }
-        found["id"] = ((self.batch_size,), np.dtype(np.int32))
-        for modality in self.maybe_absent:
-            found[f"{modality}_present"] = ((self.batch_size,), np.dtype(bool))
-        return found
+        return entries(self.views, self.maybe_absent, self.batch_size)
 
     def __getitem__(self, step: int) -> Batch:
         """This process' block of global batch `step`, made here and now; bad rows are not counted.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,21 @@ class SourceRows:
                 "ids are not 0 .. len - 1 has to set its id_limit"
             )
         return self.offset + record["id"], record
+
+
+def entries(
+    views: Mapping[str, View], maybe_absent: Iterable[str], rows: int
+) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """name -> (shape, dtype) of every array of a batch.
+
+    Args:
+      views: name -> view.
+      maybe_absent: modalities that a row may be without, each with its `<modality>_present`.
+      rows: of the batch.
+    """
+    found = {name: ((rows, *view.shape), np.dtype(view.dtype)) for name, view in views.items()}
+    found["id"] = ((rows,), np.dtype(np.int32))
+    return found | {f"{each}_present": ((rows,), np.dtype(bool)) for each in maybe_absent}
 
 
 class MakeBatch:
@@ -72,10 +87,11 @@ class MakeBatch:
           numbers: of the rows.
         """
         rows = [self._read(number) for number in numbers]
-        batch = {name: np.zeros((len(rows), *v.shape), v.dtype) for name, v in self.views.items()}
-        batch["id"] = np.array([identity for identity, _ in rows], np.int32)
+        of_batch = entries(self.views, self.maybe_absent, len(rows))
+        batch = {name: np.zeros(shape, dtype) for name, (shape, dtype) in of_batch.items()}
+        batch["id"][:] = [identity for identity, _ in rows]
         for modality in self.maybe_absent:
-            batch[f"{modality}_present"] = np.ones(len(rows), bool)
+            batch[f"{modality}_present"][:] = True
         bits = np.random.Philox(key=self.seed)
         rng, start, bad = np.random.Generator(bits), bits.state, []
         for row, (_, record) in enumerate(rows):

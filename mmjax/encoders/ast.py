@@ -6,15 +6,16 @@ reproduce the published models: frames=1024, mels=128, patch=16, stride=(10, 10)
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
-from mmjax.encoders.initializers import Scheme, initialization
-from mmjax.encoders.layers import Activation
-from mmjax.encoders.transformer import Remat, Transformer
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.transformer import Transformer, TransformerConfig, TransformerOptions
 
 
 class SpectrogramTransformer(Encoder):
@@ -34,6 +35,8 @@ class SpectrogramTransformer(Encoder):
       rngs: for the initial parameters.
     """
 
+    transformer_defaults = TransformerConfig(eps=1e-12)
+
     def __init__(
         self,
         *,
@@ -41,28 +44,20 @@ class SpectrogramTransformer(Encoder):
         mels: int = 128,
         patch: int = 16,
         stride: tuple[int, int] = (10, 10),
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_width: int | None = None,
-        activation: Activation = "gelu",
-        eps: float = 1e-12,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
-        check_positive(patch=patch, width=width, depth=depth, stride=min(stride))
+        config = self.transformer_defaults.of(transformer)
+        width = config.width
+        check_positive(patch=patch, width=width, depth=config.depth, stride=min(stride))
         if min(frames, mels) < patch:
             raise EncoderError(
                 f"frames={frames} and mels={mels}: both have to be at least patch={patch}"
             )
         self.frames, self.mels, self.width, self.dtype = frames, mels, width, dtype
         self.patch, self.stride = patch, tuple(stride)
-        weights = initialization(init, width=width, depth=depth)
+        weights = initialization(config.init, width=width, depth=config.depth)
         self.project = nnx.Conv(
             1,
             width,
@@ -77,21 +72,7 @@ class SpectrogramTransformer(Encoder):
         count = self.grid[0] * self.grid[1]
         self.special_tokens = nnx.Param(weights.special(rngs.params(), (2, width), jnp.float32))
         self.position = nnx.Param(weights.position(rngs.params(), (2 + count, width), jnp.float32))
-        self.transformer = Transformer(
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_width=4 * width if mlp_width is None else mlp_width,
-            activation=activation,
-            eps=eps,
-            dropout=dropout,
-            drop_path=drop_path,
-            init=init,
-            scan=scan,
-            remat=remat,
-            dtype=dtype,
-            rngs=rngs,
-        )
+        self.transformer = Transformer(dtype=dtype, rngs=rngs, **config.options())
 
     def __call__(
         self,

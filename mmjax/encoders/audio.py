@@ -7,7 +7,7 @@ segments of `samples`, which the network encodes one by one, and `fusion` makes 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +23,11 @@ from mmjax.encoders.audio_augmentation import (
     mask_spectrograms,
 )
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
-from mmjax.encoders.initializers import Scheme, initialization
-from mmjax.encoders.layers import Activation, dropout_key, fold_in, layer_norm, split_key
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.layers import dropout_key, fold_in, layer_norm, split_key
 from mmjax.encoders.positions import check_sincos_width, sincos
 from mmjax.encoders.spectrogram import Spectrogram, lengths_of, log_mel
-from mmjax.encoders.transformer import Remat
+from mmjax.encoders.transformer import TransformerConfig, TransformerOptions
 
 # What the published weights were trained on.
 AST = Spectrogram(
@@ -209,6 +209,8 @@ class AudioTransformer(AudioEncoder):
       rngs: for the initial parameters.
     """
 
+    transformer_defaults = TransformerConfig(eps=1e-12)
+
     def __init__(
         self,
         *,
@@ -220,20 +222,11 @@ class AudioTransformer(AudioEncoder):
         stride: tuple[int, int] = (10, 10),
         mask_padding: bool = True,
         padding: float = 0.0,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_width: int | None = None,
-        activation: Activation = "gelu",
-        eps: float = 1e-12,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
+        config = self.transformer_defaults.of(transformer)
         self._begin(samples, spectrogram, augment, fusion)
         check_positive(patch=patch, stride=min(stride))
         self.mask_padding, self.padding = mask_padding, padding
@@ -243,21 +236,11 @@ class AudioTransformer(AudioEncoder):
             mels=spectrogram.mels,
             patch=patch,
             stride=stride,
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_width=mlp_width,
-            activation=activation,
-            eps=eps,
-            dropout=dropout,
-            drop_path=drop_path,
-            init=init,
-            scan=scan,
-            remat=remat,
             dtype=dtype,
             rngs=rngs,
+            **config.options(),
         )
-        self._end(width, heads, dtype, rngs)
+        self._end(config.width, config.heads, dtype, rngs)
 
     def network(
         self, x: jax.Array, mask: jax.Array, train: bool, rngs: nnx.Rngs | None

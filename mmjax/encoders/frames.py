@@ -10,7 +10,8 @@ patches of different frames, `PatchTransformer` with three axes.
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +20,10 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
-from mmjax.encoders.initializers import Scheme, initialization
-from mmjax.encoders.layers import Activation, dropout_key, split_key
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.layers import dropout_key, split_key
 from mmjax.encoders.patches import Pool
-from mmjax.encoders.transformer import Remat, Transformer
+from mmjax.encoders.transformer import Transformer, TransformerConfig, TransformerOptions
 from mmjax.encoders.vit import ViT
 from mmjax.parallel.layout import rows
 
@@ -44,6 +45,8 @@ class FrameTransformer(Encoder):
       rngs: for the initial parameters.
     """
 
+    transformer_defaults = TransformerConfig()
+
     def __init__(
         self,
         *,
@@ -51,60 +54,43 @@ class FrameTransformer(Encoder):
         image_size: tuple[int, int] = (224, 224),
         patch: int = 32,
         channels: int = 3,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_width: int | None = None,
         pool: Pool = "cls",
         pre_norm: bool = False,
         patch_bias: bool = True,
-        activation: Activation = "gelu",
-        eps: float = 1e-6,
         temporal_depth: int = 0,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
         check_positive(frames=frames)
         if temporal_depth < 0:
             raise EncoderError(f"temporal_depth={temporal_depth} is negative: give 0 for the mean")
-        common: dict[str, Any] = {
-            "width": width,
-            "heads": heads,
-            "mlp_width": mlp_width,
-            "activation": activation,
-            "eps": eps,
-            "dropout": dropout,
-            "drop_path": drop_path,
-            "init": init,
-            "scan": scan,
-            "remat": remat,
-            "dtype": dtype,
-            "rngs": rngs,
-        }
-        self.frames, self.width, self.channels = frames, width, channels
-        self.rate, self.dtype = max(dropout, drop_path), dtype
+        config = self.transformer_defaults.of(transformer)
+        self.frames, self.width, self.channels = frames, config.width, channels
+        self.rate, self.dtype = max(config.dropout, config.drop_path), dtype
         self.frame = ViT(
             image_size=image_size,
             patch=patch,
             channels=channels,
-            depth=depth,
             pool=pool,
             pre_norm=pre_norm,
             patch_bias=patch_bias,
-            **common,
+            dtype=dtype,
+            rngs=rngs,
+            **config.options(),
         )
-        start = initialization(init, width=width, depth=max(temporal_depth, 1)).position
+        start = initialization(
+            config.init, width=config.width, depth=max(temporal_depth, 1)
+        ).position
         self.position = (
-            nnx.Param(start(rngs.params(), (frames, width), jnp.float32))
+            nnx.Param(start(rngs.params(), (frames, config.width), jnp.float32))
             if temporal_depth
             else None
         )
-        self.transformer = Transformer(depth=temporal_depth, **common) if temporal_depth else None
+        over_frames = dataclasses.replace(config, depth=temporal_depth).options()
+        self.transformer = (
+            Transformer(**over_frames, dtype=dtype, rngs=rngs) if temporal_depth else None
+        )
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -32,12 +32,12 @@ from mmjax.encoders.base import (
     check_positive,
     check_rate,
 )
-from mmjax.encoders.initializers import Initialization, Scheme, initialization
-from mmjax.encoders.layers import Activation, draw, dropout_key, layer_norm
+from mmjax.encoders.initializers import Initialization, initialization
+from mmjax.encoders.layers import draw, dropout_key, layer_norm
 from mmjax.encoders.positions import check_sincos_width
 from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.stems import ConvStem, PatchStem, cut
-from mmjax.encoders.transformer import Remat, Transformer
+from mmjax.encoders.transformer import Transformer, TransformerConfig, TransformerOptions
 
 Pool = Literal["cls", "mean", "map"]
 Positions = Literal["learned", "sincos"]
@@ -74,6 +74,8 @@ class PatchTransformer(Encoder):
       rngs: for the initial parameters.
     """
 
+    transformer_defaults = TransformerConfig()
+
     reads_prompts = True
 
     def __init__(
@@ -82,10 +84,6 @@ class PatchTransformer(Encoder):
         size: tuple[int, ...],
         patch: tuple[int, ...],
         channels: int = 3,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_width: int | None = None,
         pool: Pool = "cls",
         positions: Positions = "learned",
         stem: StemKind = "patch",
@@ -94,22 +92,18 @@ class PatchTransformer(Encoder):
         registers: int = 0,
         patch_dropout: float = 0.0,
         padded: bool = False,
-        activation: Activation = "gelu",
         bias: bool = True,
-        eps: float = 1e-6,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
         layer_scale: float | None = None,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
+        config = self.transformer_defaults.of(transformer)
+        width, eps = config.width, config.eps
         size, patch = tuple(size), tuple(patch)
         if not size or len(size) != len(patch):
             raise EncoderError(f"size={size} and patch={patch} need as many axes, at least one")
-        check_positive(patch=min(patch), channels=channels, width=width, depth=depth)
+        check_positive(patch=min(patch), channels=channels, width=width, depth=config.depth)
         check_choice("pool", pool, Pool)
         check_choice("positions", positions, Positions)
         check_choice("stem", stem, StemKind)
@@ -129,9 +123,8 @@ class PatchTransformer(Encoder):
         self.size, self.patches, self.channels = size, patch, channels
         self.width, self.pool, self.positions = width, pool, positions
         self.patch_dropout, self.padded, self.dtype = patch_dropout, padded, dtype
-        mlp_width = 4 * width if mlp_width is None else mlp_width
 
-        weights: Initialization = initialization(init, width=width, depth=depth)
+        weights: Initialization = initialization(config.init, width=width, depth=config.depth)
         norm = partial(layer_norm, width, eps=eps, dtype=dtype, rngs=rngs)
         self.stem: Callable[..., Any]
         if stem == "patch":
@@ -162,34 +155,10 @@ class PatchTransformer(Encoder):
         self.position = learned(weights.position, rows if positions == "learned" else 0)
         self.pre_norm = norm() if pre_norm else None
         self.transformer = Transformer(
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_width=mlp_width,
-            activation=activation,
-            bias=bias,
-            eps=eps,
-            dropout=dropout,
-            drop_path=drop_path,
-            layer_scale=layer_scale,
-            init=init,
-            scan=scan,
-            remat=remat,
-            dtype=dtype,
-            rngs=rngs,
+            bias=bias, layer_scale=layer_scale, dtype=dtype, rngs=rngs, **config.options()
         )
         self.probe = (
-            pooling.AttentionPooling(
-                width=width,
-                heads=heads,
-                mlp_width=mlp_width,
-                activation=activation,
-                bias=bias,
-                eps=eps,
-                init=weights,
-                dtype=dtype,
-                rngs=rngs,
-            )
+            pooling.attention_pooling(config, bias=bias, init=weights, dtype=dtype, rngs=rngs)
             if pool == "map"
             else None
         )

@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.initializers import Initialization, initialization
 from mmjax.encoders.layers import Activation, Attention, FeedForward, layer_norm
+from mmjax.encoders.transformer import TransformerConfig
 
 
 def mean(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
@@ -85,6 +86,23 @@ class AttentionPooling(nnx.Module):
         probe = jnp.broadcast_to(probe, (tokens.shape[0], 1, tokens.shape[2]))
         y = self.attention(probe, tokens, mask=mask)[:, 0]
         return y + self.mlp(self.norm(y))
+
+
+def attention_pooling(
+    config: TransformerConfig, *, bias: bool, init: Initialization, dtype: DTypeLike, rngs: nnx.Rngs
+) -> AttentionPooling:
+    """The pooling that goes with a transformer: its width, heads, MLP, activation and epsilon."""
+    return AttentionPooling(
+        width=config.width,
+        heads=config.heads,
+        mlp_width=config.hidden,
+        activation=config.activation,
+        bias=bias,
+        eps=config.eps,
+        init=init,
+        dtype=dtype,
+        rngs=rngs,
+    )
 
 
 class GridAttentionPooling(nnx.Module):

@@ -11,7 +11,7 @@ shorter than the others of its batch. Settings after published models:
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +20,11 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import positions
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
-from mmjax.encoders.initializers import Scheme
-from mmjax.encoders.layers import Activation, layer_norm
+from mmjax.encoders.layers import layer_norm
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions
 from mmjax.encoders.residual import convolution, masked
 from mmjax.encoders.stems import PatchStem
-from mmjax.encoders.transformer import Remat
+from mmjax.encoders.transformer import TransformerOptions
 
 StemKind = Literal["patch", "conv"]
 
@@ -108,25 +107,15 @@ class SignalTransformer(PatchTransformer):
         length: int = 1000,
         channels_first: bool = False,
         patch: int = 16,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_width: int | None = None,
         pool: Pool = "mean",
         positions: Positions = "learned",
         stem: StemKind = "patch",
         patch_dropout: float = 0.0,
-        activation: Activation = "gelu",
         bias: bool = True,
-        eps: float = 1e-6,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
         layer_scale: float | None = None,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
         check_positive(length=length, patch=patch)
         check_choice("stem", stem, StemKind)
@@ -142,30 +131,25 @@ class SignalTransformer(PatchTransformer):
             size=((patches - lost) * patch,),
             patch=(patch,),
             channels=channels,
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_width=mlp_width,
             pool=pool,
             positions=positions,
             padded=True,
             patch_dropout=patch_dropout,
-            activation=activation,
             bias=bias,
-            eps=eps,
-            dropout=dropout,
-            drop_path=drop_path,
             layer_scale=layer_scale,
-            init=init,
-            scan=scan,
-            remat=remat,
             dtype=dtype,
             rngs=rngs,
+            **transformer,
         )
         self.size, self.channels_first = (patches * patch,), channels_first
         if self.conv:
             self.stem = SignalConvStem(
-                patch=patch, channels=channels, width=width, eps=eps, dtype=dtype, rngs=rngs
+                patch=patch,
+                channels=channels,
+                width=self.width,
+                eps=self.transformer_defaults.of(transformer).eps,
+                dtype=dtype,
+                rngs=rngs,
             )
 
     def __call__(self, x: jax.Array, **options: Any) -> Encoding:

@@ -9,7 +9,7 @@ Settings that reproduce published models:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,10 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
-from mmjax.encoders.initializers import Scheme, initialization
-from mmjax.encoders.layers import Activation, dropout, dropout_key, layer_norm
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.layers import dropout, dropout_key, layer_norm
 from mmjax.encoders.prompts import Prompts, parted
-from mmjax.encoders.transformer import NormPlace, Remat, Transformer
+from mmjax.encoders.transformer import NormPlace, Transformer, TransformerConfig, TransformerOptions
 from mmjax.parallel.layout import whole
 
 Pool = Literal["eot", "last", "cls", "pooler", "mean", "map"]
@@ -51,6 +51,8 @@ class TextTransformer(Encoder):
       rngs: for the initial parameters.
     """
 
+    transformer_defaults = TransformerConfig(width=512, heads=8)
+
     reads_prompts = True
 
     def __init__(
@@ -58,10 +60,6 @@ class TextTransformer(Encoder):
         *,
         vocab_size: int,
         length: int = 77,
-        width: int = 512,
-        depth: int = 12,
-        heads: int = 8,
-        mlp_width: int | None = None,
         causal: bool = True,
         pool: Pool = "eot",
         pad_id: int = 0,
@@ -70,18 +68,14 @@ class TextTransformer(Encoder):
         norm: NormPlace = "pre",
         embedding_norm: bool = False,
         segments: int = 0,
-        activation: Activation = "gelu",
         bias: bool = True,
-        eps: float = 1e-6,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
-        check_positive(vocab_size=vocab_size, length=length, width=width, depth=depth)
+        config = self.transformer_defaults.of(transformer)
+        width, eps, dropout = config.width, config.eps, config.dropout
+        check_positive(vocab_size=vocab_size, length=length, width=width, depth=config.depth)
         check_choice("pool", pool, Pool)
         if segments < 0:
             raise EncoderError(f"segments={segments} is negative: give 0 for none")
@@ -99,9 +93,8 @@ class TextTransformer(Encoder):
         self.vocab_size = vocab_size
         self.pad_id, self.eos_id, self.mask_padding = pad_id, eos_id, mask_padding
         self.dropout, self.dtype = dropout, dtype
-        mlp_width = 4 * width if mlp_width is None else mlp_width
 
-        weights = initialization(init, width=width, depth=depth)
+        weights = initialization(config.init, width=width, depth=config.depth)
 
         def learned(initializer: nnx.Initializer, rows: int) -> nnx.Param[jax.Array]:
             return nnx.Param(initializer(rngs.params(), (rows, width), jnp.float32))
@@ -113,35 +106,15 @@ class TextTransformer(Encoder):
             layer_norm(width, eps=eps, dtype=dtype, rngs=rngs) if embedding_norm else None
         )
         self.transformer = Transformer(
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_width=mlp_width,
             norm=norm,
             final_norm=norm == "pre",
-            activation=activation,
             bias=bias,
-            eps=eps,
-            dropout=dropout,
-            drop_path=drop_path,
-            init=init,
-            scan=scan,
-            remat=remat,
             dtype=dtype,
             rngs=rngs,
+            **config.options(),
         )
         self.probe = (
-            pooling.AttentionPooling(
-                width=width,
-                heads=heads,
-                mlp_width=mlp_width,
-                activation=activation,
-                bias=bias,
-                eps=eps,
-                init=weights,
-                dtype=dtype,
-                rngs=rngs,
-            )
+            pooling.attention_pooling(config, bias=bias, init=weights, dtype=dtype, rngs=rngs)
             if pool == "map"
             else None
         )

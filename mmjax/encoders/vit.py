@@ -11,15 +11,15 @@ Dosovitskiy et al. 2021, "An image is worth 16x16 words". Settings that reproduc
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import jax
 from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError
-from mmjax.encoders.initializers import Scheme
-from mmjax.encoders.layers import Activation
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions, StemKind
-from mmjax.encoders.transformer import Remat
+from mmjax.encoders.transformer import TransformerOptions
 
 
 class ViT(PatchTransformer):
@@ -52,10 +52,6 @@ class ViT(PatchTransformer):
         image_size: tuple[int, int] = (224, 224),
         patch: int = 16,
         channels: int = 3,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        mlp_width: int | None = None,
         pool: Pool = "cls",
         positions: Positions = "learned",
         stem: StemKind = "patch",
@@ -63,26 +59,16 @@ class ViT(PatchTransformer):
         pre_norm: bool = False,
         registers: int = 0,
         patch_dropout: float = 0.0,
-        activation: Activation = "gelu",
         bias: bool = True,
-        eps: float = 1e-6,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
         layer_scale: float | None = None,
-        init: Scheme = "trunc_normal",
-        scan: bool = True,
-        remat: Remat = "none",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        **transformer: Unpack[TransformerOptions],
     ):
         super().__init__(
             size=image_size,
             patch=(patch, patch),
             channels=channels,
-            width=width,
-            depth=depth,
-            heads=heads,
-            mlp_width=mlp_width,
             pool=pool,
             positions=positions,
             stem=stem,
@@ -90,17 +76,11 @@ class ViT(PatchTransformer):
             pre_norm=pre_norm,
             registers=registers,
             patch_dropout=patch_dropout,
-            activation=activation,
             bias=bias,
-            eps=eps,
-            dropout=dropout,
-            drop_path=drop_path,
             layer_scale=layer_scale,
-            init=init,
-            scan=scan,
-            remat=remat,
             dtype=dtype,
             rngs=rngs,
+            **transformer,
         )
         self.image_size, self.patch = tuple(image_size), patch
 

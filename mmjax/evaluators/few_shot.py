@@ -6,6 +6,7 @@ import numpy as np
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.evaluators.labels import labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 
 
@@ -47,13 +48,7 @@ class FewShot(Evaluator):
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         found = embed(model, data, (self.modality,), layer=self.layer)[self.modality]
-        if any(self.labels not in own for own in found.fields):
-            raise ValueError(
-                f"few_shot: some records have no label {self.labels!r}; they have "
-                f"{', '.join(sorted(found.fields[0]))}"
-            )
-        labels = np.array([own[self.labels] for own in found.fields])
-        return self.measure(found.unit, labels)
+        return self.measure(found.unit, labels_of(found.fields, self.labels, "few_shot"))
 
     def measure(self, features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """The metrics of features f32[N, D] and labels [N]."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 
 _MEGABYTES = 64  # of cosines that are held at a time
@@ -52,25 +53,14 @@ class NearestNeighbours(Evaluator):
         test, truth = self._features(model, data)
         classes, y = np.unique(y, return_inverse=True)
         answer = classes[vote(x, y, test, len(classes), min(self.k, len(x)))]
-        _, counts = np.unique(truth, return_counts=True)
-        return {
-            "accuracy": float((answer == truth).mean()),
-            "chance": float(counts.max() / counts.sum()),
-            "classes": float(len(classes)),
-            "examples": float(len(truth)),
-        }
+        return accuracy(answer, truth, len(classes))
 
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Unit features f32[N, D] and labels [N]."""
         found = embed(model, data, (self.modality,), layer=self.layer)[self.modality]
-        if any(self.labels not in own for own in found.fields):
-            raise ValueError(
-                f"knn: some records have no label {self.labels!r}; they have "
-                f"{', '.join(sorted(found.fields[0]))}"
-            )
+        labels = labels_of(found.fields, self.labels, "knn")
         length = np.linalg.norm(found.unit, axis=1, keepdims=True)
-        unit = found.unit / np.maximum(length, 1e-12)
-        return unit, np.array([own[self.labels] for own in found.fields])
+        return found.unit / np.maximum(length, 1e-12), labels
 
 
 def vote(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int, k: int) -> np.ndarray:

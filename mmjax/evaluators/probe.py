@@ -7,6 +7,7 @@ import numpy as np
 from mmjax.evaluators import logistic
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 
 
@@ -54,13 +55,7 @@ class Probe(Evaluator):
         classes, y = np.unique(y, return_inverse=True)
         weights, bias = logistic.fit_classes((x - mean) / deviation, y, len(classes), self.c)
         answer = classes[((test - mean) / deviation @ weights + bias).argmax(axis=1)]
-        _, counts = np.unique(truth, return_counts=True)
-        return {
-            "accuracy": float((answer == truth).mean()),
-            "chance": float(counts.max() / counts.sum()),
-            "classes": float(len(classes)),
-            "examples": float(len(truth)),
-        }
+        return accuracy(answer, truth, len(classes))
 
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, sum of widths] and labels [N] of the rows that have all modalities."""
@@ -72,11 +67,5 @@ class Probe(Evaluator):
         for part in embedded.values():
             at = np.searchsorted(part.rows, rows)
             columns.append(part.unit[at].astype(np.float64))
-            fields = [part.fields[i] for i in at]
-            if any(self.labels not in own for own in fields):
-                raise ValueError(
-                    f"probe: some records have no label {self.labels!r}; they have "
-                    f"{', '.join(sorted(fields[0]))}"
-                )
-            labels = np.array([own[self.labels] for own in fields])
+            labels = labels_of([part.fields[i] for i in at], self.labels, "probe")
         return np.concatenate(columns, axis=1), labels

@@ -128,7 +128,7 @@ def preflight(
     )
 
 
-def lower(recipe: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
+def lower(recipe: Recipe, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
     """The train step of a recipe, ready to be compiled for a mesh.
 
     Args:
@@ -146,7 +146,7 @@ def lower(recipe: Recipe, plan: state_lib.Plan, mesh: jax.sharding.Mesh) -> jax.
     return lowered
 
 
-def layouts(plan: state_lib.Plan) -> tuple[Layout, ...]:
+def layouts(plan: state_lib.TrainPlan) -> tuple[Layout, ...]:
     """Where every variable of the model lies, in the order of their paths."""
     shardings: dict[str, Any] = {**plan.shardings.params, **plan.shardings.constants}
     return tuple(
@@ -181,7 +181,7 @@ def _held(compiled: jax.stages.Compiled, mesh: jax.sharding.Mesh) -> Memory | Do
 
 def _largest(
     recipe: Recipe,
-    plan: state_lib.Plan,
+    plan: state_lib.TrainPlan,
     mesh: jax.sharding.Mesh,
     first: Memory | DoesNotFit,
     limit: float,

@@ -75,7 +75,7 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
                 f"{self.base.__qualname__}"
             )
         if getattr(word, "word", None) == "":  # of bases whose words know what they are called
-            word.word = name
+            word.word = name  # type: ignore[attr-defined]
         self._words[name] = word
 
     @contextlib.contextmanager

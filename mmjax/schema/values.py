@@ -5,7 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Unpack
 
 import ml_collections
 
@@ -31,12 +31,29 @@ def signature(make: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     # the signature of that.
     function = make.__init__ if inspect.isclass(make) else make
     hints = typing.get_type_hints(function, include_extras=True)
+    shared = _shared(make, function, hints)
     return {
         name: (hints.get(name, Any), parameter.default)
         for name, parameter in inspect.signature(function).parameters.items()
         if name != "self"
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
+    } | shared
+
+
+def _shared(
+    make: Callable[..., Any], function: Callable[..., Any], hints: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """Options that several constructors share: `**name: Unpack[Options]`, a TypedDict.
+
+    Their defaults are the attributes of the class's `<name>_defaults`.
+    """
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD and typing.get_origin(hints.get(name)) is Unpack:
+            (options,) = typing.get_args(hints[name])
+            defaults = getattr(make, f"{name}_defaults")
+            found = typing.get_type_hints(options, include_extras=True)
+            return {key: (kind, getattr(defaults, key)) for key, kind in found.items()}
+    return {}
 
 
 def bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -23,13 +23,13 @@ from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train.metrics import recorded
 from mmjax.train.stages import Stage
-from mmjax.train.state import Plan, State
+from mmjax.train.state import State, TrainPlan
 from mmjax.weights.start import Pretrained
 
 logger = logging.getLogger("mmjax")
 
 
-def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[Plan]:
+def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[TrainPlan]:
     """Structure and layout of every stage, checked by themselves and at their borders.
 
     Computes nothing, so that a mistake in the last stage does not wait for the first.
@@ -38,7 +38,7 @@ def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[Plan]:
       ConfigError: with the stage and the keys that do not fit.
       TermError: for what a term itself finds wrong.
     """
-    found: list[Plan] = []
+    found: list[TrainPlan] = []
     for stage in stages:
         try:
             plan = state_lib.plan(stage.recipe, mesh)
@@ -53,7 +53,7 @@ def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[Plan]:
     return found
 
 
-def _check_border(stage: Stage, before: Plan, after: Plan) -> None:
+def _check_border(stage: Stage, before: TrainPlan, after: TrainPlan) -> None:
     old, new = (plan.definition.kinds(nnx.Variable) for plan in (before, after))
     for key, patterns in (
         ("fresh", stage.config.fresh),
@@ -95,7 +95,7 @@ def _is_fresh(stage: Stage, path: str) -> bool:
     return any(re.fullmatch(pattern, path) for pattern in stage.config.fresh)
 
 
-def pretrained(stages: Sequence[Stage], number: int, plan: Plan) -> Pretrained:
+def pretrained(stages: Sequence[Stage], number: int, plan: TrainPlan) -> Pretrained:
     """The pretrained weights that a stage starts from.
 
     These are of towers with an `init_from` that the stage before lacks: a tower that continues from
@@ -129,7 +129,7 @@ def parity(weights: Pretrained, workdir: Path) -> list[str]:
     return lines.split("\n")
 
 
-def begin(stage: Stage, plan: Plan, weights: Pretrained, last: State | None) -> State:
+def begin(stage: Stage, plan: TrainPlan, weights: Pretrained, last: State | None) -> State:
     """The state before a stage's first step.
 
     Args:
@@ -150,7 +150,7 @@ def begin(stage: Stage, plan: Plan, weights: Pretrained, last: State | None) -> 
     return with_teacher(state_lib.started(state, weights.into), plan)
 
 
-def with_teacher(state: State, plan: Plan) -> State:
+def with_teacher(state: State, plan: TrainPlan) -> State:
     """`state` with the teacher's arrays from its folder, if it has one.
 
     Raises:
@@ -165,7 +165,7 @@ def with_teacher(state: State, plan: Plan) -> State:
     return dataclasses.replace(state, teacher=arrays)
 
 
-def _carried(stage: Stage, plan: Plan, last: State, state: State) -> State:
+def _carried(stage: Stage, plan: TrainPlan, last: State, state: State) -> State:
     old = {**last.constants, **last.params}
 
     def carry(

@@ -24,12 +24,12 @@ from mmjax.recipe import Recipe
 from mmjax.schema.names import modality_of
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
-from mmjax.train.state import Plan
+from mmjax.train.state import TrainPlan
 
 Arrays = Mapping[str, jax.Array]
 
 
-def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
+def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> None:
     """Checks that the batch fits the mesh, views their encoders, and towers the objective terms.
 
     Args:
@@ -85,7 +85,7 @@ def check_model(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> None:
 
 def _embedding(
     recipe: Recipe,
-    plan: Plan,
+    plan: TrainPlan,
     arrays: Mapping[str, jax.ShapeDtypeStruct],
     name: str,
     values: jax.ShapeDtypeStruct,

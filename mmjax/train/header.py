@@ -10,12 +10,12 @@ from mmjax.data import TrainData
 from mmjax.objectives import ObjectiveConfig
 from mmjax.recipe import Recipe
 from mmjax.train.stages import Stage
-from mmjax.train.state import Plan
+from mmjax.train.state import TrainPlan
 from mmjax.train.step import parameter_counts
 
 
 def lines(
-    stages: Sequence[Stage], mesh: jax.sharding.Mesh, plan: Plan, data: TrainData, folder: Path
+    stages: Sequence[Stage], mesh: jax.sharding.Mesh, plan: TrainPlan, data: TrainData, folder: Path
 ) -> list[str]:
     """The header: recipe, devices, towers, batch, and the chance level of a contrastive loss.
 
@@ -43,7 +43,7 @@ def lines(
     return _formatted([*rows, ("stages", f"{parts}: {stages[-1].end:,} steps in all")])
 
 
-def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
+def stage_lines(stage: Stage, plan: TrainPlan, data: TrainData) -> list[str]:
     """The header of a stage; empty where the recipe has none."""
     if stage.name is None:
         return []
@@ -55,7 +55,7 @@ def stage_lines(stage: Stage, plan: Plan, data: TrainData) -> list[str]:
     return _formatted(rows)
 
 
-def _of_stage(recipe: Recipe, plan: Plan, data: TrainData) -> list[tuple[str, str]]:
+def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[str, str]]:
     counts = parameter_counts(plan)
     batch, steps = recipe.data.batch_size, recipe.steps
     towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in recipe.model.towers)

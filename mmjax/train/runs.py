@@ -22,7 +22,7 @@ from mmjax.recipe import MeshConfig, Recipe
 from mmjax.system.embedder import Embedder
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
-from mmjax.train.state import Plan
+from mmjax.train.state import TrainPlan
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
 from mmjax.weights.start import place
 
@@ -44,7 +44,7 @@ class SavedRun:
     folder: Path
     recipe: Recipe
     step: int
-    plan: Plan
+    plan: TrainPlan
     mesh: jax.sharding.Mesh
     arrays: Mapping[str, jax.Array]
     stages: tuple[str | None, ...]

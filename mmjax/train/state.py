@@ -59,7 +59,7 @@ State = StateOf[jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class TrainPlan:
     """What is fixed before the first step: the module's structure, the optimizer, the layout.
 
     Attributes:
@@ -96,7 +96,7 @@ def _make_system(recipe: Recipe, dtype: jnp.dtype, seed: int | jax.Array) -> Sys
     return System(recipe.model, recipe.objectives, dtype=dtype, rngs=rngs)
 
 
-def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> Plan:
+def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     """Works out structure and layout; computes nothing and allocates nothing.
 
     Raises:
@@ -129,12 +129,12 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> Plan:
         queue={} if queue is None else queue.shardings(mesh),
         key=single,
     )
-    return Plan(
+    return TrainPlan(
         definition, frozenset(trained), teacher, queue, transformation, shardings, partition, dtype
     )
 
 
-def initial(recipe: Recipe, plan: Plan) -> State:
+def initial(recipe: Recipe, plan: TrainPlan) -> State:
     """The state before the first step, made where it lies: no device ever holds it whole."""
 
     def make(seed: jax.Array) -> State:
@@ -156,7 +156,7 @@ def initial(recipe: Recipe, plan: Plan) -> State:
     return state
 
 
-def queue_shapes(recipe: Recipe, plan: Plan) -> dict[str, jax.ShapeDtypeStruct]:
+def queue_shapes(recipe: Recipe, plan: TrainPlan) -> dict[str, jax.ShapeDtypeStruct]:
     """The arrays of `State.queue`, for the batch size of this config."""
     if plan.queue is None:
         return {}
@@ -185,7 +185,7 @@ def started(state: State, fill: Callable[[dict[str, jax.Array]], dict[str, jax.A
     )
 
 
-def abstract(recipe: Recipe, plan: Plan) -> StateOf[jax.ShapeDtypeStruct]:
+def abstract(recipe: Recipe, plan: TrainPlan) -> StateOf[jax.ShapeDtypeStruct]:
     """Shapes, dtypes and layouts of the state, to restore a checkpoint into."""
     shapes = jax.eval_shape(lambda: initial(recipe, plan))
     found: StateOf[jax.ShapeDtypeStruct] = jax.tree.map(

@@ -17,7 +17,7 @@ from mmjax.recipe import Recipe
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
-from mmjax.train.state import Plan, State, StateOf
+from mmjax.train.state import State, StateOf, TrainPlan
 
 Arrays = Mapping[str, jax.Array]
 Batch = Arrays
@@ -38,7 +38,7 @@ def loss_plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> pairwise.Plan:
     return pairwise.Plan(mesh=mesh, schedule=recipe.pairwise.schedule, tile=recipe.pairwise.tile)
 
 
-def make(recipe: Recipe, plan: Plan, mesh: jax.sharding.Mesh) -> Step:
+def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
@@ -136,7 +136,7 @@ def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     return {f"gradient_norm/{name}": optimizer_lib.norm(g) for name, g in towers.items()}
 
 
-def parameter_counts(plan: Plan) -> dict[str, int]:
+def parameter_counts(plan: TrainPlan) -> dict[str, int]:
     """Numbers of parameters by tower, of the objectives, in all, and how many of them train."""
     counts: dict[str, int] = {"all": 0, "trained": 0}
     for path, shape in plan.definition.kinds(nnx.Param).items():

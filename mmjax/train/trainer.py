@@ -24,7 +24,7 @@ from mmjax.train.evaluation import Evaluation
 from mmjax.train.metrics import MetricWriter, Progress, learned, log_to, recorded
 from mmjax.train.signals import Interrupted, StopSignals
 from mmjax.train.stages import Stage
-from mmjax.train.state import Plan, State
+from mmjax.train.state import State, TrainPlan
 from mmjax.train.watch import NonFiniteLoss, Watch
 from mmjax.train.workdir import Workdir
 
@@ -150,7 +150,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
 class _Part(NamedTuple):
     """What a stage works with."""
 
-    plan: Plan
+    plan: TrainPlan
     data: TrainData
     evaluation: Evaluation
     ends_run: bool
@@ -237,7 +237,7 @@ def _train_stage(
     return state, results | learned(trained)
 
 
-def _step(run: _Run, stage: Stage, plan: Plan) -> step_lib.Step:
+def _step(run: _Run, stage: Stage, plan: TrainPlan) -> step_lib.Step:
     """The step of a stage, which may be compiled already for one that differs in data alone."""
     for other, made in run.made:
         if stage.steps == other.steps and stages_lib.compiles_like(stage, other):

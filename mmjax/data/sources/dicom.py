@@ -10,7 +10,7 @@ from mmjax.data.formats.dicom import EXTRA, waveform
 from mmjax.data.formats.files import existing, missing, read_file
 from mmjax.data.formats.signal import SignalError
 from mmjax.data.records import BadExample, Record, SourceError
-from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
 
 
 class DicomEcgSource(FileSource):
@@ -51,7 +51,9 @@ class DicomEcgSource(FileSource):
                 bad.append(BadExample(name, "ecg", reason))
             else:
                 entries.append(Entry(position, name, name, {"ecg": str(file)}, {}, {}))
-        found = Found(str(place), entries, bad, ("ecg", "text"), len(files), may_lack=("text",))
+        found = FoundFiles(
+            str(place), entries, bad, ("ecg", "text"), len(files), may_lack=("text",)
+        )
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
     def __getitem__(self, index: int) -> Record:

@@ -10,7 +10,7 @@ from typing import Literal
 from mmjax.data.formats.files import IMAGE_SUFFIXES, existing, missing
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
-from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
 
 TABLES = tuple(
     f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in (".csv", ".tsv", ".jsonl")
@@ -66,7 +66,7 @@ class FolderSource(FileSource):
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
 
-def _scan(folder: Path, captions: str) -> Found:
+def _scan(folder: Path, captions: str) -> FoundFiles:
     """The entries of layouts 2 and 3."""
     pictures = _pictures(folder)
     if not pictures:
@@ -89,7 +89,7 @@ def _scan(folder: Path, captions: str) -> Found:
             entries.append(entry(position, folder, name))
         except BadExample as error:
             bad.append(error)
-    return Found(
+    return FoundFiles(
         str(folder),
         entries,
         bad,

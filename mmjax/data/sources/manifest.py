@@ -13,7 +13,7 @@ from mmjax.data.formats.files import existing
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
-from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
 
 # The names that people give to the two columns, in order of preference.
 KNOWN_COLUMNS = {
@@ -117,7 +117,7 @@ def read_manifest(
     check_files: bool = True,
     root: str | None = None,
     **table_options: Any,
-) -> Found:
+) -> FoundFiles:
     """The entries and the bad rows of a table; the arguments are those of `ManifestSource`."""
     labels, count = dict(labels or {}), 0
     entries, bad = [], []
@@ -162,7 +162,7 @@ def read_manifest(
         entries, merged = _group(entries)
         if merged:
             notes.append(f"{merged:,} rows joined to an earlier row of the same file")
-    return Found(path, entries, bad, tuple(fields), count, tuple(optional), tuple(notes))
+    return FoundFiles(path, entries, bad, tuple(fields), count, tuple(optional), tuple(notes))
 
 
 def _files(path: str) -> list[Path]:

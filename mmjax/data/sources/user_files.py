@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     values: dict[str, Any] | None = None  # modality -> an array, or one left in its file
 
 
-class Found(NamedTuple):
+class FoundFiles(NamedTuple):
     """What the listing of a user's files gave."""
 
     name: str  # of the table or folder
@@ -53,7 +53,7 @@ class FileSource(Source):
       notes: what a person should know about what was found.
     """
 
-    def __init__(self, found: Found, *, split: Split, val_fraction: float, on_error: OnError):
+    def __init__(self, found: FoundFiles, *, split: Split, val_fraction: float, on_error: OnError):
         self.name, self.modalities, self.may_lack = found.name, found.modalities, found.may_lack
         self.id_limit, self.notes = found.id_limit, found.notes
         self.label_fields = tuple(sorted({name for e in found.entries for name in e.labels}))

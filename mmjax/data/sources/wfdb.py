@@ -12,7 +12,7 @@ from mmjax.data.formats.files import existing, missing
 from mmjax.data.formats.wfdb import read_record
 from mmjax.data.records import BadExample, Record, SourceError
 from mmjax.data.sources.manifest import read_manifest
-from mmjax.data.sources.user_files import Entry, FileSource, Found, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
 
 # Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.
 DIAGNOSES = {
@@ -101,7 +101,7 @@ class WfdbSource(FileSource):
         return record
 
 
-def _folder(folder: Path, comment: str) -> Found:
+def _folder(folder: Path, comment: str) -> FoundFiles:
     names = sorted(
         os.path.relpath(os.path.join(place, name), folder)
         for place, _, files in os.walk(folder)
@@ -120,7 +120,7 @@ def _folder(folder: Path, comment: str) -> Found:
             files = {"ecg": str(folder / name)}
             entries.append(Entry(position, name, name, files, {"text": texts}, {}))
     notes = (f"texts from the header's {comment!r}",)
-    return Found(str(folder), entries, bad, ("ecg", "text"), len(names), notes=notes)
+    return FoundFiles(str(folder), entries, bad, ("ecg", "text"), len(names), notes=notes)
 
 
 def _comment(file: Path, key: str, comment: str) -> str:
@@ -138,7 +138,7 @@ def diagnosis(codes: str) -> str:
     return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
-def _table(path: str, columns: dict[str, Any] | None, labels: dict[str, Any] | None) -> Found:
+def _table(path: str, columns: dict[str, Any] | None, labels: dict[str, Any] | None) -> FoundFiles:
     columns = columns or {"ecg": "ecg", "text": "text"}
     found = read_manifest(path, columns=columns, labels=labels, check_files=False, group_rows=False)
     if "ecg" not in found.modalities:

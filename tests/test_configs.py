@@ -104,7 +104,7 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
     again = recipe_lib.complete(json.loads(recipe_lib.dump(config)), "config.json")
     assert recipe_lib.dump(again) == recipe_lib.dump(config)
     mesh = mesh_of(config)
-    for plan in stages_lib.plans(stages_lib.of(config), mesh):  # models are built of shapes only
+    for plan in borders.plans(stages_lib.of(config), mesh):  # models are built of shapes only
         assert plan.trained
 
 
@@ -123,8 +123,8 @@ def reduced(recipe, *overrides):
         if stage.name is not None:
             own = {"steps": 1, "optimizer.warmup_steps": 0, "data.batch_size": 16}
             changes += [f"stages.{stage.name}.{key}={value}" for key, value in own.items()]
-    for name, tower in load(recipe, "small")["model"]["towers"].items():
-        for key, value in REDUCED.get(tower["encoder"]["type"], {}).items():
+    for name, tower in load(recipe, "small").model.towers.items():
+        for key, value in REDUCED.get(tower.encoder.type, {}).items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
     return load(recipe, "small", *changes, *overrides)
 

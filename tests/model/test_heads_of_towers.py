@@ -22,7 +22,7 @@ OTHER = {"type": "mlp", "dim": 6, "hidden": 5}
 def system_of(heads, objectives, tokens=False):
     encoder = {"type": "token_mlp", "inputs": 3, "hidden": (7,), "width": 5}
     towers = {
-        name: {"encoder": encoder, "head": {**LINEAR, "tokens": tokens}, "heads": heads}
+        name: {"encoder": encoder, "head": {**LINEAR, "tokens": tokens}, "heads": heads or {}}
         for name in "ab"
     }
     model = ModelConfig.of({"towers": towers})
@@ -100,4 +100,4 @@ def test_options_of_further_heads_are_checked():
     with pytest.raises(ConfigError, match=r"'model.towers.a.heads.local.dimension'; did you mean"):
         config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dimension': 3}}"])
     loaded = config.load(recipe, ["model.towers.a.heads={'local': {'type': 'linear', 'dim': 3}}"])
-    assert loaded["model"]["towers"]["a"]["heads"]["local"]["bias"] is False
+    assert loaded.model.towers["a"].heads["local"].options["bias"] is False

@@ -1,4 +1,9 @@
-"""Synthetic data sets, and real images with synthetic captions."""
+"""Synthetic data sets, and real images with synthetic captions.
+
+Attributes:
+  SYNTHETIC: name -> source, of all of them. Another one is imported here and listed there, and is a
+    word of recipes.
+"""
 
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
@@ -18,25 +23,28 @@ from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 
-__all__ = [
-    "AttributeClasses",
-    "CompositionalScenes",
-    "ConceptPairs",
-    "ConceptSets",
-    "DigitsSource",
-    "DomainPairs",
-    "EcgReports",
-    "EventAudio",
-    "FrozenClusters",
-    "GaussianLatentSource",
-    "GlyphScenes",
-    "GroupedClasses",
-    "LatentBlocks",
-    "NamedActions",
-    "NoisyCaptions",
-    "NoisyInstances",
-    "NuisancePairs",
-    "Parity",
-    "Translations",
-    "Xor",
-]
+SYNTHETIC = {
+    source.name: source
+    for source in (
+        AttributeClasses,
+        CompositionalScenes,
+        ConceptPairs,
+        ConceptSets,
+        DigitsSource,
+        DomainPairs,
+        EcgReports,
+        EventAudio,
+        FrozenClusters,
+        GaussianLatentSource,
+        GlyphScenes,
+        GroupedClasses,
+        LatentBlocks,
+        NamedActions,
+        NoisyCaptions,
+        NoisyInstances,
+        NuisancePairs,
+        Parity,
+        Translations,
+        Xor,
+    )
+}

@@ -24,8 +24,12 @@ def of(general):
 
 
 def first(general):
-    """term -> (name, case): of every term the first case to which a general test applies."""
+    """term -> (name, case): the case of every term to which a general test applies.
+
+    It is the one with the term's own name, and where that test leaves this one out, the first.
+    """
     found = {}
     for name, case in of(general).items():
-        found.setdefault(case.word, (name, case))
+        if case.word not in found or name == case.word:
+            found[case.word] = (name, case)
     return found

@@ -75,9 +75,9 @@ class Other(NamedTuple):
 
 
 RETRIEVAL_MEANING = (
-    "R@k is the share of queries whose right answer is among the first k. Median rank is the usual "
-    "place of the best right answer (1 is best), and mAP the mean average precision, which counts "
-    "all right answers of a query."
+    "R@k is the share of queries whose right answer is among the first k. Median rank is that of "
+    "the best right answer of each query (1 is best), and mAP the mean average precision, which "
+    "counts all right answers of a query."
 )
 ZERO_SHOT_MEANING = (
     "Each image is given the class whose text embedding, made from prompts, is nearest. "

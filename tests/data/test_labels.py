@@ -45,7 +45,7 @@ def test_labels_of_tables_are_texts_and_classes_have_names():
     for value in ("bird", 1):
         with pytest.raises(BadExample, match="none of the 2 classes"):
             view(value, None, False)
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="duplicate class name 'cat'"):
         LabelView(classes=("cat", "cat"))
 
 

@@ -114,7 +114,7 @@ def test_words_are_ids_and_back():
     assert tokenizer.fingerprint != WordsTokenizer(words=("harp", "red")).fingerprint
     with pytest.raises(ValueError, match="'two words' is not one word"):
         WordsTokenizer(words=("two words",))
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="duplicate word 'a'"):
         WordsTokenizer(words=("a", "a"))
 
 

@@ -74,6 +74,8 @@ def test_damaged_files_give_an_array_or_a_bad_example(data, name, seed):
             results = [view(content, np.random.default_rng(seed), True), view(content, None, False)]
         except BadExample as error:
             reason = error.reason
+        except MissingExtra as error:  # what is damaged can look like a file that RDKit reads
+            reason = str(error)
     assert results or (reason and "\n" not in reason and len(reason) < 2000)
     for x in results:
         assert x.shape == view.shape

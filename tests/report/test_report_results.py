@@ -58,7 +58,7 @@ def test_zero_shot_has_the_mean_first_and_then_the_languages(summary):
 def test_geometry_has_the_gap_first_and_names_the_modalities(summary):
     rows = results.geometry(summary)
     assert [row.metric for row in rows][:2] == ["centroid_distance", "linear_separability"]
-    assert "image from text" in rows[1].meaning
+    assert "classifier of image and text" in rows[1].meaning
     assert rows[0].values == {"new_style": 0.312}
 
 
@@ -75,7 +75,7 @@ def test_other_evaluators_are_read_by_type_and_set(summary):
 def test_geometry_of_several_pairs_names_no_pair_wrongly(summary):
     summary |= {"geometry/sound/linear_separability": 0.9, "geometry/sound/effective_rank/audio": 9}
     (row,) = [r for r in results.geometry(summary) if r.metric == "linear_separability"]
-    assert "one modality from the other" in row.meaning
+    assert "one modality and the other" in row.meaning
     assert row.values == {"new_style": 0.983, "sound": 0.9}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -24,8 +25,8 @@ class WordsTokenizer(Tokenizer):
         for word in words:
             if word.split() != [word]:
                 raise ValueError(f"words tokenizer: {word!r} is not one word")
-        if len(set(words)) != len(words):
-            raise ValueError("words tokenizer: duplicate word among the words")
+        if twice := [word for word, count in Counter(words).items() if count > 1]:
+            raise ValueError(f"words tokenizer: duplicate word {twice[0]!r}")
         self._words = tuple(words)
         self._ids = {word: place + 4 for place, word in enumerate(words)}
         self.vocab_size = len(words) + 4

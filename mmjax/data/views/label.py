@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ class LabelView(View):
     embedded = False
 
     def __init__(self, *, classes: tuple[str, ...] = ()):
-        if len(set(classes)) != len(classes):
-            raise ValueError("label view: duplicate class name")
+        if twice := [name for name, count in Counter(classes).items() if count > 1]:
+            raise ValueError(f"label view: duplicate class name {twice[0]!r}")
         self.numbers = {name: number for number, name in enumerate(classes)}
         self.shape, self.dtype = (), np.dtype(np.int32)
 

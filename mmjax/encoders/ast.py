@@ -15,7 +15,8 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 from mmjax.encoders.initializers import initialization
-from mmjax.encoders.transformer import Transformer, TransformerConfig, TransformerOptions
+from mmjax.encoders.transformer import Transformer
+from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 
 
 class SpectrogramTransformer(Encoder):

@@ -27,7 +27,7 @@ from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import dropout_key, fold_in, layer_norm, split_key
 from mmjax.encoders.positions import check_sincos_width, sincos
 from mmjax.encoders.spectrogram import Spectrogram, lengths_of, log_mel
-from mmjax.encoders.transformer import TransformerConfig, TransformerOptions
+from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 
 # What the published weights were trained on.
 AST = Spectrogram(

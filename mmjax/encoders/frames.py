@@ -23,7 +23,8 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import dropout_key, split_key
 from mmjax.encoders.patches import Pool
-from mmjax.encoders.transformer import Transformer, TransformerConfig, TransformerOptions
+from mmjax.encoders.transformer import Transformer
+from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.encoders.vit import ViT
 from mmjax.parallel.layout import rows
 

@@ -37,7 +37,8 @@ from mmjax.encoders.layers import draw, dropout_key, layer_norm
 from mmjax.encoders.positions import check_sincos_width
 from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.stems import ConvStem, PatchStem, cut
-from mmjax.encoders.transformer import Transformer, TransformerConfig, TransformerOptions
+from mmjax.encoders.transformer import Transformer
+from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 
 Pool = Literal["cls", "mean", "map"]
 Positions = Literal["learned", "sincos"]

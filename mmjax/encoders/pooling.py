@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.initializers import Initialization, initialization
 from mmjax.encoders.layers import Activation, Attention, FeedForward, layer_norm
-from mmjax.encoders.transformer import TransformerConfig
+from mmjax.encoders.transformer_config import TransformerConfig
 
 
 def mean(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:

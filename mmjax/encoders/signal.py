@@ -24,7 +24,7 @@ from mmjax.encoders.layers import layer_norm
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions
 from mmjax.encoders.residual import convolution, masked
 from mmjax.encoders.stems import PatchStem
-from mmjax.encoders.transformer import TransformerOptions
+from mmjax.encoders.transformer_config import TransformerOptions
 
 StemKind = Literal["patch", "conv"]
 

@@ -21,7 +21,8 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, c
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import dropout, dropout_key, layer_norm
 from mmjax.encoders.prompts import Prompts, parted
-from mmjax.encoders.transformer import NormPlace, Transformer, TransformerConfig, TransformerOptions
+from mmjax.encoders.transformer import NormPlace, Transformer
+from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.parallel.layout import whole
 
 Pool = Literal["eot", "last", "cls", "pooler", "mean", "map"]

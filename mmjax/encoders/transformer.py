@@ -6,9 +6,8 @@ the same parameters. What the backward pass keeps is chosen by name.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +28,10 @@ from mmjax.encoders.layers import (
     split_key,
 )
 from mmjax.encoders.prompts import Prompts, put_in, put_in_place
+from mmjax.encoders.transformer_config import Remat
 from mmjax.parallel.layout import rows
 
 NormPlace = Literal["pre", "post"]
-Remat = Literal["none", "full", "dots", "dots_no_batch"]
 
 # What a checkpointed block keeps for the backward pass. `dots` keeps the results of all matrix
 # products, `dots_no_batch` only of those without batch dimensions: the linear layers, not the
@@ -42,69 +41,6 @@ REMAT_POLICIES: dict[str, Callable[..., Any]] = {
     "dots": jax.checkpoint_policies.dots_saveable,
     "dots_no_batch": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
 }
-
-
-class TransformerOptions(TypedDict, total=False):
-    """Options that every encoder with a transformer has; see `TransformerConfig`."""
-
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int | None
-    activation: Activation
-    eps: float
-    dropout: float
-    drop_path: float
-    init: Scheme
-    scan: bool
-    remat: Remat
-
-
-@dataclasses.dataclass(frozen=True)
-class TransformerConfig:
-    """The options of `TransformerOptions`, with the defaults that most encoders have.
-
-    An encoder takes them as `**transformer: Unpack[TransformerOptions]` and has other defaults as
-    its class attribute `transformer_defaults`.
-
-    Attributes:
-      width, depth, heads: of the transformer.
-      mlp_width: of the feed-forward layers; 4 * width where None.
-      activation: of the feed-forward layers.
-      eps: of the layer norms.
-      dropout: rate after attention and feed-forward layers.
-      drop_path: rate of the last block; it rises linearly from 0 (stochastic depth).
-      init: scheme of the initial parameters.
-      scan: whether blocks are stacked and scanned over, so that compile time does not grow.
-      remat: which activations the backward pass computes again.
-    """
-
-    width: int = 768
-    depth: int = 12
-    heads: int = 12
-    mlp_width: int | None = None
-    activation: Activation = "gelu"
-    eps: float = 1e-6
-    dropout: float = 0.0
-    drop_path: float = 0.0
-    init: Scheme = "trunc_normal"
-    scan: bool = True
-    remat: Remat = "none"
-
-    def of(self, options: TransformerOptions) -> TransformerConfig:
-        """These options, where others are not given."""
-        return dataclasses.replace(self, **options)
-
-    @property
-    def hidden(self) -> int:
-        """Width of the feed-forward layers."""
-        return 4 * self.width if self.mlp_width is None else self.mlp_width
-
-    def options(self) -> TransformerOptions:
-        """All of them, as keyword arguments."""
-        found: Any = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        options: TransformerOptions = found
-        return options
 
 
 class Block(nnx.Module):

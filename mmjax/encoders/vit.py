@@ -19,7 +19,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions, StemKind
-from mmjax.encoders.transformer import TransformerOptions
+from mmjax.encoders.transformer_config import TransformerOptions
 
 
 class ViT(PatchTransformer):

@@ -117,7 +117,14 @@ def find(word: str, folder: Path) -> Experiment:
     file = folder / "claims" / f"{recipe}.py"
     if not file.is_file() and (folder / f"{recipe}.py").is_file():
         raise NoVariant(f"{folder / recipe}.py has no claim: {file} does not exist")
-    known = names(file)
+    return _made(recipe, variant, folder, names(file))
+
+
+def _made(
+    recipe: str, variant: str, folder: Path, known: Mapping[str, Callable[[], Claim]]
+) -> Experiment:
+    """The experiment of one of the functions that `names` has found."""
+    file = folder / "claims" / f"{recipe}.py"
     if variant not in known:
         raise unknown(variant, known, recipe, str(file), "claim")
     try:
@@ -166,8 +173,9 @@ def find_all(folder: Path) -> list[Experiment]:
     """Every claim of every recipe in a folder."""
     files = sorted((folder / "claims").glob("*.py"))
     return [
-        find(f"{file.stem}:{name}", folder)
+        _made(file.stem, name, folder, known)
         for file in files
         if file.stem != "__init__"
-        for name in names(file)
+        for known in (names(file),)
+        for name in known
     ]

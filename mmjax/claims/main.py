@@ -20,6 +20,7 @@ from mmjax.claims.runs import run_claim
 from mmjax.claims.tables import overview
 from mmjax.errors import ConfigError, exit_code
 from mmjax.parallel.compiler import set_flags
+from mmjax.recipe.find import packaged
 
 # Other commands have flags of these names, too; one process may import several of them.
 OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.", allow_override=True)
@@ -48,7 +49,7 @@ def recipes_folder() -> Path:
     here = Path("configs")
     if CONFIGS.value is not None or (here / "claims").is_dir():
         return Path(CONFIGS.value or here)
-    return Path(__file__).parents[1] / "configs"
+    return packaged()
 
 
 def _jobs() -> int:

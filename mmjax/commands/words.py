@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 from mmjax.commands.recipes import every
 from mmjax.errors import ConfigError, nearest
+from mmjax.objectives import TERMS
 from mmjax.recipe.find import packaged
+from mmjax.recipe.words import REGISTRIES
 from mmjax.schema.registry import Registry
 from mmjax.schema.values import describe
 
@@ -49,28 +51,25 @@ _OF_TERMS = {
 }
 
 
+_PLACES = {
+    "term": "objectives.NAME",
+    "encoder": "model.towers.MODALITY.encoder",
+    "head": "model.towers.MODALITY.head",
+    "adapter": "model.adapters.NAME",
+    "augmentation": "model.towers.MODALITY.augment",
+    "teacher": "teacher",
+    "evaluator": "evaluators.TYPE.NAME",
+    "source": "data.source",
+    "view": "data.views.MODALITY",
+    "tokenizer": "data.tokenizer",
+}
+
+
 def kinds() -> list[Kind]:
     """All registries there are."""
-    from mmjax.data import SOURCES, TOKENIZERS, VIEWS
-    from mmjax.encoders import ENCODERS
-    from mmjax.evaluators import EVALUATORS
-    from mmjax.model.adapters import ADAPTERS
-    from mmjax.model.augment import AUGMENTATIONS
-    from mmjax.model.heads import HEADS
-    from mmjax.objectives import TERMS
-    from mmjax.system.teachers import TEACHERS
-
     return [
-        Kind("objectives.NAME", TERMS, _OF_TERMS),
-        Kind("model.towers.MODALITY.encoder", ENCODERS),
-        Kind("model.towers.MODALITY.head", HEADS),
-        Kind("model.adapters.NAME", ADAPTERS),
-        Kind("model.towers.MODALITY.augment", AUGMENTATIONS),
-        Kind("teacher", TEACHERS),
-        Kind("evaluators.TYPE.NAME", EVALUATORS),
-        Kind("data.source", SOURCES),
-        Kind("data.views.MODALITY", VIEWS),
-        Kind("data.tokenizer", TOKENIZERS),
+        Kind(_PLACES[name], registry, _OF_TERMS if registry is TERMS else {})
+        for name, registry in REGISTRIES.items()
     ]
 
 

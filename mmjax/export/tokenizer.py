@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax import extras
+from mmjax.data.tokenizers import HuggingFaceTokenizer, SentencePieceTokenizer
 from mmjax.errors import ConfigError
 
 _SPACE = "▁"
@@ -28,8 +29,6 @@ def files(view: Any) -> dict[str, dict[str, Any]]:
       ConfigError: for a tokenizer that this format cannot express.
       MissingExtra: without the extra.
     """
-    from mmjax.data.tokenizers import HuggingFaceTokenizer, SentencePieceTokenizer
-
     extras.find("tokenizers", "tokenizers", "writing tokenizer files")
     from tokenizers import Tokenizer, processors
 

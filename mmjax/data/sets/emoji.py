@@ -52,6 +52,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmjax.data.records import Source
+from mmjax.data.sets.packaged import packaged
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "emoji"
 
@@ -246,13 +247,7 @@ def _unknown(what: str, value: object, known: Iterable[str]) -> str:
 
 
 def _file(name: str) -> Path:
-    path = ASSETS / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing. The emoji data is part of the package: install mmjax again, or "
-            f"make the file with tools/build_emoji.py."
-        )
-    return path
+    return packaged(ASSETS / name, "The emoji data is", "build_emoji.py")
 
 
 # The functions below are caches: two threads may both read a file on first use, with one result.

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmjax.data.records import Record, Source
+from mmjax.data.sets.packaged import packaged
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "furniture"
 
@@ -113,13 +114,7 @@ class FurnitureSource(Source):
 
 
 def _file(name: str) -> Path:
-    path = ASSETS / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing. The furniture is part of the package: install mmjax again, or "
-            "make the file with tools/build_furniture.py."
-        )
-    return path
+    return packaged(ASSETS / name, "The furniture is", "build_furniture.py")
 
 
 @functools.cache

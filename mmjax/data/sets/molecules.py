@@ -22,6 +22,7 @@ import numpy as np
 
 from mmjax.data.formats.molecules import NUMBERS, Molecule
 from mmjax.data.records import Record, Source
+from mmjax.data.sets.packaged import packaged
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "molecules" / "molecules.json.xz"
 
@@ -107,12 +108,8 @@ class MoleculesSource(Source):
 
 @functools.cache
 def _table() -> list[dict[str, Any]]:
-    if not FILE.is_file():
-        raise FileNotFoundError(
-            f"{FILE} is missing. The molecules are part of the package: install mmjax again, or "
-            "make the file with tools/build_molecules.py."
-        )
-    table: list[dict[str, Any]] = json.loads(lzma.decompress(FILE.read_bytes()))
+    file = packaged(FILE, "The molecules are", "build_molecules.py")
+    table: list[dict[str, Any]] = json.loads(lzma.decompress(file.read_bytes()))
     return table
 
 

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from mmjax import extras
 from mmjax.data.records import Record, Source
+from mmjax.data.sets.packaged import packaged
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "samples" / "samples.zip"
 FAMILIES = {
@@ -133,12 +134,8 @@ class SamplesSource(Source):
 @functools.cache
 def _files() -> dict[str, bytes]:
     """Name of a sample -> its OGG file."""
-    if not FILE.is_file():
-        raise FileNotFoundError(
-            f"{FILE} is missing. The samples are part of the package: install mmjax again, or make "
-            "the file with tools/build_samples.py."
-        )
-    with zipfile.ZipFile(FILE) as archive:
+    file = packaged(FILE, "The samples are", "build_samples.py")
+    with zipfile.ZipFile(file) as archive:
         return {name.removesuffix(".ogg"): archive.read(name) for name in archive.namelist()}
 
 

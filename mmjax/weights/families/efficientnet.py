@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmjax.encoders import efficientnet
 from mmjax.weights import keymap
 from mmjax.weights.hf_options import Options
 from mmjax.weights.keymap import Foreign, Part, Rule
@@ -22,8 +23,6 @@ PASSED_OVER = (
 
 def describe(config: Mapping[str, Any]) -> Foreign:
     """The tower of such a config.json."""
-    from mmjax.encoders import efficientnet
-
     options = Options(config, DEFAULTS, "config.json")
     variant = options["variant"]
     encoder = {"type": "efficientnet_lite", "image_size": options.image_size(), "variant": variant}

@@ -40,6 +40,29 @@ class View(ABC):
     @abstractmethod
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray: ...
 
+    def content(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """What an array of this view holds, without its padding: parts of one kind each.
+
+        Args:
+          array: of the view's shape and dtype.
+
+        Returns:
+          Name -> part; every array of a view has parts of the same names and shapes:
+            i[...], ids, -1 where there is none: padding and the tokenizer's other marks;
+            f[W], numbers that have a place each, NaN where one is missing;
+            f[..., C], C channels at positions, NaN where nothing was measured.
+          By default the array is one part.
+        """
+        return content(array, self.tokenizer)
+
+
+def content(array: np.ndarray, tokenizer: Tokenizer | None = None) -> dict[str, np.ndarray]:
+    """An array as its only part, see `View.content`; ids of padding and marks of a text are -1."""
+    if tokenizer is not None:
+        marks = (tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id)
+        array = np.where(np.isin(array, marks), -1, array)
+    return {"": array}
+
 
 def pick(value: Any, rng: np.random.Generator | None, train: bool) -> Any:
     """One of the alternatives if the value is a list of them: at random, or the first."""

@@ -91,6 +91,10 @@ class EcgView(SignalView):
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         return np.ascontiguousarray(self._render(value, rng, train).T)
 
+    def content(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """The leads, as channels of samples."""
+        return {"": array.T}
+
     def _ordered(self, signal: Signal) -> Signal:
         if not signal.channels:
             super()._ordered(signal)

@@ -80,6 +80,24 @@ class GraphView(View):
         out[:, before:] = links
         return out
 
+    def content(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """`nodes`, how many have each value of each category; `edges`, of each kind; `numbers`."""
+        width, before = len(self.categories), len(self.categories) + self.features
+        links = array[:, before:].astype(int)
+        real = np.diagonal(links) > 0
+        of_nodes = [
+            np.bincount(array[real, column].astype(int), minlength=size)
+            for column, size in enumerate(self.categories)
+        ]
+        between = links[~np.eye(self.nodes, dtype=bool)]
+        parts = {
+            "nodes": np.concatenate([real.sum(keepdims=True), *of_nodes]).astype(np.float32),
+            "edges": np.bincount(between, minlength=self.edges + 1)[1:].astype(np.float32),
+        }
+        if self.features:
+            parts["numbers"] = np.where(real[:, None], array[:, width:before], np.nan)
+        return parts
+
     def _check(self, count: int, width: int, graph: Any) -> None:
         if not 0 < count <= self.nodes:
             raise unusable(f"it has {count} nodes, but the view takes 1 to {self.nodes}")

@@ -40,3 +40,7 @@ class SequenceView(View):
             raise unusable("it holds NaN or infinite numbers")
         x = x[: self.shape[0]]
         return np.pad(x, ((0, self.shape[0] - len(x)), (0, 0)))
+
+    def content(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """The vectors; rows of zeros are padding."""
+        return {"": np.where(array.any(1, keepdims=True), array, np.nan)}

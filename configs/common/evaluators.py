@@ -41,6 +41,13 @@ def probe(name: str = "test", source: Source = "test", train: Source = "train", 
     return evaluator("probe", name, source, train=train, **options)
 
 
+def linear_map(
+    name: str = "test", source: Source = "test", train: Source = "train", **options
+) -> dict:
+    """Retrieval by a closed-form linear map that is fitted on `train`."""
+    return evaluator("linear_map", name, source, train=train, **options)
+
+
 def geometry(name: str = "test", source: Source = "test", **options: Any) -> dict:
     """Modality gap, alignment and uniformity of two modalities."""
     return evaluator("geometry", name, source, **options)

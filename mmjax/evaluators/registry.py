@@ -10,6 +10,7 @@ from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
 from mmjax.evaluators.knn import NearestNeighbours
+from mmjax.evaluators.linear_map import LinearMap
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
@@ -28,6 +29,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "zero_shot": ZeroShot,
         "geometry": Geometry,
         "tuple_retrieval": TupleRetrieval,
+        "linear_map": LinearMap,
         "probe": Probe,
         "few_shot": FewShot,
         "knn": NearestNeighbours,

@@ -1,0 +1,186 @@
+"""Retrieval by a linear map in closed form: the simple method that a recipe is compared with."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from mmjax.evaluators.base import Evaluator
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.input_statistics import LAYER, Features, InputStatistics, features
+from mmjax.evaluators.linear_solvers import SAME_SIZE, Solver, Standardizer, fit, standardizer, unit
+from mmjax.evaluators.retrieval import Retrieval
+from mmjax.schema.annotations import ViewRef
+
+Read = Literal["tower", "statistics"]
+
+
+class LinearMap(Evaluator):
+    """Retrieval after a closed-form linear map of one modality to the other, fitted on other rows.
+
+    Metrics are those of `retrieval`, with the same names; and of each direction `fitted`, the
+    number of pairs that the map was fitted on, and of `ridge` and `cca` the penalty `alpha`.
+
+    Features are brought to mean 0 and standard deviation 1 on the rows that the map is fitted on
+    (`linear_solvers.standardizer`). For a -> b, `ols` and `ridge` predict b from a, and the
+    prediction is compared with all b; for b -> a another map is fitted that predicts a. `cca`
+    brings both to canonical variates, and `procrustes` turns a to b. `none` compares features as
+    they are. Scores are cosines. All of it is float64 on the host, until cosines are ranked.
+
+    The further source `train` is what the map is fitted on: every a with every b of its record.
+
+    Args:
+      pairs: pairs of modalities.
+      read: what the features are. `tower`: what the trained towers give; `statistics`: of the raw
+        inputs, without any tower (`input_statistics.InputStatistics`): mean and standard deviation
+        of every channel, vectors as they are, texts as bags of words; or a dict from modality to
+        one of these, `tower` for those that it does not name.
+      layer: of the towers: `unit`, the embeddings; `encoder`, what the encoders give to their
+        heads; or the name of a further head.
+      solver: `none`, `ols`, `ridge`, `procrustes` or `cca`, see `linear_solvers.fit`.
+      ks: the k of R@k.
+      alternatives: `first` takes one value per record, `all` takes each of them.
+      limit: the most pairs to fit on, drawn by `seed`; None takes all.
+      seed: of that, and of the rows by which `cca` chooses its penalty.
+
+    Raises:
+      ValueError: when called, for features of two sizes where the solver needs one, and for a
+        `train` with fewer than five records that have both modalities.
+    """
+
+    further = ("train",)
+
+    def __init__(
+        self,
+        *,
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
+        read: Read | dict[str, Read] = "tower",
+        layer: str = "unit",
+        solver: Solver = "ridge",
+        ks: tuple[int, ...] = (1, 5, 10),
+        alternatives: Literal["first", "all"] = "first",
+        limit: int | None = 10_000,
+        seed: int = 0,
+    ):
+        if not pairs or any(len(pair) != 2 or pair[0] == pair[1] for pair in pairs):
+            raise ValueError(f"linear_map: 'pairs' is {pairs!r}; give pairs of two modalities")
+        if not ks or min(ks) < 1:
+            raise ValueError(f"linear_map: 'ks' is {ks!r}; give numbers from 1 up")
+        if limit is not None and limit < 5:
+            raise ValueError(f"linear_map: limit={limit} must be at least 5, or None")
+        names = dict.fromkeys(name for pair in pairs for name in pair)
+        if isinstance(read, Mapping) and not set(read) <= set(names):
+            raise ValueError(
+                f"linear_map: 'read' names {', '.join(read)}, but 'pairs' only {', '.join(names)}"
+            )
+        self.read: dict[str, Read] = {
+            name: read.get(name, "tower") if isinstance(read, Mapping) else read for name in names
+        }
+        if layer != "unit" and "tower" not in self.read.values():
+            raise ValueError(
+                f"linear_map: layer={layer!r} is of towers, but read={read!r} needs none: leave it "
+                "out"
+            )
+        self.pairs, self.layer, self.solver = pairs, layer, solver
+        self.alternatives, self.limit, self.seed = alternatives, limit, seed
+        self._retrieval = Retrieval(pairs=pairs, ks=ks, alternatives=alternatives)
+
+    def __call__(
+        self, model: Model, data: EvalData, mesh: Any = None, *, train: EvalData
+    ) -> dict[str, float]:
+        """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        sides = self._sides(model, train, data)
+        unreadable = sum(len(side.test.unreadable) for side in sides.values())
+        metrics = {"unreadable": float(unreadable)}
+        for pair in self.pairs:
+            for query, answer in (pair, pair[::-1]):
+                part = self._direction(sides[query], sides[answer])
+                metrics |= {f"{query}_to_{answer}/{name}": value for name, value in part.items()}
+        return metrics
+
+    def _sides(self, model: Model, train: EvalData, data: EvalData) -> "dict[str, _Side]":
+        """The features of every modality; each source is read once for all of them."""
+        sides = {}
+        towers = [name for name, read in self.read.items() if read == "tower"]
+        if towers:
+            fitted, test = (
+                embed(model, each, towers, self.alternatives, self.layer) for each in (train, data)
+            )
+            for name in towers:
+                x, y = (_plain(each[name].unit) for each in (fitted, test))
+                sides[name] = _Side(fitted[name], test[name], x, y)
+        inputs = [name for name, read in self.read.items() if read == "statistics"]
+        if inputs:
+            raw = InputStatistics(data.views)
+            fitted, test = (
+                embed(raw, each, inputs, self.alternatives, LAYER) for each in (train, data)
+            )
+            for name in inputs:
+                x, y = features(fitted[name].unit, test[name].unit, raw.ids(test[name]))
+                sides[name] = _Side(fitted[name], test[name], x, y)
+        return sides
+
+    def _direction(self, query: "_Side", answer: "_Side") -> dict[str, float]:
+        sizes = [side.x.values.shape[1] for side in (query, answer)]
+        names = [side.train.modality for side in (query, answer)]
+        if self.solver in SAME_SIZE and sizes[0] != sizes[1]:
+            raise ValueError(
+                f"linear_map: {names[0]!r} has {sizes[0]} features and {names[1]!r} {sizes[1]}, "
+                f"but solver={self.solver!r} needs as many: take 'ridge' or 'cca'"
+            )
+        rng = np.random.default_rng(self.seed)
+        rows = _joined(query.train, answer.train)
+        if self.limit is not None and len(rows[0]) > self.limit:
+            kept = np.sort(rng.choice(len(rows[0]), self.limit, replace=False))
+            rows = rows[0][kept], rows[1][kept]
+        if len(rows[0]) < 5:
+            raise ValueError(
+                f"linear_map: 'train' has {len(rows[0])} pairs of {names[0]!r} and {names[1]!r}; "
+                "a map needs at least 5"
+            )
+        scales, fitted = [], []
+        for side, at in zip((query, answer), rows, strict=True):
+            own = Features(side.x.values[at], side.x.bag)
+            scales.append(standardizer(own, self.solver))
+            fitted.append(scales[-1](own.values))
+        found = fit(self.solver, fitted[0], fitted[1], rng)
+        mapped = [
+            _Mapped(side.test.modality, side.mapped(scale, by), side.test.ids)
+            for side, scale, by in zip((query, answer), scales, found[:2], strict=True)
+        ]
+        metrics = self._retrieval.direction(*mapped) | {"fitted": float(len(rows[0]))}
+        return metrics if found.alpha is None else metrics | {"alpha": found.alpha}
+
+
+class _Side(NamedTuple):
+    """A modality: its items that maps are fitted on and those that are held out."""
+
+    train: Embedded
+    test: Embedded
+    x: Features
+    held_out: Features
+
+    def mapped(self, scale: Standardizer, by: np.ndarray | None) -> np.ndarray:
+        """Unit vectors f32[N, K] of the held-out items."""
+        x = scale(self.held_out.values)
+        return unit(x if by is None else x @ by).astype(np.float32)
+
+
+class _Mapped(NamedTuple):
+    """What `Retrieval.direction` ranks."""
+
+    modality: str
+    unit: np.ndarray
+    ids: np.ndarray
+
+
+def _plain(x: np.ndarray) -> Features:
+    return Features(x.astype(np.float64), np.zeros(x.shape[1], bool))
+
+
+def _joined(a: Embedded, b: Embedded) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of all pairs of an item of a and one of b that are of one record."""
+    first = np.searchsorted(b.rows, a.rows, side="left")
+    count = np.searchsorted(b.rows, a.rows, side="right") - first
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(np.arange(len(a.rows)), count), np.repeat(first, count) + within

@@ -1,6 +1,6 @@
 """Retrieval by a linear map in closed form: the simple method that a recipe is compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
 from mmjax.evaluators.input_statistics import LAYER, Features, InputStatistics, features
-from mmjax.evaluators.linear_solvers import SAME_SIZE, Solver, Standardizer, fit, standardizer, unit
+from mmjax.evaluators.linear_solvers import SAME_SIZE, SYMMETRIC, Solver, fit, standardizer, unit
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.schema.annotations import ViewRef
 
@@ -23,9 +23,10 @@ class LinearMap(Evaluator):
 
     Features are brought to mean 0 and standard deviation 1 on the rows that the map is fitted on
     (`linear_solvers.standardizer`). For a -> b, `ols` and `ridge` predict b from a, and the
-    prediction is compared with all b; for b -> a another map is fitted that predicts a. `cca`
-    brings both to canonical variates, and `procrustes` turns a to b. `none` compares features as
-    they are. Scores are cosines. All of it is float64 on the host, until cosines are ranked.
+    prediction is compared with all b; for b -> a another map is fitted that predicts a. The others
+    have one map for both directions: `cca` brings both to canonical variates, `procrustes` turns a
+    to b, and `none` compares features as they are. Scores are cosines. All of it is float64 on the
+    host, until cosines are ranked.
 
     The further source `train` is what the map is fitted on: every a with every b of its record.
 
@@ -93,9 +94,8 @@ class LinearMap(Evaluator):
         unreadable = sum(len(side.test.unreadable) for side in sides.values())
         metrics = {"unreadable": float(unreadable)}
         for pair in self.pairs:
-            for query, answer in (pair, pair[::-1]):
-                part = self._direction(sides[query], sides[answer])
-                metrics |= {f"{query}_to_{answer}/{name}": value for name, value in part.items()}
+            for found, part in self._both(*(sides[name] for name in pair)):
+                metrics |= {f"{found}/{name}": value for name, value in part.items()}
         return metrics
 
     def _sides(self, model: Model, train: EvalData, data: EvalData) -> "dict[str, _Side]":
@@ -120,67 +120,76 @@ class LinearMap(Evaluator):
                 sides[name] = _Side(fitted[name], test[name], x, y)
         return sides
 
-    def _direction(self, query: "_Side", answer: "_Side") -> dict[str, float]:
-        sizes = [side.x.values.shape[1] for side in (query, answer)]
-        names = [side.train.modality for side in (query, answer)]
-        if self.solver in SAME_SIZE and sizes[0] != sizes[1]:
+    def _both(self, a: "_Side", b: "_Side") -> Iterator[tuple[str, dict[str, float]]]:
+        """The name of each direction, and its metrics."""
+        (name, size), (other, answers) = (
+            (side.train.modality, side.fitted.values.shape[1]) for side in (a, b)
+        )
+        if self.solver in SAME_SIZE and size != answers:
             raise ValueError(
-                f"linear_map: {names[0]!r} has {sizes[0]} features and {names[1]!r} {sizes[1]}, "
-                f"but solver={self.solver!r} needs as many: take 'ridge' or 'cca'"
+                f"linear_map: {name!r} has {size} features and {other!r} {answers}, but "
+                f"solver={self.solver!r} needs as many: take 'ridge' or 'cca'"
             )
         rng = np.random.default_rng(self.seed)
-        rows = _joined(query.train, answer.train)
-        if self.limit is not None and len(rows[0]) > self.limit:
-            kept = np.sort(rng.choice(len(rows[0]), self.limit, replace=False))
-            rows = rows[0][kept], rows[1][kept]
-        if len(rows[0]) < 5:
+        rows = _joined(a.train, b.train)
+        if self.limit is not None and len(rows) > self.limit:
+            rows = rows[np.sort(rng.choice(len(rows), self.limit, replace=False))]
+        if len(rows) < 5:
             raise ValueError(
-                f"linear_map: 'train' has {len(rows[0])} pairs of {names[0]!r} and {names[1]!r}; "
-                "a map needs at least 5"
+                f"linear_map: 'train' has {len(rows)} pairs of {name!r} and {other!r}; a map needs "
+                "at least 5"
             )
-        scales, fitted = [], []
-        for side, at in zip((query, answer), rows, strict=True):
-            own = Features(side.x.values[at], side.x.bag)
-            scales.append(standardizer(own, self.solver))
-            fitted.append(scales[-1](own.values))
-        found = fit(self.solver, fitted[0], fitted[1], rng)
-        mapped = [
-            _Mapped(side.test.modality, side.mapped(scale, by), side.test.ids)
-            for side, scale, by in zip((query, answer), scales, found[:2], strict=True)
-        ]
-        metrics = self._retrieval.direction(*mapped) | {"fitted": float(len(rows[0]))}
-        return metrics if found.alpha is None else metrics | {"alpha": found.alpha}
+        (x, x_test), (y, y_test) = (
+            side.standardized(at, self.solver) for side, at in zip((a, b), rows.T, strict=True)
+        )
+        there = fit(self.solver, x, y, rng)
+        back = there.reversed() if self.solver in SYMMETRIC else fit(self.solver, y, x, rng)
+        queries, gallery = _Test(name, x_test, a.test.ids), _Test(other, y_test, b.test.ids)
+        for found, query, answer in ((there, queries, gallery), (back, gallery, queries)):
+            query, answer = query.mapped(found.query), answer.mapped(found.answer)
+            metrics = self._retrieval.direction(query, answer) | {"fitted": float(len(rows))}
+            if found.alpha is not None:
+                metrics["alpha"] = found.alpha
+            yield f"{query.modality}_to_{answer.modality}", metrics
 
 
 class _Side(NamedTuple):
-    """A modality: its items that maps are fitted on and those that are held out."""
+    """A modality: its items that maps are fitted on, those that are held out, their features."""
 
     train: Embedded
     test: Embedded
-    x: Features
+    fitted: Features
     held_out: Features
 
-    def mapped(self, scale: Standardizer, by: np.ndarray | None) -> np.ndarray:
-        """Unit vectors f32[N, K] of the held-out items."""
-        x = scale(self.held_out.values)
-        return unit(x if by is None else x @ by).astype(np.float32)
+    def standardized(self, rows: np.ndarray, solver: Solver) -> tuple[np.ndarray, np.ndarray]:
+        """f64[R, D] of the rows that a map is fitted on, and f64[N, D] of what is held out."""
+        own = Features(self.fitted.values[rows], self.fitted.bag)
+        scale = standardizer(own, solver)
+        return scale(own.values), scale(self.held_out.values)
 
 
-class _Mapped(NamedTuple):
-    """What `Retrieval.direction` ranks."""
+class _Test(NamedTuple):
+    """Held-out items of a modality, as `Retrieval.direction` ranks them."""
 
     modality: str
     unit: np.ndarray
     ids: np.ndarray
+
+    def mapped(self, by: np.ndarray | None) -> "_Test":
+        """Unit vectors f32[N, K] of the features."""
+        x = self.unit if by is None else self.unit @ by
+        return self._replace(unit=unit(x).astype(np.float32))
 
 
 def _plain(x: np.ndarray) -> Features:
     return Features(x.astype(np.float64), np.zeros(x.shape[1], bool))
 
 
-def _joined(a: Embedded, b: Embedded) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of all pairs of an item of a and one of b that are of one record."""
+def _joined(a: Embedded, b: Embedded) -> np.ndarray:
+    """Positions i64[R, 2] of all pairs of an item of a and one of b that are of one record."""
     first = np.searchsorted(b.rows, a.rows, side="left")
     count = np.searchsorted(b.rows, a.rows, side="right") - first
     within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(np.arange(len(a.rows)), count), np.repeat(first, count) + within
+    return np.stack(
+        [np.repeat(np.arange(len(a.rows)), count), np.repeat(first, count) + within], axis=1
+    )

@@ -8,6 +8,7 @@ from mmjax.evaluators.input_statistics import Features
 
 Solver = Literal["none", "ols", "ridge", "procrustes", "cca"]
 SAME_SIZE = ("none", "procrustes")
+SYMMETRIC = ("none", "procrustes", "cca")  # the map by which y finds x is the same, reversed
 # Penalties that are tried, times the number of rows: of columns with variance 1.
 ALPHAS = np.logspace(-6, 2, 17)
 # Singular values below this part of the largest are rounding: features come in float32.
@@ -70,6 +71,10 @@ class Map(NamedTuple):
     answer: np.ndarray | None
     alpha: float | None = None
 
+    def reversed(self) -> "Map":
+        """The map of answers and queries."""
+        return Map(self.answer, self.query, self.alpha)
+
 
 def fit(solver: Solver, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Map:
     """The map by which x finds y.
@@ -83,9 +88,9 @@ def fit(solver: Solver, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) 
       orthogonal Procrustes problem").
     cca: canonical correlation analysis with a ridge (Vinod 1976) on the first 512 principal
       components of x and of y; each canonical variate is multiplied by its correlation, as in Gong
-      et al. 2014 (arXiv 1212.4522) with the power 1. Its alpha, of the same grid, gives the lowest
-      mean logarithm of the rank of the right answer among a fifth of the rows (1000 at most),
-      drawn by `rng`, with the map of the others.
+      et al. 2014 (arXiv 1212.4522) with the power 1. Its alpha is, of every other one of those of
+      `ridge`, that of the lowest mean logarithm of the rank of the right answer among a fifth of
+      the rows (1000 at most), drawn by `rng`, by the map of the other rows.
 
     Args:
       solver: which.
@@ -116,7 +121,7 @@ def _ridge(x: np.ndarray, y: np.ndarray) -> Map:
 def _cca(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Map:
     order = rng.permutation(len(x))
     out, kept = np.split(order, [min(len(x) // 5, _CCA_HELD_OUT)])
-    alphas = ALPHAS * len(x)
+    alphas = ALPHAS[::2] * len(x)  # a decomposition each
     errors = [_mean_log_rank(x[out], y[out], each) for each in _canonical(x[kept], y[kept], alphas)]
     best = int(np.argmin(errors))
     (found,) = _canonical(x, y, alphas[best : best + 1])

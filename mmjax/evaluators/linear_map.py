@@ -28,7 +28,8 @@ class LinearMap(Evaluator):
     to b, and `none` compares features as they are. Scores are cosines. All of it is float64 on the
     host, until cosines are ranked.
 
-    The further source `train` is what the map is fitted on: every a with every b of its record.
+    The further source `train` is what the map is fitted on: every a with every b of its record, as
+    views make them in evaluation, without the augmentation or noise of training.
 
     Args:
       pairs: pairs of modalities.

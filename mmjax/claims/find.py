@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax import recipe as recipe_lib
-from mmjax.claims.experiment import Check, Claim
+from mmjax.claims.experiment import Arm, Check, Claim, Control, Metric, Tuning
 from mmjax.errors import ConfigError, NoVariant, unknown
 from mmjax.recipe import Recipe
 from mmjax.recipe.changes import merge
@@ -15,10 +15,13 @@ from mmjax.recipe.load import given, in_file, module_of
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
 
+_PARTS = {part.__name__: part for part in (Claim, Check, Control, Arm, Tuning)}
 _CONSTRUCTOR = re.compile(
-    r"(Claim|Check)\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
+    rf"({'|'.join(_PARTS)})\.__init__\(\) (?:got an unexpected keyword argument '(\w+)'"
     r"|missing \d+ required .*?: (.*))"
 )
+# Of a trial run, which shows whether everything works.
+_TRIAL_STEPS = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,27 +55,55 @@ class Experiment:
         """`tcl`, or `lit:claim_tux_paint`: how the command line names it."""
         return self.recipe if self.variant == "claim" else f"{self.recipe}:{self.variant}"
 
-    def recipe_of(self, arm: str | None = None, seed: int | None = None) -> Recipe:
-        """The completed recipe of an arm, or of what all arms start from.
+    def base(self) -> Recipe:
+        """The completed recipe of what all arms start from."""
+        return recipe_lib.complete(merge(self._given(), self.claim.changes), self.file)
+
+    def recipe_of(
+        self,
+        arm: str,
+        seed: int,
+        setting: Mapping[str, Any],
+        *,
+        tuning: bool = False,
+        trial: bool = False,
+    ) -> Recipe:
+        """The completed recipe of a run.
+
+        Args:
+          arm: its name.
+          seed: of the run, and of the claim's other keys of seeds.
+          setting: what was chosen for the arm, or is tried: keys -> value.
+          tuning: with what the claim's tuning changes.
+          trial: of a few steps.
 
         Raises:
           ConfigError: for what the arm changes and may not; the message names both.
         """
-        claim, file = self.claim, self.file
+        claim, own = self.claim, self.claim.arms[arm]
+        where = f"{self.file}, arm {arm!r}"
+        keys = claim.seed_keys if own.seed_keys is None else own.seed_keys
+        try:
+            tree = merge(self._given(), claim.changes)
+            tree = merge(tree, own.changes)
+            if tuning and claim.tuning is not None:
+                tree = merge(tree, claim.tuning.changes)
+            for names, each in setting.items():
+                for name in names.split(","):
+                    tree = merge(tree, _nested(name.strip(), each))
+            for key in ("seed", *keys):
+                recipe_lib.set_key(tree, f"{key}={seed}", self.file)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        return recipe_lib.complete(shortened(tree) if trial else tree, where)
+
+    def _given(self) -> dict[str, Any]:
+        claim = self.claim
         if claim.config is None:
             tree = given(f"{self.folder / self.recipe}.py:{claim.variant}")
         else:
             tree = plain(claim.config)
-        tree = {**tree, "recipe": self.recipe, "variant": self.variant}
-        where = file if arm is None else f"{file}, arm {arm!r}"
-        try:
-            tree = merge(tree, claim.changes)
-            for key in ("seed", *claim.seed_keys) if seed is not None else ():
-                recipe_lib.set_key(tree, f"{key}={seed}", file)
-            tree = merge(tree, {} if arm is None else claim.arms[arm])
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from error
-        return recipe_lib.complete(tree, where)
+        return {**tree, "recipe": self.recipe, "variant": self.variant}
 
     def needed(self, arm: str) -> list[str]:
         """The metrics that a run of an arm has to have.
@@ -80,9 +111,51 @@ class Experiment:
         Those of its checks, and those that are shown: but for an arm with evaluators or stages of
         its own, on other data perhaps, which may do without the latter.
         """
-        checks = [c.metric for c in self.claim.checks if arm in (c.arm, c.baseline)]
-        own = _measures_otherwise(self.claim.arms[arm])
-        return checks if own else [*self.claim.metrics, *checks]
+        claim = self.claim
+        asked: list[Metric] = []
+        for check in claim.all_checks:
+            asked += [m for a, m in zip((check.arm, check.baseline), check.metrics, strict=True)
+                      if a == arm]  # fmt: skip
+            for control in claim.controls:
+                if control.arm == arm and control.of == check.arm and check in claim.checks:
+                    asked += [control.metrics.get(name, name) for name in names_of(check.metric)]
+        found = [name for metric in asked for name in names_of(metric)]
+        own = _measures_otherwise(claim.arms[arm].changes)
+        return list(dict.fromkeys(found if own else [*claim.metrics, *found]))
+
+    def to_tune(self, arm: str) -> list[str]:
+        """The metrics by which the setting of an arm is chosen."""
+        tuning = self.claim.tuning
+        return list(names_of(tuning.metric)) if tuning and self.claim.arms[arm].grid else []
+
+
+def names_of(metric: Metric) -> tuple[str, ...]:
+    """The names of the metrics whose mean is meant."""
+    return (metric,) if isinstance(metric, str) else metric
+
+
+def _nested(path: str, value: Any) -> dict[str, Any]:
+    """`{"a": {"b": value}}` of `a.b`."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    found: dict[str, Any] = value
+    return found
+
+
+def shortened(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe of a few steps a stage, with a warm-up that is shorter yet."""
+    most = {"steps": _TRIAL_STEPS, "warmup_steps": _TRIAL_STEPS // 4}
+    short: dict[str, Any] = {}
+    for key, value in tree.items():
+        if key in most and isinstance(value, int):
+            short[key] = min(value, most[key])
+        elif key == "stages":
+            short[key] = tuple(shortened(stage) for stage in value or ())
+        elif key in ("optimizer", "checkpoints") and isinstance(value, Mapping):
+            short[key] = shortened(value)
+        else:
+            short[key] = value
+    return short
 
 
 def _measures_otherwise(changes: Mapping[str, Any]) -> bool:
@@ -144,27 +217,78 @@ def _of_constructor(file: str, variant: str, error: Exception) -> ConfigError:
     found = _CONSTRUCTOR.search(str(error)) if isinstance(error, TypeError) else None
     if found is None:
         return in_file(file, error)
-    section = {"Claim": Claim, "Check": Check}[found[1]]
-    where = variant if section is Claim else f"{variant}.checks"
+    part = _PARTS[found[1]]
+    where = variant if part is Claim else f"{variant}, {found[1]}"
     if found[3]:
         return ConfigError(f"{file}: a key of {where!r} is missing: {found[3]}")
-    return unknown(found[2], [f.name for f in dataclasses.fields(section)], where, file)
+    return unknown(found[2], [f.name for f in dataclasses.fields(part)], where, file)
 
 
 def check(experiment: Experiment) -> None:
-    """Checks the types of a claim's keys, and the arms that its checks name."""
+    """Checks the types of a claim's keys, the arms that it names, and that all are tuned alike."""
     claim, file, where = experiment.claim, experiment.file, experiment.variant
     section(Claim, plain(claim), where, file)
-    for i, each in enumerate(claim.checks):
-        section(Check, plain(each), f"{where}.checks[{i}]", file)
-        for arm in {each.arm, each.baseline} - {None}:
-            if arm not in claim.arms:
-                raise unknown(arm, claim.arms, f"{where}.checks", file, "arm")
+    for name in ("premises", "checks", "extras"):
+        for i, each in enumerate(getattr(claim, name)):
+            for arm in (each.arm, each.baseline):
+                _known(arm, claim, f"{where}.{name}[{i}]", file)
+            if each.arm == each.baseline and each.metrics[0] == each.metrics[1]:
+                raise ConfigError(
+                    f"{file}: {where}.{name}[{i}] compares {each.arm!r} with itself: name another "
+                    "arm as the baseline, or another metric of it by 'against'"
+                )
+    for i, control in enumerate(claim.controls):
+        for arm in (control.arm, control.of):
+            _known(arm, claim, f"{where}.controls[{i}]", file)
+        if all(each.arm != control.of for each in claim.checks):
+            raise ConfigError(
+                f"{file}: {where}.controls[{i}] takes the place of {control.of!r}, of which no "
+                "check is"
+            )
+    _check_arms(claim, where, file)
 
 
-def check_metrics(experiment: Experiment, arm: str, recipe: Recipe) -> None:
+def _known(arm: str, claim: Claim, where: str, file: str) -> None:
+    if arm not in claim.arms:
+        raise unknown(arm, claim.arms, where, file, "arm")
+
+
+def _check_arms(claim: Claim, where: str, file: str) -> None:
+    """Checks where the setting of every arm comes from."""
+    trials: dict[str, int] = {}
+    for name, arm in claim.arms.items():
+        path = f"{where}.arms[{name!r}]"
+        if sum((bool(arm.grid), arm.like is not None, bool(arm.untuned))) != 1:
+            raise ConfigError(
+                f"{file}: {path} needs one of 'grid' (what to choose from), 'like' (an arm whose "
+                "choice it takes) and 'untuned' (why there is nothing to choose)"
+            )
+        if arm.grid:
+            if claim.tuning is None:
+                raise ConfigError(f"{file}: {path} has a grid, so {where!r} needs 'tuning'")
+            trials[name] = len(settings(arm))
+        if arm.like is not None:
+            _known(arm.like, claim, f"{path}.like", file)
+            if not claim.arms[arm.like].grid:
+                raise ConfigError(f"{file}: {path} is like {arm.like!r}, which has no grid itself")
+    if len(set(trials.values())) > 1:
+        counts = ", ".join(f"{count} of {name!r}" for name, count in trials.items())
+        raise ConfigError(f"{file}: arms of {where!r} differ in their number of trials: {counts}")
+    if claim.tuning and (both := {*claim.tuning.seeds} & {*claim.seeds}):
+        raise ConfigError(f"{file}: seeds {sorted(both)} of {where!r} are used for tuning, too")
+
+
+def settings(arm: Arm) -> list[dict[str, Any]]:
+    """Every combination of the values of an arm's grid."""
+    found: list[dict[str, Any]] = [{}]
+    for key, values in arm.grid.items():
+        found = [{**each, key: value} for each in found for value in values]
+    return found
+
+
+def check_metrics(experiment: Experiment, arm: str, recipe: Recipe, asked: list[str]) -> None:
     """Refuses a metric that no evaluator or term of an arm can have."""
-    for name in experiment.needed(arm):
+    for name in asked:
         where = f"{experiment.variant}.metrics"
         recipe_lib.check_metric(name, where, recipe, experiment.file, of_training=True)
 

@@ -1,35 +1,148 @@
-"""Decides the checks of a claim by the metrics of its runs."""
+"""Decides the checks of a claim by the metrics of its runs, and the claim by its checks."""
 
-import operator
-import statistics
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmjax.claims.experiment import Check
+import numpy as np
+from scipy import stats
 
-COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+from mmjax.claims.experiment import Check, Claim, Control, Metric
+
+REPRODUCED = "reproduced"
+PARTLY = "partly"
+CONTROL = "its control does it too"
+NOT = "not reproduced"
+NOT_TESTED = "not tested here"
+VERDICTS = (REPRODUCED, PARTLY, CONTROL, NOT, NOT_TESTED)
+
+Results = Mapping[str, Sequence[Mapping[str, float]]]  # arm -> metrics of every seed
 
 
-def judge(check: Check, results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
-    """Decides one check: `arm metric  compare  factor * baseline metric + offset`.
+def value(metrics: Mapping[str, float], metric: Metric) -> float:
+    """A metric of one run, or the mean of several."""
+    names = (metric,) if isinstance(metric, str) else metric
+    return float(np.mean([metrics[name] for name in names]))
+
+
+def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The confidence interval of a mean by Student's t; unbounded for a single value."""
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return -math.inf, math.inf
+    half = stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count)
+    return mean - float(half), mean + float(half)
+
+
+def judge(check: Check, results: Results) -> dict[str, Any]:
+    """Decides one check.
 
     Args:
-      check: the inequality, to hold in every seed or for the means over seeds.
+      check: the inequality.
+      results: arm -> metrics of every seed, the seeds in one order.
+
+    Returns:
+      The check with `holds`; `left` and `bound`, the means of both sides; `difference`, the mean of
+      the arm minus the baseline (times the factor, where the arm may be worse), its 95 % interval
+      `low` to `high`, and `contrary`, the number that the interval has to exclude.
+    """
+    own, other = check.metrics
+    left = np.array([value(metrics, own) for metrics in results[check.arm]])
+    right = np.array([value(metrics, other) for metrics in results[check.baseline]])
+    bound = check.factor * float(right.mean()) + check.offset
+    # What is better has to be better than the baseline itself, by the interval; the margin is for
+    # the mean.
+    factor, contrary = (1.0, 0.0) if check.strict else (check.factor, check.offset)
+    differences = left - factor * right
+    low, high = interval(differences)
+    more = check.compare == ">="
+    passes = left.mean() >= bound if more else left.mean() <= bound
+    excluded = low > contrary if more else high < contrary
+    return {
+        **dataclasses.asdict(check),
+        "holds": bool(passes and excluded),
+        "left": float(left.mean()),
+        "bound": bound,
+        "difference": float(differences.mean()),
+        "low": low,
+        "high": high,
+        "contrary": contrary,
+    }
+
+
+def does_it_too(control: Control, checks: Sequence[Check], results: Results) -> bool:
+    """Whether a control does what an arm does.
+
+    Args:
+      control: and whose place it takes.
+      checks: those of the claim that hold.
+      results: arm -> metrics of every seed.
+    """
+
+    def mapped(metric: Metric) -> Metric:
+        if isinstance(metric, str):
+            return control.metrics.get(metric, metric)
+        return tuple(control.metrics.get(name, name) for name in metric)
+
+    own = [c for c in checks if c.arm == control.of and c.baseline != control.arm]
+    for check in own:
+        if check.strict:
+            better = dataclasses.replace(check, baseline=control.arm, against=mapped(check.metric))
+            if judge(better, results)["holds"]:
+                return False
+    as_control = [
+        dataclasses.replace(c, arm=control.arm, metric=mapped(c.metric), against=c.metrics[1])
+        for c in own
+    ]
+    return bool(own) and all(judge(check, results)["holds"] for check in as_control)
+
+
+def verdict(claim: Claim, results: Results) -> dict[str, Any]:
+    """Judges a claim.
+
+    Args:
+      claim: of the experiment.
       results: arm -> metrics of every seed.
 
     Returns:
-      The check with `holds`, and `left` and `right`: both sides by seed, or of the means.
+      `verdict`, one of VERDICTS; `because`, why, in a clause; `premises`, `checks` and `extras`,
+      each as `judge` gives them; and `controls`, each with `does_it_too`.
     """
-    left = [metrics[check.metric] for metrics in results[check.arm]]
-    if check.baseline is None:
-        right = [check.offset] * len(left)
-    else:
-        right = [
-            check.factor * metrics[check.metric] + check.offset
-            for metrics in results[check.baseline]
-        ]
-    if not check.each_seed:
-        left, right = [statistics.fmean(left)], [statistics.fmean(right)]
-    compare = COMPARE[check.compare]
-    holds = all(compare(a, b) for a, b in zip(left, right, strict=True))
-    return {**vars(check), "left": left, "right": right, "holds": holds}
+    found = {
+        name: [judge(check, results) for check in getattr(claim, name)]
+        for name in ("premises", "checks", "extras")
+    }
+    held = [
+        check for check, each in zip(claim.checks, found["checks"], strict=True) if each["holds"]
+    ]
+    controls = [
+        {**dataclasses.asdict(control), "does_it_too": does_it_too(control, held, results)}
+        for control in claim.controls
+    ]
+    word, because = _word(claim, found, held, controls)
+    return {"verdict": word, "because": because, **found, "controls": controls}
+
+
+def _word(
+    claim: Claim,
+    found: Mapping[str, Sequence[Mapping[str, Any]]],
+    held: Sequence[Check],
+    controls: Sequence[Mapping[str, Any]],
+) -> tuple[str, str]:
+    if claim.not_tested:
+        return NOT_TESTED, claim.not_tested
+    missing = [each["says"] for each in found["premises"] if not each["holds"]]
+    if missing:
+        return NOT_TESTED, f"does not hold, without which it tests nothing: {'; '.join(missing)}"
+    lost = [each["says"] for each in found["checks"] if not each["holds"]]
+    strict = any(check.strict for check in claim.checks)
+    if not any(check.strict for check in held) if strict else not held:
+        return NOT, f"does not hold: {'; '.join(lost)}"
+    too = [each["says"] for each in controls if each["does_it_too"]]
+    if too:
+        return CONTROL, f"as well: {'; '.join(too)}"
+    if lost:
+        kept = "; ".join(check.says for check in held)
+        return PARTLY, f"holds: {kept}; does not hold: {'; '.join(lost)}"
+    return REPRODUCED, "all checks hold, and no control does it too"

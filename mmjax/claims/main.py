@@ -1,10 +1,14 @@
 """The command `python -m mmjax.claims`: which experiments, and how they end.
 
-The verdict is written to `<out>/<recipe>.json`; the exit code is 1 when a claim is not shown, and 2
-when it could not be tried. Runs that are finished are kept under `<out>/runs` and not made again,
-so an interrupted command resumes; a run of a config that has changed since is made
-again. On CPUs as many runs are made at once as there are CPUs (`--jobs`). After several claims one
-table shows all.
+The verdict is written to `<out>/<recipe>.json`. A negative verdict is a result like a positive one:
+the exit code is 0 for any, and 2 where a claim could not be tried. Runs that are finished are kept
+under `<out>/runs` and not made again, so an interrupted command resumes; a run of a config that has
+changed since is made again. On CPUs as many runs are made at once as there are CPUs (`--jobs`).
+After several claims one table shows all.
+
+`--tune` tries the grid of every arm and writes the choices to `<out>/tuned/<recipe>.json`, which
+the claim then runs with. `--trial` trains every arm for a few steps, to see whether all is well.
+`--stale` lists the claims whose records are not of them as they are, and why; `--all` runs those.
 """
 
 import sys
@@ -15,8 +19,9 @@ from absl import flags
 from absl import logging as absl_logging
 
 from mmjax import cli
-from mmjax.claims.find import find, find_all
-from mmjax.claims.runs import run_claim
+from mmjax.claims.find import Experiment, find, find_all
+from mmjax.claims.records import FOLDER, stale
+from mmjax.claims.runs import run_claim, trial, tune
 from mmjax.claims.tables import overview
 from mmjax.errors import ConfigError, exit_code
 from mmjax.parallel.compiler import set_flags
@@ -25,8 +30,22 @@ from mmjax.recipe.find import packaged
 # Other commands have flags of these names, too; one process may import several of them.
 OUT = flags.DEFINE_string("out", "claims-out", "Folder for results and runs.", allow_override=True)
 ALL = flags.DEFINE_bool(
-    "all", False, "Run the claims of every recipe in --configs.", allow_override=True
+    "all",
+    False,
+    "Run the claims in --configs whose records in --records are not of them as they are.",
+    allow_override=True,
 )
+STALE = flags.DEFINE_bool("stale", False, "List these, and run nothing.", allow_override=True)
+TUNE = flags.DEFINE_bool(
+    "tune", False, "Choose the setting of every arm, and judge nothing.", allow_override=True
+)
+TRIAL = flags.DEFINE_bool(
+    "trial", False, "Train every arm for a few steps, and judge nothing.", allow_override=True
+)
+SEEDS = flags.DEFINE_list(
+    "seeds", None, "Seeds in place of those of the claims, such as 7,8,9.", allow_override=True
+)
+RECORDS = flags.DEFINE_string("records", FOLDER, "Folder of the records.", allow_override=True)
 JOBS = flags.DEFINE_integer(
     "jobs",
     None,
@@ -61,26 +80,51 @@ def _jobs() -> int:
     return len(workers.cpus()) if jax.default_backend() == "cpu" else 1
 
 
+def _seeds() -> list[int] | None:
+    if SEEDS.value is None:
+        return None
+    if not SEEDS.value or not all(seed.isdecimal() for seed in SEEDS.value):
+        raise ConfigError("--seeds takes whole numbers with commas between, such as 7,8,9")
+    found = [int(seed) for seed in SEEDS.value]
+    if len({*found}) < len(found):
+        raise ConfigError(f"--seeds has a number twice: {','.join(SEEDS.value)}")
+    return found
+
+
+def _named(argv: Sequence[str], folder: Path) -> list[Experiment]:
+    """The experiments that the command is about."""
+    if not (ALL.value or STALE.value) or argv[1:]:
+        return [find(word, folder) for word in argv[1:]]
+    return find_all(folder)
+
+
 def main(argv: Sequence[str]) -> None:
-    """Runs the named claims, or all, and tells the verdicts."""
+    """Runs the named claims, or those that are stale, and tells the verdicts."""
     absl_logging.set_verbosity(absl_logging.ERROR)
     out, folder = Path(OUT.value), recipes_folder()
     try:
-        if ALL.value:
-            experiments = [each for each in find_all(folder) if each.variant == "claim"]
-        else:
-            experiments = [find(word, folder) for word in argv[1:]]
+        experiments, seeds = _named(argv, folder), _seeds()
         if not experiments:
             raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
+        if ALL.value or STALE.value:
+            old = {each: stale(each, Path(RECORDS.value)) for each in experiments}
+            for each, reasons in old.items():
+                for reason in reasons:
+                    print(f"{each.word}: {reason}", flush=True)
+            experiments = [each for each, reasons in old.items() if reasons]
+        if STALE.value:
+            sys.exit(1 if experiments else 0)
         set_flags()
         jobs = JOBS.value or _jobs()
-        verdicts = [run_claim(each, out, jobs) for each in experiments]
+        if TRIAL.value or TUNE.value:
+            for each in experiments:
+                (trial if TRIAL.value else tune)(each, out, jobs)
+            return
+        results = [run_claim(each, out, jobs, seeds) for each in experiments]
     except Exception as error:
         code = exit_code(error)
         if code is None:
             raise
-        # A claim that is not shown ends with 1, so what could not be tried has to be another.
         cli.fail(error, max(code, 2))
-    if len(verdicts) > 1:
-        print(f"\n{overview(verdicts)}")
-    sys.exit(0 if all(verdict["shown"] for verdict in verdicts) else 1)
+    if len(results) > 1:
+        print(f"\n{overview(results)}")

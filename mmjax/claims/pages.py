@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from mmjax import recipe as recipe_lib
+from mmjax.claims import tuning
 from mmjax.claims.experiment import Claim
 from mmjax.claims.find import Experiment, find_all
-from mmjax.claims.tables import headline, inequality, numbers, spread
+from mmjax.claims.tables import headline, holds_here, inequality, metric_name, numbers, spread
+from mmjax.claims.tuning import label
 from mmjax.recipe import Recipe
 
-HEAD = ("recipe", "paper", "data", "claim", "baseline -> recipe", "the paper's own")
+HEAD = (
+    "recipe", "paper", "data", "paper's claim reproduced?", "what holds here",
+    "baseline -> strongest control -> recipe", "the paper's own",
+)  # fmt: skip
 
 
 def recipes(folder: Path) -> list[Path]:
@@ -31,7 +36,7 @@ def pages(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) 
 def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of a recipe: what is claimed, what each arm gave, and which checks hold."""
     recipe = experiments[0].recipe
-    paper = experiments[0].recipe_of().paper
+    paper = experiments[0].base().paper
     files = [f"configs/{recipe}.py", f"configs/claims/{recipe}.py"]
     links = " and ".join(f"[{file}](../../{file})" for file in files)
     lines = [f"# Claims of `{recipe}`", "", *_wrapped(f"{paper}. Defined in {links}."), ""]
@@ -43,18 +48,44 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, A
 
 def _section(experiment: Experiment, record: Mapping[str, Any] | None) -> list[str]:
     claim = experiment.claim
-    said = claim.statement[0].upper() + claim.statement[1:]
-    lines = ["", f"## `{experiment.variant}`", "", *_wrapped(f"**{said}.**"), ""]
+    lines = ["", f"## `{experiment.variant}`", ""]
+    lines += _wrapped(f"The paper claims: {claim.paper}.")
+    lines += ["", *_wrapped(f"Tested here: {claim.statement}."), ""]
     lines += [f"    python -m mmjax.claims {experiment.word}", ""]
     if record is None:
-        lines.append("Not run yet.")
+        lines.append("Not run yet in this form.")
     else:
         lines += _results(claim, record)
     if claim.paper_numbers:
         lines += ["", *_wrapped(f"The paper's own: {claim.paper_numbers}.")]
     if claim.notes:
         lines += ["", *_wrapped(claim.notes)]
+    stored = tuning.read(experiment)
+    if stored is not None:
+        lines += _tuned(experiment, stored)
     return lines
+
+
+def _tuned(experiment: Experiment, stored: Mapping[str, Any]) -> list[str]:
+    """How the settings were chosen, every trial."""
+    seeds = ", ".join(map(str, stored["seeds"]))
+    best = "highest" if stored["mode"] == "max" else "lowest"
+    text = (
+        f"Every arm's setting was chosen by the {best} {metric_name(stored['metric'])} on seeds "
+        f"{seeds}, used for nothing else, with the same number of trials for each, in "
+        f"{stored['seconds']:.0f} s. Bold is chosen."
+    )
+    rows = [("arm", "setting", *(f"seed {seed}" for seed in stored["seeds"]))]
+    for arm, found in stored["arms"].items():
+        for trial in found["trials"]:
+            values = ["diverged" if v is None else f"{v:.3f}" for v in trial["values"]]
+            cells = [arm, label(trial["setting"]), *values]
+            chosen = trial["setting"] == found["choice"]
+            rows.append(tuple(f"**{cell}**" if chosen else cell for cell in cells))
+    edges = [f"{arm} ({', '.join(f['edge'])})" for arm, f in stored["arms"].items() if f["edge"]]
+    at = f" At the edge of their grid: {'; '.join(edges)}." if edges else ""
+    command = f"    python -m mmjax.claims {experiment.word} --tune"
+    return ["", "### Tuning", "", command, "", *_wrapped(text + at), "", markdown(rows)]
 
 
 def _wrapped(text: str) -> list[str]:
@@ -62,24 +93,33 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _results(claim: Claim, record: Mapping[str, Any]) -> list[str]:
-    held = sum(check["holds"] for check in record["checks"])
-    verdict = "Shown" if record["shown"] else "Not shown"
-    seeds, jobs = len(record["seeds"]), record.get("jobs", 1)
+    seeds, jobs = len(record["seeds"]), record["jobs"]
+    lines = _wrapped(f"**{_capital(record['verdict'])}**: {record['because']}.")
     text = (
-        f"{verdict}: {held} of {len(record['checks'])} checks hold, over {seeds} seeds, in "
-        f"{record['seconds']:.0f} s with {jobs} run{'s' * (jobs != 1)} at once. Means ± standard "
-        "deviations over the seeds:"
+        f"{seeds} seeds, {record['seconds']:.0f} s with {jobs} run{'s' * (jobs != 1)} at once. "
+        "Means ± standard deviations over the seeds:"
     )
-    lines, rows = [*_wrapped(text), ""], [("arm", *(f"`{metric}`" for metric in claim.metrics))]
-    for arm in sorted(record["arms"], key=[*claim.arms, *record["arms"]].index):
-        found = record["arms"][arm]
-        rows.append((arm, *(spread(found[m]) if m in found else "" for m in claim.metrics)))
+    lines += ["", *_wrapped(text), ""]
+    rows = [("arm", *(f"`{metric}`" for metric in claim.metrics), "setting")]
+    for arm, found in record["arms"].items():
+        cells = [spread(found[m]) if m in found else "" for m in claim.metrics]
+        rows.append((arm, *cells, label(record["settings"][arm])))
     lines += [markdown(rows), ""]
-    checks = [("", "metric", "check", "numbers")]
-    for check in record["checks"]:
-        mark = "holds" if check["holds"] else "**fails**"
-        checks.append((mark, f"`{check['metric']}`", inequality(check), numbers(check)))
+    head = ("", "", "check", "numbers, paired difference with its 95 % interval")
+    checks = [head]
+    for part, name in (("premises", "premise: "), ("checks", ""), ("extras", "further: ")):
+        for check in record[part]:
+            mark = "holds" if check["holds"] else "**fails**"
+            checks.append((mark, name + check["says"], f"`{inequality(check)}`", numbers(check)))
+    for control in record["controls"]:
+        mark = "**does it too**" if control["does_it_too"] else "does not"
+        place = f"`{control['arm']}` in the place of `{control['of']}`"
+        checks.append((mark, f"control: {control['says']}", place, ""))
     return [*lines, markdown(checks)]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def rows(
@@ -94,21 +134,20 @@ def rows(
         name, link = file.stem, f"[{file.stem}](configs/{file.name})"
         small = recipe_lib.load(str(file))
         if name not in experiments:
-            found.append((link, cited(small.paper), _data(small), "", "", ""))
+            found.append((link, cited(small.paper), _data(small), "", "", "", ""))
         for each in experiments.get(name, ()):
             more = "" if each.variant == "claim" else f", `{each.variant}`"
-            given = (link + more, cited(small.paper), _data(each.recipe_of()))
+            given = (link + more, cited(small.paper), _data(each.base()))
             found.append((*given, *_verdict(each, records.get(name, {}).get(each.variant))))
     return found
 
 
-def _verdict(experiment: Experiment, record: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    """Link to the page, numbers of a claim that was run, and the paper's own."""
+def _verdict(experiment: Experiment, record: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
+    """Link to the page, what holds, numbers of a claim that was run, and the paper's own."""
     page, own = f"docs/claims/{experiment.recipe}.md", experiment.claim.paper_numbers
     if record is None:
-        return f"[not run]({page})", "", own
-    line = headline(record["checks"], lambda arm, metric: record["arms"][arm][metric])
-    return f"[{'shown' if record['shown'] else 'not shown'}]({page})", line, own
+        return f"[not run yet]({page})", "", "", own
+    return f"[{record['verdict']}]({page})", holds_here(record), headline(record), own
 
 
 def cited(paper: str) -> str:

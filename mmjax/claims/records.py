@@ -1,16 +1,26 @@
 """Records of claims that were run: `docs/claims/<recipe>.json`, {claim: its verdict}.
 
-Of every arm only the metrics that the claim shows are kept, for every seed.
+Of every arm only the metrics that the claim shows or compares are kept, for every seed. What a
+record is of, the configs of its arms above all, is in `docs/claims/of/<name>.json`.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax.claims.find import Experiment, find_all
+from mmjax.claims import provenance, tuning
+from mmjax.claims.find import Experiment, find_all, settings
+from mmjax.claims.judge import verdict
+from mmjax.errors import ConfigError
+from mmjax.schema.values import plain
 
-_FIELDS = ("statement", "shown", "paper_numbers", "seeds", "seconds", "jobs", "checks")
+FOLDER = "docs/claims"
+_FIELDS = (
+    "claim", "statement", "verdict", "because", "paper_numbers", "seeds", "seconds", "jobs",
+    "settings", "premises", "checks", "extras", "controls",
+)  # fmt: skip
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
@@ -24,14 +34,20 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 def write(folder: Path, recipe: str, records: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes the records of a recipe."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dict(sorted(records.items())), indent=1, ensure_ascii=False) + "\n"
-    (folder / f"{recipe}.json").write_text(text, encoding="utf-8")
+    _dump(folder / f"{recipe}.json", dict(sorted(records.items())))
+
+
+def _dump(file: Path, content: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    file.write_text(text, encoding="utf-8")
 
 
 def collect(out: Path, folder: Path, recipes: Path) -> list[str]:
-    """Takes the verdicts that `mmjax.claims` wrote to `out` into the records of `folder`.
+    """Takes what `mmjax.claims` wrote to `out` into the records of `folder`.
 
-    Records of claims without a new verdict stay as they are.
+    Records of claims without a new verdict stay as they are. Choices of tuning go to the recipes'
+    folder.
 
     Args:
       out: of the command's `--out`.
@@ -40,38 +56,146 @@ def collect(out: Path, folder: Path, recipes: Path) -> list[str]:
 
     Returns:
       The claims that were taken, as the command line names them.
+
+    Raises:
+      ConfigError: for a verdict over other seeds than the claim's.
     """
     kept, taken = read(folder), []
     for experiment in find_all(recipes):
+        tuned = out / "tuned" / f"{experiment.name}.json"
+        if tuned.is_file():
+            target = tuning.file_of(experiment)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(tuned, target)
         file = out / f"{experiment.name}.json"
         if not file.is_file():
             continue
-        verdict = json.loads(file.read_text(encoding="utf-8"))
+        result = json.loads(file.read_text(encoding="utf-8"))
+        if result["seeds"] != list(experiment.claim.seeds):
+            raise ConfigError(
+                f"{file} is of seeds {result['seeds']}, and the record has to be of those of the "
+                f"claim, {list(experiment.claim.seeds)}"
+            )
         records = kept.setdefault(experiment.recipe, {})
-        records[experiment.variant] = _record(experiment, verdict)
+        records[experiment.variant] = record(experiment, result)
         write(folder, experiment.recipe, records)
+        _dump(of_file(folder, experiment), result["of"])
         taken.append(experiment.word)
     return taken
 
 
-def _record(experiment: Experiment, verdict: Mapping[str, Any]) -> dict[str, Any]:
-    claim = experiment.claim
-    shown = {*claim.metrics, *(check.metric for check in claim.checks)}
+def of_file(folder: Path, experiment: Experiment) -> Path:
+    """Where it is written what the record of an experiment is of."""
+    return folder / "of" / f"{experiment.name}.json"
+
+
+def record(experiment: Experiment, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a verdict."""
     arms = {
         arm: {
             metric: [round(seed[metric], 5) for seed in seeds]
-            for metric in sorted(shown & set(seeds[0]))
+            for metric in sorted(set(experiment.needed(arm)) & set(seeds[0]))
         }
-        for arm, seeds in verdict["arms"].items()
+        for arm, seeds in result["arms"].items()
     }
-    return {**{key: verdict[key] for key in _FIELDS}, "arms": arms}
+    return {**{key: result[key] for key in _FIELDS}, "arms": arms}
+
+
+def stale(experiment: Experiment, folder: Path) -> list[str]:
+    """Why the record of an experiment is not of the claim as it is, a sentence each; none if it is.
+
+    Args:
+      experiment: as `find` gives it.
+      folder: of the records.
+    """
+    found = read(folder).get(experiment.recipe, {}).get(experiment.variant)
+    file, stored = of_file(folder, experiment), tuning.read(experiment)
+    if found is None or not file.is_file():
+        return ["it was not run"]
+    try:
+        chosen = tuning.choices(experiment, stored)
+    except ConfigError as error:
+        return [str(error)]
+    claim = experiment.claim
+    said = [
+        f"{key} has changed"
+        for key, now in (
+            ("claim", claim.paper), ("statement", claim.statement),
+            ("paper_numbers", claim.paper_numbers), ("seeds", list(claim.seeds)),
+        )
+        if found[key] != now
+    ]  # fmt: skip
+    said += [f"the setting of {arm!r} has changed" for arm in chosen
+             if _json(found["settings"].get(arm)) != _json(chosen[arm])]  # fmt: skip
+    said += _judged_otherwise(experiment, found)
+    if stored is not None:
+        first = {arm: settings(claim.arms[each.like or arm])[0]
+                 for arm, each in claim.arms.items()}  # fmt: skip
+        now = provenance.of(experiment, first, stored["seeds"][0], tuning=True)
+        said += [f"of the tuning: {text}" for text in provenance.differences(stored["of"], now)]
+    now = provenance.of(experiment, chosen, claim.seeds[0])
+    of = json.loads(file.read_text(encoding="utf-8"))
+    return said + provenance.differences(of, now)
+
+
+def _judged_otherwise(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
+    """Where the recorded numbers, judged as the claim is today, give something else."""
+    claim = experiment.claim
+    if list(found["arms"]) != list(claim.arms):
+        return [f"arms: {list(found['arms'])} -> {list(claim.arms)}"]
+    for arm in claim.arms:
+        missing = set(experiment.needed(arm)) - set(found["arms"][arm])
+        if missing:
+            return [f"the record has no {sorted(missing)[0]} of arm {arm!r}"]
+    results = {
+        arm: [
+            dict(zip(metrics, values, strict=True))
+            for values in zip(*metrics.values(), strict=True)
+        ]
+        for arm, metrics in found["arms"].items()
+    }
+    now = verdict(claim, results)
+    said = [] if now["verdict"] == found["verdict"] else [
+        f"verdict: {found['verdict']} -> {now['verdict']}"
+    ]  # fmt: skip
+    for part in ("premises", "checks", "extras"):
+        old, new = ([_question(check) for check in each[part]] for each in (found, now))
+        if old != new:
+            said.append(f"{part} have changed")
+    controls = [[dict(c) for c in each["controls"]] for each in (found, now)]
+    if _json(controls[0]) != _json(controls[1]):
+        said.append("controls have changed")
+    return said
+
+
+def _question(check: Mapping[str, Any]) -> str:
+    """A judged check without its numbers."""
+    keys = ("says", "metric", "arm", "compare", "baseline", "factor", "offset", "against", "holds")
+    return _json({key: check[key] for key in keys})
+
+
+def _json(value: Any) -> str:
+    return json.dumps(plain(value), sort_keys=True)
+
+
+def differing(out: Path, folder: Path, recipes: Path) -> list[str]:
+    """Claims whose verdict in `out` is not the recorded one, a sentence each."""
+    kept, said = read(folder), []
+    for experiment in find_all(recipes):
+        file = out / f"{experiment.name}.json"
+        before = kept.get(experiment.recipe, {}).get(experiment.variant)
+        if file.is_file() and before is not None:
+            now = json.loads(file.read_text(encoding="utf-8"))["verdict"]
+            if now != before["verdict"]:
+                said.append(f"{experiment.word}: {now}, and {before['verdict']} in the record")
+    return said
 
 
 def fastest(records: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> list[str]:
-    """The recipes whose claims were shown in the fewest seconds, the fastest first.
+    """The recipes whose claims took the fewest seconds, the fastest first.
 
     Further claims are left out: data of some are not in the package.
     """
     own = {recipe: r["claim"] for recipe, r in records.items() if "claim" in r}
-    timed = [(r["seconds"], name) for name, r in own.items() if r["shown"] and "seconds" in r]
+    timed = [(r["seconds"], name) for name, r in own.items() if "seconds" in r]
     return [name for _, name in sorted(timed)[:count]]

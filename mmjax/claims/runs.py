@@ -1,9 +1,9 @@
-"""Runs every arm and seed of an experiment, through the same trainer as everything."""
+"""Runs the arms of an experiment over seeds, through the same trainer as everything."""
 
 import json
 import shutil
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,74 @@ from absl import logging as absl_logging
 from tqdm import tqdm
 
 from mmjax import recipe as recipe_lib
-from mmjax.claims.find import Experiment, check_metrics
-from mmjax.claims.judge import judge
-from mmjax.claims.tables import table
-from mmjax.errors import unknown
+from mmjax.claims import provenance, tuning
+from mmjax.claims.find import Experiment, check_metrics, settings
+from mmjax.claims.judge import verdict
+from mmjax.claims.tables import curve, table
+from mmjax.errors import ConfigError, unknown
 from mmjax.recipe import Recipe
 
+Run = tuple[str, str, int]  # arm, setting in words where several are tried, seed
+# Of a run that diverged, which only a trial of tuning may.
+DIVERGED = "diverged"
 
-def run_claim(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any]:
-    """Runs every arm and seed of a claim and judges it.
+
+def run_claim(
+    experiment: Experiment, out: Path, jobs: int = 1, seeds: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Runs every arm and seed of a claim, each at its own chosen setting, and judges it.
+
+    Args:
+      experiment: as `find` gives it.
+      out: folder for results and runs.
+      jobs: runs at once.
+      seeds: in place of the claim's own.
+
+    Returns:
+      What is written to `<out>/<name>.json`: the statement, the verdict, every check with its
+      numbers, every metric by arm and seed, what all this is of, and the seconds that it took, on
+      the clock, with `jobs` runs at once. A run that an earlier command has finished counts with
+      its own seconds divided by `jobs`.
+    """
+    claim, name = experiment.claim, experiment.name
+    seeds = claim.seeds if seeds is None else tuple(seeds)
+    stored = tuning.read(experiment, out)
+    chosen = tuning.choices(experiment, stored)
+    seen = {*stored["seeds"]} & {*seeds} if stored else None
+    if seen:
+        raise ConfigError(f"seeds {sorted(seen)} were used to tune {experiment.word}: give others")
+    # All of them before the first run, so that a mistake in the last arm does not wait for it.
+    recipes = {
+        (arm, "", seed): experiment.recipe_of(arm, seed, chosen[arm])
+        for seed in seeds
+        for arm in claim.arms
+    }
+    needed = {arm: experiment.needed(arm) for arm in claim.arms}
+    for arm, names in needed.items():
+        check_metrics(experiment, arm, recipes[arm, "", seeds[0]], names)
+    found, seconds = _all(experiment, recipes, needed, out, jobs)
+    by_arm = {arm: [found[arm, "", seed] for seed in seeds] for arm in claim.arms}
+    result = {
+        "recipe": name,
+        "paper": next(iter(recipes.values())).paper,
+        "claim": claim.paper,
+        "statement": claim.statement,
+        "paper_numbers": claim.paper_numbers,
+        **verdict(claim, by_arm),
+        "seeds": list(seeds),
+        "seconds": round(seconds, 1),
+        "jobs": jobs,
+        "settings": chosen,
+        "arms": by_arm,
+        "of": provenance.of(experiment, chosen, claim.seeds[0]),
+    }
+    _write(out / f"{name}.json", result)
+    print(table(result, claim.metrics))
+    return result
+
+
+def tune(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any]:
+    """Tries every setting of every arm and chooses.
 
     Args:
       experiment: as `find` gives it.
@@ -28,68 +87,131 @@ def run_claim(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any
       jobs: runs at once.
 
     Returns:
-      What is written to `<out>/<name>.json`: the statement, `shown`, every check with its numbers,
-      every metric by arm and seed, and the seconds that it took, on the clock, with `jobs` runs at
-      once. A run that an earlier command has finished counts with its own seconds divided by
-      `jobs`.
+      What is written to `<out>/tuned/<name>.json`: by arm what `tuning.choose` gives, what the
+      choice was made by, what all this is of, and the seconds that it took.
+
+    Raises:
+      ConfigError: where there is nothing to choose.
     """
     claim, name = experiment.claim, experiment.name
-    # All of them before the first run, so that a mistake in the last arm does not wait for it.
+    arms = {arm: each for arm, each in claim.arms.items() if each.grid}
+    if claim.tuning is None or not arms:
+        raise ConfigError(
+            f"{experiment.file}: no arm of {experiment.word} has a grid to choose from"
+        )
     recipes = {
-        (arm, seed): experiment.recipe_of(arm, seed) for seed in claim.seeds for arm in claim.arms
+        (arm, tuning.label(setting), seed): experiment.recipe_of(arm, seed, setting, tuning=True)
+        for seed in claim.tuning.seeds
+        for arm, each in arms.items()
+        for setting in settings(each)
     }
-    for arm in claim.arms:
-        check_metrics(experiment, arm, recipes[arm, claim.seeds[0]])
+    needed = {arm: experiment.to_tune(arm) for arm in arms}
+    for arm, setting, seed in recipes:
+        check_metrics(experiment, arm, recipes[arm, setting, seed], needed[arm])
+    found, seconds = _all(experiment, recipes, needed, out, jobs, may_diverge=True)
+    chosen = {
+        arm: tuning.choose(
+            claim,
+            each,
+            [
+                [
+                    {} if DIVERGED in metrics else metrics
+                    for seed in claim.tuning.seeds
+                    for metrics in (found[arm, tuning.label(setting), seed],)
+                ]
+                for setting in settings(each)
+            ],
+        )
+        for arm, each in arms.items()
+    }
+    first = {arm: settings(claim.arms[each.like or arm])[0] for arm, each in claim.arms.items()}
+    result = {
+        "recipe": name,
+        "metric": claim.tuning.metric,
+        "mode": claim.tuning.mode,
+        "seeds": list(claim.tuning.seeds),
+        "seconds": round(seconds, 1),
+        "jobs": jobs,
+        "arms": chosen,
+        "of": provenance.of(experiment, first, claim.tuning.seeds[0], tuning=True),
+    }
+    _write(out / "tuned" / f"{name}.json", result)
+    print(curve(result))
+    return result
+
+
+def trial(experiment: Experiment, out: Path, jobs: int = 1) -> None:
+    """Trains every arm for a few steps with one seed, at the first setting of its grid.
+
+    It shows whether all arms train and measure what they have to; nothing is judged or kept.
+    """
+    claim, seed = experiment.claim, (experiment.claim.tuning or experiment.claim).seeds[0]
+    recipes, needed = {}, {}
+    for arm, each in claim.arms.items():
+        setting = settings(claim.arms[each.like or arm])[0]
+        needed[arm] = [*experiment.needed(arm), *experiment.to_tune(arm)]
+        for tuned in (False, True) if claim.tuning else (False,):
+            run = (arm, "tuning" if tuned else "", seed)
+            recipes[run] = experiment.recipe_of(arm, seed, setting, tuning=tuned, trial=True)
+        check_metrics(experiment, arm, recipes[arm, "", seed], needed[arm])
+    of_tuning = {arm: experiment.to_tune(arm) for arm in claim.arms}
+    _, seconds = _all(experiment, recipes, {**needed, "tuning": of_tuning}, out / "trial", jobs)
+    print(f"{experiment.name}: every arm trains and measures, {seconds:.0f} s")
+
+
+def _all(
+    experiment: Experiment,
+    recipes: Mapping[Run, Recipe],
+    needed: Mapping[str, Any],
+    out: Path,
+    jobs: int,
+    may_diverge: bool = False,
+) -> tuple[dict[Run, dict[str, float]], float]:
+    """The metrics of every run, and the seconds that they took."""
+    name = experiment.name
     begin, earlier, found = time.monotonic(), 0.0, {}
     # A bar on a terminal, lines elsewhere.
     bar = tqdm(total=len(recipes), desc=name, unit="run", dynamic_ncols=True, disable=None)
     if bar.disable:
         print(f"{name}: {len(recipes)} runs", flush=True)
-    with bar, closing(_results(recipes, out, out / "runs" / name, jobs)) as results:
-        for (arm, seed), metrics, made in results:
-            found[arm, seed] = metrics
-            earlier += 0.0 if made else metrics["seconds"] / jobs
-            bar.set_postfix_str(f"{arm}, seed {seed}", refresh=False)
+    folder = out / "runs" / name
+    with bar, closing(_results(recipes, out, folder, jobs, may_diverge)) as results:
+        for run, metrics, made in results:
+            found[run] = metrics
+            earlier += 0.0 if made else metrics.get("seconds", 0.0) / jobs
+            bar.set_postfix_str(_said(run), refresh=False)
             bar.update()
             if bar.disable:
-                done = f"{name}: {len(found)} of {len(recipes)} runs"
-                print(f"{done} ({arm}, seed {seed})", flush=True)
-            for metric in experiment.needed(arm):
-                if metric not in metrics:
+                print(f"{name}: {len(found)} of {len(recipes)} runs ({_said(run)})", flush=True)
+            asked = needed["tuning"] if run[1] == "tuning" else needed
+            for metric in asked[run[0]]:
+                if metric not in metrics and DIVERGED not in metrics:
                     where = f"{experiment.variant}.metrics"
                     raise unknown(metric, metrics, where, experiment.file, "metric")
-    seconds = time.monotonic() - begin + earlier
-    by_arm = {arm: [found[arm, seed] for seed in claim.seeds] for arm in claim.arms}
-    checks = [judge(check, by_arm) for check in claim.checks]
-    verdict = {
-        "recipe": name,
-        "paper": next(iter(recipes.values())).paper,
-        "statement": claim.statement,
-        "paper_numbers": claim.paper_numbers,
-        "shown": all(check["holds"] for check in checks),
-        "checks": checks,
-        "seeds": list(claim.seeds),
-        "seconds": round(seconds, 1),
-        "jobs": jobs,
-        "arms": by_arm,
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(verdict, indent=2, ensure_ascii=False) + "\n"
-    (out / f"{name}.json").write_text(text, encoding="utf-8")
-    print(table(verdict, claim.metrics))
-    return verdict
+    return found, time.monotonic() - begin + earlier
+
+
+def _said(run: Run) -> str:
+    arm, setting, seed = run
+    return f"{arm}, {setting}, seed {seed}" if setting else f"{arm}, seed {seed}"
+
+
+def _write(file: Path, result: Mapping[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _results(
-    recipes: Mapping[tuple[str, int], Recipe], out: Path, folder: Path, jobs: int
-) -> Generator[tuple[tuple[str, int], dict[str, float], bool]]:
-    """((arm, seed), final metrics, whether it was made just now) of every run, as they finish."""
+    recipes: Mapping[Run, Recipe], out: Path, folder: Path, jobs: int, may_diverge: bool
+) -> Generator[tuple[Run, dict[str, float], bool]]:
+    """(run, final metrics, whether it was made just now) of every run, as they finish."""
     todo = {}
     for run, recipe in recipes.items():
-        path = folder / f"{run[0]}-seed{run[1]}"
+        arm, setting, seed = run
+        path = folder / "-".join(part for part in (arm, setting, f"seed{seed}") if part)
         metrics = _finished(recipe, path)
         if metrics is None:
-            todo[run] = (recipe.plain(), path, out)
+            todo[run] = (recipe.plain(), path, out, may_diverge)
         else:
             yield run, metrics, False
     jobs = min(jobs, len(todo))
@@ -116,13 +238,18 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
     return None
 
 
-def _train(keys: Mapping[str, Any], folder: Path, out: Path) -> dict[str, float]:
+def _train(keys: Mapping[str, Any], folder: Path, out: Path, may_diverge: bool) -> dict[str, float]:
     """Makes a run, in whichever process, of a recipe's plain keys."""
     from mmjax.train import trainer
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     _share_programs(out / "compiled")
-    return trainer.train(recipe_lib.complete(keys, "the claim"), folder, quiet=True)
+    try:
+        return trainer.train(recipe_lib.complete(keys, "the claim"), folder, quiet=True)
+    except trainer.NonFiniteLoss:
+        if not may_diverge:
+            raise
+        return {DIVERGED: 1.0}
 
 
 def _share_programs(folder: Path) -> None:

@@ -1,76 +1,132 @@
 """Verdicts on claims as text: one with its arms and checks, or many, a row each."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmjax.claims.tuning import label
 
-def table(verdict: Mapping[str, Any], metrics: Sequence[str]) -> str:
-    """The verdict as text: each arm's mean ± standard deviation over seeds, then the checks."""
-    heads = [metric.split("/", 1)[-1] for metric in metrics]
-    rows = [["arm", *heads]]
-    for arm, seeds in verdict["arms"].items():
+
+def table(result: Mapping[str, Any], metrics: Sequence[str]) -> str:
+    """A verdict as text: each arm's mean ± standard deviation over seeds, then the checks."""
+    rows = [["arm", *(metric.split("/", 1)[-1] for metric in metrics), "setting"]]
+    for arm, seeds in result["arms"].items():
         cells = []
         for metric in metrics:
             values = [found[metric] for found in seeds if metric in found]
             cells.append(spread(values) if values else "-")
-        rows.append([arm, *cells])
-    lines = _columns(rows)
-    title = f"{verdict['recipe']}: {verdict['statement']}"
-    lines = [title, f"({len(verdict['seeds'])} seeds; {verdict['paper']})", "", *lines, ""]
-    for check in verdict["checks"]:
-        mark = "holds " if check["holds"] else "FAILS "
-        lines.append(f"{mark} {check['metric']}: {inequality(check)}: {numbers(check)}")
-    lines.append("")
-    lines.append("SHOWN" if verdict["shown"] else "NOT SHOWN")
-    return "\n".join(lines)
+        rows.append([arm, *cells, label(result["settings"][arm])])
+    seeds = ", ".join(map(str, result["seeds"]))
+    lines = [f"{result['recipe']}: {result['statement']}", f"(seeds {seeds}; {result['paper']})"]
+    lines += [f"The paper: {result['claim']}", "", *columns(rows), ""]
+    for part in ("premises", "checks", "extras"):
+        if result[part]:
+            lines.append(f"{part}:")
+        for check in result[part]:
+            mark = "holds " if check["holds"] else "FAILS "
+            lines.append(f"{mark} {check['says']}: {inequality(check)}: {numbers(check)}")
+    if result["controls"]:
+        lines.append("controls:")
+    for control in result["controls"]:
+        mark = "TOO    " if control["does_it_too"] else "not    "
+        lines.append(f"{mark}{control['says']}: {control['arm']} in the place of {control['of']}")
+    return "\n".join([*lines, "", f"{result['verdict'].upper()} ({result['because']})"])
+
+
+def metric_name(metric: str | Sequence[str]) -> str:
+    """One metric, or several whose mean is meant."""
+    return metric if isinstance(metric, str) else f"mean of {', '.join(metric)}"
 
 
 def inequality(check: Mapping[str, Any]) -> str:
-    """`arm >= 1.25 x baseline + 0.1 in every seed`, without the metric."""
-    if check["baseline"] is None:
-        right = f"{check['offset']:g}"
-    else:
-        times = "" if check["factor"] == 1 else f"{check['factor']:g} x "
-        more = f" {'-' if check['offset'] < 0 else '+'} {abs(check['offset']):g}"
-        right = f"{times}{check['baseline']}{more if check['offset'] else ''}"
-    where = "in every seed" if check["each_seed"] else "in the mean"
-    return f"{check['arm']} {check['compare']} {right} {where}"
+    """`arm >= 1.25 x baseline + 0.1` with the metric in front."""
+    times = "" if check["factor"] == 1 else f"{check['factor']:g} x "
+    more = f" {'-' if check['offset'] < 0 else '+'} {abs(check['offset']):g}"
+    right = f"{times}{check['baseline']}{more if check['offset'] else ''}"
+    against = f" by {metric_name(check['against'])}" if check["against"] else ""
+    return f"{metric_name(check['metric'])}, {check['arm']} {check['compare']} {right}{against}"
 
 
 def numbers(check: Mapping[str, Any]) -> str:
-    """Both sides of a check, by seed or of the means."""
-    return ", ".join(
-        f"{a:.3f} {check['compare']} {b:.3f}"
-        for a, b in zip(check["left"], check["right"], strict=True)
-    )
+    """Both sides of a check, and the paired difference with its interval."""
+    spread = f"{check['difference']:+.3f} [{check['low']:+.3f}, {check['high']:+.3f}]"
+    return f"{check['left']:.3f} {check['compare']} {check['bound']:.3f}, difference {spread}"
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def curve(result: Mapping[str, Any]) -> str:
+    """What every setting of every arm gave, the chosen ones marked."""
+    sign = "highest" if result["mode"] == "max" else "lowest"
+    rows = [["", "arm", "setting", f"{metric_name(result['metric'])}, the {sign} chosen"]]
+    for arm, found in result["arms"].items():
+        for trial in found["trials"]:
+            values = ["diverged" if v is None else f"{v:.3f}" for v in trial["values"]]
+            mark = "*" if trial["setting"] == found["choice"] else ""
+            rows.append([mark, arm, label(trial["setting"]), " ".join(values)])
+    lines = [f"{result['recipe']}: tuned on seeds {', '.join(map(str, result['seeds']))}", ""]
+    lines += columns(rows)
+    for arm, found in result["arms"].items():
+        if found["edge"]:
+            lines.append(f"{arm}: at the edge of the grid: {', '.join(found['edge'])}")
+    return "\n".join(lines)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines of columns, the first with a rule under it."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
-def headline(
-    checks: Sequence[Mapping[str, Any]], values: Callable[[str, str], Sequence[float]]
-) -> str:
-    """`metric: baseline -> recipe`, means ± standard deviations, of the first check of two arms.
+def headline(result: Mapping[str, Any]) -> str:
+    """`metric: baseline -> strongest control -> recipe`, means ± standard deviations.
 
-    Where no check compares two arms, it is the first check's arm alone.
-
-    Args:
-      checks: of a claim.
-      values: arm, metric -> the values of all seeds.
+    Of the first check that asks for more than no loss; a control is there where there is one.
     """
+    checks = [c for c in result["checks"] if _strict(c)] or result["checks"] or result["extras"]
     if not checks:
         return ""
-    check = min(checks, key=lambda check: check["baseline"] is None)
-    arms = [arm for arm in (check["baseline"], check["arm"]) if arm]
-    return f"{check['metric']}: " + " -> ".join(
-        spread(values(arm, check["metric"])) for arm in arms
-    )
+    check = checks[0]
+    metric, baseline = check["metric"], check["against"] or check["metric"]
+    if not isinstance(metric, str) or not isinstance(baseline, str):
+        return f"{check['bound']:.3f} -> {check['left']:.3f} ({metric_name(metric)})"
+    arms = result["arms"]
+    cells = [f"{spread(of(arms, check['baseline'], baseline))} ({check['baseline']})"]
+    controls = [
+        (statistics.fmean(values), f"{spread(values)} ({control['arm']})")
+        for control in result["controls"]
+        if control["of"] == check["arm"] and control["arm"] != check["baseline"]
+        for values in (of(arms, control["arm"], control["metrics"].get(metric, metric)),)
+    ]
+    if controls:
+        best = max if check["compare"] == ">=" else min
+        cells.append(best(controls)[1])
+    cells.append(f"{spread(of(arms, check['arm'], metric))} ({check['arm']})")
+    return f"{metric}: " + " -> ".join(cells)
+
+
+def of(arms: Mapping[str, Any], arm: str, metric: str) -> list[float]:
+    """A metric of an arm by seed, of a verdict or of a record."""
+    found = arms[arm]
+    if isinstance(found, Mapping):  # a record: metric -> values
+        return list(found[metric])
+    return [seed[metric] for seed in found]
+
+
+def _strict(check: Mapping[str, Any]) -> bool:
+    """As `Check.strict`."""
+    sign = 1 if check["compare"] == ">=" else -1
+    return bool(sign * (check["factor"] - 1) >= 0 and sign * check["offset"] >= 0)
+
+
+def holds_here(result: Mapping[str, Any]) -> str:
+    """What holds, of all checks, as clauses."""
+    held = [
+        check["says"] for part in ("checks", "extras") for check in result[part] if check["holds"]
+    ]
+    return "; ".join(held) if held else "nothing of it"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -79,18 +135,12 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.fmean(values):.3f} ± {deviation:.3f}"
 
 
-def _by_seed(arms: Mapping[str, Any]) -> Callable[[str, str], Sequence[float]]:
-    return lambda arm, metric: [seed[metric] for seed in arms[arm]]
-
-
-def overview(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """All verdicts as one table: a row for each recipe."""
-    rows = [["claim", "shown", "checks", "seconds", "baseline -> recipe"]]
-    for verdict in verdicts:
-        held = sum(check["holds"] for check in verdict["checks"])
-        checks = f"{held} of {len(verdict['checks'])}"
-        shown = "yes" if verdict["shown"] else "no"
-        seconds = f"{verdict['seconds']:.0f}"
-        numbers = headline(verdict["checks"], _by_seed(verdict["arms"]))
-        rows.append([verdict["recipe"], shown, checks, seconds, numbers])
-    return "\n".join(_columns(rows))
+def overview(results: Sequence[Mapping[str, Any]]) -> str:
+    """All verdicts as one table: a row for each claim."""
+    rows = [["claim", "verdict", "checks", "seconds", "baseline -> strongest control -> recipe"]]
+    for result in results:
+        held = sum(check["holds"] for check in result["checks"])
+        checks = f"{held} of {len(result['checks'])}"
+        seconds = f"{result['seconds']:.0f}"
+        rows.append([result["recipe"], result["verdict"], checks, seconds, headline(result)])
+    return "\n".join(columns(rows))

@@ -92,6 +92,10 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
         fields = signature(self._words[name])
         return {key: field for key, field in fields.items() if key not in self.provided}
 
+    def version(self, name: str) -> int:
+        """The version of a word: its class says `version = 2` once the same options mean others."""
+        return int(getattr(self._words[name], "version", 1))
+
     def parse(self, value: Any, where: str, file: str, beside: Collection[str] = ()) -> "Spec[T]":
         """The spec of a component, checked against its constructor and completed.
 

@@ -28,7 +28,11 @@ from mmjax.train.state import State, TrainPlan
 from mmjax.train.watch import NonFiniteLoss, Watch
 from mmjax.train.workdir import Workdir
 
-__all__ = ["NonFiniteLoss", "train"]
+__all__ = ["VERSION", "NonFiniteLoss", "train"]
+
+# One more once the same recipe trains to other numbers, for what is not of a single word, such as
+# an optimizer's rule: records of claims know theirs.
+VERSION = 1
 
 logger = logging.getLogger("mmjax")
 

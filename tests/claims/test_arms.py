@@ -40,7 +40,7 @@ def test_an_arm_with_its_own_evaluators_needs_only_what_its_checks_compare():
 
 
 def test_a_control_needs_what_it_is_compared_by():
-    arms = dict.fromkeys(("a", "b", "c"), {"evaluators": Replace({})})
+    arms = {name: {"evaluators": Replace({})} for name in "abc"}
     checks = (Check("s", ("m", "n"), "a", ">=", "b", against="o"),)
     found = experiment(arms, checks=checks, controls=(Control("c", "c", "a", {"m": "r"}),))
     assert {arm: found.needed(arm) for arm in arms} == {

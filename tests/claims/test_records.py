@@ -85,8 +85,9 @@ def numbers_in(text):
 def known_numbers(experiment, record):
     """Texts of the numbers that a record has, with two and three digits, and of settings."""
     claim = experiment.claim
-    values = [abs(check[key]) for part in ("premises", "checks", "extras") for check in record[part]
-              for key in ("left", "bound", "difference", "low", "high", "offset", "factor")]  # fmt: skip
+    keys = ("left", "bound", "difference", "low", "high")
+    checks = [check for part in ("premises", "checks", "extras") for check in record[part]]
+    values = [abs(check[key]) for check in checks for key in keys]
     for metrics in record["arms"].values():
         for found in metrics.values():
             values += [*map(abs, found), abs(sum(found) / len(found))]

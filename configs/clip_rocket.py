@@ -103,7 +103,12 @@ def paper() -> dict:
             4096,
             text.tokenizer,
             image=[weak, strong, strong],
-            text=texts(77, tuple(stop_words.split()), {}, delete_rate=0.2),
+            text=texts(
+                77,
+                tuple(stop_words.split()),  # assumed: a short list
+                {},
+                delete_rate=0.2,  # assumed: about the default of the library of these operations
+            ),
             workers=64,
         ),
         towers=c.towers(

@@ -67,8 +67,10 @@ def paper() -> dict:
     weights = {"image": "weights/dinov2-large", "text": "weights/all-roberta-large-v1"}
     tokenizer = c.roberta_tokenizer(f"{weights['text']}/tokenizer.json", unk="<unk>")
     sizes = dict(vocab_size=50_265, width=1024, depth=24, heads=16, segments=1)
-    text = c.bert_text(128, tokenizer, **sizes, pool="mean", pad_id=1, eps=1e-5)
+    length = 128  # assumed
+    text = c.bert_text(length, tokenizer, **sizes, pool="mean", pad_id=1, eps=1e-5)
     augmented = dict(crop_scale=(0.2, 1.0), flip=0.5, random_ops=2, magnitude=7.0)
+    normal = dict(mean=c.IMAGENET_MEAN, std=c.IMAGENET_STD)  # assumed: DINOv2's
     return c.recipe(
         PAPER,
         steps=17_700,  # 15 epochs of 17 million pairs
@@ -76,7 +78,7 @@ def paper() -> dict:
             c.webdataset("data/shards/*.tar"),
             14_400,
             text.tokenizer,
-            image=c.image(side, **augmented, mean=c.IMAGENET_MEAN, std=c.IMAGENET_STD),
+            image=c.image(side, **augmented, **normal),
             text=text.view,
             workers=64,
         ),

@@ -11,7 +11,7 @@ modality is paired with images only, which also aligns modalities that were neve
 `small`: sequences of three events as audio, text and a musical score; half of the rows have no
 audio, and no term pairs audio with text. `validation`, of other sets of events than the training
 and test rows, is for choosing settings. `stamps` has images and captions of 627 objects, of which
-104 have a sound (66 for training, 20 for testing, two of each silent); rows without a sound are
+104 have a sound (66 for training, 19 for testing, two of each silent); rows without a sound are
 skipped by the terms that need one. This is too little data for a claim.
 """
 

@@ -39,12 +39,13 @@ def similarities(pictures: np.ndarray) -> np.ndarray:
     return rows @ rows.T
 
 
-def twins(near: np.ndarray, parts: list[str]) -> dict[int, int]:
+def twins(near: np.ndarray, parts: list[str], alike: float = ALIKE) -> dict[int, int]:
     """Near-twin -> the concept that it is most like, on another side.
 
     Args:
       near: f[N, N], the similarities of all concepts.
       parts: `train`, `validation` or `test` of each, before any is left out.
+      alike: the similarity of near-twins.
     """
     part, found = np.array(parts), {}
     for own, others in (("test", ("train",)), ("validation", ("train", "test"))):
@@ -52,7 +53,7 @@ def twins(near: np.ndarray, parts: list[str]) -> dict[int, int]:
             # A test concept that is left out already cannot give anything away.
             there = np.flatnonzero(np.isin(part, others) & ~np.isin(np.arange(len(part)), [*found]))
             best = there[near[concept, there].argmax()]
-            if near[concept, best] >= ALIKE:
+            if near[concept, best] >= alike:
                 found[int(concept)] = int(best)
     return dict(sorted(found.items()))
 

@@ -1,20 +1,52 @@
-"""Retrieval with unseen names of molecules, against chance."""
+"""Retrieval with unseen names of molecules, against ridge regression of counts."""
 
-from mmjax.claims import Check, Claim
+from mmjax.claims import Arm, Check, Claim, Control, Tuning
+from mmjax.configs import common as c
+from mmjax.configs.graph_text import PAIRS
+
+WAYS = ("graph_to_text", "text_to_graph")
+
+
+def recall(evaluator: str, k: int = 1) -> tuple[str, ...]:
+    """R@k both ways; their mean is compared."""
+    return tuple(f"{evaluator}/{way}/R@{k}" for way in WAYS)
 
 
 def claim() -> Claim:
-    """Results of `small` over three seeds."""
-    first, five, ten = (
-        tuple(f"retrieval/new_molecules/{d}/R@{k}" for d in ("graph_to_text", "text_to_graph"))
-        for k in (1, 5, 10)
-    )
+    """Molecules whose graph, without stereochemistry, was not in training."""
+    first, ridge = recall("retrieval/new_molecules"), recall("linear_map/ridge")
+    counts = dict(read="statistics", ngrams={"text": 4})
     return Claim(
-        statement="R@1 among 125 molecules is at least ten times chance (.008), for graphs by "
-        "their unseen names and for unseen names by their graphs",
-        arms={"names": {}},
-        checks=tuple(Check(metric, "names", ">=", offset=0.08) for metric in first),
-        metrics=(*first, *five, *ten),
+        paper="graphs and texts of molecules, trained contrastively, find each other zero-shot, "
+        "and better than methods that do not learn them together",
+        statement="R@1 among the unseen molecules, the mean of both ways, is above that of an "
+        "untrained model by 8 points (ten times chance), and ridge regression between counts (runs "
+        "of up to 4 letters of the name; atoms, bonds and atoms with their neighbours) does not "
+        "reach it",
+        changes={"evaluators": c.linear_map("ridge", pairs=PAIRS, **counts)},
+        arms={
+            "names": Arm(grid={"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}),
+            "untrained": Arm(
+                {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)},
+                untuned="a model without training",
+            ),
+        },
+        tuning=Tuning(recall("retrieval/validation"), seeds=(20,)),
+        checks=(
+            Check("unseen molecules are found ten times as often as by chance", first, "names",
+                  ">=", "untrained", offset=0.08),
+        ),
+        controls=(
+            Control("ridge regression between counts of letters and of atoms", "names", "names",
+                    dict(zip(first, ridge, strict=True))),
+        ),
+        extras=(
+            Check("training the towers is better than ridge regression by 5 points", first,
+                  "names", ">=", "names", offset=0.05, against=ridge),
+            Check("ridge regression is no worse than the trained towers", ridge, "names", ">=",
+                  "names", offset=-0.01, against=first),
+        ),
+        metrics=(*first, *recall("retrieval/new_molecules", 5), *ridge),
         paper_numbers="zero-shot retrieval among 20, of drugs by their descriptions: about .95 "
         "and more (from memory)",
-    )
+    )  # fmt: skip

@@ -240,6 +240,11 @@ def check(experiment: Experiment) -> None:
     for i, control in enumerate(claim.controls):
         for arm in (control.arm, control.of):
             _known(arm, claim, f"{where}.controls[{i}]", file)
+        if control.arm == control.of and not control.metrics:
+            raise ConfigError(
+                f"{file}: {where}.controls[{i}] compares {control.of!r} with itself: name another "
+                "arm, or other metrics of it by 'metrics'"
+            )
         if all(each.arm != control.of for each in claim.checks):
             raise ConfigError(
                 f"{file}: {where}.controls[{i}] takes the place of {control.of!r}, of which no "

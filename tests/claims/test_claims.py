@@ -279,8 +279,13 @@ def test_which_recipes_of_a_folder_make_a_claim(folder):
         ('"it is no worse", COSINE, ', "", "a key of 'claim, Check' is missing"),
         (
             "metrics=(COSINE,)",
-            'metrics=(COSINE,), controls=(Control("c", "plain", "plain"),)',
+            'metrics=(COSINE,), controls=(Control("c", "aligned", "plain"),)',
             "of which no check is",
+        ),
+        (
+            "metrics=(COSINE,)",
+            'metrics=(COSINE,), controls=(Control("c", "aligned", "aligned"),)',
+            "compares 'aligned' with itself",
         ),
         ('weight": 2.0}}}, grid=RATES', 'weight": 2.0}}}, like="plane"', "unknown arm 'plane'"),
     ],

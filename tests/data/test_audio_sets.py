@@ -154,5 +154,12 @@ def test_sounds_are_the_same_again_and_missing_ones_are_missing():
     assert (
         captions(np.array([0, 1, 2]))[2] == "first a low tone, second a low buzz, last a low rise"
     )
+    apart = EventAudio(examples=40, missing=0.5, image=True, disjoint=True)
+    assert apart.may_lack == ("audio", "text")
+    for i in range(40):
+        assert ("audio" in apart[i]) != ("text" in apart[i])
+        assert "image" in apart[i]
+    with pytest.raises(ValueError, match="event_audio: with disjoint=True rows need an image"):
+        EventAudio(missing=0.5, disjoint=True)
     with pytest.raises(ValueError, match="event_audio: missing=1 must be in"):
         EventAudio(missing=1)

@@ -59,12 +59,14 @@ class EventAudio(Generated):
       examples: number of rows, if another.
       image: whether records have the score.
       missing: share of the rows without sound.
+      disjoint: no row has both a sound and a text: those with a sound have no text.
       seed: of everything.
     """
 
     split: Literal["train", "test", "validation"] = "train"
     image: bool = False
     missing: float = 0.0
+    disjoint: bool = False
 
     name = "event_audio"
     splits: ClassVar = {"train": 4000, "test": 264, "validation": 132}
@@ -74,6 +76,11 @@ class EventAudio(Generated):
     ) -> dict[str, Any]:
         if not 0 <= self.missing < 1:
             raise ValueError(f"event_audio: missing={self.missing} must be in [0, 1)")
+        if self.disjoint and not (self.image and self.missing):
+            raise ValueError(
+                "event_audio: with disjoint=True rows need an image, image=True, and some of them "
+                "no sound, such as missing=0.5"
+            )
         known = sequences(self.split)
         rows = rng.integers(len(known), size=count) if self.split == "train" else np.arange(count)
         order = known[rows % len(known)]
@@ -89,7 +96,7 @@ class EventAudio(Generated):
             self.modalities = ("audio", "text", "image")
         self.id_limit = 12**3
         if self.missing:
-            self.may_lack = ("audio",)
+            self.may_lack = ("audio", "text") if self.disjoint else ("audio",)
         return {**fields, "id": (order @ (144, 12, 1)).astype(np.int64)}
 
     def __getitem__(self, index: int) -> Record:
@@ -97,6 +104,8 @@ class EventAudio(Generated):
         if not self.heard[index]:
             del record["audio"]
             return record
+        if self.disjoint:
+            del record["text"]
         return {**record, "audio": self._sound(index)}
 
     def _sound(self, row: int) -> np.ndarray:

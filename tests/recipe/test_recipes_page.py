@@ -41,10 +41,12 @@ def test_the_claim_is_one_of_the_recipe(recipe):
     (recipe.parent / "claims" / "spread_clip.py").write_text(CLAIM)
     experiment = find.find("spread_clip", recipe.parent)
     for arm in experiment.claim.arms:
-        config = experiment.recipe_of(arm, seed=1)
-        assert ("spread" in config.objectives) is (arm == "spread")
-        find.check_metrics(experiment, arm, config)
-    assert experiment.recipe_of("clip, warm").objectives["clip"].term.options["temperature"] == 0.1
+        for setting in find.settings(experiment.claim.arms[arm]):
+            config = experiment.recipe_of(arm, 1, setting)
+            assert ("spread" in config.objectives) is (arm in ("spread", "untrained"))
+            find.check_metrics(experiment, arm, config, experiment.needed(arm))
+    fixed = experiment.recipe_of("clip, fixed temperature", 1, {})
+    assert fixed.objectives["clip"].term.options["learn_temperature"] is False
 
 
 @pytest.mark.parametrize("part", PARTS)

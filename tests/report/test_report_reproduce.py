@@ -45,7 +45,7 @@ def test_the_command_gives_the_same_config(overrides, tmp_path, monkeypatch):
 
 
 def test_a_run_of_an_experiment_is_the_small_variant_with_its_changes(tmp_path, monkeypatch):
-    arm = find.find("clip_uniform:claim_emoji", SHIPPED.parent).recipe_of("clip", seed=1)
+    arm = find.find("clip_uniform:claim_emoji", SHIPPED.parent).recipe_of("clip", 1, {})
     monkeypatch.chdir(tmp_path)
     stored = json.loads(recipe_lib.dump(arm))
     recipe = reproduce.recipe_of(stored)

@@ -1,5 +1,6 @@
 """Records are of the claims that there are, as they are, and the arms of these are configs."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -114,6 +115,28 @@ def test_no_text_has_a_number_that_is_in_no_record(word):
         offsets = {f"{abs(c.offset):g}" for c in claim.all_checks}
         offsets |= {f"{c.factor:g}" for c in claim.all_checks}
         assert not {n for n in unknown if f"{float(n):g}" not in offsets}, text
+
+
+# A sentence with one of these tells a result.
+_RESULT = re.compile(r"R@\d|recall|accurac|top-1|AUROC|correlation|zero-shot|\bprobe|times chance")
+_THEIRS = re.compile(r"\b(paper|authors?|reproduction)('s)?\b")
+
+
+@pytest.mark.parametrize("recipe", sorted(file.stem for file in CONFIGS.glob("*.py")))
+def test_no_docstring_has_a_result_that_is_in_no_record(recipe):
+    known = set()
+    for word in RUN:
+        if word.split(":")[0] == recipe:
+            known |= known_numbers(find.find(word, CONFIGS), record_of(word))
+    for file in (CONFIGS / f"{recipe}.py", CONFIGS / "claims" / f"{recipe}.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Module | ast.FunctionDef):
+                continue
+            text = " ".join((ast.get_docstring(node) or "").split())
+            for sentence in re.split(r"(?<=[.;:]) ", text):
+                if _RESULT.search(sentence) and not _THEIRS.search(sentence):
+                    assert numbers_in(sentence) <= known, f"{file}: {sentence}"
 
 
 def test_tunings_are_stored_whole():

@@ -94,9 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     each = commands.add_parser("collect", help="take the verdicts of `mmjax.claims`")
     each.add_argument("out", type=Path, help="folder that `mmjax.claims` wrote to")
-    each = commands.add_parser(
-        "compare", help="compare verdicts with the records"
-    )
+    each = commands.add_parser("compare", help="compare verdicts with the records")
     each.add_argument("out", type=Path, help="folder that `mmjax.claims` wrote to")
     each = commands.add_parser("tables", help="write the pages and the README's table")
     each.add_argument("--check", action="store_true", help="write nothing, compare")

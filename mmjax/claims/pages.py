@@ -13,6 +13,7 @@ from mmjax.claims.find import Experiment, find_all
 from mmjax.claims.tables import headline, holds_here, inequality, metric_name, numbers, spread
 from mmjax.claims.tuning import label
 from mmjax.recipe import Recipe
+from mmjax.recipe.assumed import assumed
 
 HEAD = (
     "recipe", "paper", "data", "paper's claim reproduced?", "what holds here",
@@ -43,6 +44,11 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, A
     lines += _wrapped(f"Generated from [{recipe}.json]({recipe}.json) by `tools/recipe.py tables`.")
     for experiment in experiments:
         lines += _section(experiment, records.get(experiment.variant))
+    marked = assumed(experiments[0].folder / f"{recipe}.py")
+    if marked:
+        text = f"Values in [configs/{recipe}.py](../../configs/{recipe}.py) that no source gives:"
+        lines += ["", "## Assumed", "", *_wrapped(text), ""]
+        lines += [f"- `{code}`{f': {reason}' if reason else ''}" for code, reason in marked]
     return "\n".join(lines) + "\n"
 
 

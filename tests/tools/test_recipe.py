@@ -17,7 +17,7 @@ RECIPE = '''
 from mmjax.configs import common as c
 
 def small():
-    terms = {"clip": {"type": "info_nce"}, "u": {"type": "uniformity"}}
+    terms = {"clip": {"type": "info_nce"}, "u": {"type": "uniformity"}}  # assumed: for the test
     return c.emoji("A | B 2024, A title, arXiv 2401.00001", terms)
 
 get_config = c.variants("toy", small)
@@ -151,6 +151,8 @@ def test_a_page_has_every_arm_check_control_and_trial(folder):
     assert "\nThe paper's own: .3.\n\nWhatever.\n" in page
     assert f"chosen by the highest {METRIC} on seeds" in " ".join(page.split())
     assert "| **old** | **learning_rate 0.1** | **0.100** | **0.200** |" in page
+    line = '- `terms = {"clip": {"type": "info_nce"}, "u": {"type": "uniformity"}}`: for the test'
+    assert f"that no source gives:\n\n{line}\n" in page
     assert "At the edge of their grid: old (optimizer.learning_rate);" in " ".join(page.split())
 
 

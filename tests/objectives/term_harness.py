@@ -193,6 +193,13 @@ class Case:
         keep = np.ones(size, bool) if keep is None else keep
         return _expected(self, size, tuple(keep.tolist()))
 
+    def value(self):
+        """The formula's value alone, at the case's own size."""
+        raws = embeddings(self.names, self.size, self.dim)
+        inputs = [raws, parameters(self.spec)]
+        exact = [{k: np.asarray(v, np.float64) for k, v in part.items()} for part in inputs]
+        return float(np.real(self.formula(exact[0], self.extra(self.size), exact[1])))
+
     def check(self, plan, size=None):
         """The term equals its formula: value, and the gradient of every input."""
         size = size or self.size

@@ -3,12 +3,12 @@
 from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
 
-RATES = {"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}
+RATE = "optimizer.learning_rate"
 
 
 def arm(**term: object) -> Arm:
     """One kind of targets."""
-    grid = {**RATES, "objectives.d2f.temperature": (0.05, 0.15)}
+    grid = {RATE: (1e-3, 3e-3), "objectives.d2f.temperature": (0.05, 0.15, 0.45)}
     return Arm({"objectives": {"d2f": term}}, grid=grid)
 
 
@@ -20,7 +20,7 @@ def regression() -> Arm:
             "model": {"towers": {"x": {"head": {"dim": 16}}}},
             "objectives": {"d2f": {"type": "alignment", "pairs": names}},
         },
-        grid={**RATES, "optimizer.weight_decay": (0.0, 0.1)},
+        grid={RATE: (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)},
     )
 
 

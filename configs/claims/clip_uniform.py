@@ -1,59 +1,78 @@
 """CLIP's modality gap, with and without uniformity and alignment terms."""
 
-from mmjax.claims import Check, Claim
+from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
+
+
+def without(*terms: str) -> dict:
+    """The recipe's objectives but for these."""
+    return dict.fromkeys(terms)
 
 
 def claim() -> Claim:
     """Two MLPs see the same Gaussian latent, each with its own noise."""
-    gap, separability, recall = (
-        "geometry/test/centroid_distance",
-        "geometry/test/linear_separability",
-        "retrieval/test/a_to_b/R@1",
+    gap, separability = (
+        f"geometry/test/{name}" for name in ("centroid_distance", "linear_separability")
     )
-    clip = dict.fromkeys(("uniformity", "alignment", "cross_uniformity"), None)
-    cua, cuaxu = {"cross_uniformity": None}, {}
-
-    def identical(terms: dict) -> dict:
-        """The paper's case of identical inputs."""
-        quiet = {"noise": 0.0}
-        views, test = {"a": quiet, "b": quiet}, {"test": {"source": quiet}}
-        evaluators = {"geometry": test, "retrieval": test}
-        return {"objectives": terms, "data": {"views": views}, "evaluators": evaluators}
-
-    warm = {"clip": {"temperature": 0.07}}
-    checks = []
-    for name in ("cua", "cuaxu"):
-        checks += [
-            Check(gap, name, "<=", "clip", factor=0.5, each_seed=True),
-            Check(separability, name, "<", offset=0.8),
-            Check(recall, name, ">=", "clip", offset=-0.02),
-        ]
+    recall = tuple(f"retrieval/test/{way}/R@1" for way in ("a_to_b", "b_to_a"))
+    terms = {
+        "clip": without("uniformity", "alignment", "cross_uniformity"),
+        "alignment alone": without("uniformity", "cross_uniformity"),
+        "cua": without("cross_uniformity"),
+        "cuaxu": {},
+    }
+    grid = {
+        "optimizer.learning_rate": (1e-3, 3e-3),
+        "objectives.clip.temperature": (0.02, 0.07, 0.2),
+    }
+    paper = "the paper's temperature, .01, and the recipe's learning rate"
     return Claim(
+        paper="the modality gap is due to the contrastive loss itself, which leaves much of the "
+        "sphere empty: adding uniformity and alignment terms closes most of it at about the same "
+        "retrieval",
+        statement="rate and temperature of each loss chosen by R@1, CUA and CUAXU leave at most "
+        "half of CLIP's gap, modalities are harder to separate, and R@1 is not lower by more than "
+        "2 points",
         variant="latent",
-        statement="at temperature 0.01, CUA and CUAXU leave at most half of CLIP's gap, and "
-        "retrieval is not lower by more than 2 points",
         arms={
-            "clip": {"objectives": clip},
-            "cua": {"objectives": cua},
-            "cuaxu": {},
-            "clip noise 0": identical(clip),
-            "cua noise 0": identical(cua),
-            "cuaxu noise 0": identical(cuaxu),
-            # Controls: much of the gap, and of CLIP's lower recall, is due to the temperature.
-            "clip tau 7e-2": {"objectives": {**clip, **warm}},
-            "cua tau 7e-2": {"objectives": {**cua, **warm}},
+            **{name: Arm({"objectives": changes}, grid=grid) for name, changes in terms.items()},
+            **{
+                f"{name} at .01": Arm({"objectives": terms[name]}, untuned=paper)
+                for name in ("clip", "cua", "cuaxu")
+            },
         },
-        checks=tuple(checks),
-        metrics=(gap, separability, "geometry/test/positive_cosine", recall),
+        tuning=Tuning(recall),
+        checks=(
+            Check("CUA leaves at most half of CLIP's gap", gap, "cua", "<=", "clip", factor=0.5),
+            Check("CUA's modalities are harder to separate", separability, "cua", "<=", "clip"),
+            Check("CUA's R@1 is no more than 2 points lower", recall, "cua", ">=", "clip",
+                  offset=-0.02),
+            Check("CUAXU leaves at most half of CLIP's gap", gap, "cuaxu", "<=", "clip",
+                  factor=0.5),
+            Check("CUAXU's R@1 is no more than 2 points lower", recall, "cuaxu", ">=", "clip",
+                  offset=-0.02),
+        ),
+        controls=(Control("the alignment term without uniformity", "alignment alone", "cua"),),
+        extras=(
+            Check("at .01 CUA leaves at most half of CLIP's gap", gap, "cua at .01", "<=",
+                  "clip at .01", factor=0.5),
+            Check("at .01 CUAXU leaves at most half of CLIP's gap", gap, "cuaxu at .01", "<=",
+                  "clip at .01", factor=0.5),
+            Check("at .01 CUA's R@1 is no more than 2 points lower", recall, "cua at .01", ">=",
+                  "clip at .01", offset=-0.02),
+            Check("CLIP's best temperature, too, leaves at most half of its gap at .01", gap,
+                  "clip", "<=", "clip at .01", factor=0.5),
+            Check("CLIP at its best temperature retrieves better than CUA at .01", recall, "clip",
+                  ">=", "cua at .01"),
+        ),
+        metrics=(gap, separability, "geometry/test/positive_cosine", *recall),
         seed_keys=c.WORLD_SEED,
         paper_numbers="COCO, d = 128: centroid distance .661 CLIP, .082 CUA, .127 CUAXU; "
         "image-to-text R@1 .276, .258, .267",
         notes="Linear separability is the accuracy of a linear classifier of the modality; R@1 is "
-        "among 1,000. The temperature alone closes much of the gap here, and the gain in R@1 of "
-        "CUA at 0.01 is not due to its terms: this temperature is bad for the InfoNCE that it is "
-        "compared with.",
-    )
+        "among 1,000. The paper fine-tunes at .01, the temperature of the CLIP that it starts "
+        "from; towers that are trained from scratch have no reason to keep it.",
+    )  # fmt: skip
 
 
 def claim_emoji() -> Claim:

@@ -76,28 +76,66 @@ def claim() -> Claim:
 
 
 def claim_emoji() -> Claim:
-    """Emoji, from scratch: the recipe against CLIP with a learned temperature."""
+    """Emoji, from scratch: trained concepts in the training styles and in a new one."""
     gap, trained = (f"geometry/{s}/centroid_distance" for s in ("new_style", "train"))
-    recall = tuple(f"retrieval/new_style/{d}/R@1" for d in ("image_to_text", "text_to_image"))
-    clip = dict.fromkeys(("uniformity", "alignment", "cross_uniformity"), None)
+    ways = ("image_to_text", "text_to_image")
+    recall = tuple(f"retrieval/new_style/{way}/R@1" for way in ways)
+    grid = {
+        "optimizer.learning_rate": (1e-3, 3e-3),
+        "objectives.clip.temperature": (0.02, 0.07, 0.2),
+    }
+
+    def evaluated(split: str) -> dict:
+        """The new style of these concepts only."""
+        source = {"new_style": {"source": {"split": split}}}
+        return {"retrieval": source, "geometry": source}
+
+    test, validation = (evaluated(f"new_style_{part}_concepts") for part in ("train", "validation"))
     return Claim(
+        paper="the modality gap is due to the contrastive loss itself, which leaves much of the "
+        "sphere empty: adding uniformity and alignment terms closes most of it at about the same "
+        "retrieval",
+        statement="on emoji, rate and temperature of each loss chosen by the recall of other "
+        "concepts, CUAXU leaves at most half of CLIP's gap in the training styles and 0.9 of it "
+        "in a new one, and R@1 in the new style is not lower by more than 2 points",
         changes={
-            "steps": 500,
-            "evaluators": {"retrieval": {"new_concepts": None}, "zero_shot": None},
-            "log_every": 250,
+            "steps": 400,
+            "evaluators": {
+                "retrieval": {"new_concepts": None, **test["retrieval"]},
+                "zero_shot": None,
+                "geometry": test["geometry"],
+            },
+            "log_every": 200,
+            "checkpoints": {"every": 0},
         },
-        statement="on emoji, CUAXU leaves at most half of CLIP's gap in the training styles and "
-        "at most 0.9 of it in a new one, and retrieval is not lower by more than 2 points",
-        arms={"clip": {"objectives": {**clip, "clip": {"learn_temperature": True}}}, "cuaxu": {}},
-        checks=(
-            Check(trained, "cuaxu", "<=", "clip", factor=0.5, each_seed=True),
-            Check(gap, "cuaxu", "<=", "clip", factor=0.9, each_seed=True),
-            *(Check(metric, "cuaxu", ">=", "clip", offset=-0.02) for metric in recall),
+        arms={
+            "clip": Arm(
+                {"objectives": without("uniformity", "alignment", "cross_uniformity")}, grid=grid
+            ),
+            "alignment alone": Arm(
+                {"objectives": without("uniformity", "cross_uniformity")}, grid=grid
+            ),
+            "cuaxu": Arm(grid=grid),
+        },
+        tuning=Tuning(
+            tuple(f"retrieval/new_style/{way}/R@{k}" for way in ways for k in (1, 5)),
+            seeds=(20,),
+            changes={"evaluators": validation},
         ),
+        checks=(
+            Check("it leaves at most half of CLIP's gap in the training styles", trained, "cuaxu",
+                  "<=", "clip", factor=0.5),
+            Check("it leaves at most 0.9 of CLIP's gap in a new style", gap, "cuaxu", "<=",
+                  "clip", factor=0.9),
+            Check("R@1 in a new style is no more than 2 points lower", recall, "cuaxu", ">=",
+                  "clip", offset=-0.02),
+        ),
+        controls=(Control("the alignment term without uniformity", "alignment alone", "cuaxu"),),
+        extras=(Check("R@1 in a new style is higher", recall, "cuaxu", ">=", "clip"),),
         metrics=(gap, trained, *recall),
+        paper_numbers="COCO, d = 128: centroid distance .661 CLIP, .127 CUAXU; image-to-text R@1 "
+        ".276, .267",
         notes="The gap is the centroid distance, in the training styles and in the new one, which "
-        "itself shifts the centroid of the images. This is not a claim about the paper's "
-        "temperature of 0.01, which is for fine-tuning: with it, in an earlier run of 500 steps, "
-        "the recipe left a quarter of CLIP's gap at a lower R@1, and after 1,200 steps R@1 was "
-        "the same (one seed).",
-    )
+        "itself shifts the centroid of the images. Both are of trained concepts; settings are "
+        "chosen on concepts that are new in every style.",
+    )  # fmt: skip

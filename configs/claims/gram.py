@@ -82,8 +82,8 @@ def claim() -> Claim:
         notes="`volume_ratio` is the ratio of the volumes of true tuples to those of all tuples, "
         "`cosine_margin` the mean cosine of v and a of the same tuple minus that of different "
         "ones. Two vectors that are opposite span as little as equal ones, so that from scratch "
-        "this loss does not have to align v with a, and after a warm-up with pairs it keeps less of "
-        "their agreement than pairs with an anchor give them. So what is better is retrieval, not "
-        "the alignment of the modalities beside the anchor. The second term of the authors' code, "
-        "text-tuple matching, is left out.",
+        "this loss does not have to align v with a, and after a warm-up with pairs v and a agree "
+        "less than pairs with an anchor make them. What is better is retrieval, not the alignment "
+        "of the modalities beside the anchor. The second term of the authors' code, text-tuple "
+        "matching, is left out.",
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Geodesic Multi-Modal Mixup for Robust Fine-Tuning (m²-Mix).
 
 Oh et al. 2023, arXiv 2203.03897. Fine-tuning of a model with a modality gap: points on the geodesic
-between an image and its text are hard negatives for all other examples.
+between an image and its text are hard negatives for all other examples. In the claim here, InfoNCE
+at a higher temperature does as much without them.
 
     python -m mmjax.main --config=configs/m2mix.py          # emoji, from scratch
     python -m mmjax.main --config=configs/m2mix.py:paper    # Flickr30k, from CLIP's weights

@@ -1,6 +1,6 @@
 """A CLIP with a modality gap, and ways to fine-tune it on 1,024 pairs."""
 
-from mmjax.claims import Check, Claim
+from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.m2mix import PAPER, clip, mix
 
@@ -18,52 +18,102 @@ def config() -> dict:
         towers=c.towers(**dict.fromkeys(pair, c.mlp(64, (256,), 32, cone=10.0))),
         objectives={"clip": clip()},
         optimizer=c.adamw(3e-4, schedule="constant"),
-        evaluators=[c.retrieval(), c.geometry()],
+        evaluators=[c.retrieval(), c.geometry(), c.linear_map(train="tune")],
         stages=({"name": "pretrain", "steps": 600, "data": pretrain}, {"name": "tune"}),
         log_every=150,
         checkpoints={"every": 0},
     )
 
 
+def tuned(objectives: dict, grid: dict) -> Arm:
+    """A way to fine-tune, from the same pretrained towers as all others."""
+    keys = {f"stages.tune.{key}": values for key, values in grid.items()}
+    return Arm({"stages": {"tune": {"objectives": objectives}}}, grid=keys)
+
+
+def at(rate: float, objectives: dict) -> Arm:
+    """A way to fine-tune at a fixed learning rate and the card's weight."""
+    stage = {"objectives": objectives, "optimizer": {"learning_rate": rate}}
+    return Arm({"stages": {"tune": stage}}, untuned=f"at a learning rate of {rate}, to compare")
+
+
 def claim() -> Claim:
-    """Each way with learning rates 1e-3, 3e-3 and 1e-2, from the same pretrained towers."""
-    recall = "retrieval/test/image_to_text/R@1"
-    distance, spread = "geometry/test/alignment", "geometry/test/uniformity/image"
-    ways = {
-        "clip": {},
-        "clip, tau2": {"clip": clip(0.07)},
-        "plain": {"plain": {**clip(0.07, direction_weights=(1.0, 1.0)), "weight": 0.5}},
-        "m2mix": {"mix": mix(0.5)},
-    }
-
-    def arm(terms: dict, rate: float) -> dict:
-        return {"stages": {"tune": {"objectives": terms, "optimizer": {"learning_rate": rate}}}}
-
-    arms = {"pretrained": {"stages": {"tune": None}}}
-    for rate, name in ((1e-3, ""), (3e-3, ", 3e-3"), (1e-2, ", 1e-2")):
-        arms |= {f"{way}{name}": arm(terms, rate) for way, terms in ways.items()}
-    # Ablation: without the second temperature.
-    arms["m2mix, one tau"] = arm({"mix": {**mix(0.5), "temperature": 0.01}}, 1e-3)
+    """Retrieval after each way to fine-tune, and distance and spread of the embeddings."""
+    way = ("image_to_text", "text_to_image")
+    recall = tuple(f"retrieval/test/{each}/R@1" for each in way)
+    gap, distance = "geometry/test/centroid_distance", "geometry/test/alignment"
+    spread = tuple(f"geometry/test/uniformity/{name}" for name in ("image", "text"))
+    rates = {"optimizer.learning_rate": (3e-3, 1e-2, 3e-2)}
+    soft = {**clip(0.07, direction_weights=(1.0, 1.0)), "weight": 0.5}
+    plain, mixed = {"plain": soft}, {"mix": mix(0.5)}
     return Claim(
+        paper="mixed points on the geodesic between an image and its text, as hard negatives "
+        "beside ordinary fine-tuning of a CLIP with a gap, improve alignment, uniformity and "
+        "retrieval",
+        statement="from one pretrained CLIP with a gap, each way at its best, m²-Mix has an R@1 "
+        "3 points above fine-tuning at the temperature .01 and 2 above the same loss with the "
+        "original negatives; it brings pairs 10 % closer than fine-tuning and spreads embeddings "
+        "better",
         config=config(),
-        statement="if a gap is left, mixed negatives raise R@1 by 2 points over original ones "
-        "with the same temperatures and a learning rate of 1e-3, and bring pairs 10 % closer; "
-        "each at its best learning rate, by 3 points over InfoNCE at .01",
-        arms=arms,
+        arms={
+            "pretrained": Arm({"stages": {"tune": None}}, untuned="where all others start"),
+            "fine-tuning": tuned(
+                {}, {"optimizer.learning_rate": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
+            ),
+            "temperature": tuned({}, {**rates, "objectives.clip.temperature": (0.07, 0.2)}),
+            "original negatives": tuned(
+                plain, {**rates, "objectives.plain.weight": (0.5, 1.5)}
+            ),
+            "m2mix": tuned(mixed, {**rates, "objectives.mix.weight": (0.5, 1.5)}),
+            "original negatives at 1e-3": at(1e-3, plain),
+            "m2mix at 1e-3": at(1e-3, mixed),
+        },
+        tuning=Tuning(recall),
         checks=(
-            Check(recall, "m2mix", ">=", "plain", offset=0.02),
-            Check(distance, "m2mix", "<=", "plain", factor=0.9),
-            # Each at its best learning rate.
-            Check(recall, "m2mix, 1e-2", ">=", "clip, 1e-2", offset=0.03),
+            Check("R@1 is 3 points higher than with fine-tuning at .01", recall, "m2mix", ">=",
+                  "fine-tuning", offset=0.03),
+            Check("R@1 is 2 points higher than with the original negatives", recall, "m2mix",
+                  ">=", "original negatives", offset=0.02),
+            Check("pairs are 10 % closer than after fine-tuning", distance, "m2mix", "<=",
+                  "fine-tuning", factor=0.9),
+            Check("embeddings are spread more than after fine-tuning", spread, "m2mix", "<=",
+                  "fine-tuning"),
         ),
-        metrics=(recall, distance, "geometry/test/centroid_distance", spread),
-        seeds=(0, 1, 2, 3),
+        controls=(
+            Control("fine-tuning at a higher temperature", "temperature", "m2mix"),
+            Control(
+                "a ridge map of the pretrained embeddings, fitted on the same pairs",
+                "pretrained",
+                "m2mix",
+                metrics={name: name.replace("retrieval", "linear_map") for name in recall},
+            ),
+        ),
+        premises=(
+            Check("fine-tuning improves R@1", recall, "fine-tuning", ">=", "pretrained"),
+            Check("the pretrained towers have a gap that m²-Mix can halve", gap, "pretrained",
+                  ">=", "m2mix", factor=2.0),
+        ),
+        extras=(
+            Check("at 1e-3 R@1 is 2 points higher than with the original negatives", recall,
+                  "m2mix at 1e-3", ">=", "original negatives at 1e-3", offset=0.02),
+            Check("at 1e-3 pairs are 10 % closer than with the original negatives", distance,
+                  "m2mix at 1e-3", "<=", "original negatives at 1e-3", factor=0.9),
+            Check("the gap is half as large as after fine-tuning", gap, "m2mix", "<=",
+                  "fine-tuning", factor=0.5),
+            Check("pairs are 10 % closer than with the original negatives", distance, "m2mix",
+                  "<=", "original negatives", factor=0.9),
+            Check("embeddings are spread more than with the original negatives", spread, "m2mix",
+                  "<=", "original negatives"),
+        ),
+        metrics=(*recall, distance, gap, *spread),
         seed_keys=c.WORLD_SEED,
         paper_numbers="better uniformity, alignment and retrieval than fine-tuning on Flickr30k "
         "and COCO; table values not confirmed",
-        notes="`plain` has the original negatives at both temperatures. Mixing improves on them "
-        "at 1e-3 and 3e-3, and brings pairs closer. At 1e-2, the best learning rate for all "
-        "(3e-2, tried separately, is not better), it adds little and is as good as InfoNCE at the "
-        "second, higher temperature, which makes the difference to fine-tuning at .01. Mixing "
-        "does not improve the uniformity of images.",
-    )
+        notes="The arm 'original negatives' has the loss of m²-Mix at both temperatures with the "
+        "original negatives in the place of the mixed ones; 'temperature' has InfoNCE alone. A "
+        "higher temperature without any mixed negatives retrieves better than m²-Mix, with pairs "
+        "that are closer and the same spread. What mixed negatives add to original ones at one low "
+        "learning rate is mostly gone where both have a better rate; that they bring pairs closer "
+        "than original ones is not. Fine-tuning at .01, at its own best rate, brings pairs closer "
+        "than either.",
+    )  # fmt: skip

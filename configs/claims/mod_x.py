@@ -1,17 +1,20 @@
 """Forgetting of the first domain, and learning of the second."""
 
-from mmjax.claims import Check, Claim, Replace
+from mmjax.claims import Arm, Check, Claim, Replace, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.mod_x import ALONE
+
+# The first domain is learned alike by all, with the recipe's rate.
+RATE = ", ".join(f"stages.phase{i}.optimizer.learning_rate" for i in range(1, 6))
 
 
 def claim() -> Claim:
     """Recall on both domains after the last phase, and how differently the two spaces rotate."""
-    first, second, first_back, second_back = (
-        f"retrieval/{domain}/{way}/R@1"
-        for way in ("image_to_text", "text_to_image")
+    first, second = (
+        tuple(f"retrieval/{domain}/{way}/R@1" for way in ("image_to_text", "text_to_image"))
         for domain in ("first", "second")
     )
+    both, before = (*first, *second), tuple(f"pretrain/{name}" for name in first)
     turn = "rotation/first/deviation"
     joint = {
         "name": "joint",
@@ -20,42 +23,56 @@ def claim() -> Claim:
         "evaluators": {"rotation": {"first": None}},  # there is no previous stage
         **ALONE,
     }
-
-    def arm(**offdiag: object) -> dict:
-        return {"objectives": {"offdiag": offdiag}}
-
+    rates = (1e-4, 3e-4, 1e-3, 3e-3)
+    weighted = {RATE: rates[1:], "objectives.offdiag.weight": (5.0, 20.0)}
+    own = "the recipe's rate of 1e-3, to compare"
     return Claim(
-        statement="with the previous model's rows, R@1 on the first domain is higher by 0.2 than "
-        "with InfoNCE alone and at most 0.06 lower on the second, because both spaces rotate more "
-        "alike; rows that the previous model had wrong have to be left out",
+        paper="training on one domain after another rotates the two embedding spaces differently, "
+        "so that the first is forgotten; distilling those rows of the previous model's similarity "
+        "matrix that it had right prevents this, and the new domain is learned all the same",
+        statement="rates and weights tuned for the mean of both domains, Mod-X has a mean R@1 "
+        "7 points above InfoNCE alone, with the second domain at most 6 points lower; both spaces "
+        "rotate more alike, and leaving out rows that the previous model had wrong helps",
         arms={
-            "info_nce": ALONE,
-            "mod_x 5": {},
-            "mod_x 20": arm(weight=20.0),
-            "unscreened 20": arm(weight=20.0, screen=False),
-            "joint": {"stages": Replace((joint,))},
+            "info_nce": Arm(ALONE, grid={RATE: (1e-5, 3e-5, *rates)}),
+            "mod_x": Arm(grid=weighted),
+            "unscreened": Arm({"objectives": {"offdiag": {"screen": False}}}, grid=weighted),
+            "joint": Arm(
+                {"stages": Replace((joint,))},
+                grid={"optimizer.learning_rate": (*rates, 2e-3, 1e-2)},
+            ),
+            "info_nce at 1e-3": Arm(ALONE, untuned=own),
+            "mod_x at 1e-3": Arm(untuned=own),
         },
+        tuning=Tuning(both, seeds=(20,)),
         checks=(
-            Check(first, "mod_x 5", ">=", "info_nce", offset=0.2),
-            Check(first_back, "mod_x 5", ">=", "info_nce", offset=0.2),
-            Check(second, "mod_x 5", ">=", "info_nce", offset=-0.06),
-            Check(second_back, "mod_x 5", ">=", "info_nce", offset=-0.06),
-            Check(second, "mod_x 20", ">=", "unscreened 20", offset=0.1),
-            Check(second_back, "mod_x 20", ">=", "unscreened 20", offset=0.1),
-            Check(turn, "mod_x 5", "<", "info_nce"),
-            # Otherwise there would be nothing to forget.
-            Check(f"pretrain/{first}", "info_nce", ">=", offset=0.95, each_seed=True),
+            Check("the mean R@1 of both domains is 7 points higher than with InfoNCE", both,
+                  "mod_x", ">=", "info_nce", offset=0.07),
+            Check("R@1 on the second domain is no more than 6 points lower", second, "mod_x",
+                  ">=", "info_nce", offset=-0.06),
+            Check("the two spaces rotate more alike", turn, "mod_x", "<=", "info_nce"),
+            Check("without the previous model's wrong rows the mean R@1 is higher", both, "mod_x",
+                  ">=", "unscreened"),
         ),
-        metrics=(
-            first,
-            second,
-            first_back,
-            second_back,
-            turn,
-            "rotation/first/rotation/image",
-            "rotation/first/rotation/text",
+        premises=(
+            Check("InfoNCE forgets some of the first domain", first, "info_nce", "<=", "info_nce",
+                  against=before),
         ),
+        extras=(
+            Check("R@1 on the first domain is higher than with InfoNCE", first, "mod_x", ">=",
+                  "info_nce"),
+            Check("the mean R@1 is no more than 3 points below that of both domains at once",
+                  both, "mod_x", ">=", "joint", offset=-0.03),
+            Check("at 1e-3 R@1 on the first domain is 20 points higher than with InfoNCE", first,
+                  "mod_x at 1e-3", ">=", "info_nce at 1e-3", offset=0.2),
+            Check("at 1e-3 R@1 on the second domain is no more than 6 points lower", second,
+                  "mod_x at 1e-3", ">=", "info_nce at 1e-3", offset=-0.06),
+        ),
+        metrics=(*both, turn, *(f"rotation/first/rotation/{m}" for m in ("image", "text"))),
         seed_keys=c.WORLD_SEED,
         paper_numbers="COCO R@1 after five phases of Flickr30k: InfoNCE falls from 14-15 to 6-7, "
         "Mod-X stays near the start (from memory)",
-    )
+        notes="A margin of 7 points of the mean is what 20 points more on the first domain and 6 "
+        "fewer on the second are worth. A low learning rate forgets less, too, which is why the "
+        "rate of the later phases is tuned for every arm.",
+    )  # fmt: skip

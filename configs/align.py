@@ -75,7 +75,7 @@ def paper() -> dict:
         objectives=objectives(),
         optimizer=c.lamb(
             1e-3,
-            eps=1e-6,
+            eps=1e-6,  # assumed
             weight_decay=1e-5,
             weight_decay_rules=(("towers/image/.*norm.*", 0.0), (".*", 1.0)),
             schedule="linear",

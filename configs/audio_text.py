@@ -77,7 +77,7 @@ def recordings(seconds: int) -> tuple[dict, dict]:
 
 
 def events() -> dict:
-    """Synthetic sounds of three events; the test set has all orders of unseen sets of events."""
+    """Synthetic sounds of three events; held out are all orders of unseen sets of events."""
     text = c.tiny_text("emoji_8k", 24, depth=2)
     spectrogram = dict(window=256, hop=80, fft=256, low=80.0, style="centred", scale="slaney")
     spectrogram |= dict(floor=1e-6, mean=-6.0, std=4.0)
@@ -91,7 +91,10 @@ def events() -> dict:
         ),
         objectives=objectives(),
         optimizer=optimizer(warmup_steps=100),
-        evaluators=[c.retrieval("new_sets", pairs=PAIRS)],
+        evaluators=[
+            c.retrieval("new_sets", pairs=PAIRS),
+            c.retrieval("validation", "validation", pairs=PAIRS),
+        ],
         checkpoints={"every": 400},
     )
 

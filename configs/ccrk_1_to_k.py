@@ -56,7 +56,7 @@ def paper() -> dict:
     text = c.bert_text(40, tokenizer, **sizes, segments=0, eps=1e-6)
     captions = {name: f"caption_{name}" for name in names}
     source = c.manifest("data/cc2m_6_languages/train.csv", "train", image="file", text=captions)
-    source["val_fraction"] = 0.003  # 5,580 images
+    source["val_fraction"] = 0.003  # assumed: 5,580 images
     texts = [{**text.view, "languages": (name,)} for name in names]
     image = c.clip_image(crop_scale=(0.2, 1.0), flip=0.5, random_ops=2, magnitude=7.0)
     return c.recipe(

@@ -29,7 +29,7 @@ def paper() -> dict:
     """
     text, shards = c.causal_text(**c.OPENAI), c.webdataset("data/shards/*.tar")
     # A random square crop of the resized image is the paper's only augmentation.
-    image = c.clip_image(crop_scale=(0.9, 1.0), crop_ratio=(1.0, 1.0))
+    image = c.clip_image(crop_scale=(0.9, 1.0), crop_ratio=(1.0, 1.0))  # assumed: the scale
     return c.recipe(
         PAPER,
         steps=390_625,
@@ -42,7 +42,7 @@ def paper() -> dict:
             eps=1e-6,
             weight_decay=0.2,
             warmup_steps=2000,
-            clip_norm=1.0,  # not in the paper; helps with large batches of web data
+            clip_norm=1.0,  # assumed: not in the paper; helps with large batches of web data
         ),
         evaluators=c.coco_evaluators(),
         evaluate_every=10_000,

@@ -88,7 +88,9 @@ def paper() -> dict:
     """
     text = c.causal_text(depth=6, **c.OPENAI, dropout=0.2)
     stop_words = "a an the of in on at to and or is are was were with by for from this that it its"
-    strong = c.simclr_view(224, (0.08, 1.0), blur=0.5)
+    imagenet = dict(mean=c.IMAGENET_MEAN, std=c.IMAGENET_STD)
+    weak = c.image(crop_scale=(0.5, 1.0), **imagenet)
+    strong = c.simclr_view(224, (0.08, 1.0), blur=0.5, **imagenet)
     own = {
         "head": c.linear_head(256),
         "heads": {"local": c.mlp_head(256, 4096, layers=3, norm="batch")},
@@ -100,8 +102,13 @@ def paper() -> dict:
             c.webdataset("data/cc3m/*.tar"),
             4096,
             text.tokenizer,
-            image=[c.image(crop_scale=(0.5, 1.0)), strong, strong],
-            text=texts(77, tuple(stop_words.split()), {}, delete_rate=0.2),
+            image=[weak, strong, strong],
+            text=texts(
+                77,
+                tuple(stop_words.split()),  # assumed: a short list
+                {},
+                delete_rate=0.2,  # assumed: about the default of the library of these operations
+            ),
             workers=64,
         ),
         towers=c.towers(

@@ -64,7 +64,12 @@ def paper() -> dict:
         PAPER,
         steps=11_640,
         data=c.data(
-            c.coco("train"), 64, text.tokenizer, image=c.clip_image(), text=text.view, workers=8
+            c.coco("train"),
+            64,
+            text.tokenizer,
+            image=c.clip_image(),  # assumed: CLIP's own view, without augmentation
+            text=text.view,
+            workers=8,
         ),
         towers=c.openai_towers(128, take_head=False),
         objectives=objectives(),

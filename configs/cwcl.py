@@ -54,20 +54,30 @@ def paper() -> dict:
     batch size, steps and optimizer, which are those of `configs/lit.py` with a shorter warm-up. The
     manifest has for each image a file with its 1024 features and its caption.
     """
-    text = c.causal_text(768, 12)
+    text = c.causal_text(768, 12)  # assumed
     path = "data/cc12m_yfcc15m/features.csv"
     pairs = c.manifest(path, "train", image="feature", text="caption")
     return c.recipe(
         PAPER,
-        steps=60_000,
+        steps=60_000,  # assumed: those of lit
         data=c.data(
-            pairs, 16_384, text.tokenizer, image=c.vector(1024), text=text.view, workers=32
+            pairs,
+            batch_size=16_384,  # assumed: that of lit
+            tokenizer=text.tokenizer,
+            image=c.vector(1024),
+            text=text.view,
+            workers=32,
         ),
         towers=c.towers(
             image=c.identity(1024), text={"encoder": text.encoder, "head": c.linear_head(1024)}
         ),
-        objectives=objectives(("image", "text"), weights="affine"),
-        optimizer=c.adamw(1e-3, weight_decay=0.1, warmup_steps=3000, clip_norm=1.0),
+        objectives=objectives(("image", "text"), weights="affine"),  # assumed: from memory
+        optimizer=c.adamw(
+            learning_rate=1e-3,  # assumed: that of lit
+            weight_decay=0.1,  # assumed: that of lit
+            warmup_steps=3000,  # assumed
+            clip_norm=1.0,  # assumed: that of lit
+        ),
         evaluators=[c.retrieval("val", "val")],
         checkpoints={"every": 2000},
     )

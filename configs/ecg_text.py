@@ -59,7 +59,7 @@ def paper() -> dict:
     view = dict(type="ecg", length=1000, rate=100.0, remove_baseline=True, max_missing=3)
     return c.recipe(
         PAPER,
-        steps=9400,  # 50 epochs of 19,600 records
+        steps=9400,  # assumed: 50 epochs of 19,600 records
         data=c.data(
             {**records, "columns": {"ecg": "filename_hr", "text": "report"}},
             104,  # 100 in the paper; a multiple of eight devices
@@ -76,7 +76,11 @@ def paper() -> dict:
         objectives={
             "clip": dict(type="info_nce", pairs=PAIR, temperature=0.02, learn_temperature=False)
         },
-        optimizer=c.adamw(3e-5, weight_decay=0.1, warmup_steps=200),
+        optimizer=c.adamw(
+            3e-5,
+            weight_decay=0.1,
+            warmup_steps=200,  # assumed
+        ),
         evaluators=[c.retrieval("ptb_xl", "val", pairs=PAIR)],
         checkpoints={"every": 1000},
     )

@@ -47,7 +47,8 @@ def paper() -> dict:
     """
     image, text = c.openai_image(), c.causal_text(**c.OPENAI)
     image_head, text_head = (codebook(16_384, 512, 1000.0, skip=skip) for skip in (1, 0))
-    view = c.simclr_view(224, (0.2, 1.0), blur=0.5, mean=c.CLIP_MEAN, std=c.CLIP_STD)
+    normal = dict(mean=c.CLIP_MEAN, std=c.CLIP_STD)  # assumed
+    view = c.simclr_view(224, (0.2, 1.0), blur=0.5, **normal)
     shards = c.webdataset("data/cc3m/*.tar")
     return c.recipe(
         PAPER,

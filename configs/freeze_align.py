@@ -62,20 +62,23 @@ def paper() -> dict:
     The towers run in every step, since the images are augmented. With `python -m mmjax.embed
     --layer=encoder` and a source of type `features` they need to run only once.
     """
-    image = c.vit(14, size="large", pool="cls", eps=1e-6, layer_scale=1.0)
+    side = 252  # the paper's 256, of which 18 x 18 patches of 14 pixels see 252
+    image = c.vit(14, side, size="large", pool="cls", eps=1e-6, layer_scale=1.0)
     weights = {"image": "weights/dinov2-large", "text": "weights/all-roberta-large-v1"}
     tokenizer = c.roberta_tokenizer(f"{weights['text']}/tokenizer.json", unk="<unk>")
     sizes = dict(vocab_size=50_265, width=1024, depth=24, heads=16, segments=1)
-    text = c.bert_text(128, tokenizer, **sizes, pool="mean", pad_id=1, eps=1e-5)
-    imagenet = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    length = 128  # assumed
+    text = c.bert_text(length, tokenizer, **sizes, pool="mean", pad_id=1, eps=1e-5)
+    augmented = dict(crop_scale=(0.2, 1.0), flip=0.5, random_ops=2, magnitude=7.0)
+    normal = dict(mean=c.IMAGENET_MEAN, std=c.IMAGENET_STD)  # assumed: DINOv2's
     return c.recipe(
         PAPER,
-        steps=20_000,  # 15 epochs of about 20 million pairs
+        steps=17_700,  # 15 epochs of 17 million pairs
         data=c.data(
             c.webdataset("data/shards/*.tar"),
             14_400,
             text.tokenizer,
-            image=c.image(crop_scale=(0.2, 1.0), flip=0.5, **imagenet),
+            image=c.image(side, **augmented, **normal),
             text=text.view,
             workers=64,
         ),

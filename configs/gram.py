@@ -67,7 +67,8 @@ def paper() -> dict:
     again with attention to the other modalities; here the encoder's tokens go through a separate
     transformer.
     """
-    names, (first, then) = ("text", "video", "audio"), warm_up(0.25)
+    names = ("text", "video", "audio")
+    first, then = warm_up(0.25)  # assumed: the paper starts from a model aligned in pairs
     text = c.bert_text(40, lowercase=True)
     clips = c.manifest("data/vast_150k/clips.csv", "train", **{name: name for name in names})
     views = dict(text=text.view, video=c.vector(1408), audio=c.vector(768))
@@ -76,7 +77,7 @@ def paper() -> dict:
         conditions=("video", "audio"),
         inputs=dict(text=768, video=1408, audio=768),
         width=768,
-        depth=6,
+        depth=6,  # assumed: the paper runs its text encoder again
         heads=12,
         hidden=True,
         score="volume",
@@ -85,7 +86,7 @@ def paper() -> dict:
     )
     return c.recipe(
         PAPER,
-        steps=5860,
+        steps=5860,  # 5 epochs of 150,000 clips
         data=c.data(clips, 128, text.tokenizer, workers=16, **views),
         towers=c.towers(
             c.linear_head(512),

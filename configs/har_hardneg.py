@@ -62,7 +62,7 @@ def paper() -> dict:
     """
 
     def tower(channels: int) -> dict:
-        sizes = dict(length=50, patch=1, width=128, depth=2, heads=2)
+        sizes = dict(length=50, patch=1, width=128, depth=2, heads=2)  # assumed: the base code's
         shape = dict(positions="sincos", stem="conv")
         return dict(type="signal_transformer", channels=channels, **sizes, **shape)
 
@@ -74,17 +74,25 @@ def paper() -> dict:
     )
     return c.recipe(
         PAPER,
-        steps=700,  # 100 epochs of about 430 sequences
+        steps=700,  # assumed: the base code's 100 epochs, of about 430 sequences
         data=c.data(
             table,
-            64,
-            skeleton=view(60, rotate=10.0, scale=(0.7, 1.2), noise=0.1),
-            imu=view(6, permute=0.75, scale_channels=1.0, noise=1.0),
+            batch_size=64,  # assumed: the base code's
+            skeleton=view(60, rotate=10.0, scale=(0.7, 1.2), noise=0.1),  # assumed: the base code's
+            imu=view(6, permute=0.75, scale_channels=1.0, noise=1.0),  # assumed: the base code's
             workers=4,
         ),
-        towers=c.towers(c.mlp_head(128, 256), skeleton=tower(60), imu=tower(6)),
-        objectives=objectives(beta=1.0, tau_plus=0.1, temperature=0.1),
-        optimizer=c.adamw(1e-3),
+        towers=c.towers(
+            c.mlp_head(128, 256),  # assumed: the base code's
+            skeleton=tower(60),
+            imu=tower(6),
+        ),
+        objectives=objectives(
+            beta=1.0,  # assumed: the default of the loss's own code
+            tau_plus=0.1,  # assumed: the default of the loss's own code
+            temperature=0.1,  # assumed: the base code's
+        ),
+        optimizer=c.adamw(1e-3),  # assumed: the base code's rate; the schedule is ours
         evaluators=[
             c.probe(
                 "subjects", c.held_out("all", path="data/utd_mhad/test.csv"), "all", modalities=PAIR

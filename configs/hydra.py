@@ -35,7 +35,11 @@ def paper() -> dict:
     (here layer norms), random erasing is applied to 0.1 of the images, and each image occurs three
     times per epoch. A cosine schedule is assumed.
     """
-    view = c.image(32, crop_scale=(0.7, 1.0), flip=0.5)
+    view = c.image(
+        32,
+        crop_scale=(0.7, 1.0),
+        flip=0.5,  # assumed: as in SimCLR
+    )
     return c.recipe(
         PAPER,
         steps=9750,
@@ -45,7 +49,12 @@ def paper() -> dict:
             image=c.resnet(18, 32, stem="conv3"),
         ),
         objectives={"gated": dict(type="gated_nce", pair=PAIR, classes=10, dim=256)},
-        optimizer=c.adamw(1e-3, weight_decay=5e-4, warmup_steps=390),
+        optimizer=c.adamw(
+            1e-3,
+            weight_decay=5e-4,
+            warmup_steps=390,
+            schedule="cosine",  # assumed
+        ),
         evaluators=[c.probe("val", "val")],
         checkpoints={"every": 1000},
     )
@@ -57,14 +66,16 @@ def momentum() -> dict:
     beta = 1 and a momentum of 0.99 are assumed; gamma, the weight of the gates' entropy, is 0 as in
     the author's code.
     """
-    config, beta = paper(), 1.0
+    config = paper()
+    beta = 1.0  # assumed
     gated = {**config["objectives"]["gated"], "anchors": "both", "keys": "teacher"}
     instance = dict(negatives="all", pairing="identical", gated=False)
     terms = {
         "instance": {**gated, **instance, "weight": 1 / (1 + beta)},
         "gated": {**gated, "gate_entropy": 0.0, "weight": beta / (1 + beta)},
     }
-    return c.changed(config, teacher=c.ema(PAIR, 0.99), objectives=terms)
+    teacher = c.ema(PAIR, 0.99)  # assumed: the momentum
+    return c.changed(config, teacher=teacher, objectives=terms)
 
 
 get_config = c.variants("hydra", small, paper, momentum)

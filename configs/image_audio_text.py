@@ -9,8 +9,9 @@ modality is paired with images only, which also aligns modalities that were neve
     python -m mmjax.claims image_audio_text                             # the pair without a term
 
 `small`: sequences of three events as audio, text and a musical score; half of the rows have no
-audio, and no term pairs audio with text. `stamps` has images and captions of 627 objects, of which
-104 have a sound (66 for training, 20 for testing, two of each silent); rows without a sound are
+audio, and no term pairs audio with text. `validation`, of other sets of events than the training
+and test rows, is for choosing settings. `stamps` has images and captions of 627 objects, of which
+104 have a sound (66 for training, 19 for testing, two of each silent); rows without a sound are
 skipped by the terms that need one. This is too little data for a claim.
 """
 
@@ -49,7 +50,10 @@ def small() -> dict:
         towers={**events["model"]["towers"], **c.towers(c.linear_head(64), image=image)},
         objectives=objectives(),
         optimizer=events["optimizer"],
-        evaluators=retrieval(c.held_out(missing=0.0)),
+        evaluators=[
+            *retrieval(c.held_out(missing=0.0)),
+            c.retrieval("validation", c.held_out("validation", missing=0.0), pairs=BOUND + UNSEEN),
+        ],
         checkpoints=events["checkpoints"],
     )
 

@@ -118,7 +118,7 @@ def paper() -> dict:
     weights = "weights/vit-base-patch16-224-in21k"
     return c.recipe(
         PAPER,
-        steps=60_000,
+        steps=60_000,  # assumed: of the order of the paper's
         data=c.data(shards, 16_384, text.tokenizer, image=view, text=text.view, workers=64),
         towers=c.towers(
             image=c.pretrained(weights, image, "image", head={"type": "none"}),
@@ -129,7 +129,7 @@ def paper() -> dict:
             1e-3,
             # 1e-4 in the authors' code, which does not multiply it by the peak learning rate.
             weight_decay=0.1,
-            warmup_steps=10_000,
+            warmup_steps=10_000,  # assumed: of the order of the paper's
             clip_norm=1.0,
             freeze=("towers/image/encoder/.*",),
         ),

@@ -63,9 +63,13 @@ def paper() -> dict:
             "m2_mix": mix(decay(0.01), alpha=0.2),
             "v_mix": within(pair, 0.05),
             "l_mix": within(pair[::-1], 0.05),
-            "vl_mix": within(pair, 0.1, "both"),
+            "vl_mix": within(pair, 0.1, "both"),  # assumed: a weight of the paper's sweep
         },
-        optimizer=c.adamw(7e-6, weight_decay=0.2, schedule="constant"),
+        optimizer=c.adamw(
+            learning_rate=7e-6,  # assumed: a point of the paper's sweep
+            weight_decay=0.2,  # assumed: a point of the paper's sweep
+            schedule="constant",
+        ),
         evaluators=[c.retrieval("val", "val", alternatives="all"), c.geometry("val", "val")],
         checkpoints={"every": 1000},
     )

@@ -89,7 +89,7 @@ def paper() -> dict:
             ),
             32,
             text.tokenizer,
-            image=c.image(),
+            image=c.image(),  # assumed: no augmentation
             text=text.view,
             label=c.LABEL,
             workers=8,

@@ -48,7 +48,7 @@ def paper() -> dict:
         objectives=objectives(("image", "image@2", "image@3", "image@4"), 0.5),
         optimizer=c.sgd(
             1.0,
-            b1=0.9,  # the momentum is not known for CIFAR; 0.9 is the paper's for ImageNet-1K
+            b1=0.9,  # assumed: the paper's for ImageNet-1K
             weight_decay=1e-6,
             warmup_steps=390,
         ),

@@ -51,19 +51,21 @@ def paper() -> dict:
     padding; here it is a transformer of that layer's size, trained from scratch. All triples are
     complete: the paper's inputs for missing modalities are left out.
     """
-    names, dim = ("audio", "image", "text"), 2048
-    sizes = dict(vocab_size=250_002, length=64, width=1024, depth=1, heads=16)
+    names = ("audio", "image", "text")
+    dim = 2048  # assumed: the paper's is tuned and not stated
+    length = 64  # assumed
+    sizes = dict(vocab_size=250_002, length=length, width=1024, depth=1, heads=16)
     text = dict(type="text_transformer", **sizes, causal=False, pool="mean")
     return c.recipe(
         PAPER,
-        steps=100_000,
+        steps=100_000,  # assumed
         data=c.data(
             c.manifest("data/symile_m3/train.csv", "train", **{name: name for name in names}),
-            1024,
-            c.roberta_tokenizer("data/xlmr/tokenizer.json"),
+            batch_size=1024,  # assumed: the paper's is tuned and not stated
+            tokenizer=c.roberta_tokenizer("data/xlmr/tokenizer.json"),
             audio=c.vector(1280),
             image=c.vector(1024),
-            text=dict(type="text", length=64),
+            text=dict(type="text", length=length),
             workers=16,
         ),
         towers=c.towers(
@@ -73,9 +75,18 @@ def paper() -> dict:
             text=text,
         ),
         objectives={
-            "symile": dict(type="symile", modalities=names, normalize=False, scale=dim**-0.5)
+            "symile": dict(
+                type="symile",
+                modalities=names,
+                normalize=False,
+                scale=dim**-0.5,  # assumed: scores then have a standard deviation of about 1
+            )
         },
-        optimizer=c.adamw(1e-4, weight_decay=0.01, warmup_steps=1000),
+        optimizer=c.adamw(
+            learning_rate=1e-4,  # assumed: the paper's is tuned and not stated
+            weight_decay=0.01,
+            warmup_steps=1000,  # assumed
+        ),
         evaluators=[
             c.tuple_retrieval(
                 "image", "val", query=("audio", "text"), answer=("image",), score="multilinear"

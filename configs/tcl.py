@@ -76,7 +76,8 @@ def paper() -> dict:
     tokenizer = c.bert_tokenizer("weights/bert-base-uncased/tokenizer.json", unk="[UNK]")
     text = c.bert_text(25, tokenizer, lowercase=True, depth=6, dropout=0.1, eos_id=102)
     image = c.vit(16, image_size=256, pool="cls", eps=1e-6)
-    view = c.simclr_view(256, (0.2, 1.0), blur=0.5, random_ops=2, magnitude=7.0)
+    clip = dict(mean=c.CLIP_MEAN, std=c.CLIP_STD)
+    view = c.simclr_view(256, (0.2, 1.0), blur=0.5, random_ops=2, magnitude=7.0, **clip)
     matching = dict(
         type="matching",
         inputs=dict(text=768, image=768),

@@ -1,15 +1,17 @@
 """What is generated of recipes and of the results of their claims, and checks of one recipe.
 
     python -m mmjax.claims --all                # runs the claims, into claims-out/
-    python tools/recipe.py collect claims-out   # keeps their results, in docs/claims/<recipe>.json
+    python tools/recipe.py collect claims-out   # keeps results in docs/claims/<recipe>.json and
+                                                # what was tuned in configs/claims/tuned/
+    python tools/recipe.py compare claims-out   # ends with 1 if a verdict is not the recorded one
     python tools/recipe.py tables               # docs/claims/<recipe>.md and the README's table
     python tools/recipe.py tables --check       # ends with 1 if one of them is not as new
     python tools/recipe.py check tcl            # what concerns one recipe: tests, tables, lint
     python tools/recipe.py fastest 3            # names of claims, for a short check
 
 The table stands between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md; the rest
-of the file is not touched. A recipe has a row for each of its claims; a claim's result is the first
-of its checks that compares two arms. The pages have every arm and check.
+of the file is not touched. A recipe has a row for each of its claims; a claim's result is that of
+its first check of a gain. The pages have every arm, check, control and trial.
 """
 
 import argparse
@@ -92,6 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     each = commands.add_parser("collect", help="take the verdicts of `mmjax.claims`")
     each.add_argument("out", type=Path, help="folder that `mmjax.claims` wrote to")
+    each = commands.add_parser(
+        "compare", help="compare verdicts with the records"
+    )
+    each.add_argument("out", type=Path, help="folder that `mmjax.claims` wrote to")
     each = commands.add_parser("tables", help="write the pages and the README's table")
     each.add_argument("--check", action="store_true", help="write nothing, compare")
     each = commands.add_parser("fastest", help="name the claims that take the least time")
@@ -102,6 +108,12 @@ def main(arguments: list[str] | None = None) -> None:
     if args.command == "collect":
         taken = records.collect(args.out, args.results, args.configs)
         print(f"{args.results}: {', '.join(taken) or 'nothing new'}")
+    elif args.command == "compare":
+        compared, said = records.differing(args.out, args.results, args.configs)
+        if said or not compared:
+            none = f"{args.out} has no verdict of a claim that has a record"
+            sys.exit("\n".join(said) or none)
+        print(f"as recorded: {', '.join(compared)}")
     elif args.command == "fastest":
         print(*records.fastest(records.read(args.results), args.count))
     elif args.command == "check":

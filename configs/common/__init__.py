@@ -8,6 +8,8 @@ written in the recipe, as a plain `dict(type=...)`.
 from mmjax.configs.common.data import (
     CLIP_MEAN,
     CLIP_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     LABEL,
     cifar10_files,
     clip_image,
@@ -69,6 +71,8 @@ from mmjax.configs.common.towers import (
 __all__ = [
     "CLIP_MEAN",
     "CLIP_STD",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
     "LABEL",
     "NOISY_VIEW",
     "OPENAI",

@@ -107,11 +107,12 @@ def main(argv: Sequence[str]) -> None:
         if not experiments:
             raise ConfigError("which claim? Give a recipe's name, such as clip_uniform, or --all")
         if ALL.value or STALE.value:
-            old = {each: stale(each, Path(RECORDS.value)) for each in experiments}
-            for each, reasons in old.items():
+            known, experiments = experiments, []
+            for each in known:
+                reasons = stale(each, Path(RECORDS.value))
                 for reason in reasons:
                     print(f"{each.word}: {reason}", flush=True)
-            experiments = [each for each, reasons in old.items() if reasons]
+                experiments += [each] if reasons else []
         if STALE.value:
             sys.exit(1 if experiments else 0)
         set_flags()

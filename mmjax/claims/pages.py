@@ -53,7 +53,7 @@ def _section(experiment: Experiment, record: Mapping[str, Any] | None) -> list[s
     lines += ["", *_wrapped(f"Tested here: {claim.statement}."), ""]
     lines += [f"    python -m mmjax.claims {experiment.word}", ""]
     if record is None:
-        lines.append("Not run yet in this form.")
+        lines.append("Not run yet.")
     else:
         lines += _results(claim, record)
     if claim.paper_numbers:

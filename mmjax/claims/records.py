@@ -178,17 +178,23 @@ def _json(value: Any) -> str:
     return json.dumps(plain(value), sort_keys=True)
 
 
-def differing(out: Path, folder: Path, recipes: Path) -> list[str]:
-    """Claims whose verdict in `out` is not the recorded one, a sentence each."""
-    kept, said = read(folder), []
+def differing(out: Path, folder: Path, recipes: Path) -> tuple[list[str], list[str]]:
+    """Compares the verdicts in `out` with the records.
+
+    Returns:
+      (the claims that both have, those of them whose verdicts differ, a sentence each).
+    """
+    kept = read(folder)
+    compared, said = [], []
     for experiment in find_all(recipes):
         file = out / f"{experiment.name}.json"
         before = kept.get(experiment.recipe, {}).get(experiment.variant)
         if file.is_file() and before is not None:
+            compared.append(experiment.word)
             now = json.loads(file.read_text(encoding="utf-8"))["verdict"]
             if now != before["verdict"]:
                 said.append(f"{experiment.word}: {now}, and {before['verdict']} in the record")
-    return said
+    return compared, said
 
 
 def fastest(records: Mapping[str, Mapping[str, Mapping[str, Any]]], count: int) -> list[str]:

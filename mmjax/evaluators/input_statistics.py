@@ -87,7 +87,9 @@ class Features(NamedTuple):
     bag: np.ndarray
 
 
-def features(train: np.ndarray, test: np.ndarray, ids: np.ndarray) -> tuple[Features, Features]:
+def features(
+    train: np.ndarray, test: np.ndarray, ids: np.ndarray, ngrams: int = 1
+) -> tuple[Features, Features]:
     """Features of fitted and of held-out examples, from what `InputStatistics` gives.
 
     Columns of ids become a bag of words: counts c_w of the ids that occur in `train`, at most the
@@ -101,19 +103,36 @@ def features(train: np.ndarray, test: np.ndarray, ids: np.ndarray) -> tuple[Feat
       train: f[N, W].
       test: f[M, W].
       ids: bool[W], which columns are ids.
+      ngrams: runs of up to so many ids, side by side, are words, too.
     """
-    known, n = np.unique(_distinct(train[:, ids]), return_counts=True)
+    words = _runs(np.concatenate([train[:, ids], test[:, ids]]), ngrams)
+    fitted, held_out = words[: len(train)], words[len(train) :]
+    known, n = np.unique(_distinct(fitted), return_counts=True)
     known, n = known[known >= 0], n[known >= 0]
     most = np.sort(np.argsort(-n, kind="stable")[:MOST_WORDS])
     known, idf = known[most], 1 + np.log((1 + len(train)) / (1 + n[most]))
     bag = np.arange(len(known) + int((~ids).sum())) < len(known)
 
-    def of(rows: np.ndarray) -> Features:
-        weights = _counts(rows[:, ids], known) * idf
+    def of(rows: np.ndarray, own: np.ndarray) -> Features:
+        weights = _counts(own, known) * idf
         weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
         return Features(np.concatenate([weights, rows[:, ~ids].astype(np.float64)], axis=1), bag)
 
-    return of(train), of(test)
+    return of(train, fitted), of(test, held_out)
+
+
+def _runs(ids: np.ndarray, longest: int) -> np.ndarray:
+    """Ids f[N, L] and, after them, numbers of their runs of 2 to `longest`; -1 for none."""
+    found, last = [ids], ids
+    for length in range(2, longest + 1):
+        before, after = last[:, :-1], ids[:, length - 1 :]
+        pairs = np.stack([before, after], axis=-1).reshape(-1, 2)
+        numbers = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(before.shape)
+        # Beyond every number so far, so that a run is no id.
+        start = max(float(each.max(initial=0)) for each in found) + 1
+        last = np.where((before < 0) | (after < 0), -1, start + numbers)
+        found.append(last)
+    return np.concatenate(found, axis=1)
 
 
 def _distinct(ids: np.ndarray) -> np.ndarray:

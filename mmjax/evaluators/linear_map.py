@@ -37,6 +37,7 @@ class LinearMap(Evaluator):
         inputs, without any tower (`input_statistics.InputStatistics`): mean and standard deviation
         of every channel, vectors as they are, texts as bags of words; or a dict from modality to
         one of these, `tower` for those that it does not name.
+      ngrams: modality, such as a text, of whose ids runs of up to so many are words, too.
       layer: of the towers: `unit`, the embeddings; `encoder`, what the encoders give to their
         heads; or the name of a further head.
       solver: `none`, `ols`, `ridge`, `procrustes` or `cca`, see `linear_solvers.fit`.
@@ -57,6 +58,7 @@ class LinearMap(Evaluator):
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         read: Read | dict[str, Read] = "tower",
+        ngrams: dict[str, int] | None = None,
         layer: str = "unit",
         solver: Solver = "ridge",
         ks: tuple[int, ...] = (1, 5, 10),
@@ -83,6 +85,13 @@ class LinearMap(Evaluator):
                 f"linear_map: layer={layer!r} is of towers, but read={read!r} needs none: leave it "
                 "out"
             )
+        self.ngrams = dict(ngrams or {})
+        for name, longest in self.ngrams.items():
+            if self.read.get(name) != "statistics" or longest < 1:
+                raise ValueError(
+                    f"linear_map: ngrams={self.ngrams}: {name!r} has to be read as statistics, and "
+                    "the number to be at least 1"
+                )
         self.pairs, self.layer, self.solver = pairs, layer, solver
         self.alternatives, self.limit, self.seed = alternatives, limit, seed
         self._retrieval = Retrieval(pairs=pairs, ks=ks, alternatives=alternatives)
@@ -117,7 +126,8 @@ class LinearMap(Evaluator):
                 embed(raw, each, inputs, self.alternatives, LAYER) for each in (train, data)
             )
             for name in inputs:
-                x, y = features(fitted[name].unit, test[name].unit, raw.ids(test[name]))
+                seen = (fitted[name].unit, test[name].unit)
+                x, y = features(*seen, raw.ids(test[name]), self.ngrams.get(name, 1))
                 sides[name] = _Side(fitted[name], test[name], x, y)
         return sides
 

@@ -4,18 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from mmjax.claims import Check, Claim, Replace, find, tables
+from mmjax.claims import Arm, Check, Claim, Control, Replace, Tuning, find
 from mmjax.errors import ConfigError
 
-CHECK = Check("compared", "a", ">=", "b")
+CHECK = Check("s", "compared", "a", ">=", "b")
 GAP = "geometry/test/centroid_distance"
 
 
 def experiment(arms, metrics=("shown",), checks=(CHECK,), **more):
     """Of the recipe `clip_uniform`, whose variant `latent` has the evaluators geometry/test, ..."""
-    claim = Claim(
-        statement="s", arms=arms, checks=checks, metrics=metrics, **{"variant": "latent", **more}
-    )
+    arms = {
+        name: each if isinstance(each, Arm) else Arm(each, untuned="for the test")
+        for name, each in arms.items()
+    }
+    parts = dict(paper="p", statement="s", arms=arms, checks=checks, metrics=metrics)
+    claim = Claim(**parts, **{"variant": "latent", **more})
     folder = Path(__file__).parents[2] / "configs"
     return find.Experiment("clip_uniform", "claim", folder, claim)
 
@@ -36,19 +39,45 @@ def test_an_arm_with_its_own_evaluators_needs_only_what_its_checks_compare():
     assert found["f"] == ["shown"]
 
 
-def test_what_an_arm_did_not_measure_is_a_dash_in_the_table():
-    verdict = {
-        "recipe": "toy",
-        "statement": "",
-        "paper": "",
-        "seeds": [0],
-        "checks": (),
-        "shown": True,
-        "arms": {"a": [{"m/x": 0.25}], "b": [{"m/y": 1.0}]},
+def test_a_control_needs_what_it_is_compared_by():
+    arms = {name: {"evaluators": Replace({})} for name in "abc"}
+    checks = (Check("s", ("m", "n"), "a", ">=", "b", against="o"),)
+    found = experiment(arms, checks=checks, controls=(Control("c", "c", "a", {"m": "r"}),))
+    assert {arm: found.needed(arm) for arm in arms} == {
+        "a": ["m", "n"],
+        "b": ["o"],
+        "c": ["r", "n"],
     }
-    lines = tables.table(verdict, ("m/x",)).splitlines()
-    assert lines[5].split() == ["a", "0.250", "±", "0.000"]
-    assert lines[6].split() == ["b", "-"]
+
+
+def test_a_setting_is_of_all_keys_that_it_names_and_of_stages():
+    stages = {"stages": Replace(({"name": "first", "steps": 5}, {"name": "second"}))}
+    found = experiment({"a": stages}, tuning=Tuning("m", changes={"log_every": 3}))
+    setting = {
+        "optimizer.b1, optimizer.b2": 0.5,
+        "stages.second.optimizer.learning_rate": 0.1,
+        "objectives.clip.temperature": 0.2,
+    }
+    recipe = found.recipe_of("a", 1, setting)
+    assert (recipe.optimizer.b1, recipe.optimizer.b2) == (0.5, 0.5)
+    assert recipe.stages[1].changes["optimizer"]["learning_rate"] == 0.1
+    assert recipe.objectives["clip"].term.options["temperature"] == 0.2
+    assert recipe.log_every != 3
+    assert found.recipe_of("a", 1, setting, tuning=True).log_every == 3
+    short = found.recipe_of("a", 1, {"optimizer.warmup_steps": 100}, trial=True)
+    assert (short.steps, short.optimizer.warmup_steps, short.stages[0].changes["steps"]) == (
+        12,
+        3,
+        5,
+    )
+
+
+def test_an_arm_with_other_data_keeps_the_seed_of_its_world():
+    other = {"data": {"source": Replace({"type": "gaussian_latent", "dim": 32})}}
+    keys = {"seed_keys": ("data.source.seed",)}
+    found = experiment({"a": other, "b": Arm(other, untuned=".", seed_keys=())}, **keys)
+    assert found.recipe_of("a", 7, {}).data.source.options["seed"] == 7
+    assert found.recipe_of("b", 7, {}).data.source.options["seed"] == 0
 
 
 def test_an_arm_is_the_recipe_with_its_changes_and_the_seed():
@@ -58,35 +87,34 @@ def test_an_arm_is_the_recipe_with_its_changes_and_the_seed():
         changes={"steps": 7},
         seed_keys=("data.source.seed",),
     )
-    first, second = found.recipe_of("a", 3), found.recipe_of("b", 4)
+    first, second = found.recipe_of("a", 3, {}), found.recipe_of("b", 4, {})
     assert (first.recipe, first.variant) == ("clip_uniform", "claim")
     assert set(first.objectives) == {"clip"}
     assert (first.seed, first.data.source.options["seed"], first.steps) == (3, 3, 7)
     assert (second.seed, *(second.data.source.options[key] for key in ("seed", "dim"))) == (4, 4, 8)
     assert set(second.objectives) > {"clip"}
-    assert found.recipe_of("a").seed == 0
     # A config of the experiment's own, in place of a variant.
-    own = experiment({"a": {}}, config=found.recipe_of("b").plain())
-    assert own.recipe_of("a").data.source.options["dim"] == 8
+    own = experiment({"a": {}}, config=found.recipe_of("b", 0, {}).plain())
+    assert own.recipe_of("a", 0, {}).data.source.options["dim"] == 8
 
 
 def test_mistakes_of_an_arm_are_said_with_its_name():
     with pytest.raises(ConfigError, match=r"claims/clip_uniform\.py, arm 'a': unknown key 'stepz'"):
-        experiment({"a": {"stepz": 3}}).recipe_of("a")
+        experiment({"a": {"stepz": 3}}).recipe_of("a", 0, {})
     with pytest.raises(ConfigError, match=r"arm 'a': a change: unknown stage 'x' of 'stages'"):
-        experiment({"a": {"stages": {"x": None}}}).recipe_of("a")
+        experiment({"a": {"stages": {"x": None}}}).recipe_of("a", 0, {})
 
 
 def refused_metric(metric, arm=None, **more):
     found = experiment({"a": arm or {}}, metrics=(metric,), checks=(), **more)
     with pytest.raises(ConfigError) as error:
-        find.check_metrics(found, "a", found.recipe_of("a"))
+        find.check_metrics(found, "a", found.recipe_of("a", 0, {}), found.needed("a"))
     return str(error.value)
 
 
 def test_a_claim_goes_by_the_evaluators_and_terms_that_there_are():
     found = experiment({"a": {}}, metrics=(GAP, "train/clip/loss", "seconds"), checks=())
-    find.check_metrics(found, "a", found.recipe_of("a"))
+    find.check_metrics(found, "a", found.recipe_of("a", 0, {}), found.needed("a"))
     said = refused_metric("geometry/tset/x")
     assert "claims/clip_uniform.py: unknown metric 'geometry/tset/x' of 'claim.metrics'" in said
     assert "did you mean 'geometry/test/..." in said
@@ -96,42 +124,50 @@ def test_a_claim_goes_by_the_evaluators_and_terms_that_there_are():
     assert "unknown metric 'best/step'" in refused_metric("best/step")
     kept = {"checkpoints": {"keep_best": 1, "metric": GAP}}
     found = experiment({"a": kept}, metrics=("best/step", f"best/{GAP}"), checks=())
-    find.check_metrics(found, "a", found.recipe_of("a"))
+    find.check_metrics(found, "a", found.recipe_of("a", 0, {}), found.needed("a"))
 
 
 def test_metrics_of_a_stage_may_be_asked_for():
     stages = {"stages": Replace(({"name": "first", "steps": 5}, {"name": "second"}))}
     name = f"first/{GAP}"
-    found = experiment({"a": stages}, metrics=(), checks=(Check(name, "a", "<"),))
-    find.check_metrics(found, "a", found.recipe_of("a"))
-    found = experiment({"a": stages}, metrics=(), checks=(Check(f"frist/{GAP}", "a", "<"),))
+    found = experiment({"a": stages}, metrics=(), checks=(Check("s", name, "a", "<=", "b"),))
+    find.check_metrics(found, "a", found.recipe_of("a", 0, {}), found.needed("a"))
+    found = experiment(
+        {"a": stages}, metrics=(), checks=(Check("s", f"frist/{GAP}", "a", "<=", "b"),)
+    )
     with pytest.raises(ConfigError, match=r"unknown metric 'frist/geometry"):
-        find.check_metrics(found, "a", found.recipe_of("a"))
+        find.check_metrics(found, "a", found.recipe_of("a", 0, {}), found.needed("a"))
 
 
 FILE = """
-from mmjax.claims import Check, Claim
+from mmjax.claims import Arm, Check, Claim
 
 def claim():
-    return Claim(statement="s", arms={"clip": {}}, checks=(CHECK,), metrics=("m",), MORE)
+    arms = dict.fromkeys(("clip", "old"), Arm(untuned="."))
+    return Claim(paper="p", statement="s", arms=arms, checks=(CHECK,), metrics=("m",), MORE)
 """
+OTHER = "Check('s', 'm', 'clip', '<=', 'old'"
 
 
 @pytest.mark.parametrize(
     ("check", "more", "said"),
     [
         (
-            "Check('m', 'clop', '<')",
+            "Check('s', 'm', 'clop', '<=', 'old')",
             "",
-            "unknown arm 'clop' of 'claim.checks'; did you mean 'clip'?",
+            "unknown arm 'clop' of 'claim.checks[0]'; did you mean 'clip'?",
         ),
-        ("Check('m', 'clip', '=')", "", "'claim.checks[0].compare' should be one of '<=', '>='"),
-        ("Check('m', 'clip', '<', factor='x')", "", "'claim.checks[0].factor' should be a float"),
-        ("Check('m', 'clip', '<', ofset=1)", "", "unknown key 'claim.checks.ofset'; did you mean"),
-        ("Check('m', 'clip')", "", "a key of 'claim.checks' is missing: 'compare'"),
-        ("Check('m', 'clip', '<')", "seed=(1,)", "unknown key 'claim.seed'; did you mean 'seeds'?"),
-        ("Check('m', 'clip', '<')", "seeds=3", "'claim.seeds' should be "),
-        ("Check('m', 'clip', '<')", "paper_numbers=undefined", "line 5: NameError: name 'undefi"),
+        (
+            "Check('s', 'm', 'clip', '<', 'old')",
+            "",
+            "'claim.checks[0].compare' should be one of '<=', '>='",
+        ),
+        (f"{OTHER}, factor='x')", "", "'claim.checks[0].factor' should be a float"),
+        (f"{OTHER}, ofset=1)", "", "unknown key 'claim, Check.ofset'; did you mean"),
+        ("Check('s', 'm', 'clip')", "", "a key of 'claim, Check' is missing: 'compare'"),
+        (f"{OTHER})", "seed=(1,)", "unknown key 'claim.seed'; did you mean 'seeds'?"),
+        (f"{OTHER})", "seeds=3", "'claim.seeds' should be "),
+        (f"{OTHER})", "paper_numbers=undefined", "line 6: NameError: name 'undefi"),
         ("3", "", "'claim.checks[0]' should be "),
     ],
 )

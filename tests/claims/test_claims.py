@@ -1,73 +1,24 @@
 """The runner of claims: arms over seeds, a verdict, what is kept and what is refused."""
 
 import json
+import shutil
 
 import pytest
+from absl.testing import flagsaver
+from claim_files import EXPERIMENT, RECIPE, put
 
-from mmjax.claims import Check, find, judge, main
+from mmjax.claims import find, main, records, runs
 from mmjax.errors import ConfigError
 from mmjax.train import trainer
 from mmjax.train.signals import Interrupted
 
-RECIPE = """
-from mmjax.configs import clip_uniform
-from mmjax.configs import common as c
-
-
-def small():
-    source = dict(type="gaussian_latent", dim=8, split="train", examples=64)
-    test = {**source, "split": "test", "noise": 0.5}
-    views, tower = c.vector(8, noise=0.5), c.mlp(8, (), 4)
-    return {
-        **clip_uniform.latent(),
-        "steps": 4,
-        "data": c.data(source, 16, a=views, b=views),
-        "model": {"towers": c.towers(a=tower, b=tower)},
-        "evaluators": c.geometry(source=test, pair=("a", "b")),
-    }
-
-
-get_config = c.variants("tiny", small)
-"""
-
-EXPERIMENT = '''
-"""A claim that is tried in seconds."""
-
-from mmjax.claims import Check, Claim
-
-COSINE = "geometry/test/positive_cosine"
-
-
-def claim():
-    return Claim(
-        statement="numbers are numbers",
-        arms={
-            "plain": {"objectives": {"alignment": None}},
-            "aligned": {"objectives": {"alignment": {"weight": 2.0}}},
-        },
-        checks=(
-            Check(COSINE, "aligned", ">=", offset=-1.0, each_seed=True),
-            Check(COSINE, "aligned", "<", "plain", factor=0.0, offset=BOUND),
-        ),
-        metrics=(COSINE,),
-        seeds=(0, 1),
-    )
-'''
-
-
-def put(folder, name, experiment=EXPERIMENT, recipe=RECIPE):
-    """A recipe and its experiment in a folder."""
-    (folder / "claims").mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(recipe.replace('"tiny"', f'"{name}"'))
-    (folder / "claims" / f"{name}.py").write_text(experiment.replace("BOUND", "2.0"))
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Recipes with a claim that holds, one that does not, one whose last arm is wrong, and none."""
+    """Recipes with a claim that may hold, one that cannot, mistakes, and one without a claim."""
     folder = tmp_path_factory.mktemp("recipes")
     put(folder, "tiny")
-    put(folder, "false", EXPERIMENT.replace("BOUND", "-2.0"))
+    put(folder, "false", bound="2.5")
     put(folder, "typo", EXPERIMENT.replace('"weight"', '"wieght"'))
     put(folder, "unmeasured", EXPERIMENT.replace("positive_cosine", "positve_cosine"))
     (folder / "claims" / "__init__.py").write_text("raise SystemExit\n")
@@ -85,147 +36,195 @@ def run(folder, out, set_flags, capsys):
     """`run("name", ...)`: exit code, what was said, and what was said of errors."""
 
     def call(*names, **flags):
-        set_flags(**{"configs": folder, "out": out, "jobs": 1, **flags})
-        with pytest.raises(SystemExit) as end:
-            main.main(["claims", *names])
+        own = {"configs": folder, "out": out, "jobs": 1, "records": out / "records"}
+        code = 0
+        with flagsaver.flagsaver():  # the next call has none of these
+            set_flags(**{**own, **flags})
+            try:
+                main.main(["claims", *names])
+            except SystemExit as end:
+                code = end.code
         said = capsys.readouterr()
-        return end.value.code, said.out, said.err
+        return code, said.out, said.err
 
     return call
 
 
+@pytest.fixture
+def made(monkeypatch):
+    """The names of the folders of the runs that are trained."""
+    names, train = [], trainer.train
+
+    def noted(config, path, **options):
+        names.append(path.name)
+        return train(config, path, **options)
+
+    monkeypatch.setattr(trainer, "train", noted)
+    return names
+
+
+@pytest.fixture(scope="module")
+def tuned(folder, out):
+    """The tuning of the two claims that can be run, tried once."""
+    for name in ("tiny", "false"):
+        runs.tune(find.find(name, folder), out)
+    return out / "tuned"
+
+
 @pytest.mark.smoke
-def test_a_claim_that_holds_ends_with_0_and_is_written_down(run, out, monkeypatch):
+def test_a_claim_is_tuned_and_then_judged_at_what_was_chosen(run, out, made):
+    code, said, error = run("tiny")
+    assert code == 2
+    assert "arm 'plain': was not tuned. Run `python -m mmjax.claims tiny --tune` first" in error
+    code, said, _ = run("tiny", tune=True)
+    assert code == 0
+    assert "4 of 4 runs (aligned, learning_rate 0.01, seed 20)" in said
+    assert "tiny: tuned on seeds 20" in said
+    tuning = json.loads((out / "tuned" / "tiny.json").read_text())
+    assert list(tuning["arms"]) == ["plain", "aligned"]
+    for arm in tuning["arms"].values():
+        values = [trial["values"][0] for trial in arm["trials"]]
+        assert len(set(values)) == 2  # rates differ
+        best = arm["trials"][values.index(max(values))]
+        assert arm["choice"] == best["setting"]
+
     code, said, _ = run("tiny")
     assert code == 0
     assert "4 of 4 runs (aligned, seed 1)" in said
     assert "tiny: numbers are numbers" in said
-    assert said.count("\nholds  geometry/test/positive_cosine: aligned ") == 2
-    assert said.endswith("SHOWN\n")
-    verdict = json.loads((out / "tiny.json").read_text())
-    assert verdict["shown"] is True
-    assert verdict["seeds"] == [0, 1]
-    assert verdict["statement"] == "numbers are numbers"
-    assert [check["holds"] for check in verdict["checks"]] == [True, True]
-    assert len(verdict["checks"][0]["left"]) == 2  # of each seed
-    assert len(verdict["checks"][1]["left"]) == 1  # of the mean
+    assert "The paper: alignment aligns" in said
+    result = json.loads((out / "tiny.json").read_text())
+    assert said.endswith(f"{result['verdict'].upper()} ({result['because']})\n")
+    assert result["seeds"] == [0, 1]
+    assert result["checks"][1]["holds"] is True
     for arm in ("plain", "aligned"):
-        values = [metrics["geometry/test/positive_cosine"] for metrics in verdict["arms"][arm]]
+        assert result["settings"][arm] == tuning["arms"][arm]["choice"]
+        values = [metrics["geometry/test/positive_cosine"] for metrics in result["arms"][arm]]
         assert len(set(values)) == 2  # seeds differ
         for seed in (0, 1):
-            summary = out / "runs" / "tiny" / f"{arm}-seed{seed}" / "summary.json"
-            assert json.loads(summary.read_text()) == verdict["arms"][arm][seed]
-    assert verdict["arms"]["plain"] != verdict["arms"]["aligned"]
+            run_folder = out / "runs" / "tiny" / f"{arm}-seed{seed}"
+            summary = json.loads((run_folder / "summary.json").read_text())
+            assert summary == result["arms"][arm][seed]
+            config = json.loads((run_folder / "config.json").read_text())
+            rate = tuning["arms"][arm]["choice"]["optimizer.learning_rate"]
+            assert config["optimizer"]["learning_rate"] == rate
+    assert result["arms"]["plain"] != result["arms"]["aligned"]
 
     # Finished runs are read, not made again, so an interrupted command resumes.
-    made = []
-    train = trainer.train
-    monkeypatch.setattr(
-        trainer,
-        "train",
-        lambda config, path, **kw: made.append(path.name) or train(config, path, **kw),
-    )
+    made.clear()
     (out / "runs" / "tiny" / "plain-seed1" / "summary.json").unlink()
-    before = verdict
     assert run("tiny")[0] == 0
     assert made == ["plain-seed1"]
     after = json.loads((out / "tiny.json").read_text())
-    for parts in (before, after):
+    for parts in (result, after):
         del parts["arms"]["plain"][1]["seconds"], parts["seconds"]
-    assert after == before
+    assert after == result
 
 
-def test_runs_at_once_give_what_runs_in_turn_give(run, out, tmp_path):
+def test_runs_at_once_give_what_runs_in_turn_give(run, out, tuned, tmp_path):
     run("tiny")  # read, where another test has made it
+    shutil.copytree(tuned, tmp_path / "two" / "tuned")
     code, said, _ = run("tiny", jobs=2, out=tmp_path / "two")
     assert code == 0
     assert "4 of 4 runs" in said
     one, two = (json.loads((o / "tiny.json").read_text()) for o in (out, tmp_path / "two"))
     assert (one["jobs"], two["jobs"]) == (1, 2)
-    for verdict in (one, two):
-        for seeds in verdict["arms"].values():
+    for result in (one, two):
+        for seeds in result["arms"].values():
             for metrics in seeds:
                 del metrics["seconds"]
-        del verdict["jobs"], verdict["seconds"]
+        del result["jobs"], result["seconds"]
     assert two == one
 
 
 def test_a_mistake_in_another_process_is_the_same_sentence(folder, run, tmp_path):
     put(tmp_path, "tiny", recipe=RECIPE.replace("source, 16", "source, 72"))
-    said = {jobs: run("tiny", configs=tmp_path, out=tmp_path / "out", jobs=jobs) for jobs in (1, 2)}
+    said = {
+        jobs: run("tiny", configs=tmp_path, out=tmp_path / "out", jobs=jobs, tune=True)
+        for jobs in (1, 2)
+    }
     assert said[1][0] == said[2][0] == 2
     assert said[1][2] == said[2][2]
     assert "batch_size=72 is larger than the 64 examples" in said[2][2]
 
 
-def test_all_claims_go_on_where_they_stopped_and_end_in_one_table(
-    folder, tmp_path, run, monkeypatch
-):
-    both, out = tmp_path / "recipes", tmp_path / "out"
-    both.mkdir()
-    put(both, "false", EXPERIMENT.replace("BOUND", "-2.0"))
-    put(both, "tiny")
-    (both / "none.py").write_text((folder / "none.py").read_text())
-    made, train = [], trainer.train
+def test_an_interrupted_command_goes_on_and_ends_in_one_table(run, out, tuned, monkeypatch):
+    calls, train = [], trainer.train
 
-    def killed_in_the_sixth(config, path, **options):
-        made.append((config.recipe, path.name))
-        if len(made) == 6:
+    def killed_in_the_third(config, path, **options):
+        calls.append((config.recipe, path.name))
+        if len(calls) == 3:
             raise Interrupted(15)
         return train(config, path, **options)
 
-    monkeypatch.setattr(trainer, "train", killed_in_the_sixth)
-    code, said, _ = run(all=True, configs=both, out=out)
+    monkeypatch.setattr(trainer, "train", killed_in_the_third)
+    code, said, _ = run("false", "tiny", seeds="5,6")
     assert code == 128 + 15
-    assert "NOT SHOWN" in said
-    assert "baseline -> recipe" not in said
-    code, said, _ = run(all=True, configs=both, out=out)
-    assert code == 1  # one of them is not shown
-    assert made[5:] == [
-        ("tiny", run) for run in ("aligned-seed0", "aligned-seed0", "plain-seed1", "aligned-seed1")
-    ]
+    assert "baseline -> strongest control -> recipe" not in said
+    code, said, _ = run("false", "tiny", seeds="5,6")
+    assert code == 0  # a negative verdict is a result
+    assert [name for _, name in calls[2:4]] == ["plain-seed6", "plain-seed6"]
     head, _, *rows = said.rpartition("claim  ")[2].splitlines()
-    assert head.split() == ["shown", "checks", "seconds", "baseline", "->", "recipe"]
-    assert [row.split()[:5] for row in rows] == [
-        ["false", "no", "1", "of", "2"],
-        ["tiny", "yes", "2", "of", "2"],
-    ]
-    assert all(row.count(" -> ") == 1 for row in rows)
+    assert head.split()[:3] == ["verdict", "checks", "seconds"]
+    assert [row.split()[0] for row in rows] == ["false", "tiny"]
+    assert "not reproduced" in rows[0]
+    assert "1 of 2" in rows[0]
+    assert json.loads((out / "false.json").read_text())["seeds"] == [5, 6]
     # Everything is there now; what is asked for again is read.
-    assert run(all=True, configs=both, out=out)[1].endswith(said.rpartition("claim  ")[2])
-    assert len(made) == 9
+    count = len(calls)
+    assert run("false", "tiny", seeds="5,6")[1].endswith(said.rpartition("claim  ")[2])
+    assert len(calls) == count
 
 
-def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(folder, tmp_path, run, monkeypatch):
+def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(tmp_path, run, made):
+    where = {"configs": tmp_path, "out": tmp_path / "out"}
     put(tmp_path, "tiny")
-    made, train = [], trainer.train
-    monkeypatch.setattr(
-        trainer, "train", lambda *args, **kw: made.append(args[1].name) or train(*args, **kw)
-    )
-    assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0
+    assert run("tiny", tune=True, **where)[0] == 0
+    made.clear()
+    assert run("tiny", **where)[0] == 0
+    assert len(made) == 4
     # One that was stored before a key existed is of the same recipe.
     stored = tmp_path / "out" / "runs" / "tiny" / "plain-seed1" / "config.json"
     config = json.loads(stored.read_text())
     del config["checkpoints"]["keep_best"]
     stored.write_text(json.dumps(config))
     put(tmp_path, "tiny", EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
-    assert run("tiny", configs=tmp_path, out=tmp_path / "out")[0] == 0
+    assert run("tiny", **where)[0] == 0
     assert made[4:] == ["aligned-seed0", "aligned-seed1"]
 
 
-def test_a_claim_that_does_not_hold_ends_with_1(run, out):
+def test_a_claim_that_does_not_hold_says_so(run, out, tuned):
     code, said, _ = run("false")
-    assert code == 1
-    assert "\nFAILS  geometry/test/positive_cosine: aligned < 0 x plain - 2 in the mean: " in said
-    assert said.endswith("\nNOT SHOWN\n")
-    verdict = json.loads((out / "false.json").read_text())
-    assert verdict["shown"] is False
-    assert [check["holds"] for check in verdict["checks"]] == [True, False]
+    assert code == 0
+    assert "\nFAILS  it is aligned: geometry/test/positive_cosine, aligned >= plain + 2.5: " in said
+    assert said.endswith("\nNOT REPRODUCED (does not hold: it is aligned)\n")
+    result = json.loads((out / "false.json").read_text())
+    assert result["verdict"] == "not reproduced"
+    assert [check["holds"] for check in result["checks"]] == [False, True]
+
+
+def test_seeds_of_tuning_are_not_judged(run, tuned):
+    assert "seeds [20] were used to tune tiny: give others" in run("tiny", seeds="20,7")[2]
+    assert "--seeds takes whole numbers" in run("tiny", seeds="a")[2]
+    assert "--seeds has a number twice" in run("tiny", seeds="7,7")[2]
+
+
+def test_a_trial_trains_every_arm_and_keeps_nothing(run, out, made, tmp_path):
+    code, said, _ = run("tiny", trial=True, out=tmp_path)
+    assert code == 0
+    assert made == [
+        "plain-seed20",
+        "plain-tuning-seed20",
+        "aligned-seed20",
+        "aligned-tuning-seed20",
+    ]
+    assert "tiny: every arm trains and measures" in said
+    assert [file.name for file in tmp_path.glob("*.json")] == []
 
 
 def test_mistakes_are_found_before_the_first_run(run, monkeypatch):
     monkeypatch.setattr(trainer, "train", lambda *_, **__: pytest.fail("it ran"))
-    code, _, said = run("typo")
+    code, _, said = run("typo", tune=True)
     assert code == 2
     assert (
         "claims/typo.py, arm 'aligned': unknown key 'objectives.alignment.wieght'; did you" in said
@@ -241,7 +240,7 @@ def test_a_metric_that_nobody_measures_ends_it_after_one_run(run, monkeypatch):
     monkeypatch.setattr(
         trainer, "train", lambda *_, **__: {"geometry/test/positive_cosine": 0.5, "seconds": 1.0}
     )
-    code, said, error = run("unmeasured")
+    code, said, error = run("unmeasured", tune=True)
     assert code == 2
     assert "1 of 4 runs" in said
     assert "2 of 4 runs" not in said
@@ -263,24 +262,71 @@ def test_which_recipes_of_a_folder_make_a_claim(folder):
     broken.unlink()
 
 
-CHECK = {"metric": "m", "arm": "new", "baseline": "old", "factor": 0.5, "offset": 0.1}
-
-
 @pytest.mark.parametrize(
-    ("check", "new", "old", "holds"),
+    ("old", "new", "said"),
     [
-        ({"compare": "<="}, [0.2, 0.4], [0.4, 0.4], True),  # 0.3 <= 0.5 * 0.4 + 0.1
-        ({"compare": "<"}, [0.3, 0.3], [0.5, 0.3], False),
-        ({"compare": ">="}, [0.35, 0.35], [0.5, 0.5], True),
-        ({"compare": ">"}, [0.9, 0.1], [0.4, 0.4], True),
-        ({"compare": ">", "each_seed": True}, [0.9, 0.1], [0.4, 0.4], False),
-        ({"compare": "<", "baseline": None}, [0.0, 0.1], [9.0, 9.0], True),
-        ({"compare": "<", "baseline": None, "each_seed": True}, [0.0, 0.1], [9.0, 9.0], False),
-        ({"compare": "<="}, [float("nan")] * 2, [0.4, 0.4], False),
+        ('"aligned", ">=", "plain", offset', '"algned", ">=", "plain", offset', "unknown arm"),
+        ('"aligned", ">=", "plain", offset', '"plain", ">=", "plain", offset', "with itself"),
+        ('weight": 2.0}}}, grid=RATES', 'weight": 2.0}}}', "needs one of 'grid'"),
+        (
+            'weight": 2.0}}}, grid=RATES',
+            'weight": 2.0}}}, grid={"optimizer.b1": (0.1, 0.2, 0.3)}',
+            "differ in their number of trials: 2 of 'plain', 3 of 'aligned'",
+        ),
+        ("seeds=(0, 1)", "seeds=(0, 20)", "are used for tuning, too"),
+        ("tuning=Tuning(COSINE, seeds=(20,)),", "", "needs 'tuning'"),
+        ("metrics=(COSINE,)", "metrics=(COSINE,), shown=1", "unknown key 'claim.shown'"),
+        ('"it is no worse", COSINE, ', "", "a key of 'claim, Check' is missing"),
+        (
+            "metrics=(COSINE,)",
+            'metrics=(COSINE,), controls=(Control("c", "plain", "plain"),)',
+            "of which no check is",
+        ),
+        ('weight": 2.0}}}, grid=RATES', 'weight": 2.0}}}, like="plane"', "unknown arm 'plane'"),
     ],
 )
-def test_a_check_is_its_inequality(check, new, old, holds):
-    results = {"new": [{"m": v} for v in new], "old": [{"m": v} for v in old]}
-    judged = judge.judge(Check(**{**CHECK, **check}), results)
-    assert judged["holds"] is holds
-    assert len(judged["left"]) == len(judged["right"]) == (2 if check.get("each_seed") else 1)
+def test_what_an_experiment_may_not_say(tmp_path, old, new, said):
+    assert old in EXPERIMENT
+    put(tmp_path, "tiny", EXPERIMENT.replace(old, new))
+    with pytest.raises(ConfigError) as error:
+        find.find("tiny", tmp_path)
+    assert said in str(error.value)
+    assert "claims/tiny.py" in str(error.value)
+
+
+def test_stale_records_are_listed_and_made_again(tmp_path, run, made):
+    """A record knows the configs, the data and the words that it is of."""
+    put(tmp_path, "tiny")
+    where = {"configs": tmp_path, "out": tmp_path / "out", "records": tmp_path / "records"}
+    code, said, _ = run(stale=True, **where)
+    assert (code, said) == (1, "tiny: it was not run\n")
+    assert run("tiny", tune=True, **where)[0] == 0
+    assert run("tiny", **where)[0] == 0
+    assert records.collect(tmp_path / "out", tmp_path / "records", tmp_path) == ["tiny"]
+    assert run(stale=True, **where)[:2] == (0, "")
+    made.clear()
+    assert run(all=True, **where)[0] == 0
+    assert made == []
+
+    def now(experiment=EXPERIMENT, recipe=RECIPE):
+        put(tmp_path, "tiny", experiment, recipe)
+        return run(stale=True, **where)[:2]
+
+    code, said = now(EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
+    assert code == 1
+    assert "tiny: arm 'aligned': objectives.alignment.weight: 2.0 -> 3.0\n" in said
+    assert "tiny: of the tuning: arm 'aligned': objectives.alignment.weight: 2.0 -> 3.0\n" in said
+    code, said = now(EXPERIMENT.replace("offset=-2.0", "offset=-3.0"))
+    assert said == "tiny: checks have changed\n"
+    code, said = now(EXPERIMENT.replace("numbers are numbers", "numbers"))
+    assert said == "tiny: statement has changed\n"
+    code, said = now(recipe=RECIPE.replace('"steps": 4', '"steps": 5'))
+    assert "tiny: arm 'plain': steps: 4 -> 5\n" in said
+    code, said = now(EXPERIMENT.replace("1e-2)", "2e-2)"))
+    assert "was tuned with another grid" in said
+    assert now() == (0, "")
+    # `--all` makes those again.
+    put(tmp_path, "tiny", EXPERIMENT.replace("numbers are numbers", "numbers"))
+    shutil.rmtree(tmp_path / "out" / "runs")
+    assert run(all=True, **where)[0] == 0
+    assert len(made) == 4

@@ -1,44 +1,52 @@
-"""Records are of the claims that there are, and the arms of these are configs."""
+"""Records are of the claims that there are, as they are, and the arms of these are configs."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from mmjax.claims import find, records
+from mmjax.claims import find, judge, records, tuning
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "configs"
+CONFIGS, FOLDER = ROOT / "configs", ROOT / "docs" / "claims"
 WORDS = [
     f"{file.stem}:{name}"
     for file in sorted((CONFIGS / "claims").glob("*.py"))
     if file.stem != "__init__"
     for name in find.names(file)
 ]
-RECORDS = records.read(ROOT / "docs" / "claims")
+RECORDS = records.read(FOLDER)
+RUN = [word for word in WORDS if word.split(":")[1] in RECORDS.get(word.split(":")[0], {})]
 
 
-def test_every_record_is_of_an_experiment_and_every_experiment_has_one():
-    kept = {f"{recipe}:{claim}" for recipe, found in RECORDS.items() for claim in found}
-    assert kept == set(WORDS)
-    assert len(kept) >= 30
-
-
-@pytest.mark.parametrize("word", WORDS)
-def test_a_record_is_of_the_claim_as_it_is(word):
+def record_of(word):
     recipe, _, variant = word.partition(":")
-    record = RECORDS.get(recipe, {}).get(variant)
-    assert record, f"no result of {word}: mmjax claims {word}, then tools/recipe.py collect"
-    claim = find.find(word, CONFIGS).claim
-    assert record["statement"] == claim.statement
-    assert record["paper_numbers"] == claim.paper_numbers
-    assert record["seeds"] == list(claim.seeds)
-    assert set(record["arms"]) == set(claim.arms)
-    asked = [{key: check[key] for key in vars(claim.checks[0])} for check in record["checks"]]
-    assert asked == [vars(check) for check in claim.checks]
-    assert record["shown"] is all(check["holds"] for check in record["checks"])
+    return RECORDS[recipe][variant]
+
+
+def test_every_record_is_of_an_experiment():
+    kept = {f"{recipe}:{claim}" for recipe, found in RECORDS.items() for claim in found}
+    assert kept <= set(WORDS)
+    files = {find.find(word, CONFIGS).name for word in kept}
+    assert {file.stem for file in (FOLDER / "of").glob("*.json")} == files
+    names = {find.find(word, CONFIGS).name for word in WORDS}
+    assert {file.stem for file in (CONFIGS / "claims" / "tuned").glob("*.json")} <= names
+
+
+@pytest.mark.parametrize("word", RUN)
+def test_a_record_is_of_the_claim_as_it_is(word):
+    experiment = find.find(word, CONFIGS)
+    advice = f"run `python -m mmjax.claims {word}`, then `python tools/recipe.py collect`"
+    assert records.stale(experiment, FOLDER) == [], advice
+
+
+@pytest.mark.parametrize("word", RUN)
+def test_a_record_has_what_its_page_shows(word):
+    claim, record = find.find(word, CONFIGS).claim, record_of(word)
+    assert record["verdict"] in judge.VERDICTS
+    assert len(record["seeds"]) >= 5
     for arm, found in record["arms"].items():
-        needed = set(find.find(word, CONFIGS).needed(arm))
-        assert needed <= set(found)
+        assert set(find.find(word, CONFIGS).needed(arm)) <= set(found)
         assert all(len(values) == len(claim.seeds) for values in found.values())
 
 
@@ -46,13 +54,74 @@ def test_a_record_is_of_the_claim_as_it_is(word):
 def test_every_arm_of_a_claim_is_a_config(word):
     experiment = find.find(word, CONFIGS)
     claim = experiment.claim
-    assert claim.checks
-    compared = {arm for check in claim.checks for arm in (check.arm, check.baseline) if arm}
-    assert compared <= set(claim.arms)
-    for arm in claim.arms:
+    assert claim.checks or claim.not_tested
+    assert not claim.paper.endswith(".")
+    assert not claim.statement.endswith(".")
+    for arm, each in claim.arms.items():
+        setting = find.settings(claim.arms[each.like or arm])[0]
         for seed in claim.seeds:
-            config = experiment.recipe_of(arm, seed)
+            config = experiment.recipe_of(arm, seed, setting)
             assert config.seed == seed
         assert (config.recipe, config.variant) == (experiment.recipe, experiment.variant)
         assert config.paper
-        find.check_metrics(experiment, arm, config)
+        find.check_metrics(experiment, arm, config, experiment.needed(arm))
+        if each.grid:
+            for seed in claim.tuning.seeds:
+                for setting in find.settings(each):
+                    config = experiment.recipe_of(arm, seed, setting, tuning=True)
+                    find.check_metrics(experiment, arm, config, experiment.to_tune(arm))
+
+
+# A number that somebody measured: a decimal fraction that is neither part of a word, such as a
+# version or an arXiv number, nor a setting of the recipe.
+_NUMBER = re.compile(r"(?<![\w.:/-])-?(?:0?\.\d+|\d+\.\d+)(?![\w.:/-]|\.\d)")
+
+
+def numbers_in(text):
+    """The fractions of a text, as written."""
+    return {found.group().lstrip("-") for found in _NUMBER.finditer(text)}
+
+
+def known_numbers(experiment, record):
+    """Texts of the numbers that a record has, with two and three digits, and of settings."""
+    claim = experiment.claim
+    keys = ("left", "bound", "difference", "low", "high")
+    checks = [check for part in ("premises", "checks", "extras") for check in record[part]]
+    values = [abs(check[key]) for check in checks for key in keys]
+    for metrics in record["arms"].values():
+        for found in metrics.values():
+            values += [*map(abs, found), abs(sum(found) / len(found))]
+    return {f"{value:.{digits}f}" for value in values for digits in (1, 2, 3)} | settings_of(claim)
+
+
+def settings_of(claim):
+    """Numbers of arms, grids and of the paper, as text."""
+    text = repr((claim.arms, claim.config, claim.changes, claim.tuning)) + claim.paper_numbers
+    found = re.findall(r"\d*\.\d+(?:e-?\d+)?|\d+e-\d+", text)
+    return {form for number in found for form in (f"{float(number):g}", number)}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_no_text_has_a_number_that_is_in_no_record(word):
+    """What was measured is in a record, and the page shows it; texts say what it means."""
+    experiment = find.find(word, CONFIGS)
+    claim = experiment.claim
+    known = settings_of(claim)
+    if word in RUN:
+        known |= known_numbers(experiment, record_of(word))
+    for text in (claim.notes, claim.statement, claim.paper, claim.not_tested):
+        unknown = {n for n in numbers_in(text) if not {n, n.lstrip("0"), f"0{n}"} & known}
+        offsets = {f"{abs(c.offset):g}" for c in claim.all_checks}
+        offsets |= {f"{c.factor:g}" for c in claim.all_checks}
+        assert not {n for n in unknown if f"{float(n):g}" not in offsets}, text
+
+
+def test_tunings_are_stored_whole():
+    for word in WORDS:
+        experiment = find.find(word, CONFIGS)
+        stored = tuning.read(experiment)
+        if stored is None:
+            continue
+        counts = {len(found["trials"]) for found in stored["arms"].values()}
+        assert len(counts) == 1, word
+        assert not {*stored["seeds"]} & {*experiment.claim.seeds}

@@ -114,13 +114,19 @@ def test_events_follow_each_other_as_the_caption_says():
 
 
 def test_sequences_that_are_tested_are_trained_in_no_order():
-    held_out, others = ({tuple(s) for s in sequences(h)} for h in (True, False))
-    assert len(held_out) == 264
-    assert len(others) == 1056
-    assert held_out | others == set(permutations(range(12), 3))
-    assert not {frozenset(s) for s in held_out} & {frozenset(s) for s in others}
-    rows = EventAudio(examples=50)
-    assert {tuple(o) for o in rows.fields["order"]} <= others
+    splits = ("train", "validation", "test")
+    found = {split: {tuple(s) for s in sequences(split)} for split in splits}
+    assert {split: len(s) for split, s in found.items()} == dict(
+        train=924, validation=132, test=264
+    )
+    assert set().union(*found.values()) == set(permutations(range(12), 3))
+    sets = [frozenset(s) for split in splits for s in {frozenset(t) for t in found[split]}]
+    assert len(set(sets)) == len(sets) == 220
+    for split in splits:
+        rows = EventAudio(split=split, examples=50)
+        assert {tuple(o) for o in rows.fields["order"]} <= found[split]
+    held_out = EventAudio(split="validation")
+    assert {tuple(o) for o in held_out.fields["order"]} == found["validation"]
 
 
 def test_scores_show_order_pitch_and_kind():

@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from mmjax.data import SOURCES, BadExample, SourceError, sets
+from mmjax.data.formats.graph_colours import colours
+from mmjax.data.formats.graphs import Graph
 from mmjax.data.sets import FurnitureSource, LdrawSource, MoleculesSource, MricronSource
 from mmjax.data.sets.ldraw import read_part
+from mmjax.data.sets.molecules import families, part_of
 from mmjax.data.sets.mricron import region_name
 from mmjax.data.views import GraphView, ImageView, PointsView, VolumeView
 
@@ -58,13 +61,29 @@ def test_known_pieces():
     assert extent[2] > 5 * extent[0]
 
 
+PARTS = ("train", "validation", "test")
+
+
+def assert_each_row_is_in_one_split(splits, every):
+    """The splits have all rows of `every`, each once."""
+    rows = [record["key"] for split in splits.values() for record in split]
+    assert sorted(rows) == sorted(record["key"] for record in every)
+    assert len(set(rows)) == len(rows)
+
+
 def test_furniture_is_split_by_its_rule():
-    train, test, every = (FurnitureSource(split=s) for s in ("train", "test", "all"))
-    assert len(train) + len(test) == len(every)
-    assert {r["id"] for r in train} | {r["id"] for r in test} == {r["id"] for r in every}
-    for record in test:
-        assert int(hashlib.sha256(record["piece"].encode()).hexdigest(), 16) % 4 == 0
-    assert 30 <= len(test) <= 60
+    splits, every = {s: FurnitureSource(split=s) for s in PARTS}, FurnitureSource(split="all")
+    assert_each_row_is_in_one_split(splits, every)
+    assert {name: len(split) for name, split in splits.items()} == {
+        "train": 111,
+        "validation": 28,
+        "test": 36,
+    }
+    for name, split in splits.items():
+        for record in split:
+            number = int(hashlib.sha256(record["piece"].encode()).hexdigest(), 16)
+            assert (number % 4 == 0, number % 8 == 1) == (name == "test", name == "validation")
+    test = splits["test"]
     again = pickle.loads(pickle.dumps(test))
     assert again[3]["text"] == test[3]["text"]
     with pytest.raises(ValueError, match="furniture: split is 'val'"):
@@ -117,16 +136,83 @@ def test_every_molecule_is_whole():
 
 
 def test_molecules_are_split_by_their_rule():
-    train, test, every = (MoleculesSource(split=s) for s in ("train", "test", "all"))
-    assert len(train) + len(test) == len(every)
-    assert not {r["text"].lower() for r in train} & {r["text"].lower() for r in test}
-    assert not {r["id"] for r in train} & {r["id"] for r in test}
+    splits, every = {s: MoleculesSource(split=s) for s in PARTS}, MoleculesSource(split="all")
+    assert_each_row_is_in_one_split(splits, every)
+    assert {name: len(split) for name, split in splits.items()} == {
+        "train": 378,
+        "validation": 73,
+        "test": 117,
+    }
+    for seen in (
+        {name: {r["text"].lower() for r in split} for name, split in splits.items()},
+        {name: {r["id"] for r in split} for name, split in splits.items()},
+        {name: {colours(r["graph"].graph()) for r in split} for name, split in splits.items()},
+    ):
+        assert not seen["train"] & seen["test"]
+        assert not seen["train"] & seen["validation"]
+        assert not seen["validation"] & seen["test"]
+    # D- and L-cysteine, of which one was once trained on and the other tested.
+    cysteine = {part_of("(2r)-2-amino-3-sulfanylpropanoic acid")}
+    found = [n for n, s in splits.items() for r in s if "2-Amino-3-sulfanylprop" in r["text"]]
+    assert len(found) == 2
+    assert set(found) == cysteine
     assert len({r["id"] for r in every}) == len({r["text"].lower() for r in every}) == 567
     assert len(MoleculesSource(split="all", most_atoms=32)) == 567
     with pytest.raises(ValueError, match="molecules: split is 'val'"):
         MoleculesSource(split="val")
     with pytest.raises(ValueError, match="none has at most most_atoms=0"):
         MoleculesSource(most_atoms=0)
+
+
+def test_no_molecule_of_another_split_has_the_same_formula_without_stereochemistry():
+    """RDKit's canonical SMILES, which `colours` does not know of, tells the splits apart, too."""
+    chem = pytest.importorskip("rdkit.Chem")
+    kinds = {1: chem.BondType.SINGLE, 2: chem.BondType.DOUBLE, 3: chem.BondType.TRIPLE}
+    seen = {}
+    for split in PARTS:
+        for record in MoleculesSource(split=split):
+            molecule, built = record["graph"], chem.RWMol()
+            for element, charge in zip(molecule.elements, molecule.charges, strict=True):
+                atom = chem.Atom(element)
+                atom.SetFormalCharge(charge)
+                built.AddAtom(atom)
+            for a, b, kind in molecule.bonds:
+                built.AddBond(a, b, kinds[kind])
+            # Five nitro groups are written with five bonds at the nitrogen.
+            chem.SanitizeMol(built, catchErrors=True)
+            smiles = chem.MolToSmiles(built, isomericSmiles=False)
+            seen.setdefault(smiles, set()).add(split)
+    assert len(seen) == 514
+    assert not [smiles for smiles, splits in seen.items() if len(splits) > 1]
+
+
+def test_a_family_is_linked_by_graphs_and_by_names():
+    graphs, names = ["g", "g", "h", "h", "i"], ["d", "c", "c", "b", "a"]
+    assert families(graphs, names) == ["b", "b", "b", "b", "a"]
+
+
+def test_a_graph_has_one_key_in_every_order_of_its_nodes():
+    view = np.random.default_rng(0)
+    for record in list(MoleculesSource(split="test"))[::9]:
+        graph = record["graph"].graph()
+        order = view.permutation(len(graph.nodes))
+        place = np.argsort(order)
+        edges = graph.edges.copy()
+        edges[:, :2] = place[edges[:, :2]]
+        mixed = Graph(graph.nodes[order], graph.features[order], edges[::-1])
+        assert colours(mixed) == colours(graph)
+
+
+def test_keys_tell_links_and_atoms_apart_but_not_where_double_bonds_are_written():
+    def key(nodes, *bonds):
+        edges = [(x, y, k) for a, b, k in bonds for x, y in ((a, b), (b, a))]
+        nodes = np.array([[n, 1, 4] for n in nodes])
+        return colours(Graph(nodes, np.zeros((len(nodes), 0)), np.array(edges)))
+
+    chain = key([6, 6, 6, 6], (0, 1, 1), (1, 2, 1), (2, 3, 1))
+    assert key([6, 6, 6, 6], (0, 1, 1), (0, 2, 1), (0, 3, 1)) != chain
+    assert key([6, 6, 6, 8], (0, 1, 1), (1, 2, 1), (2, 3, 1)) != chain
+    assert key([6, 6, 6, 6], (0, 1, 2), (1, 2, 1), (2, 3, 2)) == chain
 
 
 # --- what a system package has ------------------------------------------------------------------

@@ -3,14 +3,16 @@
 import hashlib
 import io
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tool_files import load_tool
 
 from mmjax.data import SOURCES, SourceError
 from mmjax.data.sets import tux_paint
-from mmjax.data.sets.tux_paint import TuxPaintSource, part_of
+from mmjax.data.sets.tux_paint import TuxPaintSource, by_number, part_of
 
 
 def stamp(folder, name, text, colour=(200, 30, 30, 255)):
@@ -78,6 +80,31 @@ def test_splits_follow_the_rule(stamps):
             assert split == {0: "test", 1: "validation"}.get(number, "train")
     assert len(found["train"]) > len(found["test"]) > 4
     assert part_of("A  RED apple.") == part_of("a red apple.")
+
+
+def test_near_twins_are_in_no_split(stamps):
+    stamp(stamps, "people/eye_brown", "A  brown eye.")
+    stamp(stamps, "people/eye_green", "A green eye.")
+    assert part_of("A brown  eye.") == "twin"
+    assert all(by_number(caption) != "train" for caption in tux_paint.TWINS)
+    found = {
+        split: [r["text"][0] for r in TuxPaintSource(path=str(stamps), split=split)]
+        for split in ("train", "validation", "test", "all")
+    }
+    assert [s for s, captions in found.items() if "A brown eye." in captions] == ["all"]
+    assert [s for s, captions in found.items() if "A green eye." in captions] == ["test", "all"]
+
+
+def test_near_twins_are_those_that_the_tool_finds():
+    if not Path(tux_paint.ROOT).is_dir():
+        pytest.skip("needs the Debian package tuxpaint-stamps-default")
+    tool = load_tool("tux_paint_twins")
+    near, captions, parts = tool.read(tux_paint.ROOT)
+    found = {tux_paint._plain(captions[i]) for i in tool.twins(near, parts, tool.ALIKE)}
+    assert found == tux_paint.TWINS
+    part = np.array([part_of(caption) for caption in captions])
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        assert near[np.ix_(part == one, part == other)].max() < tool.ALIKE
 
 
 def test_what_it_refuses(tmp_path):

@@ -96,7 +96,7 @@ def test_a_graph_is_its_counts():
     found = InputStatistics({"x": view}).embed("x", array[None])[0]
     assert found[:6].tolist() == [3, 1, 0, 2, 1, 2]
     assert found[6:8].tolist() == [2, 2]
-    assert found[8:] == pytest.approx([7, np.std([5, 7, 9])])
+    assert found[-2:] == pytest.approx([7, np.std([5, 7, 9])])
 
 
 def test_a_text_is_a_bag_of_words_without_padding_and_marks():
@@ -114,6 +114,44 @@ def test_a_text_is_a_bag_of_words_without_padding_and_marks():
     assert held_out.values[0] == pytest.approx(reference.transform([[1, 2, 0, 0, 0]]).toarray()[0])
     assert held_out.values[1].tolist() == [0] * 5
     assert found.bag.tolist() == [True] * 5
+
+
+def test_runs_of_ids_are_words_too():
+    train = np.array([[1, 2, 3, -1], [2, 1, 2, -1]], float)
+    test = np.array([[1, 2, 9, 9], [3, -1, 1, 2]], float)
+    ids = np.ones(4, bool)
+    one, _ = features(train, test, ids)
+    fitted, held_out = features(train, test, ids, ngrams=3)
+    # 1, 2, 3; 12, 23, 21; 123, 212: all that occur in train.
+    assert (one.values.shape[1], fitted.values.shape[1]) == (3, 8)
+    found = [set(np.flatnonzero(row)) for row in (*fitted.values, *held_out.values)]
+    assert len(found[0]) == 6  # 1, 2, 3, 12, 23, 123
+    assert len(found[1]) == 5  # 1, 2, 12, 21, 212
+    assert found[2] == found[0] & found[1]  # 1, 2, 12
+    assert len(found[3]) == 4  # 1, 2, 3, 12: no run goes over what is missing
+
+
+def graph(view, types, edges):
+    """Nodes of one category and edges (i, j, kind), as the view hands them over."""
+    array = np.zeros(view.shape, np.float32)
+    links = array[:, 1:]
+    for node, value in enumerate(types):
+        array[node, 0], links[node, node] = value, 1
+    for i, j, kind in edges:
+        links[i, j] = links[j, i] = kind
+    return view.content(array)["stars"]
+
+
+def test_a_node_and_its_neighbours_are_a_word():
+    view = GraphView(nodes=4, categories=(9,), edges=2)
+    chain = graph(view, [6, 6, 8], [(0, 1, 1), (1, 2, 1)])
+    assert chain[3] == -1
+    assert len(set(chain[:3])) == 3
+    again = graph(view, [8, 6, 6], [(0, 1, 1), (1, 2, 1)])  # the same in another order
+    assert sorted(again) == sorted(chain)
+    double = graph(view, [6, 6, 8], [(0, 1, 1), (1, 2, 2)])
+    assert double[0] == chain[0]
+    assert not set(double[1:3]) & set(chain[:3])
 
 
 def test_the_most_frequent_words_are_kept_and_numbers_stand_beside_them(monkeypatch):

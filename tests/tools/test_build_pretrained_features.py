@@ -44,7 +44,7 @@ def test_components_keep_what_varies():
 
 
 def test_a_linear_map_finds_new_concepts():
-    """What two models know that never saw one another: R@10 of 161 new concepts, chance .06."""
+    """What two models know that never saw one another: R@10 of 138 new concepts, chance .07."""
     train = features("train")
     halves = [features(f"new_style_{half}_concepts") for half in ("validation", "test")]
     pairs = [(train[i]["image"], train[i]["text"][0]) for i in range(len(train))]
@@ -57,7 +57,7 @@ def test_a_linear_map_finds_new_concepts():
     query, answers = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (query, answers))
     scores = query @ answers.T
     rank = (scores > np.diag(scores)[:, None]).sum(axis=1)
-    assert (rank < 10).mean() > 0.48  # measured: .516
+    assert (rank < 10).mean() > 0.48  # measured: .507
 
 
 class Sums:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tool_files import load_tool
 
-from mmjax.claims import pages, records
+from mmjax.claims import find, judge, pages, records
+from mmjax.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 tool = load_tool("recipe")
@@ -23,19 +24,27 @@ get_config = c.variants("toy", small)
 '''
 
 EXPERIMENT = """
-from mmjax.claims import Check, Claim, Replace
+from mmjax.claims import Arm, Check, Claim, Control, Tuning
 
 METRIC = "retrieval/new_style/R@1"
 
 def NAME():
     source = {"type": "emoji", "split": "new_style"}
+    grid = {"optimizer.learning_rate": (0.1, 0.2)}
     return Claim(
         changes={"data": {"source": {"a": source, "b": {**source, "weight": 2.0}}}},
+        paper="new is better",
         statement="new beats old",
-        arms={"old": {}, "new": {}},
+        arms={"old": Arm(grid=grid), "new": Arm(grid=grid), "ridge": Arm(untuned="no training")},
+        tuning=Tuning(METRIC),
         paper_numbers=".3",
         metrics=(METRIC,),
-        checks=(Check(METRIC, "new", ">=", offset=0.1), Check(METRIC, "new", ">=", "old")),
+        checks=(
+            Check("it is no worse", METRIC, "new", ">=", "old", offset=-0.1),
+            Check("it is better", METRIC, "new", ">=", "old", offset=0.1),
+        ),
+        controls=(Control("a line", "ridge", "new"),),
+        seeds=(0, 1),
         notes="Whatever.",
     )
 """
@@ -49,112 +58,132 @@ def folder(tmp_path):
     return tmp_path
 
 
-def verdict(out, shown, name="toy"):
-    arms = {
-        "new": [{"retrieval/new_style/R@1": 0.5}, {"retrieval/new_style/R@1": 0.5}],
-        "old": [
-            {"retrieval/new_style/R@1": 0.2, "other": 1},
-            {"retrieval/new_style/R@1": 0.4, "other": 1},
-        ],
+def ran(out, folder, name="toy", better=True):
+    """What `mmjax.claims --tune` and `mmjax.claims` would have written to `out`."""
+    experiment = find.find(name.replace("-", ":"), folder)
+    claim = experiment.claim
+    values = {"old": (0.2, 0.21), "new": (0.5, 0.51) if better else (0.2, 0.2), "ridge": (0.3, 0.3)}
+    arms = {arm: [{METRIC: v, "other": 1} for v in found] for arm, found in values.items()}
+    trials = [
+        {"setting": setting, "values": [0.1, 0.2]} for setting in find.settings(claim.arms["old"])
+    ]
+    one = {"trials": trials, "choice": trials[0]["setting"], "edge": list(trials[0]["setting"])}
+    tuned = {
+        "metric": METRIC,
+        "mode": "max",
+        "seeds": [20, 21],
+        "seconds": 9.0,
+        "arms": {"old": one, "new": one},
+        "of": {"configs": {}},
     }
-    check = {
-        "metric": "retrieval/new_style/R@1",
-        "arm": "new",
-        "compare": ">=",
-        "baseline": "old",
-        "factor": 1.0,
-        "offset": 0.0,
-        "each_seed": False,
-        "left": [0.5],
-        "right": [0.3],
-        "holds": True,
-    }
-    first = {**check, "baseline": None, "offset": 0.6, "right": [0.6], "holds": False}
-    data = {
-        "recipe": "toy",
-        "statement": "new beats old",
-        "shown": shown,
-        "seeds": [0, 1],
+    result = {
+        "claim": claim.paper,
+        "statement": claim.statement,
+        "paper_numbers": claim.paper_numbers,
+        **judge.verdict(claim, arms),
+        "seeds": list(claim.seeds),
         "seconds": 3.5,
         "jobs": 2,
-        "paper_numbers": ".3",
+        "settings": {"old": one["choice"], "new": one["choice"], "ridge": {}},
         "arms": arms,
-        "checks": [first, check],
+        "of": {"configs": {}},
     }
-    out.mkdir(exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(data))
+    (out / "tuned").mkdir(parents=True, exist_ok=True)
+    (out / "tuned" / f"{name}.json").write_text(json.dumps(tuned))
+    (out / f"{name}.json").write_text(json.dumps(result))
 
 
+METRIC = "retrieval/new_style/R@1"
 PAPER = "[A | B 2024](https://arxiv.org/abs/2401.00001)"
-NUMBERS = "retrieval/new_style/R@1: 0.300 ± 0.141 -> 0.500 ± 0.000"
+NUMBERS = f"{METRIC}: 0.205 ± 0.007 (old) -> 0.300 ± 0.000 (ridge) -> 0.505 ± 0.007 (new)"
 
 
-def test_a_claim_that_ran_is_shown_with_both_arms(folder):
+def test_a_claim_that_ran_is_shown_with_baseline_control_and_recipe(folder):
     results = folder / "docs"
-    verdict(folder / "out", shown=False)
+    ran(folder / "out", folder)
     assert records.collect(folder / "out", results, folder) == ["toy"]
     kept = records.read(results)
-    assert kept["toy"]["claim"]["arms"]["old"] == {"retrieval/new_style/R@1": [0.2, 0.4]}
+    assert kept["toy"]["claim"]["arms"]["old"] == {METRIC: [0.2, 0.21]}
+    assert (folder / "claims" / "tuned" / "toy.json").is_file()
     (row,) = pages.rows(folder, kept)
-    link = "[not shown](docs/claims/toy.md)"
-    assert row == ("[toy](configs/toy.py)", PAPER, "emoji", link, NUMBERS, ".3")
+    link = "[reproduced](docs/claims/toy.md)"
+    holds = "it is no worse; it is better"
+    assert row == ("[toy](configs/toy.py)", PAPER, "emoji", link, holds, NUMBERS, ".3")
     # Without a new verdict what is known stays.
     assert records.collect(folder / "nothing", results, folder) == []
     assert records.read(results) == kept
 
 
-def test_a_page_has_every_arm_and_check(folder):
-    verdict(folder / "out", shown=False)
+def test_a_verdict_of_other_seeds_is_not_collected(folder):
+    ran(folder / "out", folder)
+    file = folder / "out" / "toy.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "seeds": [5, 6]}))
+    with pytest.raises(ConfigError, match=r"is of seeds \[5, 6\], and the record has to be of"):
+        records.collect(folder / "out", folder / "docs", folder)
+
+
+def test_a_verdict_that_differs_from_the_record_is_said(folder, capsys):
+    ran(folder / "out", folder)
+    records.collect(folder / "out", folder / "docs", folder)
+    given = ["--configs", str(folder), "--results", str(folder / "docs")]
+    tool.main([*given, "compare", str(folder / "out")])
+    ran(folder / "again", folder, better=False)
+    with pytest.raises(SystemExit, match="toy: not reproduced, and reproduced in the record"):
+        tool.main([*given, "compare", str(folder / "again")])
+    with pytest.raises(SystemExit, match="no verdict of a claim that has a record"):
+        tool.main([*given, "compare", str(folder / "nothing")])
+
+
+def test_a_page_has_every_arm_check_control_and_trial(folder):
+    ran(folder / "out", folder)
     records.collect(folder / "out", folder / "docs", folder)
     page = pages.pages(folder, records.read(folder / "docs"))["toy"]
     assert page.startswith("# Claims of `toy`\n\nA | B 2024, A title, arXiv 2401.00001.")
-    assert "**New beats old.**" in page
+    assert "\nThe paper claims: new is better.\n\nTested here: new beats old.\n" in page
     assert "\n    python -m mmjax.claims toy\n" in page
-    assert "Not shown: 1 of 2 checks hold, over 2 seeds, in 4 s with 2 runs at once." in page
-    old, new = page.index("| old | 0.300 ± 0.141 |"), page.index("| new | 0.500 ± 0.000 |")
-    assert old < new  # as the experiment has them
-    line = "`retrieval/new_style/R@1` | new >= 0.6 in the mean | 0.500 >= 0.600 |"
-    assert f"| **fails** | {line}" in page
-    assert "| new >= old in the mean | 0.500 >= 0.300 |" in page
+    assert "**Reproduced**: all checks hold, and no control does it too." in page
+    assert "\n2 seeds, 4 s with 2 runs at once." in page
+    old = page.index("| old | 0.205 ± 0.007 | learning_rate 0.1 |")
+    assert old < page.index("| new | 0.505 ± 0.007 | learning_rate 0.1 |")
+    line = f"| holds | it is better | `{METRIC}, new >= old + 0.1` | 0.505 >= 0.305, difference "
+    assert line in page
+    assert "| does not | control: a line | `ridge` in the place of `new` |  |" in page
     assert "\nThe paper's own: .3.\n\nWhatever.\n" in page
+    assert f"chosen by the highest {METRIC} on seeds" in " ".join(page.split())
+    assert "| **old** | **learning_rate 0.1** | **0.100** | **0.200** |" in page
+    assert "At the edge of their grid: old (optimizer.learning_rate);" in " ".join(page.split())
 
 
 def test_further_claims_have_rows_of_their_own(folder):
     results = folder / "docs"
-    verdict(folder / "out", shown=False, name="toy-claim_more")
     experiment = folder / "claims" / "toy.py"
     experiment.write_text(EXPERIMENT.replace("NAME", "claim_more"))
+    ran(folder / "out", folder, name="toy-claim_more", better=False)
     assert records.collect(folder / "out", results, folder) == ["toy:claim_more"]
     kept = records.read(results)
     (more,) = pages.rows(folder, kept)
     assert more[0] == "[toy](configs/toy.py), `claim_more`"
-    assert more[3:5] == ("[not shown](docs/claims/toy.md)", NUMBERS)
+    assert more[3:5] == ("[not reproduced](docs/claims/toy.md)", "it is no worse")
     assert "python -m mmjax.claims toy:claim_more\n" in pages.pages(folder, kept)["toy"]
-    assert records.fastest({"toy": {"claim_more": {"shown": True, "seconds": 1}}}, 3) == []
+    assert records.fastest({"toy": {"claim_more": {"seconds": 1}}}, 3) == []
 
 
 def test_a_claim_that_did_not_run_says_so(folder):
     (row,) = pages.rows(folder, {})
-    assert row[3:] == ("[not run](docs/claims/toy.md)", "", ".3")
+    assert row[3:] == ("[not run yet](docs/claims/toy.md)", "", "", ".3")
     assert "Not run yet." in pages.pages(folder, {})["toy"]
 
 
 def test_a_recipe_without_a_claim_has_a_row(folder):
     (folder / "claims" / "toy.py").unlink()
-    assert pages.rows(folder, {}) == [("[toy](configs/toy.py)", PAPER, "emoji", "", "", "")]
+    assert pages.rows(folder, {}) == [("[toy](configs/toy.py)", PAPER, "emoji", "", "", "", "")]
     assert pages.pages(folder, {}) == {}
 
 
-def test_the_fastest_claims_are_shown_ones():
-    def result(shown, **more):
-        return {"claim": {"shown": shown, **more}}
-
+def test_the_fastest_claims_are_those_of_the_fewest_seconds():
     results = {
-        "slow": result(True, seconds=50.0),
-        "no": result(False, seconds=1.0),
-        "quick": result(True, seconds=9.5),
-        "untimed": result(True),
-        "between": result(True, seconds=10.0),
+        name: {"claim": {"verdict": "not reproduced", "seconds": seconds}}
+        for name, seconds in (("slow", 50.0), ("quick", 9.5), ("between", 10.0))
     }
     assert records.fastest(results, 2) == ["quick", "between"]
     assert records.fastest(results, 9) == ["quick", "between", "slow"]
@@ -172,13 +201,13 @@ def test_the_command_writes_and_checks_the_files(folder, capsys):
     readme = folder / "README.md"
     readme.write_text("# Title\n<!-- recipes -->\n<!-- /recipes -->\n")
     given = ["--configs", str(folder), "--results", str(folder / "docs"), "--readme", str(readme)]
-    verdict(folder / "out", shown=True)
+    ran(folder / "out", folder)
     tool.main([*given, "collect", str(folder / "out")])
     with pytest.raises(SystemExit, match=r"old: toy\.md, README\.md; run"):
         tool.main([*given, "tables", "--check"])
     tool.main([*given, "tables"])
     tool.main([*given, "tables", "--check"])
-    assert "[shown](docs/claims/toy.md)" in readme.read_text()
+    assert "[reproduced](docs/claims/toy.md)" in readme.read_text()
     capsys.readouterr()
     tool.main([*given, "fastest", "3"])
     assert capsys.readouterr().out == "toy\n"

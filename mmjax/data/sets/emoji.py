@@ -16,26 +16,28 @@ The splits are fixed by two rules:
   without the variation selector FE0F, as UTF-8 (``1f436``, ``0023-20e3``), written for a person
   without gender who faces left (see `family`). So new concepts, 161 of them, are held out in every
   style, and together with those that differ by gender or direction only: "man astronaut", "woman
-  astronaut" and "astronaut" are all new or all trained. They are new, not unrelated: "three
-  o’clock" is new and "two o’clock" is trained, and flags of three stripes are on both sides.
+  astronaut" and "astronaut" are all new or all trained. They are new, not unrelated: flags
+  of three stripes are on both sides.
 * The style ``twitter`` is never trained on.
 
-New concepts are in two halves, by the same number: *validation*, 81 to choose settings on, where it
-is even without its last digit (``// 10 % 2 == 0``), and *test*, 80 to report.
+New concepts are in two halves, by the same number: *validation*, to choose settings on, where it is
+even without its last digit (``// 10 % 2 == 0``), and *test*, to report. 23 of them are left out:
+near-twins, which look nearly like a trained concept ("flag: Nicaragua" and "flag: Honduras"), as
+`emoji_twins` lists them. So each half has 69.
 
-=============================  ================  ===============
+=============================  ================  ===================
 split                          styles            concepts
-=============================  ================  ===============
+=============================  ================  ===================
 train                          fluent, google    not new
-new_concepts                   fluent, google    new
+new_concepts                   fluent, google    new, both halves
 validation_concepts            fluent, google    new, validation
 test_concepts                  fluent, google    new, test
-new_style                      twitter           all
+new_style                      twitter           all, near-twins too
 new_style_train_concepts       twitter           not new
-new_style_new_concepts         twitter           new
+new_style_new_concepts         twitter           new, both halves
 new_style_validation_concepts  twitter           new, validation
 new_style_test_concepts        twitter           new, test
-=============================  ================  ===============
+=============================  ================  ===================
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmjax.data.records import Source
+from mmjax.data.sets.emoji_twins import TWINS
 from mmjax.data.sets.packaged import packaged
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "emoji"
@@ -69,13 +72,14 @@ Split = Literal[
 ]
 
 _NEW = ("validation", "test")
+_ALL = ("train", *_NEW, "twin")
 # split -> (styles, parts of the concepts, see `part_of`)
 SPLITS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "train": (("fluent", "google"), ("train",)),
     "new_concepts": (("fluent", "google"), _NEW),
     "validation_concepts": (("fluent", "google"), ("validation",)),
     "test_concepts": (("fluent", "google"), ("test",)),
-    "new_style": (("twitter",), ("train", *_NEW)),
+    "new_style": (("twitter",), _ALL),
     "new_style_train_concepts": (("twitter",), ("train",)),
     "new_style_new_concepts": (("twitter",), _NEW),
     "new_style_validation_concepts": (("twitter",), ("validation",)),
@@ -105,15 +109,20 @@ def family(code: str) -> str:
     return "-200d-".join(_PEOPLE.get(unit, unit) for unit in kept)
 
 
-def part_of(code: str) -> str:
-    """Which part the concept with this code is in: ``train``, ``validation`` or ``test``."""
+def half_of(code: str) -> str:
+    """``train``, or the half that a new concept with this code is in, be it a near-twin or not."""
     number = int(hashlib.sha256(family(code).encode()).hexdigest(), 16)
     return "train" if number % 10 else _NEW[number // 10 % 2]
 
 
+def part_of(code: str) -> str:
+    """The part of the concept with this code: ``train``, ``validation``, ``test`` or ``twin``."""
+    return "twin" if code in TWINS else half_of(code)
+
+
 def is_new(code: str) -> bool:
     """Whether the concept with this code (``1f468-200d-1f680``) is held out from training."""
-    return part_of(code) != "train"
+    return half_of(code) != "train"
 
 
 class EmojiSource(Source):

@@ -5,9 +5,10 @@ a rendered image of 64 pixels, 512 points of the surface with the colour of the 
 the name in 21 languages, one of 11 categories, and the size in centimetres. What is in the files
 and whose work it is: `assets/furniture/NOTICE`; how they are made: `tools/build_furniture.py`.
 
-A piece is held out (split `test`) if and only if ``int(sha256(piece).hexdigest(), 16) % 4 == 0``,
-where ``piece`` is its short name in the catalogue, such as ``oakChair``. A chair that is held out
-is new, and other chairs are trained on.
+The split is by the number ``int(sha256(piece).hexdigest(), 16)``, where ``piece`` is the short name
+in the catalogue, such as ``oakChair``: a piece is in `test` (36 pieces) if and only if ``number % 4
+== 0``, in `validation` (28) if ``number % 8 == 1``, and in `train` (111) otherwise. A chair that is
+held out is new, and other chairs are trained on.
 
 175 pieces are few: enough to see that three modalities meet far above chance, not enough to tell
 two good objectives apart.
@@ -29,12 +30,13 @@ from mmjax.data.sets.packaged import packaged
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "furniture"
 
-Split = Literal["train", "test", "all"]
+Split = Literal["train", "validation", "test", "all"]
 
 
-def is_held_out(piece: str) -> bool:
-    """Whether the piece with this short name is in the split `test`."""
-    return int(hashlib.sha256(piece.encode()).hexdigest(), 16) % 4 == 0
+def part_of(piece: str) -> str:
+    """Which split the piece with this short name is in."""
+    number = int(hashlib.sha256(piece.encode()).hexdigest(), 16)
+    return "test" if number % 4 == 0 else "validation" if number % 8 == 1 else "train"
 
 
 class FurnitureSource(Source):
@@ -49,7 +51,7 @@ class FurnitureSource(Source):
          'category': 'Living room', 'piece': 'oakChair'}
 
     Args:
-      split: 'train', 'test' or 'all'.
+      split: 'train', 'validation', 'test' or 'all'.
       languages: of the names: 'en' and 20 more.
 
     Raises:
@@ -60,8 +62,10 @@ class FurnitureSource(Source):
     label_fields = ("category", "piece")
 
     def __init__(self, *, split: Split = "train", languages: tuple[str, ...] = ("en",)):
-        if split not in ("train", "test", "all"):
-            raise ValueError(f"furniture: split is {split!r}; it can be 'train', 'test' or 'all'")
+        if split not in ("train", "validation", "test", "all"):
+            raise ValueError(
+                f"furniture: split is {split!r}; it can be 'train', 'validation', 'test' or 'all'"
+            )
         known = _languages()
         for language in languages:
             if language not in known:
@@ -73,9 +77,7 @@ class FurnitureSource(Source):
             raise ValueError("furniture: languages=() names no language; give one such as 'en'")
         self.split, self.languages = split, tuple(languages)
         self._rows = [
-            row
-            for row, piece in enumerate(_pieces())
-            if split == "all" or is_held_out(piece["piece"]) == (split == "test")
+            row for row, piece in enumerate(_pieces()) if split in ("all", part_of(piece["piece"]))
         ]
         self.id_limit = len(_pieces())
 

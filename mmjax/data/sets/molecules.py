@@ -5,8 +5,12 @@ made for teaching, each with all atoms and bonds, places in space, its systemati
 classes. Whose work it is: `assets/molecules/NOTICE`; how the file is made:
 `tools/build_molecules.py`.
 
-A molecule is held out (split `test`) if and only if ``int(sha256(name).hexdigest(), 16) % 5 == 0``,
-where ``name`` is its systematic name in lower case; molecules that share a name are on one side.
+The splits are by families: molecules of one graph without stereochemistry, which is all that the
+view `graph` shows (D- and L-alanine, all eight hexoses), and those that share a name. Let
+``number`` be ``int(sha256(name).hexdigest(), 16)``, where ``name`` is the systematic name in lower
+case that comes first in the family by the alphabet. A molecule is in `test` (117 molecules) if and
+only if ``number % 5 == 0``, in `validation` (73) if ``number % 10 == 1``, and in `train` (378)
+otherwise.
 """
 
 from __future__ import annotations
@@ -15,23 +19,51 @@ import functools
 import hashlib
 import json
 import lzma
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from mmjax.data.formats.graph_colours import colours
 from mmjax.data.formats.molecules import NUMBERS, Molecule
 from mmjax.data.records import Record, Source
 from mmjax.data.sets.packaged import packaged
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "molecules" / "molecules.json.xz"
 
-Split = Literal["train", "test", "all"]
+Split = Literal["train", "validation", "test", "all"]
 
 
-def is_held_out(name: str) -> bool:
-    """Whether the molecule with this systematic name is in the split `test`."""
-    return int(hashlib.sha256(name.lower().encode()).hexdigest(), 16) % 5 == 0
+def part_of(family: str) -> str:
+    """Which split the molecules of this family are in."""
+    number = int(hashlib.sha256(family.encode()).hexdigest(), 16)
+    return "test" if number % 5 == 0 else "validation" if number % 10 == 1 else "train"
+
+
+def families(graphs: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The family of each molecule: all that are linked by a graph or by a name.
+
+    Args:
+      graphs: the key of each molecule's graph.
+      names: its name in lower case.
+
+    Returns:
+      For each molecule, the first name of its family by the alphabet.
+    """
+    family = list(names)
+    while True:
+        first: dict[tuple[str, str], str] = {}
+        for keys in zip(graphs, names, family, strict=True):
+            for link in (("graph", keys[0]), ("name", keys[1])):
+                first[link] = min(keys[2], first.get(link, keys[2]))
+        linked = [
+            min(first["graph", graph], first["name", name])
+            for graph, name in zip(graphs, names, strict=True)
+        ]
+        if linked == family:
+            return family
+        family = linked
 
 
 class MoleculesSource(Source):
@@ -48,7 +80,7 @@ class MoleculesSource(Source):
     Two records with one name (isomers that the names do not tell apart) have one id.
 
     Args:
-      split: 'train', 'test' or 'all'.
+      split: 'train', 'validation', 'test' or 'all'.
       most_atoms: molecules of more atoms beside hydrogen are left out.
 
     Raises:
@@ -59,17 +91,18 @@ class MoleculesSource(Source):
     label_fields = ("class",)
 
     def __init__(self, *, split: Split = "train", most_atoms: int = 64):
-        if split not in ("train", "test", "all"):
-            raise ValueError(f"molecules: split is {split!r}; it can be 'train', 'test' or 'all'")
+        if split not in ("train", "validation", "test", "all"):
+            raise ValueError(
+                f"molecules: split is {split!r}; it can be 'train', 'validation', 'test' or 'all'"
+            )
         self.split, self.most_atoms = split, most_atoms
         first: dict[str, int] = {}
         self._rows: list[int] = []
         self._ids: list[int] = []
-        for row, one in enumerate(_table()):
+        for row, (one, family) in enumerate(zip(_table(), _families(), strict=True)):
             number = first.setdefault(one["name"].lower(), row)
             heavy = sum(symbol != "H" for symbol in one["atoms"].split())
-            side = split == "all" or is_held_out(one["name"]) == (split == "test")
-            if heavy <= most_atoms and side:
+            if heavy <= most_atoms and split in ("all", part_of(family)):
                 self._rows.append(row)
                 self._ids.append(number)
         if not self._rows:
@@ -121,3 +154,10 @@ def _molecule(row: int) -> Molecule:
     bonds = [tuple(one["bonds"][i : i + 3]) for i in range(0, len(one["bonds"]), 3)]
     places = np.array(one["places"], np.float64).reshape(-1, 3) / 100
     return Molecule(elements, charges, bonds, [0] * len(elements), places)
+
+
+@functools.cache
+def _families() -> list[str]:
+    """The family of each row."""
+    graphs = [colours(_molecule(row).graph()) for row in range(len(_table()))]
+    return families(graphs, [one["name"].lower() for one in _table()])

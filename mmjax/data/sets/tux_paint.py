@@ -9,8 +9,9 @@ caption on both sides of a split would be no new one. The folder `symbols`, lett
 pieces, is left out. Of version 2025.03.31-1 that leaves 702 images with 627 captions.
 
 The split is by the number ``int(sha256(caption).hexdigest(), 16) % 5``, where ``caption`` is the
-English one in lower case with single blanks: 0 is `test` (125 captions), 1 `validation` (128), and
-all others are `train` (374).
+English one in lower case with single blanks: 0 is `test` (123 captions), 1 `validation` (126), and
+all others are `train` (374). Four held-out captions are in none of them, near-twins (`TWINS`): a
+brown eye looks nearly like a green one, and the lamps of a traffic light like each other.
 """
 
 from __future__ import annotations
@@ -27,13 +28,29 @@ from mmjax.data.records import Record, Source, SourceError
 ROOT = "/usr/share/tuxpaint/stamps"
 LEFT_OUT = ("symbols",)
 
+# Captions whose pictures look nearly like others, found by `tools/tux_paint_twins.py`.
+TWINS = frozenset(
+    {
+        '"shin" stands for "shtel arayn," or "put in." if the dreidel lands on "shin," put an '
+        "object into the middle.",
+        "a brown eye.",
+        "the green light means you can go if it is safe to do so.",
+        "the yellow light means you should stop if it is safe to do so.",
+    }
+)
+
 Split = Literal["train", "validation", "test", "all"]
 
 
-def part_of(caption: str) -> str:
-    """Which split the records with this English caption are in."""
+def by_number(caption: str) -> str:
+    """The split by the number of the caption alone, be it a near-twin or not."""
     number = int(hashlib.sha256(_plain(caption).encode()).hexdigest(), 16) % 5
     return {0: "test", 1: "validation"}.get(number, "train")
+
+
+def part_of(caption: str) -> str:
+    """Which split the records with this English caption are in; `twin` is in none but `all`."""
+    return "twin" if _plain(caption) in TWINS else by_number(caption)
 
 
 class TuxPaintSource(Source):

@@ -18,13 +18,19 @@ RATE, SECONDS = 8000, 1.0
 _COLOURS = np.array([[220, 40, 40], [40, 170, 70], [50, 80, 220], [235, 205, 40]], np.uint8)
 
 
-def sequences(held_out: bool) -> np.ndarray:
-    """All orders of the sets of three events that are held out, or of the others: i64[S, 3].
+def part_of(number: int) -> str:
+    """Which split the set of this number is in."""
+    return "test" if number % 5 == 0 else "validation" if number % 10 == 1 else "train"
 
-    The 220 sets are numbered as `itertools.combinations` gives them, and every fifth is held out:
-    44 sets, 264 sequences, against 1,056.
+
+def sequences(split: str) -> np.ndarray:
+    """All orders of the sets of three events of a split: i64[S, 3].
+
+    The 220 sets are numbered as `itertools.combinations` gives them. Every fifth is in `test` (44
+    sets, 264 sequences), the one after every tenth in `validation` (22 sets, 132 sequences), and
+    all others in `train` (154 sets, 924 sequences).
     """
-    sets = [s for n, s in enumerate(combinations(range(12), 3)) if (n % 5 == 0) == held_out]
+    sets = [s for n, s in enumerate(combinations(range(12), 3)) if part_of(n) == split]
     return np.array([order for each in sets for order in permutations(each)])
 
 
@@ -48,26 +54,27 @@ class EventAudio(Generated):
     bottom up the pitch, the colour is the kind.
 
     Args:
-      split: 'train' (4,000 rows of 1,056 sequences) or 'test' (each of 264 sequences once).
+      split: 'train' (4,000 rows of 924 sequences), 'validation' (each of 132 sequences once) or
+        'test' (each of 264 sequences once).
       examples: number of rows, if another.
       image: whether records have the score.
       missing: share of the rows without sound.
       seed: of everything.
     """
 
-    split: Literal["train", "test"] = "train"
+    split: Literal["train", "test", "validation"] = "train"
     image: bool = False
     missing: float = 0.0
 
     name = "event_audio"
-    splits: ClassVar = {"train": 4000, "test": 264}
+    splits: ClassVar = {"train": 4000, "test": 264, "validation": 132}
 
     def draw(
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
         if not 0 <= self.missing < 1:
             raise ValueError(f"event_audio: missing={self.missing} must be in [0, 1)")
-        known = sequences(held_out=self.split == "test")
+        known = sequences(self.split)
         rows = rng.integers(len(known), size=count) if self.split == "train" else np.arange(count)
         order = known[rows % len(known)]
         self.begins = 0.3 * np.arange(3) + 0.06 * rng.random((count, 3))

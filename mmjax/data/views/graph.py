@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,11 @@ class GraphView(View):
         return out
 
     def content(self, array: np.ndarray) -> dict[str, np.ndarray]:
-        """`nodes`, how many have each value of each category; `edges`, of each kind; `numbers`."""
+        """`nodes`, how many have each value of each category; `edges`, of each kind; `numbers`.
+
+        And `stars`, an id for every node with its neighbours, -1 where there is no node: of the
+        node's categories and, for each neighbour, the edge's kind and its categories.
+        """
         width, before = len(self.categories), len(self.categories) + self.features
         links = array[:, before:].astype(int)
         real = np.diagonal(links) > 0
@@ -94,6 +99,12 @@ class GraphView(View):
             "nodes": np.concatenate([real.sum(keepdims=True), *of_nodes]).astype(np.float32),
             "edges": np.bincount(between, minlength=self.edges + 1)[1:].astype(np.float32),
         }
+        own = [node[:width].astype(int).tobytes() for node in array]
+        parts["stars"] = np.full(self.nodes, -1, np.int64)
+        for node in np.flatnonzero(real):
+            near = [n for n in np.flatnonzero(links[node]) if n != node]
+            arms = sorted(bytes([links[node, n]]) + own[n] for n in near)
+            parts["stars"][node] = zlib.crc32(own[node] + b"".join(arms))
         if self.features:
             parts["numbers"] = np.where(real[:, None], array[:, width:before], np.nan)
         return parts

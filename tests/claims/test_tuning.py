@@ -1,0 +1,85 @@
+"""Settings are chosen alike, and only by what was tried."""
+
+import json
+
+import pytest
+
+from mmjax.claims import Arm, Check, Claim, Tuning, find, tuning
+from mmjax.errors import ConfigError
+
+GRID = {"optimizer.learning_rate": (1e-3, 1e-2, 1e-1), "objectives.clip.temperature": (0.1, 0.2)}
+
+
+def claim(mode="max", **arms):
+    return Claim(
+        paper="p",
+        statement="s",
+        arms={"a": Arm(grid=GRID), "b": Arm(untuned="it is not trained"), **arms},
+        checks=(Check("s", "m", "a", ">=", "b"),),
+        metrics=("m",),
+        tuning=Tuning("m", mode, seeds=(20, 21)),
+    )
+
+
+def test_every_combination_is_a_trial():
+    tried = find.settings(Arm(grid=GRID))
+    assert len(tried) == 6
+    assert tried[0] == {"optimizer.learning_rate": 1e-3, "objectives.clip.temperature": 0.1}
+    assert find.settings(Arm()) == [{}]
+    assert tuning.label(tried[1]) == "learning_rate 0.001, temperature 0.2"
+    assert tuning.label({"objectives.a.weight, objectives.b.weight": 2}) == "weight 2"
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", 3), ("min", 0)])
+def test_the_best_mean_is_chosen_and_a_diverged_run_never(mode, best):
+    means = [0.1, 0.2, 0.3, 0.6, 0.55, 0.4]
+    found = [[{"m": mean - 0.02}, {"m": mean + 0.02}] for mean in means]
+    found[4] = [{"m": 9.0 if mode == "max" else -9.0}, {}]
+    chosen = tuning.choose(claim(mode), Arm(grid=GRID), found)
+    assert chosen["choice"] == find.settings(Arm(grid=GRID))[best]
+    assert chosen["trials"][4]["values"][1] is None
+    assert chosen["trials"][0]["values"] == [0.08, 0.12]
+    edges = {3: ["objectives.clip.temperature"], 0: list(GRID)}
+    assert chosen["edge"] == edges[best]
+
+
+def test_where_all_diverge_nothing_is_chosen():
+    with pytest.raises(ConfigError, match=r"every setting of .*learning_rate.* diverges"):
+        tuning.choose(claim(), Arm(grid=GRID), [[{}, {}]] * 6)
+
+
+def experiment(tmp_path, **arms):
+    return find.Experiment("toy", "claim", tmp_path, claim(**arms))
+
+
+def stored(grid, choice):
+    trials = [{"setting": s, "values": [0.1, 0.1]} for s in find.settings(Arm(grid=grid))]
+    return {"seeds": [20, 21], "arms": {"a": {"trials": trials, "choice": choice, "edge": []}}}
+
+
+def test_choices_are_those_that_are_stored(tmp_path):
+    choice = find.settings(Arm(grid=GRID))[2]
+    like = experiment(tmp_path, c=Arm({"steps": 3}, like="a"))
+    found = tuning.choices(like, json.loads(json.dumps(stored(GRID, choice))))
+    assert found == {"a": choice, "b": {}, "c": choice}
+    with pytest.raises(ConfigError, match=r"arm 'a': was not tuned. Run .* toy --tune"):
+        tuning.choices(like, None)
+    other = {**GRID, "objectives.clip.temperature": (0.1, 0.3)}
+    with pytest.raises(ConfigError, match="was tuned with another grid"):
+        tuning.choices(like, stored(other, choice))
+
+
+def test_the_newest_tuning_is_read_first(tmp_path):
+    one = experiment(tmp_path)
+    assert tuning.read(one, tmp_path) is None
+    file = tuning.file_of(one)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"arms": {}, "seconds": 1}))
+    assert tuning.read(one, tmp_path)["seconds"] == 1
+    (tmp_path / "tuned").mkdir()
+    (tmp_path / "tuned" / "toy.json").write_text(json.dumps({"arms": {}, "seconds": 2}))
+    assert tuning.read(one, tmp_path)["seconds"] == 2
+    assert tuning.read(one)["seconds"] == 1
+    file.write_text("[]")
+    with pytest.raises(ConfigError, match=r"toy\.json is no record of a tuning"):
+        tuning.read(one)

@@ -33,7 +33,7 @@ def evaluators(source: Callable[[str], dict], styles: bool = True) -> list[dict]
 
 def by_words(source: Callable[[str], dict], test: str) -> Arm:
     """Ridge regression from the features of images to bags of words, without any training."""
-    read = {"read": {"text": "statistics"}, "alternatives": "all"}
+    read = {"read": {"text": "statistics"}, "layer": "encoder", "alternatives": "all"}
     ridge = c.linear_map("new_concepts", source(test), source("train"), **read)
     still = dict(learning_rate=0.0, warmup_steps=0)
     return Arm(

@@ -1,10 +1,15 @@
-"""Non-contrastive losses added to a plain and to an improved CLIP."""
+"""Non-contrastive losses added to a plain and to an improved CLIP.
 
-from mmjax.claims import Check, Claim, Replace
+Settings are chosen on 397 images of digits that no seed trains or tests on.
+"""
+
+from mmjax.claims import Arm, Check, Claim, Control, Replace, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.clip_rocket import STRONG, WEAK, clip, projector, rocket
 
 TOP = "zero_shot/linear/top_1"
+RATES = {"optimizer.learning_rate": (7e-4, 2e-3, 6e-3)}
+LONGER = {**RATES, "steps": (300, 900)}  # three times the steps: as many views as the rocket
 
 
 def barlip(*pairs: tuple) -> dict:
@@ -12,14 +17,26 @@ def barlip(*pairs: tuple) -> dict:
     return dict(type="barlow_twins", pairs=pairs, head="barlow", off_diagonal=0.005, weight=0.025)
 
 
-def siamlip(target: str = "towers") -> dict:
-    """SimSiam between modalities, or BYOL if the targets are those of a `teacher`."""
+def byolip() -> dict:
+    """BYOL between modalities, whose targets are those of a `teacher`."""
     sizes = dict(head="siam", dim=128, hidden=256)
-    return dict(type="predictive", pairs=(WEAK,), target=target, **sizes)
+    return dict(type="predictive", pairs=(WEAK,), target="teacher", **sizes)
 
 
-def arm(objectives: dict, **heads: dict) -> dict:
-    """An arm with other objectives and their heads."""
+def swalip() -> dict:
+    """Swapped prediction with Sinkhorn targets between strong views."""
+    return dict(
+        type="sinkhorn_swap",
+        first=("image@2", "image@3"),
+        second=("text@2", "text@3"),
+        head="local",
+        temperature="local",
+        weight=0.2,
+    )
+
+
+def changed(objectives: dict, **heads: dict) -> dict:
+    """Changes: other objectives and their heads."""
     towers = {name: {"heads": Replace(heads)} for name in WEAK}
     return {"objectives": Replace(objectives), "model": {"towers": towers}}
 
@@ -29,79 +46,115 @@ def plain(objectives: dict, **heads: dict) -> dict:
     image = dict(type="pixels", size=8, channels=1, peak=16.0)
     text = dict(type="text", length=12, bos=False, eos=False)
     views = {"views": Replace({"image": image, "text": text})}
-    return {**arm(objectives, **heads), "data": views}
+    return {**changed(objectives, **heads), "data": views}
+
+
+def weights(name: str, weight: float) -> dict:
+    """A grid: rates, and the weight of an added loss, the paper's or a third of it."""
+    return {**RATES, f"objectives.{name}.weight": (weight / 3, weight)}
 
 
 def experiment(**parts: object) -> Claim:
     """A claim on the digits; plain arms have linear heads only."""
-    linear_only = {"evaluators": {"zero_shot": {"local": None, "both": None}}}
-    return Claim(changes=linear_only, metrics=(TOP,), seed_keys=c.WORLD_SEED, **parts)
+    linear_only = {"zero_shot": {"local": None, "both": None}}
+    validation = {"zero_shot": {"linear": {"source": {"split": "validation"}}}}
+    return Claim(
+        changes={"data": {"source": {"validation": True}}, "evaluators": linear_only},
+        metrics=(TOP,),
+        seed_keys=c.WORLD_SEED,
+        **parts,
+        tuning=Tuning(TOP, seeds=(20,), changes={"evaluators": validation}),
+    )
 
 
 def claim() -> Claim:
-    """Ablation of the rocket's parts; BarLIP and SiamLIP added to either model."""
+    """The rocket and its parts against a plain CLIP."""
     weak = dict.fromkeys((f"{name}@{i}" for name in WEAK for i in (2, 3)), None)
-    siam, local = projector(dim=128, final_norm="no_affine"), projector(layers=3)
+    hard, one_head = rocket(), rocket()
+    hard["local"]["label_smoothing"] = 0.0
+    one_head["local"]["head"] = None
     return experiment(
-        statement="weak and strong augmentations, label smoothing and separate projection heads "
-        "improve zero-shot accuracy by 8 points, which BarLIP changes by no more than 2; a plain "
-        "CLIP is not worse with it",
+        paper="a CLIP with weak and strong augmentations, label smoothing and separate projection "
+        "heads for strong views is far better than a plain one",
+        statement="zero-shot accuracy on digits is 8 points higher with all parts of the improved "
+        "CLIP than with a plain one, which may train three times as long; and weak augmentation "
+        "alone, without strong views, smoothing and further heads, does not do it, too",
         arms={
-            "clip": plain({"clip": clip()}),
-            "clip, 3 x the steps": {**plain({"clip": clip()}), "steps": 900},
-            "clip, weak views": {**arm({"clip": clip()}), "data": {"views": weak}},
-            "clip + BarLIP": plain({"clip": clip(), "barlip": barlip(WEAK)}, barlow=projector()),
-            "clip + SiamLIP": plain({"clip": clip(), "siamlip": siamlip()}, siam=siam),
-            "rocket": {},
-            "rocket + BarLIP": arm(
-                {**rocket(), "barlip": barlip(WEAK, *STRONG)}, local=local, barlow=projector()
+            "clip": Arm(plain({"clip": clip()}), grid=LONGER),
+            "clip, weak views": Arm(
+                {**changed({"clip": clip()}), "data": {"views": weak}}, grid=LONGER
             ),
+            "rocket": Arm(grid={**RATES, "objectives.local.label_smoothing": (0.1, 0.3)}),
+            "rocket, no smoothing": Arm(
+                {"objectives": {"local": {"label_smoothing": 0.0}}}, like="rocket"
+            ),
+            "rocket, one head": Arm(changed(one_head), like="rocket"),
         },
         checks=(
-            Check(TOP, "rocket", ">=", "clip", offset=0.08),
-            Check(TOP, "clip + BarLIP", ">=", "clip"),
-            Check(TOP, "rocket + BarLIP", "<=", "rocket", offset=0.02),
-            Check(TOP, "rocket + BarLIP", ">=", "rocket", offset=-0.02),
-            # Three times the steps: as many forward passes as the rocket.
-            Check(TOP, "rocket", ">", "clip, 3 x the steps"),
+            Check("zero-shot accuracy is 8 points higher", TOP, "rocket", ">=", "clip",
+                  offset=0.08),
+        ),
+        controls=(Control("weak views alone", "clip, weak views", "rocket"),),
+        extras=(
+            Check("accuracy is higher than with weak views alone", TOP, "rocket", ">=",
+                  "clip, weak views"),
+            Check("weak views alone are 8 points better than a plain CLIP", TOP,
+                  "clip, weak views", ">=", "clip", offset=0.08),
+            Check("label smoothing improves it", TOP, "rocket", ">=", "rocket, no smoothing"),
+            Check("separate heads improve it", TOP, "rocket", ">=", "rocket, one head"),
         ),
         paper_numbers="zero-shot ImageNet, ResNet-50, plain and rocket, from memory: CC3M 20.6 and "
         "27.4, CC12M 36.5 and 44.4",
-        notes="The effect of non-contrastive losses on a plain CLIP is within the standard "
-        "deviation. So is the effect of BarLIP on the rocket: that it is smaller shows nothing, "
-        "and is not a check. Nearly all of the rocket's improvement comes from the weak views, a "
-        "shift by one pixel and captions without stop words. With 300 pairs a plain CLIP "
-        "memorizes the meaningless words of its captions, increasingly so the longer it trains.",
-    )
+        notes="Weak views are a shift by one pixel, and captions that may lose the words of their "
+        "template. Accuracy is of the linear heads.",
+    )  # fmt: skip
 
 
 def claim_additions() -> Claim:
-    """The paper's two other losses; bounds set after a first run."""
-    siam, local = projector(dim=128, final_norm="no_affine"), projector(layers=3)
-    # Swapped prediction with Sinkhorn targets between strong views; no label smoothing with it.
-    swalip = dict(
-        type="sinkhorn_swap",
-        first=("image@2", "image@3"),
-        second=("text@2", "text@3"),
-        head="local",
-        temperature="local",
-        weight=0.2,
-    )
-    hard = rocket()
+    """Three added losses, on a plain CLIP and on the rocket."""
+    siam, local, own = projector(dim=128, final_norm="no_affine"), projector(layers=3), projector()
+    hard = rocket()  # no label smoothing beside SwALIP
     hard["local"]["label_smoothing"] = 0.0
-    byol = {"clip": clip(), "byolip": siamlip(target="teacher")}
-    return experiment(
-        statement="with so little data BYOLIP changes the accuracy of a plain CLIP, and SwALIP "
-        "that of the rocket, by no more than 3 points",
-        arms={
-            "clip": plain({"clip": clip()}),
-            "clip + BYOLIP": {**plain(byol, siam=siam), "teacher": c.ema(WEAK, 0.99)},
-            "rocket": {},
-            "rocket + SwALIP": arm({**hard, "swalip": swalip}, local=local),
-        },
-        checks=tuple(
-            Check(TOP, f"{base} + {loss}", compare, base, offset=offset)
-            for base, loss in (("clip", "BYOLIP"), ("rocket", "SwALIP"))
-            for compare, offset in (("<=", 0.03), (">=", -0.03))
-        ),
+    byol = plain({"clip": clip(), "byolip": byolip()}, siam=siam)
+    on_clip, on_rocket = (
+        {"clip": clip(), "barlip": barlip(WEAK)},
+        {**rocket(), "barlip": barlip(WEAK, *STRONG)},
     )
+    return experiment(
+        paper="non-contrastive losses improve a plain CLIP, but no longer one with weak and "
+        "strong augmentations, label smoothing and separate projection heads",
+        statement="zero-shot accuracy of a plain CLIP on digits is higher with BarLIP, and with "
+        "BYOLIP, than without; and that of the improved CLIP is no more than 2 points higher with "
+        "BarLIP, and with SwALIP",
+        arms={
+            "clip": Arm(plain({"clip": clip()}), grid=LONGER),
+            "clip + BarLIP": Arm(plain(on_clip, barlow=own), grid=weights("barlip", 0.025)),
+            "clip + BYOLIP": Arm(
+                {**byol, "teacher": c.ema(WEAK, 0.99)}, grid=weights("byolip", 1.0)
+            ),
+            "rocket": Arm(grid={**RATES, "objectives.local.label_smoothing": (0.1, 0.3)}),
+            "rocket + BarLIP": Arm(
+                changed(on_rocket, local=local, barlow=own), grid=weights("barlip", 0.025)
+            ),
+            "rocket + SwALIP": Arm(
+                changed({**hard, "swalip": swalip()}, local=local), grid=weights("swalip", 0.2)
+            ),
+        },
+        checks=(
+            Check("BarLIP improves a plain CLIP", TOP, "clip + BarLIP", ">=", "clip"),
+            Check("BYOLIP improves a plain CLIP", TOP, "clip + BYOLIP", ">=", "clip"),
+            Check("BarLIP improves the improved CLIP by no more than 2 points", TOP,
+                  "rocket + BarLIP", "<=", "rocket", offset=0.02),
+            Check("SwALIP improves the improved CLIP by no more than 2 points", TOP,
+                  "rocket + SwALIP", "<=", "rocket", offset=0.02),
+        ),
+        extras=(
+            Check("BarLIP costs the improved CLIP no more than 2 points", TOP, "rocket + BarLIP",
+                  ">=", "rocket", offset=-0.02),
+            Check("SwALIP costs the improved CLIP no more than 2 points", TOP, "rocket + SwALIP",
+                  ">=", "rocket", offset=-0.02),
+            Check("the improved CLIP is better than a plain one with BarLIP", TOP, "rocket", ">=",
+                  "clip + BarLIP"),
+        ),
+        notes="SwALIP replaces label smoothing, as in the paper. Accuracy is of the linear heads.",
+    )  # fmt: skip

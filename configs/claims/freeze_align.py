@@ -1,43 +1,135 @@
 """Both towers locked, against a locked image tower only, on concepts of `test`."""
 
-from mmjax.claims import Check, Claim, Replace
+from collections.abc import Callable
+
+from mmjax.claims import Arm, Check, Claim, Control, Replace
+from mmjax.configs import common as c
 from mmjax.configs import freeze_align, lit
-from mmjax.configs.claims.lit import NEW_CONCEPTS, NEW_STYLE
+from mmjax.configs.claims import lit as lit_claims
+from mmjax.configs.claims.lit import NEW_CONCEPTS, NEW_STYLE, evaluators, steps
+from mmjax.recipe.changes import merge
+
+# Ridge regression from the features of one tower to those of the other, nothing trained.
+RIDGE = NEW_CONCEPTS.replace("retrieval", "linear_map")
 
 
-def locked_image(config: dict) -> dict:
-    """Changes to the config of `configs/lit.py`, whose text tower is trained from scratch."""
-    keys = ("data", "optimizer", "evaluators", "checkpoints")
+def instead(config: dict) -> dict:
+    """Changes to another config, in everything that is not of the whole run."""
+    keys = ("data", "objectives", "optimizer", "evaluators")
     towers = {"towers": Replace(config["model"]["towers"])}
-    sections = {key: Replace(config[key]) for key in keys}
-    return {"steps": config["steps"], **sections, "model": towers}
+    return {**{key: Replace(config[key]) for key in keys}, "model": towers}
+
+
+def experiment(
+    config: dict,
+    locked_image: dict,
+    kind: str,
+    lengths: tuple[tuple[int, int], tuple[int, int]],
+    **parts: object,
+) -> Claim:
+    """The claim on one data set.
+
+    Args:
+      config: both towers locked.
+      locked_image: the image tower only, of `configs/lit.py`.
+      kind: of the source, `emoji` or `tux_paint`.
+      lengths: numbers of steps to choose from, for towers and for projectors.
+      **parts: of the claim.
+    """
+    mlp = c.mlp_head(freeze_align.DIM, 2 * freeze_align.DIM, activation="gelu")
+    heads = {"model": {"towers": {name: {"head": mlp} for name in ("image", "text")}}}
+    from_scratch = merge(locked_image, lit_claims.scratch(kind))
+    towers, projectors = (steps(*each) for each in lengths)
+    return Claim(
+        paper="between encoders that were pretrained separately and stay frozen, small trained "
+        "projectors align images and texts with far less data than training towers for it takes",
+        config=config,
+        arms={
+            "scratch": Arm(instead(from_scratch), grid=towers),
+            "locked image": Arm(instead(locked_image), grid=towers),
+            "locked both": Arm(grid=projectors),
+            "MLP projectors": Arm(heads, grid=projectors),
+        },
+        tuning=lit_claims.TUNING,
+        checks=(
+            Check("R@10 is 10 points higher than with both towers from scratch", NEW_CONCEPTS,
+                  "locked both", ">=", "scratch", offset=0.1),
+            Check("R@10 is 10 points higher than with a text tower from scratch", NEW_CONCEPTS,
+                  "locked both", ">=", "locked image", offset=0.1),
+        ),
+        controls=(
+            Control(
+                "ridge regression between the frozen features",
+                "locked both",
+                "locked both",
+                {NEW_CONCEPTS: RIDGE},
+            ),
+        ),
+        extras=(
+            Check("R@10 is higher than that of ridge regression between the features",
+                  NEW_CONCEPTS, "locked both", ">=", "locked both", against=RIDGE),
+            Check("ridge regression is 10 points better than both towers from scratch", RIDGE,
+                  "locked both", ">=", "scratch", offset=0.1, against=NEW_CONCEPTS),
+            Check("R@10 is higher than with MLPs as projectors", NEW_CONCEPTS, "locked both",
+                  ">=", "MLP projectors"),
+        ),
+        **parts,
+    )  # fmt: skip
+
+
+def measured(source: Callable[[str], dict], **splits: str) -> list[dict]:
+    """Retrieval after training, and by ridge regression between the features."""
+    options = dict(train=source("train"), layer="encoder", alternatives="all")
+    ridge = [c.linear_map(name, source(split), **options) for name, split in splits.items()]
+    return [*evaluators(source, styles="new_style" in splits), *ridge]
 
 
 def claim() -> Claim:
     """Emoji."""
-    return Claim(
-        config=freeze_align.small("test"),
+    splits = dict(new_concepts="test_concepts", new_style="new_style_test_concepts")
+    config = c.changed(freeze_align.small(), evaluators=measured(lit.features, **splits))
+    locked_image = c.changed(
+        lit.small(), evaluators=evaluators(lambda split: lit.features(split, raw=("text",)))
+    )
+    return experiment(
+        config,
+        locked_image,
+        "emoji",
+        ((150, 300), (200, 400)),
         statement="on emoji concepts that do not occur in training, linear projection heads on a "
-        "locked image and a locked text tower have an R@10 (of 80 names) that is at least 10 "
-        "points higher than a locked image tower with a text tower trained from scratch",
-        arms={"locked image": locked_image(lit.small("test")), "locked both": {}},
-        checks=(Check(NEW_CONCEPTS, "locked both", ">=", "locked image", offset=0.1),),
+        "locked image and a locked text tower have an R@10 of names for images that is 10 points "
+        "higher than both towers trained from scratch, and than a text tower trained from scratch "
+        "beside a locked image tower; and ridge regression between the features does not do it, "
+        "too",
         metrics=(NEW_CONCEPTS, NEW_STYLE),
-        notes="Chance is .125. Ridge regression from the features of one tower to those of the "
-        "other is as good (.788 in the training styles, .612 in a new one).",
+        paper_numbers="ImageNet zero-shot 76 with 20 times less data than CLIP",
+        notes="There are 69 names; chance is .145. That encoders of a higher CKA align better, "
+        "the paper's other claim, is not tested: it would need a CKA evaluator, and many pairs "
+        "of encoders.",
     )
 
 
 def claim_tux_paint() -> Claim:
     """The same for captions of Tux Paint."""
-    return Claim(
-        config=freeze_align.tux_paint("test"),
+    config = c.changed(
+        freeze_align.tux_paint(), evaluators=measured(lit.tux_paint_features, new_concepts="test")
+    )
+    locked_image = c.changed(
+        lit.tux_paint(),
+        evaluators=evaluators(
+            lambda split: lit.tux_paint_features(split, raw=("text",)), styles=False
+        ),
+    )
+    return experiment(
+        config,
+        locked_image,
+        "tux_paint",
+        ((50, 100), (50, 100)),
         statement="on captions that do not occur in training, linear projection heads on a locked "
-        "image and a locked text tower have an R@10 that is at least 10 points higher than a "
-        "locked image tower with a text tower trained from scratch",
-        arms={"locked image": locked_image(lit.tux_paint("test")), "locked both": {}},
-        checks=(Check(NEW_CONCEPTS, "locked both", ">=", "locked image", offset=0.1),),
+        "image and a locked text tower have an R@10 of captions for images that is 10 points "
+        "higher than both towers trained from scratch, and than a text tower trained from scratch "
+        "beside a locked image tower; and ridge regression between the features does not do it, "
+        "too",
         metrics=(NEW_CONCEPTS,),
-        notes="Of 125 captions; chance is .080. Ridge regression from the features of one tower "
-        "to those of the other reaches .528.",
+        notes="Of 123 captions; chance is .081.",
     )

@@ -44,6 +44,25 @@ def test_digits_are_split_by_the_seed_and_captions_say_what_is_seen():
         DigitsSource(split="dev")
 
 
+def test_validation_images_of_digits_are_the_same_for_every_seed_and_in_no_other_split():
+    held_out = {}
+    for seed in (0, 1):
+        images = {}
+        for split in ("train", "test", "validation"):
+            source = DigitsSource(split=split, seed=seed, validation=True)
+            images[split] = [source[i]["image"].tobytes() for i in range(len(source))]
+        assert {split: len(rows) for split, rows in images.items()} == {
+            "train": 700,
+            "test": 700,
+            "validation": 397,
+        }
+        assert not {*images["validation"]} & {*images["train"], *images["test"]}
+        held_out[seed] = images["validation"]
+    assert held_out[0] == held_out[1]
+    with pytest.raises(ValueError, match="needs validation=True"):
+        DigitsSource(split="validation")
+
+
 def test_captions_of_scenes_name_the_shape_and_not_the_glyph():
     source = glyphs.GlyphScenes(examples=1500)
     rows = [source[i] for i in range(len(source))]

@@ -27,7 +27,7 @@ SYNONYMS = {
     **{name: (numeral,) for name, numeral in zip(NAMES, NUMERALS, strict=True)},
     **{numeral: (name,) for name, numeral in zip(NAMES, NUMERALS, strict=True)},
 }
-_TEST = 700
+_TEST, _VALIDATION = 700, 397
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -39,25 +39,38 @@ class DigitsSource(Generated):
     labels are `label`, the digit, and `name`, in words.
 
     Args:
-      split: 'train' or 'test' (700 images, the same for every number of training images).
+      split: 'train', 'test' (700 images, the same for every number of training images) or
+        'validation' (397, with `validation=True`).
       examples: number of rows; of 'train' at most 1,097, which is what it has if left out.
       fillers: words without a meaning at the end of a caption.
+      validation: whether 397 images, the same ones for every seed, are in neither 'train', which
+        then has 700, nor 'test': to choose settings on, where other seeds are judged.
       seed: of the split and of the captions.
     """
 
-    split: Literal["train", "test"] = "train"
+    split: Literal["train", "test", "validation"] = "train"
     fillers: int = 5
+    validation: bool = False
 
     name = "digits"
-    splits: ClassVar = {"train": 1797 - _TEST, "test": _TEST}
+    splits: ClassVar = {"train": 1797 - _TEST, "test": _TEST, "validation": _VALIDATION}
     modalities = ("image", "text")
 
     def draw(
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
         images, labels = _digits()
+        if self.split == "validation" and not self.validation:
+            raise ValueError("digits: the split 'validation' needs validation=True")
         order = np.random.default_rng([self.seed, 0]).permutation(len(images))
-        rows = order[:_TEST] if self.split == "test" else order[_TEST:]
+        if self.validation:
+            kept = np.random.default_rng(_VALIDATION).permutation(len(images))[:_VALIDATION]
+            order = order[~np.isin(order, kept)]
+            rows = {"train": order[_TEST:], "test": order[:_TEST], "validation": kept}[self.split]
+        else:
+            rows = order[:_TEST] if self.split == "test" else order[_TEST:]
+        if self.examples is None:
+            count = len(rows)
         if count > len(rows):
             raise ValueError(
                 f"digits: examples={count} must be at most the {len(rows)} of the split "

@@ -71,13 +71,16 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
     }
 
 
-def does_it_too(control: Control, checks: Sequence[Check], results: Results) -> bool:
+def does_it_too(
+    control: Control, checks: Sequence[Check], results: Results, gain: bool = True
+) -> bool:
     """Whether a control does what an arm does.
 
     Args:
       control: and whose place it takes.
       checks: those of the claim that hold.
       results: arm -> metrics of every seed.
+      gain: whether the claim asks for one, so that where none holds there is nothing to do, too.
     """
 
     def mapped(metric: Metric) -> Metric:
@@ -86,6 +89,8 @@ def does_it_too(control: Control, checks: Sequence[Check], results: Results) -> 
         return tuple(control.metrics.get(name, name) for name in metric)
 
     own = [c for c in checks if c.arm == control.of and c.baseline != control.arm]
+    if gain and not any(check.strict for check in own):
+        return False
     for check in own:
         if check.strict:
             better = dataclasses.replace(check, baseline=control.arm, against=mapped(check.metric))
@@ -116,8 +121,9 @@ def verdict(claim: Claim, results: Results) -> dict[str, Any]:
     held = [
         check for check, each in zip(claim.checks, found["checks"], strict=True) if each["holds"]
     ]
+    gain = any(check.strict for check in claim.checks)
     controls = [
-        {**dataclasses.asdict(control), "does_it_too": does_it_too(control, held, results)}
+        {**dataclasses.asdict(control), "does_it_too": does_it_too(control, held, results, gain)}
         for control in claim.controls
     ]
     word, because = _word(claim, found, held, controls)
@@ -136,8 +142,8 @@ def _word(
     if missing:
         return NOT_TESTED, f"does not hold, without which it tests nothing: {'; '.join(missing)}"
     lost = [each["says"] for each in found["checks"] if not each["holds"]]
-    strict = any(check.strict for check in claim.checks)
-    if not any(check.strict for check in held) if strict else not held:
+    gain = any(check.strict for check in claim.checks)
+    if not any(check.strict for check in held) if gain else not held:
         return NOT, f"does not hold: {'; '.join(lost)}"
     too = [each["says"] for each in controls if each["does_it_too"]]
     if too:

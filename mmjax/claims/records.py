@@ -98,6 +98,8 @@ def record(experiment: Experiment, result: Mapping[str, Any]) -> dict[str, Any]:
         }
         for arm, seeds in result["arms"].items()
     }
+    # Judged as the code does now, which may be newer than the run.
+    result = {**result, **verdict(experiment.claim, result["arms"])}
     return {**{key: result[key] for key in _FIELDS}, "arms": arms}
 
 

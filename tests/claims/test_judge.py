@@ -156,6 +156,9 @@ def test_what_holds_in_part_is_named():
     judged = verdict(claim((BETTER, NO_WORSE)), found)
     assert judged["verdict"] == "not reproduced"
     assert judged["because"] == "does not hold: s"
+    # And no control does what is not done.
+    judged = verdict(claim((BETTER, NO_WORSE), (OTHER,)), found)
+    assert not judged["controls"][0]["does_it_too"]
     # Unless that is the whole claim.
     assert verdict(claim((NO_WORSE,)), found)["verdict"] == "reproduced"
 

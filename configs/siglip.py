@@ -6,7 +6,7 @@ with a learned temperature and bias; there is no softmax over the batch.
     python -m mmjax.main --config=configs/siglip.py          # emoji, minutes on two CPU cores
     python -m mmjax.main --config=configs/siglip.py:paper    # ViT-B/16, batch 32,768, on a pod
 
-The paper: a locked image tower and four TPUv4 chips reach 84.5 zero-shot on ImageNet in two days,
+In the paper a locked image tower and four TPUv4 chips reach 84.5 zero-shot on ImageNet in two days,
 and batch sizes above 32,768 bring little.
 """
 

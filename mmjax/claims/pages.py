@@ -74,10 +74,10 @@ def _section(experiment: Experiment, record: Mapping[str, Any] | None) -> list[s
 
 def _tuned(experiment: Experiment, stored: Mapping[str, Any]) -> list[str]:
     """How the settings were chosen, every trial."""
-    seeds = ", ".join(map(str, stored["seeds"]))
+    seeds = "s"[: len(stored["seeds"]) - 1] + " " + ", ".join(map(str, stored["seeds"]))
     best = "highest" if stored["mode"] == "max" else "lowest"
     text = (
-        f"Every arm's setting was chosen by the {best} {metric_name(stored['metric'])} on seeds "
+        f"Every arm's setting was chosen by the {best} {metric_name(stored['metric'])} on seed"
         f"{seeds}, used for nothing else, with the same number of trials for each, in "
         f"{stored['seconds']:.0f} s. Bold is chosen."
     )

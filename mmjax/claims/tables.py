@@ -6,6 +6,9 @@ from typing import Any
 
 from mmjax.claims.tuning import label
 
+# Of a cell of the README's table; the page has all.
+_MOST_CLAUSES = 3
+
 
 def table(result: Mapping[str, Any], metrics: Sequence[str]) -> str:
     """A verdict as text: each arm's mean ± standard deviation over seeds, then the checks."""
@@ -34,8 +37,19 @@ def table(result: Mapping[str, Any], metrics: Sequence[str]) -> str:
 
 
 def metric_name(metric: str | Sequence[str]) -> str:
-    """One metric, or several whose mean is meant."""
-    return metric if isinstance(metric, str) else f"mean of {', '.join(metric)}"
+    """One metric, or several whose mean is meant: `mean of retrieval/test/{a_to_b, b_to_a}/R@1`."""
+    if isinstance(metric, str):
+        return metric
+    parts = [name.split("/") for name in metric]
+    shortest = min(map(len, parts)) - 1  # something has to differ
+    first = next((i for i in range(shortest) if len({p[i] for p in parts}) > 1), shortest)
+    most = shortest - first
+    last = next((i for i in range(most) if len({p[-1 - i] for p in parts}) > 1), most)
+    if not first:
+        return f"mean of {', '.join(metric)}"
+    rest = ["/".join(p[first : len(p) - last]) for p in parts]
+    end = parts[0][len(parts[0]) - last :]
+    return "mean of " + "/".join([*parts[0][:first], f"{{{', '.join(rest)}}}", *end])
 
 
 def inequality(check: Mapping[str, Any]) -> str:
@@ -88,27 +102,34 @@ def headline(result: Mapping[str, Any]) -> str:
     checks = [c for c in result["checks"] if _strict(c)] or result["checks"] or result["extras"]
     if not checks:
         return ""
-    check = checks[0]
+    check, arms = checks[0], result["arms"]
     metric, baseline = check["metric"], check["against"] or check["metric"]
-    if not isinstance(metric, str) or not isinstance(baseline, str):
-        return f"{check['bound']:.3f} -> {check['left']:.3f} ({metric_name(metric)})"
-    arms = result["arms"]
     cells = [f"{spread(of(arms, check['baseline'], baseline))} ({check['baseline']})"]
     controls = [
         (statistics.fmean(values), f"{spread(values)} ({control['arm']})")
         for control in result["controls"]
         if control["of"] == check["arm"] and control["arm"] != check["baseline"]
-        for values in (of(arms, control["arm"], control["metrics"].get(metric, metric)),)
+        for values in (of(arms, control["arm"], _of_control(control, metric)),)
     ]
     if controls:
         best = max if check["compare"] == ">=" else min
         cells.append(best(controls)[1])
     cells.append(f"{spread(of(arms, check['arm'], metric))} ({check['arm']})")
-    return f"{metric}: " + " -> ".join(cells)
+    return f"{metric_name(metric)}: " + " -> ".join(cells)
 
 
-def of(arms: Mapping[str, Any], arm: str, metric: str) -> list[float]:
-    """A metric of an arm by seed, of a verdict or of a record."""
+def _of_control(control: Mapping[str, Any], metric: str | Sequence[str]) -> str | Sequence[str]:
+    others: Mapping[str, str] = control["metrics"]
+    if isinstance(metric, str):
+        return others.get(metric, metric)
+    return [others.get(name, name) for name in metric]
+
+
+def of(arms: Mapping[str, Any], arm: str, metric: str | Sequence[str]) -> list[float]:
+    """A metric of an arm by seed, or the mean of several, of a verdict or of a record."""
+    if not isinstance(metric, str):
+        each = [of(arms, arm, name) for name in metric]
+        return [statistics.fmean(values) for values in zip(*each, strict=True)]
     found = arms[arm]
     if isinstance(found, Mapping):  # a record: metric -> values
         return list(found[metric])
@@ -122,11 +143,10 @@ def _strict(check: Mapping[str, Any]) -> bool:
 
 
 def holds_here(result: Mapping[str, Any]) -> str:
-    """What holds, of all checks, as clauses."""
-    held = [
-        check["says"] for part in ("checks", "extras") for check in result[part] if check["holds"]
-    ]
-    return "; ".join(held) if held else "nothing of it"
+    """What holds, as clauses: the first ones of the checks, then of the further ones."""
+    parts = (result["checks"], result["extras"])
+    held = [check["says"] for part in parts for check in part if check["holds"]]
+    return "; ".join(held[:_MOST_CLAUSES]) if held else "nothing of it"
 
 
 def spread(values: Sequence[float]) -> str:

@@ -79,7 +79,8 @@ _NUMBER = re.compile(r"(?<![\w.:/-])-?(?:0?\.\d+|\d+\.\d+)(?![\w.:/-]|\.\d)")
 
 
 def numbers_in(text):
-    """The fractions of a text, as written."""
+    """The fractions of a text, as written, but for what chance gives."""
+    text = re.sub(r"\bchance (?:is|of|,)? ?0?\.\d+", "", text)
     return {found.group().lstrip("-") for found in _NUMBER.finditer(text)}
 
 

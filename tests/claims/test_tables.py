@@ -90,3 +90,13 @@ def test_the_curve_marks_what_was_chosen():
     assert lines[4].split() == ["*", "x", "rate", "1", "0.100", "0.200"]
     assert lines[5].split() == ["x", "rate", "2", "0.300", "diverged"]
     assert lines[6] == "x: at the edge of the grid: a.rate"
+
+
+def test_the_mean_of_several_metrics_has_a_short_name():
+    both = ("retrieval/test/a_to_b/R@1", "retrieval/test/b_to_a/R@1")
+    assert tables.metric_name(both) == "mean of retrieval/test/{a_to_b, b_to_a}/R@1"
+    assert tables.metric_name(("a/b", "a/c/d")) == "mean of a/{b, c/d}"
+    assert tables.metric_name(("a", "a/b")) == "mean of a, a/b"
+    assert tables.metric_name("a/b") == "a/b"
+    arms = {"x": {"m": [0.1, 0.2], "n": [0.3, 0.6]}}
+    assert tables.of(arms, "x", ["m", "n"]) == [0.2, 0.4]

@@ -95,6 +95,13 @@ class Arm:
     untuned: str = ""
     seed_keys: tuple[str, ...] | None = None
 
+    def settings(self) -> list[dict[str, Any]]:
+        """Every combination of the grid's values; of no grid the empty one."""
+        found: list[dict[str, Any]] = [{}]
+        for key, values in self.grid.items():
+            found = [{**each, key: value} for each in found for value in values]
+        return found
+
 
 @dataclasses.dataclass(frozen=True)
 class Tuning:

@@ -8,7 +8,8 @@ After several claims one table shows all.
 
 `--tune` tries the grid of every arm and writes the choices to `<out>/tuned/<recipe>.json`, which
 the claim then runs with. `--trial` trains every arm for a few steps, to see whether all is well.
-`--stale` lists the claims whose records are not of them as they are, and why; `--all` runs those.
+`--stale` lists the claims whose records are not of them as they are, and why; `--all` tunes, where
+that is stale, and runs those.
 """
 
 import sys
@@ -20,9 +21,11 @@ from absl import logging as absl_logging
 
 from mmjax import cli
 from mmjax.claims.find import Experiment, find, find_all
+from mmjax.claims.provenance import untuned
 from mmjax.claims.records import FOLDER, stale
 from mmjax.claims.runs import run_claim, trial, tune
 from mmjax.claims.tables import overview
+from mmjax.claims.tuning import read as read_tuning
 from mmjax.errors import ConfigError, exit_code
 from mmjax.parallel.compiler import set_flags
 from mmjax.recipe.find import packaged
@@ -121,7 +124,11 @@ def main(argv: Sequence[str]) -> None:
             for each in experiments:
                 (trial if TRIAL.value else tune)(each, out, jobs)
             return
-        results = [run_claim(each, out, jobs, seeds) for each in experiments]
+        results = []
+        for each in experiments:
+            if ALL.value and untuned(each, read_tuning(each, out)):
+                tune(each, out, jobs)
+            results.append(run_claim(each, out, jobs, seeds))
     except Exception as error:
         code = exit_code(error)
         if code is None:

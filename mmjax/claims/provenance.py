@@ -16,7 +16,7 @@ import numpy as np
 
 from mmjax import recipe as recipe_lib
 from mmjax.claims.find import Experiment
-from mmjax.claims.tuning import Setting
+from mmjax.claims.tuning import Setting, choices
 from mmjax.errors import ConfigError, UserError
 from mmjax.recipe import Recipe
 from mmjax.schema.registry import Spec
@@ -30,13 +30,13 @@ _TOLERANCE = 1e-4
 
 
 def of(
-    experiment: Experiment, settings: Mapping[str, Setting], seed: int, **how: bool
+    experiment: Experiment, chosen: Mapping[str, Setting], seed: int, **how: bool
 ) -> dict[str, Any]:
     """What runs of an experiment are of.
 
     Args:
       experiment: whose runs.
-      settings: of every arm, as chosen.
+      chosen: setting of every arm.
       seed: of one of them, which stands for all.
       how: as for `Experiment.recipe_of`.
 
@@ -45,7 +45,7 @@ def of(
       `hashes` of the whole configs; `words`, their versions; and `data`, what was read.
     """
     recipes = {
-        arm: experiment.recipe_of(arm, seed, settings[arm], **how) for arm in experiment.claim.arms
+        arm: experiment.recipe_of(arm, seed, chosen[arm], **how) for arm in experiment.claim.arms
     }
     flat = {arm: leaves(recipe.plain()) for arm, recipe in recipes.items()}
     first = next(iter(flat.values()))
@@ -57,6 +57,30 @@ def of(
         "words": _versions(specs),
         "data": {name: _seen(spec) for name, spec in _sources(recipes.values()).items()},
     }
+
+
+def of_tuning(experiment: Experiment) -> dict[str, Any]:
+    """What the trials of an experiment's tuning are of; their settings are in the grids."""
+    claim = experiment.claim
+    assert claim.tuning is not None
+    first = {arm: claim.arms[each.like or arm].settings()[0] for arm, each in claim.arms.items()}
+    return of(experiment, first, claim.tuning.seeds[0], tuning=True)
+
+
+def untuned(experiment: Experiment, stored: Mapping[str, Any] | None) -> list[str]:
+    """Why a stored tuning is not of the experiment as it is, a sentence each; none if it is."""
+    try:
+        choices(experiment, stored)
+    except ConfigError as error:
+        return [str(error)]
+    if stored is None:  # and there is nothing to choose
+        return []
+    said = differences(stored["of"], of_tuning(experiment))
+    asked = experiment.claim.tuning
+    assert asked is not None
+    now = {"metric": asked.metric, "mode": asked.mode, "seeds": asked.seeds}
+    said += [f"{key} has changed" for key in now if _json(stored[key]) != _json(now[key])]
+    return [f"of the tuning: {text}" for text in said]
 
 
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax.claims import provenance, tuning
-from mmjax.claims.find import Experiment, find_all, settings
+from mmjax.claims.find import Experiment, find_all
 from mmjax.claims.judge import verdict
 from mmjax.errors import ConfigError
 from mmjax.schema.values import plain
@@ -114,11 +114,10 @@ def stale(experiment: Experiment, folder: Path) -> list[str]:
     file, stored = of_file(folder, experiment), tuning.read(experiment)
     if found is None or not file.is_file():
         return ["it was not run"]
-    try:
-        chosen = tuning.choices(experiment, stored)
-    except ConfigError as error:
-        return [str(error)]
-    claim = experiment.claim
+    said = provenance.untuned(experiment, stored)
+    if said:
+        return said
+    chosen, claim = tuning.choices(experiment, stored), experiment.claim
     said = [
         f"{key} has changed"
         for key, now in (
@@ -127,14 +126,12 @@ def stale(experiment: Experiment, folder: Path) -> list[str]:
         )
         if found[key] != now
     ]  # fmt: skip
-    said += [f"the setting of {arm!r} has changed" for arm in chosen
-             if _json(found["settings"].get(arm)) != _json(chosen[arm])]  # fmt: skip
+    said += [
+        f"the setting of {arm!r} has changed"
+        for arm in chosen
+        if _json(found["settings"].get(arm)) != _json(chosen[arm])
+    ]
     said += _judged_otherwise(experiment, found)
-    if stored is not None:
-        first = {arm: settings(claim.arms[each.like or arm])[0]
-                 for arm, each in claim.arms.items()}  # fmt: skip
-        now = provenance.of(experiment, first, stored["seeds"][0], tuning=True)
-        said += [f"of the tuning: {text}" for text in provenance.differences(stored["of"], now)]
     now = provenance.of(experiment, chosen, claim.seeds[0])
     of = json.loads(file.read_text(encoding="utf-8"))
     return said + provenance.differences(of, now)

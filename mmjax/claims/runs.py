@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from mmjax import recipe as recipe_lib
 from mmjax.claims import provenance, tuning
-from mmjax.claims.find import Experiment, check_metrics, settings
+from mmjax.claims.find import Experiment, check_metrics
 from mmjax.claims.judge import verdict
 from mmjax.claims.tables import curve, table
 from mmjax.errors import ConfigError, unknown
@@ -45,6 +45,11 @@ def run_claim(
     seeds = claim.seeds if seeds is None else tuple(seeds)
     stored = tuning.read(experiment, out)
     chosen = tuning.choices(experiment, stored)
+    reasons = provenance.untuned(experiment, stored)
+    if reasons:
+        raise ConfigError(
+            f"{reasons[0]}. Run `python -m mmjax.claims {experiment.word} --tune` again"
+        )
     seen = {*stored["seeds"]} & {*seeds} if stored else None
     if seen:
         raise ConfigError(f"seeds {sorted(seen)} were used to tune {experiment.word}: give others")
@@ -103,7 +108,7 @@ def tune(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any]:
         (arm, tuning.label(setting), seed): experiment.recipe_of(arm, seed, setting, tuning=True)
         for seed in claim.tuning.seeds
         for arm, each in arms.items()
-        for setting in settings(each)
+        for setting in each.settings()
     }
     needed = {arm: experiment.to_tune(arm) for arm in arms}
     for arm, setting, seed in recipes:
@@ -119,12 +124,11 @@ def tune(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any]:
                     for seed in claim.tuning.seeds
                     for metrics in (found[arm, tuning.label(setting), seed],)
                 ]
-                for setting in settings(each)
+                for setting in each.settings()
             ],
         )
         for arm, each in arms.items()
     }
-    first = {arm: settings(claim.arms[each.like or arm])[0] for arm, each in claim.arms.items()}
     result = {
         "recipe": name,
         "metric": claim.tuning.metric,
@@ -133,7 +137,7 @@ def tune(experiment: Experiment, out: Path, jobs: int = 1) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "jobs": jobs,
         "arms": chosen,
-        "of": provenance.of(experiment, first, claim.tuning.seeds[0], tuning=True),
+        "of": provenance.of_tuning(experiment),
     }
     _write(out / "tuned" / f"{name}.json", result)
     print(curve(result))
@@ -148,7 +152,7 @@ def trial(experiment: Experiment, out: Path, jobs: int = 1) -> None:
     claim, seed = experiment.claim, (experiment.claim.tuning or experiment.claim).seeds[0]
     recipes, needed = {}, {}
     for arm, each in claim.arms.items():
-        setting = settings(claim.arms[each.like or arm])[0]
+        setting = claim.arms[each.like or arm].settings()[0]
         needed[arm] = [*experiment.needed(arm), *experiment.to_tune(arm)]
         for tuned in (False, True) if claim.tuning else (False,):
             run = (arm, "tuning" if tuned else "", seed)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmjax.claims.experiment import Arm, Claim
-from mmjax.claims.find import Experiment, settings
+from mmjax.claims.find import Experiment
 from mmjax.claims.judge import value
 from mmjax.errors import ConfigError
 from mmjax.schema.values import plain
@@ -45,7 +45,7 @@ def choose(
       ConfigError: when every run has diverged.
     """
     assert claim.tuning is not None
-    tuning, tried = claim.tuning, settings(arm)
+    tuning, tried = claim.tuning, arm.settings()
     values = [
         [value(metrics, tuning.metric) if metrics else None for metrics in seeds] for seeds in found
     ]
@@ -104,7 +104,7 @@ def choices(experiment: Experiment, stored: Mapping[str, Any] | None) -> dict[st
             continue
         known = (stored or {}).get("arms", {}).get(of)
         tried = [_json(trial["setting"]) for trial in known["trials"]] if known else None
-        if tried != [_json(setting) for setting in settings(arms[of])]:
+        if tried != [_json(setting) for setting in arms[of].settings()]:
             what = "was not tuned" if tried is None else "was tuned with another grid"
             raise ConfigError(
                 f"{experiment.file}, arm {of!r}: {what}. Run `python -m mmjax.claims "

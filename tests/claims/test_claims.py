@@ -189,8 +189,13 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(tmp_path, run, ma
     del config["checkpoints"]["keep_best"]
     stored.write_text(json.dumps(config))
     put(tmp_path, "tiny", EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
+    code, _, said = run("tiny", **where)
+    assert code == 2
+    assert "of the tuning: arm 'aligned': objectives.alignment.weight: 2.0 -> 3.0. Run " in said
+    assert run("tiny", tune=True, **where)[0] == 0
+    assert made[4:] == [f"aligned-learning_rate {rate}-seed20" for rate in (0.001, 0.01)]
     assert run("tiny", **where)[0] == 0
-    assert made[4:] == ["aligned-seed0", "aligned-seed1"]
+    assert made[6:] == ["aligned-seed0", "aligned-seed1"]
 
 
 def test_a_claim_that_does_not_hold_says_so(run, out, tuned):
@@ -319,19 +324,23 @@ def test_stale_records_are_listed_and_made_again(tmp_path, run, made):
 
     code, said = now(EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
     assert code == 1
-    assert "tiny: arm 'aligned': objectives.alignment.weight: 2.0 -> 3.0\n" in said
-    assert "tiny: of the tuning: arm 'aligned': objectives.alignment.weight: 2.0 -> 3.0\n" in said
+    assert said == "tiny: of the tuning: arm 'aligned': objectives.alignment.weight: 2.0 -> 3.0\n"
     code, said = now(EXPERIMENT.replace("offset=-2.0", "offset=-3.0"))
     assert said == "tiny: checks have changed\n"
     code, said = now(EXPERIMENT.replace("numbers are numbers", "numbers"))
     assert said == "tiny: statement has changed\n"
     code, said = now(recipe=RECIPE.replace('"steps": 4', '"steps": 5'))
-    assert "tiny: arm 'plain': steps: 4 -> 5\n" in said
+    assert "tiny: of the tuning: arm 'plain': steps: 4 -> 5\n" in said
+    code, said = now(EXPERIMENT.replace("seeds=(0, 1)", "seeds=(0, 2)"))
+    assert "tiny: seeds has changed\n" in said
     code, said = now(EXPERIMENT.replace("1e-2)", "2e-2)"))
     assert "was tuned with another grid" in said
     assert now() == (0, "")
-    # `--all` makes those again.
+    # `--all` makes those again, and tunes them where that is stale, too.
     put(tmp_path, "tiny", EXPERIMENT.replace("numbers are numbers", "numbers"))
     shutil.rmtree(tmp_path / "out" / "runs")
     assert run(all=True, **where)[0] == 0
     assert len(made) == 4
+    put(tmp_path, "tiny", EXPERIMENT.replace('"weight": 2.0', '"weight": 3.0'))
+    assert run(all=True, **where)[0] == 0
+    assert len(made) == 4 + 4 + 2

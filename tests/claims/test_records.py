@@ -59,7 +59,7 @@ def test_every_arm_of_a_claim_is_a_config(word):
     assert not claim.paper.endswith(".")
     assert not claim.statement.endswith(".")
     for arm, each in claim.arms.items():
-        setting = find.settings(claim.arms[each.like or arm])[0]
+        setting = claim.arms[each.like or arm].settings()[0]
         for seed in claim.seeds:
             config = experiment.recipe_of(arm, seed, setting)
             assert config.seed == seed
@@ -68,7 +68,7 @@ def test_every_arm_of_a_claim_is_a_config(word):
         find.check_metrics(experiment, arm, config, experiment.needed(arm))
         if each.grid:
             for seed in claim.tuning.seeds:
-                for setting in find.settings(each):
+                for setting in each.settings():
                     config = experiment.recipe_of(arm, seed, setting, tuning=True)
                     find.check_metrics(experiment, arm, config, experiment.to_tune(arm))
 

@@ -22,10 +22,10 @@ def claim(mode="max", **arms):
 
 
 def test_every_combination_is_a_trial():
-    tried = find.settings(Arm(grid=GRID))
+    tried = Arm(grid=GRID).settings()
     assert len(tried) == 6
     assert tried[0] == {"optimizer.learning_rate": 1e-3, "objectives.clip.temperature": 0.1}
-    assert find.settings(Arm()) == [{}]
+    assert Arm().settings() == [{}]
     assert tuning.label(tried[1]) == "learning_rate 0.001, temperature 0.2"
     assert tuning.label({"objectives.a.weight, objectives.b.weight": 2}) == "weight 2"
 
@@ -36,7 +36,7 @@ def test_the_best_mean_is_chosen_and_a_diverged_run_never(mode, best):
     found = [[{"m": mean - 0.02}, {"m": mean + 0.02}] for mean in means]
     found[4] = [{"m": 9.0 if mode == "max" else -9.0}, {}]
     chosen = tuning.choose(claim(mode), Arm(grid=GRID), found)
-    assert chosen["choice"] == find.settings(Arm(grid=GRID))[best]
+    assert chosen["choice"] == Arm(grid=GRID).settings()[best]
     assert chosen["trials"][4]["values"][1] is None
     assert chosen["trials"][0]["values"] == [0.08, 0.12]
     edges = {3: ["objectives.clip.temperature"], 0: list(GRID)}
@@ -53,12 +53,12 @@ def experiment(tmp_path, **arms):
 
 
 def stored(grid, choice):
-    trials = [{"setting": s, "values": [0.1, 0.1]} for s in find.settings(Arm(grid=grid))]
+    trials = [{"setting": s, "values": [0.1, 0.1]} for s in Arm(grid=grid).settings()]
     return {"seeds": [20, 21], "arms": {"a": {"trials": trials, "choice": choice, "edge": []}}}
 
 
 def test_choices_are_those_that_are_stored(tmp_path):
-    choice = find.settings(Arm(grid=GRID))[2]
+    choice = Arm(grid=GRID).settings()[2]
     like = experiment(tmp_path, c=Arm({"steps": 3}, like="a"))
     found = tuning.choices(like, json.loads(json.dumps(stored(GRID, choice))))
     assert found == {"a": choice, "b": {}, "c": choice}

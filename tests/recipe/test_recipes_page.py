@@ -41,7 +41,7 @@ def test_the_claim_is_one_of_the_recipe(recipe):
     (recipe.parent / "claims" / "spread_clip.py").write_text(CLAIM)
     experiment = find.find("spread_clip", recipe.parent)
     for arm in experiment.claim.arms:
-        for setting in find.settings(experiment.claim.arms[arm]):
+        for setting in experiment.claim.arms[arm].settings():
             config = experiment.recipe_of(arm, 1, setting)
             assert ("spread" in config.objectives) is (arm in ("spread", "untrained"))
             find.check_metrics(experiment, arm, config, experiment.needed(arm))

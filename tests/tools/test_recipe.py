@@ -65,7 +65,7 @@ def ran(out, folder, name="toy", better=True):
     values = {"old": (0.2, 0.21), "new": (0.5, 0.51) if better else (0.2, 0.2), "ridge": (0.3, 0.3)}
     arms = {arm: [{METRIC: v, "other": 1} for v in found] for arm, found in values.items()}
     trials = [
-        {"setting": setting, "values": [0.1, 0.2]} for setting in find.settings(claim.arms["old"])
+        {"setting": setting, "values": [0.1, 0.2]} for setting in claim.arms["old"].settings()
     ]
     one = {"trials": trials, "choice": trials[0]["setting"], "edge": list(trials[0]["setting"])}
     tuned = {

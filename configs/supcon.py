@@ -5,7 +5,7 @@ over them of the log softmax.
 
     python -m mmjax.main --config=configs/supcon.py          # classes of attributes, a minute
     python -m mmjax.main --config=configs/supcon.py:paper    # CIFAR-10
-    python -m mmjax.claims supcon                            # against NT-Xent, without labels
+    python -m mmjax.claims supcon                            # against cross-entropy, and no labels
 """
 
 from mmjax.configs import common as c

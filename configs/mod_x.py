@@ -3,7 +3,7 @@
 Ni et al. 2023, arXiv 2305.07437. Fine-tuning on one domain after another rotates both embedding
 spaces differently, so that earlier domains are forgotten. Mod-X distils from a frozen copy of the
 previous model: those rows of the similarity matrix of a new batch in which it ranks the right pair
-first.
+first. In the claim here, most of what this keeps is kept by a lower learning rate, too.
 
     python -m mmjax.main --config=configs/mod_x.py          # two domains, the second in 5 phases
     python -m mmjax.main --config=configs/mod_x.py:paper    # COCO, then Flickr30k in 5 phases

@@ -74,7 +74,7 @@ def claim() -> Claim:
         paper_numbers="p = 1: Symile near 1.0, CLIP at 1/32; Symile-M3 with 2, 5, 10 languages: "
         ".939, .919, .882 against CLIP's .473, .346, .303",
         notes="`best` is the score that a loss trains: the multilinear product, or the sum of "
-        "cosines for CLIP. At p = 1/2 the best possible accuracy is .516, and chance is .031. "
+        "cosines for CLIP. At p = 1/2 nobody can be right much more than half of the time. "
         "Data of this kind are made for the method; they show what losses of pairs cannot "
         "represent, not how much of it there is in real data.",
     )  # fmt: skip

@@ -120,6 +120,8 @@ def claim_eight() -> Claim:
         notes="Chance is .5. Also where CLIP learns nothing its seeds differ by more than guessing "
         "would explain: the sum of cosines tests whether a weighted sum of seven bits is above a "
         "threshold, which is not independent of their parity. The product of eight unit vectors of "
-        "size 16 is tiny at first, so that Symile's loss stays at chance for a while; with a "
-        "small batch the noise of the gradient hides the signal for good.",
+        "size 16 is tiny at first, so that Symile's loss stays at chance for a while. Every "
+        "setting was perfect in the one world that settings were chosen in, so that the first of "
+        "equals was taken, the lowest rate and scale; in some of the other worlds training with it "
+        "is still at chance in the end.",
     )  # fmt: skip

@@ -3,6 +3,9 @@
 Maniparambil et al. 2025, arXiv 2409.19425. An image and a text encoder that were pretrained
 separately stay frozen; only projection heads are trained, with CLIP's loss.
 
+**On the emoji here a simple method does as well**: ridge regression from the features of one frozen
+encoder to those of the other, in closed form (docs/claims/freeze_align.md).
+
     python -m mmjax.main --config=configs/freeze_align.py              # emoji, seconds
     python -m mmjax.main --config=configs/freeze_align.py:tux_paint    # stamps of Tux Paint
     python -m mmjax.main --config=configs/freeze_align.py:paper        # DINOv2-L and RoBERTa-large
@@ -10,7 +13,7 @@ separately stay frozen; only projection heads are trained, with CLIP's loss.
     python -m mmjax.claims freeze_align:claim_tux_paint    # and Tux Paint
 
 `small` uses features of the emoji from EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
-components each, and trains a linear projection of both: with so few pairs MLPs overfit.
+components each, and trains a linear projection of both; MLPs are not better, with so few pairs.
 `configs/lit.py` explains where the features of Tux Paint come from, and which concepts are
 evaluated. The paper's projectors work on tokens (`paper` here has MLPs on pooled vectors), and its
 captions are selected by concept.

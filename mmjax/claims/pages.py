@@ -89,7 +89,9 @@ def _tuned(experiment: Experiment, stored: Mapping[str, Any]) -> list[str]:
             chosen = trial["setting"] == found["choice"]
             rows.append(tuple(f"**{cell}**" if chosen else cell for cell in cells))
     edges = [f"{arm} ({', '.join(f['edge'])})" for arm, f in stored["arms"].items() if f["edge"]]
-    at = f" At the edge of their grid: {'; '.join(edges)}." if edges else ""
+    ties = [f"{arm} ({f['ties']})" for arm, f in stored["arms"].items() if f["ties"] > 1]
+    at = f" Several settings were equally good: {', '.join(ties)}." if ties else ""
+    at += f" At the edge of their grid: {'; '.join(edges)}." if edges else ""
     command = f"    python -m mmjax.claims {experiment.word} --tune"
     return ["", "### Tuning", "", command, "", *_wrapped(text + at), "", markdown(rows)]
 

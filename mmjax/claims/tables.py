@@ -81,6 +81,8 @@ def curve(result: Mapping[str, Any]) -> str:
     for arm, found in result["arms"].items():
         if found["edge"]:
             lines.append(f"{arm}: at the edge of the grid: {', '.join(found['edge'])}")
+        if found["ties"] > 1:
+            lines.append(f"{arm}: {found['ties']} settings are equally good")
     return "\n".join(lines)
 
 

@@ -38,8 +38,9 @@ def choose(
         diverged has none.
 
     Returns:
-      `trials`, each with its `setting` and the `values` by seed, None where it diverged; `choice`;
-      and `edge`, the keys of which the first or last of several values was chosen.
+      `trials`, each with its `setting` and the `values` by seed, None where it diverged; `choice`,
+      of several that are equally good one away from the edges of the grid; `edge`, the keys of
+      which the first or last of several values was chosen; and `ties`, how many were as good.
 
     Raises:
       ConfigError: when every run has diverged.
@@ -49,25 +50,37 @@ def choose(
     values = [
         [value(metrics, tuning.metric) if metrics else None for metrics in seeds] for seeds in found
     ]
-    sign = 1.0 if tuning.mode == "max" else -1.0
-    means = [
-        -math.inf if None in each else sign * float(np.mean([v for v in each if v is not None]))
-        for each in values
-    ]
-    best = int(np.argmax(means))
-    if not math.isfinite(means[best]):
-        raise ConfigError(f"every setting of {list(arm.grid)} diverges: give smaller values")
-    choice = tried[best]
-    edge = [
-        key
-        for key, options in arm.grid.items()
-        if len(options) > 1 and choice[key] in (options[0], options[-1])
-    ]
     trials = [
         {"setting": setting, "values": [None if v is None else round(v, 5) for v in each]}
         for setting, each in zip(tried, values, strict=True)
     ]
-    return {"trials": trials, "choice": choice, "edge": edge}
+    return {"trials": trials, **_best(claim, arm, trials)}
+
+
+def _best(claim: Claim, arm: Arm, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`choice`, `edge` and `ties` of the trials of an arm."""
+    assert claim.tuning is not None
+    sign = 1.0 if claim.tuning.mode == "max" else -1.0
+    means = [
+        -math.inf if None in each["values"] else sign * float(np.mean(each["values"]))
+        for each in trials
+    ]
+    if not math.isfinite(max(means)):
+        raise ConfigError(f"every setting of {list(arm.grid)} diverges: give smaller values")
+    ties = [i for i, mean in enumerate(means) if math.isclose(mean, max(means), abs_tol=1e-9)]
+    edges = [_edges(arm, each["setting"]) for each in trials]
+    # Where several are best, as where all find everything, the one that is safest to have chosen.
+    best = min(ties, key=lambda i: len(edges[i]))
+    return {"choice": trials[best]["setting"], "edge": edges[best], "ties": len(ties)}
+
+
+def _edges(arm: Arm, setting: Setting) -> list[str]:
+    """The keys of which a setting has the first or last of several values."""
+    return [
+        key
+        for key, options in arm.grid.items()
+        if len(options) > 1 and setting[key] in (options[0], options[-1])
+    ]
 
 
 def read(experiment: Experiment, out: Path | None = None) -> dict[str, Any] | None:
@@ -109,6 +122,12 @@ def choices(experiment: Experiment, stored: Mapping[str, Any] | None) -> dict[st
             raise ConfigError(
                 f"{experiment.file}, arm {of!r}: {what}. Run `python -m mmjax.claims "
                 f"{experiment.word} --tune` first"
+            )
+        best = _best(experiment.claim, arms[of], known["trials"])["choice"]
+        if _json(best) != _json(known["choice"]):
+            raise ConfigError(
+                f"{experiment.file}, arm {of!r}: the stored choice is not the best of its trials. "
+                f"Run `python -m mmjax.claims {experiment.word} --tune` again"
             )
         found[name] = known["choice"]
     return found

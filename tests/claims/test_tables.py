@@ -76,7 +76,7 @@ def test_the_curve_marks_what_was_chosen():
         {"setting": {"a.rate": 1}, "values": [0.1, 0.2]},
         {"setting": {"a.rate": 2}, "values": [0.3, None]},
     ]
-    found = {"trials": trials, "choice": {"a.rate": 1}, "edge": ["a.rate"]}
+    found = {"trials": trials, "choice": {"a.rate": 1}, "edge": ["a.rate"], "ties": 2}
     result = {
         "recipe": "r",
         "metric": ["m", "n"],
@@ -89,7 +89,7 @@ def test_the_curve_marks_what_was_chosen():
     assert lines[2].endswith("setting  mean of m, n, the highest chosen")
     assert lines[4].split() == ["*", "x", "rate", "1", "0.100", "0.200"]
     assert lines[5].split() == ["x", "rate", "2", "0.300", "diverged"]
-    assert lines[6] == "x: at the edge of the grid: a.rate"
+    assert lines[6:] == ["x: at the edge of the grid: a.rate", "x: 2 settings are equally good"]
 
 
 def test_the_mean_of_several_metrics_has_a_short_name():

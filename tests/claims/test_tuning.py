@@ -43,6 +43,14 @@ def test_the_best_mean_is_chosen_and_a_diverged_run_never(mode, best):
     assert chosen["edge"] == edges[best]
 
 
+def test_of_equally_good_settings_one_is_chosen_away_from_the_edges():
+    found = [[{"m": 0.5}, {"m": 0.5}]] * 5 + [[{"m": 0.4}, {"m": 0.5}]]
+    chosen = tuning.choose(claim(), Arm(grid=GRID), found)
+    assert chosen["ties"] == 5
+    assert chosen["choice"]["optimizer.learning_rate"] == 1e-2
+    assert chosen["edge"] == ["objectives.clip.temperature"]
+
+
 def test_where_all_diverge_nothing_is_chosen():
     with pytest.raises(ConfigError, match=r"every setting of .*learning_rate.* diverges"):
         tuning.choose(claim(), Arm(grid=GRID), [[{}, {}]] * 6)
@@ -54,16 +62,22 @@ def experiment(tmp_path, **arms):
 
 def stored(grid, choice):
     trials = [{"setting": s, "values": [0.1, 0.1]} for s in Arm(grid=grid).settings()]
-    return {"seeds": [20, 21], "arms": {"a": {"trials": trials, "choice": choice, "edge": []}}}
+    return {
+        "seeds": [20, 21],
+        "arms": {"a": {"trials": trials, "choice": choice, "edge": [], "ties": 1}},
+    }
 
 
 def test_choices_are_those_that_are_stored(tmp_path):
-    choice = Arm(grid=GRID).settings()[2]
+    choice = Arm(grid=GRID).settings()[2]  # of equals the first that is at the fewest edges
     like = experiment(tmp_path, c=Arm({"steps": 3}, like="a"))
     found = tuning.choices(like, json.loads(json.dumps(stored(GRID, choice))))
     assert found == {"a": choice, "b": {}, "c": choice}
     with pytest.raises(ConfigError, match=r"arm 'a': was not tuned. Run .* toy --tune"):
         tuning.choices(like, None)
+    worse = Arm(grid=GRID).settings()[0]
+    with pytest.raises(ConfigError, match="the stored choice is not the best of its trials"):
+        tuning.choices(like, stored(GRID, worse))
     other = {**GRID, "objectives.clip.temperature": (0.1, 0.3)}
     with pytest.raises(ConfigError, match="was tuned with another grid"):
         tuning.choices(like, stored(other, choice))

@@ -67,7 +67,12 @@ def ran(out, folder, name="toy", better=True):
     trials = [
         {"setting": setting, "values": [0.1, 0.2]} for setting in claim.arms["old"].settings()
     ]
-    one = {"trials": trials, "choice": trials[0]["setting"], "edge": list(trials[0]["setting"])}
+    one = {
+        "trials": trials,
+        "choice": trials[0]["setting"],
+        "edge": list(trials[0]["setting"]),
+        "ties": 2,
+    }
     tuned = {
         "metric": METRIC,
         "mode": "max",

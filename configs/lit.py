@@ -19,7 +19,7 @@ run. Those of the Tux Paint stamps are built once, by the command at the top of
 `tools/build_pretrained_features.py`, from the Debian package tuxpaint-stamps-default.
 
 The concepts of the evaluation are held out from training. Hyperparameters were chosen on those of
-`validation`; the claims report those of `test`. docs/weights.md lists the settings that were tried.
+`validation`; the claims report those of `test`, and their page lists every setting that was tried.
 """
 
 from collections.abc import Callable

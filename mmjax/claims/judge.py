@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ CONTROL = "its control does it too"
 NOT = "not reproduced"
 NOT_TESTED = "not tested here"
 VERDICTS = (REPRODUCED, PARTLY, CONTROL, NOT, NOT_TESTED)
+
+# Metrics that are shares: none is above 1 or below 0.
+_SHARE = re.compile(r"R@\d+|accuracy|top_\d+|\d+_shot(_f1)?")
 
 Results = Mapping[str, Sequence[Mapping[str, float]]]  # arm -> metrics of every seed
 
@@ -45,7 +49,8 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
     Returns:
       The check with `holds`; `left` and `bound`, the means of both sides; `difference`, the mean of
       the arm minus the baseline (times the factor, where the arm may be worse), its 95 % interval
-      `low` to `high`, and `contrary`, the number that the interval has to exclude.
+      `low` to `high`, and `contrary`, the number that the interval has to exclude; and `possible`,
+      whether any value could pass the bound.
     """
     own, other = check.metrics
     left = np.array([value(metrics, own) for metrics in results[check.arm]])
@@ -68,7 +73,13 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
         "low": low,
         "high": high,
         "contrary": contrary,
+        "possible": not _is_share(own) or (bound <= 1 if more else bound >= 0),
     }
+
+
+def _is_share(metric: Metric) -> bool:
+    names = (metric,) if isinstance(metric, str) else metric
+    return any(_SHARE.fullmatch(name.rpartition("/")[2]) for name in names)
 
 
 def does_it_too(
@@ -141,7 +152,11 @@ def _word(
     missing = [each["says"] for each in found["premises"] if not each["holds"]]
     if missing:
         return NOT_TESTED, f"does not hold, without which it tests nothing: {'; '.join(missing)}"
-    lost = [each["says"] for each in found["checks"] if not each["holds"]]
+    lost = [
+        each["says"] + ("" if each["possible"] else " (which no value could)")
+        for each in found["checks"]
+        if not each["holds"]
+    ]
     gain = any(check.strict for check in claim.checks)
     if not any(check.strict for check in held) if gain else not held:
         return NOT, f"does not hold: {'; '.join(lost)}"

@@ -118,6 +118,7 @@ def _results(claim: Claim, record: Mapping[str, Any]) -> list[str]:
     for part, name in (("premises", "premise: "), ("checks", ""), ("extras", "further: ")):
         for check in record[part]:
             mark = "holds" if check["holds"] else "**fails**"
+            mark += "" if check["possible"] else ", as any value would"
             checks.append((mark, name + check["says"], f"`{inequality(check)}`", numbers(check)))
     for control in record["controls"]:
         mark = "**does it too**" if control["does_it_too"] else "does not"

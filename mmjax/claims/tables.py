@@ -27,6 +27,7 @@ def table(result: Mapping[str, Any], metrics: Sequence[str]) -> str:
             lines.append(f"{part}:")
         for check in result[part]:
             mark = "holds " if check["holds"] else "FAILS "
+            mark += "" if check["possible"] else "(as any value would) "
             lines.append(f"{mark} {check['says']}: {inequality(check)}: {numbers(check)}")
     if result["controls"]:
         lines.append("controls:")

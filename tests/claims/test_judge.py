@@ -1,5 +1,6 @@
 """Checks, intervals, controls and verdicts."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -93,6 +94,15 @@ def test_metrics_are_averaged_and_may_differ_between_the_arms():
     assert judged["bound"] == pytest.approx(0.35)
     assert judged["difference"] == pytest.approx(0.1)
     assert judged["holds"]
+
+
+def test_a_bound_that_no_value_could_pass_is_said():
+    found = {"new": [{"x/R@1": 0.9}] * 2, "old": [{"x/R@1": 0.95}] * 2}
+    asked = Check("s", "x/R@1", "new", ">=", "old", offset=0.1)
+    assert judge(asked, found)["possible"] is False
+    assert judge(dataclasses.replace(asked, offset=0.05), found)["possible"] is True
+    ranks = {arm: [{"rank": 9.0}] * 2 for arm in found}
+    assert judge(dataclasses.replace(asked, metric="rank"), ranks)["possible"] is True
 
 
 BETTER = check(offset=0.1)

@@ -6,7 +6,7 @@ views, the more dimensions its embeddings use.
 
     python -m mmjax.main --config=configs/mv_dhel.py          # emoji: two images, two names
     python -m mmjax.main --config=configs/mv_dhel.py:paper    # CIFAR-10, four views
-    python -m mmjax.claims mv_dhel                            # two to eight views, noisy instances
+    python -m mmjax.claims mv_dhel                            # two and four views, noisy instances
     python -m mmjax.claims mv_dhel:claim_multimodal           # the same of three modalities
 """
 

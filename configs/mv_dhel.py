@@ -1,8 +1,8 @@
 """A Principled Framework for Multi-View Contrastive Learning: MV-InfoNCE and MV-DHEL.
 
 Koromilas et al. 2025, arXiv 2507.06979. For more than two views of an example: a single term per
-example instead of an average over pairs of views. MV-DHEL removes repulsion between views: the more
-views, the more dimensions its embeddings use.
+example instead of an average over pairs of views. MV-DHEL removes repulsion between views. In the
+claims here it is a little better than pairs of views, and worse than pairs of modalities.
 
     python -m mmjax.main --config=configs/mv_dhel.py          # emoji: two images, two names
     python -m mmjax.main --config=configs/mv_dhel.py:paper    # CIFAR-10, four views

@@ -2,7 +2,7 @@
 
 Choi et al. 2023, arXiv 2309.01262, with the loss of Robinson et al. 2021 (arXiv 2010.04592).
 Negatives close to the anchor get a higher weight (beta), and a class prior (tau_plus) corrects for
-false negatives. In the claim here InfoNCE without either, at its own best temperature, is not worse.
+false negatives. In the claim here InfoNCE without either, at its best temperature, is not worse.
 
     python -m mmjax.main --config=configs/har_hardneg.py          # groups of similar classes
     python -m mmjax.main --config=configs/har_hardneg.py:paper    # UTD-MHAD

@@ -77,8 +77,9 @@ def claim() -> Claim:
         paper_numbers="best on UTD-MHAD and MMAct's cross-session split; numbers not known",
         notes="`retrieval/test` is retrieval of the row itself, `retrieval/classes` of any row of "
         "its class. Like a lower temperature, a higher beta gives close negatives a higher "
-        "weight, so that the two have to be told apart by tuning the temperature of both. InfoNCE without the "
-        "correction for false negatives, tuned alike, is not worse than beta = 1, and canonical "
+        "weight, so that the two have to be told apart by tuning the temperature of both. InfoNCE "
+        "without the correction for false negatives, tuned alike, is not worse than beta = 1, and "
+        "canonical "
         "correlations of the raw data retrieve the class as well. With "
         "few classes many negatives are false; they are of other data and compared with each "
         "other only.",

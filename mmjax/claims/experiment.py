@@ -10,6 +10,11 @@ TUNING_SEEDS = (20, 21)
 Metric = str | tuple[str, ...]  # of several their mean is meant
 
 
+def names_of(metric: Metric) -> tuple[str, ...]:
+    """The names of the metrics whose mean is meant."""
+    return (metric,) if isinstance(metric, str) else metric
+
+
 @dataclasses.dataclass(frozen=True)
 class Check:
     """An inequality between two arms: `arm[metric] compare factor * baseline[metric] + offset`.
@@ -71,6 +76,10 @@ class Control:
     arm: str
     of: str
     metrics: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def measured(self, metric: Metric) -> tuple[str, ...]:
+        """What is compared in the place of a metric of `of`."""
+        return tuple(self.metrics.get(name, name) for name in names_of(metric))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,3 +176,8 @@ class Claim:
     def all_checks(self) -> tuple[Check, ...]:
         """Premises, the claim's own and further ones."""
         return (*self.premises, *self.checks, *self.extras)
+
+    @property
+    def gain(self) -> bool:
+        """Whether the paper's claim asks for one, and not only that nothing is lost."""
+        return any(check.strict for check in self.checks)

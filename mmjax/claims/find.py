@@ -8,7 +8,7 @@ from typing import Any
 
 from mmjax import recipe as recipe_lib
 from mmjax.claims import checked
-from mmjax.claims.experiment import Arm, Check, Claim, Control, Metric, Tuning
+from mmjax.claims.experiment import Arm, Check, Claim, Control, Metric, Tuning, names_of
 from mmjax.errors import ConfigError, NoVariant, unknown
 from mmjax.recipe import Recipe
 from mmjax.recipe.changes import merge
@@ -89,8 +89,8 @@ class Experiment:
             if tuning and claim.tuning is not None:
                 tree = merge(tree, claim.tuning.changes)
             for names, each in setting.items():
-                for name in names.split(","):
-                    tree = merge(tree, _nested(name.strip(), each))
+                leaves = {name.strip(): each for name in names.split(",")}
+                tree = merge(tree, nested(leaves))
             for key in ("seed", *keys):
                 recipe_lib.set_key(tree, f"{key}={seed}", self.file)
         except ConfigError as error:
@@ -118,7 +118,7 @@ class Experiment:
                       if a == arm]  # fmt: skip
             for control in claim.controls:
                 if control.arm == arm and control.of == check.arm and check in claim.checks:
-                    asked += [control.metrics.get(name, name) for name in names_of(check.metric)]
+                    asked += control.measured(check.metric)
         found = [name for metric in asked for name in names_of(metric)]
         own = _measures_otherwise(claim.arms[arm].changes)
         return list(dict.fromkeys(found if own else [*claim.metrics, *found]))
@@ -129,17 +129,16 @@ class Experiment:
         return list(names_of(tuning.metric)) if tuning and self.claim.arms[arm].grid else []
 
 
-def names_of(metric: Metric) -> tuple[str, ...]:
-    """The names of the metrics whose mean is meant."""
-    return (metric,) if isinstance(metric, str) else metric
-
-
-def _nested(path: str, value: Any) -> dict[str, Any]:
-    """`{"a": {"b": value}}` of `a.b`."""
-    for key in reversed(path.split(".")):
-        value = {key: value}
-    found: dict[str, Any] = value
-    return found
+def nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a": {"b": value}}` of `{"a.b": value}`."""
+    tree: dict[str, Any] = {}
+    for path, value in leaves.items():
+        *sections, key = path.split(".")
+        part = tree
+        for section in sections:
+            part = part.setdefault(section, {})
+        part[key] = value
+    return tree
 
 
 def shortened(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from mmjax.claims.experiment import Check, Claim, Control, Metric
+from mmjax.claims.experiment import Check, Claim, Control, Metric, names_of
 
 REPRODUCED = "reproduced"
 PARTLY = "partly"
@@ -26,8 +26,7 @@ Results = Mapping[str, Sequence[Mapping[str, float]]]  # arm -> metrics of every
 
 def value(metrics: Mapping[str, float], metric: Metric) -> float:
     """A metric of one run, or the mean of several."""
-    names = (metric,) if isinstance(metric, str) else metric
-    return float(np.mean([metrics[name] for name in names]))
+    return float(np.mean([metrics[name] for name in names_of(metric)]))
 
 
 def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -47,10 +46,10 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
       results: arm -> metrics of every seed, the seeds in one order.
 
     Returns:
-      The check with `holds`; `left` and `bound`, the means of both sides; `difference`, the mean of
-      the arm minus the baseline (times the factor, where the arm may be worse), its 95 % interval
-      `low` to `high`, and `contrary`, the number that the interval has to exclude; and `possible`,
-      whether any value could pass the bound.
+      The check with `holds` and `strict`; `left` and `bound`, the means of both sides;
+      `difference`, the mean of the arm minus the baseline (times the factor, where the arm may be
+      worse), its 95 % interval `low` to `high`, and `contrary`, the number that the interval has to
+      exclude; and `possible`, whether any value could pass the bound.
     """
     own, other = check.metrics
     left = np.array([value(metrics, own) for metrics in results[check.arm]])
@@ -73,13 +72,13 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
         "low": low,
         "high": high,
         "contrary": contrary,
+        "strict": check.strict,
         "possible": not _is_share(own) or (bound <= 1 if more else bound >= 0),
     }
 
 
 def _is_share(metric: Metric) -> bool:
-    names = (metric,) if isinstance(metric, str) else metric
-    return any(_SHARE.fullmatch(name.rpartition("/")[2]) for name in names)
+    return any(_SHARE.fullmatch(name.rpartition("/")[2]) for name in names_of(metric))
 
 
 def does_it_too(
@@ -93,23 +92,21 @@ def does_it_too(
       results: arm -> metrics of every seed.
       gain: whether the claim asks for one, so that where none holds there is nothing to do, too.
     """
-
-    def mapped(metric: Metric) -> Metric:
-        if isinstance(metric, str):
-            return control.metrics.get(metric, metric)
-        return tuple(control.metrics.get(name, name) for name in metric)
-
     own = [c for c in checks if c.arm == control.of and c.baseline != control.arm]
     if gain and not any(check.strict for check in own):
         return False
     for check in own:
         if check.strict:
-            better = dataclasses.replace(check, baseline=control.arm, against=mapped(check.metric))
+            better = dataclasses.replace(
+                check, baseline=control.arm, against=control.measured(check.metric)
+            )
             if judge(better, results)["holds"]:
                 return False
     as_control = [
-        dataclasses.replace(c, arm=control.arm, metric=mapped(c.metric), against=c.metrics[1])
-        for c in own
+        dataclasses.replace(
+            check, arm=control.arm, metric=control.measured(check.metric), against=check.metrics[1]
+        )
+        for check in own
     ]
     return bool(own) and all(judge(check, results)["holds"] for check in as_control)
 
@@ -132,9 +129,11 @@ def verdict(claim: Claim, results: Results) -> dict[str, Any]:
     held = [
         check for check, each in zip(claim.checks, found["checks"], strict=True) if each["holds"]
     ]
-    gain = any(check.strict for check in claim.checks)
     controls = [
-        {**dataclasses.asdict(control), "does_it_too": does_it_too(control, held, results, gain)}
+        {
+            **dataclasses.asdict(control),
+            "does_it_too": does_it_too(control, held, results, claim.gain),
+        }
         for control in claim.controls
     ]
     word, because = _word(claim, found, held, controls)
@@ -157,8 +156,7 @@ def _word(
         for each in found["checks"]
         if not each["holds"]
     ]
-    gain = any(check.strict for check in claim.checks)
-    if not any(check.strict for check in held) if gain else not held:
+    if not any(check.strict for check in held) if claim.gain else not held:
         return NOT, f"does not hold: {'; '.join(lost)}"
     too = [each["says"] for each in controls if each["does_it_too"]]
     if too:

@@ -10,7 +10,15 @@ from mmjax import recipe as recipe_lib
 from mmjax.claims import tuning
 from mmjax.claims.experiment import Claim
 from mmjax.claims.find import Experiment, find_all
-from mmjax.claims.tables import headline, holds_here, inequality, metric_name, numbers, spread
+from mmjax.claims.tables import (
+    headline,
+    holds_here,
+    inequality,
+    metric_name,
+    numbers,
+    spread,
+    values_of,
+)
 from mmjax.claims.tuning import label
 from mmjax.recipe import Recipe
 from mmjax.recipe.assumed import assumed
@@ -84,8 +92,7 @@ def _tuned(experiment: Experiment, stored: Mapping[str, Any]) -> list[str]:
     rows = [("arm", "setting", *(f"seed {seed}" for seed in stored["seeds"]))]
     for arm, found in stored["arms"].items():
         for trial in found["trials"]:
-            values = ["diverged" if v is None else f"{v:.3f}" for v in trial["values"]]
-            cells = [arm, label(trial["setting"]), *values]
+            cells = [arm, label(trial["setting"]), *values_of(trial)]
             chosen = trial["setting"] == found["choice"]
             rows.append(tuple(f"**{cell}**" if chosen else cell for cell in cells))
     edges = [f"{arm} ({', '.join(f['edge'])})" for arm, f in stored["arms"].items() if f["edge"]]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmjax import recipe as recipe_lib
-from mmjax.claims.find import Experiment
+from mmjax.claims.find import Experiment, nested
 from mmjax.claims.tuning import Setting, choices
 from mmjax.errors import ConfigError, UserError
 from mmjax.recipe import Recipe
@@ -101,7 +101,7 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"arm {arm!r}: the stored config is not that of the stored hash")
         if digest(old) != digest(new):
             try:
-                old = leaves(recipe_lib.complete(_nested(old), f"record, arm {arm!r}").plain())
+                old = leaves(recipe_lib.complete(nested(old), f"record, arm {arm!r}").plain())
             except ConfigError as error:
                 found.append(f"arm {arm!r}: {error}")
                 continue
@@ -160,17 +160,6 @@ def _whole(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
         both = {**first, **own}
         whole[arm] = {key: value for key, value in both.items() if value != _GONE}
     return whole
-
-
-def _nested(config: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for path, value in config.items():
-        *sections, key = path.split(".")
-        part = tree
-        for section in sections:
-            part = part.setdefault(section, {})
-        part[key] = value
-    return tree
 
 
 def _specs(part: Any) -> Iterator[Spec[Any]]:

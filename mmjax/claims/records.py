@@ -110,8 +110,9 @@ def stale(experiment: Experiment, folder: Path) -> list[str]:
       experiment: as `find` gives it.
       folder: of the records.
     """
-    found = read(folder).get(experiment.recipe, {}).get(experiment.variant)
-    file, stored = of_file(folder, experiment), tuning.read(experiment)
+    own, file = folder / f"{experiment.recipe}.json", of_file(folder, experiment)
+    known = json.loads(own.read_text(encoding="utf-8")) if own.is_file() else {}
+    found, stored = known.get(experiment.variant), tuning.read(experiment)
     if found is None or not file.is_file():
         return ["it was not run"]
     said = provenance.untuned(experiment, stored)

@@ -17,7 +17,9 @@ from mmjax.claims.find import Experiment, check_metrics
 from mmjax.claims.judge import verdict
 from mmjax.claims.tables import curve, table
 from mmjax.errors import ConfigError, unknown
+from mmjax.files import write_atomically, writing
 from mmjax.recipe import Recipe
+from mmjax.train import trainer
 
 Run = tuple[str, str, int]  # arm, setting in words where several are tried, seed
 # Of a run that diverged, which only a trial of tuning may.
@@ -44,12 +46,12 @@ def run_claim(
     claim, name = experiment.claim, experiment.name
     seeds = claim.seeds if seeds is None else tuple(seeds)
     stored = tuning.read(experiment, out)
-    chosen = tuning.choices(experiment, stored)
     reasons = provenance.untuned(experiment, stored)
     if reasons:
         raise ConfigError(
             f"{reasons[0]}. Run `python -m mmjax.claims {experiment.word} --tune` again"
         )
+    chosen = tuning.choices(experiment, stored)
     seen = {*stored["seeds"]} & {*seeds} if stored else None
     if seen:
         raise ConfigError(f"seeds {sorted(seen)} were used to tune {experiment.word}: give others")
@@ -201,8 +203,9 @@ def _said(run: Run) -> str:
 
 
 def _write(file: Path, result: Mapping[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
 
 
 def _results(
@@ -244,8 +247,6 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
 
 def _train(keys: Mapping[str, Any], folder: Path, out: Path, may_diverge: bool) -> dict[str, float]:
     """Makes a run, in whichever process, of a recipe's plain keys."""
-    from mmjax.train import trainer
-
     absl_logging.set_verbosity(absl_logging.ERROR)
     _share_programs(out / "compiled")
     try:

@@ -1,9 +1,11 @@
 """Verdicts on claims as text: one with its arms and checks, or many, a row each."""
 
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmjax.claims.experiment import Control
 from mmjax.claims.tuning import label
 
 # Of a cell of the README's table; the page has all.
@@ -68,15 +70,19 @@ def numbers(check: Mapping[str, Any]) -> str:
     return f"{check['left']:.3f} {check['compare']} {check['bound']:.3f}, difference {spread}"
 
 
+def values_of(trial: Mapping[str, Any]) -> list[str]:
+    """What a setting gave, by seed."""
+    return ["diverged" if v is None else f"{v:.3f}" for v in trial["values"]]
+
+
 def curve(result: Mapping[str, Any]) -> str:
     """What every setting of every arm gave, the chosen ones marked."""
     sign = "highest" if result["mode"] == "max" else "lowest"
     rows = [["", "arm", "setting", f"{metric_name(result['metric'])}, the {sign} chosen"]]
     for arm, found in result["arms"].items():
         for trial in found["trials"]:
-            values = ["diverged" if v is None else f"{v:.3f}" for v in trial["values"]]
             mark = "*" if trial["setting"] == found["choice"] else ""
-            rows.append([mark, arm, label(trial["setting"]), " ".join(values)])
+            rows.append([mark, arm, label(trial["setting"]), " ".join(values_of(trial))])
     lines = [f"{result['recipe']}: tuned on seeds {', '.join(map(str, result['seeds']))}", ""]
     lines += columns(rows)
     for arm, found in result["arms"].items():
@@ -102,7 +108,7 @@ def headline(result: Mapping[str, Any]) -> str:
 
     Of the first check that asks for more than no loss; a control is there where there is one.
     """
-    checks = [c for c in result["checks"] if _strict(c)] or result["checks"] or result["extras"]
+    checks = [c for c in result["checks"] if c["strict"]] or result["checks"] or result["extras"]
     if not checks:
         return ""
     check, arms = checks[0], result["arms"]
@@ -112,7 +118,7 @@ def headline(result: Mapping[str, Any]) -> str:
         (statistics.fmean(values), f"{spread(values)} ({control['arm']})")
         for control in result["controls"]
         if control["of"] == check["arm"] and control["arm"] != check["baseline"]
-        for values in (of(arms, control["arm"], _of_control(control, metric)),)
+        for values in (of(arms, control["arm"], _control(control).measured(metric)),)
     ]
     if controls:
         best = max if check["compare"] == ">=" else min
@@ -121,11 +127,8 @@ def headline(result: Mapping[str, Any]) -> str:
     return f"{metric_name(metric)}: " + " -> ".join(cells)
 
 
-def _of_control(control: Mapping[str, Any], metric: str | Sequence[str]) -> str | Sequence[str]:
-    others: Mapping[str, str] = control["metrics"]
-    if isinstance(metric, str):
-        return others.get(metric, metric)
-    return [others.get(name, name) for name in metric]
+def _control(stored: Mapping[str, Any]) -> Control:
+    return Control(*(stored[field.name] for field in dataclasses.fields(Control)))
 
 
 def of(arms: Mapping[str, Any], arm: str, metric: str | Sequence[str]) -> list[float]:
@@ -137,12 +140,6 @@ def of(arms: Mapping[str, Any], arm: str, metric: str | Sequence[str]) -> list[f
     if isinstance(found, Mapping):  # a record: metric -> values
         return list(found[metric])
     return [seed[metric] for seed in found]
-
-
-def _strict(check: Mapping[str, Any]) -> bool:
-    """As `Check.strict`."""
-    sign = 1 if check["compare"] == ">=" else -1
-    return bool(sign * (check["factor"] - 1) >= 0 and sign * check["offset"] >= 0)
 
 
 def holds_here(result: Mapping[str, Any]) -> str:

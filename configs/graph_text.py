@@ -6,7 +6,7 @@ InfoNCE on molecules and their descriptions.
 
     python -m mmjax.main --config=configs/graph_text.py          # 377 molecules, two minutes
     python -m mmjax.main --config=configs/graph_text.py:paper    # PubChem, GIN and SciBERT
-    python -m mmjax.claims graph_text                            # against chance
+    python -m mmjax.claims graph_text                            # against ridge regression
 
 `small` reads the systematic names of 377 small molecules character by character, and is evaluated
 on 117 others: given an unseen name, it has to find the graph. The graphs have no stereochemistry.

@@ -6,7 +6,7 @@ same objects, with a contrastive term for every pair of modalities.
 
     python -m mmjax.main --config=configs/image_points_text.py          # furniture, a minute or two
     python -m mmjax.main --config=configs/image_points_text.py:paper    # frozen CLIP, ShapeNet
-    python -m mmjax.claims image_points_text                            # against chance
+    python -m mmjax.claims image_points_text                            # against ridge regression
 
 `small` trains all three towers from scratch on the 111 pieces of CC0 furniture of the split
 `train`, and is evaluated on the 36 of `test`. The 28 of `validation` are for choosing settings.

@@ -4,17 +4,10 @@ from mmjax.claims import Arm, Check, Claim, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.audio_text import PAIRS
 
-WAYS = ("audio_to_text", "text_to_audio")
-
-
-def recall(evaluator: str, k: int = 1) -> tuple[str, ...]:
-    """R@k both ways; their mean is compared."""
-    return tuple(f"{evaluator}/{way}/R@{k}" for way in WAYS)
-
 
 def claim() -> Claim:
     """Synthetic sounds of three events; the captions of a set differ only in the order."""
-    first, ridge = recall("retrieval/new_sets"), recall("linear_map/ridge")
+    first, ridge = (c.recall(name, *PAIRS) for name in ("retrieval/new_sets", "linear_map/ridge"))
     return Claim(
         paper="natural language supervision teaches concepts of sounds that transfer, without "
         "further training, to classes and captions that were not in training",
@@ -29,18 +22,18 @@ def claim() -> Claim:
         arms={
             "clap": Arm(grid={"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}),
             "untrained": Arm(
-                {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)},
+                c.UNTRAINED,
                 untuned="a model without training",
             ),
         },
-        tuning=Tuning(recall("retrieval/validation"), seeds=(20,)),
+        tuning=Tuning(c.recall("retrieval/validation", *PAIRS), seeds=(20,)),
         checks=(
             Check("unseen sets of events are found in their order, above twice what a bag of "
                   "events could reach", first, "clap", ">=", "untrained", offset=1 / 3),
             Check("they are found twice as often as by ridge regression of spectra and words",
                   first, "clap", ">=", "clap", factor=2.0, against=ridge),
         ),
-        metrics=(*first, *recall("retrieval/new_sets", 5), *ridge),
+        metrics=(*first, *c.recall("retrieval/new_sets", *PAIRS, k=5), *ridge),
         seed_keys=c.WORLD_SEED,
         paper_numbers="zero-shot ESC-50 accuracy .826 (chance .02)",
     )  # fmt: skip

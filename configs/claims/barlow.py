@@ -18,7 +18,6 @@ def claim() -> Claim:
     rank, accuracy = "spectrum/test/effective_rank", "probe/test/accuracy"
     twins = {"type": "barlow_twins", "pairs": (PAIR,), "off_diagonal": 2.0}
     weight, temperature = "objectives.term.off_diagonal", "objectives.term.temperature"
-    still = dict(learning_rate=0.0, warmup_steps=0)
     return Claim(
         paper="features learned without negatives, by making the cross-correlation of two views "
         "the identity, are on a par with those of contrastive learning in a linear probe",
@@ -40,7 +39,7 @@ def claim() -> Claim:
                 grid={**RATES, "optimizer.b1": (0.5, 0.9, 0.95)},
             ),
             "untrained": Arm(
-                {"steps": 1, "optimizer": still}, untuned="features of the initial weights"
+                c.UNTRAINED, untuned="features of the initial weights"
             ),
         },
         tuning=Tuning(accuracy),

@@ -17,7 +17,6 @@ def claim() -> Claim:
     """Zero-shot classification: classes of the trained modality by frozen centroids."""
     accuracy, structure = "retrieval/classes/trained_to_frozen/R@1", "structure/test/pearson"
     ridge, pairs = "linear_map/classes/trained_to_frozen/R@1", (PAIR[::-1],)
-    still = dict(learning_rate=0.0, warmup_steps=0)
     return Claim(
         paper="a tower that is trained against a frozen one gets better at zero-shot "
         "classification if every example of the batch is a positive, weighted by (1 + cosine) / 2 "
@@ -43,7 +42,7 @@ def claim() -> Claim:
                 {"objectives": {"cwcl": {"weights": "labels", "reference": "label"}}}, like="exp"
             ),
             "untrained": Arm(
-                {"steps": 1, "optimizer": still}, untuned="embeddings of the initial weights"
+                c.UNTRAINED, untuned="embeddings of the initial weights"
             ),
         },
         tuning=Tuning(accuracy),

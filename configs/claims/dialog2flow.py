@@ -27,7 +27,6 @@ def regression() -> Arm:
 def claim() -> Claim:
     """Few-shot accuracy for actions, on utterances of all corpora."""
     one, five, unseen = ("few_shot/mixed/1_shot", "few_shot/mixed/5_shot", "few_shot/unseen/1_shot")
-    still = dict(learning_rate=0.0, warmup_steps=0)
     return Claim(
         paper="embeddings of utterances are better for few-shot classification of actions if the "
         "targets of supervised contrastive learning are a softmax over the similarities of the "
@@ -41,7 +40,7 @@ def claim() -> Claim:
             # Hard labels that know the synonyms.
             "oracle": arm(weights="labels", reference="action"),
             "untrained": Arm(
-                {"steps": 1, "optimizer": still}, untuned="features of the initial weights"
+                c.UNTRAINED, untuned="features of the initial weights"
             ),
         },
         tuning=Tuning((one, five)),

@@ -4,17 +4,12 @@ from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.graph_text import PAIRS
 
-WAYS = ("graph_to_text", "text_to_graph")
-
-
-def recall(evaluator: str, k: int = 1) -> tuple[str, ...]:
-    """R@k both ways; their mean is compared."""
-    return tuple(f"{evaluator}/{way}/R@{k}" for way in WAYS)
-
 
 def claim() -> Claim:
     """Molecules whose graph, without stereochemistry, was not in training."""
-    first, ridge = recall("retrieval/new_molecules"), recall("linear_map/ridge")
+    first, ridge = (
+        c.recall(name, *PAIRS) for name in ("retrieval/new_molecules", "linear_map/ridge")
+    )
     counts = dict(read="statistics", ngrams={"text": 4})
     return Claim(
         paper="graphs and texts of molecules, trained contrastively, find each other zero-shot, "
@@ -27,11 +22,11 @@ def claim() -> Claim:
         arms={
             "names": Arm(grid={"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}),
             "untrained": Arm(
-                {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)},
+                c.UNTRAINED,
                 untuned="a model without training",
             ),
         },
-        tuning=Tuning(recall("retrieval/validation"), seeds=(20,)),
+        tuning=Tuning(c.recall("retrieval/validation", *PAIRS), seeds=(20,)),
         checks=(
             Check("unseen molecules are found ten times as often as by chance", first, "names",
                   ">=", "untrained", offset=0.08),
@@ -46,7 +41,7 @@ def claim() -> Claim:
             Check("ridge regression is no worse than the trained towers", ridge, "names", ">=",
                   "names", offset=-0.01, against=first),
         ),
-        metrics=(*first, *recall("retrieval/new_molecules", 5), *ridge),
+        metrics=(*first, *c.recall("retrieval/new_molecules", *PAIRS, k=5), *ridge),
         paper_numbers="zero-shot retrieval among 20, of drugs by their descriptions: about .95 "
         "and more (from memory)",
     )  # fmt: skip

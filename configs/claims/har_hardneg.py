@@ -79,8 +79,6 @@ def claim() -> Claim:
         "its class. Like a lower temperature, a higher beta gives close negatives a higher "
         "weight, so that the two have to be told apart by tuning the temperature of both. InfoNCE "
         "without the correction for false negatives, tuned alike, is not worse than beta = 1, and "
-        "canonical "
-        "correlations of the raw data retrieve the class as well. With "
-        "few classes many negatives are false; they are of other data and compared with each "
-        "other only.",
+        "canonical correlations of the raw data retrieve the class as well. With few classes many "
+        "negatives are false; they are of other data and compared with each other only.",
     )  # fmt: skip

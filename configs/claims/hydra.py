@@ -15,7 +15,6 @@ def claim() -> Claim:
     """Accuracy of a linear probe, and whether the loss of such pairs can be lowered at all."""
     accuracy, relation = "probe/test/accuracy", "structure/test/pearson"
     rank, loss = "spectrum/test/effective_rank", "train/gated/loss"
-    still = dict(learning_rate=0.0, warmup_steps=0)
     distinct = {"objectives": {"gated": {"pairing": "distinct"}}}
     arbitrary = {"objectives": {"gated": {"pairing": "arbitrary"}}}
     return Claim(
@@ -32,7 +31,7 @@ def claim() -> Claim:
             "ungated arbitrary": arm("arbitrary", gated=False),
             "gated arbitrary": Arm(arbitrary, like="gated"),
             "untrained": Arm(
-                {"steps": 1, "optimizer": still, **distinct},
+                {**c.UNTRAINED, **distinct},
                 untuned="features of the initial weights",
             ),
         },

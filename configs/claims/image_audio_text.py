@@ -4,16 +4,11 @@ from mmjax.claims import Arm, Check, Claim, Tuning
 from mmjax.configs import common as c
 
 
-def recall(evaluator: str, *pairs: tuple[str, str]) -> tuple[str, ...]:
-    """R@1 of pairs both ways; their mean is compared."""
-    return tuple(f"{evaluator}/{a}_to_{b}/R@1" for pair in pairs for a, b in (pair, pair[::-1]))
-
-
 def claim() -> Claim:
     """Retrieval for the pair that no row has, and for those that rows have."""
-    unseen = recall("retrieval/unseen_pair", ("audio", "text"))
-    bound = recall("retrieval/bound", ("image", "audio"), ("image", "text"))
-    validation = recall("retrieval/validation", ("image", "audio"), ("image", "text"))
+    unseen = c.recall("retrieval/unseen_pair", ("audio", "text"))
+    bound = c.recall("retrieval/bound", ("image", "audio"), ("image", "text"))
+    validation = c.recall("retrieval/validation", ("image", "audio"), ("image", "text"))
     return Claim(
         paper="modalities that are each paired with images only are aligned with each other, too",
         statement="audio and text, which no term pairs and no row has both of, find each other "
@@ -22,7 +17,7 @@ def claim() -> Claim:
         arms={
             "bound by images": Arm(grid={"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}),
             "untrained": Arm(
-                {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)},
+                c.UNTRAINED,
                 untuned="a model without training",
             ),
         },

@@ -5,17 +5,12 @@ from mmjax.configs import common as c
 from mmjax.configs.image_points_text import PAIRS
 
 
-def recall(evaluator: str, pair: tuple[str, str], k: int = 5) -> tuple[str, ...]:
-    """R@k of a pair both ways; their mean is compared."""
-    return tuple(f"{evaluator}/{a}_to_{b}/R@{k}" for a, b in (pair, pair[::-1]))
-
-
 def claim() -> Claim:
     """The 36 pieces of `test`."""
     seen, named = ("image", "points"), ("points", "text")
-    found = {pair: recall("retrieval/new_pieces", pair) for pair in (seen, named)}
-    ridge = {pair: recall("linear_map/ridge", pair) for pair in (seen, named)}
-    validation = tuple(name for pair in found for name in recall("retrieval/validation", pair))
+    found = {pair: c.recall("retrieval/new_pieces", pair, k=5) for pair in (seen, named)}
+    ridge = {pair: c.recall("linear_map/ridge", pair, k=5) for pair in (seen, named)}
+    validation = c.recall("retrieval/validation", *found, k=5)
     same = {
         own: other for pair in found for own, other in zip(found[pair], ridge[pair], strict=True)
     }
@@ -30,7 +25,7 @@ def claim() -> Claim:
         arms={
             "three modalities": Arm(grid={"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}),
             "untrained": Arm(
-                {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)},
+                c.UNTRAINED,
                 untuned="a model without training",
             ),
         },

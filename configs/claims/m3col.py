@@ -17,7 +17,6 @@ def arm(objectives: dict, *weights: str) -> Arm:
 def claim() -> Claim:
     """Accuracy of a linear probe of both modalities, and correlation with shared concepts."""
     accuracy, relation = "probe/test/accuracy", "structure/test/spearman"
-    still = dict(learning_rate=0.0, warmup_steps=0)
     constant, off = {"weight": 0.2}, dict.fromkeys(("m3co", "soft_clip"), None)
     # A symmetric loss counts twice, because the paper's terms sum over both directions.
     plain = dict(type="info_nce", temperature=0.1, learn_temperature=False, pairs=(PAIR[::-1],))
@@ -37,7 +36,7 @@ def claim() -> Claim:
             "soft_clip": arm({"m3co": None, "soft_clip": constant}, "soft_clip.weight"),
             "m3col": arm({}, "m3co.weight.start", "soft_clip.weight.end"),
             "untrained": Arm(
-                {"steps": 1, "optimizer": still}, untuned="features of the initial weights"
+                c.UNTRAINED, untuned="features of the initial weights"
             ),
         },
         tuning=Tuning(accuracy, seeds=(20,)),

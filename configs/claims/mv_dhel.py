@@ -6,8 +6,7 @@ from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.mv_dhel import PAPER
 
-STILL = {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)}
-UNTRAINED = Arm(STILL, untuned="features of the initial weights")
+UNTRAINED = Arm(c.UNTRAINED, untuned="features of the initial weights")
 # Around the temperatures that suit each: the loss without repulsion between views has a higher one.
 TEMPERATURES = {"mv_dhel": (0.15, 0.5, 1.5)}
 

@@ -35,7 +35,6 @@ def claim() -> Claim:
         "probe/test/accuracy",
         "spectrum/test/effective_rank",
     )
-    still = dict(learning_rate=0.0, warmup_steps=0)
     return Claim(
         paper="a linear classifier is better on features of a contrastive loss whose positives "
         "are all examples of the anchor's label than a network that is trained by cross-entropy "
@@ -54,7 +53,7 @@ def claim() -> Claim:
             # The same loss with one view, so that all positives come from labels.
             "one view": Arm({"objectives": {"sup_con": {"views": ("x",)}}}, like="sup_con"),
             "untrained": Arm(
-                {"steps": 1, "optimizer": still}, untuned="features of the initial weights"
+                c.UNTRAINED, untuned="features of the initial weights"
             ),
         },
         tuning=Tuning(accuracy),

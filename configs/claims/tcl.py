@@ -22,7 +22,6 @@ def claim() -> Claim:
     zero_shot, probe = "zero_shot/name/top_1", "probe/glyph/accuracy"
     of_shape, of_glyph = (f"knn/{name}/accuracy" for name in ("shape", "glyph"))
     in_batch = {"objectives": Replace({"contrast": dict(type="info_nce", temperature=0.07)})}
-    still = {"steps": 1, "optimizer": dict(learning_rate=0.0, warmup_steps=0)}
     return Claim(
         paper="contrast within each modality, beside that across modalities, keeps similar inputs "
         "of a modality close, which alignment alone does not, and improves what is learned",
@@ -37,7 +36,7 @@ def claim() -> Claim:
             "and within": Arm(contrast(CROSS + WITHIN), grid=GRID),
             "and within images": Arm(contrast(CROSS + WITHIN[:1]), like="and within"),
             "and local": Arm(grid=GRID),
-            "untrained": Arm({**in_batch, **ALONE, **still}, untuned="initial weights"),
+            "untrained": Arm({**in_batch, **ALONE, **c.UNTRAINED}, untuned="initial weights"),
         },
         tuning=Tuning((zero_shot, of_glyph), seeds=(20,)),
         checks=(

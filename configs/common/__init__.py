@@ -28,6 +28,7 @@ from mmjax.configs.common.evaluators import (
     geometry,
     linear_map,
     probe,
+    recall,
     retrieval,
     spectrum,
     structure,
@@ -41,7 +42,7 @@ from mmjax.configs.common.generated import (
     latent_blocks,
     noisy_instances,
 )
-from mmjax.configs.common.optimizers import adamw, lamb, lars, sgd
+from mmjax.configs.common.optimizers import UNTRAINED, adamw, lamb, lars, sgd
 from mmjax.configs.common.recipe import changed, emoji, measured, recipe, variants
 from mmjax.configs.common.towers import (
     OPENAI,
@@ -76,6 +77,7 @@ __all__ = [
     "LABEL",
     "NOISY_VIEW",
     "OPENAI",
+    "UNTRAINED",
     "WORLD_SEED",
     "Text",
     "adamw",
@@ -113,6 +115,7 @@ __all__ = [
     "pretrained",
     "probe",
     "queue",
+    "recall",
     "recipe",
     "resnet",
     "retrieval",

@@ -26,6 +26,11 @@ def retrieval(name: str = "test", source: Source = "test", **options: Any) -> di
     return evaluator("retrieval", name, source, **options)
 
 
+def recall(name: str, *pairs: tuple[str, str], k: int = 1) -> tuple[str, ...]:
+    """Names of the metrics R@k of pairs, both ways, of an evaluator such as `retrieval/test`."""
+    return tuple(f"{name}/{a}_to_{b}/R@{k}" for pair in pairs for a, b in (pair, pair[::-1]))
+
+
 def tuple_retrieval(name: str, source: Source = "test", **options: Any) -> dict:
     """Retrieval of an `answer` of some modalities for a `query` of others."""
     return evaluator("tuple_retrieval", name, source, **options)

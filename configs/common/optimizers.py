@@ -1,5 +1,8 @@
 """Optimizers; options are those of `mmjax.recipe.OptimizerConfig`, by default a cosine schedule."""
 
+# Changes of a recipe that leave the initial weights as they are, for an arm without training.
+UNTRAINED = {"steps": 1, "optimizer": {"learning_rate": 0.0, "warmup_steps": 0}}
+
 
 def adamw(learning_rate: float, **options: object) -> dict:
     """AdamW; without `weight_decay`, Adam."""

@@ -24,7 +24,9 @@ from mmjax.commands import data_source as command
 from mmjax.errors import ConfigError
 
 MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
-CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
+)
 BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
 LAYER = flags.DEFINE_enum(
     "layer",

@@ -20,6 +20,7 @@ from mmjax.errors import ConfigError, unknown
 from mmjax.files import write_atomically, writing
 from mmjax.recipe import Recipe
 from mmjax.train import trainer
+from mmjax.weights.files import Folder
 
 Run = tuple[str, str, int]  # arm, setting in words where several are tried, seed
 # Of a run that diverged, which only a trial of tuning may.
@@ -240,8 +241,7 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
         if not recipe_lib.same(stored, recipe):
             shutil.rmtree(folder)  # of an older version of the recipe
         elif finished.is_file():
-            metrics: dict[str, float] = json.loads(finished.read_text(encoding="utf-8"))
-            return metrics
+            return Folder(folder).json(finished.name)
     return None
 
 

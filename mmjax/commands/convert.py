@@ -28,13 +28,13 @@ from typing import Any
 
 from absl import flags
 
-from mmjax import cli
+from mmjax import cli, digests
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
 from mmjax.data.formats.packing import VERSION, pack
 from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
-from mmjax.data.sources.array_record import INDEX, digest
+from mmjax.data.sources.array_record import INDEX
 from mmjax.errors import ConfigError
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
@@ -229,7 +229,7 @@ def _write(
         "file": f"{name}.array_record",
         "records": stop - start,
         "bytes": part.stat().st_size,
-        "sha256": digest(part),
+        "sha256": digests.sha256(part),
         "errors": errors,
     }
     os.replace(part, out / about["file"])

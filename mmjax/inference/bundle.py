@@ -74,8 +74,8 @@ def load(path: str | Path, *, dtype: Dtype | None = None) -> Bundle:
       ConfigError: when the folder holds nothing that can be loaded.
     """
     folder = Path(path).expanduser()
-    if (folder / OWN_CONFIG).is_file():
-        return _export(folder, dtype or "float32")
+    if folder.is_dir() and (own := Folder(folder)).file(OWN_CONFIG) is not None:
+        return _export(own, dtype or "float32")
     return of_weights(foreign.Weights(str(folder)), dtype or "float32")
 
 
@@ -89,10 +89,10 @@ def scale_of(
     return float(found[0]), None if found[1] is None else float(found[1])
 
 
-def _export(folder: Path, dtype: str) -> Bundle:
-    own = Folder(folder).json(OWN_CONFIG)
+def _export(folder: Folder, dtype: str) -> Bundle:
+    own = folder.json(OWN_CONFIG)
     assert own is not None  # `load` has seen the file
-    recipe = recipe_lib.of_json(own["config"], str(folder / OWN_CONFIG))
+    recipe = recipe_lib.of_json(own.get("config"), str(folder.path / OWN_CONFIG))
     towers = {
         name: dataclasses.replace(tower, init_from=None)
         for name, tower in recipe.model.towers.items()
@@ -101,7 +101,7 @@ def _export(folder: Path, dtype: str) -> Bundle:
     return _assemble(
         recipe.model,
         recipe.objectives,
-        Folder(folder).tensors(),
+        folder.tensors(),
         inputs.views(_own_tokenizer(recipe, folder).data),
         dtype,
         log_scale=own.get("log_scale"),
@@ -111,21 +111,22 @@ def _export(folder: Path, dtype: str) -> Bundle:
     )
 
 
-def _own_tokenizer(recipe: Recipe, folder: Path) -> Recipe:
+def _own_tokenizer(recipe: Recipe, folder: Folder) -> Recipe:
     """`recipe` with the tokenizer file that lies in the export; no other file is read."""
     spec = recipe.data.tokenizer
     path = None if spec is None else spec.options.get("path")
     if spec is None or path is None:
         return recipe
     for name in ("tokenizer.model", "tokenizer.json", tokenizer_copy(path)):
-        if (folder / name).is_file():
-            data = dataclasses.replace(recipe.data, tokenizer=spec.changed(path=str(folder / name)))
+        file = folder.file(name)
+        if file is not None:
+            data = dataclasses.replace(recipe.data, tokenizer=spec.changed(path=str(file)))
             return dataclasses.replace(recipe, data=data)
     if path in EMBEDDED:
         return recipe
     raise WeightsError(
-        f"{folder / OWN_CONFIG} names the tokenizer {path!r}, which is not in the folder: paths "
-        "out of it are not followed"
+        f"{folder.path / OWN_CONFIG} names the tokenizer {path!r}, which is not in the folder: "
+        "paths out of it are not followed"
     )
 
 

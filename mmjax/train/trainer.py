@@ -37,7 +37,9 @@ VERSION = 1
 logger = logging.getLogger("mmjax")
 
 
-def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
+def train(
+    recipe: Recipe, path: str | Path, *, checkpoint: str = "latest", quiet: bool = False
+) -> dict[str, float]:
     """Trains a recipe, or resumes a run in the same folder.
 
     In a run of many processes each of them calls this, with the same arguments.
@@ -45,6 +47,8 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
     Args:
       recipe: whole, from `mmjax.recipe.load`.
       path: the run's folder; see `mmjax.train.workdir` for what it holds afterwards.
+      checkpoint: where to resume: at the `latest`; or, if that is damaged, at the newest before it
+        that is whole (`previous`), with the damaged ones set aside.
       quiet: show nothing on the terminal (claims run many arms).
 
     Returns:
@@ -81,6 +85,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
                 metric=section.metric,
                 mode=section.mode,
                 asynchronous=section.asynchronous,
+                fall_back=checkpoint == "previous",
             )
         )
         start = store.latest() or 0
@@ -109,7 +114,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         # One stage after the other, each from the state of the last.
         state: State | None = None
         if start:
-            state = store.restore(state_lib.abstract(current.recipe, parts[current].plan))
+            state = state_lib.restored(store, current, parts[current].plan, start)
             logger.info(f"resuming from step {start}")
         writer = MetricWriter(workdir.path, start, write=first)
         progress = Progress(stages[-1].end, start, show=first and not quiet)

@@ -8,6 +8,7 @@ log.txt          what the terminal showed, plainly
 bad_rows.jsonl   examples that could not be read, with the reason
 summary.json     final metrics by name; its presence says that the run is finished
 report.html      the page to look at
+sha256.json      digests of config.json and summary.json; those of a checkpoint are in its folder
 """
 
 import fcntl
@@ -17,9 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmjax import digests
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.files import reason, write_atomically
+from mmjax.files import reason
 from mmjax.recipe import Recipe
 
 
@@ -94,7 +96,7 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
             if self._lock is not None:
-                write_atomically(self.path / "config.json", recipe_lib.dump(recipe))
+                digests.write_with(self.path / "config.json", recipe_lib.dump(recipe))
         except OSError as error:
             self.__exit__()
             raise ConfigError(
@@ -116,10 +118,10 @@ class Workdir:
             self._lock = None
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Writes a JSON file so that it is there whole or not at all."""
+        """Writes a JSON file so that it is there whole or not at all, with its digest."""
         target = self.path / name
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
-        write_atomically(target, text)
+        digests.write_with(target, text)
         return target
 
 

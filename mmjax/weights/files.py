@@ -8,7 +8,7 @@ checked before any number is touched.
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -18,6 +18,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from mmjax import digests
 from mmjax.errors import ConfigError
 
 DTYPES = {
@@ -38,8 +39,6 @@ DTYPES = {
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 # Tried in this order where a folder is given and not a file.
 WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
-# An export lists its files here, with their hashes.
-HASHES = "sha256.json"
 _LONGEST_HEADER = 100_000_000
 
 
@@ -60,6 +59,7 @@ class Folder:
     def __init__(self, path: str | Path):
         given = Path(path).expanduser()
         self._file: str | None = None
+        self._verified: set[str] = set()
         if given.suffix.lower() in PICKLES:
             raise WeightsError(_refused(given))
         if given.is_file():
@@ -74,10 +74,32 @@ class Folder:
                 "download the model first"
             )
 
+    @functools.cached_property
+    def _listed(self) -> dict[str, str] | None:
+        return digests.read(self.path)
+
+    def file(self, name: str) -> Path | None:
+        """A file of this folder, as it was written; None where there is no such file.
+
+        Raises:
+          WeightsError: when the folder has digests, as an export and a run do, and they say
+            otherwise.
+        """
+        file = self.inside(name)
+        try:
+            listed = self._listed
+            there = file.is_file()
+            if listed is not None and (there or name in listed) and name not in self._verified:
+                digests.verify(self.path, listed, [name])
+                self._verified.add(name)
+        except digests.DamagedError as error:
+            raise WeightsError(f"{error}; copy the folder again, or make it again") from error
+        return file if there else None
+
     def json(self, name: str) -> dict[str, Any] | None:
         """The object in a JSON file of this folder; None where there is no such file."""
-        file = self.inside(name)
-        if not file.is_file():
+        file = self.file(name)
+        if file is None:
             return None
         try:
             value = json.loads(file.read_text(encoding="utf-8"))
@@ -107,21 +129,20 @@ class Folder:
           WeightsError: naming the file that is missing, truncated, damaged, of another hash, or a
             pickle.
         """
-        files = [self.inside(name) for name in self._names()]
-        self._check_hashes(files)
         found: dict[str, np.ndarray] = {}
-        for file in files:
-            for name, array in read(file).items():
-                if name in found:
-                    raise WeightsError(f"{file}: the tensor {name!r} is in another file, too")
-                found[name] = array
+        for name in self._names():
+            file = self.file(name) or self.inside(name)
+            for key, array in read(file).items():
+                if key in found:
+                    raise WeightsError(f"{file}: the tensor {key!r} is in another file, too")
+                found[key] = array
         return Tensors(found, self.path)
 
     def _names(self) -> list[str]:
         if self._file is not None:
             return [self._file]
         for name in WEIGHTS:
-            if (self.path / name).is_file():
+            if self.file(name) is not None:
                 return [name]
             index = self.json(f"{name}.index.json")
             if index is not None:
@@ -145,16 +166,6 @@ class Folder:
         if pickles:
             raise WeightsError(_refused(pickles[0]))
         raise WeightsError(f"{self.path} holds no weights: there is no {WEIGHTS[0]} in it")
-
-    def _check_hashes(self, files: list[Path]) -> None:
-        hashes = self.json(HASHES)
-        for file in files:
-            expected = (hashes or {}).get(file.name)
-            if expected is not None and file.is_file() and sha256(file) != expected:
-                raise WeightsError(
-                    f"{file} is not the file that {HASHES} beside it was written for: its SHA-256 "
-                    "differs, so it was changed or damaged; copy or export it again"
-                )
 
 
 class Tensors(Mapping[str, np.ndarray]):
@@ -242,12 +253,6 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     part = file.with_name(file.name + ".part")
     save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
     part.replace(file)
-
-
-def sha256(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _refused(file: Path) -> str:

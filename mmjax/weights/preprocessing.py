@@ -44,7 +44,7 @@ def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable
         if config is not None:
             fuses = towers["audio"].encoder.options["fusion_reduction"] is not None
             found["audio"] = ClapSound(config, fuses=fuses)
-    if "text" in towers and weights.folder.inside("tokenizer.json").is_file():
+    if "text" in towers and weights.folder.file("tokenizer.json") is not None:
         found["text"] = FolderText(weights.folder, towers["text"].encoder.options)
     return found
 
@@ -118,8 +118,8 @@ class FolderText:
         self._tokenizer.enable_truncation(self.length)
         self.shape, self.dtype = (self.length,), np.dtype(np.int32)
         names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-        there = [(name, folder.inside(name)) for name in names]
-        self._files = {name: path.read_bytes() for name, path in there if path.is_file()}
+        there = {name: folder.file(name) for name in names}
+        self._files = {name: path.read_bytes() for name, path in there.items() if path is not None}
 
     def write(self, folder: Path) -> None:
         """Copies the tokenizer's files into another folder."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mmjax
+from mmjax import digests
 from mmjax.errors import ConfigError
 from mmjax.export import export
 from mmjax.inference import parity
@@ -61,6 +62,7 @@ def test_a_tokenizer_outside_of_an_export_is_not_read(run_of, tmp_path):
     own = json.loads(file.read_text())
     own["config"]["data"]["tokenizer"]["path"] = str(outside)
     file.write_text(json.dumps(own))
+    digests.write(folder)
     with pytest.raises(WeightsError, match=r"tokenizer\.model', which is not in the folder"):
         mmjax.load(folder)
 

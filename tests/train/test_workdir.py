@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_config_and_no_lock(tmp_path, monkeypatch):
     assert (tmp_path / "config.json").read_text() == before
     with Workdir(tmp_path, config()) as workdir, monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(WriteError, match=r"summary\.json could not be written \(No space"):
+        with pytest.raises(WriteError, match=r"sha256\.json could not be written \(No space"):
             workdir.write_json("summary.json", {})
     assert not (tmp_path / "summary.json").exists()
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import weights_folders as folders
 
+from mmjax import digests
 from mmjax.weights import files
 from mmjax.weights.files import Folder, WeightsError
 from mmjax.weights.foreign import Weights
@@ -123,7 +124,7 @@ def test_shards_of_an_index(clip):
 
 def test_a_file_of_another_hash_is_refused(clip):
     file = clip / "model.safetensors"
-    (clip / files.HASHES).write_text(json.dumps({file.name: files.sha256(file)}))
+    digests.write(clip)
     assert Weights(clip).tensors
     data = bytearray(file.read_bytes())
     data[-1] ^= 1

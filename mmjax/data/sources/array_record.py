@@ -5,10 +5,10 @@ from __future__ import annotations
 import bisect
 import itertools
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from mmjax import digests
 from mmjax.data.formats.files import existing
 from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
@@ -155,17 +155,8 @@ def check_shard(file: Path, shard: dict[str, Any], *, whole: bool) -> None:
             f"the shard {file} has {size:,} bytes, not the {shard['bytes']:,} that were written: "
             "copy it again, or convert the data again"
         )
-    if whole and digest(file) != shard["sha256"]:
+    if whole and digests.sha256(file) != shard["sha256"]:
         raise SourceError(
             f"the shard {file} has another SHA-256 than when it was written: copy it again, or "
             "convert the data again"
         )
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file."""
-    found = sha256()
-    with open(file, "rb") as content:
-        while block := content.read(2**20):
-            found.update(block)
-    return found.hexdigest()

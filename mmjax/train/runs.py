@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from mmjax import recipe as recipe_lib
-from mmjax.checkpoints.store import Store
+from mmjax.checkpoints.store import CheckpointError, Store
 from mmjax.data import inputs
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle as bundle_lib
@@ -132,7 +132,10 @@ def _step(store: Store, folder: Path, checkpoint: str) -> int | None:
     if checkpoint == "latest":
         return store.latest()
     if checkpoint == "previous":
-        return store.whole()
+        step = store.whole()
+        if step is None:
+            raise CheckpointError(f"{folder} has no checkpoint that is whole")
+        return step
     if checkpoint.isdigit():
         return int(checkpoint)
     raise ConfigError(f"--checkpoint={checkpoint}: give latest, previous, best or a step")

@@ -66,7 +66,7 @@ def write_with(file: Path, text: str) -> None:
 
 
 def _list(folder: Path, found: Mapping[str, str]) -> None:
-    write_atomically(folder / NAME, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / NAME, json.dumps(found, indent=2) + "\n")
 
 
 def read(folder: Path) -> dict[str, str] | None:
@@ -105,11 +105,11 @@ def verify(folder: Path, listed: Mapping[str, str], names: Iterable[str]) -> Non
         file = folder / name
         if name not in listed:
             return f"{file} is not in {NAME}, the list of the files that were written"
+        if not file.is_file():
+            return f"{file} is missing: {NAME} lists it"
         try:
             if sha256(file) == listed[name]:
                 return None
-        except FileNotFoundError:
-            return f"{file} is missing: {NAME} lists it"
         except OSError as error:
             return f"{file} cannot be read ({reason(error)})"
         return (

@@ -155,6 +155,22 @@ def test_a_run_goes_on_without_what_is_damaged_only_when_told(copied, caplog, mo
     assert (copied / "20.damaged1").is_dir()
 
 
+def test_a_reader_changes_nothing(copied, whole):
+    unfinished = copied / "30.orbax-checkpoint-tmp"  # of a process that is saving now
+    unfinished.mkdir()
+    (copied / "40").mkdir()
+    with Store(copied, **METRIC, read_only=True) as store:
+        assert store.whole() == 20
+        state = store.restore(abstract_like(tree(0)), 20)
+        assert {name: array.tolist() for name, array in state.items()} == whole[2]
+        with pytest.raises(CheckpointError, match="/40 is no checkpoint"):
+            store.restore(abstract_like(tree(0)))
+    assert {each.name for each in copied.iterdir()} == {"10", "20", unfinished.name, "40"}
+    with Store(copied / "none", read_only=True) as store:
+        assert store.whole() is None
+    assert not (copied / "none").exists()
+
+
 def test_without_a_whole_one_a_run_begins_anew_when_told(copied):
     for step in (10, 20):
         shutil.rmtree(copied / str(step) / "default")

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mmjax.data.formats.files import existing
+from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
@@ -118,6 +118,7 @@ def read_index(folder: Path) -> dict[str, Any]:
       SourceError: when there is none, or it is damaged.
     """
     file = folder / INDEX
+    refuse_pointer(file)
     if not file.is_file():
         raise SourceError(
             f"{folder} holds no {INDEX}: it is no folder of python -m mmjax.data.convert, or one "
@@ -147,6 +148,7 @@ def check_shard(file: Path, shard: dict[str, Any], *, whole: bool) -> None:
     Raises:
       SourceError: when it is missing or another.
     """
+    refuse_pointer(file)
     if not file.is_file():
         raise SourceError(f"the shard {file} is missing: copy it again, or convert the data again")
     size = file.stat().st_size

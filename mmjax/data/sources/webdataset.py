@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mmjax.data.formats.files import IMAGE_SUFFIXES, missing
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import OnError, Split, choose, settle
+from mmjax.files import pointer
 
 
 class Sample(NamedTuple):
@@ -122,6 +123,8 @@ class WebDatasetSource(Source):
             raise BadExample(sample.key, field, f"the shard cannot be read: {error}") from error
         if len(content) < size:
             raise BadExample(sample.key, field, "the shard was cut short after the start")
+        if what := pointer(content):
+            raise BadExample(sample.key, field, f"the member .{extension} is only {what}")
         return extension, content
 
     def _caption(self, sample: Sample) -> str | list[str]:

@@ -32,6 +32,7 @@ from mmjax import cli
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
 from mmjax.data.formats.packing import VERSION, pack
+from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
 from mmjax.data.sources.array_record import INDEX, digest
@@ -70,7 +71,7 @@ def convert(
 
     Raises:
       ConfigError: when the folder holds something else, or a record holds what cannot be written.
-      SourceError: for a bad example, with on_error='fail'.
+      SourceError: for a bad example, with on_error='fail', and when all are.
     """
     out.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, out, shard_bytes)
@@ -86,9 +87,15 @@ def convert(
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [about for name in names if (about := _finished(out, name)) is not None]
+    bad = [BadExample(*error) for shard in shards for error in shard.pop("errors")]
+    if len(bad) == len(source):
+        raise SourceError(
+            f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
+            "and convert into an empty folder"
+        )
     report = BadRows(out / "bad_rows.jsonl")
     report.note(source.bad)
-    report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
+    report.note(bad)
     _replace(
         out / INDEX,
         {

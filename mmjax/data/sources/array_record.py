@@ -46,6 +46,7 @@ class ArrayRecordSource(Source):
         self.bad = [BadExample(*error) for error in about["bad"]]
         self._shards = [self.path / shard["file"] for shard in about["shards"]]
         self._ends = list(itertools.accumulate(shard["records"] for shard in about["shards"]))
+        self._listed = self._ends[-1] + len(self.bad)
         for file, shard in zip(self._shards, about["shards"], strict=True):
             check_shard(file, shard, whole=verify)
         self._open()

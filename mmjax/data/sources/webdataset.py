@@ -87,6 +87,7 @@ class WebDatasetSource(Source):
                     samples.append(sample)
         self.shards, self.id_limit = len(shards), len(samples)
         self.bad = settle(path, len(samples), bad, on_error)
+        self._listed = len(samples) + len(self.bad)
         self.samples = choose(path, samples, lambda s: s.stem, split, val_fraction)
 
     def __len__(self) -> int:

@@ -100,8 +100,20 @@ class Store:
     def _metric_of(self, step: int) -> float | None:
         return (self._manager.metrics(step) or {}).get(self._metric)
 
-    def save(self, step: int, state: Any, metrics: Mapping[str, float] | None = None) -> None:
+    def save(
+        self,
+        step: int,
+        state: Any,
+        metrics: Mapping[str, float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
         """Starts a save (and, unless asynchronous, ends it); a step already saved is passed over.
+
+        Args:
+          step: which one.
+          state: a tree of arrays.
+          metrics: of its evaluation, if there was one.
+          metadata: JSON values to keep with it; those of process 0.
 
         Raises:
           CheckpointError: also for an earlier background save that failed.
@@ -115,9 +127,17 @@ class Store:
         self._last = step
         self._guard(
             lambda: self._manager.save(
-                step, args=ocp.args.PyTreeSave(state), metrics=chosen, force=True
+                step,
+                args=ocp.args.PyTreeSave(state),
+                metrics=chosen,
+                force=True,
+                custom_metadata=None if metadata is None else dict(metadata),
             )
         )
+
+    def metadata(self, step: int) -> Mapping[str, Any]:
+        """What `save` was given to keep with a step; empty in checkpoints of earlier versions."""
+        return self._manager.metadata(step).custom_metadata or {}
 
     def wait(self) -> None:
         """Blocks until everything is on disk.

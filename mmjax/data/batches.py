@@ -50,7 +50,14 @@ class Batches:
         return self
 
     def __next__(self) -> Batch:
-        """The next batch.
+        """The next batch; its bad rows are in the report."""
+        batch, bad = self.read()
+        for error in bad:
+            self._report.add(error)
+        return batch
+
+    def read(self) -> tuple[Batch, list[BadExample]]:
+        """The next batch, and its bad rows, for the report once the batch is used.
 
         Raises:
           BadExample: for a bad row, with on_error='fail'.
@@ -70,9 +77,7 @@ class Batches:
             # the program ends, and a small array would keep a file of its own open.
             batch = {name: np.array(values) for name, values in batch.items()}
         self.waited += time.perf_counter() - start
-        for key, field, reason in bad:
-            self._report.add(BadExample(key, field, reason))
-        return batch
+        return batch, [BadExample(*row) for row in bad]
 
     def close(self) -> None:
         """Ends threads and worker processes; there are no more batches."""

@@ -90,6 +90,7 @@ def train_data(
             workers=config.workers,
             prefetch=config.prefetch,
             on_error=config.on_error,
+            max_bad_fraction=config.max_bad_fraction,
             report=report,
         )
     except ValueError as error:

@@ -3,15 +3,16 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from mmjax.checkpoints.store import Store
-from mmjax.data import BadRows, Batches, TrainData, inputs
+from mmjax.data import BadExample, BadRows, Batches, TrainData, inputs
+from mmjax.data.limits import TooManyBadRows, bad_rows, causes
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -55,6 +56,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
     Raises:
       ConfigError: for what can be known to be wrong before anything is compiled.
       NonFiniteLoss: with the step, the terms and the ids of the batch.
+      TooManyBadRows: with the step, the reasons and the first rows.
       CheckpointError: when a state cannot be saved or restored.
       WriteError: when another file of the run cannot be written.
       Interrupted: after saving, when SIGTERM or Ctrl-C came.
@@ -85,6 +87,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         )
         start = store.latest() or 0
         current = stages_lib.at(stages, start)
+        kept = store.metadata(start) if start else {}
 
         # The data, evaluators and weights of all stages that are left.
         report = BadRows(workdir.path / "bad_rows.jsonl" if first else None)
@@ -126,7 +129,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
                     for line in weights[stage].lines:
                         logger.info(line)
                 assert state is not None  # restored or begun
-                state, results[stage.name] = _train_stage(run, stage, part, state, start)
+                state, results[stage.name] = _train_stage(run, stage, part, state, start, kept)
                 start = max(start, stage.end)
         finally:
             progress.close()
@@ -173,9 +176,11 @@ class _Run(NamedTuple):
 
 
 def _train_stage(
-    run: _Run, stage: Stage, part: _Part, state: State, start: int
+    run: _Run, stage: Stage, part: _Part, state: State, start: int, kept: Mapping[str, Any]
 ) -> tuple[State, dict[str, float]]:
     """Makes the steps of a stage that are left, `start` being the last step that is done.
+
+    `kept` is what the checkpoint of that step has with it, if the run resumes from one.
 
     Returns:
       The state at its end, and the metrics there: those of its evaluation, and those of its last
@@ -197,15 +202,16 @@ def _train_stage(
         return state, results | trained
 
     # The loop.
-    start = max(start, stage.start)
+    resumed, start = start > stage.start, max(start, stage.start)
     train_step = _step(run, stage, part.plan)
     batches = part.data.iter_from(start - stage.start)
-    watch = Watch(start, recipe.data.batch_size, batches)
+    limit = part.data.limit(kept.get("bad_share") if resumed else None)
+    watch = Watch(start, recipe.data.batch_size, batches, limit)
     scored = recipe.checkpoints.metric is not None
     try:
-        for k, batch in _on_device(batches, start, stage.end, run.mesh):
+        for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):
             state, metrics = train_step(state, batch)
-            watch.finished(k, metrics, batch["id"])
+            watch.finished(k, metrics, batch["id"], bad)
             done = k + 1
             stopping = run.signals.stop_after(done)
             last = done == stage.end
@@ -218,15 +224,17 @@ def _train_stage(
                 trained = {f"train/{n}": v for n, v in row.items()}
                 run.writer.write(done, trained, stage.name)
                 run.progress.update(done, row)
+            kept = {"bad_share": dict(watch.limit.state)}
             if saving and not scored:  # at once: an evaluation may be long
-                run.store.save(done, state)
+                run.store.save(done, state, None, kept)
             if evaluating and not stopping:
                 model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
                 results = part.evaluation(model)
                 run.writer.write(done, results, stage.name)
                 watch.pause()
             if saving and scored:
-                run.store.save(done, state, results if evaluating and not stopping else None)
+                own = results if evaluating and not stopping else None
+                run.store.save(done, state, own, kept)
             if saving:
                 _collect(part.data.report)
             if stopping:
@@ -236,6 +244,8 @@ def _train_stage(
                     f"{run.folder}: run the same command to resume"
                 )
                 raise Interrupted(stopping)
+    except TooManyBadRows as error:
+        raise _with_causes(error, part.data.report) from error
     finally:
         batches.close()
     return state, results | learned(trained)
@@ -263,12 +273,32 @@ def _collect(report: BadRows) -> None:
                 report.take_over(text)
 
 
+def _with_causes(error: TooManyBadRows, report: BadRows) -> TooManyBadRows:
+    """The same error, with the bad rows of all processes, who are here together, in a sentence."""
+    _collect(report)
+    report.close()
+    said = distributed.of_first(lambda: causes(BadExample(*row) for row in report.counts))
+    return TooManyBadRows(
+        f"{error} ({said}): mend them, or set data.max_bad_fraction higher to do without them; the "
+        "same command then resumes from the last checkpoint"
+    )
+
+
 def _on_device(
-    batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh
-) -> Iterator[tuple[int, dict[str, jax.Array]]]:
-    """Batches from `start`, one of them copied to the devices while another is used."""
-    ahead: list[dict[str, jax.Array]] = []
+    batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh, report: BadRows
+) -> Iterator[tuple[int, dict[str, jax.Array], int | jax.Array]]:
+    """Batches from `start`, one of them copied to the devices while another is used.
+
+    With the number of their bad rows, of all processes; this one's go into the report when the
+    batch is used.
+    """
+    ahead: list[tuple[dict[str, jax.Array], int | jax.Array, list[BadExample]]] = []
     for k in range(start, steps):
         while len(ahead) < min(2, steps - k):
-            ahead.append(mesh_lib.to_device(next(batches), mesh))
-        yield k, ahead.pop(0)
+            rows, errors = batches.read()
+            bad = mesh_lib.count(bad_rows(errors), len(rows["id"]), mesh)
+            ahead.append((mesh_lib.to_device(rows, mesh), bad, errors))
+        batch, bad, errors = ahead.pop(0)
+        for error in errors:
+            report.add(error)
+        yield k, batch, bad

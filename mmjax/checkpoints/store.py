@@ -107,7 +107,10 @@ class Store:
         metrics: Mapping[str, float] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Starts a save (and, unless asynchronous, ends it); a step already saved is passed over.
+        """Starts a save (and, unless asynchronous, ends it).
+
+        A step already saved is passed over, unless it was saved without its metrics, by a run that
+        was stopped before its evaluation, and now has them: then it is saved again.
 
         Args:
           step: which one.
@@ -119,12 +122,14 @@ class Store:
           CheckpointError: also for an earlier background save that failed.
         """
         self.wait()  # one save at a time, and an earlier one's error under its own step
-        if step in self._manager.all_steps():
-            return
         chosen = None
         if metrics and self._metric is not None and self._metric in metrics:
             chosen = {self._metric: float(metrics[self._metric])}
         self._last = step
+        if step in self._manager.all_steps():
+            if chosen is None or self._metric_of(step) is not None:
+                return
+            self._guard(lambda: self._manager.delete(step))
         self._guard(
             lambda: self._manager.save(
                 step,

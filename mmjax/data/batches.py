@@ -15,7 +15,7 @@ from absl import flags
 from mmjax.data.records import BadExample
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch
-from mmjax.processes import end_with_parent
+from mmjax.processes import end_with_parent, shielded_from
 
 
 class Batches:
@@ -42,7 +42,9 @@ class Batches:
                 grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
             )
         self._iterator = iter(rows)
-        self._iterator.start_prefetch()
+        # Training may need batches until it has saved.
+        with shielded_from(signal.SIGINT, signal.SIGTERM):
+            self._iterator.start_prefetch()
         # Also when nobody closes this: at exit, while the modules that closing needs are there.
         self._end = weakref.finalize(self, self._iterator.close)
 
@@ -52,8 +54,7 @@ class Batches:
     def __next__(self) -> Batch:
         """The next batch; its bad rows are in the report."""
         batch, bad = self.read()
-        for error in bad:
-            self._report.add(error)
+        self._report.add(*bad)
         return batch
 
     def read(self) -> tuple[Batch, list[BadExample]]:
@@ -104,8 +105,4 @@ class WorkerDied(RuntimeError):
 def start_worker(index: int, count: int) -> None:
     """What a worker process does first."""
     del index, count
-    # Ctrl-C and a scheduler's SIGTERM go to all processes. The training process decides what they
-    # mean: it may need batches until it has saved.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_parent(lambda: os._exit(1))

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -30,13 +30,31 @@ class Watch:
 
     The metrics of a step are read when the next one has been dispatched, so the device is never
     idle for the sake of a log line, and a run stops at most one step after a number went bad. So it
-    is with batches of too many bad rows, by `limit`.
+    is with batches of too many bad rows.
+
+    Args:
+      step: the last step that is done.
+      batch_size: of all processes together.
+      batches: knows how long training waited for it.
+      limit: of bad rows.
+      window: of the run that this one resumes.
+
+    Attributes:
+      limit: counts the bad rows.
+      window: name -> values of the steps since the last row, in their order, f32 as Python floats.
     """
 
-    def __init__(self, step: int, batch_size: int, batches: Batches, limit: Limit):
+    def __init__(
+        self,
+        step: int,
+        batch_size: int,
+        batches: Batches,
+        limit: Limit,
+        window: Mapping[str, Sequence[float]] | None = None,
+    ):
         self._pending: list[_Step] = []
         self.limit = limit
-        self._read: list[dict[str, float]] = []
+        self.window = {name: list(values) for name, values in (window or {}).items()}
         self._batch_size, self._batches = batch_size, batches
         self._step, self._waited = step, 0.0
         self._since = time.monotonic()
@@ -78,18 +96,18 @@ class Watch:
                     "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
                     "look at these examples"
                 )
-            self._read.append(values)
+            for name, value in values.items():
+                self.window.setdefault(name, []).append(value)
 
     def row(self, step: int) -> dict[str, float]:
         """Means since the last row, with speed; learning rate and scales as they are now."""
         now = time.monotonic()
         seconds = max(now - self._since, 1e-9)
-        names = self._read[-1]
-        row = {name: float(np.mean([values[name] for values in self._read])) for name in names}
-        row["learning_rate"] = names["learning_rate"]
+        row = {name: float(np.mean(values)) for name, values in self.window.items()}
+        row["learning_rate"] = self.window["learning_rate"][-1]
         row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
         row["data_wait_share"] = min((self._batches.waited - self._waited) / seconds, 1.0)
-        self._read, self._step = [], step
+        self.window, self._step = {}, step
         self._waited, self._since = self._batches.waited, now
         return row
 

@@ -117,7 +117,7 @@ class EvalData:
                 return
         reasons = f" ({causes(bad)})" if bad else ""
         raise SourceError(
-            f"{found} of {len(self.source):,} records have a {modality!r} that can be read, and at "
+            f"{found} of {len(self.source):,} records have a readable {modality!r}, and at "
             f"least {least} have to{reasons}"
         )
 

@@ -316,8 +316,8 @@ def _with_causes(error: TooManyBadRows, report: BadRows) -> TooManyBadRows:
     report.close()
     said = distributed.of_first(lambda: causes(BadExample(*row) for row in report.counts))
     return TooManyBadRows(
-        f"{error} ({said}): mend them, or set data.max_bad_fraction higher to do without them; the "
-        "same command then resumes from the last checkpoint"
+        f"{error} ({said}): mend them, and the same command resumes from the last checkpoint, as "
+        "it does with a higher data.max_bad_fraction"
     )
 
 

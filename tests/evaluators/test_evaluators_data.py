@@ -89,7 +89,7 @@ def test_rows_are_known_before_a_run_by_reading_no_more_than_needed(
     with pytest.raises(SourceError) as error:
         data.check_readable("text", least)
     said = str(error.value)
-    assert said.startswith(f"{len(good)} of {len(kinds)} records have a 'text' that can be read")
+    assert said.startswith(f"{len(good)} of {len(kinds)} records have a readable 'text'")
     for kind, reason in (("record", "record: the shard … is gone"), ("value", "text: the caption")):
         assert (f"{kinds.count(kind)} x {reason}" in said) == (kind in kinds)
 

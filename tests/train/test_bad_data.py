@@ -33,7 +33,7 @@ def test_nothing_that_can_be_read(tmp_path):
     said = failure(config(100), tmp_path)
     assert re.match(
         r"step 1: none of the 64 rows of a batch can be used \(\d+ x a: the file … does not exist; "
-        r"the first are row \d+, row \d+, row \d+\): mend them, or set data\.max_bad_fraction",
+        r"the first are row \d+, row \d+, row \d+\): mend them, and the same command resumes",
         said,
     )
     assert "\n" not in said

@@ -75,7 +75,7 @@ def check_listed(where: str, source: Source, fraction: float) -> None:
         )
 
 
-def bad_rows(errors: Iterable[BadExample]) -> int:
+def rows_of(errors: Iterable[BadExample]) -> int:
     """Of how many rows of a batch these are all the errors: a row may have one for each field.
 
     In a small source of a mixture an example may stand twice in a batch, with the same errors.

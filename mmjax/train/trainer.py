@@ -18,12 +18,12 @@ import jax
 
 from mmjax.checkpoints.store import Store
 from mmjax.data import BadExample, BadRows, Batches, TrainData, inputs
-from mmjax.data.limits import TooManyBadRows, bad_rows, causes
+from mmjax.data.limits import TooManyBadRows, rows_of
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
 from mmjax.system.embedder import Embedder
-from mmjax.train import borders, checks, header
+from mmjax.train import bad_rows, borders, checks, header
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -145,7 +145,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
 
             # Run reports.
             store.wait()
-            _collect(report)
+            bad_rows.collect(report)
             report.close()
             if len(report):
                 logger.info(report.summary())
@@ -263,7 +263,7 @@ def _train_stage(
             if stopping:
                 raise Interrupted(stopping)
     except TooManyBadRows as error:
-        raise _with_causes(error, part.data.report) from error
+        raise bad_rows.with_causes(error, part.data.report) from error
     finally:
         batches.close()
     return state, results | learned(trained)
@@ -272,7 +272,7 @@ def _train_stage(
 def _kept(run: _Run, part: _Part, watch: Watch) -> dict[str, Any]:
     """What a checkpoint keeps beside the state, after what the files have so far is on the disk."""
     report = part.data.report
-    _collect(report)
+    bad_rows.collect(report)
     run.writer.sync()
     report.sync()
     # Copies: a checkpoint is written while training goes on.
@@ -301,26 +301,6 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _collect(report: BadRows) -> None:
-    """Hands the bad rows that all processes met to the first, which writes them."""
-    if jax.process_count() > 1:
-        first = jax.process_index() == 0
-        for text in distributed.gather("" if first else report.hand_over())[1:]:
-            if first:
-                report.take_over(text)
-
-
-def _with_causes(error: TooManyBadRows, report: BadRows) -> TooManyBadRows:
-    """The same error, with the bad rows of all processes, who are here together, in a sentence."""
-    _collect(report)
-    report.close()
-    said = distributed.of_first(lambda: causes(BadExample(*row) for row in report.counts))
-    return TooManyBadRows(
-        f"{error} ({said}): mend them, and the same command resumes from the last checkpoint, as "
-        "it does with a higher data.max_bad_fraction"
-    )
-
-
 def _on_device(
     batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh, report: BadRows
 ) -> Iterator[tuple[int, dict[str, jax.Array], int | jax.Array]]:
@@ -333,7 +313,7 @@ def _on_device(
     for k in range(start, steps):
         while len(ahead) < min(2, steps - k):
             rows, errors = batches.read()
-            bad = mesh_lib.count(bad_rows(errors), len(rows["id"]), mesh)
+            bad = mesh_lib.count(rows_of(errors), len(rows["id"]), mesh)
             ahead.append((mesh_lib.to_device(rows, mesh), bad, errors))
         batch, bad, errors = ahead.pop(0)
         report.add(*errors)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmjax.data import BadExample
-from mmjax.data.limits import LEAST, WINDOW, Limit, TooManyBadRows, bad_rows, causes, check_listed
+from mmjax.data.limits import LEAST, WINDOW, Limit, TooManyBadRows, causes, check_listed, rows_of
 from mmjax.data.sources import MemorySource
 
 
@@ -83,8 +83,8 @@ def test_what_breaks_late_is_seen_in_the_window_alone():
 
 def test_rows_of_errors():
     errors = [BadExample(*each, "bad") for each in (("a", "x"), ("a", "y"), ("b", "x"), ("b", "x"))]
-    assert bad_rows(errors) == 3
-    assert bad_rows([]) == 0
+    assert rows_of(errors) == 3
+    assert rows_of([]) == 0
 
 
 def test_causes_are_counted_by_reason_and_first_examples_named():

@@ -165,24 +165,49 @@ class Store:
             raise self._damaged(step, said)
         return _number(self._manager.metrics(step), self._metric)
 
-    def save(self, step: int, state: Any, metrics: Mapping[str, float] | None = None) -> None:
-        """Starts a save (and, unless asynchronous, ends it); a step already saved is passed over.
+    def save(
+        self,
+        step: int,
+        state: Any,
+        metrics: Mapping[str, float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts a save (and, unless asynchronous, ends it).
+
+        A step already saved is passed over, unless it was saved without its metrics, by a run that
+        was stopped before its evaluation, and now has them: then it is saved again.
+
+        Args:
+          step: which one.
+          state: a tree of arrays.
+          metrics: of its evaluation, if there was one.
+          metadata: JSON values to keep with it; those of process 0.
 
         Raises:
           CheckpointError: also for an earlier background save that failed.
         """
         self.wait()  # one save at a time, and an earlier one's error under its own step
-        if step in self._manager.all_steps():
-            return
         chosen = None
         if metrics and self._metric is not None and self._metric in metrics:
             chosen = {self._metric: float(metrics[self._metric])}
         self._last = step
+        if step in self._manager.all_steps():
+            if chosen is None or self._metric_of(step) is not None:
+                return
+            self._guard(lambda: self._manager.delete(step))
         self._guard(
             lambda: self._manager.save(
-                step, args=ocp.args.PyTreeSave(state), metrics=chosen, force=True
+                step,
+                args=ocp.args.PyTreeSave(state),
+                metrics=chosen,
+                force=True,
+                custom_metadata=None if metadata is None else dict(metadata),
             )
         )
+
+    def metadata(self, step: int) -> Mapping[str, Any]:
+        """What `save` was given to keep with a step; empty in checkpoints of earlier versions."""
+        return self._manager.metadata(step).custom_metadata or {}
 
     def wait(self) -> None:
         """Blocks until everything is on disk.

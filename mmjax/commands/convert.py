@@ -19,6 +19,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -32,10 +33,12 @@ from mmjax import cli, digests
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
 from mmjax.data.formats.packing import VERSION, pack
+from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
 from mmjax.data.sources.array_record import INDEX
 from mmjax.errors import ConfigError
+from mmjax.processes import shielded_from
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
 WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
@@ -70,7 +73,7 @@ def convert(
 
     Raises:
       ConfigError: when the folder holds something else, or a record holds what cannot be written.
-      SourceError: for a bad example, with on_error='fail'.
+      SourceError: for a bad example, with on_error='fail', and when all are.
     """
     out.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, out, shard_bytes)
@@ -86,9 +89,15 @@ def convert(
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [about for name in names if (about := _finished(out, name)) is not None]
+    bad = [BadExample(*error) for shard in shards for error in shard.pop("errors")]
+    if len(bad) == len(source):
+        raise SourceError(
+            f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
+            "and convert into an empty folder"
+        )
     report = BadRows(out / "bad_rows.jsonl")
     report.note(source.bad)
-    report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
+    report.note(bad)
     _replace(
         out / INDEX,
         {
@@ -129,7 +138,7 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
                 f"{out} holds a conversion of other data, in shards of another size, or by another "
                 "version of mmjax: choose another --out, or delete that folder"
             )
-    elif any(out.iterdir()):
+    elif any(each.suffix != ".part" for each in out.iterdir()):  # left by a killed call
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
     else:
         _replace(file, plan)
@@ -174,10 +183,11 @@ def _write_all(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
     try:
-        jobs = [
-            pool.submit(_write_here, out, name, start, stop, on_error)
-            for name, (start, stop) in stretches.items()
-        ]
+        with shielded_from(signal.SIGINT, signal.SIGTERM):  # they end with this process
+            jobs = [
+                pool.submit(_write_here, out, name, start, stop, on_error)
+                for name, (start, stop) in stretches.items()
+            ]
         for job in as_completed(jobs):
             yield job.result()
     except BrokenProcessPool as error:

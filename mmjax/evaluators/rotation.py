@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.errors import ConfigError
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import ViewRef
 
 
@@ -103,13 +104,13 @@ class Rotation(Evaluator):
         """The metrics of the embeddings f32[N, D] of both modalities, before and now, row by row.
 
         Raises:
-          ValueError: with fewer rows than dimensions, by which no map is determined.
+          EvaluationError: with fewer rows than dimensions, by which no map is determined.
         """
         maps, found = [], {}
         for m, x, y in zip(self.pair, old, new, strict=True):
             x, y = x.astype(np.float64), y.astype(np.float64)
             if len(x) < x.shape[1]:
-                raise ValueError(
+                raise EvaluationError(
                     f"rotation: {len(x)} rows of {m!r} do not determine a map of {x.shape[1]} "
                     "dimensions; give it more records"
                 )

@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
 
@@ -103,7 +104,7 @@ class TupleRetrieval(Evaluator):
     ) -> dict[str, float]:
         known, first, count = np.unique(answer_ids, return_index=True, return_counts=True)
         if count.max() > 1:
-            raise ValueError(
+            raise EvaluationError(
                 "tuple_retrieval: with score='volume' a query has one right answer, but "
                 f"{count.max()} answers have the id {known[count.argmax()]}"
             )

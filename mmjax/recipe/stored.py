@@ -16,7 +16,7 @@ from mmjax.schema.values import plain
 # under other values of them.
 OPERATIONAL = (
     "mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluators", "microbatches",
-    "imports", "data.workers", "data.prefetch",
+    "imports", "data.workers", "data.prefetch", "data.max_bad_fraction",
 )  # fmt: skip
 # Keys that earlier versions had.
 _OLD = ("claim",)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
-from mmjax.files import writing
+from mmjax.files import write_atomically, writing
 from mmjax.train.watch import SPEED
 
 logger = logging.getLogger("mmjax")
@@ -30,7 +31,8 @@ class MetricWriter:
     Args:
       folder: the run's folder.
       step: where the run starts or resumes. Rows of later steps, left by a process that was
-        killed after its last checkpoint, are removed: they will be written again.
+        killed after its last checkpoint, are removed: they will be written again. A row of that
+        step which is there already, as of an evaluation that is made again, is not.
       write: whether this process writes.
 
     Raises:
@@ -40,6 +42,7 @@ class MetricWriter:
     def __init__(self, folder: Path, step: int, *, write: bool = True):
         self._file: TextIO | None = None
         self._board: EventsWriter | None = None
+        self._there: set[str] = set()
         if not write:
             return
         self._path = folder / "metrics.jsonl"
@@ -48,9 +51,8 @@ class MetricWriter:
             if self._path.is_file():
                 with open(self._path, encoding="utf-8") as file:
                     rows = [line for line in file if _step_of(line) <= step]
-            part = self._path.with_name(self._path.name + ".part")
-            part.write_text("".join(rows), encoding="utf-8")
-            part.replace(self._path)
+            write_atomically(self._path, "".join(rows))
+            self._there = {line for line in rows if _step_of(line) == step}
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
             self._board = EventsWriter(str(folder / "events"))
             if step:  # TensorBoard forgets what earlier files say of later steps
@@ -62,9 +64,11 @@ class MetricWriter:
         if self._file is None:
             return
         tags = {"step": step} if stage is None else {"step": step, "stage": stage}
+        line = json.dumps({**tags, **metrics}) + "\n"
         with writing(self._path):
-            self._file.write(json.dumps({**tags, **metrics}) + "\n")
-            self._file.flush()
+            if line not in self._there:
+                self._file.write(line)
+                self._file.flush()
             values = [Summary.Value(tag=name, simple_value=v) for name, v in metrics.items()]
             self._event(Event(step=step, summary=Summary(value=values)))
 
@@ -73,6 +77,12 @@ class MetricWriter:
         if self._board is not None:
             self._board.write_event(event)
             self._board.flush()
+
+    def sync(self) -> None:
+        """Waits until the rows are on the disk."""
+        if self._file is not None:
+            with writing(self._path):
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the files, also where they cannot take what is left to write."""
@@ -93,13 +103,15 @@ def _step_of(line: str) -> float:
 def recorded(folder: Path, step: int) -> dict[str, float]:
     """The row of `metrics.jsonl` of a step: of training, and of an evaluation if there was one."""
     path = folder / "metrics.jsonl"
-    found: dict[str, Any] = {}
-    if not path.is_file():
-        return found
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if _step_of(line) == step:
-            found |= json.loads(line)
-    return learned({name: found[name] for name in found if name not in ("step", "stage")})
+    trained: dict[str, Any] = {}
+    evaluated: dict[str, Any] = {}
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if _step_of(line) == step:
+                for name, value in json.loads(line).items():
+                    (trained if name.startswith("train/") else evaluated)[name] = value
+    found = evaluated | learned(trained)
+    return {name: value for name, value in found.items() if name not in ("step", "stage")}
 
 
 def learned(metrics: Mapping[str, float]) -> dict[str, float]:

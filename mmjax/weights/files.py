@@ -20,6 +20,7 @@ import numpy as np
 
 from mmjax import digests
 from mmjax.errors import ConfigError
+from mmjax.files import pointer_at
 
 DTYPES = {
     "F64": np.float64,
@@ -110,12 +111,20 @@ class Folder:
         return value
 
     def inside(self, name: str) -> Path:
-        """The path of a file of this folder; names that would lead out of it are refused."""
+        """The path of a file of this folder.
+
+        Raises:
+          WeightsError: for a name that would lead out of the folder, and for a file that was not
+            fetched from where a repository keeps it.
+        """
         if not isinstance(name, str) or Path(name).name != name or "\\" in name or name == "..":
             raise WeightsError(
                 f"{self.path}: the name {name!r} leads out of the folder, and is not followed"
             )
-        return self.path / name
+        path = self.path / name
+        if what := pointer_at(path):
+            raise WeightsError(f"{path} is only {what}")
+        return path
 
     def below(self, name: str) -> Folder | None:
         """A folder in this one; None where it is not there."""

@@ -279,3 +279,16 @@ def test_the_command(tmp_path, set_flags, capsys):
     source = command.source_of(str(out))
     assert isinstance(source, ArrayRecordSource)
     assert source[0]["image"] == b"abc"
+
+
+def test_a_source_that_cannot_be_read_is_no_conversion(tmp_path):
+    class Broken(Counting):
+        def __getitem__(self, index):
+            raise BadExample(f"row {index}", "raw", f"the file {index}.png does not exist")
+
+    with pytest.raises(
+        SourceError, match=r"none of the 60 examples can be read \(60 x raw: the file … does not"
+    ):
+        convert(Broken(), tmp_path, say=quiet)
+    with pytest.raises(SourceError, match=r"holds no index\.json"):
+        ArrayRecordSource(path=str(tmp_path))

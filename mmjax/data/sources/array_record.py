@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax import digests
-from mmjax.data.formats.files import existing
+from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
@@ -46,6 +46,7 @@ class ArrayRecordSource(Source):
         self.bad = [BadExample(*error) for error in about["bad"]]
         self._shards = [self.path / shard["file"] for shard in about["shards"]]
         self._ends = list(itertools.accumulate(shard["records"] for shard in about["shards"]))
+        self._listed = self._ends[-1] + len(self.bad)
         for file, shard in zip(self._shards, about["shards"], strict=True):
             check_shard(file, shard, whole=verify)
         self._open()
@@ -118,6 +119,7 @@ def read_index(folder: Path) -> dict[str, Any]:
       SourceError: when there is none, or it is damaged.
     """
     file = folder / INDEX
+    refuse_pointer(file)
     if not file.is_file():
         raise SourceError(
             f"{folder} holds no {INDEX}: it is no folder of python -m mmjax.data.convert, or one "
@@ -147,6 +149,7 @@ def check_shard(file: Path, shard: dict[str, Any], *, whole: bool) -> None:
     Raises:
       SourceError: when it is missing or another.
     """
+    refuse_pointer(file)
     if not file.is_file():
         raise SourceError(f"the shard {file} is missing: copy it again, or convert the data again")
     size = file.stat().st_size

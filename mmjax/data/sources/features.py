@@ -57,6 +57,7 @@ class FeaturesSource(Source):
                 )
         labels = {"modality", "alternative", "embedding", "id", "text"}
         self._columns = {n: a[np.sort(where)] for n, a in first.items() if n not in labels}
+        self.label_fields = tuple(n for n in self._columns if n != "key")
         self.id_limit = int(max(t["id"].max() for t in tables.values())) + 1
         self._files = dict(files)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from mmjax import extras
-from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.data.tokenizers.base import Tokenizer, given_file
 
 
 class HuggingFaceTokenizer(Tokenizer):
@@ -30,9 +29,7 @@ class HuggingFaceTokenizer(Tokenizer):
     """
 
     def __init__(self, *, path: str, bos: str, eos: str, pad: str, unk: str | None = None):
-        file = Path(path).expanduser()
-        if not file.is_file():
-            raise ValueError(f"there is no tokenizer file {path}; give a local tokenizer.json")
+        file = given_file(path, f"there is no tokenizer file {path}; give a local tokenizer.json")
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import sentencepiece
 
-from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.data.tokenizers.base import Tokenizer, given_file
 
 # Name -> file in mmjax/data/assets.
 EMBEDDED = {"emoji_8k": "emoji_8k.model"}
@@ -73,10 +72,9 @@ class SentencePieceTokenizer(Tokenizer):
 def _read(path: str) -> bytes:
     if path in EMBEDDED:
         return (resources.files("mmjax.data") / "assets" / EMBEDDED[path]).read_bytes()
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(
-            f"there is no SentencePiece model {path}; give a .model file or one of the embedded "
-            f"names {', '.join(EMBEDDED)}"
-        )
+    file = given_file(
+        path,
+        f"there is no SentencePiece model {path}; give a .model file or one of the embedded "
+        f"names {', '.join(EMBEDDED)}",
+    )
     return file.read_bytes()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from mmjax import files
 from mmjax.data.records import BadExample
+from mmjax.text import one_line
 
 
 class BadRows:
@@ -28,15 +31,11 @@ class BadRows:
         self.trouble: str | None = None  # why the file could not be written
         self._lock = threading.Lock()
         if self.path is not None and self.path.is_file():
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            for line in text.split("\n"):
-                try:
-                    row = json.loads(line)
-                    self.counts[row["key"], row["field"], row["reason"]] = int(row["count"])
-                except (ValueError, KeyError, TypeError):
-                    continue  # the last line of a run that was killed while it wrote
-            if text and not text.endswith("\n"):
-                self._write(list(self.counts), "w")
+            for _, row in files.json_lines(self.path):
+                if row is not None and _is_row(row):
+                    self.counts[row["key"], row["field"], row["reason"]] = row["count"]
+            # Without the half line of a run that was killed while it wrote, and other damage.
+            self._write(list(self.counts), "w")
 
     def add(self, error: BadExample) -> None:
         """Counts one more meeting with a bad example."""
@@ -84,7 +83,8 @@ class BadRows:
         met = sum(self.counts.values())
         lines = [f"{len(self.counts):,} bad examples, skipped {met:,} times:"]
         for (key, field, reason), count in list(self.counts.items())[:most]:
-            lines.append(f"  {key}: {field}: {reason}" + (f" ({count} times)" if count > 1 else ""))
+            said = one_line(f"{key}: {field}: {reason}")
+            lines.append(f"  {said}" + (f" ({count} times)" if count > 1 else ""))
         if len(self.counts) > most:
             where = f"; all are in {self.path}" if self.path and not self.trouble else ""
             lines.append(f"  and {len(self.counts) - most:,} more{where}")
@@ -98,25 +98,25 @@ class BadRows:
             self._write(list(self.counts), "w")
 
     def _write(self, rows: list[tuple[str, str, str]], mode: str) -> None:
-        if self.path is None or not rows:
+        if self.path is None or not (rows or self.path.is_file()):
             return
         lines = [
-            json.dumps(
-                {
-                    "key": key,
-                    "field": field,
-                    "reason": reason,
-                    "count": self.counts[key, field, reason],
-                }
-            )
-            for key, field, reason in rows
+            json.dumps({**dict(zip(_NAMES, row, strict=True)), "count": self.counts[row]}) + "\n"
+            for row in rows
         ]
-        target = self.path if mode == "a" else self.path.with_suffix(".tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, mode, encoding="utf-8") as file:
-                file.write("".join(line + "\n" for line in lines))
-            if target != self.path:
-                os.replace(target, self.path)
+            if mode == "a":
+                with open(self.path, "a", encoding="utf-8") as file:
+                    file.writelines(lines)
+            else:
+                files.write_atomically(self.path, "".join(lines))
         except OSError as error:  # a full disk: the run matters more than the list of bad rows
-            self.trouble = error.strerror or str(error)
+            self.trouble = files.reason(error)
+
+
+_NAMES = ("key", "field", "reason")
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    return all(isinstance(row.get(n), str) for n in _NAMES) and type(row.get("count")) is int

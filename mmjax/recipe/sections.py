@@ -9,6 +9,7 @@ from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
 from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Bounds
+from mmjax.schema.names import check_name
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -206,6 +207,7 @@ class Recipe:
           ConfigError: with the key, and the nearest valid one.
         """
         recipe: Recipe = section(cls, {**tree, "stages": ()}, "", file)
+        check_name(recipe.recipe, "recipe", file)
         return recipe
 
     def plain(self) -> dict[str, Any]:

@@ -93,17 +93,18 @@ def _changes(
 
 def command(stored: Mapping[str, Any], recipe: Origin) -> str:
     """The command line that trains the same config again."""
-    words = ["python -m mmjax.main", f"--config={recipe.file}:{recipe.variant}"]
-    words += [
-        shlex.quote(f"--config.{change.key}={literal(change.after)}")
-        for change in recipe.changes or []
-    ]
-    return " \\\n    ".join(words)
+    words = [f"--config={recipe.file}:{recipe.variant}"]
+    words += [f"--config.{change.key}={literal(change.after)}" for change in recipe.changes or []]
+    return " \\\n    ".join(["python -m mmjax.main", *map(shlex.quote, words)])
 
 
 def literal(value: Any) -> str:
-    """A value as an override gives it; a string is bare unless it would be read as a literal."""
-    if isinstance(value, str) and value.lower() not in ("true", "false", "none"):
+    """A value as an override gives it; a string is bare unless it would be read as a literal.
+
+    Or unless it holds control characters, which a terminal would obey.
+    """
+    special = ("true", "false", "none")
+    if isinstance(value, str) and value.isprintable() and value.lower() not in special:
         try:
             ast.literal_eval(value)
         except (ValueError, SyntaxError):

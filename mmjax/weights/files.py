@@ -9,7 +9,6 @@ checked before any number is touched.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ import ml_dtypes
 import numpy as np
 
 from mmjax.errors import ConfigError
+from mmjax.files import DamagedFile, json_object, read_json, replacing
 
 DTYPES = {
     "F64": np.float64,
@@ -80,12 +80,9 @@ class Folder:
         if not file.is_file():
             return None
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{file} is damaged: it is not JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise WeightsError(f"{file} should hold a JSON object, not a {type(value).__name__}")
-        return value
+            return read_json(file)
+        except DamagedFile as error:
+            raise WeightsError(str(error)) from error
 
     def inside(self, name: str) -> Path:
         """The path of a file of this folder; names that would lead out of it are refused."""
@@ -193,14 +190,18 @@ def read(file: Path) -> dict[str, np.ndarray]:
                 f"{size:,} (is it a safetensors file?)"
             )
         try:
-            header = json.loads(stream.read(length))
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{damaged}its header is not JSON") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{damaged}its header is not a JSON object")
+            header = json_object(stream.read(length), f"the header of {file}")
+        except DamagedFile as error:
+            raise WeightsError(str(error)) from error
     header.pop("__metadata__", None)
     entries = {name: _entry(file, name, value) for name, value in header.items()}
-    promised = max((end for _, _, _, end in entries.values()), default=0)
+    promised = 0
+    # As the format asks for, no byte is of two tensors or of none.
+    for name, (_, _, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if begin != promised:
+            what = "overlaps another tensor" if begin < promised else "is behind a hole"
+            raise WeightsError(f"{file} is damaged: {name!r} at byte {begin:,} {what}")
+        promised = end
     if promised != size - 8 - length:
         raise WeightsError(
             f"{damaged}its header promises {promised:,} bytes of numbers, and "
@@ -239,9 +240,8 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     """Writes a safetensors file that is there whole or not at all."""
     from safetensors.numpy import save_file
 
-    part = file.with_name(file.name + ".part")
-    save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
-    part.replace(file)
+    with replacing(file) as part:
+        save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
 
 
 def sha256(file: Path) -> str:

@@ -115,7 +115,7 @@ def test_names_are_text_on_the_page(tmp_path):
 def test_what_cannot_be_compared_is_one_sentence(two, tmp_path):
     with pytest.raises(ConfigError, match="give two runs or more"):
         compare.read(two[:1])
-    with pytest.raises(ConfigError, match="none is no run"):
+    with pytest.raises(ConfigError, match="none is left out: it is no run"):
         compare.read([two[0], tmp_path / "none"])
     with pytest.raises(ConfigError, match="duplicate run"):
         compare.read([two[0], two[0]])

@@ -83,7 +83,7 @@ def test_files_that_are_none(tmp_path):
     file = tmp_path / "a.npz"
     for content in (b"", b"PK\x03\x04", b"text"):
         file.write_bytes(content)
-        with pytest.raises(SourceError, match=r"a.npz cannot be read as arrays"):
+        with pytest.raises(SourceError, match=r"a.npz is damaged: it cannot be read as arrays"):
             ArraysSource(path=str(file))
     np.save(tmp_path / "b.npy", np.ones(3))
     with pytest.raises(SourceError, match=r"one .npy file; give the folder"):

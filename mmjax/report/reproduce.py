@@ -11,6 +11,7 @@ from mmjax import recipe as recipe_lib
 from mmjax.recipe.find import find
 
 _ABSENT = object()
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Change(NamedTuple):
@@ -47,8 +48,10 @@ def recipe_of(stored: Mapping[str, Any]) -> Origin:
     name = str(stored.get("recipe", ""))
     named = f"configs/{name}.py"
     variant = str(stored.get("variant", "small"))
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+    if not _NAME.fullmatch(name):
         return Origin(named, variant, None, f"{name!r} is no name of a recipe")
+    if not _NAME.fullmatch(variant):
+        return Origin(named, "small", None, f"{variant!r} is no name of a variant")
     try:
         file, _ = find(named)
     except recipe_lib.ConfigError:

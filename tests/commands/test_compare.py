@@ -121,3 +121,14 @@ def test_what_cannot_be_compared_is_one_sentence(two, tmp_path):
         compare.read([two[0], two[0]])
     with pytest.raises(ConfigError, match="a chart tells 6 apart"):
         compare.read([two[0]] * 7)
+
+
+def test_what_is_no_run_is_left_out_in_a_line(two, tmp_path):
+    odd = tmp_path / "notes"
+    odd.mkdir()
+    (odd / "config.json").mkdir()
+    runs = compare.read([odd, *two, tmp_path / "file"])
+    assert runs.names == compare.read(two).names
+    assert [note.partition(" is left out")[0] for note in runs.notes[:2]] == [
+        str(odd), str(tmp_path / "file"),
+    ]  # fmt: skip

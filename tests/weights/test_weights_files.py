@@ -1,5 +1,6 @@
 """Files that should not be read, or not be trusted: each is refused in a sentence that names it."""
 
+import itertools
 import json
 import pickle
 
@@ -7,6 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 import weights_folders as folders
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmjax.weights import files
 from mmjax.weights.files import Folder, WeightsError
@@ -152,3 +155,41 @@ def test_what_is_not_there(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(WeightsError, match="holds no weights"):
         _ = Weights(tmp_path).tensors
+
+
+def entries(*parts):
+    """A safetensors file of u8 tensors, (name, begin, end) each, over ten bytes."""
+    fields = (
+        f'"{name}": {{"dtype": "U8", "shape": [{end - begin}], "data_offsets": [{begin}, {end}]}}'
+        for name, begin, end in parts
+    )
+    header = ("{" + ", ".join(fields) + "}").encode()
+    return len(header).to_bytes(8, "little") + header + bytes(range(10))
+
+
+@given(st.lists(st.integers(0, 10), max_size=4), st.randoms())
+def test_tensors_that_tile_their_bytes_are_read(tmp_path_factory, cuts, random):
+    edges = [0, *sorted(cuts), 10]
+    parts = [(str(i), a, b) for i, (a, b) in enumerate(itertools.pairwise(edges))]
+    random.shuffle(parts)
+    file = tmp_path_factory.mktemp("tiles") / "x.safetensors"
+    file.write_bytes(entries(*parts))
+    found = files.read(file)
+    assert {n: v.tolist() for n, v in found.items()} == {n: list(range(a, b)) for n, a, b in parts}
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ([("a", 0, 6), ("b", 4, 10)], "'b' at byte 4 overlaps another tensor"),
+        ([("a", 0, 10), ("b", 0, 10)], "'b' at byte 0 overlaps"),
+        ([("a", 0, 4), ("b", 6, 10)], "'b' at byte 6 is behind a hole"),
+        ([("a", 2, 10)], "'a' at byte 2 is behind a hole"),
+        ([("a", 0, 4), ("a", 4, 10)], "the key 'a' is there twice"),
+    ],
+)
+def test_overlaps_holes_and_repeated_keys_are_refused(tmp_path, parts, says):
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(entries(*parts))
+    with pytest.raises(WeightsError, match=rf"x\.safetensors is damaged: .*{says}"):
+        files.read(file)

@@ -140,8 +140,10 @@ def read_index(folder: Path) -> dict[str, Any]:
             raise SourceError(
                 f"{file} is damaged: {key!r} should be {describe(kind)}: convert the data again"
             )
-    if not about["shards"] or not all(map(is_shard, about["shards"])):
-        raise SourceError(f"{file} is damaged: 'shards' are none: convert the data again")
+    if not about["shards"] or not all(map(is_shard, about["shards"])) or about["id_limit"] < 1:
+        raise SourceError(
+            f"{file} is damaged: its numbers or names are none: convert the data again"
+        )
     if (version := about.get("version", 1)) != VERSION:
         raise SourceError(
             f"{file} is of version {version} of the shards, and this mmjax reads version "

@@ -1,6 +1,5 @@
 """Differences of a run from its recipe, and the command that reproduces it."""
 
-import ast
 import json
 import re
 import shlex
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mmjax import recipe as recipe_lib
 from mmjax.recipe.find import find
+from mmjax.recipe.load import value_of
 
 _ABSENT = object()
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -106,10 +106,5 @@ def literal(value: Any) -> str:
 
     Or unless it holds control characters, which a terminal would obey.
     """
-    special = ("true", "false", "none")
-    if isinstance(value, str) and value.isprintable() and value.lower() not in special:
-        try:
-            ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            return value
-    return repr(value)
+    bare = isinstance(value, str) and value.isprintable() and value_of(value) == value
+    return value if bare else repr(value)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from mmjax.errors import ConfigError
+from mmjax.errors import ConfigError, UserError
 from mmjax.files import DamagedFile, json_object, read_json, replacing
 
 DTYPES = {
@@ -91,6 +92,23 @@ class Folder:
                 f"{self.path}: the name {name!r} leads out of the folder, and is not followed"
             )
         return self.path / name
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Around what takes values out of this folder's JSON files, which may be of any type.
+
+        Raises:
+          WeightsError: for what a value of another type, or beyond all bounds, raises.
+        """
+        try:
+            yield
+        except UserError:
+            raise
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise WeightsError(
+                f"{self.path}: a value in its JSON files is none that its kind of model can have "
+                f"({type(error).__name__}: {' '.join(str(error).split()):.200})"
+            ) from error
 
     def below(self, name: str) -> Folder | None:
         """A folder in this one; None where it is not there."""

@@ -30,6 +30,11 @@ _INTERPOLATION: Mapping[Any, Literal["bilinear", "bicubic"]] = {
 
 def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     """The views of a folder's towers; a modality whose files are not there has none."""
+    with weights.folder.understood():
+        return _views(weights, towers)
+
+
+def _views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     found: dict[str, Callable[..., np.ndarray]] = {}
     if "image" in towers:
         size = towers["image"].encoder.options["image_size"]

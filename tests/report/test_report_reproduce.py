@@ -135,7 +135,7 @@ def test_no_text_of_a_config_gets_out_of_its_word(variant, value, key):
     for part in key.split("."):
         tree = tree[part]
     assert tree == value
-    assert "\x1b" not in shown.partition(" \\\n")[2]
+    assert "\x1b" not in shown.rpartition(" \\\n")[2]
 
 
 @pytest.mark.parametrize("variant", ["a b", "x\x1b[2J", "'; rm", ""])

@@ -8,9 +8,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 import weights_folders as folders
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmjax.errors import ConfigError
+from mmjax.inference import bundle
 from mmjax.weights import files
 from mmjax.weights.files import Folder, WeightsError
 from mmjax.weights.foreign import Weights
@@ -193,3 +195,35 @@ def test_overlaps_holes_and_repeated_keys_are_refused(tmp_path, parts, says):
     file.write_bytes(entries(*parts))
     with pytest.raises(WeightsError, match=rf"x\.safetensors is damaged: .*{says}"):
         files.read(file)
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_value_of_another_type_in_a_foreign_config_is_a_sentence(clip, data):
+    config = json.loads((clip / "config.json").read_text())
+    place = data.draw(st.sampled_from([config, *(v for v in config.values() if type(v) is dict)]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(
+        st.sampled_from([None, [], {}, "x", -1, 0, 1.5, [None], {"a": 1}])
+    )
+    (clip / "config.json").write_text(json.dumps(config))
+    try:
+        weights = Weights(clip)
+        said = None
+        for name in weights.modalities:
+            weights.tower(name)
+    except ConfigError as error:
+        said = str(error)
+    finally:
+        folders.folder_of(folders.CONFIGS["clip"], clip)
+    assert said is None or str(clip) in said or "config" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"config": []}, {"log_scale": "x"}, {"bias": [1]}, {"about": None}, {"config": {"steps": {}}}],
+)
+def test_odd_metadata_of_an_export_are_a_sentence(tmp_path, change):
+    whole = {"config": {}, "log_scale": None, "bias": 0.5, "about": {}}
+    (tmp_path / "mmjax.json").write_text(json.dumps(whole | change))
+    with pytest.raises(ConfigError, match=r"mmjax\.json"):
+        bundle.load(tmp_path)

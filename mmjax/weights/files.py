@@ -102,6 +102,10 @@ class Folder:
         """
         try:
             yield
+        except ConfigError as error:
+            if str(self.path) in str(error):
+                raise
+            raise WeightsError(f"{self.path}: {error}") from error
         except UserError:
             raise
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:

@@ -8,7 +8,7 @@ views of a modality read its field of a record and go through its tower.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from mmjax.errors import ConfigError
 
@@ -36,13 +36,26 @@ class ViewName(NamedTuple):
         return f"{self.modality}@{self.label}" if self.label else self.modality
 
 
-def check_name(name: Any, where: str, file: str) -> str:
-    """A name that the recipe gives to itself or to a part; folders and files are called by it.
+class Name:
+    """Reads the name of a recipe or of a part of it, which folders and files are called by."""
 
-    Raises:
-      ConfigError: for one that would lead elsewhere, or that no file can have.
-    """
-    if not isinstance(name, str) or not _is_name(name):
+    def parse(self, value: Any, where: str, file: str) -> str:
+        """The name.
+
+        Raises:
+          ConfigError: for one that would lead elsewhere, or that no file can have.
+        """
+        return check_name(value, where, file)
+
+
+PartName = Annotated[str, Name()]
+
+
+def check_name(name: Any, where: str, file: str) -> str:
+    """A name, as `Name` reads it."""
+    if not isinstance(name, str):
+        raise ConfigError(f"{file}: {where!r} should be a string, but is {name!r}")
+    if not _is_name(name):
         raise ConfigError(
             f"{file}: {where!r} should be a name of at most {_LONGEST} characters without '/', "
             f"'\\', control characters, or '.', '-' or a space at its beginning, not {name!r:.120}"

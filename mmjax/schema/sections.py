@@ -13,7 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from mmjax.errors import ConfigError, unknown
 from mmjax.schema.annotations import Bounds
-from mmjax.schema.names import check_name
 from mmjax.schema.values import bare, describe, fits, is_union, plain
 
 
@@ -62,7 +61,7 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
         if typing.get_origin(kind) is dict:
             # A part that an override sets to None is left out.
             return {
-                check_name(key, where, file): parse(
+                parse(arguments[0], key, where, file): parse(
                     arguments[1], each, f"{where}.{key}" if where else key, file
                 )
                 for key, each in section_of(value, where, file).items()

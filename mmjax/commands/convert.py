@@ -15,6 +15,7 @@ set. An example that the source cannot read keeps its place and stays a bad exam
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -36,9 +37,11 @@ from mmjax.data.formats.packing import VERSION, pack
 from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
-from mmjax.data.sources.array_record import INDEX
+from mmjax.data.sources.array_record import INDEX, is_shard
 from mmjax.errors import ConfigError
+from mmjax.files import DamagedFile, read_json, replacing
 from mmjax.processes import shielded_from
+from mmjax.schema.values import fits
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
 WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
@@ -133,7 +136,7 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     }
     file = out / _PLAN
     if file.exists():
-        if json.loads(file.read_text(encoding="utf-8")) != plan:
+        if read_json(file) != plan:
             raise ConfigError(
                 f"{out} holds a conversion of other data, in shards of another size, or by another "
                 "version of mmjax: choose another --out, or delete that folder"
@@ -164,12 +167,11 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
 
 def _finished(out: Path, name: str) -> dict[str, Any] | None:
     """What was written down of a shard; None if it is not whole."""
-    try:
-        found: dict[str, Any] = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
-        if (out / found["file"]).stat().st_size == found["bytes"]:
-            return found
-    except (OSError, ValueError, KeyError):
-        pass
+    file = out / f"{name}.json"
+    with contextlib.suppress(DamagedFile, OSError):  # the shard is written again
+        about = read_json(file) if file.is_file() else {}
+        if is_shard(about) and fits(about.get("errors"), list[tuple[str, str, str]]):
+            return about if (out / about["file"]).stat().st_size == about["bytes"] else None
     return None
 
 
@@ -220,55 +222,54 @@ def _write(
     from array_record.python import array_record_module
 
     # A process that outlived a killed one may write the same shard at the same time.
-    part = out / f"{name}.{os.getpid()}.part"
-    writer = array_record_module.ArrayRecordWriter(str(part), "group_size:1")
+    target = out / f"{name}.array_record"
     errors: list[list[str]] = []
-    for index in range(start, stop):
-        content, error = _entry(source, index)
-        if error is not None:
-            if on_error == "fail":
-                writer.close()
-                part.unlink()
-                raise SourceError(f"{error} Fix it, or set --on_error=skip to keep it as bad.")
-            errors.append([error.key, error.field, error.reason])
-        writer.write(content)
-    writer.close()
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
-    about: dict[str, Any] = {
-        "file": f"{name}.array_record",
-        "records": stop - start,
-        "bytes": part.stat().st_size,
-        "sha256": digests.sha256(part),
-        "errors": errors,
-    }
-    os.replace(part, out / about["file"])
+    with replacing(target, f".{os.getpid()}") as part:
+        writer = array_record_module.ArrayRecordWriter(str(part), "group_size:1")
+        with contextlib.closing(writer):
+            for index in range(start, stop):
+                content, error = _entry(source, index)
+                if error is not None:
+                    if on_error == "fail":
+                        raise SourceError(
+                            f"{error} Fix it, or set --on_error=skip to keep it as bad."
+                        )
+                    errors.append([error.key, error.field, error.reason])
+                writer.write(content)
+        about: dict[str, Any] = {
+            "file": target.name,
+            "records": stop - start,
+            "bytes": part.stat().st_size,
+            "sha256": digests.sha256(part),
+            "errors": errors,
+        }
     _replace(out / f"{name}.json", about)
     return about
 
 
 def _replace(file: Path, value: Any) -> None:
     """Writes a JSON file, whole or not at all."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with open(part, "w", encoding="utf-8") as target:
-        json.dump(value, target, indent=1)
-        target.flush()
-        os.fsync(target.fileno())
-    os.replace(part, file)
+    with replacing(file, f".{os.getpid()}") as part:
+        part.write_text(json.dumps(value, indent=1), encoding="utf-8")
 
 
 def main(path: str | None, overrides: list[str]) -> None:
     """Converts one source."""
     out, source = command.out(), command.named_source(path, overrides)
     report = convert(
-        source, out, shard_bytes=SIZE.value * 10**6, workers=WORKERS.value, on_error=ON_ERROR.value
+        source,
+        out,
+        shard_bytes=SIZE.value * 10**6,
+        workers=WORKERS.value,
+        on_error=ON_ERROR.value,
+        say=cli.say,
     )
-    print(
+    cli.say(
         f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
         f"{str(out)!r}}}"
     )
     if len(report):
-        print(report.summary())
+        cli.say(report.summary())
 
 
 if __name__ == "__main__":

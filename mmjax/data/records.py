@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmjax.errors import UserError
+from mmjax.text import one_line
 
 Record = dict[str, Any]
 
@@ -34,7 +35,7 @@ class BadExample(UserError, ValueError):
         self.key, self.field, self.reason = key, field, reason
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.field}: {self.reason}."
+        return one_line(f"{self.key}: {self.field}: {self.reason}.")
 
 
 def unusable(reason: str) -> BadExample:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from mmjax import files
 from mmjax.data.records import BadExample
-from mmjax.files import reason, write_atomically
+from mmjax.text import one_line
 
 
 class BadRows:
@@ -34,17 +35,13 @@ class BadRows:
         self.trouble: str | None = None  # why the file could not be written
         self._lock = threading.Lock()
         if self.path is not None and self.path.is_file():
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            for line in text.split("\n"):
-                try:
-                    row = json.loads(line)
-                    self.counts[row["key"], row["field"], row["reason"]] = int(row["count"])
-                except (ValueError, KeyError, TypeError):
-                    continue  # the last line of a run that was killed while it wrote
+            for _, row in files.json_lines(self.path):
+                if row is not None and _is_row(row):
+                    self.counts[row["key"], row["field"], row["reason"]] = row["count"]
             if counts is not None:
                 self.counts = dict(zip(self.counts, counts, strict=False))
-            if counts is not None or not text.endswith("\n"):
-                self.close()
+            # Without the half line of a run that was killed while it wrote, and other damage.
+            self.close()
 
     def state(self) -> list[int] | None:
         """The counts, in the order of the lines; None where lines could not be written."""
@@ -98,7 +95,8 @@ class BadRows:
         met = sum(self.counts.values())
         lines = [f"{len(self.counts):,} bad examples, skipped {met:,} times:"]
         for row, count in list(self.counts.items())[:most]:
-            lines.append(f"  {': '.join(row)}" + (f" ({count} times)" if count > 1 else ""))
+            said = one_line(": ".join(row))
+            lines.append(f"  {said}" + (f" ({count} times)" if count > 1 else ""))
         if len(self.counts) > most:
             where = f"; all are in {self.path}" if self.path and not self.trouble else ""
             lines.append(f"  and {len(self.counts) - most:,} more{where}")
@@ -113,7 +111,7 @@ class BadRows:
                 with open(self.path, "rb") as file:
                     os.fsync(file.fileno())
         except OSError as error:
-            self.trouble = reason(error)
+            self.trouble = files.reason(error)
 
     def close(self) -> None:
         """Rewrites the file with the counts as they are."""
@@ -124,25 +122,24 @@ class BadRows:
         if self.path is None or not (rows or self.path.is_file()):
             return
         lines = [
-            json.dumps(
-                {
-                    "key": key,
-                    "field": field,
-                    "reason": reason,
-                    "count": self.counts[key, field, reason],
-                }
-            )
-            for key, field, reason in rows
+            json.dumps({**dict(zip(_NAMES, row, strict=True)), "count": self.counts[row]}) + "\n"
+            for row in rows
         ]
-        text = "".join(line + "\n" for line in lines)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if mode == "w" and rows:
-                write_atomically(self.path, text)
+                files.write_atomically(self.path, "".join(lines))
             elif mode == "w":
                 self.path.unlink()
             else:
                 with open(self.path, "a", encoding="utf-8") as file:
-                    file.write(text)
+                    file.writelines(lines)
         except OSError as error:  # a full disk: the run matters more than the list of bad rows
-            self.trouble = reason(error)
+            self.trouble = files.reason(error)
+
+
+_NAMES = ("key", "field", "reason")
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    return all(isinstance(row.get(n), str) for n in _NAMES) and type(row.get("count")) is int

@@ -1,6 +1,5 @@
 """Rotation of both embedding spaces since an earlier stage, in degrees."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from mmjax.errors import ConfigError
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.files import read_arrays, replacing
 from mmjax.schema.annotations import ViewRef
 
 
@@ -79,13 +79,12 @@ class Rotation(Evaluator):
             before = now
             if jax.process_index() == 0:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                part = self._file.with_suffix(".part")
-                with part.open("wb") as stream:
+                with replacing(self._file) as part, part.open("wb") as stream:
                     np.savez(stream, **now)
-                os.replace(part, self._file)
         elif self._file.is_file():
-            with np.load(self._file, allow_pickle=False) as stored:
-                before = dict(stored)
+            before = read_arrays(self._file)
+            if not now.keys() <= before.keys():
+                raise ConfigError(f"{self._file} is damaged: it lacks {sorted({*now} - {*before})}")
         else:
             raise ConfigError(
                 f"{self._file} is not there: it held the embeddings of the stage "

@@ -36,12 +36,12 @@ def main(path: str | None, overrides: list[str]) -> None:
     source, form, out = (cli.needed(flag) for flag in (WORKDIR, FORMAT, OUT))
     if form == "verify":
         folder, line = verify(source, out)
-        print(f"{folder}\n{line}")
+        cli.say(f"{folder}\n{line}")
         return
     folder, line = export(
         source, out, format=form, checkpoint=CHECKPOINT.value, license=LICENSE.value
     )
-    print(f"{folder}\n{line}")
+    cli.say(f"{folder}\n{line}")
 
 
 if __name__ == "__main__":

@@ -22,10 +22,14 @@ from mmjax.model.definition import Definition
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
+from mmjax.schema.values import describe as describe_type
+from mmjax.schema.values import fits
 from mmjax.system.system import System
 from mmjax.weights import foreign, preprocessing
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
 
+# The keys of an export's `mmjax.json`, as `describe` gives them.
+_OWN = {"config": dict, "log_scale": float | None, "bias": float | None, "about": dict}
 # Of the computation.
 Dtype = Literal["float32", "bfloat16"]
 
@@ -90,9 +94,12 @@ def scale_of(
 
 
 def _export(folder: Folder, dtype: str) -> Bundle:
-    own = folder.json(OWN_CONFIG)
-    assert own is not None  # `load` has seen the file
-    recipe = recipe_lib.of_json(own.get("config"), str(folder.path / OWN_CONFIG))
+    own = folder.json(OWN_CONFIG) or {}
+    file = folder.path / OWN_CONFIG
+    for key, kind in _OWN.items():
+        if not fits(own.get(key), kind):
+            raise WeightsError(f"{file} is damaged: {key!r} should be {describe_type(kind)}")
+    recipe = recipe_lib.of_json(own["config"], str(file))
     towers = {
         name: dataclasses.replace(tower, init_from=None)
         for name, tower in recipe.model.towers.items()
@@ -104,10 +111,10 @@ def _export(folder: Folder, dtype: str) -> Bundle:
         folder.tensors(),
         inputs.views(_own_tokenizer(recipe, folder).data),
         dtype,
-        log_scale=own.get("log_scale"),
-        bias=own.get("bias"),
+        log_scale=own["log_scale"],
+        bias=own["bias"],
         recipe=recipe,
-        about=own.get("about", {}),
+        about=own["about"],
     )
 
 

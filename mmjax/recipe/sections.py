@@ -9,6 +9,7 @@ from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
 from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Bounds
+from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -171,13 +172,13 @@ class Recipe:
       imports: modules, or Python files, that register words of their own when they are imported.
     """
 
-    recipe: str
+    recipe: PartName
     variant: str
     paper: str
     steps: Annotated[int, Bounds(1)]
     data: DataConfig
     model: ModelConfig
-    objectives: dict[str, ObjectiveConfig]
+    objectives: dict[PartName, ObjectiveConfig]
     optimizer: OptimizerConfig
     teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
     queue: QueueConfig | None = None

@@ -16,7 +16,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
-from mmjax.files import write_atomically, writing
+from mmjax.files import json_lines, replacing, writing
+from mmjax.text import printable
 from mmjax.train.watch import SPEED
 
 logger = logging.getLogger("mmjax")
@@ -47,12 +48,11 @@ class MetricWriter:
             return
         self._path = folder / "metrics.jsonl"
         with writing(self._path):
-            rows = []
-            if self._path.is_file():
-                with open(self._path, encoding="utf-8") as file:
-                    rows = [line for line in file if _step_of(line) <= step]
-            write_atomically(self._path, "".join(rows))
-            self._there = {line for line in rows if _step_of(line) == step}
+            rows = [(line + "\n", row["step"]) for line, row in _rows(self._path)]
+            with replacing(self._path) as part:
+                kept = "".join(line for line, at in rows if at <= step)
+                part.write_text(kept, encoding="utf-8")
+            self._there = {line for line, at in rows if at == step}
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
             self._board = EventsWriter(str(folder / "events"))
             if step:  # TensorBoard forgets what earlier files say of later steps
@@ -93,23 +93,30 @@ class MetricWriter:
             pass
 
 
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError):
-        return math.inf  # the last line of a killed process may be half a line
+def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The lines that are rows of a step; of what else there is the log tells."""
+    lines = list(json_lines(path)) if path.is_file() else []
+    good = [(line, row) for line, row in lines if row is not None and _is_row(row)]
+    # The last line of a killed process may be half a line.
+    damaged = len(lines) - len(good) - (bool(lines) and lines[-1] not in good)
+    if damaged:
+        logger.warning(f"{path}: {damaged:,} of {len(lines):,} lines are damaged and left out")
+    return good
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    numbers = (value for name, value in row.items() if name != "stage")
+    return type(row.get("step")) is int and all(type(v) in (int, float) for v in numbers)
 
 
 def recorded(folder: Path, step: int) -> dict[str, float]:
     """The row of `metrics.jsonl` of a step: of training, and of an evaluation if there was one."""
-    path = folder / "metrics.jsonl"
     trained: dict[str, Any] = {}
     evaluated: dict[str, Any] = {}
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if _step_of(line) == step:
-                for name, value in json.loads(line).items():
-                    (trained if name.startswith("train/") else evaluated)[name] = value
+    for _, row in _rows(folder / "metrics.jsonl"):
+        if row["step"] == step:
+            for name, value in row.items():
+                (trained if name.startswith("train/") else evaluated)[name] = value
     found = evaluated | learned(trained)
     return {name: value for name, value in found.items() if name not in ("step", "stage")}
 
@@ -177,12 +184,19 @@ def log_to(folder: Path | None) -> None:
         return
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setLevel(logging.INFO)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setFormatter(_Printable("%(message)s"))
     with writing(folder / "log.txt"):
         file = _LogFile(folder / "log.txt", encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    file.setFormatter(_Printable("%(asctime)s %(message)s"))
     logger.addHandler(terminal)
     logger.addHandler(file)
+
+
+class _Printable(logging.Formatter):
+    """Messages without control characters, which the names of files may hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

@@ -12,7 +12,9 @@ sha256.json      digests of config.json and summary.json; those of a checkpoint 
 """
 
 import fcntl
+import glob
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -21,8 +23,11 @@ from typing import Any
 from mmjax import digests
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.files import reason
+from mmjax.files import DamagedFile, reason
 from mmjax.recipe import Recipe
+from mmjax.text import printable
+
+logger = logging.getLogger("mmjax")
 
 
 def default(recipe: Recipe, root: str | Path = "runs") -> Path:
@@ -32,12 +37,15 @@ def default(recipe: Recipe, root: str | Path = "runs") -> Path:
     another process is writing to at the moment is not taken.
     """
     root = Path(root)
-    for folder in sorted(root.glob(f"{recipe.recipe}-*"), reverse=True):
+    for folder in sorted(root.glob(f"{glob.escape(recipe.recipe)}-*"), reverse=True):
         stored = folder / "config.json"
-        if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
-            continue
-        if recipe_lib.same(stored, recipe):
-            return folder
+        try:
+            if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
+                continue
+            if recipe_lib.same(stored, recipe):
+                return folder
+        except (DamagedFile, OSError) as error:  # someone else's, perhaps
+            logger.warning(printable(f"passed over as a run to resume: {error}"))
     name = f"{recipe.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
     new = root / name
     count = 2

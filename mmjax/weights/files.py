@@ -9,9 +9,9 @@ checked before any number is touched.
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ import ml_dtypes
 import numpy as np
 
 from mmjax import digests
-from mmjax.errors import ConfigError
-from mmjax.files import pointer_at
+from mmjax.errors import ConfigError, UserError
+from mmjax.files import DamagedFile, json_object, pointer_at, read_json, replacing
 
 DTYPES = {
     "F64": np.float64,
@@ -103,12 +103,9 @@ class Folder:
         if file is None:
             return None
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{file} is damaged: it is not JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise WeightsError(f"{file} should hold a JSON object, not a {type(value).__name__}")
-        return value
+            return read_json(file)
+        except DamagedFile as error:
+            raise WeightsError(str(error)) from error
 
     def inside(self, name: str) -> Path:
         """The path of a file of this folder.
@@ -125,6 +122,27 @@ class Folder:
         if what := pointer_at(path):
             raise WeightsError(f"{path} is only {what}")
         return path
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Around what takes values out of this folder's JSON files, which may be of any type.
+
+        Raises:
+          WeightsError: for what a value of another type, or beyond all bounds, raises.
+        """
+        try:
+            yield
+        except ConfigError as error:
+            if str(self.path) in str(error):
+                raise
+            raise WeightsError(f"{self.path}: {error}") from error
+        except UserError:
+            raise
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise WeightsError(
+                f"{self.path}: a value in its JSON files is none that its kind of model can have "
+                f"({type(error).__name__}: {' '.join(str(error).split()):.200})"
+            ) from error
 
     def below(self, name: str) -> Folder | None:
         """A folder in this one; None where it is not there."""
@@ -213,14 +231,18 @@ def read(file: Path) -> dict[str, np.ndarray]:
                 f"{size:,} (is it a safetensors file?)"
             )
         try:
-            header = json.loads(stream.read(length))
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{damaged}its header is not JSON") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{damaged}its header is not a JSON object")
+            header = json_object(stream.read(length), f"the header of {file}")
+        except DamagedFile as error:
+            raise WeightsError(str(error)) from error
     header.pop("__metadata__", None)
     entries = {name: _entry(file, name, value) for name, value in header.items()}
-    promised = max((end for _, _, _, end in entries.values()), default=0)
+    promised = 0
+    # As the format asks for, no byte is of two tensors or of none.
+    for name, (_, _, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if begin != promised:
+            what = "overlaps another tensor" if begin < promised else "is behind a hole"
+            raise WeightsError(f"{file} is damaged: {name!r} at byte {begin:,} {what}")
+        promised = end
     if promised != size - 8 - length:
         raise WeightsError(
             f"{damaged}its header promises {promised:,} bytes of numbers, and "
@@ -259,9 +281,8 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     """Writes a safetensors file that is there whole or not at all."""
     from safetensors.numpy import save_file
 
-    part = file.with_name(file.name + ".part")
-    save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
-    part.replace(file)
+    with replacing(file) as part:
+        save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
 
 
 def _refused(file: Path) -> str:

@@ -30,6 +30,11 @@ _INTERPOLATION: Mapping[Any, Literal["bilinear", "bicubic"]] = {
 
 def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     """The views of a folder's towers; a modality whose files are not there has none."""
+    with weights.folder.understood():
+        return _views(weights, towers)
+
+
+def _views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     found: dict[str, Callable[..., np.ndarray]] = {}
     if "image" in towers:
         size = towers["image"].encoder.options["image_size"]
@@ -111,7 +116,7 @@ class FolderText:
         config = folder.json("tokenizer_config.json") or {}
         token = config.get("pad_token")
         token = token.get("content") if isinstance(token, Mapping) else token
-        known = None if token is None else self._tokenizer.token_to_id(token)
+        known = self._tokenizer.token_to_id(token) if isinstance(token, str) else None
         self.pad_id = encoder["pad_id"] if known is None else known
         self.length = encoder["length"]
         self._tokenizer.no_padding()
@@ -133,7 +138,10 @@ class FolderText:
         """The ids of one text in a template, i32[length]."""
         if not isinstance(text, str):
             raise unusable(f"the caption is a {type(text).__name__}, not text")
-        ids = self._tokenizer.encode(template.replace("{}", text)).ids
+        try:
+            ids = self._tokenizer.encode(template.replace("{}", text)).ids
+        except Exception as error:  # the library raises nothing narrower
+            raise unusable(f"the tokenizer cannot encode the caption: {error}") from error
         row = np.full(self.length, self.pad_id, np.int32)
         row[: len(ids)] = ids
         return row

@@ -44,7 +44,8 @@ def test_an_export_is_loaded_again(run_of, tmp_path, shape, format, monkeypatch)
     report = json.loads((folder / "parity.json").read_text())
     assert report["passed"]
     card = (folder / "README.md").read_text()
-    for words in ("license: mit", "## Data", "Noto Emoji", "## Recipe", "tiny:small", "## Parity"):
+    assert 'license: "mit"' in card
+    for words in ("## Data", "Noto Emoji", "## Recipe", "tiny:small", "## Parity"):
         assert words in card
     # A changed file is noticed when it is read.
     tensors = next(folder.glob("*.safetensors"))

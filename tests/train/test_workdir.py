@@ -194,3 +194,26 @@ def test_events_are_what_tensorboard_reads(tmp_path):
     assert row.step == 8
     found = {value.tag: value.simple_value for value in row.summary.value}
     assert found == {"train/loss": 0.5, "retrieval/x/R@1": 0.25}
+
+
+@pytest.mark.parametrize("content", [b"null", b"\xff", b"[" * 10**5, b'{"steps": 1'])
+def test_an_odd_folder_beside_is_passed_over_in_a_line(tmp_path, content, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("mmjax"), "propagate", True)
+    recipe = config()
+    own, odd = (tmp_path / f"{recipe.recipe}-{when}" for when in ("20260101", "20260102"))
+    with Workdir(own, recipe):
+        pass
+    odd.mkdir()
+    (odd / "config.json").write_bytes(content)
+    assert default(recipe, tmp_path) == own
+    assert str(odd / "config.json") in caplog.text
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "..", "", " a", "-a", "a\x1b", "a" * 101])
+def test_a_name_that_would_lead_out_of_the_folder_is_refused(name):
+    with pytest.raises(ConfigError, match="'recipe' should be a name"):
+        config(f"recipe={name!r}")
+    with pytest.raises(ConfigError, match=r"'evaluators\.rotation' should be a name"):
+        config(f"evaluators={ {'rotation': {name: {'reference': 'a'}}}!r}")
+    with pytest.raises(ConfigError, match=r"'model\.towers' should be a name"):
+        config(f"model.towers={ {name: {'encoder': {'type': 'mlp'}}}!r}")

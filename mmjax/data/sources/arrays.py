@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.records import Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
+from mmjax.files import DamagedFile, read_arrays
 
 
 class ArraysSource(Source):
@@ -149,13 +150,11 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 refuse_pointer(file)
                 found[file.stem] = np.load(file, mmap_mode="r", allow_pickle=False)
             return found
-        arrays = np.load(path, allow_pickle=False)
-        if isinstance(arrays, np.ndarray):
-            raise ValueError("it is one .npy file; give the folder that it lies in")
-        with arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except SourceError:
-        raise
+        if path.suffix == ".npy":
+            raise SourceError(f"{path} is one .npy file; give the folder that it lies in")
+        return read_arrays(path)
+    except (DamagedFile, SourceError) as error:
+        raise SourceError(str(error)) from error
     except Exception as error:  # damaged headers make numpy and zipfile raise nearly anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SourceError(f"{file} cannot be read as arrays ({reason:.200})") from error

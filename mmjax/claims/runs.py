@@ -238,7 +238,11 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
     finished, stored = folder / "summary.json", folder / "config.json"
     if stored.is_file():
         if not recipe_lib.same(stored, recipe):
-            shutil.rmtree(folder)  # of an older version of the recipe
+            # Of an older version of the recipe. Renamed first: what a killed command had half
+            # removed would be a run without its config.
+            old = folder.with_name(f"{folder.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(folder.rename(old))
         elif finished.is_file():
             metrics: dict[str, float] = json.loads(finished.read_text(encoding="utf-8"))
             return metrics

@@ -241,7 +241,11 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
         with contextlib.suppress(DamagedFile, WeightsError):  # it is made again
             if recipe_lib.same(stored, recipe):
                 return Folder(folder).json(finished.name) if finished.is_file() else None
-        shutil.rmtree(folder)  # of an older version of the recipe, or damaged
+        # Of an older version of the recipe, or damaged. Renamed first: what a killed command had
+        # half removed would be a run without its config.
+        old = folder.with_name(f"{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(folder.rename(old))
     return None
 
 

@@ -44,6 +44,7 @@ class Batches:
         self._iterator = iter(rows)
         # Training may need batches until it has saved.
         with shielded_from(signal.SIGINT, signal.SIGTERM):
+            self._iterator.get_state()  # makes grain's iterators of workers, which it starts here
             self._iterator.start_prefetch()
         # Also when nobody closes this: at exit, while the modules that closing needs are there.
         self._end = weakref.finalize(self, self._iterator.close)

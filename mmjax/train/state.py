@@ -28,7 +28,7 @@ Leaf = TypeVar("Leaf")
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass
 class StateOf(Generic[Leaf]):
-    """The training state, or the layouts or shapes of its arrays; a checkpoint is exactly this.
+    """The training state, or the layouts or shapes of its arrays: the arrays of a checkpoint.
 
     The position in the data needs no field: global batch k belongs to step k.
 

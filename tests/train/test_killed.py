@@ -33,6 +33,7 @@ SETTINGS = (
     "log_every=5",
     "evaluate_every=4",
     "checkpoints.every=3",
+    "data.source.examples=320",
     f"evaluators={ {'geometry': {'test': TEST}}!r}",
 )
 BEST = (
@@ -147,22 +148,24 @@ def check(config, folder, expected, arrays, saved, identical):
     assert identical(saved(config, folder), arrays) == []
 
 
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
+# Of all moments: when the files have rows of steps after the last checkpoint, and then early.
+SHARES = [(0.75, 0.1)]
+SHARES += [(draw.random(), draw.random() / 3) for draw in map(random.Random, range(20))]
 
 
 @pytest.mark.parametrize("kept", [(), BEST], ids=["last", "best"])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "shares",
+    [pytest.param(each, marks=pytest.mark.slow if n else ()) for n, each in enumerate(SHARES)],
+)
 def test_a_run_that_dies_between_any_two_changes_of_files(
-    kept, seed, made, saved, identical, tmp_path
+    kept, shares, made, saved, identical, tmp_path
 ):
     config, moments, *whole = made(*kept)
-    draw = random.Random(seed)
-    with contextlib.suppress(Killed), killed_at(draw.randrange(moments)):
-        trainer.train(config, tmp_path, quiet=True)
-    torn(tmp_path)
-    with contextlib.suppress(Killed), killed_at(draw.randrange(moments // 3)):
-        trainer.train(config, tmp_path, quiet=True)
-    torn(tmp_path)
+    for share in shares:
+        with contextlib.suppress(Killed), killed_at(int(share * moments)):
+            trainer.train(config, tmp_path, quiet=True)
+        torn(tmp_path)
     check(config, tmp_path, *whole, saved, identical)
 
 

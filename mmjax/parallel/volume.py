@@ -49,7 +49,7 @@ def with_anchors(
     tuple's span, as that of the same example does, take the `span` of all of its vectors.
 
     Args:
-      anchors: f32[r, D], of length 1.
+      anchors: f32[r, D].
       columns: `span` of c tuples.
       eps: added to squared heights.
 
@@ -57,6 +57,6 @@ def with_anchors(
       f32[r, c].
     """
     inside = jnp.einsum("rd,cmd->rcm", anchors, columns["basis"], precision="highest")
-    height = 1.0 - (inside * inside).sum(-1)
+    height = (anchors * anchors).sum(-1)[:, None] - (inside * inside).sum(-1)
     # Not the maximum, which at 0 has half of a gradient that is rounding alone.
     return columns["volume"] * jnp.sqrt(jnp.where(height > 0, height, 0.0) + eps)

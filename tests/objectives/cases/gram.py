@@ -34,6 +34,10 @@ def volumes(raws, extra, params, smoothing=0.1):
     return loss
 
 
+# Anchors near the tuples of others have heights from a difference of numbers near 1, of which the
+# rounding of embeddings, another one for each CPU and number of rows, is a share 1e-7 / height².
+ROUNDING = 3e-6
+
 CASES = {
     "gram": Case({"type": "gram_volume", "modalities": THREE}, THREE, volumes, quick_memory=True),
     "gram_pair": Case(

@@ -39,7 +39,14 @@ def volumes(raws, extra, params, smoothing=0.1):
 ROUNDING = 3e-6
 
 CASES = {
-    "gram": Case({"type": "gram_volume", "modalities": THREE}, THREE, volumes, quick_memory=True),
+    "gram": Case(
+        {"type": "gram_volume", "modalities": THREE},
+        THREE,
+        volumes,
+        tolerance=ROUNDING,
+        microbatch_tolerance=ROUNDING,
+        quick_memory=True,
+    ),
     "gram_pair": Case(
         {"type": "gram_volume", "modalities": ("a", "b"), "learn_temperature": False},
         ("a", "b"),

@@ -89,17 +89,17 @@ class GramVolume(Term):
         del y["unit"]
         y |= span(jnp.stack(rows.unit[1:], axis=1), self.eps)
 
-        def score(x: Features, y: Features, temperature: jax.Array) -> jax.Array:
+        def score(x: Features, y: Features) -> jax.Array:
             volume = with_anchors(x["unit"], y, self.eps)
             volume = jnp.where(same_example(x, y), x["own"][:, None], volume)
-            return jnp.where(both_valid(x, y), -volume / temperature, -jnp.inf)
+            return jnp.where(both_valid(x, y), -volume, -jnp.inf)
 
         loss = cross_entropy(
             score,
             x,
             y,
-            temperature,
-            -own / temperature,
+            1 / temperature,
+            -own,
             rows,
             plan=context.plan,
             label_smoothing=self.label_smoothing,

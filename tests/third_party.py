@@ -62,7 +62,8 @@ def pytest_sessionfinish(session):
     if hasattr(config, "workerinput"):  # the process that started the workers hears of all
         return
     terminal = config.pluginmanager.getplugin("terminalreporter")
-    reports = [each for kind in terminal.stats.values() for each in kind if hasattr(each, "nodeid")]
+    kinds = terminal.stats.values()  # what was left out, and warnings, are no reports
+    reports = [each for kind in kinds for each in kind if hasattr(each, "longrepr")]
     absent = {each.nodeid for each in reports if f"Skipped: {ABSENT}" in str(each.longrepr)}
     if config.getoption("--absent-to") is not None:
         Path(config.getoption("--absent-to")).write_text(json.dumps(sorted(absent)), "utf-8")

@@ -40,6 +40,8 @@ if "parallel_codegen_split_count" not in os.environ["XLA_FLAGS"]:
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("third_party",)
+
 # Compilation makes first examples slow; a deadline would only measure the machine.
 settings.register_profile("mmjax", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("mmjax")

@@ -37,8 +37,8 @@ def fit_classes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimises |W|^2 / 2 - c sum_i log softmax(x_i W + b)_(y_i); b is not penalised.
 
-    By L-BFGS, in float64. Two classes have a column of weights each, as more have: their difference
-    d costs |d|^2 / 4, and not the |d|^2 / 2 of `fit`.
+    By L-BFGS, in float64. Of two classes it is the difference of both columns that is penalised, as
+    by `fit`.
 
     Args:
       features: f[N,D].
@@ -57,7 +57,7 @@ def fit_classes(
     if classes < 2:
         raise EvaluationError("logistic regression needs at least two classes")
     if classes == 2:
-        weights, bias = fit(features, np.asarray(labels) == 1, 2 * c)
+        weights, bias = fit(features, np.asarray(labels) == 1, c)
         return np.stack([-weights, weights], axis=1) / 2, np.array([-bias, bias]) / 2
     model = LogisticRegression(C=c, solver="lbfgs", tol=1e-8, max_iter=1000)
     model.fit(np.asarray(features, np.float64), labels)

@@ -44,7 +44,7 @@ class OptimizerConfig:
         gradient.
       schedule: of the learning rate after the warm-up.
       warmup_steps: of a linear warm-up.
-      final_fraction: the last learning rate as a share of the peak.
+      final_fraction: where the decay ends, at step `steps`, as a share of the peak.
       clip_norm: global norm to which the gradient is clipped.
       learning_rate_rules: table of (regular expression over the whole parameter path, factor), the
         first match wins.

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sentencepiece
+from third_party import needs
 
 from mmjax.data.records import BadExample
 from mmjax.data.registry import TOKENIZERS
@@ -297,7 +298,7 @@ def test_a_model_of_ones_own(tmp_path):
 
 def _clip_like(folder: Path) -> Path:
     """A byte-level BPE with CLIP's marks, as `tokenizer.json`."""
-    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers = needs("tokenizers")
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = tokenizers.decoders.ByteLevel()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from third_party import needs
 
 import mmjax
 from mmjax import digests
@@ -73,7 +74,7 @@ def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
     import jax
     from jax import export as jax_export
 
-    pytest.importorskip("flatbuffers", reason="needs the extra: pip install 'mmjax[stablehlo]'")
+    needs("flatbuffers")
     folder, line = export(run_of(shape), tmp_path / "out", format="stablehlo")
     assert "serialised programs" in line
     model = mmjax.load(run_of(shape))
@@ -183,7 +184,7 @@ def test_parity_reports(kind):
 def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
     name = {"hf": "transformers", "open_clip": "open_clip"}[format]
     for needed in ("torch", name, "torchvision"):
-        pytest.importorskip(needed, reason="needs the extra: pip install 'mmjax[torch]'")
+        needs(needed)
     folder, line = export(run_of(shape), tmp_path / "out", format=format)
     assert f"parity with {name}" in line
     report = json.loads((folder / "parity.json").read_text())
@@ -197,8 +198,7 @@ def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
 
 
 def test_foreign_weights_are_verified(tmp_path):
-    transformers = pytest.importorskip("transformers", reason="needs 'mmjax[torch]'")
-    pytest.importorskip("torch", reason="needs 'mmjax[torch]'")
+    _, transformers = needs("torch"), needs("transformers")
     from mmjax.inference.verify import verify
 
     config = transformers.BertConfig(

@@ -5,6 +5,7 @@ folder and renames it), so a process that dies in the middle of a save leaves th
 it are the SHA-256 digests of its files (`integrity`), verified before it is restored.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -206,8 +207,21 @@ class Store:
         )
 
     def metadata(self, step: int) -> Mapping[str, Any]:
-        """What `save` was given to keep with a step; empty in checkpoints of earlier versions."""
-        return self._manager.metadata(step).custom_metadata or {}
+        """What `save` was given to keep with a step; empty in checkpoints of earlier versions.
+
+        Raises:
+          CheckpointError: when it is damaged.
+        """
+        # Read here, since Orbax would also look at every array.
+        file = self.directory / str(step) / "_CHECKPOINT_METADATA"
+        try:
+            found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            return dict(found.get("custom_metadata") or {})
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{file} is damaged: delete the folder of that step and start again from "
+                f"{[s for s in self.steps() if s != step] or 'the beginning'}"
+            ) from error
 
     def wait(self) -> None:
         """Blocks until everything is on disk.

@@ -36,15 +36,17 @@ class Batches:
             options = grain.experimental.DatasetOptions(min_shm_size=2**16)
             rows = grain.experimental.WithOptionsIterDataset(rows, options)
             rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), start_worker)
+            # Training may need batches until it has saved.
+            with shielded_from(signal.SIGINT, signal.SIGTERM):
+                self._iterator = iter(rows)
+                self._iterator.get_state()  # makes grain's iterators of workers, to be started here
+                self._iterator.start_prefetch()
         else:
             threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
             rows = batches.to_iter_dataset(
                 grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
             )
-        self._iterator = iter(rows)
-        # Training may need batches until it has saved.
-        with shielded_from(signal.SIGINT, signal.SIGTERM):
-            self._iterator.get_state()  # makes grain's iterators of workers, which it starts here
+            self._iterator = iter(rows)
             self._iterator.start_prefetch()
         # Also when nobody closes this: at exit, while the modules that closing needs are there.
         self._end = weakref.finalize(self, self._iterator.close)

@@ -109,6 +109,9 @@ def test_what_is_kept_beside_a_state(tmp_path):
     assert dict(store.metadata(2)) == values
     assert dict(store.metadata(1)) == {}
     assert same(store.restore(abstract_like(tree())), tree(2))
+    (tmp_path / "1" / "_CHECKPOINT_METADATA").write_text("[" * 9)
+    with pytest.raises(CheckpointError, match="_CHECKPOINT_METADATA is damaged"):
+        store.metadata(1)
 
 
 def test_a_smaller_metric_can_be_the_better(tmp_path):

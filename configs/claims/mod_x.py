@@ -30,10 +30,10 @@ def claim() -> Claim:
         paper="training on one domain after another rotates the two embedding spaces differently, "
         "so that the first is forgotten; distilling those rows of the previous model's similarity "
         "matrix that it had right prevents this, and the new domain is learned all the same",
-        statement="rates and weights tuned for the mean of both domains, Mod-X forgets at most half "
-        "of what InfoNCE alone forgets of R@1 on the first domain, with the second at most 6 points "
-        "lower; both spaces rotate more alike, and leaving out rows that the previous model had "
-        "wrong helps",
+        statement="rates and weights tuned for the mean of both domains, Mod-X forgets at most "
+        "half of what InfoNCE alone forgets of R@1 on the first domain, with the second at most 6 "
+        "points lower; both spaces rotate more alike, and leaving out rows that the previous model "
+        "had wrong helps",
         arms={
             "info_nce": Arm(ALONE, grid={RATE: (1e-5, 3e-5, 2e-4, *rates)}),
             "mod_x": Arm(grid=weighted),
@@ -76,7 +76,7 @@ def claim() -> Claim:
         paper_numbers="COCO R@1 after five phases of Flickr30k: InfoNCE falls from 14-15 to 6-7, "
         "Mod-X stays near the start (from memory)",
         notes="The first form of this claim, on other seeds, asked for a mean of both domains 7 "
-        "points above that of InfoNCE, which no value could pass: at its best rate InfoNCE alone is "
-        "that near to 1. A low learning rate forgets less, too, which is why the rate of the later "
-        "phases is tuned for every arm.",
+        "points above that of InfoNCE, which no value could pass: at its best rate InfoNCE alone "
+        "is that near to 1. A low learning rate forgets less, too, which is why the rate of the "
+        "later phases is tuned for every arm.",
     )  # fmt: skip

@@ -85,9 +85,8 @@ def claim() -> Claim:
         "96.0; CIFAR-100, 70.7, 75.3, 76.5",
         notes="Cross-entropy is trained on the features that are probed, without a projection "
         "head; whether its classifier has a hidden layer is tuned. It sees each row once where "
-        "the others have two noisy views of it, in a batch of twice the size. The first form of "
-        "this claim, on other seeds, had 300 rows of test. "
-        "A world in which two classes have similar "
+        "the others have two noisy views of it, in a batch of twice the size. A first form of this "
+        "claim, on other seeds, had 300 rows of test. A world in which two classes have similar "
         "patterns is hard for every arm; differences are paired. That labels help is no surprise: "
         "NT-Xent has none. Of two arms with the same labels, the paper's claim is the first check.",
     )  # fmt: skip

@@ -121,6 +121,6 @@ def claim_eight() -> Claim:
         notes="Chance is .5. Also where CLIP learns nothing its seeds differ by more than guessing "
         "would explain: the sum of cosines tests whether a weighted sum of seven bits is above a "
         "threshold, which is not independent of their parity. The product of eight unit vectors of "
-        "size 16 is tiny at first, so that Symile's loss stays at chance for a while: in some worlds "
-        "training is still there in the end.",
+        "size 16 is tiny at first, so that Symile's loss stays at chance for a while: in some "
+        "worlds training is still there in the end.",
     )  # fmt: skip

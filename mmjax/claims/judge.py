@@ -78,7 +78,7 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
 
 
 def _is_share(metric: Metric) -> bool:
-    return any(_SHARE.fullmatch(name.rpartition("/")[2]) for name in names_of(metric))
+    return any(_SHARE.fullmatch(part) for name in names_of(metric) for part in name.split("/"))
 
 
 def does_it_too(

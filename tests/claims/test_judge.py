@@ -101,6 +101,8 @@ def test_a_bound_that_no_value_could_pass_is_said():
     asked = Check("s", "x/R@1", "new", ">=", "old", offset=0.1)
     assert judge(asked, found)["possible"] is False
     assert judge(dataclasses.replace(asked, offset=0.05), found)["possible"] is True
+    parts = {arm: [{"x/R@1/rest": each["x/R@1"]} for each in found[arm]] for arm in found}
+    assert judge(dataclasses.replace(asked, metric="x/R@1/rest"), parts)["possible"] is False
     ranks = {arm: [{"rank": 9.0}] * 2 for arm in found}
     assert judge(dataclasses.replace(asked, metric="rank"), ranks)["possible"] is True
 

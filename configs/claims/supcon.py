@@ -88,5 +88,6 @@ def claim() -> Claim:
         "the others have two noisy views of it, in a batch of twice the size. A first form of this "
         "claim, on other seeds, had 300 rows of test. A world in which two classes have similar "
         "patterns is hard for every arm; differences are paired. That labels help is no surprise: "
-        "NT-Xent has none. Of two arms with the same labels, the paper's claim is the first check.",
+        "NT-Xent has none. Of two arms with the same labels, the paper's claim is the first check. "
+        "What SupCon has is that fewer labels are needed for the probe.",
     )  # fmt: skip

@@ -142,6 +142,7 @@ class Store:
         Raises:
           CheckpointError: when the metrics of one are damaged.
         """
+        self.wait()  # the step that is being saved has no folder yet
         values = {step: self._metric_of(step) for step in self.steps()}
         known = {step: value for step, value in values.items() if value is not None}
         choose = max if self._mode == "max" else min

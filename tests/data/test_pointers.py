@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import test_ecg_sources
 from PIL import Image
+from third_party import needs
 
 from mmjax.commands.convert import convert
 from mmjax.data import VIEWS, BadExample, SourceError
@@ -92,9 +93,9 @@ def unchecked_tables(folder):
 
 
 def parquet(folder):
-    pa = pytest.importorskip("pyarrow")
+    pa = needs("pyarrow")
     rows = pa.table({"image": [image()], "text": ["red"]})
-    pytest.importorskip("pyarrow.parquet").write_table(rows, folder / "a.parquet")
+    needs("pyarrow.parquet").write_table(rows, folder / "a.parquet")
     return lambda: ManifestSource(path=str(folder / "a.parquet"))
 
 
@@ -130,7 +131,7 @@ def array_record(folder):
 
 
 def wfdb(folder):
-    pytest.importorskip("wfdb")
+    needs("wfdb")
     test_ecg_sources.write_record(folder, "a")
     return lambda: WfdbSource(path=str(folder))
 

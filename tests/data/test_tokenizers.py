@@ -350,7 +350,8 @@ def test_hugging_face_errors(tmp_path):
 
 @pytest.mark.parametrize("kind", ["WordLevel", "WordPiece", "BPE", "Unigram"])
 def test_a_tokenizer_without_its_unknown_token_is_refused(tmp_path, kind):
-    models = pytest.importorskip("tokenizers").models
+    tokenizers = needs("tokenizers")
+    models = tokenizers.models
     vocab = {"<|startoftext|>": 0, "<|endoftext|>": 1, "!": 2, "a": 3}
     make = {
         "WordLevel": lambda **unk: models.WordLevel(vocab, **unk),
@@ -359,7 +360,6 @@ def test_a_tokenizer_without_its_unknown_token_is_refused(tmp_path, kind):
         "Unigram": lambda **_: models.Unigram([(name, -1.0) for name in vocab], None, False),
     }[kind]
     file = tmp_path / "tokenizer.json"
-    tokenizers = pytest.importorskip("tokenizers")
     tokenizers.Tokenizer(make(unk_token="[UNK]")).save(str(file))
     with pytest.raises(ValueError, match=r"tokenizer\.json has no token for what is not in its"):
         HuggingFaceTokenizer(path=str(file), **MARKS)

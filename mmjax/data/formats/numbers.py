@@ -28,6 +28,8 @@ def real(value: Any) -> np.ndarray:
       ValueError: for any other type.
     """
     array = np.asarray(value)
+    if array.dtype == object:  # of Python's numbers, as tables have them
+        array = np.asarray(array.tolist())
     if array.dtype.kind not in "iufb":
         raise ValueError(f"it holds {array.dtype}")
     return array

@@ -64,6 +64,22 @@ def getkey():
 
 
 @pytest.fixture
+def logged():
+    """The messages that the package logs during the test, each once, as a list."""
+    # Not pytest's `caplog`: whether that hears a logger that does not propagate, as this one does
+    # not after a run in the same process, or hears it twice, depends on the tests before.
+    import logging
+
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("mmjax")
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
 def set_flags():
     """`set_flags(name=value, ...)` gives a command's absl flags values, until the test ends."""
     from absl import flags

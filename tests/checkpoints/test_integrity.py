@@ -1,6 +1,5 @@
 """Damaged checkpoints: refused in a sentence that names the file, and passed over when told."""
 
-import logging
 import os
 import shutil
 
@@ -131,8 +130,7 @@ def test_what_is_not_named_as_a_step_is_left_alone(copied, whole):
     assert opened(copied) == whole
 
 
-def test_a_run_goes_on_without_what_is_damaged_only_when_told(copied, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("mmjax"), "propagate", True)
+def test_a_run_goes_on_without_what_is_damaged_only_when_told(copied, logged):
     files = sorted((copied / "20" / "default" / "d").iterdir())
     files[0].write_bytes(b"damaged")
     for _ in range(2):  # refusing changes nothing
@@ -145,8 +143,8 @@ def test_a_run_goes_on_without_what_is_damaged_only_when_told(copied, caplog, mo
         store.save(20, tree(20), {"acc": 0.2})  # the step is made again
         store.wait()
         assert store.steps() == [10, 20]
-    assert str(files[0]) in caplog.text
-    assert "20 is no checkpoint any more, but 20.damaged" in caplog.text
+    assert str(files[0]) in "\n".join(logged)
+    assert "20 is no checkpoint any more, but 20.damaged" in "\n".join(logged)
     assert sorted(each.name for each in copied.iterdir()) == ["10", "20", "20.damaged"]
     # Nothing is damaged now, and the newest is taken; a second damaged one does not meet the first.
     assert opened(copied, fall_back=True)[0] == 20
@@ -178,12 +176,11 @@ def test_without_a_whole_one_a_run_begins_anew_when_told(copied):
         assert store.latest() is None
 
 
-def test_a_checkpoint_without_digests_is_read_with_one_line(copied, whole, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("mmjax"), "propagate", True)
+def test_a_checkpoint_without_digests_is_read_with_one_line(copied, whole, logged):
     for step in (10, 20):
         (copied / str(step) / digests.NAME).unlink()
     assert opened(copied) == whole
-    (line,) = caplog.messages
+    (line,) = logged
     assert f"{copied / '20'} has no sha256.json (an earlier version saved it" in line
     # Its metrics are read by Orbax before they can be compared with anything.
     (copied / "10" / "metrics" / "metrics").write_bytes(b'{"acc":')

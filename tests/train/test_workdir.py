@@ -197,8 +197,7 @@ def test_events_are_what_tensorboard_reads(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"null", b"\xff", b"[" * 10**5, b'{"steps": 1'])
-def test_an_odd_folder_beside_is_passed_over_in_a_line(tmp_path, content, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("mmjax"), "propagate", True)
+def test_an_odd_folder_beside_is_passed_over_in_a_line(tmp_path, content, logged):
     recipe = config()
     own, odd = (tmp_path / f"{recipe.recipe}-{when}" for when in ("20260101", "20260102"))
     with Workdir(own, recipe):
@@ -206,7 +205,7 @@ def test_an_odd_folder_beside_is_passed_over_in_a_line(tmp_path, content, caplog
     odd.mkdir()
     (odd / "config.json").write_bytes(content)
     assert default(recipe, tmp_path) == own
-    assert str(odd / "config.json") in caplog.text
+    assert str(odd / "config.json") in "\n".join(logged)
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/b", "..", "", " a", "-a", "a\x1b", "a" * 101])

@@ -34,7 +34,8 @@ class SentencePieceTokenizer(Tokenizer):
             raise ValueError(f"{path} is empty, not a SentencePiece model")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as error:
+        # The second where the library quotes bytes of the file that are no text.
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not a SentencePiece model") from error
         self.vocab_size = self._processor.vocab_size()
         self.pad_id, self.unk_id = self._processor.pad_id(), self._processor.unk_id()

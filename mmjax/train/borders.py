@@ -114,7 +114,9 @@ def pretrained(stages: Sequence[Stage], number: int, plan: TrainPlan) -> Pretrai
         model = dataclasses.replace(model, towers=towers)
     teacher = None if plan.teacher is None else plan.teacher.init_from
     variables = plan.definition.kinds(nnx.Variable)
-    return Pretrained(model, recipe.objectives, variables, teacher)
+    return Pretrained(
+        model, recipe.objectives, variables, teacher, data=recipe.data, open=runs.weights
+    )
 
 
 def parity(weights: Pretrained, workdir: Path) -> list[str]:
@@ -233,6 +235,8 @@ def summary(
       folder: of the run; its `metrics.jsonl` knows the metrics of earlier steps.
     """
     found = dict(results[stages[-1].name])
+    if stages[0].recipe.evaluate_at_start:
+        found |= {f"start/{metric}": value for metric, value in recorded(folder, 0).items()}
     for stage in stages[:-1]:
         own = results.get(stage.name) or recorded(folder, stage.end)
         found |= {f"{stage.name}/{metric}": value for metric, value in own.items()}

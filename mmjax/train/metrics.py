@@ -30,7 +30,8 @@ class MetricWriter:
     Args:
       folder: the run's folder.
       step: where the run starts or resumes. Rows of later steps, left by a process that was
-        killed after its last checkpoint, are removed: they will be written again.
+        killed after its last checkpoint, are removed: they will be written again. So are all of
+        them where it starts, that of an evaluation before the first step included.
       write: whether this process writes.
 
     Raises:
@@ -47,7 +48,7 @@ class MetricWriter:
             rows = []
             if self._path.is_file():
                 with open(self._path, encoding="utf-8") as file:
-                    rows = [line for line in file if _step_of(line) <= step]
+                    rows = [line for line in file if step and _step_of(line) <= step]
             part = self._path.with_name(self._path.name + ".part")
             part.write_text("".join(rows), encoding="utf-8")
             part.replace(self._path)

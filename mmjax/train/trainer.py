@@ -12,6 +12,7 @@ import jax
 
 from mmjax.checkpoints.store import Store
 from mmjax.data import BadRows, Batches, TrainData, inputs
+from mmjax.inference import bundle
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -105,6 +106,12 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
             for stage, part in parts.items()
             if stage.start >= start
         }
+        for line in dict.fromkeys(line for each in weights.values() for line in each.differing):
+            logger.warning(line)
+        workdir.keep()  # nothing more is refused
+        tokenizers = [stage.recipe.data.tokenizer for stage in stages]
+        if first and all(each == tokenizers[0] for each in tokenizers):
+            bundle.write_tokenizer(recipe.data, parts[current].data.views, workdir.path)
 
         # One stage after the other, each from the state of the last.
         state: State | None = None
@@ -201,6 +208,10 @@ def _train_stage(
     train_step = _step(run, stage, part.plan)
     batches = part.data.iter_from(start - stage.start)
     watch = Watch(start, recipe.data.batch_size, batches)
+    if recipe.evaluate_at_start and not start:
+        model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
+        run.writer.write(0, part.evaluation(model), stage.name)
+        watch.pause()
     scored = recipe.checkpoints.metric is not None
     try:
         for k, batch in _on_device(batches, start, stage.end, run.mesh):

@@ -17,6 +17,7 @@ from flax import nnx
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.data.config import DataConfig
+from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
 from mmjax.model.definition import Definition
@@ -120,15 +121,19 @@ def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) ->
       data: the recipe's section.
       views: built, with the tokenizer that has been read.
       folder: that the file goes to.
+
+    Raises:
+      WriteError: when there is no room, or no permission.
     """
     own: Any = next((t for v in views.values() if (t := getattr(v, "tokenizer", None))), None)
     path = None if data.tokenizer is None else data.tokenizer.options.get("path")
-    if isinstance(getattr(own, "model", None), bytes):
-        (folder / "tokenizer.model").write_bytes(own.model)
-    elif isinstance(getattr(own, "text", None), str):
-        (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
-    elif own is not None and path is not None:
-        shutil.copyfile(Path(path).expanduser(), folder / tokenizer_copy(path))
+    with writing(folder / "tokenizer"):
+        if isinstance(getattr(own, "model", None), bytes):
+            (folder / "tokenizer.model").write_bytes(own.model)
+        elif isinstance(getattr(own, "text", None), str):
+            (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
+        elif own is not None and path is not None:
+            shutil.copyfile(Path(path).expanduser(), folder / tokenizer_copy(path))
 
 
 def of_weights(

@@ -14,8 +14,10 @@ import optax
 from flax import nnx
 
 from mmjax.checkpoints.store import Store
+from mmjax.data.tokenizers import EMBEDDED
+from mmjax.data.views import View
 from mmjax.errors import ConfigError
-from mmjax.inference import imports
+from mmjax.inference import bundle, imports
 from mmjax.parallel import distributed
 from mmjax.system.teachers import MomentumTeacher
 from mmjax.train import checks, runs
@@ -129,6 +131,18 @@ def parity(weights: Pretrained, workdir: Path) -> list[str]:
         return []
     lines = distributed.of_first(lambda: "\n".join(imports.check(weights.folders, workdir)))
     return lines.split("\n")
+
+
+def keep_tokenizer(stages: Sequence[Stage], views: Mapping[str, View], folder: Path) -> None:
+    """Copies a tokenizer's file into the run's folder, so that the model is used without another.
+
+    One that is part of the package is not copied, and neither are those of stages that differ.
+    """
+    data = stages[0].recipe.data
+    given = None if data.tokenizer is None else data.tokenizer.options.get("path")
+    if given in EMBEDDED or any(s.recipe.data.tokenizer != data.tokenizer for s in stages):
+        return
+    bundle.write_tokenizer(data, views, folder)
 
 
 def begin(stage: Stage, plan: TrainPlan, weights: Pretrained, last: State | None) -> State:

@@ -12,7 +12,6 @@ import jax
 
 from mmjax.checkpoints.store import Store
 from mmjax.data import BadRows, Batches, TrainData, inputs
-from mmjax.inference import bundle
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -109,9 +108,8 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         for line in dict.fromkeys(line for each in weights.values() for line in each.differing):
             logger.warning(line)
         workdir.keep()  # nothing more is refused
-        tokenizers = [stage.recipe.data.tokenizer for stage in stages]
-        if first and all(each == tokenizers[0] for each in tokenizers):
-            bundle.write_tokenizer(recipe.data, parts[current].data.views, workdir.path)
+        if first:
+            borders.keep_tokenizer(stages, parts[current].data.views, workdir.path)
 
         # One stage after the other, each from the state of the last.
         state: State | None = None

@@ -2,6 +2,7 @@
 
 config.json      the whole config that the run was started with
 checkpoints/     states by step
+tokenizer.*      a copy of the tokenizer's file, unless it is in the package
 imports/         parity of the weights that the run started from, a JSON file a tower
 metrics.jsonl    one JSON object a line: step, and metrics by name
 log.txt          what the terminal showed, plainly

@@ -245,7 +245,10 @@ def test_a_folder_that_was_there_stays(tmp_path):
 # --- variants ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    ["siglip", "clap", *(pytest.param(f, marks=pytest.mark.slow) for f in ("clip", "open_clip"))],
+)
 def test_variants_train_what_they_say(family):
     def trained(variant):
         config = load(family, variant=variant)
@@ -373,6 +376,7 @@ def test_a_tower_of_a_run(tuned):
     config = load(
         "siglip",
         f"model.towers.image.init_from={tuned[0]}",
+        "data.views.image={'type': 'image', 'size': 16}",
         "objectives={'a': {'type': 'info_nce'}}",
     )
     image = config.model.towers["image"]
@@ -380,6 +384,7 @@ def test_a_tower_of_a_run(tuned):
     assert image.head.options["dim"] == 12
 
 
+@pytest.mark.slow
 def test_a_run_with_low_rank_updates_is_merged(tmp_path):
     config = load(
         "clip", *data_of("clip"), "evaluators={}", "optimizer.learning_rate=1e-2", variant="lora"

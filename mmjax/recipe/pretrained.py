@@ -11,6 +11,7 @@ The folder has foreign weights (`mmjax.weights`), or is a run or an export of th
 * their views, and the tokenizer; what the recipe says of a view changes single options;
 * the loss, where the recipe has none: `sigmoid` for weights with a logit bias, else `info_nce`;
 * temperature and bias of the term that gives the logits, where the recipe leaves them out;
+* that a frozen encoder encodes as in evaluation (`deterministic`), in training too;
 * which towers are compared, where terms and evaluators would by default compare image and text.
 
 The size of an image, or the length of a text, that the recipe gives the view is that of the
@@ -20,15 +21,16 @@ recipe, which needs the folder no more than any `init_from` does.
 
 import itertools
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EVALUATORS
 from mmjax.objectives import TERMS, Term
-from mmjax.schema.names import modality_of
+from mmjax.schema.names import views_of
 from mmjax.schema.registry import Registry
-from mmjax.weights.foreign import Weights
+from mmjax.weights.foreign import Weights, complete, tower_shapes
 from mmjax.weights.start import Open
 
 # Options of a view and of an encoder that mean the same.
@@ -67,13 +69,17 @@ def spelled_out(keys: Mapping[str, Any], open: Open, file: str) -> dict[str, Any
         tower = dict(towers.get(name) or {})
         encoder, view = dict(tower.get("encoder") or {}), prepared.views.get(name)
         native = weights.part(name).encoder
-        for own in [name, *(other for other in views if modality_of(other) == name)]:
+        names = list(dict.fromkeys([name, *views_of(name, views)]))
+        for own in names:
             views[own] = _view(views.get(own), view, f"data.views.{own}", path, file)
         _match_sizes(encoder, views[name], view or {}, native)
         if native["type"] == "text_transformer" and data.get("tokenizer") is None:
             data["tokenizer"] = prepared.tokenizer
             if prepared.pad_id is not None:
                 encoder.setdefault("pad_id", prepared.pad_id)
+        # Of a frozen encoder statistics of batches are as they were, too.
+        if _is_frozen(weights, name, (keys.get("optimizer") or {}).get("freeze") or ()):
+            tower = {"deterministic": tuple(names), **tower}
         towers[name] = {"init_from": {"path": path, "part": name}, **tower, "encoder": encoder}
     objectives = dict(keys.get("objectives") or _objectives(weights))
     scaled = _temperature(objectives, weights)
@@ -107,6 +113,19 @@ def _from_folder(towers: Mapping[str, Any], name: str) -> bool:
         isinstance(own, Mapping)
         and own.get("init_from") is None
         and "type" not in (own.get("encoder") or {})
+    )
+
+
+def _is_frozen(weights: Weights, name: str, patterns: Sequence[str]) -> bool:
+    """Whether patterns of `optimizer.freeze` match every parameter of an encoder."""
+    if not patterns:
+        return False
+    tower = complete(weights.part(name))
+    paths = [f"towers/{name}/{path}" for path in tower_shapes(tower.encoder, tower.head)]
+    return all(
+        any(re.fullmatch(pattern, path) for pattern in patterns)
+        for path in paths
+        if path.startswith(f"towers/{name}/encoder/")
     )
 
 

@@ -90,6 +90,8 @@ def _tensors(foreign, seed=0, scale=1.0):
             path: (scale * rng.normal(size=shape)).astype(np.float32)
             for path, shape in shapes.items()
         }
+        variances = {path: np.abs(x) for path, x in arrays.items() if path.endswith("/var")}
+        arrays |= variances
         # With the first prefix, as in the whole model.
         own = part.located(())
         tensors.update(keymap.write_tensors(own.rules, arrays))

@@ -45,7 +45,7 @@ def lora() -> dict:
 
 def head() -> dict:
     """The projections into the joint space; the encoders stay as they are."""
-    return full(learning_rate=1e-3, freeze=(r"towers/.*/encoder/.*|objectives/.*",))
+    return full(learning_rate=1e-4, freeze=(r"towers/.*/encoder/.*|objectives/.*",))
 
 
 def lit() -> dict:

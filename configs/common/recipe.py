@@ -14,15 +14,15 @@ from mmjax.recipe.changes import Replace, merge
 
 
 def variants(name: str, *functions: Callable[[], dict]) -> Callable[..., ConfigDict]:
-    """`get_config(variant="small")` of a recipe; its attribute `variants` lists the variants.
+    """`get_config` of a recipe; its attribute `variants` lists the variants.
 
     Args:
       name: of the recipe, as its file.
-      *functions: one per variant, with the name of the variant.
+      *functions: one per variant, with the name of the variant; the first is the default.
     """
     table = {function.__name__: function for function in functions}
 
-    def get_config(variant: str = "small") -> ConfigDict:
+    def get_config(variant: str = functions[0].__name__) -> ConfigDict:
         return ConfigDict({"recipe": name, "variant": variant, **table[variant]()})
 
     get_config.variants = tuple(table)

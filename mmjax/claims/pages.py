@@ -20,7 +20,6 @@ from mmjax.claims.tables import (
     values_of,
 )
 from mmjax.claims.tuning import label
-from mmjax.recipe import Recipe
 from mmjax.recipe.assumed import assumed
 
 HEAD = (
@@ -148,12 +147,14 @@ def rows(
     found: list[tuple[str, ...]] = []
     for file in recipes(folder):
         name, link = file.stem, f"[{file.stem}](configs/{file.name})"
-        small = recipe_lib.load(str(file))
+        small = recipe_lib.given(str(file))  # not completed, for which some need a folder
         if name not in experiments:
-            found.append((link, cited(small.paper), _data(small), "", "", "", ""))
+            data = _data(small["data"]["source"])
+            found.append((link, cited(small["paper"]), data, "", "", "", ""))
         for each in experiments.get(name, ()):
             more = "" if each.variant == "claim" else f", `{each.variant}`"
-            given = (link + more, cited(small.paper), _data(each.base()))
+            source = each.base().data.source.plain()
+            given = (link + more, cited(small["paper"]), _data(source))
             found.append((*given, *_verdict(each, records.get(name, {}).get(each.variant))))
     return found
 
@@ -173,8 +174,10 @@ def cited(paper: str) -> str:
     return f"[{who}](https://arxiv.org/abs/{number[1]})" if number else who
 
 
-def _data(recipe: Recipe) -> str:
-    return ", ".join(dict.fromkeys(source.type for source in recipe.data.sources.values()))
+def _data(source: Mapping[str, Any]) -> str:
+    """The types of a source, or of the parts of a mixture."""
+    parts = [source] if "type" in source else source.values()
+    return ", ".join(dict.fromkeys(part["type"] for part in parts))
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:

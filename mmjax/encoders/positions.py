@@ -72,3 +72,32 @@ def interpolate(
     image = positions[prefix:].reshape(*grid, -1)
     image = jax.image.resize(image, (*new_grid, image.shape[-1]), method)
     return jnp.concatenate([positions[:prefix], image.reshape(-1, image.shape[-1])])
+
+
+# Of 77 positions the first 20, which are well trained, stay as they are.
+_KEPT = 20 / 77
+
+
+def stretch(positions: np.ndarray, length: int) -> np.ndarray:
+    """Learned positions of texts, for another length.
+
+    For a shorter one the first are taken. For a longer one the first 20 of 77 (of other numbers the
+    same share) stay, and the rest is interpolated linearly, from the first of them to the last
+    (Zhang et al. 2024, Long-CLIP, arXiv 2403.15378, section 3.1).
+
+    Args:
+      positions: f[T, W].
+      length: wanted.
+
+    Returns:
+      f[length, W].
+    """
+    old = len(positions)
+    if length <= old:
+        return positions[:length]
+    kept = round(_KEPT * old)
+    places = np.linspace(0, old - kept - 1, length - kept)
+    rest, below = positions[kept:], np.floor(places).astype(int)
+    above, share = np.minimum(below + 1, old - kept - 1), (places - below)[:, None]
+    between = (1 - share) * rest[below] + share * rest[above]
+    return np.concatenate([positions[:kept], between.astype(positions.dtype)])

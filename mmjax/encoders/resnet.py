@@ -201,8 +201,8 @@ class ResNet(Encoder):
         size = x.shape[1:3]
         if self.pool in ("attention", "flatten") and size != self.image_size:
             raise EncoderError(
-                f"images of {size} pixels for {self.pool} pooling over {self.image_size}: resize "
-                "them, or carry learned positions over with mmjax.encoders.positions.interpolate"
+                f"images of {size} pixels for {self.pool} pooling over {self.image_size}: the "
+                "view's size and the encoder's image_size have to be the same"
             )
         if size[0] % self.stem_stride or size[1] % self.stem_stride:
             raise EncoderError(

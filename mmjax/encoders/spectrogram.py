@@ -23,10 +23,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mmjax import mel
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
+from mmjax.mel import MelScale
 
 Style = Literal["centred", "kaldi"]
-MelScale = Literal["slaney", "htk"]
 PRE_EMPHASIS = 0.97  # of Kaldi
 
 
@@ -133,10 +134,10 @@ def log_mel(
     spectrum = jnp.fft.rfft(x, n=settings.fft, axis=-1)
     power = spectrum.real**2 + spectrum.imag**2
     # In full precision: on a TPU the product would be of bfloat16, three digits of the power.
-    mel = jnp.einsum(
+    bands = jnp.einsum(
         "btf,fm->btm", power, jnp.asarray(filterbank(settings)), precision=jax.lax.Precision.HIGHEST
     )
-    y = (jnp.log(jnp.maximum(mel, settings.floor)) - settings.mean) / settings.std
+    y = (jnp.log(jnp.maximum(bands, settings.floor)) - settings.mean) / settings.std
     mask = jnp.arange(y.shape[1]) < settings.real_frames(lengths)[:, None]
     return jnp.where(mask[:, :, None], y, 0.0), mask
 
@@ -171,38 +172,18 @@ def _window(settings: Spectrogram) -> np.ndarray:
 @lru_cache(maxsize=32)
 def filterbank(settings: Spectrogram) -> np.ndarray:
     """Triangles that sum power spectra to mel bands, f32[1 + fft // 2, mels]."""
-    bins = np.arange(1 + settings.fft // 2) * settings.rate / settings.fft
-    low, high = (_to_mel(f, settings.scale) for f in (settings.low, settings.top))
-    mel_edges = np.linspace(low, high, settings.mels + 2)
-    if settings.style == "kaldi":
-        edges, x = mel_edges, _to_mel(bins, "htk")
-    else:
-        edges, x = _to_hertz(mel_edges, settings.scale), bins
-    rise = (x[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - x[:, None]) / (edges[2:] - edges[1:-1])
-    weights = np.maximum(0, np.minimum(rise, fall))
-    if settings.style == "kaldi":
-        weights[-1] = 0  # Kaldi leaves out the bin at half of the rate
-    else:
-        weights *= 2 / (edges[2:] - edges[:-2])  # equal areas
-    bands: np.ndarray = weights.astype(np.float32)
+    kaldi = settings.style == "kaldi"
+    bands = mel.triangles(
+        rate=settings.rate,
+        fft=settings.fft,
+        mels=settings.mels,
+        low=settings.low,
+        high=settings.top,
+        scale=settings.scale,
+        linear_in="mel" if kaldi else "hertz",
+        equal_areas=not kaldi,
+    )
+    if kaldi:
+        bands = bands.copy()
+        bands[-1] = 0  # Kaldi leaves out the bin at half of the rate
     return bands
-
-
-_KNEE, _LINEAR, _STEP = 1000.0, 200.0 / 3, np.log(6.4) / 27  # of Slaney's Auditory Toolbox
-
-
-def _to_mel(hertz: np.ndarray | float, scale: MelScale) -> np.ndarray:
-    hertz = np.asarray(hertz, np.float64)
-    if scale == "htk":
-        return 2595 * np.log10(1 + hertz / 700)
-    above = _KNEE / _LINEAR + np.log(np.maximum(hertz, _KNEE) / _KNEE) / _STEP
-    return np.where(hertz < _KNEE, hertz / _LINEAR, above)
-
-
-def _to_hertz(mel: np.ndarray, scale: MelScale) -> np.ndarray:
-    if scale == "htk":
-        return 700 * (10 ** (mel / 2595) - 1)
-    knee = _KNEE / _LINEAR
-    above = _KNEE * np.exp(_STEP * (np.maximum(mel, knee) - knee))
-    return np.where(mel < knee, mel * _LINEAR, above)

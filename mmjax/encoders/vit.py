@@ -93,7 +93,8 @@ class ViT(PatchTransformer):
         if self.position is not None and size != self.image_size:
             raise EncoderError(
                 f"images of {size} pixels for a ViT with learned positions for {self.image_size}: "
-                "resize them, or carry the positions over with mmjax.encoders.positions.interpolate"
+                "the view's size and the encoder's image_size have to be the same (pretrained "
+                "positions are interpolated to it)"
             )
         if size[0] % self.patch or size[1] % self.patch:
             raise EncoderError(f"images of {size} pixels are not divisible by patch={self.patch}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from mmjax.inference import bundle as bundle_lib
 from mmjax.inference import parity, preprocessing, with_torch
 from mmjax.inference.model import Model
 from mmjax.weights import files, keymap
-from mmjax.weights.preprocessing import FolderText
 
 logger = logging.getLogger("mmjax")
 
@@ -95,15 +93,7 @@ def safetensors(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     arrays = {path: np.asarray(array) for path, array in bundle.arrays.items()}
     files.write(folder / "model.safetensors", arrays, {"format": "mmjax"})
     _json(folder / files.OWN_CONFIG, bundle_lib.describe(bundle))
-    spec = bundle.recipe.data.tokenizer
-    for view in bundle.views.values():
-        own: Any = getattr(view, "tokenizer", None)
-        if isinstance(getattr(own, "model", None), bytes):
-            (folder / "tokenizer.model").write_bytes(own.model)
-        elif isinstance(getattr(own, "text", None), str):
-            (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
-        elif own is not None and spec is not None and (path := spec.options.get("path")):
-            shutil.copyfile(Path(path).expanduser(), folder / bundle_lib.tokenizer_copy(path))
+    bundle_lib.write_tokenizer(bundle.recipe.data, bundle.views, folder)
     inputs, _, _ = parity.samples(model)
     return parity.compare(
         parity.ours(model, inputs),
@@ -227,10 +217,7 @@ def _tokenizer(bundle: bundle_lib.Bundle, folder: Path, notes: list[str]) -> boo
         notes.append("The tokenizer is not known, or there is none, and is not written.")
         return False
     try:
-        if isinstance(view, FolderText):
-            view.write(folder)
-        else:
-            tokenizer.write(view, folder)
+        tokenizer.write(view, folder)
     except (ConfigError, extras.MissingExtra) as error:
         notes.append(f"No tokenizer files: {error}.")
         return False

@@ -30,7 +30,7 @@ def files(view: Any) -> dict[str, dict[str, Any]]:
       MissingExtra: without the extra.
     """
     extras.find("tokenizers", "tokenizers", "writing tokenizer files")
-    from tokenizers import Tokenizer, processors
+    from tokenizers import Tokenizer, normalizers, processors
 
     own = view.tokenizer
     tokenizer: Any
@@ -38,9 +38,10 @@ def files(view: Any) -> dict[str, dict[str, Any]]:
     if isinstance(own, SentencePieceTokenizer):
         tokenizer, names = _sentencepiece(own, lowercase=view.lowercase)
     elif isinstance(own, HuggingFaceTokenizer):
-        if view.lowercase:
-            raise ConfigError("a Hugging Face tokenizer behind lowercase=True is not exported")
         tokenizer, names = Tokenizer.from_str(own.text), own.tokens
+        if view.lowercase:
+            rest = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+            tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
         tokenizer.no_padding()
         tokenizer.no_truncation()
     else:
@@ -48,7 +49,11 @@ def files(view: Any) -> dict[str, dict[str, Any]]:
             f"a tokenizer of type {type(own).__name__} has no form in Hugging Face's library"
         )
     marks = [names["bos"]] * view.bos + ["$A"] + [names["eos"]] * view.eos
-    special = [(names["bos"], own.bos_id), (names["eos"], own.eos_id)]
+    special = [
+        (name, own_id)
+        for name, own_id in ((names["bos"], own.bos_id), (names["eos"], own.eos_id))
+        if name in marks
+    ]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=" ".join(marks), special_tokens=special
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,17 +16,19 @@ from flax import nnx
 
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
-from mmjax.data.tokenizers import EMBEDDED
+from mmjax.data.config import DataConfig
+from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
 from mmjax.model.definition import Definition
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
+from mmjax.recipe.own import tokenizer_copy, with_tokenizer
 from mmjax.schema.values import describe as describe_type
 from mmjax.schema.values import fits
 from mmjax.system.system import System
-from mmjax.weights import foreign, preprocessing
+from mmjax.weights import foreign
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
 
 # The keys of an export's `mmjax.json`, as `describe` gives them.
@@ -109,7 +112,7 @@ def _export(folder: Folder, dtype: str) -> Bundle:
         recipe.model,
         recipe.objectives,
         folder.tensors(),
-        inputs.views(_own_tokenizer(recipe, folder).data),
+        inputs.views(with_tokenizer(recipe, folder).data),
         dtype,
         log_scale=own["log_scale"],
         bias=own["bias"],
@@ -118,28 +121,26 @@ def _export(folder: Folder, dtype: str) -> Bundle:
     )
 
 
-def _own_tokenizer(recipe: Recipe, folder: Folder) -> Recipe:
-    """`recipe` with the tokenizer file that lies in the export; no other file is read."""
-    spec = recipe.data.tokenizer
-    path = None if spec is None else spec.options.get("path")
-    if spec is None or path is None:
-        return recipe
-    for name in ("tokenizer.model", "tokenizer.json", tokenizer_copy(path)):
-        file = folder.file(name)
-        if file is not None:
-            data = dataclasses.replace(recipe.data, tokenizer=spec.changed(path=str(file)))
-            return dataclasses.replace(recipe, data=data)
-    if path in EMBEDDED:
-        return recipe
-    raise WeightsError(
-        f"{folder.path / OWN_CONFIG} names the tokenizer {path!r}, which is not in the folder: "
-        "paths out of it are not followed"
-    )
+def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) -> None:
+    """Copies the tokenizer's file into the folder of a run or an export.
 
+    Args:
+      data: the recipe's section.
+      views: built, with the tokenizer that has been read.
+      folder: that the file goes to.
 
-def tokenizer_copy(path: str) -> str:
-    """The name in an export of a tokenizer's file that has no form of its own there."""
-    return f"tokenizer{Path(path).suffix}"
+    Raises:
+      WriteError: when there is no room, or no permission.
+    """
+    own: Any = next((t for v in views.values() if (t := getattr(v, "tokenizer", None))), None)
+    path = None if data.tokenizer is None else data.tokenizer.options.get("path")
+    with writing(folder / "tokenizer"):
+        if isinstance(getattr(own, "model", None), bytes):
+            (folder / "tokenizer.model").write_bytes(own.model)
+        elif isinstance(getattr(own, "text", None), str):
+            (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
+        elif own is not None and path is not None:
+            shutil.copyfile(Path(path).expanduser(), folder / tokenizer_copy(path))
 
 
 def of_weights(
@@ -163,7 +164,7 @@ def of_weights(
         ModelConfig(towers),
         {},
         arrays,
-        preprocessing.views(weights, towers),
+        weights.specs().build(str(weights.folder.path)),
         dtype,
         devices,
         log_scale=log_scale,

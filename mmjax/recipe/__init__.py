@@ -9,7 +9,7 @@ and completes the defaults, so that the recipe that a run writes down is whole.
 
 from mmjax.errors import ConfigError, NoVariant
 from mmjax.recipe.changes import Replace, changes, merge
-from mmjax.recipe.complete import complete
+from mmjax.recipe.complete import complete, of_json
 from mmjax.recipe.load import given, load, set_key
 from mmjax.recipe.references import check_metric
 from mmjax.recipe.sections import (
@@ -21,7 +21,7 @@ from mmjax.recipe.sections import (
     StageConfig,
 )
 from mmjax.recipe.stages import each
-from mmjax.recipe.stored import OPERATIONAL, differences, dump, of_json, read, same
+from mmjax.recipe.stored import OPERATIONAL, differences, dump, read, same
 from mmjax.recipe.words import REGISTRIES
 
 __all__ = [

@@ -2,19 +2,26 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from mmjax.data.views import View
 from mmjax.errors import ConfigError, unknown
-from mmjax.recipe import words
+from mmjax.recipe import own as own_lib
+from mmjax.recipe import pretrained, words
 from mmjax.recipe.changes import changes, merge
 from mmjax.recipe.references import check_references
 from mmjax.recipe.sections import Recipe
-from mmjax.recipe.stages import read
+from mmjax.recipe.stages import each, read
 from mmjax.schema.names import modality_of
 from mmjax.schema.sections import section_of
 from mmjax.schema.values import plain
+from mmjax.weights.files import OWN_CONFIG, Folder, is_foreign
+from mmjax.weights.foreign import Weights
 from mmjax.weights.start import complete as complete_tower
+
+# Keys that earlier versions had.
+_OLD = ("claim",)
 
 
 def complete(tree: Mapping[str, Any], file: str) -> Recipe:
@@ -32,6 +39,7 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
     """
     keys: dict[str, Any] = plain(tree)
     words.load(words.imported(keys, file), file)
+    keys = pretrained.spelled_out(keys, opened, file)
     stages = read(keys.pop("stages", ()), file)
     recipe = _whole(keys, file)
     done = []
@@ -43,6 +51,36 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
     recipe = dataclasses.replace(recipe, stages=tuple(done))
     check_references(recipe, file)
     return recipe
+
+
+def of_json(tree: Any, file: str) -> Recipe:
+    """A recipe from what JSON text of `stored.dump` holds.
+
+    Args:
+      tree: the parsed text.
+      file: that it is of, for messages.
+    """
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"{file} is damaged: it has to hold the keys of a recipe")
+    words.check_outside(words.imported(tree, file), Path(file).parent, file)
+    return complete({key: value for key, value in tree.items() if key not in _OLD}, file)
+
+
+def opened(path: str) -> Weights:
+    """What a run can start from in a folder, of which the arrays of a run are not read.
+
+    Raises:
+      ConfigError: when the folder has neither weights nor a run.
+    """
+    if is_foreign(path):
+        return Weights(path)
+    folder = Folder(path)
+    own = folder.json(OWN_CONFIG)
+    tree = folder.json("config.json") if own is None else own["config"]
+    name = OWN_CONFIG if own is not None else "config.json"
+    recipe = each(of_json(tree, str(folder.path / name)))[-1][1]
+    known = own or {}
+    return own_lib.weights(recipe, path, known.get("log_scale"), known.get("bias"))
 
 
 def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
@@ -71,7 +109,7 @@ def _spelled_out(tree: Mapping[str, Any], file: str) -> dict[str, Any]:
     model = tree.get("model")
     if isinstance(model, Mapping) and isinstance(model.get("towers"), Mapping):
         towers = {
-            name: complete_tower(tower, name, f"model.towers.{name}", file)
+            name: complete_tower(tower, name, f"model.towers.{name}", file, opened)
             if isinstance(tower, Mapping) and tower.get("init_from") is not None
             else tower
             for name, tower in model["towers"].items()

@@ -25,7 +25,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> Recipe:
 
     Args:
       path: `configs/clip.py` or `configs/clip.py:paper`, where the part after the colon is the
-        variant; or the name of a recipe, as `find` takes it.
+        variant, by default the first; or the name of a recipe, as `find` takes it.
       overrides: `a.b=value` each; a value is a Python literal, or else a string.
 
     Returns:
@@ -49,10 +49,11 @@ def given(path: str) -> dict[str, Any]:
       path: as for `load`.
     """
     file, variant = find(path)
-    module, variant = _recipe(file), variant or "small"
-    make = module.get_config
-    # What `variants` of the recipes' helpers makes knows them; another function takes what it will.
-    known = getattr(make, "variants", (variant,))
+    make = _recipe(file).get_config
+    # What `variants` of the recipes' helpers makes knows them, the first of which is the default;
+    # another function takes what it will.
+    known = getattr(make, "variants", (variant or "small",))
+    variant = variant or known[0]
     if variant not in known:
         near = nearest(variant, known)
         hint = f"; did you mean {near!r}?" if near else ""

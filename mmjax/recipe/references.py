@@ -83,6 +83,9 @@ def check_metric(
     known, others = _measured(recipe, of_training), _OF_EVERY_RUN if of_training else ()
     for stage, whole in stages.each(recipe)[:-1]:  # a last stage's metrics are those of the run
         known += [f"{stage.name}/{each}" for each in _measured(whole, of_training)]
+    if recipe.evaluate_at_start:
+        first = stages.each(recipe)[0][1]
+        known += [f"start/{each}" for each in _measured(first)]
     if recipe.checkpoints.keep_best:
         known += [f"best/{each}" for each in _measured(recipe)]
         others = (*others, "best/step")

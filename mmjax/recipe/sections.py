@@ -167,6 +167,7 @@ class Recipe:
       checkpoints: when to save and what to keep.
       log_every: steps between lines of the log.
       evaluate_every: steps between evaluations; 0: only at the end.
+      evaluate_at_start: evaluate before the first step, too: `start/...` in the summary.
       evaluators: {type: {name: evaluator}}.
       stages: phases that change some keys, one after the other.
       imports: modules, or Python files, that register words of their own when they are imported.
@@ -189,6 +190,7 @@ class Recipe:
     checkpoints: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
     log_every: Annotated[int, Bounds(0)] = 50
     evaluate_every: Annotated[int, Bounds(0)] = 0
+    evaluate_at_start: bool = False
     evaluators: Annotated[dict[str, dict[str, EvaluatorConfig]], EvaluatorTable()] = (
         dataclasses.field(default_factory=dict)
     )

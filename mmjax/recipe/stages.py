@@ -34,6 +34,8 @@ OF_THE_RUN = (
     "claim",
     "stages",
     "imports",
+    "weights",
+    "evaluate_at_start",
 )
 
 
@@ -60,7 +62,7 @@ def read(stages: Any, file: str) -> tuple[StageConfig, ...]:
     """
     if not isinstance(stages, Sequence) or isinstance(stages, str):
         raise ConfigError(f"{file}: 'stages' should be a tuple of dicts, each with a 'name'")
-    reserved = {*EVALUATORS, "train", "best"}
+    reserved = {*EVALUATORS, "train", "best", "start"}
     fields = {key: field for key, field in fields_of(StageConfig).items() if key in OF_A_STAGE}
     found: list[StageConfig] = []
     for i, stage in enumerate(plain(stages)):

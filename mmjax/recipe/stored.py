@@ -8,19 +8,17 @@ from typing import Any
 
 from mmjax.errors import ConfigError
 from mmjax.files import DamagedFile, read_json
-from mmjax.recipe import words
-from mmjax.recipe.complete import complete
+from mmjax.recipe.complete import of_json
 from mmjax.recipe.sections import Recipe
 from mmjax.schema.values import plain
 
 # Keys that change how a run is carried out but not what it computes, so that a run may be resumed
 # under other values of them.
 OPERATIONAL = (
-    "mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluators", "microbatches",
-    "imports", "data.workers", "data.prefetch", "data.max_bad_fraction",
+    "mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluate_at_start",
+    "evaluators", "microbatches", "imports", "data.workers", "data.prefetch",
+    "data.max_bad_fraction",
 )  # fmt: skip
-# Keys that earlier versions had.
-_OLD = ("claim",)
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
@@ -68,19 +66,6 @@ def read(file: Path) -> Recipe:
       ConfigError: when it has keys that this version does not know.
     """
     return of_json(read_json(file), str(file))
-
-
-def of_json(tree: Any, file: str) -> Recipe:
-    """A recipe from what JSON text of `dump` holds.
-
-    Args:
-      tree: the parsed text.
-      file: that it is of, for messages.
-    """
-    if not isinstance(tree, Mapping):
-        raise ConfigError(f"{file} is damaged: it has to hold the keys of a recipe")
-    words.check_outside(words.imported(tree, file), Path(file).parent, file)
-    return complete({key: value for key, value in tree.items() if key not in _OLD}, file)
 
 
 def same(file: Path, recipe: Recipe) -> bool:

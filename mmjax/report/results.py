@@ -247,10 +247,11 @@ def others(metrics: Mapping[str, float]) -> list[Other]:
 
 
 def after_stages(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """The main numbers at the end of each stage: (names of the stages, (measure, values) rows).
+    """The main numbers over the run: (names of the stages, (measure, values) rows).
 
-    Metrics of a stage that is not the last have its name in front; those of the best step, `best`.
-    The last of the names is 'end'. Without stages there are no rows.
+    Metrics of a stage that is not the last have its name in front; those before the first step
+    `start`, and those of the best step `best`. The last of the names is 'end'. Where there is
+    nothing but the end there are no rows.
     """
     by_stage: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():

@@ -148,7 +148,7 @@ def _stages(metrics: Mapping[str, float]) -> list[str]:
     if not rows:
         return []
     grid = [["measure", *names], *([label, *values] for label, values in rows)]
-    return ["After each stage", *_grid(grid, left=1)]
+    return ["Over the run", *_grid(grid, left=1)]
 
 
 def _files(metrics: Mapping[str, float], folder: str | Path | None) -> list[str]:

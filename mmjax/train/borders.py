@@ -14,8 +14,10 @@ import optax
 from flax import nnx
 
 from mmjax.checkpoints.store import Store
+from mmjax.data.tokenizers import EMBEDDED
+from mmjax.data.views import View
 from mmjax.errors import ConfigError
-from mmjax.inference import imports
+from mmjax.inference import bundle, imports
 from mmjax.parallel import distributed
 from mmjax.system.teachers import MomentumTeacher
 from mmjax.train import checks, runs
@@ -114,7 +116,9 @@ def pretrained(stages: Sequence[Stage], number: int, plan: TrainPlan) -> Pretrai
         model = dataclasses.replace(model, towers=towers)
     teacher = None if plan.teacher is None else plan.teacher.init_from
     variables = plan.definition.kinds(nnx.Variable)
-    return Pretrained(model, recipe.objectives, variables, teacher)
+    return Pretrained(
+        model, recipe.objectives, variables, teacher, data=recipe.data, open=runs.weights
+    )
 
 
 def parity(weights: Pretrained, workdir: Path) -> list[str]:
@@ -127,6 +131,18 @@ def parity(weights: Pretrained, workdir: Path) -> list[str]:
         return []
     lines = distributed.of_first(lambda: "\n".join(imports.check(weights.folders, workdir)))
     return lines.split("\n")
+
+
+def keep_tokenizer(stages: Sequence[Stage], views: Mapping[str, View], folder: Path) -> None:
+    """Copies a tokenizer's file into the run's folder, so that the model is used without another.
+
+    One that is part of the package is not copied, and neither are those of stages that differ.
+    """
+    data = stages[0].recipe.data
+    given = None if data.tokenizer is None else data.tokenizer.options.get("path")
+    if given in EMBEDDED or any(s.recipe.data.tokenizer != data.tokenizer for s in stages):
+        return
+    bundle.write_tokenizer(data, views, folder)
 
 
 def begin(stage: Stage, plan: TrainPlan, weights: Pretrained, last: State | None) -> State:
@@ -233,6 +249,8 @@ def summary(
       folder: of the run; its `metrics.jsonl` knows the metrics of earlier steps.
     """
     found = dict(results[stages[-1].name])
+    if stages[0].recipe.evaluate_at_start:
+        found |= {f"start/{metric}": value for metric, value in recorded(folder, 0).items()}
     for stage in stages[:-1]:
         own = results.get(stage.name) or recorded(folder, stage.end)
         found |= {f"{stage.name}/{metric}": value for metric, value in own.items()}

@@ -141,11 +141,15 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
         if "vocab_size" not in encoder:
             continue
         file = f"'data.tokenizer' ({spec.options.get('path', spec.type)})"
+        cure = None
+        if tower.init_from is not None:  # what weights were trained on is no option to be set
+            path = tower.init_from.path
+            cure = f"take the tokenizer of {path}; weights={path!r} without data.tokenizer does"
         if tokenizer.vocab_size > encoder["vocab_size"]:
             raise ConfigError(
                 f"{file} has {tokenizer.vocab_size:,} ids, but '{where}.vocab_size' is "
-                f"{encoder['vocab_size']:,}, and an id beyond it has no embedding: set it to "
-                f"{tokenizer.vocab_size}"
+                f"{encoder['vocab_size']:,}, and an id beyond it has no embedding: "
+                f"{cure or f'set it to {tokenizer.vocab_size}'}"
             )
         roles = [("pad_id", "pads with")]
         if encoder.get("pool") == "eot" and view.eos:
@@ -154,7 +158,8 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
             told, used = encoder.get(role), getattr(tokenizer, role)
             if told is not None and told != used:
                 raise ConfigError(
-                    f"{file} {does} the id {used}, but '{where}.{role}' is {told}: set it to {used}"
+                    f"{file} {does} the id {used}, but '{where}.{role}' is {told}: "
+                    f"{cure if cure and role == 'eos_id' else f'set it to {used}'}"
                 )
 
 

@@ -19,11 +19,13 @@ from mmjax.inference import bundle as bundle_lib
 from mmjax.inference.bundle import Bundle, Dtype
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import MeshConfig, Recipe
+from mmjax.recipe import own as own_lib
 from mmjax.system.embedder import Embedder
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train.state import TrainPlan
-from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
+from mmjax.weights import foreign
+from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError, is_foreign
 from mmjax.weights.start import place
 
 
@@ -96,7 +98,7 @@ def open_run(
     stored = Folder(folder).file("config.json") if folder.is_dir() else None
     if stored is None:
         raise ConfigError(f"{folder} holds no run: there is no config.json in it")
-    recipe = recipe_lib.read(stored)
+    recipe = own_lib.with_tokenizer(recipe_lib.read(stored), Folder(folder))
     if not its_mesh:
         recipe = dataclasses.replace(recipe, mesh=MeshConfig())
     if dtype is not None:
@@ -157,6 +159,23 @@ def bundle(path: str | Path, *, checkpoint: str = "latest", dtype: Dtype | None 
     if (folder / "checkpoints").is_dir() and not (folder / OWN_CONFIG).is_file():
         return open_run(folder, checkpoint, dtype=dtype, its_mesh=False).bundle()
     return bundle_lib.load(folder, dtype=dtype)
+
+
+def weights(path: str) -> foreign.Weights:
+    """What a run can start from in a folder, arrays included.
+
+    Args:
+      path: folder of a run, an export or foreign weights, as `mmjax.load` takes.
+
+    Raises:
+      ConfigError: for a folder that cannot be read, or a run with adapters that are no part of its
+        towers.
+    """
+    if is_foreign(path):
+        return foreign.Weights(path)
+    held = bundle_lib.merged(bundle(path, dtype="float32"))
+    assert held.recipe is not None  # of what is our own
+    return own_lib.weights(held.recipe, path, held.log_scale, held.bias, held.arrays)
 
 
 def of_folder(

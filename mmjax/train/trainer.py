@@ -119,6 +119,11 @@ def train(
             for stage, part in parts.items()
             if stage.start >= start
         }
+        for line in dict.fromkeys(line for each in weights.values() for line in each.differing):
+            logger.warning(line)
+        workdir.keep()  # nothing more is refused
+        if first:
+            borders.keep_tokenizer(stages, parts[current].data.views, workdir.path)
 
         # One stage after the other, each from the state of the last.
         state: State | None = None
@@ -234,6 +239,10 @@ def _train_stage(
     kept = kept if resumed else {}
     limit = part.data.limit(kept.get("bad_share"))
     watch = Watch(start, recipe.data.batch_size, batches, limit, kept.get("window"))
+    if recipe.evaluate_at_start and not start:
+        model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
+        run.writer.write(0, part.evaluation(model), stage.name)
+        watch.pause()
     scored = recipe.checkpoints.metric is not None
     try:
         for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):

@@ -2,6 +2,7 @@
 
 config.json      the whole config that the run was started with
 checkpoints/     states by step
+tokenizer.*      a copy of the tokenizer's file, unless it is in the package
 imports/         parity of the weights that the run started from, a JSON file a tower
 metrics.jsonl    one JSON object a line: step, and metrics by name
 log.txt          what the terminal showed, plainly
@@ -16,13 +17,14 @@ import glob
 import json
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from mmjax import digests
 from mmjax import recipe as recipe_lib
-from mmjax.errors import ConfigError
+from mmjax.errors import ConfigError, UserError
 from mmjax.files import DamagedFile, reason
 from mmjax.recipe import Recipe
 from mmjax.text import printable
@@ -66,6 +68,8 @@ class Workdir:
     Raises:
       ConfigError: when the folder belongs to a run of another config, naming the keys that
         differ, or another process is using it.
+
+    A folder that it has made is gone again when a `UserError` ends the block before `keep`.
     """
 
     def __init__(self, path: str | Path, recipe: Recipe, *, write: bool = True):
@@ -77,6 +81,7 @@ class Workdir:
         self.path = Path(path)
         self.writes = write
         self._lock: int | None = None
+        self._discard = False
         stored = self.path / "config.json"
         if stored.is_file():
             try:
@@ -101,6 +106,7 @@ class Workdir:
     def _open(self, recipe: Recipe) -> None:
         """Makes the folder, locks it, and writes the config."""
         try:
+            self._discard = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
             if self._lock is not None:
@@ -120,8 +126,14 @@ class Workdir:
     def __enter__(self) -> "Workdir":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def keep(self) -> None:
+        """Keeps the folder whatever follows; until then a run that is refused leaves none."""
+        self._discard = False
+
+    def __exit__(self, kind: type[BaseException] | None = None, *_: Any) -> None:
         if self._lock is not None:
+            if self._discard and kind is not None and issubclass(kind, UserError):
+                shutil.rmtree(self.path, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
 

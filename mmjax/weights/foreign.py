@@ -18,7 +18,7 @@ from mmjax.model.definition import Definition
 from mmjax.model.heads import HEADS
 from mmjax.model.towers import Tower
 from mmjax.schema.registry import Spec
-from mmjax.weights import keymap
+from mmjax.weights import keymap, preprocessing
 from mmjax.weights.families import (
     ast,
     bert,
@@ -32,6 +32,7 @@ from mmjax.weights.families import (
 )
 from mmjax.weights.files import Folder, Tensors, WeightsError
 from mmjax.weights.keymap import Foreign, Part
+from mmjax.weights.preprocessing import Specs
 
 # `model_type` of a config.json -> what describes it.
 FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
@@ -96,10 +97,13 @@ class Weights:
       folder: for the other files in it.
       config: its config.json (or open_clip_config.json).
       native: `transformers` or `open_clip`, whose layout it is.
+      scale_comes_late: whether the logit scale is only known when training starts.
 
     Raises:
       WeightsError: for a folder that is of no known family, or a config that cannot be.
     """
+
+    scale_comes_late = False
 
     def __init__(self, path: str):
         self.folder = Folder(path)
@@ -139,6 +143,11 @@ class Weights:
         return self.folder.tensors()
 
     @property
+    def has_bias(self) -> bool:
+        """Whether its logits have a bias."""
+        return self._foreign.bias is not None
+
+    @property
     def family(self) -> str:
         """The family's name."""
         return self._foreign.family
@@ -165,7 +174,7 @@ class Weights:
                 f"it has no {name!r}: name the part, init_from={{'path': ..., 'part': ...}}"
             )
         part = self._foreign.parts[name]
-        if kind != "audio_transformer":
+        if kind != "audio_transformer" or part.encoder["type"] == kind:
             return part
         if part.encoder["type"] != "spectrogram_transformer":
             raise WeightsError(
@@ -173,6 +182,18 @@ class Weights:
                 f"{part.encoder['type']}: audio_transformer takes the weights of an AST"
             )
         return ast.of_waves(part, self.folder.json("preprocessor_config.json"))
+
+    def specs(self, *parts: str) -> Specs:
+        """The views and the tokenizer of some towers, by default of all.
+
+        Raises:
+          WeightsError: for files that are damaged, or what no view here does.
+          MissingExtra: for a tokenizer without the extra `tokenizers`.
+        """
+        encoders = {name: complete(self.part(name)).encoder for name in parts or self.modalities}
+        open_clip = self.config if self.native == "open_clip" else None
+        with self.folder.understood():
+            return preprocessing.specs(self.folder, open_clip, encoders)
 
     def scale_and_bias(self) -> tuple[float | None, float | None]:
         """The logarithm of the logit scale, and the logit bias, where the model has them."""
@@ -268,6 +289,8 @@ class Loaded(Mapping[str, np.ndarray]):
             f"{key}={self._wanted.get(key)!r} where the folder has {value!r}"
             for key, value in self._native.items()
             if key in FREE - _OF_TRAINING and self._wanted.get(key) != value
+            # Padding that is not masked is a token like others, whichever the tokenizer has.
+            if key != "pad_id" or self._wanted.get("mask_padding")
         ]
 
     @overload
@@ -287,12 +310,7 @@ class Loaded(Mapping[str, np.ndarray]):
             prefix = array.shape[0] - old[0] * old[1]
             return np.asarray(positions.interpolate(jnp.asarray(array), old, new, prefix=prefix))
         if native["type"] == "text_transformer" and native["length"] != wanted["length"]:
-            if wanted["length"] > native["length"]:
-                raise WeightsError(
-                    f"length={wanted['length']} is longer than the {native['length']} positions of "
-                    f"the weights in {self._tensors.where}"
-                )
-            return None if array is None else array[: wanted["length"]]
+            return None if array is None else positions.stretch(array, wanted["length"])
         if native["type"] == "audio_transformer" and native["samples"] != wanted["samples"]:
             (bands, before), (_, after) = ast.grid(native), ast.grid(wanted)
             if after > before:

@@ -211,7 +211,7 @@ class Part:
     def located(self, names: Iterable[str]) -> Part:
         """The same with the prefix that these names have."""
         names = set(names)
-        probe = self.rules[0].names()[0][0]
+        probe = next((rule.names()[0][0] for rule in self.rules), "")
         found = next((p for p in self.prefixes if p + probe in names), self.prefixes[0])
         rules = tuple(rule.prefixed(found) for rule in self.rules) + self.outer
         return replace(self, rules=rules, prefixes=("",), outer=())

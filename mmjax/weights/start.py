@@ -6,6 +6,8 @@ takes encoder and head from the folder's config and their parameters from its te
 says more: `path`; `part`, which tower of the folder (by default the modality of that name, or the
 only one); `head`, whether its projection is taken too (by default unless the recipe gives a head);
 and `scale`, the objective term whose temperature (and bias) start from the folder's logit scale.
+The folder may also be a run or an export of this package. `mmjax.recipe.pretrained` completes a
+whole recipe from one.
 
 An encoder that the recipe gives without `type` changes single options of the folder's, such as
 `image_size`; with `type` it is taken as it stands, and where there is a `head` too, the folder is
@@ -18,24 +20,32 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from mmjax.data.config import DataConfig
 from mmjax.errors import ConfigError
+from mmjax.extras import MissingExtra
 from mmjax.model.config import ModelConfig
 from mmjax.objectives import ObjectiveConfig
 from mmjax.objectives.temperature import LOG_SCALE
+from mmjax.schema.names import modality_of
 from mmjax.weights import foreign
 from mmjax.weights.files import WeightsError, is_foreign
 
 logger = logging.getLogger("mmjax")
+# Opens a folder; those of this package take more than this layer knows.
+Open = Callable[[str], foreign.Weights]
 KEYS = {"path": str, "part": str, "head": bool, "scale": str}
 
 
-def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> dict[str, Any]:
+def complete(
+    tower: Mapping[str, Any], modality: str, where: str, file: str, open: Open = foreign.Weights
+) -> dict[str, Any]:
     """A tower of a recipe with `init_from`, its encoder and head filled in from the folder.
 
     Args:
@@ -43,6 +53,7 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
       modality: the tower's name.
       where: path of the section in the config.
       file: the recipe's file.
+      open: what opens a folder.
 
     Returns:
       The section with `init_from` as a whole dict, specs of encoder and head, and what else it has.
@@ -76,7 +87,7 @@ def complete(tower: Mapping[str, Any], modality: str, where: str, file: str) -> 
     # On waveforms: how they become spectrograms is the folder's to say.
     of_waves = encoder.get("type") == "audio_transformer" and "spectrogram" not in encoder
     if "type" not in encoder or of_waves or (init["head"] and head is None):
-        weights = foreign.Weights(init["path"])
+        weights = open(init["path"])
         init["part"] = init["part"] or which(weights, modality)
         native = foreign.complete(weights.part(init["part"], encoder.get("type")))
         if "type" not in encoder or of_waves:
@@ -101,11 +112,14 @@ class Pretrained:
       objectives: the terms, whose temperature may start from a folder's.
       variables: path -> something with `.shape`, of all variables of the System.
       teacher: folder that the teacher's arrays come from, or None.
+      data: the views, which are compared with those that the weights were trained on; or None.
+      open: what opens a folder.
 
     Attributes:
       lines: for the log, what each tower takes.
-      folders: tower -> where its weights are from, and options that the recipe has otherwise; and
-        `teacher` -> the same, of a teacher from foreign weights.
+      differing: for the log, what the recipe prepares otherwise than the folders say.
+      folders: tower -> where its foreign weights are from, and options that the recipe has
+        otherwise; and `teacher` -> the same, of a teacher from foreign weights.
 
     Raises:
       WeightsError: for folders that cannot be read or do not fit, naming options or tensors.
@@ -117,19 +131,28 @@ class Pretrained:
         objectives: Mapping[str, ObjectiveConfig],
         variables: Mapping[str, Any],
         teacher: str | None = None,
+        data: DataConfig | None = None,
+        open: Open = foreign.Weights,
     ):
         self._sources: dict[str, tuple[foreign.Loaded, str]] = {}
         self._scalars: dict[str, float] = {}
         self.lines: list[str] = []
+        self.differing: list[str] = []
+        opened: dict[str, foreign.Weights] = {}
         self.folders: dict[str, tuple[foreign.Weights, list[str]]] = {}
         for name, tower in model.towers.items():
             init = tower.init_from
             if init is None:
                 continue
-            weights = foreign.Weights(init.path)
+            if init.path not in opened:
+                opened[init.path] = open(init.path)
+            weights = opened[init.path]
             part = init.part or which(weights, name)
             loaded = weights.tower(part, tower.encoder, head=bool(init.head))
-            self.folders[name] = weights, loaded.changes()
+            if is_foreign(init.path):
+                self.folders[name] = weights, loaded.changes()
+            if data is not None:
+                self.differing += differences(data, name, weights, part)
             before = f"towers/{name}/"
             for path in loaded:
                 full = before + path
@@ -143,7 +166,7 @@ class Pretrained:
                 f"{name}: {len(loaded)} parameters of the {part} tower of {init.path} "
                 f"({weights.family})" + (f"; {len(loaded.aside)} set aside" if loaded.aside else "")
             )
-            self.lines += [f"  {sentence}" for sentence in loaded.aside]
+            self.lines += [f"  {sentence}" for sentence in (*loaded.changes(), *loaded.aside)]
             own = [p for p in variables if p.startswith(before) and p not in self._sources]
             self.lines += [f"  reinitialized: {path}" for path in own]
             if init.scale is not None:
@@ -203,6 +226,64 @@ class Pretrained:
                 continue
             new[path] = place(value, old, path)
         return new
+
+
+def differences(data: DataConfig, name: str, weights: foreign.Weights, part: str) -> Iterator[str]:
+    """How a tower's input is prepared otherwise than the folder of its weights says, in sentences.
+
+    Args:
+      data: the recipe's section.
+      name: of the tower.
+      weights: of the folder.
+      part: which tower of the folder.
+    """
+    path = weights.folder.path
+    try:
+        theirs = weights.specs(part)
+    except (WeightsError, MissingExtra) as error:  # of what this recipe may do without
+        yield f"whether data.views.{name} is as {path} says was not checked: {error}"
+        return
+    for view, own in data.views.items():
+        expected = theirs.views.get(part)
+        if modality_of(view) != name or expected is None:
+            continue
+        given = own.plain()
+        keys = expected if given["type"] == expected["type"] else ["type"]
+        said = [
+            f"{key}={given[key]!r} where the folder has {expected[key]!r}"
+            for key in keys
+            if not _same(given.get(key), expected[key])
+        ]
+        if said:
+            yield f"data.views.{view} is not as {path} says: {'; '.join(said)}"
+    if theirs.tokenizer is None or theirs.views.get(part, {}).get("type") != "text":
+        return
+    tokenizer: Mapping[str, Any] = {"type": "none"}
+    if data.tokenizer is not None:
+        tokenizer = data.tokenizer.plain()
+    if not _same_tokenizer(tokenizer, theirs.tokenizer):
+        own_name, name = (t.get("path", t["type"]) for t in (tokenizer, theirs.tokenizer))
+        yield f"data.tokenizer ({own_name}) is not the tokenizer of {path} ({name})"
+
+
+def _same(given: Any, expected: Any) -> bool:
+    try:  # 224 is (224, 224), and digits of means are left out here and there
+        return bool(np.allclose(given, expected, rtol=1e-5))
+    except (TypeError, ValueError):
+        return bool(given == expected)
+
+
+def _same_tokenizer(given: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    if given["type"] != expected["type"]:
+        return False
+    for key, value in expected.items():
+        if key == "path" and given[key] != value:
+            files = [Path(path).expanduser() for path in (given[key], value)]
+            if not all(f.is_file() for f in files) or len({f.read_bytes() for f in files}) > 1:
+                return False
+        elif key not in ("path", "unk") and given.get(key) != value:
+            return False
+    return True
 
 
 def place(value: np.ndarray, like: jax.Array, path: str) -> jax.Array:

@@ -236,7 +236,7 @@ def test_the_page_and_the_table_show_the_stages(whole):
     for name in ("first", "second", "third"):
         assert f"stage {name}" in text
     shown = summary_table(whole[1])
-    assert "After each stage" in shown
+    assert "Over the run" in shown
     assert "55 steps" in shown
 
 

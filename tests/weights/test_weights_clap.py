@@ -171,12 +171,18 @@ def test_text_tower_alone(kind, tmp_path):
     parity.assert_close(raw, out.text_embeds if "With" in kind else out.pooler_output)
 
 
+def made(config, **options):
+    """The view of a preprocessor_config.json."""
+    from mmjax.data.registry import VIEWS
+    from mmjax.weights.families import clap
+
+    return VIEWS.parse(clap.view(config, **options), "audio", "test").build()
+
+
 @pytest.mark.parametrize("truncation", ["fusion", "rand_trunc"])
 @pytest.mark.parametrize("padding", ["repeatpad", "repeat", "pad"])
 def test_sounds_are_prepared_as_there(truncation, padding, tmp_path):
     _, transformers = parity.torch_and("transformers")
-    from mmjax.weights.families.clap_sound import ClapSound
-
     theirs = transformers.ClapFeatureExtractor(
         feature_size=12,
         sampling_rate=4000,
@@ -188,7 +194,7 @@ def test_sounds_are_prepared_as_there(truncation, padding, tmp_path):
         truncation=truncation,
         padding=padding,
     )
-    view = ClapSound(theirs.to_dict())
+    view = made(theirs.to_dict())
     rng = np.random.default_rng(0)
     for samples in (150, 1300, 4000):
         x = rng.normal(size=samples).astype(np.float32) / 10
@@ -204,8 +210,6 @@ def test_sounds_are_prepared_as_there(truncation, padding, tmp_path):
 @pytest.mark.parametrize("samples", [3999, 4000, 4049, 4050, 4170, 9000, 23_456])
 def test_long_sounds_are_prepared_as_there(samples, monkeypatch):
     _, transformers = parity.torch_and("transformers")
-    from mmjax.weights.families.clap_sound import ClapSound
-
     theirs = transformers.ClapFeatureExtractor(
         feature_size=64,
         sampling_rate=4000,
@@ -215,7 +219,7 @@ def test_long_sounds_are_prepared_as_there(samples, monkeypatch):
         frequency_min=30,
         frequency_max=1900,
     )
-    view = ClapSound(theirs.to_dict(), fuses=True)
+    view = made(theirs.to_dict(), fuses=True)
     x = np.random.default_rng(0).normal(size=samples).astype(np.float32) / 10
     # They take a part of each third by chance; the one in its middle here.
     monkeypatch.setattr(np.random, "choice", lambda starts: starts[len(starts) // 2])

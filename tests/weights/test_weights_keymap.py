@@ -9,6 +9,7 @@ import weights_folders as folders
 from flax import nnx
 
 from mmjax import recipe as recipe_lib
+from mmjax.encoders import positions
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle, with_torch
 from mmjax.model.config import ModelConfig
@@ -88,15 +89,16 @@ def test_options_that_change_the_function_are_refused(options, says, tmp_path):
         weights.tower("image", spec)
 
 
-def test_texts_may_be_shorter_and_not_longer(tmp_path):
+def test_texts_may_be_shorter_and_longer(tmp_path):
     weights = Weights(folders.folder_of(folders.CONFIGS["clip"], tmp_path / "m"))
     whole = weights.tower("text")["encoder/position"]
     np.testing.assert_array_equal(
         weights.tower("text", folders.encoder_of(weights, "text", length=5))["encoder/position"],
         whole[:5],
     )
-    with pytest.raises(WeightsError, match="length=10 is longer than the 9 positions"):
-        weights.tower("text", folders.encoder_of(weights, "text", length=10))
+    longer = weights.tower("text", folders.encoder_of(weights, "text", length=10))
+    np.testing.assert_array_equal(longer["encoder/position"], positions.stretch(whole, 10))
+    assert longer.changes() == ["length=10 where the folder has 9"]
 
 
 def recipe(folder, tmp_path, *overrides):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from mmjax.weights import files, keymap
+from mmjax.weights.families import open_clip
 from mmjax.weights.foreign import FAMILIES, complete, tower_shapes
 
 WIDE = {
@@ -77,12 +78,20 @@ def foreign_of(config):
 
 def tensors_of(config, seed=0):
     """Random tensors of a model, with its scale and bias."""
-    rng = np.random.default_rng(seed)
-    foreign, tensors = foreign_of(config), {}
+    return _tensors(foreign_of(config), seed)
+
+
+def _tensors(foreign, seed=0, scale=1.0):
+    rng, tensors = np.random.default_rng(seed), {}
     for part in foreign.parts.values():
         tower = complete(part)
         shapes = tower_shapes(tower.encoder, tower.head)
-        arrays = {path: rng.normal(size=shape).astype(np.float32) for path, shape in shapes.items()}
+        arrays = {
+            path: (scale * rng.normal(size=shape)).astype(np.float32)
+            for path, shape in shapes.items()
+        }
+        variances = {path: np.abs(x) for path, x in arrays.items() if path.endswith("/var")}
+        arrays |= variances
         # With the first prefix, as in the whole model.
         own = part.located(())
         tensors.update(keymap.write_tensors(own.rules, arrays))
@@ -104,3 +113,112 @@ def folder_of(config, path, tensors=None):
 def encoder_of(weights, part, kind=None, **options):
     """The spec of a folder's encoder, with other options."""
     return complete(weights.part(part, kind)).encoder.changed(**options)
+
+
+# Whole folders, with what prepares images, sounds and texts.
+
+CLIP_IMAGES = {
+    "do_center_crop": True,
+    "size": {"shortest_edge": 16},
+    "crop_size": {"height": 16, "width": 16},
+    "image_mean": [0.48, 0.46, 0.41],
+    "image_std": [0.27, 0.26, 0.28],
+    "resample": 3,
+}
+SIGLIP_IMAGES = {
+    "size": {"height": 16, "width": 16},
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "resample": 2,
+}
+SOUNDS = {
+    "feature_size": 8,
+    "sampling_rate": 2000,
+    "hop_length": 64,
+    "max_length_s": 1,
+    "fft_window_size": 128,
+    "frequency_min": 50,
+    "frequency_max": 900,
+    "truncation": "rand_trunc",
+    "padding": "repeatpad",
+}
+VOCABULARY = 300
+# Marks before and behind a text, and padding.
+MARKS = {
+    "clip": ("<|startoftext|>", "<|endoftext|>", "<|endoftext|>"),
+    "siglip": (None, "</s>", "</s>"),
+    "clap": ("<s>", "</s>", "<pad>"),
+}
+
+
+def tokenizer_of(marks, path, **config):
+    """Writes a byte-level `tokenizer.json` and a tokenizer_config.json; the ids of the marks."""
+    import pytest
+
+    tokenizers = pytest.importorskip("tokenizers", reason="needs 'mmjax[tokenizers]'")
+    special = sorted({mark for mark in marks if mark})
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        show_progress=False,
+        special_tokens=["!", *special],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+    )
+    made.train_from_iterator(["a red circle", "a blue square on white"], trainer)
+    ids = {mark: made.token_to_id(mark) for mark in special}
+    bos, eos, pad = marks
+    made.post_processor = tokenizers.processors.TemplateProcessing(
+        single=" ".join(part for part in (bos, "$A", eos) if part),
+        special_tokens=[(mark, ids[mark]) for mark in (bos, eos) if mark],
+    )
+    made.enable_truncation(4)
+    made.save(str(path / "tokenizer.json"))
+    (path / "tokenizer_config.json").write_text(json.dumps({"pad_token": pad, **config}))
+    return tuple(ids.get(mark) for mark in marks)
+
+
+def whole_folder(family, path):
+    """A tiny model of `clip`, `siglip`, `clap` or `open_clip` with all files of its folder."""
+    path.mkdir(parents=True, exist_ok=True)
+    like = "clip" if family == "open_clip" else family
+    _, eos, pad = tokenizer_of(
+        MARKS[like], path, **({"do_lower_case": True} if like == "siglip" else {})
+    )
+    length = {"max_position_embeddings": 12, "vocab_size": VOCABULARY}
+    if family == "open_clip":
+        text = {
+            "context_length": 12,
+            "vocab_size": VOCABULARY,
+            "width": 16,
+            "heads": 2,
+            "layers": 2,
+        }
+        vision = {"image_size": 16, "patch_size": 8, "width": 16, "head_width": 8, "layers": 2}
+        model = {
+            "embed_dim": 12,
+            "vision_cfg": vision,
+            "text_cfg": {**text, "pool_type": "eos", "eos_id": eos},
+        }
+        images = {
+            "mean": [0.4, 0.4, 0.4],
+            "std": [0.2, 0.2, 0.2],
+            "interpolation": "bilinear",
+            "resize_mode": "squash",
+        }
+        config = {"model_cfg": model, "preprocess_cfg": images}
+        (path / "open_clip_config.json").write_text(json.dumps(config))
+        files.write(
+            path / "open_clip_model.safetensors",
+            _tensors(open_clip.describe(config), scale=0.2),
+            {},
+        )
+        return path
+    config = json.loads(json.dumps(CONFIGS[family]))
+    config["text_config"] |= {**length, "pad_token_id": pad, "eos_token_id": eos}
+    if family == "clap":
+        config["text_config"]["max_position_embeddings"] = 12 + pad + 1
+    images = {"clip": CLIP_IMAGES, "siglip": SIGLIP_IMAGES, "clap": SOUNDS}[family]
+    (path / "preprocessor_config.json").write_text(json.dumps(images))
+    return folder_of(config, path, _tensors(foreign_of(config), scale=0.2))

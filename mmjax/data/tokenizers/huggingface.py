@@ -23,7 +23,7 @@ class HuggingFaceTokenizer(Tokenizer):
       path: the file.
       bos, eos, pad: the tokens that begin, end and fill up a text. CLIP: '<|startoftext|>',
         '<|endoftext|>' and, as OpenAI's weights expect, '!' (the id 0); BERT: '[CLS]', '[SEP]',
-        '[PAD]'.
+        '[PAD]'. None where texts have no such mark, which the view then may not put.
       unk: the token of unknown characters; None for a byte-level vocabulary, which has none.
 
     Raises:
@@ -32,7 +32,9 @@ class HuggingFaceTokenizer(Tokenizer):
       MissingExtra: without the extra.
     """
 
-    def __init__(self, *, path: str, bos: str, eos: str, pad: str, unk: str | None = None):
+    def __init__(
+        self, *, path: str, bos: str | None, eos: str | None, pad: str, unk: str | None = None
+    ):
         file = given_file(path, f"there is no tokenizer file {path}; give a local tokenizer.json")
         try:
             text = file.read_text(encoding="utf-8")
@@ -83,8 +85,9 @@ class HuggingFaceTokenizer(Tokenizer):
         """The text of ids, from bos to eos."""
         # Padding is what follows eos: CLIP's pad token is a real one, '!', inside of a text.
         kept = [int(i) for i in ids if int(i) != self.bos_id]
-        if self.eos_id in kept:
-            kept = kept[: kept.index(self.eos_id)]
+        end = self.pad_id if self.eos_id < 0 else self.eos_id
+        if end in kept:
+            kept = kept[: kept.index(end)]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     @property

@@ -7,6 +7,7 @@ from mmjax.data.views.ecg import EcgView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.label import LabelView
+from mmjax.data.views.log_mel import LogMelView
 from mmjax.data.views.pixels import PixelsView
 from mmjax.data.views.points import PointsView
 from mmjax.data.views.sequence import SequenceView
@@ -24,6 +25,7 @@ __all__ = [
     "GraphView",
     "ImageView",
     "LabelView",
+    "LogMelView",
     "PixelsView",
     "PointsView",
     "SequenceView",

@@ -65,6 +65,12 @@ class TextView(View):
     ):
         if tokenizer is None:
             raise ValueError("a text view needs a tokenizer; set data.tokenizer in the recipe")
+        for mark, wanted in (("bos", bos), ("eos", eos)):
+            # (Nothing is known of a tokenizer that stands in for one when only shapes are asked.)
+            if wanted and getattr(tokenizer, f"{mark}_id", 0) < 0:
+                raise ValueError(
+                    f"text view: the tokenizer has no token for {mark}; set {mark}=False"
+                )
         if length < 1 + bos + eos:
             raise ValueError(f"text view: length={length} leaves no room for a token")
         for template in templates:

@@ -43,6 +43,18 @@ AUDIO = {
     "projection_hidden_act": "relu",
     "aff_block_r": 4,
 }
+# Of a preprocessor_config.json.
+SOUND = {
+    "feature_size": 64,
+    "sampling_rate": 48_000,
+    "hop_length": 480,
+    "max_length_s": 10,
+    "fft_window_size": 1024,
+    "frequency_min": 0,
+    "frequency_max": 14_000,
+    "truncation": "fusion",
+    "padding": "repeatpad",
+}
 PASSED_OVER = (
     *bert.PASSED_OVER[:2],
     (r".*\.relative_position_index", "numbers that follow from the window, which need no file"),
@@ -180,3 +192,41 @@ def _side(options: Options, key: str) -> int:
     if len(set(pair)) != 1 or type(pair[0]) is not int or pair[0] < 1:
         raise WeightsError(f"audio_config: {key}={value!r} should be one number above 0")
     return pair[0]
+
+
+def view(config: Mapping[str, Any], *, fuses: bool = False) -> dict[str, Any]:
+    """The spec of the view that makes of sounds what `ClapFeatureExtractor` does.
+
+    Args:
+      config: of `preprocessor_config.json`.
+      fuses: whether the model fuses the parts of longer sounds.
+
+    Raises:
+      WeightsError: for options that are not supported.
+    """
+    options = Options(config, SOUND, "preprocessor_config.json")
+    if options["padding"] not in ("repeatpad", "repeat", "pad"):
+        raise WeightsError(
+            f"preprocessor_config.json: padding={options['padding']!r} is none of repeatpad, "
+            "repeat, pad"
+        )
+    fused = options["truncation"] == "fusion"
+    if fuses and not fused:
+        raise WeightsError(
+            f"preprocessor_config.json: truncation={options['truncation']!r}, and the model "
+            "fuses parts of longer sounds: its extractor has truncation='fusion'"
+        )
+    return {
+        "type": "log_mel",
+        "rate": options.size("sampling_rate"),
+        "seconds": options.size("max_length_s"),
+        "window": options.size("fft_window_size"),
+        "hop": options.size("hop_length"),
+        "mels": options.size("feature_size"),
+        "low": float(options["frequency_min"]),
+        "high": float(options["frequency_max"]),
+        # Models with feature fusion were trained on other triangles.
+        "filters": "htk" if fused else "slaney",
+        "padding": options["padding"],
+        "fusion": fuses,
+    }

@@ -129,7 +129,7 @@ def _step(store: Store, folder: Path, checkpoint: str) -> int | None:
         return step
     if checkpoint == "latest":
         return store.latest()
-    if checkpoint.isdigit():
+    if checkpoint.isdecimal():
         return int(checkpoint)
     raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
 

@@ -100,6 +100,8 @@ class FolderText:
       MissingExtra: without the extra `tokenizers`.
     """
 
+    reads_text = True
+
     def __init__(self, folder: Folder, encoder: Mapping[str, Any]):
         what = f"the tokenizer of {folder.path}"
         tokenizers = extras.needs("tokenizers", "tokenizers", what)

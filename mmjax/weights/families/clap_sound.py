@@ -47,6 +47,8 @@ class ClapSound:
       WeightsError: for options that are not supported.
     """
 
+    reads_text = False
+
     def __init__(self, config: Mapping[str, Any], *, fuses: bool = False):
         options = Options(config, DEFAULTS, "preprocessor_config.json")
         self._options, self._fuses = dict(config), fuses

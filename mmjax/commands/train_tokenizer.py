@@ -25,6 +25,7 @@ from mmjax.commands import data_source as command
 from mmjax.data.records import BadExample, Source
 from mmjax.errors import ConfigError
 
+flags.adopt_module_key_flags(command)  # for --help
 FIELD = flags.DEFINE_string("field", "text", "The field of the records that holds the captions.")
 TYPE = flags.DEFINE_enum("type", "sentencepiece", ["sentencepiece", "characters"], "What to make.")
 SIZE = flags.DEFINE_integer(

@@ -7,6 +7,7 @@ function filterable(table) {
   const box = document.createElement("input");
   box.type = "search";
   box.className = "md-input";
+  box.style.width = "100%";
   box.placeholder = "Filter: words that a row has to hold, such as audio 2023";
   box.setAttribute("aria-label", "Filter the table");
   box.addEventListener("input", () => {

@@ -24,7 +24,7 @@ from mmjax.errors import NoVariant
 from mmjax.recipe import Recipe
 from mmjax.recipe.assumed import assumed
 
-HEAD = ("modalities", "measured by", "year", "recipe", "paper", "data here", "reproduced?")
+HEAD = ("modalities", "measured by", "year", "recipe", "paper", "reproduced?", "data here")
 RESULTS = (
     "recipe", "what holds here", "baseline -> strongest control -> recipe", "the paper's own",
 )  # fmt: skip
@@ -83,7 +83,8 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, A
     files = [f"configs/{recipe}.py", f"configs/claims/{recipe}.py"]
     links = " and ".join(f"[{file}](../../{file})" for file in files)
     lines = [f"# Claims of `{recipe}`", "", *_wrapped(f"{paper}. Defined in {links}."), ""]
-    lines += _wrapped(f"Generated from [{recipe}.json]({recipe}.json) by `tools/recipe.py tables`.")
+    source = f" from [{recipe}.json]({recipe}.json)" if records else ""  # none before the first run
+    lines += _wrapped(f"Generated{source} by `tools/recipe.py tables`.")
     for experiment in experiments:
         lines += _section(experiment, records.get(experiment.variant))
     marked = assumed(experiments[0].folder / f"{recipe}.py")
@@ -233,7 +234,7 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 def table(found: Sequence[Row]) -> str:
     """The tables of docs/recipe_table.md: what there is, and the results."""
     short = [
-        (r.modalities, r.evaluators, r.year, r.link("../configs"), r.paper, r.data, r.verdict)
+        (r.modalities, r.evaluators, r.year, r.link("../configs"), r.paper, r.verdict, r.data)
         for r in found
     ]
     long = [

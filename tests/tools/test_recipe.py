@@ -184,7 +184,9 @@ def test_further_claims_have_rows_of_their_own(folder):
 def test_a_claim_that_did_not_run_says_so(folder):
     (row,) = pages.rows(folder, {})
     assert row[-4:] == ("[not run yet](claims/toy.md)", "", "", ".3")
-    assert "Not run yet." in pages.pages(folder, {})["toy"]
+    page = pages.pages(folder, {})["toy"]
+    assert "Not run yet." in page
+    assert "toy.json" not in page  # which is not there yet
 
 
 def test_a_recipe_without_a_claim_has_a_row(folder):

@@ -24,7 +24,7 @@ from mmjax.commands import data_source as command
 from mmjax.errors import ConfigError
 
 flags.adopt_module_key_flags(command)  # for --help
-MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
+MODEL = flags.DEFINE_string("model", None, "A run, an export, weights, or hf://owner/name.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
 BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
 LAYER = flags.DEFINE_enum(

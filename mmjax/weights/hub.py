@@ -12,9 +12,10 @@ PREFIX = "hf://"
 _MODEL = re.compile(r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?")
 # What readers of a folder ask for beside weights.
 _FILES = (
-    "config.json", "open_clip_config.json", OWN_CONFIG, HASHES, "parity.json", "summary.json",
+    "config.json", "open_clip_config.json", OWN_CONFIG, HASHES, "parity.json",
     "preprocessor_config.json", "processor_config.json", "1_Pooling/config.json",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "tokenizer.model", "tokenizer.txt",
     *(f"{name}.index.json" for name in WEIGHTS),
 )  # fmt: skip
 

@@ -275,7 +275,7 @@ def test_only_what_is_between_the_markers_changes():
     old = "# Title\n<!-- recipes -->\nold\n<!-- /recipes -->\nrest\n"
     table = pages.markdown([pages.HEAD, ("a|b",) * len(pages.HEAD)])
     new = tool.replaced(old, table, "README.md")
-    assert new.startswith("# Title\n<!-- recipes -->\n| recipe |")
+    assert new.startswith("# Title\n<!-- recipes -->\n| modalities |")
     assert new.endswith("\n<!-- /recipes -->\nrest\n")
     assert r"a\|b" in new
     assert tool.replaced(new, table, "README.md") == new

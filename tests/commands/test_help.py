@@ -1,4 +1,7 @@
-"""`--help` of every command: code 0, on standard output, with the options."""
+"""`--help` of every command: code 0, on standard output, with the options.
+
+As processes, of which many import jax first; test_console.py and test_cli.py have the same in one.
+"""
 
 import subprocess
 import sys
@@ -8,6 +11,7 @@ import pytest
 
 from mmjax.commands import console, modules
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PROGRAMS = [*modules.MODULES.values(), *modules.DATA.values()]
 TOOLS = sorted(

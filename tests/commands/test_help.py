@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PROGRAMS = [*modules.MODULES.values(), *modules.DATA.values()]
 TOOLS = sorted(
-    file for file in (ROOT / "tools").glob("*.py") if "__main__" in file.read_text("utf-8")
+    file
+    for file in (ROOT / "tools").glob("*.py")
+    if 'if __name__ == "__main__"' in file.read_text("utf-8")
 )
 
 

@@ -2,27 +2,31 @@
 
 import mmjax
 
-model = mmjax.load("runs/clip-20261125-101500")      # or an export, or a Hugging Face folder
-images = model.encode(image=[Image.open("dog.jpg"), "cat.png"])     # f32[2, D], unit rows
-texts = model.encode(text=["a dog", "a cat"])
+model = mmjax.load("runs/clip-20261125-101500")  # or an export, weights, hf://owner/name
+images = model.encode(images=[Image.open("dog.jpg"), "cat.png"])    # f32[2, D], unit rows
+texts = model.encode(texts=["a dog", "a cat"])
 model.similarity(images, texts)                                     # f32[2, 2], cosines
 model.search(texts, images, k=1)                                    # (scores, positions)
+model.zero_shot(["dog.jpg"], ["dog", "cat"], ["a photo of a {}"])   # (labels, scores)
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
+from typing import get_args
 
 from mmjax.errors import ConfigError
 from mmjax.inference import parity
 from mmjax.inference import verify as verify_lib
 from mmjax.inference.bundle import Dtype
-from mmjax.inference.model import Found, Model
+from mmjax.inference.model import Classified, Found, Model
 from mmjax.train import runs
+from mmjax.weights import hub
 from mmjax.weights.files import is_foreign
 
-__all__ = ["Found", "Model", "load"]
+__all__ = ["Classified", "Found", "Model", "load"]
 
 logger = logging.getLogger("mmjax")
 
@@ -30,7 +34,7 @@ logger = logging.getLogger("mmjax")
 def load(
     path: str | Path,
     *,
-    checkpoint: str = "latest",
+    checkpoint: str | int = "latest",
     dtype: Dtype | None = None,
     verify: str | Path | None = None,
 ) -> Model:
@@ -38,7 +42,8 @@ def load(
 
     Args:
       path: folder of a run, of an export (`--format=hf`, `open_clip` or `safetensors`), or of
-        foreign weights in Hugging Face's or open_clip's layout.
+        foreign weights in Hugging Face's or open_clip's layout. `hf://owner/name[@revision]`
+        is a model of the Hugging Face Hub, and so is `owner/name` where no folder `owner` is here.
       checkpoint: of a run: `latest`, `previous`, `best` or a step.
       dtype: of the computation, `float32` or `bfloat16`; by default what the run used, float32 for
         foreign weights.
@@ -48,12 +53,20 @@ def load(
 
     Raises:
       ConfigError: in one sentence, for a folder that cannot be loaded.
-      MissingExtra: with `verify`, without the library to compare with.
+      MissingExtra: with `verify`, without the library to compare with; for a model of the Hub
+        without the extra `hub`.
       ParityError: with `verify`, when the weights embed differently here.
     """
-    if verify is not None or is_foreign(path):
-        _verified(Path(path).expanduser(), verify)
-    return Model(runs.bundle(path, checkpoint=checkpoint, dtype=dtype))
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"load takes a folder or a name, not a {type(path).__name__}")
+    if not isinstance(verify, str | os.PathLike | None):
+        raise ConfigError(f"load: verify={verify!r} is no folder")
+    if dtype not in (None, *get_args(Dtype)):
+        raise ConfigError(f"load: dtype={dtype!r} is none of {', '.join(get_args(Dtype))}")
+    folder = hub.local(path)
+    if verify is not None or is_foreign(folder):
+        _verified(folder, verify)
+    return Model(runs.bundle(folder, checkpoint=str(checkpoint), dtype=dtype))
 
 
 def _verified(path: Path, out: str | Path | None) -> None:

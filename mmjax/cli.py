@@ -1,5 +1,6 @@
 """Shared by the commands: `--config` with overrides beside absl flags, and errors as sentences."""
 
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,6 +11,21 @@ from absl import logging as absl_logging
 
 from mmjax.errors import ConfigError, exit_code
 from mmjax.text import printable
+
+HELP = ("-h", "--help", "--helpshort", "--helpfull")
+
+
+def show_help(main: Callable[..., Any]) -> None:
+    """Prints what the module of a command's `main` says of itself, and its options."""
+    about = inspect.getdoc(inspect.getmodule(main)) or ""
+    print(f"{about}\n\nOptions:")
+    if "--config" in about:
+        print("  --config: A recipe, by its name or file, with :VARIANT behind it or without.")
+        print("  --config.KEY: Another value of a key of the recipe, such as data.batch_size.")
+    # absl has the flags of the main program under its file.
+    name = sys.argv[0] if main.__module__ == "__main__" else main.__module__
+    for flag in flags.FLAGS.get_key_flags_for_module(name):
+        print(f"  --{flag.name}: {flag.help}")
 
 
 def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
@@ -72,6 +88,9 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
     found: dict[str, Any] = {}
 
     def parse(argv: Sequence[str]) -> list[str]:
+        if any(word in HELP for word in argv[1:]):
+            show_help(main)
+            sys.exit(0)
         try:
             rest, found["path"], found["overrides"] = split_config(argv)
             left = flags.FLAGS(rest)

@@ -24,7 +24,8 @@ from mmjax.commands import data_source as command
 from mmjax.errors import ConfigError
 from mmjax.files import replacing
 
-MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
+flags.adopt_module_key_flags(command)  # for --help
+MODEL = flags.DEFINE_string("model", None, "A run, an export, weights, or hf://owner/name.")
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
 )

@@ -14,15 +14,16 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def execute(file: Path, folder: str) -> None:
     """Runs one notebook with `folder` as the working directory."""
+    # Of the extra `examples`, which --help does not need.
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
     notebook = nbformat.read(file, as_version=4)
     for number, cell in enumerate(notebook.cells):
         if cell.get("outputs"):

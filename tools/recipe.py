@@ -4,14 +4,16 @@
     python tools/recipe.py collect claims-out   # keeps results in docs/claims/<recipe>.json and
                                                 # what was tuned in configs/claims/tuned/
     python tools/recipe.py compare claims-out   # ends with 1 if a verdict is not the recorded one
-    python tools/recipe.py tables               # docs/claims/<recipe>.md and the README's table
+    python tools/recipe.py tables               # docs/claims/<recipe>.md, docs/recipe_table.md and
+                                                # the README's table
     python tools/recipe.py tables --check       # ends with 1 if one of them is not as new
     python tools/recipe.py check tcl            # what concerns one recipe: tests, tables, lint
     python tools/recipe.py fastest 3            # names of claims, for a short check
 
-The table stands between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md; the rest
-of the file is not touched. A recipe has a row for each of its claims; a claim's result is that of
-its first check of a gain. The pages have every arm, check, control and trial.
+The tables stand between the lines `<!-- recipes -->` and `<!-- /recipes -->` of README.md and
+docs/recipe_table.md; the rest of these files is not touched. A recipe has a row for each of its
+claims; a claim's result is that of its first check of a gain. The pages have every arm, check,
+control and trial.
 """
 
 import argparse
@@ -29,7 +31,7 @@ BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"
 TESTS = ("tests/test_configs.py", "tests/claims", "tests/preflight/test_preflight.py")
 
 
-def replaced(text: str, table: str, file: str = "README.md") -> str:
+def replaced(text: str, table: str, file: str) -> str:
     """`text` with the table between the two markers.
 
     Raises:
@@ -44,12 +46,14 @@ def replaced(text: str, table: str, file: str = "README.md") -> str:
     return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
 
 
-def generated(configs: Path, results: Path, readme: Path) -> dict[Path, str]:
+def generated(configs: Path, results: Path, readme: Path, page: Path) -> dict[Path, str]:
     """{file: what it should say} of all that is generated."""
     known = records.read(results)
-    table = pages.table(configs, known)
+    rows = pages.rows(configs, known)
     texts = {results / f"{name}.md": text for name, text in pages.pages(configs, known).items()}
-    return {**texts, readme: replaced(readme.read_text(encoding="utf-8"), table, readme.name)}
+    for file, table in ((readme, pages.by_modalities(rows)), (page, pages.table(rows))):
+        texts[file] = replaced(file.read_text(encoding="utf-8"), table, file.name)
+    return texts
 
 
 def old_files(texts: dict[Path, str]) -> list[Path]:
@@ -91,12 +95,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--configs", type=Path, default=ROOT / "configs")
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "claims")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "recipe_table.md")
     commands = parser.add_subparsers(dest="command", required=True)
     each = commands.add_parser("collect", help="take the verdicts of `mmjax.claims`")
     each.add_argument("out", type=Path, help="folder that `mmjax.claims` wrote to")
     each = commands.add_parser("compare", help="compare verdicts with the records")
     each.add_argument("out", type=Path, help="folder that `mmjax.claims` wrote to")
-    each = commands.add_parser("tables", help="write the pages and the README's table")
+    each = commands.add_parser("tables", help="write the pages and the tables of all")
     each.add_argument("--check", action="store_true", help="write nothing, compare")
     each = commands.add_parser("fastest", help="name the claims that take the least time")
     each.add_argument("count", type=int)
@@ -118,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(check(args.recipe) > 0)
     else:
         try:
-            texts = generated(args.configs, args.results, args.readme)
+            texts = generated(args.configs, args.results, args.readme, args.page)
         except ValueError as error:
             sys.exit(f"recipe: {error}")
         old = old_files(texts)

@@ -6,9 +6,9 @@ librosa for centred frames, and transformers' `ASTFeatureExtractor` (its NumPy f
 `fbank`) for AST; both on the signal of tests/encoders/test_spectrogram.py.
 """
 
+import argparse
 from pathlib import Path
 
-import librosa
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +23,8 @@ def wave() -> np.ndarray:
 
 def by_librosa(**options) -> np.ndarray:
     """ln of the mel power, [frames, mels]."""
+    import librosa
+
     power = librosa.feature.melspectrogram(y=wave().astype(np.float64), power=2.0, **options)
     return np.log(np.maximum(power, 1e-10)).T
 
@@ -59,6 +61,7 @@ def by_kaldi() -> np.ndarray:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     slaney = {
         "sr": 16_000,
         "n_fft": 512,

@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+from mmjax import cli
+
 BENCHMARKS = {
     "input": "examples per second of decoding, augmenting, tokenizing and the whole pipeline",
     "loss": "time and memory of the InfoNCE loss under every schedule",
@@ -11,13 +13,20 @@ BENCHMARKS = {
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in BENCHMARKS:
-        print("usage: python -m mmjax.bench NAME [options], where NAME is one of", file=sys.stderr)
-        for name, about in BENCHMARKS.items():
-            print(f"  {name:8}{about}", file=sys.stderr)
+    name, *options = arguments or [""]
+    if name in cli.HELP:
+        print(_usage())
+        return 0
+    if name not in BENCHMARKS:
+        print(_usage(), file=sys.stderr)
         return 2
-    importlib.import_module(f"mmjax.bench.{arguments[0]}").main(arguments[1:])
+    importlib.import_module(f"mmjax.bench.{name}").main(options)
     return 0
+
+
+def _usage() -> str:
+    lines = ["usage: python -m mmjax.bench NAME [options], where NAME is one of"]
+    return "\n".join([*lines, *(f"  {name:8}{about}" for name, about in BENCHMARKS.items())])
 
 
 if __name__ == "__main__":

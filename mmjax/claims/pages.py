@@ -1,10 +1,10 @@
-"""Pages generated from the records: one for each recipe, and the README's table of all."""
+"""Pages generated from the records: one for each recipe, and the tables of all."""
 
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmjax import recipe as recipe_lib
 from mmjax.claims import tuning
@@ -20,12 +20,46 @@ from mmjax.claims.tables import (
     values_of,
 )
 from mmjax.claims.tuning import label
+from mmjax.errors import NoVariant
 from mmjax.recipe.assumed import assumed
 
-HEAD = (
-    "recipe", "paper", "data", "paper's claim reproduced?", "what holds here",
-    "baseline -> strongest control -> recipe", "the paper's own",
+HEAD = ("modalities", "measured by", "year", "recipe", "paper", "reproduced?", "data here")
+RESULTS = (
+    "recipe", "what holds here", "baseline -> strongest control -> recipe", "the paper's own",
 )  # fmt: skip
+
+
+class Row(NamedTuple):
+    """A recipe, or one of its claims, in the tables.
+
+    Attributes:
+      name: of the recipe.
+      variant: of the claim; empty for a recipe without one.
+      modalities: of the paper's towers.
+      evaluators: what the paper's variant measures.
+      paper: its authors, a link where it is on arXiv.
+      year: of the paper, or empty.
+      data: the sources of the claim, or of the small variant.
+      verdict: a link to the claim's page.
+      holds, numbers, own: what holds of it, the main metric, the paper's own numbers.
+    """
+
+    name: str
+    variant: str
+    modalities: str
+    evaluators: str
+    paper: str
+    year: str
+    data: str
+    verdict: str = ""
+    holds: str = ""
+    numbers: str = ""
+    own: str = ""
+
+    def link(self, configs: str) -> str:
+        """A link to the recipe's file, with the variant of a further claim."""
+        more = "" if self.variant in ("", "claim") else f", `{self.variant}`"
+        return f"[{self.name}]({configs}/{self.name}.py){more}"
 
 
 def recipes(folder: Path) -> list[Path]:
@@ -48,7 +82,8 @@ def page(experiments: Sequence[Experiment], records: Mapping[str, Mapping[str, A
     files = [f"configs/{recipe}.py", f"configs/claims/{recipe}.py"]
     links = " and ".join(f"[{file}](../../{file})" for file in files)
     lines = [f"# Claims of `{recipe}`", "", *_wrapped(f"{paper}. Defined in {links}."), ""]
-    lines += _wrapped(f"Generated from [{recipe}.json]({recipe}.json) by `tools/recipe.py tables`.")
+    source = f" from [{recipe}.json]({recipe}.json)" if records else ""  # none before the first run
+    lines += _wrapped(f"Generated{source} by `tools/recipe.py tables`.")
     for experiment in experiments:
         lines += _section(experiment, records.get(experiment.variant))
     marked = assumed(experiments[0].folder / f"{recipe}.py")
@@ -137,41 +172,52 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def rows(
-    folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]
-) -> list[tuple[str, ...]]:
-    """A row of cells for every recipe of a folder, and for each of its claims."""
+def rows(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Row]:
+    """Every recipe of a folder, once for each of its claims, by modalities, evaluators and year."""
     experiments: dict[str, list[Experiment]] = {}
     for each in find_all(folder):
         experiments.setdefault(each.recipe, []).append(each)
-    found: list[tuple[str, ...]] = []
+    found: list[Row] = []
     for file in recipes(folder):
-        name, link = file.stem, f"[{file.stem}](configs/{file.name})"
-        small = recipe_lib.given(str(file))  # not completed, for which some need a folder
-        if name not in experiments:
-            data = _data(small["data"]["source"])
-            found.append((link, cited(small["paper"]), data, "", "", "", ""))
-        for each in experiments.get(name, ()):
-            more = "" if each.variant == "claim" else f", `{each.variant}`"
+        # Not completed, for which some need a folder of weights.
+        small = recipe_lib.given(str(file))
+        try:
+            paper = recipe_lib.given(f"{file}:paper")
+        except NoVariant:
+            paper = small
+        towers = ", ".join(paper.get("model", {}).get("towers", ())) or "those of the weights"
+        about = (towers, ", ".join(paper.get("evaluators", ())), *cited(small["paper"]))
+        if file.stem not in experiments:
+            found.append(Row(file.stem, "", *about, _data(small["data"]["source"])))
+        for each in experiments.get(file.stem, ()):
+            record = records.get(file.stem, {}).get(each.variant)
             source = each.base().data.source.plain()
-            given = (link + more, cited(small["paper"]), _data(source))
-            found.append((*given, *_verdict(each, records.get(name, {}).get(each.variant))))
-    return found
+            row = Row(file.stem, each.variant, *about, _data(source))
+            found.append(row._replace(**_verdict(each, record)))
+    return sorted(found, key=lambda row: (row.modalities, row.evaluators, row.year))
 
 
-def _verdict(experiment: Experiment, record: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
-    """Link to the page, what holds, numbers of a claim that was run, and the paper's own."""
-    page, own = f"docs/claims/{experiment.recipe}.md", experiment.claim.paper_numbers
+def _verdict(experiment: Experiment, record: Mapping[str, Any] | None) -> dict[str, str]:
+    """Link to the page, and what is known of a claim."""
+    page, own = f"claims/{experiment.recipe}.md", experiment.claim.paper_numbers
     if record is None:
-        return f"[not run yet]({page})", "", "", own
-    return f"[{record['verdict']}]({page})", holds_here(record), headline(record), own
+        return {"verdict": f"[not run yet]({page})", "own": own}
+    return {
+        "verdict": f"[{record['verdict']}]({page})",
+        "holds": holds_here(record),
+        "numbers": headline(record),
+        "own": own,
+    }
 
 
-def cited(paper: str) -> str:
-    """A paper as a link: its authors and year, to arXiv where it says so."""
+def cited(paper: str) -> tuple[str, str]:
+    """A paper as its authors, a link to arXiv where it says so, and its year."""
     who = paper.partition(", ")[0]
+    year = re.search(r"\b(?:19|20)\d\d$", who)
+    who = who.removesuffix(year[0]).strip() if year else who
     number = re.search(r"arXiv (\d{4}\.\d{4,5})", paper)
-    return f"[{who}](https://arxiv.org/abs/{number[1]})" if number else who
+    link = f"[{who}](https://arxiv.org/abs/{number[1]})" if number else who
+    return link, year[0] if year else ""
 
 
 def _data(source: Mapping[str, Any]) -> str:
@@ -189,6 +235,24 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
     )
 
 
-def table(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """The README's table."""
-    return markdown([HEAD, *rows(folder, records)])
+def table(found: Sequence[Row]) -> str:
+    """The tables of docs/recipe_table.md: what there is, and the results."""
+    short = [
+        (r.modalities, r.evaluators, r.year, r.link("../configs"), r.paper, r.verdict, r.data)
+        for r in found
+    ]
+    long = [
+        (r.link("../configs"), r.holds, r.numbers, r.own)
+        for r in found
+        if r.holds or r.numbers or r.own
+    ]
+    return "\n".join([markdown([HEAD, *short]), "", "## Results", "", markdown([RESULTS, *long])])
+
+
+def by_modalities(found: Sequence[Row]) -> str:
+    """The README's table: the recipes of each set of modalities."""
+    links: dict[str, dict[str, None]] = {}
+    for row in found:  # once each, though it may have several claims
+        links.setdefault(row.modalities, {})[row._replace(variant="").link("configs")] = None
+    each = [(modalities, ", ".join(own)) for modalities, own in links.items()]
+    return markdown([("modalities", "recipes"), *each])

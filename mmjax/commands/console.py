@@ -12,9 +12,9 @@ does not wait for jax.
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import NamedTuple
 
+import mmjax
 from mmjax import cli
 from mmjax.commands import modules
 from mmjax.errors import UserError, exit_code, nearest
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     if name in ("-V", "--version"):
-        print(f"mmjax {version()}")
+        print(f"mmjax {mmjax.__version__}")
         return 0
     if name not in COMMANDS:
         near = nearest(name, COMMANDS)
@@ -114,7 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def overview() -> str:
     """The list of all commands."""
     width = max(len(command.usage) for command in COMMANDS.values())
-    lines = [f"mmjax {version()}: contrastive pretraining of joint embeddings, in JAX and Flax"]
+    lines = [
+        f"mmjax {mmjax.__version__}: contrastive pretraining of joint embeddings, in JAX and Flax"
+    ]
     for title, commands in GROUPS.items():
         lines += ["", f"{title}:"]
         for command in commands.values():
@@ -125,14 +127,6 @@ def overview() -> str:
     ]
     lines += ["a name and a variant (clip_uniform:paper), or a file (configs/clip.py:paper)."]
     return "\n".join(lines)
-
-
-def version() -> str:
-    """The release that is installed."""
-    try:
-        return metadata.version("mmjax")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 if __name__ == "__main__":

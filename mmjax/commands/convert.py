@@ -43,6 +43,7 @@ from mmjax.files import DamagedFile, read_json, replacing
 from mmjax.processes import shielded_from
 from mmjax.schema.values import fits
 
+flags.adopt_module_key_flags(command)  # for --help
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
 WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
 ON_ERROR = flags.DEFINE_enum(

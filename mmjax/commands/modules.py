@@ -4,9 +4,6 @@
 with the same words.
 """
 
-import importlib
-import importlib.util
-import inspect
 import runpy
 import sys
 from collections.abc import Sequence
@@ -68,8 +65,9 @@ def run(command: str, arguments: Sequence[str]) -> int:
     if module.word and not arguments:
         cli.fail(f"{command} needs more words, such as: mmjax {command} {module.example}")
     # A benchmark has options of its own: `mmjax bench loss --help` is its to answer.
-    if any(word in ("-h", "--help") for word in arguments[: 1 if command == "bench" else None]):
-        return _help(command, module)
+    if any(word in cli.HELP for word in arguments[: 1 if command == "bench" else None]):
+        print(f"mmjax {command} {module.example}\n", flush=True)
+        arguments = ["--help"]
     if module.word and not arguments[0].startswith("-"):
         arguments[0] = f"--{module.word}={arguments[0]}"
     sys.argv[1:] = arguments
@@ -79,35 +77,10 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _which_of_data(part: str) -> int:
-    if part in ("", "-h", "--help"):
+    if part in ("", *cli.HELP):
         for name, module in DATA.items():
             print(f"  mmjax data {name} {module.example}")
         return 0
     near = nearest(part, DATA)
     hint = f"; did you mean {near!r}?" if near else ""
     cli.fail(f"data has no {part!r}{hint} (valid: {', '.join(DATA)})")
-
-
-def _help(command: str, module: Module) -> int:
-    """What the module says of itself, its options, and an example."""
-    from absl import flags
-
-    from mmjax.commands import data_source
-
-    found = importlib.import_module(module.name)
-    if hasattr(found, "__path__"):  # a package, whose program is beside
-        apart = importlib.util.find_spec(f"{module.name}.main") is not None
-        found = importlib.import_module(f"{module.name}.{'main' if apart else '__main__'}")
-    # `mmjax.data.validate` only hands on what `mmjax.commands.validate` is.
-    own = inspect.getmodule(getattr(found, "main", None)) or found
-    print(f"mmjax {command} {module.example}\n\n{inspect.getdoc(own)}")
-    for name, about in getattr(own, "BENCHMARKS", {}).items():
-        print(f"  {name:8}{about}")
-    options = flags.FLAGS.get_key_flags_for_module(own.__name__)
-    if any(value is data_source for value in vars(own).values()):
-        options += flags.FLAGS.get_key_flags_for_module(data_source.__name__)
-    if options:
-        print("\nOptions:")
-    for flag in options:
-        print(f"  --{flag.name}: {flag.help}")
-    return 0

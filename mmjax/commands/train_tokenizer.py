@@ -26,6 +26,7 @@ from mmjax.data.records import BadExample, Source
 from mmjax.errors import ConfigError
 from mmjax.files import write_atomically
 
+flags.adopt_module_key_flags(command)  # for --help
 FIELD = flags.DEFINE_string("field", "text", "The field of the records that holds the captions.")
 TYPE = flags.DEFINE_enum("type", "sentencepiece", ["sentencepiece", "characters"], "What to make.")
 SIZE = flags.DEFINE_integer(

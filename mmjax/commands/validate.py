@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from absl import flags
+
 from mmjax import cli
 from mmjax import recipe as recipe_lib
 from mmjax.commands import data_source as command
@@ -22,6 +24,8 @@ from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
 from mmjax.data.views import View, field_of
+
+flags.adopt_module_key_flags(command)  # for --help
 
 
 def validate(source: Source, views: Mapping[str, View], out: Path | None = None) -> BadRows:

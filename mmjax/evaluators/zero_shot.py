@@ -1,11 +1,13 @@
 """Zero-shot classification: an image gets the class whose text embedding is nearest."""
 
 import string
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from mmjax.data.records import Source
+from mmjax.errors import ConfigError
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values, options
@@ -68,7 +70,7 @@ class ZeroShot(Evaluator):
             if not own:
                 raise ValueError(f"zero_shot: no templates for {language or 'the names'}")
             for template in own:
-                _check_template(template)
+                check_template(template)
 
     def check(self, data: EvalData) -> None:
         """Says whether the source has names of the classes, in every language."""
@@ -183,22 +185,37 @@ class ZeroShot(Evaluator):
         flat = [prompt for own in prompts for prompt in own]
         owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
         unit = embed_values(model, data, self.text, flat, self.layer)
-        total = np.zeros((len(prompts), unit.shape[1]), np.float64)
-        np.add.at(total, owner, unit)  # the sum has the direction of the mean
-        lengths = np.linalg.norm(total, axis=1, keepdims=True)
-        if not lengths.all():
-            where = names[int(np.argmin(lengths))][0]
-            raise EvaluationError(f"zero_shot: the prompts of class {where!r} cancel each other")
-        vectors: np.ndarray = (total / lengths).astype(np.float32)
-        return vectors
+        return class_vectors(unit, owner, [own[0] for own in names])
 
 
-def _check_template(template: str) -> None:
+def class_vectors(unit: np.ndarray, owner: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Unit class embeddings f32[C, D], each the direction of the mean over its prompts.
+
+    Args:
+      unit: f32[P, D], embeddings of prompts.
+      owner: i[P], the class of each.
+      names: C names, for messages.
+
+    Raises:
+      ConfigError: for a class whose prompts cancel each other.
+    """
+    total = np.zeros((len(names), unit.shape[1]), np.float64)
+    np.add.at(total, owner, unit)  # the sum has the direction of the mean
+    lengths = np.linalg.norm(total, axis=1, keepdims=True)
+    if not lengths.all():
+        where = names[int(np.argmin(lengths))]
+        raise ConfigError(f"zero_shot: the prompts of class {where!r} cancel each other")
+    vectors: np.ndarray = (total / lengths).astype(np.float32)
+    return vectors
+
+
+def check_template(template: str) -> None:
+    """Raises ConfigError unless a prompt has one `{}`, for the name of a class."""
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        parsed = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError:
-        fields = []
-    if fields != [""]:
-        raise ValueError(
+        parsed = []
+    if parsed != [("", "", None)]:
+        raise ConfigError(
             f"zero_shot: template {template!r} must have exactly one {{}}, for the name of a class"
         )

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import functools
-import io
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from mmjax.data.records import BadExample
-from mmjax.errors import ConfigError
+from mmjax.encoders import Encoder
+from mmjax.errors import ConfigError, nearest
+from mmjax.evaluators import zero_shot
+from mmjax.inference import text_length
+from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.registry import Spec
 from mmjax.system.embedder import Embedder
 
-# Texts are cut to a multiple of this many tokens where padding changes nothing.
-_TEXT_STEP = 16
+# Texts of this many batches are sorted by length, so that a batch has little padding.
+_SORTED_BATCHES = 16
+_MOST = 1 << 20  # rows of a batch
 
 
 class Found(NamedTuple):
@@ -34,6 +39,18 @@ class Found(NamedTuple):
 
     scores: np.ndarray
     positions: np.ndarray
+
+
+class Classified(NamedTuple):
+    """Zero-shot classification: the nearest class of each value.
+
+    Attributes:
+      labels: N names, of the class with the highest score.
+      scores: f32[N, C], cosines with the classes in the order given.
+    """
+
+    labels: list[str]
+    scores: np.ndarray
 
 
 class Model:
@@ -56,47 +73,109 @@ class Model:
         return f"Model({about}: {', '.join(self.modalities)})"
 
     def encode(
-        self, *, batch_size: int = 64, progress: bool | None = None, **values: Any
+        self, *, batch_size: int = 64, progress: bool | None = None, **values: Iterable[Any]
     ) -> np.ndarray:
-        """Embeds values of one modality, named by the keyword: `encode(text=["a dog"])`.
+        """Embeds values of one modality: `encode(texts=["a dog"])`, `encode(images=paths)`.
+
+        The keyword is one of `modalities`, with or without an s: `image` or `images`.
 
         Args:
-          batch_size: of one call of the model; smaller ones are padded to a power of two, so that
-            few shapes are compiled.
+          batch_size: of one call of the model, over all devices; smaller ones are padded to a power
+            of two, so that few shapes are compiled. Texts are batched by length.
           progress: show a bar; by default where there is more than one batch.
-          values: one keyword, the modality. Its values are a sequence of what the modality's view
-            takes (for `image`: PIL images, paths, bytes or uint8 arrays; for `text`: strings), or
-            one array [N, ...], NumPy or JAX, of inputs that are ready for the tower.
+          values: one keyword, the modality. A list, a generator or an array of what the modality's
+            view takes (texts as strings; images as paths, PIL images, bytes or uint8 arrays; of
+            other modalities paths, bytes or arrays). Or one array or tensor [N, ...], of any
+            library, of inputs that are ready for the tower, as `prepare` makes them.
 
         Returns:
-          f32[N, D], rows of length 1.
+          f32[N, D], rows of length 1, in the order given.
 
         Raises:
           ConfigError: for another modality, or values that cannot be read, with their position.
         """
         if len(values) != 1:
-            raise ConfigError(f"encode takes one modality, one of {', '.join(self.modalities)}")
-        ((modality, given),) = values.items()
-        if modality not in self.modalities:
             raise ConfigError(
-                f"there is no tower for {modality!r}, only for {', '.join(self.modalities)}"
+                f"encode takes one modality, such as {self.modalities[-1]}s=[...]; the model has "
+                f"{', '.join(self.modalities)}"
             )
-        if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size}: at least 1 is needed")
-        if isinstance(given, str | bytes | Path | Image.Image):
-            raise ConfigError(f"give a list, {modality}=[...], also for one value")
-        ready = isinstance(given, np.ndarray | jax.Array) and not _raw(modality, given)
-        total = len(given)
-        starts = range(0, total, batch_size)
-        show = len(starts) > 1 if progress is None else progress
-        rows = []
-        for start in tqdm(starts, desc=f"encode {modality}", disable=not show, leave=False):
-            part = given[start : start + batch_size]
-            batch = np.asarray(part) if ready else self._prepare(modality, part, start)
-            rows.append(self._embed(modality, batch, batch_size))
-        if not rows:
-            return np.zeros((0, self.dim(modality)), np.float32)
-        return np.concatenate(rows)
+        ((name, given),) = values.items()
+        modality = self._modality(name)
+        size = min(values_lib.count("batch_size", batch_size), _MOST)
+        rows = values_lib.rows(name, given, self.bundle.views.get(modality))
+        total = len(rows) if isinstance(rows, Sequence | np.ndarray) else None
+        show = (total is None or total > size) if progress is None else progress
+        window = size * (_SORTED_BATCHES if text_length.counts(self._encoder(modality)) else 1)
+        found = [np.zeros((0, self.dim(modality)), np.float32)]
+        with (
+            tqdm(total=total, desc=f"encode {name}", disable=not show, leave=False) as bar,
+            ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        ):
+            start = 0
+            for part in values_lib.parts(rows, window):
+                ready = isinstance(part, np.ndarray)
+                inputs = part if ready else self._prepare(name, modality, part, start, pool.map)
+                found.append(self._batches(name, modality, inputs, size, bar.update))
+                if not np.isfinite(found[-1]).all():
+                    row = start + int(np.argmin(np.isfinite(found[-1]).all(axis=1)))
+                    raise ConfigError(f"{name}[{row}]: its embedding is not finite")
+                start += len(inputs)
+        return np.concatenate(found)
+
+    def zero_shot(
+        self,
+        images: Any,
+        classes: Iterable[str],
+        templates: Iterable[str] = ("{}",),
+        *,
+        modality: str = "image",
+        text: str = "text",
+        batch_size: int = 64,
+        progress: bool | None = None,
+    ) -> Classified:
+        """Gives every image the class whose text embedding is nearest, as the evaluator does.
+
+        Args:
+          images: N values, as `encode` takes them.
+          classes: C names.
+          templates: prompts, each with one `{}` for the name: `a photo of a {}`.
+          modality: of the values, if they are not images.
+          text: the modality of the names.
+          batch_size, progress: see `encode`.
+
+        Raises:
+          ConfigError: as `encode` and `class_embeddings`.
+        """
+        options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+        names = values_lib.strings("classes", classes)
+        vectors = self.class_embeddings(names, templates, text=text, **options)
+        scores = self.similarity(self.encode(**options, **{modality: images}), vectors)
+        return Classified([names[c] for c in scores.argmax(axis=1)], scores)
+
+    def class_embeddings(
+        self,
+        classes: Iterable[str],
+        templates: Iterable[str] = ("{}",),
+        *,
+        text: str = "text",
+        batch_size: int = 64,
+        progress: bool | None = None,
+    ) -> np.ndarray:
+        """Embeddings of classes, f32[C, D]: of each the mean over its prompts, of length 1.
+
+        Args:
+          classes, templates, text, batch_size, progress: see `zero_shot`.
+
+        Raises:
+          ConfigError: for a template without exactly one `{}`, and as `encode`.
+        """
+        names = values_lib.strings("classes", classes)
+        forms = values_lib.strings("templates", templates)
+        for form in forms:
+            zero_shot.check_template(form)
+        prompts = [form.format(name) for name in names for form in forms]
+        unit = self.encode(batch_size=batch_size, progress=progress, **{text: prompts})
+        return zero_shot.class_vectors(unit, np.repeat(np.arange(len(names)), len(forms)), names)
 
     def embed(
         self, modality: str, values: np.ndarray, layer: Literal["unit", "encoder"] = "unit"
@@ -111,15 +190,18 @@ class Model:
         Returns:
           f32[B, D], rows of length 1; or f32[B, W] of the encoder.
         """
-        return self._embedder.embed(modality, self._trimmed(modality, values), layer)
+        modality = self._modality(modality)
+        return self._embedder.embed(
+            modality, text_length.trimmed(self._encoder(modality), values), layer
+        )
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
-        return int(self._embedder.dim(modality))
+        return int(self._embedder.dim(self._modality(modality)))
 
     def similarity(self, a: Any, b: Any) -> np.ndarray:
         """Cosines of all pairs, f[N, D] and f[M, D] -> f32[N, M]."""
-        a, b = _unit(a), _unit(b)
+        a, b = values_lib.unit("a", a), values_lib.unit("b", b)
         if a.shape[1] != b.shape[1]:
             raise ConfigError(f"embeddings of sizes {a.shape[1]} and {b.shape[1]} do not compare")
         cosines: np.ndarray = a @ b.T
@@ -129,18 +211,22 @@ class Model:
         """The `k` nearest of a gallery for each query, by cosine.
 
         Args:
-          query: f[Q, D], NumPy or JAX.
-          gallery: f[N, D].
+          query: f[Q, D], an array or tensor of any library.
+          gallery: f[N, D], where to search.
           k: how many; all of the gallery where it is smaller.
           rows: queries at a time: the Q x N scores are never held whole.
 
         Returns:
           Found; of equal scores, the one earlier in the gallery comes first.
         """
-        query, gallery = _unit(query), _unit(gallery)
-        if k < 1 or not len(gallery):
-            raise ConfigError(f"k={k} of a gallery of {len(gallery)}: nothing can be found")
-        k = min(k, len(gallery))
+        query, gallery = values_lib.unit("query", query), values_lib.unit("gallery", gallery)
+        if query.shape[1] != gallery.shape[1]:
+            raise ConfigError(
+                f"embeddings of sizes {query.shape[1]} and {gallery.shape[1]} do not compare"
+            )
+        if not len(gallery):
+            raise ConfigError("the gallery is empty: nothing can be found")
+        k, rows = min(values_lib.count("k", k), len(gallery)), values_lib.count("rows", rows)
         table = jnp.asarray(gallery)
         scores, positions = [], []
         for start in range(0, len(query), rows):
@@ -163,6 +249,7 @@ class Model:
 
     def view(self, modality: str) -> Any:
         """The view that makes inputs of a modality."""
+        modality = self._modality(modality)
         if modality not in self.bundle.views:
             raise ConfigError(
                 f"the model has no preprocessing of {modality!r} (a foreign folder has it in "
@@ -172,17 +259,60 @@ class Model:
 
     def prepare(self, modality: str, values: Iterable[Any]) -> np.ndarray:
         """Inputs of a tower, [N, ...], of raw values."""
-        return self._prepare(modality, list(values), 0)
+        view = self.view(modality)
+        listed = list(values_lib.rows(modality, values, view))
+        if not listed:
+            return np.zeros((0, *view.shape), view.dtype)
+        return self._prepare(modality, self._modality(modality), listed, 0, map)
 
-    def _prepare(self, modality: str, values: Sequence[Any], start: int) -> np.ndarray:
-        view, rows = self.view(modality), []
-        for i, value in enumerate(values, start):
+    def _modality(self, name: str) -> str:
+        """The modality that a name means: its own, or with an s."""
+        for found in (name, name.removesuffix("s") if isinstance(name, str) else ""):
+            if found in self.modalities:
+                return found
+        near = nearest(str(name), self.modalities)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise ConfigError(
+            f"there is no tower for {name!r}, only for {', '.join(self.modalities)}{hint}"
+        )
+
+    def _encoder(self, modality: str) -> Spec[Encoder]:
+        return self.bundle.towers[modality].encoder
+
+    def _prepare(
+        self, name: str, modality: str, values: Sequence[Any], start: int, run: Callable[..., Any]
+    ) -> np.ndarray:
+        view = self.view(modality)
+
+        def one(i: int, value: Any) -> Any:
             try:
-                rows.append(view(_plain(modality, value), None, False))
+                return view(values_lib.plain(value, view), None, False)
             except (BadExample, OSError) as error:
                 reason = getattr(error, "reason", None) or error
-                raise ConfigError(f"{modality}[{i}]: {reason}") from error
-        return np.stack(rows)
+                raise ConfigError(f"{name}[{i}]: {reason}") from error
+
+        return np.stack(list(run(one, range(start, start + len(values)), values)))
+
+    def _batches(
+        self, name: str, modality: str, inputs: np.ndarray, size: int, done: Callable[[int], Any]
+    ) -> np.ndarray:
+        """Embeds inputs in batches of similar length."""
+        found = np.zeros((len(inputs), self.dim(modality)), np.float32)
+        order, encoder = np.arange(len(inputs)), self._encoder(modality)
+        if text_length.counts(encoder) and inputs.ndim == 2 and inputs.size:
+            order = np.argsort(text_length.lengths(encoder, inputs), kind="stable")
+        for batch in np.split(order, range(size, len(order), size)):
+            try:
+                found[batch] = self._embed(modality, inputs[batch], size)
+            except (TypeError, ValueError) as error:  # of the tower, when jax traces it
+                view: Any = self.bundle.views.get(modality)
+                takes = "" if view is None else f", but {_shown(view.dtype, ('N', *view.shape))}"
+                raise ConfigError(
+                    f"{name}: the tower does not take {_shown(inputs.dtype, inputs.shape)}{takes} "
+                    f"({str(error).partition(chr(10))[0]})"
+                ) from error
+            done(len(batch))
+        return found
 
     def _embed(self, modality: str, batch: np.ndarray, batch_size: int) -> np.ndarray:
         shards = mesh_lib.batch_shards(self.bundle.mesh)
@@ -192,53 +322,12 @@ class Model:
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - rows, axis=0)])
         return self.embed(modality, padded)[:rows]
 
-    def _trimmed(self, modality: str, ids: np.ndarray) -> np.ndarray:
-        """Texts without the padding that all of a batch have, where it changes nothing."""
-        encoder = self.bundle.towers[modality].encoder
-        if encoder.type != "text_transformer" or ids.ndim != 2:
-            return ids
-        spec = encoder.options
-        if spec["pad_id"] == spec["eos_id"]:
-            return ids
-        unseen = spec["mask_padding"] and spec["pool"] != "last"
-        if not unseen and not (spec["causal"] and spec["pool"] == "eot"):
-            return ids
-        kept = ids != spec["pad_id"]
-        if spec["pool"] == "eot":
-            kept |= ids == spec["eos_id"]
-        used = int(np.max(np.nonzero(kept.any(axis=0))[0], initial=0)) + 1
-        return ids[:, : min(-(-used // _TEXT_STEP) * _TEXT_STEP, ids.shape[1])]
 
-
-def _raw(modality: str, values: Any) -> bool:
-    """Whether an array is of raw images, uint8, rather than of inputs of a tower."""
-    return modality == "image" and values.dtype == np.uint8
-
-
-def _plain(modality: str, value: Any) -> Any:
-    """What a view takes, of what people have: images and paths too."""
-    if isinstance(value, Image.Image):
-        value = ImageOps.exif_transpose(value)
-        if value.mode in ("RGB", "RGBA", "L"):
-            return np.asarray(value)
-        # Of other modes a view knows what they look like in a file.
-        data = io.BytesIO()
-        value.save(data, "PNG")
-        return data.getvalue()
-    if isinstance(value, Path) or (modality == "image" and isinstance(value, str)):
-        return Path(value).expanduser().read_bytes()
-    return value
+def _shown(dtype: Any, shape: Sequence[Any]) -> str:
+    return f"{dtype} [{', '.join(map(str, shape))}]"
 
 
 @functools.partial(jax.jit, static_argnums=2)
 def _nearest(query: jax.Array, gallery: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     scores = jnp.matmul(query, gallery.T, precision="highest")
     return jax.lax.top_k(scores, k)
-
-
-def _unit(x: Any) -> np.ndarray:
-    x = np.asarray(jnp.asarray(x, jnp.float32))
-    if x.ndim != 2:
-        raise ConfigError(f"embeddings are of shape [N, D], not {list(x.shape)}")
-    unit: np.ndarray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return unit

@@ -138,7 +138,7 @@ def _step(store: Store, folder: Path, checkpoint: str) -> int | None:
         if step is None:
             raise CheckpointError(f"{folder} has no checkpoint that is whole")
         return step
-    if checkpoint.isdigit():
+    if checkpoint.isdecimal():
         return int(checkpoint)
     raise ConfigError(f"--checkpoint={checkpoint}: give latest, previous, best or a step")
 

@@ -38,8 +38,9 @@ DTYPES = {
     "BOOL": np.bool_,
 }
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-# Tried in this order where a folder is given and not a file.
-WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
+# Tried in this order where a folder is given and not a file: one with both is of open_clip, and the
+# other is the same model in Hugging Face's layout.
+WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")
 _LONGEST_HEADER = 100_000_000
 
 
@@ -187,12 +188,12 @@ class Folder:
         if single:
             raise WeightsError(
                 f"{self.path} has several safetensors files ({', '.join(f.name for f in single)}) "
-                f"and none is called {WEIGHTS[0]}: give the path of one"
+                f"and none is called {WEIGHTS[-1]}: give the path of one"
             )
         pickles = [f for f in sorted(self.path.iterdir()) if f.suffix.lower() in PICKLES]
         if pickles:
             raise WeightsError(_refused(pickles[0]))
-        raise WeightsError(f"{self.path} holds no weights: there is no {WEIGHTS[0]} in it")
+        raise WeightsError(f"{self.path} holds no weights: there is no {WEIGHTS[-1]} in it")
 
 
 class Tensors(Mapping[str, np.ndarray]):

@@ -30,7 +30,7 @@ from mmjax.weights.families import (
     siglip,
     vit,
 )
-from mmjax.weights.files import Folder, Tensors, WeightsError
+from mmjax.weights.files import WEIGHTS, Folder, Tensors, WeightsError
 from mmjax.weights.keymap import Foreign, Part
 from mmjax.weights.preprocessing import Specs
 
@@ -113,7 +113,9 @@ class Weights:
     def _describe(self) -> None:
         """Reads the configs: `config`, `native` and the towers."""
         config = self.folder.json("open_clip_config.json")
-        if config is not None:
+        # Beside both configs, model.safetensors alone is in Hugging Face's layout.
+        both = self.folder.inside("config.json").is_file()
+        if config is not None and not (both and not self.folder.inside(WEIGHTS[0]).is_file()):
             self.config, self.native = config, "open_clip"
             self._foreign = open_clip.describe(config)
             return

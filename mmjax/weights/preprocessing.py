@@ -78,7 +78,7 @@ def specs(
         if config is not None:
             fuses = encoders["audio"].options["fusion_reduction"] is not None
             found["audio"] = clap.view(config, fuses=fuses)
-    if "text" in encoders and folder.inside(TOKENIZER).is_file():
+    if "text" in encoders and folder.file(TOKENIZER) is not None:
         encoder = encoders["text"].options
         tokenizer, text, pad_id = _tokenizer(folder, encoder["pad_id"])
         found["text"] = {"type": "text", "length": encoder["length"], **text}

@@ -98,6 +98,16 @@ def test_a_command_is_the_module_with_the_same_words(ran, words, module, given):
     assert (name, got[: len(given)]) == (module, given)
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+@pytest.mark.parametrize("command", [*modules.MODULES, *(f"data {name}" for name in modules.DATA)])
+def test_help_is_the_modules_own(ran, capsys, command, word):
+    more = [] if command == "bench" else ["--x=1"]  # each benchmark has help of its own
+    assert console.main([*command.split(), *more, word]) == 0
+    ((_, words),) = ran
+    assert words == ["--help"]
+    assert capsys.readouterr().out.startswith(f"mmjax {command} ")
+
+
 def test_what_lacks_words_says_which(ran, capsys):
     assert ended(console.main, "train") == 2
     assert "train needs more words, such as: mmjax train clip_uniform" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is generated of recipes: the README's table and the pages of their claims."""
+"""What is generated of recipes: the tables of all and the pages of their claims."""
 
 import json
 from pathlib import Path
@@ -99,7 +99,7 @@ def ran(out, folder, name="toy", better=True):
 
 
 METRIC = "retrieval/new_style/R@1"
-PAPER = "[A | B 2024](https://arxiv.org/abs/2401.00001)"
+PAPER = "[A | B](https://arxiv.org/abs/2401.00001)"
 NUMBERS = f"{METRIC}: 0.205 ± 0.007 (old) -> 0.300 ± 0.000 (ridge) -> 0.505 ± 0.007 (new)"
 
 
@@ -111,9 +111,15 @@ def test_a_claim_that_ran_is_shown_with_baseline_control_and_recipe(folder):
     assert kept["toy"]["claim"]["arms"]["old"] == {METRIC: [0.2, 0.21]}
     assert (folder / "claims" / "tuned" / "toy.json").is_file()
     (row,) = pages.rows(folder, kept)
-    link = "[reproduced](docs/claims/toy.md)"
-    holds = "it is no worse; it is better"
-    assert row == ("[toy](configs/toy.py)", PAPER, "emoji", link, holds, NUMBERS, ".3")
+    assert row.modalities == "image, text"
+    assert row.evaluators == "geometry, retrieval, zero_shot"
+    assert (row.paper, row.year, row.data) == (PAPER, "2024", "emoji")
+    assert row.link("../configs") == "[toy](../configs/toy.py)"
+    assert row.verdict == "[reproduced](claims/toy.md)"
+    assert row[-3:] == ("it is no worse; it is better", NUMBERS, ".3")
+    assert pages.by_modalities([row, row]).splitlines()[2:] == [
+        "| image, text | [toy](configs/toy.py) |"
+    ]
     # Without a new verdict what is known stays.
     assert records.collect(folder / "nothing", results, folder) == []
     assert records.read(results) == kept
@@ -169,22 +175,58 @@ def test_further_claims_have_rows_of_their_own(folder):
     assert records.collect(folder / "out", results, folder) == ["toy:claim_more"]
     kept = records.read(results)
     (more,) = pages.rows(folder, kept)
-    assert more[0] == "[toy](configs/toy.py), `claim_more`"
-    assert more[3:5] == ("[not reproduced](docs/claims/toy.md)", "it is no worse")
+    assert more.link("configs") == "[toy](configs/toy.py), `claim_more`"
+    assert (more.verdict, more.holds) == ("[not reproduced](claims/toy.md)", "it is no worse")
     assert "python -m mmjax.claims toy:claim_more\n" in pages.pages(folder, kept)["toy"]
     assert records.fastest({"toy": {"claim_more": {"seconds": 1}}}, 3) == []
 
 
 def test_a_claim_that_did_not_run_says_so(folder):
     (row,) = pages.rows(folder, {})
-    assert row[3:] == ("[not run yet](docs/claims/toy.md)", "", "", ".3")
-    assert "Not run yet." in pages.pages(folder, {})["toy"]
+    assert row[-4:] == ("[not run yet](claims/toy.md)", "", "", ".3")
+    page = pages.pages(folder, {})["toy"]
+    assert "Not run yet." in page
+    assert "toy.json" not in page  # which is not there yet
 
 
 def test_a_recipe_without_a_claim_has_a_row(folder):
     (folder / "claims" / "toy.py").unlink()
-    assert pages.rows(folder, {}) == [("[toy](configs/toy.py)", PAPER, "emoji", "", "", "", "")]
+    (row,) = pages.rows(folder, {})
+    assert (row.variant, row[-5:]) == ("", ("emoji", "", "", "", ""))
+    assert "## Results" in pages.table([row])
     assert pages.pages(folder, {}) == {}
+
+
+def test_rows_are_sorted_by_modalities_then_evaluators_then_year(folder):
+    (folder / "claims" / "toy.py").unlink()
+    for name, year in (("a", 2023), ("b", 2020), ("c", 2019)):
+        text = RECIPE.replace("2024", str(year), 1).replace('"toy"', f'"{name}"')
+        text += """
+def changed(variant="small", make=get_config):
+    config = make(variant)
+    config.evaluators = {}
+    return config
+changed.variants = get_config.variants
+get_config = changed
+"""
+        (folder / f"{name}.py").write_text(text)
+    order = [row.name for row in pages.rows(folder, {})]
+    assert order == ["c", "b", "a", "toy"]
+
+
+@pytest.mark.parametrize(
+    ("paper", "expected"),
+    [
+        (
+            "Jia et al. 2021, ALIGN, arXiv 2102.05918",
+            "[Jia et al.](https://arxiv.org/abs/2102.05918) 2021",
+        ),
+        ("Nobody 2026, an example", "Nobody 2026"),
+        ("none", "none "),
+    ],
+)
+def test_a_paper_is_cited(paper, expected):
+    assert " ".join(pages.cited(paper)) == expected
 
 
 def test_the_fastest_claims_are_those_of_the_fewest_seconds():
@@ -197,24 +239,30 @@ def test_the_fastest_claims_are_those_of_the_fewest_seconds():
 
 
 def test_what_is_generated_is_as_new():
-    texts = tool.generated(ROOT / "configs", ROOT / "docs" / "claims", ROOT / "README.md")
+    docs = ROOT / "docs"
+    tables = (ROOT / "README.md", docs / "recipe_table.md")
+    texts = tool.generated(ROOT / "configs", docs / "claims", *tables)
     assert len(texts) > 20
     assert tool.old_files(texts) == []  # `python tools/recipe.py tables` writes them
     pages_here = {file.name for file in (ROOT / "docs" / "claims").glob("*.md")}
-    assert pages_here == {file.name for file in texts} - {"README.md"}
+    assert pages_here == {file.name for file in texts if file not in tables}
 
 
 def test_the_command_writes_and_checks_the_files(folder, capsys):
     readme = folder / "README.md"
-    readme.write_text("# Title\n<!-- recipes -->\n<!-- /recipes -->\n")
+    page = folder / "recipe_table.md"
+    for file in (readme, page):
+        file.write_text("# Title\n<!-- recipes -->\n<!-- /recipes -->\n")
     given = ["--configs", str(folder), "--results", str(folder / "docs"), "--readme", str(readme)]
+    given += ["--page", str(page)]
     ran(folder / "out", folder)
     tool.main([*given, "collect", str(folder / "out")])
-    with pytest.raises(SystemExit, match=r"old: toy\.md, README\.md; run"):
+    with pytest.raises(SystemExit, match=r"old: toy\.md, README\.md, recipe_table\.md; run"):
         tool.main([*given, "tables", "--check"])
     tool.main([*given, "tables"])
     tool.main([*given, "tables", "--check"])
-    assert "[reproduced](docs/claims/toy.md)" in readme.read_text()
+    assert "[toy](configs/toy.py)" in readme.read_text()
+    assert "[reproduced](claims/toy.md)" in page.read_text()
     capsys.readouterr()
     tool.main([*given, "fastest", "3"])
     assert capsys.readouterr().out == "toy\n"
@@ -226,14 +274,14 @@ def test_the_command_writes_and_checks_the_files(folder, capsys):
 def test_only_what_is_between_the_markers_changes():
     old = "# Title\n<!-- recipes -->\nold\n<!-- /recipes -->\nrest\n"
     table = pages.markdown([pages.HEAD, ("a|b",) * len(pages.HEAD)])
-    new = tool.replaced(old, table)
-    assert new.startswith("# Title\n<!-- recipes -->\n| recipe |")
+    new = tool.replaced(old, table, "README.md")
+    assert new.startswith("# Title\n<!-- recipes -->\n| modalities |")
     assert new.endswith("\n<!-- /recipes -->\nrest\n")
     assert r"a\|b" in new
-    assert tool.replaced(new, table) == new
+    assert tool.replaced(new, table, "README.md") == new
 
 
 @pytest.mark.parametrize("text", ["", "<!-- recipes -->", "<!-- /recipes --><!-- recipes -->"])
 def test_a_readme_without_markers_is_refused(text):
     with pytest.raises(ValueError, match=r"needs the line <!-- recipes -->"):
-        tool.replaced(text, "")
+        tool.replaced(text, "", "README.md")

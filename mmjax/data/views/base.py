@@ -28,6 +28,7 @@ class View(ABC):
       shape: of the array.
       dtype: of the array.
       embedded: whether a tower embeds it; False for what only objective terms read.
+      reads_text: whether a string is a value; to other views people give strings as paths.
       tokenizer: what made ids of a text; None where the array holds no ids.
       eos: whether a text ends in the tokenizer's mark for that.
     """
@@ -35,6 +36,7 @@ class View(ABC):
     shape: tuple[int, ...]
     dtype: np.dtype
     embedded: bool = True
+    reads_text: bool = False
     tokenizer: Tokenizer | None = None
     eos: bool = False
 

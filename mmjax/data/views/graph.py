@@ -36,6 +36,8 @@ class GraphView(View):
       dtype: float32.
     """
 
+    reads_text = True
+
     def __init__(
         self,
         *,

@@ -25,6 +25,7 @@ class LabelView(View):
     """
 
     embedded = False
+    reads_text = True
 
     def __init__(self, *, classes: tuple[str, ...] = ()):
         if twice := [name for name, count in Counter(classes).items() if count > 1]:

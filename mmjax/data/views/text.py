@@ -47,6 +47,8 @@ class TextView(View):
       dtype: int32.
     """
 
+    reads_text = True
+
     def __init__(
         self,
         *,

@@ -1,0 +1,78 @@
+"""Models of the Hugging Face Hub as local folders, by the package huggingface_hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mmjax import digests, extras
+from mmjax.weights.files import OWN_CONFIG, WEIGHTS, WeightsError
+
+PREFIX = "hf://"
+_MODEL = re.compile(r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?")
+# What readers of a folder ask for beside weights.
+_FILES = (
+    "config.json", "open_clip_config.json", OWN_CONFIG, digests.NAME, "parity.json",
+    "preprocessor_config.json", "processor_config.json", "1_Pooling/config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "tokenizer.model", "tokenizer.txt",
+    *(f"{name}.index.json" for name in WEIGHTS),
+)  # fmt: skip
+
+
+def local(path: str | Path) -> Path:
+    """The folder that a path means, after downloading a model of the Hub.
+
+    Args:
+      path: a folder or file; or `hf://owner/name`, with `@revision` (a branch, tag or commit) or
+        without. A plain `owner/name` is a model of the Hub, too, where no `owner` is here.
+
+    Returns:
+      The path, or a folder in the cache of huggingface_hub with JSON files and safetensors of the
+      model, and nothing else: no pickles, no code.
+
+    Raises:
+      WeightsError: for what is no name of a model, or cannot be downloaded.
+      MissingExtra: without the extra `hub`.
+    """
+    given = str(path)
+    if not given.startswith(PREFIX):
+        folder = Path(path).expanduser()
+        owner, slash, _ = given.partition("/")
+        if not slash or Path(owner).exists() or folder.exists() or not _MODEL.fullmatch(given):
+            return folder
+    found = _MODEL.fullmatch(given.removeprefix(PREFIX))
+    if found is None:
+        raise WeightsError(f"{given} is no model of the Hub: give {PREFIX}owner/name[@revision]")
+    what = given
+    if not given.startswith(PREFIX):
+        what = f"there is no folder {given}, and the Hub's model of that name"
+    extras.find("huggingface_hub", "hub", what)
+    return _download(what, found["name"], found["revision"])
+
+
+def _download(what: str, name: str, revision: str | None) -> Path:
+    import huggingface_hub
+
+    def fetch(*patterns: str) -> Path:
+        return Path(
+            huggingface_hub.snapshot_download(
+                name, revision=revision, allow_patterns=list(patterns)
+            )
+        )
+
+    try:
+        folder = fetch(*_FILES)
+        # Some have the same weights in open_clip's layout and in Hugging Face's: one is enough.
+        kinds = WEIGHTS if (folder / "open_clip_config.json").is_file() else WEIGHTS[-1:]
+        for kind in kinds:
+            stem = kind.removesuffix(".safetensors")
+            folder = fetch(kind, f"{stem}-*-of-*.safetensors")
+            if any(folder.glob(f"{stem}*.safetensors")):
+                return folder
+    except Exception as error:  # of names, network, disk and rights; they have no common base
+        said = " ".join(str(error).split())
+        raise WeightsError(f"{what} could not be loaded: {said}") from error
+    raise WeightsError(
+        f"{what} holds no {WEIGHTS[-1]}; other files, such as pickles, are not downloaded"
+    )

@@ -57,7 +57,7 @@ def gather(
     Returns:
       What was written, see `read`.
     """
-    both = tuple(m for m in data.modalities if m in model.modalities)
+    both = data.embedded_by(model)
     chosen: tuple[str, ...] = pair or both[:2]
     if len(chosen) < 2 or not set(chosen) <= set(both):
         missing = (

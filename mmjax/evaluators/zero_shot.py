@@ -79,8 +79,8 @@ class ZeroShot(Evaluator):
         listed = data.source.labels(self.labels)
         if listed is not None and len(listed) < 2:
             raise EvaluationError(
-                f"zero_shot: {self.labels!r} has one class, {str(listed[0])!r}, and nothing to tell "
-                "it from; set evaluators.zero_shot={} to leave this out"
+                f"zero_shot: {self.labels!r} has one class, {str(listed[0])!r}, and no other to "
+                "tell it from; set evaluators.zero_shot={} to leave this out"
             )
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
+from mmjax.schema.bounds import Count, NonNegative, Positive
 
 Style = Literal["centred", "kaldi"]
 MelScale = Literal["slaney", "htk"]
@@ -49,18 +50,18 @@ class Spectrogram:
       mean, std: of the normalisation of the logarithms.
     """
 
-    rate: int = 16_000
-    window: int = 400
-    hop: int = 160
-    fft: int = 512
-    mels: int = 64
-    low: float = 50.0
-    high: float | None = None
+    rate: Count = 16_000
+    window: Count = 400
+    hop: Count = 160
+    fft: Count = 512
+    mels: Count = 64
+    low: NonNegative = 50.0
+    high: Positive | None = None
     style: Style = "centred"
     scale: MelScale = "slaney"
-    floor: float = 1e-10
+    floor: NonNegative = 1e-10
     mean: float = 0.0
-    std: float = 1.0
+    std: Positive = 1.0
 
     def __post_init__(self) -> None:
         check_positive(

@@ -16,6 +16,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, CountOrZero, Positive
 
 
 class Geometry(Evaluator):
@@ -47,9 +48,9 @@ class Geometry(Evaluator):
         self,
         *,
         pair: tuple[ViewRef, ViewRef] = ("image", "text"),
-        t: float = 2.0,
-        seed: int = 0,
-        separability_pairs: int = 10_000,
+        t: Positive = 2.0,
+        seed: CountOrZero = 0,
+        separability_pairs: Count = 10_000,
     ):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"geometry: 'pair' is {pair!r}; give two different modalities")

@@ -7,6 +7,7 @@ from scipy import stats
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.schema.bounds import Count
 
 
 class Structure(Evaluator):
@@ -24,7 +25,7 @@ class Structure(Evaluator):
       examples: rows, at most.
     """
 
-    def __init__(self, *, modality: str = "image", reference: str = "text", examples: int = 500):
+    def __init__(self, *, modality: str = "image", reference: str = "text", examples: Count = 500):
         if examples < 3:
             raise ValueError(f"structure: examples={examples} must be at least 3")
         self.modality, self.reference, self.examples = modality, reference, examples

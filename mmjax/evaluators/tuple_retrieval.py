@@ -12,6 +12,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
 from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count
 
 # Squared volumes that differ by no more are equal: what rounding of the determinant leaves.
 TIE = 2e-6
@@ -48,7 +49,7 @@ class TupleRetrieval(Evaluator):
         query: tuple[ViewRef, ...],
         answer: tuple[ViewRef, ...],
         score: Score = "cosine_sum",
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
     ):
         if not query or not answer or set(query) & set(answer):
             raise ValueError(

@@ -9,7 +9,7 @@ from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.base import Adapter, Augmentation, Head
 from mmjax.model.heads import HEADS
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import BelowOne
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -74,7 +74,7 @@ class ModelConfig:
 
     towers: dict[str, TowerConfig]
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    ema: Annotated[float | None, Bounds(0, 1)] = None
+    ema: BelowOne | None = None
     adapters: dict[str, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
         default_factory=dict
     )

@@ -9,6 +9,7 @@ from flax import nnx
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, rows_of
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 
 class Classification(Term):
@@ -34,9 +35,9 @@ class Classification(Term):
         self,
         *,
         modalities: tuple[ViewRef, ...] = ("image", "text"),
-        classes: int,
-        dim: int,
-        hidden: tuple[int, ...] = (256, 256),
+        classes: Count,
+        dim: Count,
+        hidden: tuple[Count, ...] = (256, 256),
         label: LabelRef = "label",
         detach: bool = False,
         rngs: nnx.Rngs,

@@ -26,6 +26,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import BelowOne, NonNegative, Positive
 
 
 class InfoNCE(Term):
@@ -57,13 +58,13 @@ class InfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: float = 0.07,
+        temperature: Positive = 0.07,
         learn_temperature: bool = True,
-        min_scale: float | None = None,
-        max_scale: float | None = 100.0,
+        min_scale: Positive | None = None,
+        max_scale: Positive | None = 100.0,
         temperature_form: Form = "log_scale",
-        direction_weights: tuple[float, float] = (0.5, 0.5),
-        label_smoothing: float = 0.0,
+        direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
+        label_smoothing: BelowOne = 0.0,
         duplicates: Literal["negative", "mask"] = "negative",
     ):
         check_pairs("info_nce", pairs)
@@ -198,9 +199,9 @@ class Sigmoid(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: float = 0.1,
+        temperature: Positive = 0.1,
         learn_temperature: bool = True,
-        max_scale: float | None = None,
+        max_scale: Positive | None = None,
         bias: float = -10.0,
         learn_bias: bool = True,
         duplicates: Literal["negative", "mask"] = "negative",

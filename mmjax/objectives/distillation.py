@@ -27,6 +27,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Fraction, Positive
 
 # Cosines of float32 unit vectors that differ by no more are equal: those of two equal rows may, at
 # two places of a batch.
@@ -102,10 +103,10 @@ class HybridDistillation(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        alpha: float = 0.5,
-        temperature: float = 1.0,
+        alpha: Fraction = 0.5,
+        temperature: Positive = 1.0,
         layer: Literal["raw", "unit"] = "raw",
-        scale: float = 1.0,
+        scale: Positive = 1.0,
     ):
         check_pairs("hybrid_distill", pairs)
         if not 0 <= alpha <= 1:

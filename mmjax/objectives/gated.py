@@ -25,6 +25,7 @@ from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, NonNegative, Positive
 
 
 class PairGate(nnx.Module):
@@ -126,20 +127,20 @@ class GatedNCE(Term):
         self,
         *,
         pair: tuple[ViewRef, ViewRef] = ("image", "image@2"),
-        classes: int,
-        dim: int,
+        classes: Count,
+        dim: Count,
         label: LabelRef = "label",
         pairing: Literal["arbitrary", "distinct", "identical"] = "arbitrary",
         negatives: Literal["other_classes", "all"] = "other_classes",
         anchors: Literal["first", "both"] = "first",
         keys: Literal["towers", "teacher"] = "towers",
-        gate_entropy: float = 0.0,
+        gate_entropy: NonNegative = 0.0,
         gated: bool = True,
-        width: int = 512,
-        hidden: int = 1024,
+        width: Count = 512,
+        hidden: Count = 1024,
         norm: bool = True,
         renorm: bool = True,
-        temperature: float = 0.1,
+        temperature: Positive = 0.1,
         learn_temperature: bool = False,
         rngs: nnx.Rngs,
     ):

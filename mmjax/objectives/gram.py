@@ -20,6 +20,7 @@ from mmjax.objectives.contrastive import cross_entropy
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import BelowOne, Positive
 
 Matrix = list[list[jax.Array]]  # its entries, each of all rows
 
@@ -54,10 +55,10 @@ class GramVolume(Term):
         self,
         *,
         modalities: tuple[ViewRef, ...] = ("text", "video", "audio"),
-        temperature: float = 0.07,
+        temperature: Positive = 0.07,
         learn_temperature: bool = True,
-        label_smoothing: float = 0.1,
-        eps: float = 1e-6,
+        label_smoothing: BelowOne = 0.1,
+        eps: Positive = 1e-6,
     ):
         check_views("gram_volume", modalities)
         if len(modalities) > 5:

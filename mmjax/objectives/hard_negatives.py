@@ -22,6 +22,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import BelowOne, NonNegative, Positive
 
 
 class HardInfoNCE(Term):
@@ -51,9 +52,9 @@ class HardInfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        beta: float = 1.0,
-        tau_plus: float = 0.1,
-        temperature: float = 0.5,
+        beta: NonNegative = 1.0,
+        tau_plus: BelowOne = 0.1,
+        temperature: Positive = 0.5,
     ):
         check_pairs("hard_info_nce", pairs)
         if beta < 0 or not 0 <= tau_plus < 1:

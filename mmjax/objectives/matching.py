@@ -27,6 +27,7 @@ from mmjax.objectives.sampling import sample
 from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, NonNegative, Positive
 
 Tokens = tuple[jax.Array, jax.Array]  # f32[B, T, W], and which are there, bool[B, T]
 
@@ -71,16 +72,16 @@ class Matching(Term):
         *,
         text: ViewRef = "text",
         conditions: tuple[ViewRef, ...] = ("image",),
-        inputs: dict[str, int],
-        width: int,
-        depth: int = 1,
-        heads: int = 1,
+        inputs: dict[str, Count],
+        width: Count,
+        depth: Count = 1,
+        heads: Count = 1,
         read: Literal["first", "mean"] = "first",
         hidden: bool = False,
         score: Literal["cosine", "volume"] = "cosine",
         keys: Literal["towers", "teacher"] = "towers",
-        temperature: float | str = 0.07,
-        floor: float = 0.0,
+        temperature: Positive | str = 0.07,
+        floor: NonNegative = 0.0,
         rngs: nnx.Rngs,
     ):
         views = (text, *conditions)

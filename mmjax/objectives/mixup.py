@@ -34,6 +34,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Fraction, Positive
 
 
 def slerp(x: jax.Array, y: jax.Array, share: jax.Array, eps: float = 1e-4) -> jax.Array:
@@ -98,10 +99,10 @@ class MixupNCE(Term):
         mix: Literal["first", "both"] = "first",
         mixing: Literal["linear", "geodesic"] = "linear",
         partner: Literal["permutation", "reverse"] = "permutation",
-        alpha: float = 0.15,
+        alpha: Positive = 0.15,
         each_row: bool = True,
-        mix_probability: float = 0.5,
-        temperature: float = 0.1,
+        mix_probability: Fraction = 0.5,
+        temperature: Positive = 0.1,
         learn_temperature: bool = False,
     ):
         check_pairs("mixup_nce", pairs)
@@ -203,8 +204,8 @@ class GeodesicNegatives(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        alpha: float = 0.5,
-        temperature: float = 0.07,
+        alpha: Positive = 0.5,
+        temperature: Positive = 0.07,
         learn_temperature: bool = False,
     ):
         check_pairs("geodesic_negatives", pairs)

@@ -21,6 +21,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import NonNegative, Positive
 
 Sample = Literal["all", "batch", "row"]
 
@@ -62,11 +63,11 @@ class OneToK(Term):
         others: tuple[ViewRef, ...],
         sample: Sample = "all",
         other_positives: bool = True,
-        t2i_weight: float = 1.0,
-        temperature: float = 0.07,
+        t2i_weight: NonNegative = 1.0,
+        temperature: Positive = 0.07,
         learn_temperature: bool = True,
-        max_scale: float | None = 1000.0,
-        min_scale: float | None = 2.0,
+        max_scale: Positive | None = 1000.0,
+        min_scale: Positive | None = 2.0,
     ):
         if not others or len({anchor, *others}) != 1 + len(others):
             raise TermError(

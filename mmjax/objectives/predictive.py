@@ -12,6 +12,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count
 from mmjax.schema.names import modality_of
 
 
@@ -40,8 +41,8 @@ class Predictive(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        dim: int,
-        hidden: int,
+        dim: Count,
+        hidden: Count,
         norm: bool = True,
         target: Literal["towers", "teacher"] = "towers",
         rngs: nnx.Rngs,

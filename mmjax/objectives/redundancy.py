@@ -21,6 +21,7 @@ from mmjax.objectives.base import (
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import NonNegative, Positive
 
 
 class BarlowTwins(Term):
@@ -43,8 +44,8 @@ class BarlowTwins(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        off_diagonal: float = 0.0051,
-        eps: float = 1e-5,
+        off_diagonal: NonNegative = 0.0051,
+        eps: Positive = 1e-5,
     ):
         check_pairs("barlow_twins", pairs)
         if off_diagonal < 0 or not eps > 0:
@@ -88,10 +89,10 @@ class VICReg(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        invariance: float = 25.0,
-        variance: float = 25.0,
-        covariance: float = 1.0,
-        eps: float = 1e-4,
+        invariance: NonNegative = 25.0,
+        variance: NonNegative = 25.0,
+        covariance: NonNegative = 1.0,
+        eps: Positive = 1e-4,
     ):
         check_pairs("vicreg", pairs)
         if min(invariance, variance, covariance) < 0 or not eps > 0:

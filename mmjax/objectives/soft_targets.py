@@ -28,6 +28,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, NonNegative, Positive
 
 WeightFunction = Literal["softmax", "affine", "relu", "labels"]
 
@@ -84,14 +85,14 @@ class SoftInfoNCE(Term):
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         reference: str = "image",
         weights: WeightFunction = "softmax",
-        reference_temperature: float = 0.1,
+        reference_temperature: Positive = 0.1,
         stop_gradient: bool = True,
         soft: Literal["both", "rows", "cols"] = "both",
-        temperature: float = 0.07,
+        temperature: Positive = 0.07,
         learn_temperature: bool = True,
-        max_scale: float | None = 100.0,
-        direction_weights: tuple[float, float] = (0.5, 0.5),
-        projection: tuple[int, ...] = (),
+        max_scale: Positive | None = 100.0,
+        direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
+        projection: tuple[Count, ...] = (),
         rngs: nnx.Rngs,
     ):
         check_pairs("soft_info_nce", pairs)

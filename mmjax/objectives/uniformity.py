@@ -28,6 +28,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Positive
 
 
 class Uniformity(Term):
@@ -43,7 +44,7 @@ class Uniformity(Term):
       t: inverse width of the potential, > 0.
     """
 
-    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("image", "text"), t: float = 2.0):
+    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("image", "text"), t: Positive = 2.0):
         if not modalities:
             raise TermError("The term 'uniformity' needs at least one modality.")
         self.modalities = modalities
@@ -72,7 +73,10 @@ class CrossUniformity(Term):
     """
 
     def __init__(
-        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: float = 2.0
+        self,
+        *,
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
+        t: Positive = 2.0,
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs

@@ -8,7 +8,7 @@ from mmjax.data.config import DataConfig
 from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
 from mmjax.objectives import ObjectiveConfig
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Fraction, NonNegative, Positive, Seed
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -26,7 +26,7 @@ class PairwiseConfig:
     """
 
     schedule: Literal["auto", "dense", "gather", "ring"] = "auto"
-    tile: Annotated[int | None, Bounds(1)] = None
+    tile: Count | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +56,18 @@ class OptimizerConfig:
         do.
     """
 
-    learning_rate: Annotated[float, Bounds(0)]
+    learning_rate: NonNegative
     type: Literal["adamw", "lamb", "lars", "lion", "sgd"] = "adamw"
-    b1: Annotated[float, Bounds(0, 1)] = 0.9
-    b2: Annotated[float, Bounds(0, 1)] = 0.999
-    eps: Annotated[float, Bounds(0)] = 1e-8
-    weight_decay: Annotated[float, Bounds(0)] = 0.0
+    b1: BelowOne = 0.9
+    b2: BelowOne = 0.999
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
-    warmup_steps: Annotated[int, Bounds(0)] = 0
-    final_fraction: float = 0.0
-    clip_norm: Annotated[float | None, Bounds(0)] = None
-    learning_rate_rules: tuple[tuple[str, float], ...] = ()
-    weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
+    warmup_steps: CountOrZero = 0
+    final_fraction: Fraction = 0.0
+    clip_norm: Positive | None = None
+    learning_rate_rules: tuple[tuple[str, NonNegative], ...] = ()
+    weight_decay_rules: tuple[tuple[str, NonNegative], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
     turns: tuple[tuple[str, ...], ...] = ()
     freeze: tuple[str, ...] = ()
 
@@ -87,7 +87,7 @@ class MeshConfig:
     fsdp: int = 1
     tensor: int = 1
     rules: tuple[tuple[str, Any], ...] = ()
-    fsdp_min_size: Annotated[int, Bounds(0)] = 4096
+    fsdp_min_size: CountOrZero = 4096
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,9 +108,9 @@ class CheckpointConfig:
       asynchronous: write in the background.
     """
 
-    every: Annotated[int, Bounds(0)] = 1000
-    keep_last: Annotated[int, Bounds(1)] = 2
-    keep_best: Annotated[int, Bounds(0)] = 0
+    every: CountOrZero = 1000
+    keep_last: Count = 2
+    keep_best: CountOrZero = 0
     metric: str | None = None
     mode: Literal["max", "min"] = "max"
     asynchronous: bool = True
@@ -174,20 +174,20 @@ class Recipe:
     recipe: str
     variant: str
     paper: str
-    steps: Annotated[int, Bounds(1)]
+    steps: Count
     data: DataConfig
     model: ModelConfig
     objectives: dict[str, ObjectiveConfig]
     optimizer: OptimizerConfig
     teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
     queue: QueueConfig | None = None
-    seed: Annotated[int, Bounds(0, 2**32 - 1)] = 0
-    microbatches: Annotated[int, Bounds(1)] = 1
+    seed: Seed = 0
+    microbatches: Count = 1
     pairwise: PairwiseConfig = dataclasses.field(default_factory=PairwiseConfig)
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     checkpoints: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
-    log_every: Annotated[int, Bounds(0)] = 50
-    evaluate_every: Annotated[int, Bounds(0)] = 0
+    log_every: CountOrZero = 50
+    evaluate_every: CountOrZero = 0
     evaluators: Annotated[dict[str, dict[str, EvaluatorConfig]], EvaluatorTable()] = (
         dataclasses.field(default_factory=dict)
     )

@@ -156,7 +156,8 @@ class Spec(Generic[T]):
         except ValueError as error:
             if isinstance(error, UserError) and str(error).startswith(self.where or "\0"):
                 raise
-            raise ConfigError(f"{self.type}: {error}") from error
+            where = f"{self.where!r}" if self.where else f"this {self.registry.kind}"
+            raise ConfigError(f"{where} ({self.type}): {error}") from error
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain values of a recipe, with all options."""

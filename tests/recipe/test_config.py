@@ -70,9 +70,9 @@ def test_what_the_framework_passes_is_no_key():
         ("model.towers.text.encoder={}", "'model.towers.text.encoder' misses the key 'type'"),
         (
             "model.towers.text.encoder={'type':'mlp','width':3}",
-            "the key 'model.towers.text.encoder.inputs' is missing (an int)",
+            "the key 'model.towers.text.encoder.inputs' is missing (an int (at least 1))",
         ),
-        ("optimizer={}", "the key 'optimizer.learning_rate' is missing (a float)"),
+        ("optimizer={}", "the key 'optimizer.learning_rate' is missing (a float (at least 0))"),
         ("data.views.image={'type':'image'}", "the key 'data.views.image.size' is missing (an int"),
         ("evaluators.geometry.x={}", "'evaluators.geometry.x' misses the key 'source'"),
         ("data.source={}", "'data.source' is empty"),
@@ -86,12 +86,12 @@ def test_a_missing_key_is_named(override, said):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("steps=many", "'steps' should be an int, but is 'many'"),
-        ("steps=1.5", "'steps' should be an int, but is 1.5"),
-        ("steps=True", "'steps' should be an int, but is True"),
+        ("steps=many", "'steps' should be an int (at least 1), but is 'many'"),
+        ("steps=1.5", "'steps' should be an int (at least 1), but is 1.5"),
+        ("steps=True", "'steps' should be an int (at least 1), but is True"),
         ("recipe=3", "'recipe' should be a string, but is 3"),
         ("optimizer.learning_rate=fast", "'optimizer.learning_rate' should be a float"),
-        ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float or None"),
+        ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float (above 0) or None"),
         (
             "optimizer.schedule=cos",
             "'optimizer.schedule' should be one of 'constant', 'cosine', 'linear', but is 'cos'",

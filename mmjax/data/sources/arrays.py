@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.data.formats.files import existing
 from mmjax.data.records import Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
+from mmjax.schema.bounds import BelowOne
 
 
 class ArraysSource(Source):
@@ -41,7 +42,7 @@ class ArraysSource(Source):
         labels: dict[str, Any] | None = None,
         id_array: str | None = None,
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
     ):
         self.path = existing(path, ".npz file or folder of .npy files")
         self._columns, self._labels = columns, dict(labels or {})

@@ -14,6 +14,7 @@ from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 # The names that people give to the two columns, in order of preference.
 KNOWN_COLUMNS = {
@@ -82,7 +83,7 @@ class ManifestSource(FileSource):
         encoding: str = "utf-8",
         root: str | None = None,
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         found = read_manifest(

@@ -13,6 +13,7 @@ from mmjax.data.formats.wfdb import read_record
 from mmjax.data.records import BadExample, Record, SourceError
 from mmjax.data.sources.manifest import read_manifest
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 # Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.
 DIAGNOSES = {
@@ -83,7 +84,7 @@ class WfdbSource(FileSource):
         labels: dict[str, Any] | None = None,
         comment: str = "Dx",
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         extras.find("wfdb", "ecg", "a source of type 'wfdb'")

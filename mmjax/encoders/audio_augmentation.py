@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.layers import draw, split_key
-from mmjax.schema.bounds import CountOrZero, Fraction, NonNegative
+from mmjax.schema.bounds import CountOrZero, Fraction, NonNegative, RepeatsOrZero
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class AudioAugmentation:
     noise_decibels: tuple[float, float] = (10.0, 40.0)
     gain: NonNegative = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
-    time_masks: CountOrZero = 0
+    time_masks: RepeatsOrZero = 0
     time_width: CountOrZero = 0
-    mel_masks: CountOrZero = 0
+    mel_masks: RepeatsOrZero = 0
     mel_width: CountOrZero = 0
 
     def __post_init__(self) -> None:

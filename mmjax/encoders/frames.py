@@ -27,7 +27,7 @@ from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.encoders.vit import ViT
 from mmjax.parallel.layout import rows
-from mmjax.schema.bounds import Count, CountOrZero
+from mmjax.schema.bounds import Count, RepeatsOrZero
 
 
 class FrameTransformer(Encoder):
@@ -59,7 +59,7 @@ class FrameTransformer(Encoder):
         pool: Pool = "cls",
         pre_norm: bool = False,
         patch_bias: bool = True,
-        temporal_depth: CountOrZero = 0,
+        temporal_depth: RepeatsOrZero = 0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

@@ -33,7 +33,7 @@ from mmjax.encoders.layers import FeedForward, dropout, dropout_key, layer_norm,
 from mmjax.encoders.tokens import pool_tokens
 from mmjax.encoders.transformer import Block
 from mmjax.parallel.layout import whole
-from mmjax.schema.bounds import BelowOne, Count, CountOrZero
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Repeats, RepeatsOrZero
 
 GraphPool = Literal["mean", "sum", "max"]
 
@@ -95,9 +95,9 @@ class GraphNetwork(Encoder):
         features: CountOrZero = 0,
         edges: Count = 1,
         width: Count = 300,
-        depth: Count = 5,
+        depth: Repeats = 5,
         heads: CountOrZero = 0,
-        walk: CountOrZero = 0,
+        walk: RepeatsOrZero = 0,
         pool: GraphPool = "mean",
         dropout: BelowOne = 0.0,
         dtype: DTypeLike,

@@ -30,7 +30,7 @@ from mmjax.encoders.layers import (
 from mmjax.encoders.long_sounds import LongSounds
 from mmjax.encoders.products import linear_product
 from mmjax.encoders.residual import Norm
-from mmjax.schema.bounds import BelowOne, Count, Positive
+from mmjax.schema.bounds import BelowOne, Count, Positive, Repeats
 
 CUBIC = -0.75  # the parameter of the cubic kernel that the published weights were trained with
 _EPS = 1e-5  # of the norms whose eps no config names
@@ -212,7 +212,7 @@ class HTSAT(Encoder):
         patch: Count = 4,
         stride: Count = 4,
         width: Count = 96,
-        depths: tuple[Count, ...] = (2, 2, 6, 2),
+        depths: tuple[Repeats, ...] = (2, 2, 6, 2),
         heads: tuple[Count, ...] = (4, 8, 16, 32),
         window: Count = 8,
         mlp_ratio: Positive = 4.0,

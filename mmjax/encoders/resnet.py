@@ -31,7 +31,7 @@ from mmjax.encoders.base import (
 from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.pooling import GridAttentionPooling, largest
 from mmjax.encoders.residual import STEM_STRIDE, BlockKind, NormKind, ResidualBlock, Stem, StemKind
-from mmjax.schema.bounds import BelowOne, Count
+from mmjax.schema.bounds import BelowOne, Count, Repeats
 
 Pool = Literal["mean", "max", "attention", "flatten"]
 
@@ -75,7 +75,7 @@ class ResNet(Encoder):
         image_size: tuple[Count, Count] = (224, 224),
         channels: Count = 3,
         block: BlockKind = "bottleneck",
-        blocks: tuple[Count, ...] = (3, 4, 6, 3),
+        blocks: tuple[Repeats, ...] = (3, 4, 6, 3),
         widths: tuple[Count, ...] = (64, 128, 256, 512),
         stem: StemKind = "imagenet",
         antialias: bool = False,

@@ -30,7 +30,7 @@ from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.residual import BlockKind, Norm, NormKind, ResidualBlock, convolution, masked
 from mmjax.encoders.signal import time_first
 from mmjax.encoders.stems import PatchStem
-from mmjax.schema.bounds import BelowOne, Count
+from mmjax.schema.bounds import BelowOne, Count, Repeats
 
 Pool = Literal["mean", "max"]
 StemKind = Literal["imagenet", "patch"]
@@ -74,7 +74,7 @@ class SignalResNet(Encoder):
         channels_first: bool = False,
         dims: Literal[1, 2] = 1,
         block: BlockKind = "basic",
-        blocks: tuple[Count, ...] = (2, 2, 2, 2),
+        blocks: tuple[Repeats, ...] = (2, 2, 2, 2),
         widths: tuple[Count, ...] = (64, 128, 256, 512),
         stem: StemKind = "imagenet",
         patch: Count = 4,

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
-from mmjax.schema.bounds import Count, NonNegative, Positive
+from mmjax.schema.bounds import Count, Factor, NonNegative, Positive
 
 Style = Literal["centred", "kaldi"]
 MelScale = Literal["slaney", "htk"]
@@ -61,7 +61,7 @@ class Spectrogram:
     scale: MelScale = "slaney"
     floor: NonNegative = 1e-10
     mean: float = 0.0
-    std: Positive = 1.0
+    std: Factor = 1.0
 
     def __post_init__(self) -> None:
         check_positive(

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from mmjax.encoders.initializers import Scheme
 from mmjax.encoders.layers import Activation
-from mmjax.schema.bounds import BelowOne, Count, Positive
+from mmjax.schema.bounds import BelowOne, Count, Positive, Repeats
 
 Remat = Literal["none", "full", "dots", "dots_no_batch"]
 
@@ -16,7 +16,7 @@ class TransformerOptions(TypedDict, total=False):
     """Options that every encoder with a transformer has; see `TransformerConfig`."""
 
     width: Count
-    depth: Count
+    depth: Repeats
     heads: Count
     mlp_width: Count | None
     activation: Activation
@@ -48,7 +48,7 @@ class TransformerConfig:
     """
 
     width: Count = 768
-    depth: Count = 12
+    depth: Repeats = 12
     heads: Count = 12
     mlp_width: Count | None = None
     activation: Activation = "gelu"

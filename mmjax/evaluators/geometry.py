@@ -16,7 +16,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, CountOrZero, Positive
+from mmjax.schema.bounds import Count, Factor, NonNegativeInt
 
 
 class Geometry(Evaluator):
@@ -48,8 +48,8 @@ class Geometry(Evaluator):
         self,
         *,
         pair: tuple[ViewRef, ViewRef] = ("image", "text"),
-        t: Positive = 2.0,
-        seed: CountOrZero = 0,
+        t: Factor = 2.0,
+        seed: NonNegativeInt = 0,
         separability_pairs: Count = 10_000,
     ):
         if len(pair) != 2 or pair[0] == pair[1]:

@@ -11,7 +11,7 @@ from mmjax.evaluators.input_statistics import LAYER, Features, InputStatistics, 
 from mmjax.evaluators.linear_solvers import SAME_SIZE, SYMMETRIC, Solver, fit, standardizer, unit
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, CountOrZero
+from mmjax.schema.bounds import Count, NonNegativeInt, PositiveInt
 
 Read = Literal["tower", "statistics"]
 
@@ -64,8 +64,8 @@ class LinearMap(Evaluator):
         solver: Solver = "ridge",
         ks: tuple[Count, ...] = (1, 5, 10),
         alternatives: Literal["first", "all"] = "first",
-        limit: Count | None = 10_000,
-        seed: CountOrZero = 0,
+        limit: PositiveInt | None = 10_000,
+        seed: NonNegativeInt = 0,
     ):
         if not pairs or any(len(pair) != 2 or pair[0] == pair[1] for pair in pairs):
             raise ValueError(f"linear_map: 'pairs' is {pairs!r}; give pairs of two modalities")

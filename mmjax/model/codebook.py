@@ -18,7 +18,7 @@ from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_posi
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.tokens import pool_tokens
 from mmjax.model.base import Head
-from mmjax.schema.bounds import Count, CountOrZero, Positive
+from mmjax.schema.bounds import Count, CountOrZero, Factor
 
 Pooling = Literal["max", "mean", "sum"]
 Saved = tuple[jax.Array, jax.Array, jax.Array]
@@ -136,7 +136,7 @@ class CodebookHead(Head):
         codebook: str = "codebook",
         codes: Count,
         dim: Count,
-        temperature: Positive = 1000.0,
+        temperature: Factor = 1000.0,
         activation: Simplex = "sparsemax",
         pool: Pooling = "max",
         skip: CountOrZero = 0,

@@ -14,7 +14,7 @@ from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Head
 from mmjax.model.codebook import CodebookHead, TokenHead
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, Repeats
 from mmjax.schema.registry import Registry
 
 HeadNorm = Literal["none", "layer", "batch"]
@@ -103,7 +103,7 @@ class MLPHead(Head):
         *,
         dim: Count,
         hidden: Count,
-        layers: Count = 2,
+        layers: Repeats = 2,
         norm: HeadNorm = "none",
         final_norm: bool | Literal["no_bias", "no_affine"] = False,
         activation: PlainActivation = "relu",

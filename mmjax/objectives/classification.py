@@ -31,6 +31,8 @@ class Classification(Term):
       rngs: for the head.
     """
 
+    least_rows = 1
+
     def __init__(
         self,
         *,

@@ -26,7 +26,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import BelowOne, NonNegative, Positive
+from mmjax.schema.bounds import BelowOne, Factor, NonNegative
 
 
 class InfoNCE(Term):
@@ -58,10 +58,10 @@ class InfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        min_scale: Positive | None = None,
-        max_scale: Positive | None = 100.0,
+        min_scale: Factor | None = None,
+        max_scale: Factor | None = 100.0,
         temperature_form: Form = "log_scale",
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
         label_smoothing: BelowOne = 0.0,
@@ -199,9 +199,9 @@ class Sigmoid(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: Positive = 0.1,
+        temperature: Factor = 0.1,
         learn_temperature: bool = True,
-        max_scale: Positive | None = None,
+        max_scale: Factor | None = None,
         bias: float = -10.0,
         learn_bias: bool = True,
         duplicates: Literal["negative", "mask"] = "negative",

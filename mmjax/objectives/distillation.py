@@ -27,7 +27,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Fraction, Positive
+from mmjax.schema.bounds import Factor, Fraction
 
 # Cosines of float32 unit vectors that differ by no more are equal: those of two equal rows may, at
 # two places of a batch.
@@ -104,9 +104,9 @@ class HybridDistillation(Term):
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         alpha: Fraction = 0.5,
-        temperature: Positive = 1.0,
+        temperature: Factor = 1.0,
         layer: Literal["raw", "unit"] = "raw",
-        scale: Positive = 1.0,
+        scale: Factor = 1.0,
     ):
         check_pairs("hybrid_distill", pairs)
         if not 0 <= alpha <= 1:

@@ -25,7 +25,7 @@ from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import LabelRef, ViewRef
-from mmjax.schema.bounds import Count, NonNegative, Positive
+from mmjax.schema.bounds import Count, Factor, NonNegative
 
 
 class PairGate(nnx.Module):
@@ -140,7 +140,7 @@ class GatedNCE(Term):
         hidden: Count = 1024,
         norm: bool = True,
         renorm: bool = True,
-        temperature: Positive = 0.1,
+        temperature: Factor = 0.1,
         learn_temperature: bool = False,
         rngs: nnx.Rngs,
     ):

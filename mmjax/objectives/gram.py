@@ -20,7 +20,7 @@ from mmjax.objectives.contrastive import cross_entropy
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import BelowOne, Positive
+from mmjax.schema.bounds import BelowOne, Factor, Positive
 
 Matrix = list[list[jax.Array]]  # its entries, each of all rows
 
@@ -55,7 +55,7 @@ class GramVolume(Term):
         self,
         *,
         modalities: tuple[ViewRef, ...] = ("text", "video", "audio"),
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
         label_smoothing: BelowOne = 0.1,
         eps: Positive = 1e-6,

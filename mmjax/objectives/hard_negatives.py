@@ -22,7 +22,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import BelowOne, NonNegative, Positive
+from mmjax.schema.bounds import BelowOne, Factor, NonNegative
 
 
 class HardInfoNCE(Term):
@@ -54,7 +54,7 @@ class HardInfoNCE(Term):
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         beta: NonNegative = 1.0,
         tau_plus: BelowOne = 0.1,
-        temperature: Positive = 0.5,
+        temperature: Factor = 0.5,
     ):
         check_pairs("hard_info_nce", pairs)
         if beta < 0 or not 0 <= tau_plus < 1:

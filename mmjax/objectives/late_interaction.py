@@ -22,7 +22,7 @@ from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, CountOrZero, Positive
+from mmjax.schema.bounds import Count, CountOrZero, Factor
 
 Fusion = Literal["attention", "mean", "max"]
 _NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
@@ -72,11 +72,11 @@ class LateInteractionNCE(Term):
         tokens: tuple[str, ...] = ("audio",),
         skip: dict[str, CountOrZero] | None = None,
         fusion: Fusion = "attention",
-        attention_scale: Positive = 10.0,
+        attention_scale: Factor = 10.0,
         positions: bool = False,
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        max_scale: Positive | None = 100.0,
+        max_scale: Factor | None = 100.0,
         duplicates: Literal["negative", "mask"] = "negative",
         rngs: nnx.Rngs,
     ):

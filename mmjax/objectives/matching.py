@@ -27,7 +27,7 @@ from mmjax.objectives.sampling import sample
 from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, NonNegative, Positive
+from mmjax.schema.bounds import Count, Factor, NonNegative, Repeats
 
 Tokens = tuple[jax.Array, jax.Array]  # f32[B, T, W], and which are there, bool[B, T]
 
@@ -74,13 +74,13 @@ class Matching(Term):
         conditions: tuple[ViewRef, ...] = ("image",),
         inputs: dict[str, Count],
         width: Count,
-        depth: Count = 1,
+        depth: Repeats = 1,
         heads: Count = 1,
         read: Literal["first", "mean"] = "first",
         hidden: bool = False,
         score: Literal["cosine", "volume"] = "cosine",
         keys: Literal["towers", "teacher"] = "towers",
-        temperature: Positive | str = 0.07,
+        temperature: Factor | str = 0.07,
         floor: NonNegative = 0.0,
         rngs: nnx.Rngs,
     ):

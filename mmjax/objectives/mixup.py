@@ -34,7 +34,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Fraction, Positive
+from mmjax.schema.bounds import Factor, Fraction, Positive
 
 
 def slerp(x: jax.Array, y: jax.Array, share: jax.Array, eps: float = 1e-4) -> jax.Array:
@@ -102,7 +102,7 @@ class MixupNCE(Term):
         alpha: Positive = 0.15,
         each_row: bool = True,
         mix_probability: Fraction = 0.5,
-        temperature: Positive = 0.1,
+        temperature: Factor = 0.1,
         learn_temperature: bool = False,
     ):
         check_pairs("mixup_nce", pairs)
@@ -205,7 +205,7 @@ class GeodesicNegatives(Term):
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         alpha: Positive = 0.5,
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = False,
     ):
         check_pairs("geodesic_negatives", pairs)

@@ -23,7 +23,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Positive
+from mmjax.schema.bounds import Factor
 from mmjax.schema.names import modality_of, views_of
 from mmjax.schema.schedule import Schedule, ScheduledFraction
 
@@ -64,10 +64,10 @@ class MomentumNCE(Term):
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"), ("text", "image")),
         soft: ScheduledFraction = 0.0,
         soft_within: bool = False,
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        min_scale: Positive | None = None,
-        max_scale: Positive | None = 100.0,
+        min_scale: Factor | None = None,
+        max_scale: Factor | None = 100.0,
         duplicates: Literal["negative", "mask"] = "negative",
     ):
         if not pairs or len(set(pairs)) != len(pairs):

@@ -21,7 +21,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import NonNegative, Positive
+from mmjax.schema.bounds import Factor, NonNegative
 
 Sample = Literal["all", "batch", "row"]
 
@@ -64,10 +64,10 @@ class OneToK(Term):
         sample: Sample = "all",
         other_positives: bool = True,
         t2i_weight: NonNegative = 1.0,
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        max_scale: Positive | None = 1000.0,
-        min_scale: Positive | None = 2.0,
+        max_scale: Factor | None = 1000.0,
+        min_scale: Factor | None = 2.0,
     ):
         if not others or len({anchor, *others}) != 1 + len(others):
             raise TermError(

@@ -30,6 +30,8 @@ class RandomFeatureAlignment(Term):
       reduction: over k, `mean`, or `half_sum` as the paper writes it.
     """
 
+    least_rows = 1
+
     def __init__(
         self,
         *,

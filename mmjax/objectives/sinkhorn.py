@@ -22,7 +22,7 @@ from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, Positive
+from mmjax.schema.bounds import Factor, Positive, Repeats
 
 
 class SinkhornSwap(Term):
@@ -56,10 +56,10 @@ class SinkhornSwap(Term):
         first: tuple[ViewRef, ViewRef] = ("image", "image@2"),
         second: tuple[ViewRef, ViewRef] = ("text", "text@2"),
         epsilon: Positive = 0.05,
-        iterations: Count = 3,
-        temperature: Positive | str = 0.1,
+        iterations: Repeats = 3,
+        temperature: Factor | str = 0.1,
         learn_temperature: bool = True,
-        max_scale: Positive | None = 100.0,
+        max_scale: Factor | None = 100.0,
     ):
         if len({*first, *second}) != 4:
             raise TermError(

@@ -28,7 +28,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, NonNegative, Positive
+from mmjax.schema.bounds import Count, Factor, NonNegative
 
 WeightFunction = Literal["softmax", "affine", "relu", "labels"]
 
@@ -85,12 +85,12 @@ class SoftInfoNCE(Term):
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         reference: str = "image",
         weights: WeightFunction = "softmax",
-        reference_temperature: Positive = 0.1,
+        reference_temperature: Factor = 0.1,
         stop_gradient: bool = True,
         soft: Literal["both", "rows", "cols"] = "both",
-        temperature: Positive = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        max_scale: Positive | None = 100.0,
+        max_scale: Factor | None = 100.0,
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
         projection: tuple[Count, ...] = (),
         rngs: nnx.Rngs,

@@ -26,7 +26,7 @@ from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Positive
+from mmjax.schema.bounds import Factor
 
 Pair = tuple[jax.Array, jax.Array]
 Saved = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
@@ -65,7 +65,7 @@ class Symile(Term):
         *,
         modalities: tuple[ViewRef, ...] = ("image", "text", "audio"),
         negatives: Literal["n", "n_squared"] = "n",
-        scale: Positive = 0.7408,
+        scale: Factor = 0.7408,
         learn_scale: bool = True,
         normalize: bool = True,
     ):

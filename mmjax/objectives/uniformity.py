@@ -28,7 +28,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Positive
+from mmjax.schema.bounds import Factor, Positive
 
 
 class Uniformity(Term):
@@ -73,10 +73,7 @@ class CrossUniformity(Term):
     """
 
     def __init__(
-        self,
-        *,
-        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        t: Positive = 2.0,
+        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: Factor = 2.0
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs
@@ -102,6 +99,8 @@ class Alignment(Term):
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
     """
+
+    least_rows = 1
 
     def __init__(self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),)):
         check_pairs("alignment", pairs)

@@ -8,7 +8,17 @@ from mmjax.data.config import DataConfig
 from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
 from mmjax.objectives import ObjectiveConfig
-from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Fraction, NonNegative, Positive, Seed
+from mmjax.schema.annotations import Pattern
+from mmjax.schema.bounds import (
+    BelowOne,
+    Count,
+    Fraction,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Seed,
+)
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -63,13 +73,24 @@ class OptimizerConfig:
     eps: Positive = 1e-8
     weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
-    warmup_steps: CountOrZero = 0
+    warmup_steps: NonNegativeInt = 0
     final_fraction: Fraction = 0.0
     clip_norm: Positive | None = None
-    learning_rate_rules: tuple[tuple[str, NonNegative], ...] = ()
-    weight_decay_rules: tuple[tuple[str, NonNegative], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
-    turns: tuple[tuple[str, ...], ...] = ()
-    freeze: tuple[str, ...] = ()
+    learning_rate_rules: tuple[tuple[Pattern, NonNegative], ...] = ()
+    weight_decay_rules: tuple[tuple[Pattern, NonNegative], ...] = (
+        (r".*/kernel", 1.0),
+        (r".*", 0.0),
+    )
+    turns: tuple[tuple[Pattern, ...], ...] = ()
+    freeze: tuple[Pattern, ...] = ()
+
+
+# How a parameter lies: whole, split at its largest axis from a number on, or axis by axis.
+LayoutRule = (
+    Literal["replicate"]
+    | tuple[Literal["fsdp"], NonNegativeInt]
+    | tuple[str | tuple[str, ...] | None, ...]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +107,8 @@ class MeshConfig:
     data: int = -1
     fsdp: int = 1
     tensor: int = 1
-    rules: tuple[tuple[str, Any], ...] = ()
-    fsdp_min_size: CountOrZero = 4096
+    rules: tuple[tuple[Pattern, LayoutRule], ...] = ()
+    fsdp_min_size: NonNegativeInt = 4096
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,9 +129,9 @@ class CheckpointConfig:
       asynchronous: write in the background.
     """
 
-    every: CountOrZero = 1000
-    keep_last: Count = 2
-    keep_best: CountOrZero = 0
+    every: NonNegativeInt = 1000
+    keep_last: PositiveInt = 2
+    keep_best: NonNegativeInt = 0
     metric: str | None = None
     mode: Literal["max", "min"] = "max"
     asynchronous: bool = True
@@ -131,8 +152,8 @@ class StageConfig:
     """
 
     name: str | None
-    fresh: tuple[str, ...] = ()
-    scale: tuple[tuple[str, float], ...] = ()
+    fresh: tuple[Pattern, ...] = ()
+    scale: tuple[tuple[Pattern, float], ...] = ()
     keep_optimizer: bool = False
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -174,7 +195,7 @@ class Recipe:
     recipe: str
     variant: str
     paper: str
-    steps: Count
+    steps: PositiveInt
     data: DataConfig
     model: ModelConfig
     objectives: dict[str, ObjectiveConfig]
@@ -186,8 +207,8 @@ class Recipe:
     pairwise: PairwiseConfig = dataclasses.field(default_factory=PairwiseConfig)
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     checkpoints: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
-    log_every: CountOrZero = 50
-    evaluate_every: CountOrZero = 0
+    log_every: NonNegativeInt = 50
+    evaluate_every: NonNegativeInt = 0
     evaluators: Annotated[dict[str, dict[str, EvaluatorConfig]], EvaluatorTable()] = (
         dataclasses.field(default_factory=dict)
     )

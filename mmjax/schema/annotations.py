@@ -8,6 +8,7 @@ rest, so that a word says itself which numbers make sense and what it reads.
 """
 
 import dataclasses
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
@@ -29,6 +30,14 @@ class Refers:
 
 ViewRef = Annotated[str, Refers("view")]
 LabelRef = Annotated[str, Refers("label")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Regex:
+    """The value is a regular expression."""
+
+
+Pattern = Annotated[str, Regex()]  # of whole paths of parameters
 
 
 class Part(NamedTuple):
@@ -92,7 +101,7 @@ def names(value: Any, annotation: Any, to: str, where: str) -> Iterator[tuple[st
 
 
 def wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
-    """Sentences on numbers out of their bounds, and on what is empty and may not be.
+    """Sentences on numbers out of their bounds, and on what is empty or no pattern and should not.
 
     Args:
       value: plain, and of the annotated type.
@@ -111,3 +120,14 @@ def wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
         for each in part.extras:
             if isinstance(each, Length) and len(part.value) < each.least:
                 yield f"{part.where!r} should be {each}, {found}"
+            if isinstance(each, Regex) and (said := _no_pattern(part.value)):
+                yield f"{part.where!r} should be a regular expression ({said}), {found}"
+
+
+def _no_pattern(text: str) -> str | None:
+    """Why a text is no regular expression; None where it is one."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return None

@@ -90,9 +90,17 @@ def _rounded(number: Any) -> float:
 
 Positive = Annotated[float, Bounds(gt=0)]
 NonNegative = Annotated[float, Bounds(ge=0)]
+# Temperatures, and what else is divided by or squared: float32 holds that, too.
+Factor = Annotated[float, Bounds(ge=1e-15, le=1e15)]
 Fraction = Annotated[float, Bounds(ge=0, le=1)]
 Portion = Annotated[float, Bounds(gt=0, le=1)]
 BelowOne = Annotated[float, Bounds(ge=0, lt=1)]  # rates of what is dropped, for not all can be
-Count = Annotated[int, Bounds(ge=1)]
-CountOrZero = Annotated[int, Bounds(ge=0)]
+PositiveInt = Annotated[int, Bounds(ge=1)]
+NonNegativeInt = Annotated[int, Bounds(ge=0)]
 Seed = Annotated[int, Bounds(ge=0, lt=2**32 - 1)]
+# Of what an axis of an array has one for each: as many as float32 counts one by one.
+Count = Annotated[int, Bounds(ge=1, le=2**24)]
+CountOrZero = Annotated[int, Bounds(ge=0, le=2**24)]
+# Of what is done, or built, one after the other.
+Repeats = Annotated[int, Bounds(ge=1, le=1000)]
+RepeatsOrZero = Annotated[int, Bounds(ge=0, le=1000)]

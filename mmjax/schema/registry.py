@@ -153,11 +153,12 @@ class Spec(Generic[T]):
         given = {key: value for key, value in provided.items() if key in takes}
         try:
             return self.word(**self.options, **given)
-        except ValueError as error:
+        except (ValueError, ArithmeticError, MemoryError) as error:
             if isinstance(error, UserError) and str(error).startswith(self.where or "\0"):
                 raise
             where = f"{self.where!r}" if self.where else f"this {self.registry.kind}"
-            raise ConfigError(f"{where} ({self.type}): {error}") from error
+            said = str(error) or "its options ask for more memory than there is"
+            raise ConfigError(f"{where} ({self.type}): {said}") from error
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain values of a recipe, with all options."""

@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 
 from mmjax.model.definition import Definition
+from mmjax.model.embedding import Embedding
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
@@ -42,7 +43,8 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
-    `parameter_norm`, `gradient_norm/<modality>`.
+    `parameter_norm`, `gradient_norm/<modality>`, and `embedding_norm/<view>`, the mean length of
+    embeddings before they are made unit vectors.
     """
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
@@ -74,6 +76,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             outputs, taught = Teacher.split(outputs)
             own = context if teacher is None else dataclasses.replace(context, teacher=taught)
             value, metrics = system.objectives(outputs, batch, own)
+            metrics |= _lengths(outputs)
             pushed = {} if queue is None else queue.entries(outputs, taught, batch)
             return value, (metrics, _variables(system, constants), pushed)
 
@@ -124,6 +127,14 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
 def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:
     arrays = Definition.arrays(system)
     return {path: arrays[path] for path in paths}
+
+
+def _lengths(outputs: Mapping[str, Embedding]) -> dict[str, jax.Array]:
+    """What is 0 has no direction: no unit vector is made of it, and no gradient goes through it."""
+    return {
+        f"embedding_norm/{view}": jnp.linalg.norm(embedding.raw.astype(jnp.float32), axis=-1).mean()
+        for view, embedding in jax.lax.stop_gradient(dict(outputs)).items()
+    }
 
 
 def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

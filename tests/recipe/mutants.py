@@ -13,15 +13,17 @@ RECIPES = sorted(p.stem for p in CONFIGS.glob("*.py") if p.stem != "__init__")
 
 # Of a wrong type, out of range, huge, tiny, not a number, empty, or of strange contents.
 HOSTILE = (
-    None, True, False, 0, 1, -1, 2, 3, 7, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63, -(2**40), 10**400,
-    0.0, -0.0, 0.5, 1.0, -0.5, 1.5, 1e-8, 1e-30, 1e-45, 1e-60, 1e10, 3e38, 1e39, 1e300, 0.9999999999,
-    math.nan, math.inf, -math.inf,
-    "", "x", "None", "nan", "image", "text", "label", "@", "image@", "@2", "../x", "a/b", "a.b", "\x1b[2J", "*", "(",
-    "ä" * 300, (), [], {}, (None,), ((),), (0,), (-1,), (2**40,), ("x",), ("x", "x"), (1, 2), (1.5, "x", None),
+    None, True, False,
+    0, 1, -1, 2, 3, 7, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63, -(2**40), 10**400,
+    0.0, -0.0, 0.5, 1.0, -0.5, 1.5, 1e-8, 1e-30, 1e-45, 1e-60, 1e10, 3e38, 1e39, 1e300,
+    1 - 1e-10, math.nan, math.inf, -math.inf,
+    "", "x", "None", "nan", "image", "text", "label", "@", "image@", "@2", "../x", "a/b", "a.b",
+    "\x1b[2J", "*", "(", "ä" * 300,
+    (), [], (None,), ((),), (0,), (-1,), (2**40,), ("x",), ("x", "x"), (1, 2), (1.5, "x", None),
     ((1, 2), (3, 4)), (("x", 1.0),), (("(", 1.0),), (("x", math.nan),),
-    {"type": None}, {"type": {}}, {"type": "x"}, {"type": ()}, {"type": 3}, {"x": 1}, {1: 2}, {"": 1}, {"a": {"b": {}}},
-    {"like": "data.source"}, {"like": {}}, {"start": 1, "end": 2}, {"type": "linear", "start": "a", "end": 2},
-    {"type": "linear", "start": -5, "end": math.inf},
+    {}, {"type": None}, {"type": {}}, {"type": "x"}, {"type": ()}, {"type": 3}, {"x": 1}, {1: 2},
+    {"": 1}, {"a": {"b": {}}}, {"like": "data.source"}, {"like": {}}, {"start": 1, "end": 2},
+    {"type": "linear", "start": "a", "end": 2}, {"type": "linear", "start": -5, "end": math.inf},
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmjax.data.records import Record, Source
-from mmjax.schema.bounds import Count, CountOrZero
+from mmjax.schema.bounds import Count, NonNegativeInt
 
 WORLD = 1000  # part of a seed that no split has
 
@@ -95,7 +95,7 @@ class Generated(Columns):
 
     split: str = "train"
     examples: Count | None = None
-    seed: CountOrZero = 0
+    seed: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         if self.split not in self.splits:

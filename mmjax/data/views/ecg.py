@@ -19,7 +19,7 @@ from mmjax.data.formats.signal import (
 )
 from mmjax.data.views.signal import UNCHANGED, Normalize, SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
-from mmjax.schema.bounds import BelowOne, Count, CountOrZero, NonNegative, Portion, Positive
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Factor, NonNegative, Portion, Positive
 
 _LEAD = {lead.upper(): lead for lead in LEADS}
 
@@ -63,7 +63,7 @@ class EcgView(SignalView):
         flat: Literal["keep", "missing"] = "missing",
         remove_baseline: bool = False,
         normalize: Normalize = "none",
-        scale: Positive = 1.0,
+        scale: Factor = 1.0,
         most_millivolts: Positive = 50.0,
         augment: SignalAugmentation = UNCHANGED,
     ):

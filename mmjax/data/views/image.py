@@ -16,7 +16,7 @@ from mmjax.data.views.image_changes import ImageChanges
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
 from mmjax.errors import ConfigError
-from mmjax.schema.bounds import Bounds, Count, CountOrZero, Fraction, NonNegative
+from mmjax.schema.bounds import Bounds, Count, Fraction, NonNegative, PositiveInt, RepeatsOrZero
 
 _EYE = np.eye(3, dtype=np.float32)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
@@ -80,13 +80,13 @@ class ImageView(ImageChanges, View):
     rotate: NonNegative = 0.0
     blur: Fraction = 0.0
     blur_sigma: tuple[NonNegative, NonNegative] = (0.1, 2.0)
-    random_ops: CountOrZero = 0
+    random_ops: RepeatsOrZero = 0
     magnitude: Annotated[float, Bounds(ge=0, le=10)] = 7.0
     background: Literal["white", "black", "grey"] = "white"
     random_background: Fraction = 0.0
     fit: Literal["crop", "squash", "pad"] = "crop"
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    max_pixels: Count = 89_478_485
+    max_pixels: PositiveInt = 89_478_485
     cache_decoded: bool = False
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import Count, CountOrZero, NonNegative, Positive
+from mmjax.schema.bounds import Count, NonNegative, NonNegativeInt, Positive
 
 
 class PixelsView(View):
@@ -39,9 +39,9 @@ class PixelsView(View):
         size: Count | tuple[Count, Count],
         channels: Count = 3,
         peak: Positive = 255.0,
-        shift: CountOrZero = 0,
+        shift: NonNegativeInt = 0,
         brightness: NonNegative = 0.0,
-        erase: CountOrZero = 0,
+        erase: NonNegativeInt = 0,
         noise: NonNegative = 0.0,
     ):
         height, width = (size, size) if isinstance(size, int) else size

@@ -21,7 +21,7 @@ from mmjax.data.formats.signal_files import read_signal
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.signal_augmentation import SignalAugmentation
-from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Portion, Positive
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Factor, Portion, Positive
 
 Normalize = Literal["none", "zscore", "minmax"]
 UNCHANGED = SignalAugmentation()
@@ -67,7 +67,7 @@ class SignalView(View):
         max_missing: CountOrZero = 0,
         flat: Literal["keep", "missing"] = "keep",
         normalize: Normalize = "none",
-        scale: Positive = 1.0,
+        scale: Factor = 1.0,
         augment: SignalAugmentation = UNCHANGED,
     ):
         if channels < 1 or length < 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmjax.schema.bounds import Fraction, NonNegative, Positive
+from mmjax.schema.bounds import Factor, Fraction, NonNegative, Positive
 
 SLOWEST, FASTEST = 0.05, 0.5  # Hz, of baseline wander: breathing and moving electrodes
 SPEEDS = (0.75, 0.75, 1.25, 1.25)  # of the segments that are stretched and squeezed
@@ -39,7 +39,7 @@ class SignalChanges:
     warp: Fraction = 0.0
     permute: Fraction = 0.0
     rotate: NonNegative = 0.0
-    scale: tuple[Positive, Positive] = (1.0, 1.0)
+    scale: tuple[Factor, Factor] = (1.0, 1.0)
     scale_channels: NonNegative = 0.0
     wander: NonNegative = 0.0
     powerline: NonNegative = 0.0

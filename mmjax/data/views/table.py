@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import Fraction, NonNegative, Positive
+from mmjax.schema.bounds import Factor, Fraction, NonNegative
 
 _BLANK = ("", "na", "nan", "n/a", "null", "none", "-", "?")
 
@@ -42,7 +42,7 @@ class TableView(View):
         columns: tuple[str, ...],
         categories: dict[str, Any] | None = None,
         mean: tuple[float, ...] = (),
-        std: tuple[Positive, ...] = (),
+        std: tuple[Factor, ...] = (),
         log: tuple[str, ...] = (),
         clip: NonNegative = 0.0,
         drop: Fraction = 0.0,

@@ -12,7 +12,7 @@ from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.image_changes import ImageChanges
 from mmjax.errors import ConfigError
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, PositiveInt
 
 Short = Literal["repeat", "pad"]
 
@@ -49,8 +49,8 @@ class VideoView(ImageChanges, View):
     background: Literal["white", "black", "grey"] = "white"
     fit: Literal["crop", "squash", "pad"] = "crop"
     short: Short = "repeat"
-    max_frames: Count = 20_000
-    max_pixels: Count = 8_847_360
+    max_frames: PositiveInt = 20_000
+    max_pixels: PositiveInt = 8_847_360
 
     def __post_init__(self) -> None:
         super().__post_init__()

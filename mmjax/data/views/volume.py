@@ -9,7 +9,7 @@ import numpy as np
 from mmjax.data.formats.volumes import read_volume
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import BelowOne, Bounds, Count, Fraction, NonNegative, Portion
+from mmjax.schema.bounds import BelowOne, Bounds, Count, Fraction, NonNegative, Portion, PositiveInt
 
 _Percent = Annotated[float, Bounds(ge=0, le=100)]
 
@@ -50,7 +50,7 @@ class VolumeView(View):
         flip: tuple[Fraction, Fraction, Fraction] = (0.0, 0.0, 0.0),
         intensity: BelowOne = 0.0,
         noise: NonNegative = 0.0,
-        max_voxels: Count = 2**28,
+        max_voxels: PositiveInt = 2**28,
     ):
         if min(size) < 1 or channels < 1 or max_voxels < 1:
             raise ValueError(f"volume view: size={size} and channels={channels} must be positive")

@@ -71,6 +71,10 @@ class Spectrogram:
         check_choice("scale", self.scale, MelScale)
         if self.fft < self.window:
             raise EncoderError(f"fft={self.fft} is below window={self.window}: a frame is cut")
+        if self.mels > self.fft // 2 + 1:
+            raise EncoderError(
+                f"mels={self.mels} is above the {self.fft // 2 + 1} frequencies of fft={self.fft}"
+            )
         if not 0 <= self.low < self.top <= self.rate / 2:
             raise EncoderError(
                 f"low={self.low} and high={self.top}: bands lie between 0 and half of "

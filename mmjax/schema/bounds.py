@@ -42,7 +42,7 @@ class Bounds:
         if not whole and not math.isfinite(become):
             return f"should be {f'{self} and ' if str(self) else ''}finite in float32"
         if not self._hold(become):
-            note = "" if become == number else f" (float32 makes it {become:g})"
+            note = f" (float32 makes it {become:g})" if self._hold(number) else ""
             return f"should be {self}{note}"
         if whole and not self._of_ints()._hold(number):
             return f"should be {self._of_ints()}"
@@ -65,7 +65,11 @@ class Bounds:
     def __str__(self) -> str:
         """In words: `at least 0 and below 1`."""
         said = (("at least", self.ge), ("above", self.gt), ("at most", self.le), ("below", self.lt))
-        return " and ".join(f"{word} {bound}" for word, bound in said if bound is not None)
+        return " and ".join(
+            f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
+            for word, bound in said
+            if bound is not None
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,9 +156,10 @@ class Spec(Generic[T]):
         except (ValueError, ArithmeticError, MemoryError) as error:
             if isinstance(error, UserError) and str(error).startswith(self.where or "\0"):
                 raise
-            where = f"{self.where!r}" if self.where else f"this {self.registry.kind}"
+            alone = self.where in ("", self.type)  # in no recipe
+            where = self.type if alone else f"{self.where!r} ({self.type})"
             said = str(error) or "its options ask for more memory than there is"
-            raise ConfigError(f"{where} ({self.type}): {said}") from error
+            raise ConfigError(f"{where}: {said}") from error
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain values of a recipe, with all options."""

@@ -19,7 +19,7 @@ from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EvalData, EvaluatorConfig
 from mmjax.model.embedding import Embedding
-from mmjax.objectives import Context, Term
+from mmjax.objectives import Context, ObjectiveConfig, Term
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
@@ -67,6 +67,7 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
                 f"'data.batch_size' is {size}, but 'objectives.{name}' ({objective.term.type}) "
                 f"compares the rows of a batch: at least {least} are needed"
             )
+        _check_dim(name, objective, outputs)
         if objective.head is None:
             for pair in objective.term.options.get("pairs") or ():
                 _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
@@ -158,6 +159,20 @@ def _embedding(
             f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
         ) from error
     return shapes
+
+
+def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embedding]) -> None:
+    """A term with the option `dim` is told the size of the embeddings that it reads."""
+    told = objective.term.options.get("dim")
+    for _, view in objective.term.reads():
+        seen: Embedding | None = outputs[view]
+        if objective.head is not None:
+            seen = (outputs[view].heads or {}).get(objective.head)
+        if told is not None and seen is not None and seen.unit.shape[-1] != told:
+            raise ConfigError(
+                f"'objectives.{name}.dim' is {told}, but the embeddings of {view!r} have "
+                f"{seen.unit.shape[-1]} numbers: set it to {seen.unit.shape[-1]}"
+            )
 
 
 def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:

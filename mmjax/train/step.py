@@ -15,6 +15,7 @@ from mmjax.model.embedding import Embedding
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
+from mmjax.schema.names import modality_of
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
@@ -43,8 +44,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
-    `parameter_norm`, `gradient_norm/<modality>`, and `embedding_norm/<view>`, the mean length of
-    embeddings before they are made unit vectors.
+    `parameter_norm`, `gradient_norm/<modality>`, and `zero/<view>`, 1 where all embeddings are 0.
     """
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
@@ -76,7 +76,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             outputs, taught = Teacher.split(outputs)
             own = context if teacher is None else dataclasses.replace(context, teacher=taught)
             value, metrics = system.objectives(outputs, batch, own)
-            metrics |= _lengths(outputs)
+            metrics |= _without_direction(outputs, batch)
             pushed = {} if queue is None else queue.entries(outputs, taught, batch)
             return value, (metrics, _variables(system, constants), pushed)
 
@@ -129,12 +129,14 @@ def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:
     return {path: arrays[path] for path in paths}
 
 
-def _lengths(outputs: Mapping[str, Embedding]) -> dict[str, jax.Array]:
-    """What is 0 has no direction: no unit vector is made of it, and no gradient goes through it."""
-    return {
-        f"embedding_norm/{view}": jnp.linalg.norm(embedding.raw.astype(jnp.float32), axis=-1).mean()
-        for view, embedding in jax.lax.stop_gradient(dict(outputs)).items()
-    }
+def _without_direction(outputs: Mapping[str, Embedding], batch: Batch) -> dict[str, jax.Array]:
+    """Whether a view is there and all its embeddings are 0: no gradient goes through these."""
+    found = {}
+    for view, embedding in outputs.items():
+        zero = (embedding.raw == 0).all(-1)
+        present = batch.get(f"{modality_of(view)}_present", jnp.ones_like(zero))
+        found[f"zero/{view}"] = present.any() & (zero | ~present).all()
+    return found
 
 
 def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

@@ -67,8 +67,8 @@ class Watch:
                     "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
                     "look at these examples"
                 )
-            lengths = ((n, v) for n, v in values.items() if n.startswith("embedding_norm/"))
-            zero = [name.partition("/")[2] for name, length in lengths if length == 0]
+            flags = [name for name in values if name.startswith("zero/")]
+            zero = [name.removeprefix("zero/") for name in flags if values.pop(name)]
             if zero:
                 raise ZeroEmbeddings(
                     f"step {k + 1}: all embeddings of {' and '.join(map(repr, zero))} are zero, "

@@ -12,7 +12,7 @@ from typing import Any
 from mmjax.data.formats.files import existing
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
-from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
+from mmjax.data.sources.manifest_rows import Columns, Fields, Kinds, Reader, first, is_text
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
 from mmjax.schema.bounds import BelowOne
 
@@ -69,9 +69,9 @@ class ManifestSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict[str, Any] | None = None,
+        columns: Columns | None = None,
         arrays: tuple[str, ...] = (),
-        labels: dict[str, Any] | None = None,
+        labels: dict[str, str] | None = None,
         id_column: str | None = None,
         optional: tuple[str, ...] = (),
         group_rows: bool = True,
@@ -215,6 +215,8 @@ def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None) -> Fiel
             part: [column] if isinstance(column, str) else list(column)
             for part, column in parts.items()
         }
+        if not all(fields[modality].values()):
+            raise SourceError(f"{file}: columns names no column for {modality!r}")
         for column in (column for names in fields[modality].values() for column in names):
             if column not in table.columns:
                 raise _no_column(file, table, modality, column)

@@ -45,7 +45,7 @@ class AugmentedTextView(TextView):
         eos: bool = True,
         stop_words: tuple[str, ...] = (),
         drop_stop_words: Fraction = 0.0,
-        synonyms: dict[str, Any] | None = None,
+        synonyms: dict[str, tuple[str, ...]] | None = None,
         replace: NonNegative = 0.0,
         swap: NonNegative = 0.0,
         delete: NonNegative = 0.0,

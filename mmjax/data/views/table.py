@@ -40,7 +40,7 @@ class TableView(View):
         self,
         *,
         columns: tuple[str, ...],
-        categories: dict[str, Any] | None = None,
+        categories: dict[str, tuple[str | float | bool, ...]] | None = None,
         mean: tuple[float, ...] = (),
         std: tuple[Factor, ...] = (),
         log: tuple[str, ...] = (),

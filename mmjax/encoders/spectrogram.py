@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
-from mmjax.schema.bounds import Count, Factor, NonNegative, Positive
+from mmjax.schema.bounds import Count, Factor, Moderate, NonNegative, Positive
 
 Style = Literal["centred", "kaldi"]
 MelScale = Literal["slaney", "htk"]
@@ -60,7 +60,7 @@ class Spectrogram:
     style: Style = "centred"
     scale: MelScale = "slaney"
     floor: NonNegative = 1e-10
-    mean: float = 0.0
+    mean: Moderate = 0.0
     std: Factor = 1.0
 
     def __post_init__(self) -> None:

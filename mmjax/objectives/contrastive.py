@@ -26,7 +26,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import BelowOne, Factor, NonNegative
+from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
 
 
 class InfoNCE(Term):
@@ -202,7 +202,7 @@ class Sigmoid(Term):
         temperature: Factor = 0.1,
         learn_temperature: bool = True,
         max_scale: Factor | None = None,
-        bias: float = -10.0,
+        bias: Moderate = -10.0,
         learn_bias: bool = True,
         duplicates: Literal["negative", "mask"] = "negative",
     ):

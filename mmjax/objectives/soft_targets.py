@@ -174,6 +174,12 @@ class SoftInfoNCE(Term):
         return loss
 
     def _project(self, x: jax.Array) -> jax.Array:
+        takes = self.projection[0].in_features
+        if takes != x.shape[-1]:
+            raise TermError(
+                f"projection of the term {self.name!r} begins with {takes}, but the embeddings have "
+                f"{x.shape[-1]} numbers: begin with that."
+            )
         for i, layer in enumerate(self.projection):
             x = layer(jax.nn.relu(x) if i else x)
         return unit_norm(x)

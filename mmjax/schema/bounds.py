@@ -46,6 +46,8 @@ class Bounds:
             return f"should be {self}{note}"
         if whole and not self._of_ints()._hold(number):
             return f"should be {self._of_ints()}"
+        if not whole and isinstance(number, int) and not Bounds()._of_ints()._hold(number):
+            return f"should be written as a float, {become:g}"  # JAX takes it for an int32
         return None
 
     def _of_ints(self) -> "Bounds":
@@ -94,8 +96,9 @@ def _rounded(number: Any) -> float:
 
 Positive = Annotated[float, Bounds(gt=0)]
 NonNegative = Annotated[float, Bounds(ge=0)]
-# Temperatures, and what else is divided by or squared: float32 holds that, too.
+# Temperatures, offsets, and what else is divided by or squared: float32 holds that, too.
 Factor = Annotated[float, Bounds(ge=1e-15, le=1e15)]
+Moderate = Annotated[float, Bounds(ge=-1e15, le=1e15)]
 Fraction = Annotated[float, Bounds(ge=0, le=1)]
 Portion = Annotated[float, Bounds(gt=0, le=1)]
 BelowOne = Annotated[float, Bounds(ge=0, lt=1)]  # rates of what is dropped, for not all can be

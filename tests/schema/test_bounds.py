@@ -40,6 +40,7 @@ def said(annotation, value):
         (bounds.Positive, 1e-60, "'a.b' should be above 0 (float32 makes it 0), but is 1e-60"),
         (bounds.Positive, math.inf, "should be above 0 and finite in float32, but is inf"),
         (float, math.nan, "should be finite in float32, but is nan"),
+        (float, 2**31, "should be written as a float, 2.14748e+09, but is 2147483648"),
         (float, 10**400, "should be finite in float32, but is 1000"),
         (bounds.BelowOne, 1 - 1e-12, "at least 0 and below 1 (float32 makes it 1)"),
         (bounds.Factor, 1e30, "should be at least 1e-15 and at most 1e+15, but is 1e+30"),

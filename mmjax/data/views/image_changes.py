@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from mmjax.errors import ConfigError
-from mmjax.schema.bounds import Bounds, Factor, Fraction, NonNegative, Positive
+from mmjax.schema.bounds import Bounds, Factor, Fraction, Moderate, NonNegative, Positive
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -43,7 +43,7 @@ class ImageChanges:
     hue: Annotated[float, Bounds(ge=0, le=0.5)] = 0.0
     jitter: Fraction = 1.0
     grayscale: Fraction = 0.0
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    mean: tuple[Moderate, Moderate, Moderate] = (0.5, 0.5, 0.5)
     std: tuple[Factor, Factor, Factor] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:

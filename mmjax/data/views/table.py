@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import Factor, Fraction, NonNegative
+from mmjax.schema.bounds import Factor, Fraction, Moderate, NonNegative
 
 _BLANK = ("", "na", "nan", "n/a", "null", "none", "-", "?")
 
@@ -41,7 +41,7 @@ class TableView(View):
         *,
         columns: tuple[str, ...],
         categories: dict[str, tuple[str | float | bool, ...]] | None = None,
-        mean: tuple[float, ...] = (),
+        mean: tuple[Moderate, ...] = (),
         std: tuple[Factor, ...] = (),
         log: tuple[str, ...] = (),
         clip: NonNegative = 0.0,

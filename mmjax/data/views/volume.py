@@ -9,7 +9,16 @@ import numpy as np
 from mmjax.data.formats.volumes import read_volume
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import BelowOne, Bounds, Count, Fraction, NonNegative, Portion, PositiveInt
+from mmjax.schema.bounds import (
+    BelowOne,
+    Bounds,
+    Count,
+    Fraction,
+    Moderate,
+    NonNegative,
+    Portion,
+    PositiveInt,
+)
 
 _Percent = Annotated[float, Bounds(ge=0, le=100)]
 
@@ -44,7 +53,7 @@ class VolumeView(View):
         *,
         size: tuple[Count, Count, Count],
         channels: Count = 1,
-        window: tuple[float, float] | None = None,
+        window: tuple[Moderate, Moderate] | None = None,
         percentiles: tuple[_Percent, _Percent] = (0.5, 99.5),
         crop: Portion = 1.0,
         flip: tuple[Fraction, Fraction, Fraction] = (0.0, 0.0, 0.0),

@@ -44,10 +44,10 @@ class Classification(Term):
         detach: bool = False,
         rngs: nnx.Rngs,
     ):
-        if not modalities or classes < 2 or min(dim, *hidden, 1) < 1:
+        if not modalities or classes < 2:
             raise TermError(
-                f"The term 'classification' needs modalities={modalities!r}, classes={classes} >= "
-                f"2 and dim={dim}, hidden={hidden!r} >= 1."
+                f"The term 'classification' needs modalities={modalities!r} and classes={classes} "
+                ">= 2."
             )
         self.modalities, self.label, self.detach = modalities, label, detach
         widths = (dim * len(modalities), *hidden, classes)

@@ -68,11 +68,9 @@ class InfoNCE(Term):
         duplicates: Literal["negative", "mask"] = "negative",
     ):
         check_pairs("info_nce", pairs)
-        if not 0.0 <= label_smoothing < 1.0:
-            raise TermError(f"label_smoothing has to be in [0, 1), but is {label_smoothing}.")
-        if min(direction_weights) < 0 or max(direction_weights) == 0:
+        if max(direction_weights) == 0:
             raise TermError(
-                "direction_weights have to be two numbers >= 0, not both 0, but are "
+                "direction_weights have to be two numbers, not both 0, but are "
                 f"{direction_weights}."
             )
         self.pairs = pairs

@@ -109,12 +109,6 @@ class HybridDistillation(Term):
         scale: Factor = 1.0,
     ):
         check_pairs("hybrid_distill", pairs)
-        if not 0 <= alpha <= 1:
-            raise TermError(f"alpha has to be in [0, 1], but is {alpha}.")
-        if not (temperature > 0 and scale > 0):
-            raise TermError(
-                f"temperature={temperature} and scale={scale} have to be positive numbers."
-            )
         self.pairs, self.alpha, self.layer = pairs, alpha, layer
         self.factor, self.temperature = scale / temperature, temperature
 

@@ -145,20 +145,16 @@ class GatedNCE(Term):
         rngs: nnx.Rngs,
     ):
         check_views("gated_nce", pair)
-        if classes < 2 or min(dim, width, hidden) < 1:
-            raise TermError(
-                f"The term 'gated_nce' needs classes={classes} >= 2 and dim={dim}, width={width}, "
-                f"hidden={hidden} >= 1."
-            )
+        if classes < 2:
+            raise TermError(f"The term 'gated_nce' needs classes={classes} >= 2.")
         if negatives == "all" and pairing == "distinct":
             raise TermError(
                 "The term 'gated_nce' with negatives='all' pairs rows, not classes: pairing is "
                 "'arbitrary' or 'identical'."
             )
-        if gate_entropy < 0 or (gate_entropy and not gated):
+        if gate_entropy and not gated:
             raise TermError(
-                f"gate_entropy={gate_entropy} of the term 'gated_nce' has to be >= 0, and needs "
-                "gated=True."
+                f"gate_entropy={gate_entropy} of the term 'gated_nce' needs gated=True."
             )
         self.pair, self.classes, self.label = pair, classes, label
         self.pairing, self.renorm = pairing, renorm

@@ -18,7 +18,6 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -57,11 +56,6 @@ class HardInfoNCE(Term):
         temperature: Factor = 0.5,
     ):
         check_pairs("hard_info_nce", pairs)
-        if beta < 0 or not 0 <= tau_plus < 1:
-            raise TermError(
-                f"The term 'hard_info_nce' needs beta={beta} >= 0 and tau_plus={tau_plus} in "
-                "[0, 1)."
-            )
         self.pairs, self.beta, self.tau_plus = pairs, beta, tau_plus
         self.temperature = Temperature(temperature, learned=False)
 

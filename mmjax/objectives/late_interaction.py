@@ -88,10 +88,9 @@ class LateInteractionNCE(Term):
                     f"The term 'late_interaction_nce' has {name}={views!r}, which names others "
                     f"than pair={pair!r}."
                 )
-        if fusion not in get_args(Fusion) or not attention_scale > 0:
+        if fusion not in get_args(Fusion):
             raise TermError(
-                f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}, "
-                f"and attention_scale={attention_scale}, which has to be above 0."
+                f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}."
             )
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
         self.attention_scale, self.positions = attention_scale, positions

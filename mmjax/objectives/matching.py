@@ -94,10 +94,6 @@ class Matching(Term):
             raise TermError("The term 'matching' scores one condition by cosine: use 'volume'.")
         if score == "volume" and keys == "teacher":
             raise TermError("The term 'matching' scores by volume without a teacher.")
-        if floor < 0 or not (isinstance(temperature, str) or temperature > 0):
-            raise TermError(
-                f"The term 'matching' needs floor={floor} >= 0 and temperature={temperature} > 0."
-            )
         self.text, self.conditions, self.read = text, conditions, read
         self.score, self.of_teacher, self.floor = score, keys == "teacher", floor
         self.temperature_of = temperature

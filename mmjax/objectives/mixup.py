@@ -30,7 +30,6 @@ from mmjax.objectives.base import (
     sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -106,11 +105,6 @@ class MixupNCE(Term):
         learn_temperature: bool = False,
     ):
         check_pairs("mixup_nce", pairs)
-        if not alpha > 0 or not 0 <= mix_probability <= 1:
-            raise TermError(
-                f"The term 'mixup_nce' needs alpha={alpha} > 0 and mix_probability="
-                f"{mix_probability} in [0, 1]."
-            )
         self.pairs, self.mix, self.mixing, self.partner = pairs, mix, mixing, partner
         self.alpha, self.each_row, self.mix_probability = alpha, each_row, mix_probability
         self.temperature = Temperature(temperature, learned=learn_temperature)
@@ -209,8 +203,6 @@ class GeodesicNegatives(Term):
         learn_temperature: bool = False,
     ):
         check_pairs("geodesic_negatives", pairs)
-        if not alpha > 0:
-            raise TermError(f"The term 'geodesic_negatives' needs alpha={alpha} > 0.")
         self.pairs, self.alpha = pairs, alpha
         self.temperature = Temperature(temperature, learned=learn_temperature)
 

@@ -74,8 +74,6 @@ class MomentumNCE(Term):
             raise TermError(f"The term 'momentum_nce' needs pairs, each once, but pairs={pairs!r}.")
         self.pairs, self.soft_within = pairs, soft_within
         self.soft = Schedule.of(soft, "soft")
-        if not all(0 <= alpha <= 1 for alpha in (self.soft.start, self.soft.end)):
-            raise TermError(f"soft={soft} of the term 'momentum_nce' has to be in [0, 1].")
         self.temperature = Temperature(
             temperature, learned=learn_temperature, min_scale=min_scale, max_scale=max_scale
         )

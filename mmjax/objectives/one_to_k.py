@@ -74,8 +74,6 @@ class OneToK(Term):
                 f"The term 'one_to_k' needs an anchor and other modalities, each once, but "
                 f"anchor={anchor!r} and others={others!r}."
             )
-        if t2i_weight < 0:
-            raise TermError(f"t2i_weight has to be >= 0, but is {t2i_weight}.")
         self.anchor, self.others, self.sample = anchor, others, sample
         self.other_positives, self.t2i_weight = other_positives, t2i_weight
         self.temperature = Temperature(

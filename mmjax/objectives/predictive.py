@@ -9,7 +9,6 @@ from flax import nnx
 from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count
@@ -48,8 +47,6 @@ class Predictive(Term):
         rngs: nnx.Rngs,
     ):
         check_pairs("predictive", pairs)
-        if min(dim, hidden) < 1:
-            raise TermError(f"The term 'predictive' needs dim={dim} and hidden={hidden} above 0.")
         self.pairs, self.of_teacher = pairs, target == "teacher"
         modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(

@@ -19,7 +19,6 @@ from mmjax.objectives.base import (
     sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import NonNegative, Positive
 
@@ -48,10 +47,6 @@ class BarlowTwins(Term):
         eps: Positive = 1e-5,
     ):
         check_pairs("barlow_twins", pairs)
-        if off_diagonal < 0 or not eps > 0:
-            raise TermError(
-                f"The term 'barlow_twins' needs off_diagonal={off_diagonal} >= 0 and eps={eps} > 0."
-            )
         self.pairs, self.off_diagonal, self.eps = pairs, off_diagonal, eps
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
@@ -95,11 +90,6 @@ class VICReg(Term):
         eps: Positive = 1e-4,
     ):
         check_pairs("vicreg", pairs)
-        if min(invariance, variance, covariance) < 0 or not eps > 0:
-            raise TermError(
-                f"The term 'vicreg' needs invariance={invariance}, variance={variance} and "
-                f"covariance={covariance} >= 0, and eps={eps} > 0."
-            )
         self.pairs, self.eps = pairs, eps
         self.factors = (invariance, variance, covariance)
 

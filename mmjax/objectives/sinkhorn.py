@@ -66,11 +66,6 @@ class SinkhornSwap(Term):
                 f"The term 'sinkhorn_swap' needs four views, but has first={first!r} and "
                 f"second={second!r}."
             )
-        if not epsilon > 0 or iterations < 1:
-            raise TermError(
-                f"The term 'sinkhorn_swap' needs epsilon={epsilon} > 0 and "
-                f"iterations={iterations} >= 1."
-            )
         self.first, self.second = first, second
         self.epsilon, self.iterations = epsilon, iterations
         self.other = temperature if isinstance(temperature, str) else None

@@ -70,8 +70,6 @@ class Symile(Term):
         normalize: bool = True,
     ):
         check_views("symile", modalities)
-        if not scale > 0:
-            raise TermError(f"scale of the term 'symile' has to be positive, but is {scale}.")
         if negatives == "n_squared" and len(modalities) != 3:
             raise TermError(
                 "The term 'symile' with negatives='n_squared' takes three modalities, but has "

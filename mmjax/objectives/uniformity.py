@@ -48,7 +48,7 @@ class Uniformity(Term):
         if not modalities:
             raise TermError("The term 'uniformity' needs at least one modality.")
         self.modalities = modalities
-        self.t = _positive("uniformity", t)
+        self.t = t
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = {}
@@ -77,7 +77,7 @@ class CrossUniformity(Term):
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs
-        self.t = _positive("cross_uniformity", t)
+        self.t = t
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = []
@@ -132,9 +132,3 @@ def _log_mean_potential(
     total = jax.nn.logsumexp(jnp.where(enough, by_row, 0.0))
     pairs = jnp.maximum(rows.count * (rows.count - 1), 1.0)
     return jnp.where(enough, total - 2 * t - jnp.log(pairs), 0.0)
-
-
-def _positive(term: str, t: float) -> float:
-    if not t > 0:
-        raise TermError(f"t of the term {term!r} has to be positive, but is {t}.")
-    return t

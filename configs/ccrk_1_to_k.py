@@ -2,7 +2,8 @@
 
 Nie et al. 2024, arXiv 2406.18254. Training with one language at a time, or through a pivot
 language, makes languages inconsistent. Here an image is contrasted with all K translations of its
-caption in every step.
+caption in every step. In the claim's experiment K separate losses, each with a denominator of its
+own, are better than the joint one.
 
     python -m mmjax.main --config=configs/ccrk_1_to_k.py          # six synthetic languages, seconds
     python -m mmjax.main --config=configs/ccrk_1_to_k.py:paper    # CC2M with six languages

@@ -5,6 +5,11 @@
 
 from typing import Any
 
+from mmjax import interrupts
+
+if interrupts.is_command():
+    interrupts.end_with_a_sentence()
+
 __all__ = ["Model", "load"]
 
 

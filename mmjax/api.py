@@ -39,7 +39,7 @@ def load(
     Args:
       path: folder of a run, of an export (`--format=hf`, `open_clip` or `safetensors`), or of
         foreign weights in Hugging Face's or open_clip's layout.
-      checkpoint: of a run: `latest`, `best` or a step.
+      checkpoint: of a run: `latest`, `previous`, `best` or a step.
       dtype: of the computation, `float32` or `bfloat16`; by default what the run used, float32 for
         foreign weights.
       verify: of foreign weights: compare them with their own library first, which needs the extra

@@ -9,6 +9,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from mmjax.errors import ConfigError, exit_code
+from mmjax.text import printable
 
 
 def split_config(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
@@ -52,8 +53,13 @@ def needed(flag: flags.FlagHolder[str | None]) -> str:
 
 def fail(error: BaseException | str, code: int = 2) -> NoReturn:
     """Ends the process with a sentence."""
-    print(f"mmjax: {error}", file=sys.stderr, flush=True)
+    print(printable(f"mmjax: {error}"), file=sys.stderr, flush=True)
     sys.exit(code)
+
+
+def say(text: object) -> None:
+    """Prints what may hold names of files or records, with control characters escaped."""
+    print(printable(text))
 
 
 def run(main: Callable[[str | None, list[str]], None]) -> None:
@@ -90,7 +96,7 @@ def run(main: Callable[[str | None, list[str]], None]) -> None:
         except Exception as error:
             lost, code = distributed.lost(error), exit_code(error)
             if lost or code is not None:
-                print(f"mmjax: {lost or error}", file=sys.stderr, flush=True)
+                print(printable(f"mmjax: {lost or error}"), file=sys.stderr, flush=True)
             elif distributed.many():
                 traceback.print_exc()
             else:

@@ -22,9 +22,12 @@ from absl import flags
 from mmjax import cli, extras
 from mmjax.commands import data_source as command
 from mmjax.errors import ConfigError
+from mmjax.files import replacing
 
 MODEL = flags.DEFINE_string("model", None, "A run, an export, or foreign weights.")
-CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
+)
 BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
 LAYER = flags.DEFINE_enum(
     "layer",
@@ -99,7 +102,6 @@ def write(columns: Mapping[str, list[Any]], out: Path) -> None:
     """
     columns = {name: values for name, values in columns.items() if name != "unreadable"}
     arrays: dict[str, Any]
-    part = out.with_name(out.name + ".part")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".parquet":
         extras.find("pyarrow", "parquet", f"writing {out.name}", "or write --out=....npz")
@@ -110,7 +112,8 @@ def write(columns: Mapping[str, list[Any]], out: Path) -> None:
         rows = pyarrow.array(
             [e.tolist() for e in columns["embedding"]], pyarrow.list_(pyarrow.float32())
         )
-        pyarrow.parquet.write_table(pyarrow.table({**arrays, "embedding": rows}), part)
+        with replacing(out) as part:
+            pyarrow.parquet.write_table(pyarrow.table({**arrays, "embedding": rows}), part)
     else:
         arrays = {name: np.array(v) for name, v in columns.items() if name != "embedding"}
         sizes = {len(e) for e in columns["embedding"]}
@@ -118,9 +121,8 @@ def write(columns: Mapping[str, list[Any]], out: Path) -> None:
             raise ConfigError(
                 f"the towers give embeddings of sizes {sorted(sizes)}: write --out=....parquet"
             )
-        with open(part, "wb") as file:
+        with replacing(out) as part, open(part, "wb") as file:
             np.savez(file, **arrays, embedding=np.stack(columns["embedding"]))
-    part.replace(out)
 
 
 def _text(value: Any) -> str:
@@ -142,11 +144,11 @@ def main(path: str | None, overrides: list[str]) -> None:
     columns = table(model, command.source_of(data), BATCH.value, layer)
     unreadable = columns["unreadable"]
     write(columns, out)
-    print(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")
+    cli.say(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")
     for sentence in unreadable[:10]:
-        print(f"left out: {sentence}")
+        cli.say(f"left out: {sentence}")
     if len(unreadable) > 10:
-        print(f"left out: {len(unreadable) - 10:,} more")
+        cli.say(f"left out: {len(unreadable) - 10:,} more")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Runs a recipe's evaluators on a saved run.
 
-    python -m mmjax.evaluate --workdir=runs/clip_uniform-... [--checkpoint=latest|best|STEP]
+    python -m mmjax.evaluate --workdir=runs/clip-... [--checkpoint=latest|previous|best|STEP]
 
 Writes `evaluation-<step>.json` and a fresh `report.html` into the run's folder.
 """
@@ -17,7 +17,7 @@ from mmjax.files import write_atomically
 # Other commands have flags of these names, too; one process may import several of them.
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.", allow_override=True)
 CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "latest", "latest, best, or a step.", allow_override=True
+    "checkpoint", "latest", "latest, previous, best, or a step.", allow_override=True
 )
 
 

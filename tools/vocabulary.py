@@ -53,7 +53,9 @@ def page() -> str:
         title, place = SECTIONS[kind]
         parts += [f"## {title}\n", f"In a recipe: {place}.\n"]
         parts += ["| type | is | options |", "| --- | --- | --- |"]
-        parts += [f"| {' | '.join(row(*item, registry.provided))} |" for item in registry.items()]
+        # A recipe that was loaded in this process may have registered words of its own.
+        own = [item for item in registry.items() if item[1].__module__.startswith("mmjax.")]
+        parts += [f"| {' | '.join(row(*item, registry.provided))} |" for item in own]
         parts.append("")
     return "\n".join(parts)
 

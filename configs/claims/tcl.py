@@ -75,5 +75,7 @@ def claim() -> Claim:
         paper_numbers="zero-shot COCO R@1: 71.4 text, 53.5 image; ALBEF 68.7 and 50.1 (from "
         "memory)",
         notes="Zero-shot classification has 60 classes; chance for the glyph is .13. Settings are "
-        "chosen by the mean of zero-shot accuracy and of nearest neighbours by the glyph.",
+        "chosen by the mean of zero-shot accuracy and of nearest neighbours by the glyph. The "
+        "losses within a modality keep what captions leave out; that they, or the local-global "
+        "one, make alignment itself better, which the paper says, too, is not found here.",
     )  # fmt: skip

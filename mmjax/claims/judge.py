@@ -78,7 +78,7 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
 
 
 def _is_share(metric: Metric) -> bool:
-    return any(_SHARE.fullmatch(name.rpartition("/")[2]) for name in names_of(metric))
+    return any(_SHARE.fullmatch(part) for name in names_of(metric) for part in name.split("/"))
 
 
 def does_it_too(
@@ -93,22 +93,39 @@ def does_it_too(
       gain: whether the claim asks for one, so that where none holds there is nothing to do, too.
     """
     own = [c for c in checks if c.arm == control.of and c.baseline != control.arm]
-    if gain and not any(check.strict for check in own):
+    gains = [check for check in own if check.strict]
+    if not own or (gain and not gains):
         return False
-    for check in own:
-        if check.strict:
-            better = dataclasses.replace(
-                check, baseline=control.arm, against=control.measured(check.metric)
-            )
-            if judge(better, results)["holds"]:
-                return False
-    as_control = [
-        dataclasses.replace(
-            check, arm=control.arm, metric=control.measured(check.metric), against=check.metrics[1]
+
+    def holds(check: Check) -> bool:
+        return bool(judge(check, results)["holds"])
+
+    def in_place(check: Check) -> Check:
+        measured = control.measured(check.metric)
+        return dataclasses.replace(
+            check, arm=control.arm, metric=measured, against=check.metrics[1]
         )
-        for check in own
-    ]
-    return bool(own) and all(judge(check, results)["holds"] for check in as_control)
+
+    def beyond(check: Check) -> Check:
+        against = control.measured(check.metric)
+        return dataclasses.replace(check, baseline=control.arm, against=against)
+
+    if any(holds(beyond(check)) for check in gains):
+        return False
+    if all(holds(in_place(check)) for check in own):
+        return True
+    # Short of the margin, but better than the baseline, and the arm is not better than it.
+    kept = all(holds(in_place(check)) for check in own if not check.strict)
+    return (
+        kept
+        and bool(gains)
+        and all(holds(_without_margin(in_place(check))) for check in gains)
+        and not any(holds(_without_margin(beyond(check))) for check in gains)
+    )
+
+
+def _without_margin(check: Check) -> Check:
+    return dataclasses.replace(check, factor=1.0, offset=0.0)
 
 
 def verdict(claim: Claim, results: Results) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mmjax.claims import provenance, tuning
 from mmjax.claims.find import Experiment, find_all
 from mmjax.claims.judge import verdict
 from mmjax.errors import ConfigError
+from mmjax.files import read_json, write_atomically
 from mmjax.schema.values import plain
 
 FOLDER = "docs/claims"
@@ -25,10 +26,7 @@ _FIELDS = (
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     """{recipe: {claim: its record}} of a folder."""
-    return {
-        file.stem: json.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(folder.glob("*.json"))
-    }
+    return {file.stem: read_json(file) for file in sorted(folder.glob("*.json"))}
 
 
 def write(folder: Path, recipe: str, records: Mapping[str, Mapping[str, Any]]) -> None:
@@ -39,8 +37,7 @@ def write(folder: Path, recipe: str, records: Mapping[str, Mapping[str, Any]]) -
 
 def _dump(file: Path, content: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    file.write_text(text, encoding="utf-8")
+    write_atomically(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def collect(out: Path, folder: Path, recipes: Path) -> list[str]:
@@ -70,7 +67,7 @@ def collect(out: Path, folder: Path, recipes: Path) -> list[str]:
         file = out / f"{experiment.name}.json"
         if not file.is_file():
             continue
-        result = json.loads(file.read_text(encoding="utf-8"))
+        result = read_json(file)
         if result["seeds"] != list(experiment.claim.seeds):
             raise ConfigError(
                 f"{file} is of seeds {result['seeds']}, and the record has to be of those of the "
@@ -111,7 +108,7 @@ def stale(experiment: Experiment, folder: Path) -> list[str]:
       folder: of the records.
     """
     own, file = folder / f"{experiment.recipe}.json", of_file(folder, experiment)
-    known = json.loads(own.read_text(encoding="utf-8")) if own.is_file() else {}
+    known = read_json(own) if own.is_file() else {}
     found, stored = known.get(experiment.variant), tuning.read(experiment)
     if found is None or not file.is_file():
         return ["it was not run"]
@@ -134,7 +131,7 @@ def stale(experiment: Experiment, folder: Path) -> list[str]:
     ]
     said += _judged_otherwise(experiment, found)
     now = provenance.of(experiment, chosen, claim.seeds[0])
-    of = json.loads(file.read_text(encoding="utf-8"))
+    of = read_json(file)
     return said + provenance.differences(of, now)
 
 
@@ -191,7 +188,7 @@ def differing(out: Path, folder: Path, recipes: Path) -> tuple[list[str], list[s
         before = kept.get(experiment.recipe, {}).get(experiment.variant)
         if file.is_file() and before is not None:
             compared.append(experiment.word)
-            now = json.loads(file.read_text(encoding="utf-8"))["verdict"]
+            now = read_json(file)["verdict"]
             if now != before["verdict"]:
                 said.append(f"{experiment.word}: {now}, and {before['verdict']} in the record")
     return compared, said

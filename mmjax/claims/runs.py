@@ -1,10 +1,10 @@
 """Runs the arms of an experiment over seeds, through the same trainer as everything."""
 
+import contextlib
 import json
 import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from mmjax.claims.find import Experiment, check_metrics
 from mmjax.claims.judge import verdict
 from mmjax.claims.tables import curve, table
 from mmjax.errors import ConfigError, unknown
-from mmjax.files import write_atomically, writing
+from mmjax.files import DamagedFile, write_atomically, writing
 from mmjax.recipe import Recipe
 from mmjax.train import trainer
+from mmjax.weights.files import Folder, WeightsError
 
 Run = tuple[str, str, int]  # arm, setting in words where several are tried, seed
 # Of a run that diverged, which only a trial of tuning may.
@@ -181,7 +182,7 @@ def _all(
     if bar.disable:
         print(f"{name}: {len(recipes)} runs", flush=True)
     folder = out / "runs" / name
-    with bar, closing(_results(recipes, out, folder, jobs, may_diverge)) as results:
+    with bar, contextlib.closing(_results(recipes, out, folder, jobs, may_diverge)) as results:
         for run, metrics, made in results:
             found[run] = metrics
             earlier += 0.0 if made else metrics.get("seconds", 0.0) / jobs
@@ -234,14 +235,17 @@ def _results(
 
 
 def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
-    """The final metrics of a run that is finished; one of another config is removed."""
+    """The final metrics of a finished run; a run of another config, or damaged, is removed."""
     finished, stored = folder / "summary.json", folder / "config.json"
     if stored.is_file():
-        if not recipe_lib.same(stored, recipe):
-            shutil.rmtree(folder)  # of an older version of the recipe
-        elif finished.is_file():
-            metrics: dict[str, float] = json.loads(finished.read_text(encoding="utf-8"))
-            return metrics
+        with contextlib.suppress(DamagedFile, WeightsError):  # it is made again
+            if recipe_lib.same(stored, recipe):
+                return Folder(folder).json(finished.name) if finished.is_file() else None
+        # Of an older version of the recipe, or damaged. Renamed first: what a killed command had
+        # half removed would be a run without its config.
+        old = folder.with_name(f"{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(folder.rename(old))
     return None
 
 

@@ -16,6 +16,7 @@ from mmjax.claims.experiment import Arm, Claim
 from mmjax.claims.find import Experiment
 from mmjax.claims.judge import value
 from mmjax.errors import ConfigError
+from mmjax.files import read_json
 from mmjax.schema.values import plain
 
 Setting = Mapping[str, Any]  # keys of a grid -> value
@@ -94,8 +95,8 @@ def read(experiment: Experiment, out: Path | None = None) -> dict[str, Any] | No
         files.insert(0, out / "tuned" / f"{experiment.name}.json")
     for file in files:
         if file.is_file():
+            found = read_json(file)
             try:
-                found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
                 return {**found, "arms": dict(found["arms"])}
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(f"{file} is no record of a tuning: {error}") from error

@@ -12,6 +12,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmjax import cli
+
 
 def main(arguments: Sequence[str]) -> int:
     """Prints the comparison and writes its page."""
@@ -25,8 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     from mmjax.report import compare
 
     runs = compare.read(options.runs)
-    print("\n".join(compare.lines(runs)))
+    cli.say("\n".join(compare.lines(runs)))
     for note in runs.notes:
-        print(f"  {note}")
-    print(f"\n  the curves: {compare.write(runs, options.out)}")
+        cli.say(f"  {note}")
+    cli.say(f"\n  the curves: {compare.write(runs, options.out)}")
     return 0

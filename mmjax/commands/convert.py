@@ -15,10 +15,12 @@ set. An example that the source cannot read keeps its place and stays a bad exam
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,14 +30,18 @@ from typing import Any
 
 from absl import flags
 
-from mmjax import cli
+from mmjax import cli, digests
 from mmjax.commands import data_source as command
 from mmjax.data.batches import start_worker
 from mmjax.data.formats.packing import VERSION, pack
+from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Source, SourceError
 from mmjax.data.report import BadRows
-from mmjax.data.sources.array_record import INDEX, digest
+from mmjax.data.sources.array_record import INDEX, is_shard
 from mmjax.errors import ConfigError
+from mmjax.files import DamagedFile, read_json, replacing
+from mmjax.processes import shielded_from
+from mmjax.schema.values import fits
 
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
 WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
@@ -70,7 +76,7 @@ def convert(
 
     Raises:
       ConfigError: when the folder holds something else, or a record holds what cannot be written.
-      SourceError: for a bad example, with on_error='fail'.
+      SourceError: for a bad example, with on_error='fail', and when all are.
     """
     out.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, out, shard_bytes)
@@ -86,9 +92,15 @@ def convert(
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [about for name in names if (about := _finished(out, name)) is not None]
+    bad = [BadExample(*error) for shard in shards for error in shard.pop("errors")]
+    if len(bad) == len(source):
+        raise SourceError(
+            f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
+            "and convert into an empty folder"
+        )
     report = BadRows(out / "bad_rows.jsonl")
     report.note(source.bad)
-    report.note(BadExample(*error) for shard in shards for error in shard.pop("errors"))
+    report.note(bad)
     _replace(
         out / INDEX,
         {
@@ -124,12 +136,12 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     }
     file = out / _PLAN
     if file.exists():
-        if json.loads(file.read_text(encoding="utf-8")) != plan:
+        if read_json(file) != plan:
             raise ConfigError(
                 f"{out} holds a conversion of other data, in shards of another size, or by another "
                 "version of mmjax: choose another --out, or delete that folder"
             )
-    elif any(out.iterdir()):
+    elif any(each.suffix != ".part" for each in out.iterdir()):  # left by a killed call
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
     else:
         _replace(file, plan)
@@ -155,12 +167,11 @@ def _entry(source: Source, index: int) -> tuple[bytes, BadExample | None]:
 
 def _finished(out: Path, name: str) -> dict[str, Any] | None:
     """What was written down of a shard; None if it is not whole."""
-    try:
-        found: dict[str, Any] = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
-        if (out / found["file"]).stat().st_size == found["bytes"]:
-            return found
-    except (OSError, ValueError, KeyError):
-        pass
+    file = out / f"{name}.json"
+    with contextlib.suppress(DamagedFile, OSError):  # the shard is written again
+        about = read_json(file) if file.is_file() else {}
+        if is_shard(about) and fits(about.get("errors"), list[tuple[str, str, str]]):
+            return about if (out / about["file"]).stat().st_size == about["bytes"] else None
     return None
 
 
@@ -174,10 +185,11 @@ def _write_all(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
     try:
-        jobs = [
-            pool.submit(_write_here, out, name, start, stop, on_error)
-            for name, (start, stop) in stretches.items()
-        ]
+        with shielded_from(signal.SIGINT, signal.SIGTERM):  # they end with this process
+            jobs = [
+                pool.submit(_write_here, out, name, start, stop, on_error)
+                for name, (start, stop) in stretches.items()
+            ]
         for job in as_completed(jobs):
             yield job.result()
     except BrokenProcessPool as error:
@@ -210,55 +222,54 @@ def _write(
     from array_record.python import array_record_module
 
     # A process that outlived a killed one may write the same shard at the same time.
-    part = out / f"{name}.{os.getpid()}.part"
-    writer = array_record_module.ArrayRecordWriter(str(part), "group_size:1")
+    target = out / f"{name}.array_record"
     errors: list[list[str]] = []
-    for index in range(start, stop):
-        content, error = _entry(source, index)
-        if error is not None:
-            if on_error == "fail":
-                writer.close()
-                part.unlink()
-                raise SourceError(f"{error} Fix it, or set --on_error=skip to keep it as bad.")
-            errors.append([error.key, error.field, error.reason])
-        writer.write(content)
-    writer.close()
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
-    about: dict[str, Any] = {
-        "file": f"{name}.array_record",
-        "records": stop - start,
-        "bytes": part.stat().st_size,
-        "sha256": digest(part),
-        "errors": errors,
-    }
-    os.replace(part, out / about["file"])
+    with replacing(target, f".{os.getpid()}") as part:
+        writer = array_record_module.ArrayRecordWriter(str(part), "group_size:1")
+        with contextlib.closing(writer):
+            for index in range(start, stop):
+                content, error = _entry(source, index)
+                if error is not None:
+                    if on_error == "fail":
+                        raise SourceError(
+                            f"{error} Fix it, or set --on_error=skip to keep it as bad."
+                        )
+                    errors.append([error.key, error.field, error.reason])
+                writer.write(content)
+        about: dict[str, Any] = {
+            "file": target.name,
+            "records": stop - start,
+            "bytes": part.stat().st_size,
+            "sha256": digests.sha256(part),
+            "errors": errors,
+        }
     _replace(out / f"{name}.json", about)
     return about
 
 
 def _replace(file: Path, value: Any) -> None:
     """Writes a JSON file, whole or not at all."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with open(part, "w", encoding="utf-8") as target:
-        json.dump(value, target, indent=1)
-        target.flush()
-        os.fsync(target.fileno())
-    os.replace(part, file)
+    with replacing(file, f".{os.getpid()}") as part:
+        part.write_text(json.dumps(value, indent=1), encoding="utf-8")
 
 
 def main(path: str | None, overrides: list[str]) -> None:
     """Converts one source."""
     out, source = command.out(), command.named_source(path, overrides)
     report = convert(
-        source, out, shard_bytes=SIZE.value * 10**6, workers=WORKERS.value, on_error=ON_ERROR.value
+        source,
+        out,
+        shard_bytes=SIZE.value * 10**6,
+        workers=WORKERS.value,
+        on_error=ON_ERROR.value,
+        say=cli.say,
     )
-    print(
+    cli.say(
         f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
         f"{str(out)!r}}}"
     )
     if len(report):
-        print(report.summary())
+        cli.say(report.summary())
 
 
 if __name__ == "__main__":

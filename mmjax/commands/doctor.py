@@ -18,6 +18,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from mmjax import cli
 from mmjax.parallel.compiler import HUGE_PAGES
 
 GOOD, BAD, NEUTRAL = "ok", "!!", "--"
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         about = metadata.metadata("mmjax")
     except metadata.PackageNotFoundError:
-        print("mmjax is not installed, so what it needs is not known: pip install -e .")
+        cli.say("mmjax is not installed, so what it needs is not known: pip install -e .")
         return 1
     needed = requirements()
     parts = {
@@ -157,12 +158,12 @@ def main(arguments: Sequence[str]) -> int:
     }
     width = max(len(name) for rows in parts.values() for _, name, _ in rows)
     for title, rows in parts.items():
-        print(f"{title}:")
+        cli.say(f"{title}:")
         for found, name, said in rows:
-            print(f"  {found}  {name.ljust(width)}  {said}")
+            cli.say(f"  {found}  {name.ljust(width)}  {said}")
     bad = [name for rows in parts.values() for found, name, _ in rows if found == BAD]
     if bad:
-        print(f"\nTo fix: {', '.join(bad)}. pip install --upgrade mmjax gets packages right.")
+        cli.say(f"\nTo fix: {', '.join(bad)}. pip install --upgrade mmjax gets packages right.")
         return 1
-    print("\nEverything needed is installed.")
+    cli.say("\nEverything needed is installed.")
     return 0

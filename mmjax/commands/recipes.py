@@ -17,6 +17,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmjax import cli
 from mmjax.errors import ConfigError, nearest
 from mmjax.recipe.find import packaged, recipes
 
@@ -146,18 +147,18 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError(f"there is no folder {folder}")
     found, trouble = every(folder)
     for sentence in trouble:
-        print(f"left out: {sentence}")
+        cli.say(f"left out: {sentence}")
     chosen = [each for each in found if all(each.has(word) for word in options.words)]
     chosen.sort(key=lambda each: (each.name not in options.words, each.name))
     if not chosen:
         known = {word for each in found for word in (each.name, *each.modalities, *each.words)}
         near = [nearest(word, sorted(known)) for word in options.words]
         hint = " ".join(word for word in near if word)
-        print(
+        cli.say(
             f"no recipe has {' and '.join(options.words) or 'been found'}"
             + (f"; did you mean: mmjax recipes {hint}" if hint else "")
         )
         return 1
-    print("\n".join(table(chosen, min(shutil.get_terminal_size().columns, 140))))
-    print(f"\n{len(chosen)} of {len(found)} recipes. Train one: mmjax train {chosen[0].name}")
+    cli.say("\n".join(table(chosen, min(shutil.get_terminal_size().columns, 140))))
+    cli.say(f"\n{len(chosen)} of {len(found)} recipes. Train one: mmjax train {chosen[0].name}")
     return 0

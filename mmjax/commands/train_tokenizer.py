@@ -24,6 +24,7 @@ from mmjax import cli
 from mmjax.commands import data_source as command
 from mmjax.data.records import BadExample, Source
 from mmjax.errors import ConfigError
+from mmjax.files import write_atomically
 
 FIELD = flags.DEFINE_string("field", "text", "The field of the records that holds the captions.")
 TYPE = flags.DEFINE_enum("type", "sentencepiece", ["sentencepiece", "characters"], "What to make.")
@@ -123,10 +124,8 @@ def main(path: str | None, overrides: list[str]) -> None:
         content = sentencepiece_model(texts, SIZE.value, algorithm)
         said = f"a SentencePiece model ({ALGORITHM.value})"
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_bytes(content)
-    part.replace(out)
-    print(f"{out}: {said}")
+    write_atomically(out, content)
+    cli.say(f"{out}: {said}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     if path is not None:
         views = inputs.views(recipe_lib.load(path, overrides).data)
     report = validate(source, views, command.out() if command.OUT.value is not None else None)
-    print(f"{source.describe()}\n{report.summary(20)}")
+    cli.say(f"{source.describe()}\n{report.summary(20)}")
     if len(report):
         sys.exit(1)
 

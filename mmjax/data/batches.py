@@ -15,7 +15,7 @@ from absl import flags
 from mmjax.data.records import BadExample
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch
-from mmjax.processes import end_with_parent
+from mmjax.processes import end_with_parent, shielded_from
 
 
 class Batches:
@@ -36,13 +36,18 @@ class Batches:
             options = grain.experimental.DatasetOptions(min_shm_size=2**16)
             rows = grain.experimental.WithOptionsIterDataset(rows, options)
             rows = rows.mp_prefetch(grain.MultiprocessingOptions(workers, ahead), start_worker)
+            # Training may need batches until it has saved.
+            with shielded_from(signal.SIGINT, signal.SIGTERM):
+                self._iterator = iter(rows)
+                self._iterator.get_state()  # makes grain's iterators of workers, to be started here
+                self._iterator.start_prefetch()
         else:
             threads = min(prefetch, os.cpu_count() or 1, 8)  # Python runs in one at a time
             rows = batches.to_iter_dataset(
                 grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
             )
-        self._iterator = iter(rows)
-        self._iterator.start_prefetch()
+            self._iterator = iter(rows)
+            self._iterator.start_prefetch()
         # Also when nobody closes this: at exit, while the modules that closing needs are there.
         self._end = weakref.finalize(self, self._iterator.close)
 
@@ -50,7 +55,13 @@ class Batches:
         return self
 
     def __next__(self) -> Batch:
-        """The next batch.
+        """The next batch; its bad rows are in the report."""
+        batch, bad = self.read()
+        self._report.add(*bad)
+        return batch
+
+    def read(self) -> tuple[Batch, list[BadExample]]:
+        """The next batch, and its bad rows, for the report once the batch is used.
 
         Raises:
           BadExample: for a bad row, with on_error='fail'.
@@ -70,9 +81,7 @@ class Batches:
             # the program ends, and a small array would keep a file of its own open.
             batch = {name: np.array(values) for name, values in batch.items()}
         self.waited += time.perf_counter() - start
-        for key, field, reason in bad:
-            self._report.add(BadExample(key, field, reason))
-        return batch
+        return batch, [BadExample(*row) for row in bad]
 
     def close(self) -> None:
         """Ends threads and worker processes; there are no more batches."""
@@ -99,8 +108,4 @@ class WorkerDied(RuntimeError):
 def start_worker(index: int, count: int) -> None:
     """What a worker process does first."""
     del index, count
-    # Ctrl-C and a scheduler's SIGTERM go to all processes. The training process decides what they
-    # mean: it may need batches until it has saved.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_with_parent(lambda: os._exit(1))

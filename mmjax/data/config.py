@@ -9,7 +9,7 @@ from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View
 from mmjax.errors import ConfigError
-from mmjax.schema.bounds import Bounds, Count, Positive
+from mmjax.schema.bounds import BelowOne, Bounds, Count, Positive
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import match, section_of
 
@@ -67,6 +67,9 @@ class DataConfig:
       prefetch: batches made ahead.
       mix: of a mixture, each batch has rows of all sources, or is of one, source after source.
       on_error: what an unreadable example does; it is reported.
+      max_bad_fraction: with on_error='skip', the run ends when more of the rows are bad: of those
+        that a source lists, of those read so far (from 500 on, or a pass over a smaller set), and
+        of each 10,000 read; and when a whole batch is.
     """
 
     source: Annotated[Spec[Source] | Mixture, _OneOrMixture()]
@@ -77,6 +80,7 @@ class DataConfig:
     prefetch: Annotated[int, Bounds(ge=1, le=1024)] = 4
     mix: Literal["rows", "batches"] = "rows"
     on_error: Literal["skip", "fail"] = "skip"
+    max_bad_fraction: BelowOne = 0.1
 
     @property
     def sources(self) -> Mapping[str, Spec[Source]]:

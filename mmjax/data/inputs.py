@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from mmjax.data.config import DataConfig, Mixture
+from mmjax.data.limits import check_listed
 from mmjax.data.pipeline import TrainData
 from mmjax.data.report import BadRows
 from mmjax.data.rows import entries
@@ -66,14 +67,16 @@ def train_data(
 
     Raises:
       ConfigError: when the source cannot fill a batch, or the processes cannot divide it.
-      SourceError: with data.on_error='fail', for rows that a source has left out.
+      SourceError: for rows that a source has left out: any with data.on_error='fail', otherwise
+        more than data.max_bad_fraction.
     """
     part, parts = mesh_lib.reading(mesh.devices, jax.process_index())
     sources = {name: spec.build() for name, spec in config.sources.items()}
-    if config.on_error == "fail":
-        for name, each in sources.items():
-            where = f"data.source.{name}" if isinstance(config.source, Mixture) else "data.source"
+    for name, each in sources.items():
+        where = f"data.source.{name}" if isinstance(config.source, Mixture) else "data.source"
+        if config.on_error == "fail":
             settle(where, len(each), each.bad, "fail")
+        check_listed(where, each, config.max_bad_fraction)
     try:
         return TrainData(
             sources,
@@ -87,6 +90,7 @@ def train_data(
             workers=config.workers,
             prefetch=config.prefetch,
             on_error=config.on_error,
+            max_bad_fraction=config.max_bad_fraction,
             report=report,
         )
     except ValueError as error:

@@ -23,6 +23,7 @@ import grain
 import numpy as np
 
 from mmjax.data.batches import Batches
+from mmjax.data.limits import Limit
 from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch, MakeBatch, SourceRows, bad_examples, entries
@@ -54,6 +55,7 @@ class TrainData:
       on_error: what an example that cannot be used does. 'skip': its bad modality is absent from
         the row (all of them where the source could not read the record) and is counted in `report`;
         no other example takes its place. 'fail': BadExample.
+      max_bad_fraction: what `limit` allows.
       report: takes the bad rows, of which those that the sources left out from the start are the
         same on every process, and go to the report of process 0.
 
@@ -83,6 +85,7 @@ class TrainData:
         workers: int = 0,
         prefetch: int = 4,
         on_error: Literal["skip", "fail"] = "skip",
+        max_bad_fraction: float = 1.0,
         report: BadRows | None = None,
     ):
         sources = dict(source) if isinstance(source, Mapping) else {"": source}
@@ -100,6 +103,7 @@ class TrainData:
         self.sources, self.views = sources, dict(sorted(views.items()))
         self.batch_size, self.local_batch_size = batch_size, batch_size // process_count
         self.workers, self.prefetch, self.on_error = workers, prefetch, on_error
+        self.max_bad_fraction = max_bad_fraction
         self.report = report if report is not None else BadRows()
         if process_index == 0:
             for part in sources.values():
@@ -168,6 +172,14 @@ class TrainData:
         Making them begins at once, so that the first are there when the model has compiled.
         """
         return Batches(self._batches[step:], self.report, self.workers, self.prefetch)
+
+    def limit(self, state: Mapping[str, int] | None = None) -> Limit:
+        """What counts the bad rows of global batches and says when they are too many.
+
+        Args:
+          state: of the limit of the run that this one resumes.
+        """
+        return Limit(self.max_bad_fraction, sum(map(len, self.sources.values())), state)
 
     def check(self) -> BadRows:
         """Reads and renders every example once, and returns the bad ones."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmjax.errors import UserError
+from mmjax.text import one_line
 
 Record = dict[str, Any]
 
@@ -34,7 +35,7 @@ class BadExample(UserError, ValueError):
         self.key, self.field, self.reason = key, field, reason
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.field}: {self.reason}."
+        return one_line(f"{self.key}: {self.field}: {self.reason}.")
 
 
 def unusable(reason: str) -> BadExample:
@@ -57,6 +58,7 @@ class Source(ABC):
             evaluators find them among a record's other fields.
         may_lack: the modalities that a record may be without.
         bad: the rows that it left out from the start.
+        listed: the number of rows that it found, of every split and those in `bad` included.
     """
 
     modalities: tuple[str, ...]
@@ -64,6 +66,7 @@ class Source(ABC):
     may_lack: tuple[str, ...] = ()
     bad: Sequence[BadExample] = ()
     _id_limit: int | None = None
+    _listed: int | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -83,6 +86,10 @@ class Source(ABC):
     @id_limit.setter
     def id_limit(self, limit: int) -> None:
         self._id_limit = limit
+
+    @property
+    def listed(self) -> int:
+        return len(self) + len(self.bad) if self._listed is None else self._listed
 
     def id_of(self, index: int) -> int:
         """The id of a record, also of one that cannot be read; its position by default."""

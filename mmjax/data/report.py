@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
+from mmjax import files
 from mmjax.data.records import BadExample
+from mmjax.text import one_line
 
 
 class BadRows:
@@ -16,35 +19,43 @@ class BadRows:
 
     A line is `{"key": ..., "field": ..., "reason": ..., "count": ...}`. It is written when its
     example is first met, so that a killed run leaves the list behind; `close` brings the counts up
-    to date. A resumed run appends to the file; batches that it reads again count again.
+    to date. Lines keep their order, so the counts at any time say which lines there were.
 
     Args:
       path: the file, by custom `bad_rows.jsonl` in the folder of the run; None only counts.
+      counts: what `state` gave at the checkpoint that a run resumes from. Lines beyond them are
+        removed: those examples will be met again. None goes on with all lines as they are.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None):
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, counts: Sequence[int] | None = None
+    ):
         self.path = Path(path) if path is not None else None
         self.counts: dict[tuple[str, str, str], int] = {}
         self.trouble: str | None = None  # why the file could not be written
         self._lock = threading.Lock()
         if self.path is not None and self.path.is_file():
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            for line in text.split("\n"):
-                try:
-                    row = json.loads(line)
-                    self.counts[row["key"], row["field"], row["reason"]] = int(row["count"])
-                except (ValueError, KeyError, TypeError):
-                    continue  # the last line of a run that was killed while it wrote
-            if text and not text.endswith("\n"):
-                self._write(list(self.counts), "w")
+            for _, row in files.json_lines(self.path):
+                if row is not None and _is_row(row):
+                    self.counts[row["key"], row["field"], row["reason"]] = row["count"]
+            if counts is not None:
+                self.counts = dict(zip(self.counts, counts, strict=False))
+            # Without the half line of a run that was killed while it wrote, and other damage.
+            self.close()
 
-    def add(self, error: BadExample) -> None:
-        """Counts one more meeting with a bad example."""
-        row = (error.key, error.field, error.reason)
+    def state(self) -> list[int] | None:
+        """The counts, in the order of the lines; None where lines could not be written."""
         with self._lock:
-            self.counts[row] = self.counts.get(row, 0) + 1
-            if self.counts[row] == 1:
-                self._write([row], "a")
+            return None if self.trouble else list(self.counts.values())
+
+    def add(self, *errors: BadExample) -> None:
+        """Counts one more meeting with each of these bad examples."""
+        with self._lock:
+            for error in errors:
+                row = (error.key, error.field, error.reason)
+                self.counts[row] = self.counts.get(row, 0) + 1
+                if self.counts[row] == 1:
+                    self._write([row], "a")
 
     def note(self, errors: Iterable[BadExample]) -> None:
         """Takes errors that are known once and for all; a resumed run counts them no second time.
@@ -83,8 +94,9 @@ class BadRows:
             return "No bad examples."
         met = sum(self.counts.values())
         lines = [f"{len(self.counts):,} bad examples, skipped {met:,} times:"]
-        for (key, field, reason), count in list(self.counts.items())[:most]:
-            lines.append(f"  {key}: {field}: {reason}" + (f" ({count} times)" if count > 1 else ""))
+        for row, count in list(self.counts.items())[:most]:
+            said = one_line(": ".join(row))
+            lines.append(f"  {said}" + (f" ({count} times)" if count > 1 else ""))
         if len(self.counts) > most:
             where = f"; all are in {self.path}" if self.path and not self.trouble else ""
             lines.append(f"  and {len(self.counts) - most:,} more{where}")
@@ -92,31 +104,42 @@ class BadRows:
             lines.append(f"  {self.path} could not be written: {self.trouble}")
         return "\n".join(lines)
 
+    def sync(self) -> None:
+        """Waits until the lines are on the disk."""
+        try:
+            if self.path is not None and self.path.is_file():
+                with open(self.path, "rb") as file:
+                    os.fsync(file.fileno())
+        except OSError as error:
+            self.trouble = files.reason(error)
+
     def close(self) -> None:
-        """Rewrites the file with the final counts."""
+        """Rewrites the file with the counts as they are."""
         with self._lock:
             self._write(list(self.counts), "w")
 
-    def _write(self, rows: list[tuple[str, str, str]], mode: str) -> None:
-        if self.path is None or not rows:
+    def _write(self, rows: list[tuple[str, str, str]], mode: Literal["a", "w"]) -> None:
+        if self.path is None or not (rows or self.path.is_file()):
             return
         lines = [
-            json.dumps(
-                {
-                    "key": key,
-                    "field": field,
-                    "reason": reason,
-                    "count": self.counts[key, field, reason],
-                }
-            )
-            for key, field, reason in rows
+            json.dumps({**dict(zip(_NAMES, row, strict=True)), "count": self.counts[row]}) + "\n"
+            for row in rows
         ]
-        target = self.path if mode == "a" else self.path.with_suffix(".tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, mode, encoding="utf-8") as file:
-                file.write("".join(line + "\n" for line in lines))
-            if target != self.path:
-                os.replace(target, self.path)
+            if mode == "w" and rows:
+                files.write_atomically(self.path, "".join(lines))
+            elif mode == "w":
+                self.path.unlink()
+            else:
+                with open(self.path, "a", encoding="utf-8") as file:
+                    file.writelines(lines)
         except OSError as error:  # a full disk: the run matters more than the list of bad rows
-            self.trouble = error.strerror or str(error)
+            self.trouble = files.reason(error)
+
+
+_NAMES = ("key", "field", "reason")
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    return all(isinstance(row.get(n), str) for n in _NAMES) and type(row.get("count")) is int

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
 from mmjax.evaluators.data import EvalData, Model
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.registry import EVALUATORS, EvaluatorTable
 
 __all__ = [
     "EVALUATORS",
     "EvalData",
+    "EvaluationError",
     "Evaluator",
     "EvaluatorConfig",
     "EvaluatorTable",

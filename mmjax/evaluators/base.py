@@ -37,6 +37,13 @@ class Evaluator:
           stages: names of the stages up to this one.
         """
 
+    def check(self, data: EvalData) -> None:
+        """Says before a run what its source lacks, of what no annotation of an option says it.
+
+        Raises:
+          EvaluationError: with the option to change.
+        """
+
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *_: Any, **further: Any
     ) -> dict[str, float]:

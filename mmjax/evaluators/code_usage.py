@@ -6,6 +6,7 @@ import numpy as np
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import ViewRef
 
 
@@ -40,7 +41,7 @@ class CodeUsage(Evaluator):
         first, second = (embed(model, data, (m,), layer="codes")[m] for m in self.pair)
         _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
         if len(a) < self.least_records:
-            raise ValueError(f"code_usage: only {len(a)} records have both of {self.pair}")
+            raise EvaluationError(f"code_usage: only {len(a)} records have both of {self.pair}")
         return self.measure(first.unit[a] > 0, second.unit[b] > 0, first.ids[a])
 
     def measure(self, x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, float]:
@@ -52,7 +53,9 @@ class CodeUsage(Evaluator):
         other = np.roll(np.arange(len(ids)), -1)
         kept = ids != ids[other]
         if not kept.any():
-            raise ValueError("code_usage: all records have one id, so there are no other pairs")
+            raise EvaluationError(
+                "code_usage: all records have one id, so there are no other pairs"
+            )
         own, others = _jaccard(x, y).mean(), _jaccard(x, y[other])[kept].mean()
         found |= {"overlap": float(own), "overlap_others": float(others)}
         if others:

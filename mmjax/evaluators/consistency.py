@@ -7,6 +7,7 @@ import numpy as np
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 
 
 class Consistency(Evaluator):
@@ -43,7 +44,9 @@ class Consistency(Evaluator):
         for name in self.others:
             rows = np.intersect1d(rows, embedded[name].rows)
         if not len(rows):
-            raise ValueError(f"consistency: no record has {self.anchor!r} and all of {self.others}")
+            raise EvaluationError(
+                f"consistency: no record has {self.anchor!r} and all of {self.others}"
+            )
         units = {
             name: part.unit[np.searchsorted(part.rows, rows)] for name, part in embedded.items()
         }

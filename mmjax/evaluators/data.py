@@ -13,7 +13,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from mmjax.data.records import BadExample, Record, Source
+from mmjax.data.limits import causes
+from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.evaluators.errors import EvaluationError
 
 Alternatives = Literal["first", "all"]
 Layer = Literal["unit", "encoder", "codes"]
@@ -86,6 +88,7 @@ class EvalData:
     views: Mapping[str, Callable[..., np.ndarray]]
     batch_size: int = 256
     _memory: dict[tuple[str, Alternatives, str], Embedded] | None = field(default=None, repr=False)
+    _readable: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -95,6 +98,28 @@ class EvalData:
     def modalities(self) -> tuple[str, ...]:
         """The source's modalities that have a view, in the order of the source."""
         return tuple(m for m in self.source.modalities if m in self.views)
+
+    def check_readable(self, modality: str, least: int) -> None:
+        """Reads records from the first on until `least` of them have a modality that can be used.
+
+        Raises:
+          SourceError: when fewer have it, with the reasons.
+        """
+        if self._readable.get(modality, 0) >= least:
+            return
+        found, bad = 0, []
+        for row in range(len(self.source)):
+            read = _read_one(self, row, (modality,), "first")
+            found += len(read.items)
+            bad += [error for _, error in read.problems]
+            if found == least:
+                self._readable[modality] = found
+                return
+        reasons = f" ({causes(bad)})" if bad else ""
+        raise SourceError(
+            f"{found} of {len(self.source):,} records have a readable {modality!r}, and at "
+            f"least {least} have to{reasons}"
+        )
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
@@ -139,14 +164,14 @@ def embed(
       modality -> Embedded.
 
     Raises:
-      ValueError: for a modality that the model or the data lacks, for one of which no item could
-        be read, and for embeddings that are not finite or not of length one.
+      EvaluationError: for a modality that the model or the data lacks, for one of which no item
+        could be read, and for embeddings that are not finite or not of length one.
     """
     wanted = tuple(modalities) or tuple(m for m in data.modalities if m in model.modalities)
     for modality in wanted:
         for owner, has in (("model", model.modalities), ("evaluation data", data.modalities)):
             if modality not in has:
-                raise ValueError(
+                raise EvaluationError(
                     f"the {owner} has no modality {modality!r}, only {', '.join(has)}; name one "
                     "of these in the evaluator's options or add a view for it"
                 )
@@ -190,13 +215,13 @@ def _embed(
         for modality, position, array in items:
             collect[modality].add(array)
             found[modality].append((row, position, record))
-        for modality, sentence in problems:
-            unreadable[modality].append(sentence)
+        for modality, error in problems:
+            unreadable[modality].append(str(error))
     result = {}
     for modality in modalities:
         if not found[modality]:
             first = "".join(f"; {sentence}" for sentence in unreadable[modality][:1])
-            raise ValueError(
+            raise EvaluationError(
                 f"none of the {len(data.source)} records of the evaluation data has a readable "
                 f"{modality!r}{first}"
             )
@@ -217,40 +242,42 @@ def _embed(
 class _Read(NamedTuple):
     record: Record
     items: list[tuple[str, int, np.ndarray]]
-    problems: list[tuple[str, str]]
+    problems: list[tuple[str, BadExample]]
 
 
 def _read(data: EvalData, modalities: Sequence[str], alternatives: Alternatives) -> Iterator[_Read]:
-    """Yields, record by record, (record, [(modality, position, array)], [(modality, sentence)])."""
-
-    def read(row: int) -> _Read:
-        try:
-            record = data.source[row]
-        except BadExample as error:
-            return _Read({}, [], [(m, str(error)) for m in modalities])
-        items, problems = [], []
-        for modality in modalities:
-            values = options(record[modality]) if modality in record else []
-            if modality in record and not values:
-                sentence = f"{record['key']}: {modality}: the list of alternatives is empty."
-                problems.append((modality, sentence))
-            for position, value in enumerate(values[:1] if alternatives == "first" else values):
-                try:
-                    items.append((modality, position, data.views[modality](value, None, False)))
-                except BadExample as error:
-                    sentence = f"{record['key']}: {modality}: {error.reason}."
-                    problems.append((modality, sentence))
-        return _Read(record, items, problems)
-
+    """Yields, record by record, (record, [(modality, position, array)], [(modality, error)])."""
     threads = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         # One batch is read while the model embeds the last one; no more is held in memory.
         ahead: list[Future[_Read]] = []
         for start in range(0, len(data.source), data.batch_size):
             rows = range(start, min(start + data.batch_size, len(data.source)))
-            now, ahead = ahead, [pool.submit(read, row) for row in rows]
+            how = (modalities, alternatives)
+            now, ahead = ahead, [pool.submit(_read_one, data, row, *how) for row in rows]
             yield from (future.result() for future in now)
         yield from (future.result() for future in ahead)
+
+
+def _read_one(
+    data: EvalData, row: int, modalities: Sequence[str], alternatives: Alternatives
+) -> _Read:
+    try:
+        record = data.source[row]
+    except BadExample as error:
+        return _Read({}, [], [(m, error) for m in modalities])
+    key, items, problems = str(record["key"]), [], []
+    for modality in modalities:
+        values = options(record[modality]) if modality in record else []
+        if modality in record and not values:
+            empty = "the list of alternatives is empty"
+            problems.append((modality, BadExample(key, modality, empty)))
+        for position, value in enumerate(values[:1] if alternatives == "first" else values):
+            try:
+                items.append((modality, position, data.views[modality](value, None, False)))
+            except BadExample as error:
+                problems.append((modality, BadExample(key, modality, error.reason)))
+    return _Read(record, items, problems)
 
 
 class _Collect:
@@ -284,7 +311,7 @@ class _Collect:
         unit = np.asarray(self.model.embed(self.modality, batch), np.float32)[:count]
         lengths = np.linalg.norm(unit, axis=-1)
         if not np.allclose(lengths, 1, atol=1e-3):
-            raise ValueError(
+            raise EvaluationError(
                 f"the model's {self.modality!r} embeddings have lengths "
                 f"{lengths.min():.4g} to {lengths.max():.4g} instead of 1"
             )

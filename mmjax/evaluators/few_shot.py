@@ -6,6 +6,7 @@ import numpy as np
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, NonNegativeInt, Repeats
@@ -60,7 +61,9 @@ class FewShot(Evaluator):
             needed = max(2 * shots, shots + 5)
             x, y, classes = _classes_of(needed, unit, labels)
             if classes < 2:
-                raise ValueError(f"few_shot: fewer than two classes have {needed} rows or more")
+                raise EvaluationError(
+                    f"few_shot: fewer than two classes have {needed} rows or more"
+                )
             scores = [_draw(x, y, classes, shots, rng) for _ in range(self.draws)]
             for name in scores[0]:
                 metrics[f"{shots}_shot{name}"] = float(np.mean([own[name] for own in scores]))

@@ -14,6 +14,7 @@ import numpy as np
 from mmjax.evaluators import logistic, tiles
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegativeInt
@@ -63,7 +64,7 @@ class Geometry(Evaluator):
         embedded = embed(model, data, self.pair)
         _, a, b = np.intersect1d(embedded[first].rows, embedded[second].rows, return_indices=True)
         if len(a) < self.least_records:
-            raise ValueError(
+            raise EvaluationError(
                 f"geometry: only {len(a)} records have both {first!r} and {second!r}; the measures "
                 f"of the gap need at least {self.least_records}"
             )

@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from mmjax.evaluators.errors import EvaluationError
+
 
 def labels_of(fields: Sequence[Mapping[str, Any]], key: str, evaluator: str) -> np.ndarray:
     """The label `key` of every row, [N].
 
     Raises:
-      ValueError: a row has none; the sentence names `evaluator` and what the rows have.
+      EvaluationError: a row has none; the sentence names `evaluator` and what the rows have.
     """
     if any(key not in own for own in fields):
-        raise ValueError(
+        raise EvaluationError(
             f"{evaluator}: some records have no label {key!r}; they have "
             f"{', '.join(sorted(fields[0]))}"
         )

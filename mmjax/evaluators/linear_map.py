@@ -7,6 +7,7 @@ import numpy as np
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.input_statistics import LAYER, Features, InputStatistics, features
 from mmjax.evaluators.linear_solvers import SAME_SIZE, SYMMETRIC, Solver, fit, standardizer, unit
 from mmjax.evaluators.retrieval import Retrieval
@@ -48,7 +49,7 @@ class LinearMap(Evaluator):
       seed: of that, and of the rows by which `cca` chooses its penalty.
 
     Raises:
-      ValueError: when called, for features of two sizes where the solver needs one, and for a
+      EvaluationError: when called, for features of two sizes where the solver needs one, and for a
         `train` with fewer than five records that have both modalities.
     """
 
@@ -138,7 +139,7 @@ class LinearMap(Evaluator):
             (side.train.modality, side.fitted.values.shape[1]) for side in (a, b)
         )
         if self.solver in SAME_SIZE and size != answers:
-            raise ValueError(
+            raise EvaluationError(
                 f"linear_map: {name!r} has {size} features and {other!r} {answers}, but "
                 f"solver={self.solver!r} needs as many: take 'ridge' or 'cca'"
             )
@@ -147,7 +148,7 @@ class LinearMap(Evaluator):
         if self.limit is not None and len(rows) > self.limit:
             rows = rows[np.sort(rng.choice(len(rows), self.limit, replace=False))]
         if len(rows) < 5:
-            raise ValueError(
+            raise EvaluationError(
                 f"linear_map: 'train' has {len(rows)} pairs of {name!r} and {other!r}; a map needs "
                 "at least 5"
             )

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mmjax.evaluators.errors import EvaluationError
+
 
 def fit(features: np.ndarray, labels: np.ndarray, c: float = 1.0) -> tuple[np.ndarray, float]:
     """Minimises |w|^2 / 2 + c sum_i log(1 + exp(-z_i (w.x_i + b))), z_i = +-1; b is not penalised.
@@ -18,13 +20,13 @@ def fit(features: np.ndarray, labels: np.ndarray, c: float = 1.0) -> tuple[np.nd
       Weights f64[D] and bias b.
 
     Raises:
-      ValueError: if only one label occurs.
+      EvaluationError: if only one label occurs.
     """
     from sklearn.linear_model import LogisticRegression  # here to start faster
 
     labels = np.asarray(labels, bool)
     if labels.all() or not labels.any():
-        raise ValueError("logistic regression needs examples of both labels")
+        raise EvaluationError("logistic regression needs examples of both labels")
     model = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-8, max_iter=100)
     model.fit(np.asarray(features, np.float64), labels)
     return model.coef_[0], float(model.intercept_[0])
@@ -35,8 +37,8 @@ def fit_classes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimises |W|^2 / 2 - c sum_i log softmax(x_i W + b)_(y_i); b is not penalised.
 
-    By L-BFGS, in float64. Two classes have a column of weights each, as more have: their difference
-    d costs |d|^2 / 4, and not the |d|^2 / 2 of `fit`.
+    By L-BFGS, in float64. Of two classes it is the difference of both columns that is penalised, as
+    by `fit`.
 
     Args:
       features: f[N,D].
@@ -48,14 +50,14 @@ def fit_classes(
       Weights f64[D, classes] and biases f64[classes].
 
     Raises:
-      ValueError: with fewer than two classes.
+      EvaluationError: with fewer than two classes.
     """
     from sklearn.linear_model import LogisticRegression  # here to start faster
 
     if classes < 2:
-        raise ValueError("logistic regression needs at least two classes")
+        raise EvaluationError("logistic regression needs at least two classes")
     if classes == 2:
-        weights, bias = fit(features, np.asarray(labels) == 1, 2 * c)
+        weights, bias = fit(features, np.asarray(labels) == 1, c)
         return np.stack([-weights, weights], axis=1) / 2, np.array([-bias, bias]) / 2
     model = LogisticRegression(C=c, solver="lbfgs", tol=1e-8, max_iter=1000)
     model.fit(np.asarray(features, np.float64), labels)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mmjax.evaluators import tiles
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
 
 # Scores closer than this are equal. Products of unit vectors in float32 are off by up to 1e-6 (512
@@ -75,11 +76,11 @@ def rank(
       Ranks. Queries without a right answer do not occur in it.
 
     Raises:
-      ValueError: if no query has a right answer.
+      EvaluationError: if no query has a right answer.
     """
     query, answer = _pairs(query_labels, answer_labels)
     if not len(query):
-        raise ValueError("no query has a right answer among the answers")
+        raise EvaluationError("no query has a right answer among the answers")
     # Dense 32-bit labels, as jax has no 64-bit ones by default.
     known, answer_labels = np.unique(answer_labels, return_inverse=True)
     query_labels = np.searchsorted(known, query_labels).astype(np.int32)

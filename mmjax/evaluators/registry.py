@@ -18,6 +18,7 @@ from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
 from mmjax.evaluators.tuple_retrieval import TupleRetrieval
 from mmjax.evaluators.zero_shot import ZeroShot
+from mmjax.schema.names import check_name
 from mmjax.schema.registry import Registry
 from mmjax.schema.sections import section_of
 
@@ -53,7 +54,7 @@ class EvaluatorTable:
             if named is None:  # left out by an override
                 continue
             found[kind] = {
-                name: base.parse(
+                check_name(name, f"{where}.{kind}", file): base.parse(
                     cast("type[Evaluator]", EVALUATORS[kind]),
                     {"type": kind, **section_of(spec, f"{where}.{kind}.{name}", file)},
                     EVALUATORS,

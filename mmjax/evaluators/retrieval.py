@@ -7,6 +7,7 @@ import numpy as np
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count
 
@@ -64,7 +65,7 @@ class Retrieval(Evaluator):
             `ids` i64[N].
         """
         if queries.unit.shape[1] != answers.unit.shape[1]:
-            raise ValueError(
+            raise EvaluationError(
                 f"{queries.modality!r} has embeddings of {queries.unit.shape[1]} numbers and "
                 f"{answers.modality!r} of {answers.unit.shape[1]}; retrieval needs equal sizes"
             )

@@ -1,6 +1,5 @@
 """Rotation of both embedding spaces since an earlier stage, in degrees."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ import numpy as np
 from mmjax.errors import ConfigError
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
+from mmjax.files import read_arrays, replacing
 from mmjax.schema.annotations import ViewRef
 
 
@@ -78,13 +79,12 @@ class Rotation(Evaluator):
             before = now
             if jax.process_index() == 0:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                part = self._file.with_suffix(".part")
-                with part.open("wb") as stream:
+                with replacing(self._file) as part, part.open("wb") as stream:
                     np.savez(stream, **now)
-                os.replace(part, self._file)
         elif self._file.is_file():
-            with np.load(self._file, allow_pickle=False) as stored:
-                before = dict(stored)
+            before = read_arrays(self._file)
+            if not now.keys() <= before.keys():
+                raise ConfigError(f"{self._file} is damaged: it lacks {sorted({*now} - {*before})}")
         else:
             raise ConfigError(
                 f"{self._file} is not there: it held the embeddings of the stage "
@@ -103,13 +103,13 @@ class Rotation(Evaluator):
         """The metrics of the embeddings f32[N, D] of both modalities, before and now, row by row.
 
         Raises:
-          ValueError: with fewer rows than dimensions, by which no map is determined.
+          EvaluationError: with fewer rows than dimensions, by which no map is determined.
         """
         maps, found = [], {}
         for m, x, y in zip(self.pair, old, new, strict=True):
             x, y = x.astype(np.float64), y.astype(np.float64)
             if len(x) < x.shape[1]:
-                raise ValueError(
+                raise EvaluationError(
                     f"rotation: {len(x)} rows of {m!r} do not determine a map of {x.shape[1]} "
                     "dimensions; give it more records"
                 )

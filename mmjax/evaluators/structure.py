@@ -7,6 +7,8 @@ from scipy import stats
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
+from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
 
 
@@ -25,7 +27,9 @@ class Structure(Evaluator):
       examples: rows, at most.
     """
 
-    def __init__(self, *, modality: str = "image", reference: str = "text", examples: Count = 500):
+    def __init__(
+        self, *, modality: ViewRef = "image", reference: LabelRef = "text", examples: Count = 500
+    ):
         if examples < 3:
             raise ValueError(f"structure: examples={examples} must be at least 3")
         self.modality, self.reference, self.examples = modality, reference, examples
@@ -39,12 +43,17 @@ class Structure(Evaluator):
             x, r = found.unit[a], other.unit[b]
         else:
             if self.reference not in found.fields[0]:
-                raise ValueError(
+                raise EvaluationError(
                     f"structure: {self.reference!r} is neither a modality nor a field of the "
                     f"records, which have {', '.join(sorted(found.fields[0]))}"
                 )
             x = found.unit
-            r = np.array([own[self.reference] for own in found.fields], np.float64)
+            try:
+                r = np.array([own[self.reference] for own in found.fields], np.float64)
+            except (ValueError, TypeError, KeyError) as error:
+                raise EvaluationError(
+                    f"structure: {self.reference!r} is not a vector of one length in every record"
+                ) from error
         x, r = (v[: self.examples].astype(np.float64) for v in (x, r))
         upper = np.triu_indices(len(x), 1)
         ours, theirs = (np.round((v @ v.T)[upper], 6) for v in (x, r))

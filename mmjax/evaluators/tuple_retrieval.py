@@ -1,6 +1,5 @@
 """Retrieval with more than two modalities: queries and answers are tuples of modalities."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
@@ -10,13 +9,15 @@ import numpy as np
 from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
+from mmjax.parallel.volume import span, with_anchors
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count
 
-# Squared volumes that differ by no more are equal: what rounding of the determinant leaves.
+# Squared volumes that differ by no more than this share of that of the answer alone are equal: what
+# rounding leaves.
 TIE = 2e-6
-_SPAN = ("others", "adjugate", "det")
 
 Score = Literal["cosine_sum", "multilinear", "volume"]
 
@@ -56,10 +57,9 @@ class TupleRetrieval(Evaluator):
                 f"tuple_retrieval: query={query!r} and answer={answer!r} have to name different "
                 "modalities"
             )
-        if score == "volume" and (len(query) != 1 or len(answer) > 4):
+        if score == "volume" and len(query) != 1:
             raise ValueError(
-                f"tuple_retrieval: score='volume' takes one query modality and at most 4 of the "
-                f"answer, not {query!r} and {answer!r}"
+                f"tuple_retrieval: score='volume' takes one query modality, not {query!r}"
             )
         self.query, self.answer, self.score, self.ks = query, answer, score, ks
 
@@ -104,16 +104,23 @@ class TupleRetrieval(Evaluator):
     ) -> dict[str, float]:
         known, first, count = np.unique(answer_ids, return_index=True, return_counts=True)
         if count.max() > 1:
-            raise ValueError(
+            raise EvaluationError(
                 "tuple_retrieval: with score='volume' a query has one right answer, but "
                 f"{count.max()} answers have the id {known[count.argmax()]}"
             )
         kept = np.isin(query_ids, known)
         queries, own = queries[kept], first[np.searchsorted(known, query_ids[kept])]
-        columns = _span(np.stack(answers, axis=1))
-        right = {name: value[own] for name, value in columns.items()}
-        true = np.asarray(_squared(queries[:, None], jax.tree.map(lambda v: v[:, None], right)))
-        rows = {"query": queries, "own": own.astype(np.int32), "true": true[:, 0]}
+        others = np.stack(answers, axis=1)
+        columns = dict(jax.device_get(span(jnp.asarray(others))))
+        whole = np.concatenate([others[own], queries[:, None]], axis=1)
+        true = np.asarray(span(jnp.asarray(whole))["volume"])
+        others_volume = columns["volume"][own]
+        rows = {
+            "query": queries,
+            "own": own.astype(np.int32),
+            "true": true,
+            "others": others_volume,
+        }
         columns["index"] = np.arange(len(answer_ids), dtype=np.int32)
         sums = tiles.sum_over_columns(
             _count,
@@ -122,7 +129,7 @@ class TupleRetrieval(Evaluator):
             columns,
         )
         rank = 1 + sums["above"] + sums["equal"] / 2
-        true_volume = float(np.sqrt(np.maximum(true, 0)).mean())
+        true_volume = float(true.mean())
         return {f"R@{k}": float((rank <= k).mean()) for k in self.ks} | {
             "median_rank": float(np.median(rank)),
             "queries": float(len(rank)),
@@ -143,38 +150,16 @@ def _rows(embedded: list[Embedded]) -> tuple[list[np.ndarray], np.ndarray]:
     return units, embedded[0].ids[at[0]]
 
 
-def _span(others: np.ndarray) -> dict[str, np.ndarray]:
-    """The vectors f32[G, M, D] of each answer, with the adjugate and determinant of their Gram."""
-    gram = np.einsum("gmd,gnd->gmn", others, others, dtype=np.float64)
-    size = gram.shape[1]
-    adjugate = np.empty_like(gram)
-    for m in range(size):
-        for n in range(size):
-            minor = np.delete(np.delete(gram, n, axis=1), m, axis=2)
-            adjugate[:, m, n] = (-1) ** (m + n) * (np.linalg.det(minor) if size > 1 else 1.0)
-    return {
-        "others": others,
-        "adjugate": adjugate.astype(np.float32),
-        "det": np.linalg.det(gram).astype(np.float32),
-    }
-
-
-def _squared(query: Any, columns: Mapping[str, Any]) -> jax.Array:
-    """V²: det H - gᵀ adj(H) g; of f32[..., D] and columns [..., c]: f32[..., c]."""
-    g = jnp.einsum("...d,...cmd->...cm", query[..., 0, :], columns["others"], precision="highest")
-    inside = jnp.einsum("...cm,...cmn,...cn->...c", g, columns["adjugate"], g, precision="highest")
-    squared: jax.Array = columns["det"] - inside
-    return squared
-
-
 def _count(constants: Any, rows: Arrays, columns: Arrays, real: jax.Array) -> dict[str, jax.Array]:
     """Wrong answers with a smaller and with an equal volume, and the sum of all volumes."""
-    squared = _squared(rows["query"][:, None], {name: columns[name][None] for name in _SPAN})
-    wrong = real & (columns["index"] != rows["own"][:, None])
-    difference = squared - rows["true"][:, None]
-    volume = jnp.sqrt(jnp.maximum(squared, 0.0))
+    true = rows["true"][:, None]
+    own = columns["index"] == rows["own"][:, None]
+    volume = jnp.where(own, true, with_anchors(rows["query"], columns))
+    wrong = real & ~own
+    difference = volume**2 - true**2
+    tie = TIE * jnp.maximum(rows["others"][:, None], columns["volume"]) ** 2
     return {
-        "above": (wrong & (difference < -TIE)).sum(1, dtype=jnp.int32),
-        "equal": (wrong & (jnp.abs(difference) <= TIE)).sum(1, dtype=jnp.int32),
+        "above": (wrong & (difference < -tie)).sum(1, dtype=jnp.int32),
+        "equal": (wrong & (jnp.abs(difference) <= tie)).sum(1, dtype=jnp.int32),
         "volume": jnp.where(real, volume, 0.0).sum(1),
     }

@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmjax.data.records import Source
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values, options
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, ViewRef
 
 
@@ -69,6 +71,15 @@ class ZeroShot(Evaluator):
             for template in own:
                 _check_template(template)
 
+    def check(self, data: EvalData) -> None:
+        """Says whether the source has names of the classes, in every language."""
+        if self.labels == self.text:
+            return
+        if self.labels in data.source.modalities:
+            raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
+        for language in self.languages:
+            self._named(data.source, language)
+
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         items = embed(model, data, (self.modality,), self.alternatives, self.layer)[self.modality]
@@ -112,7 +123,7 @@ class ZeroShot(Evaluator):
         keep = [n for n, fields in enumerate(items.fields) if fields.get(self.labels) is not None]
         if not keep:
             known = sorted(set().union(*items.fields) - {"id", "key"})
-            raise ValueError(
+            raise EvaluationError(
                 f"zero_shot: no record has the label {self.labels!r}; the records have "
                 f"{', '.join(known) or 'no labels'}, and {self.text!r} makes every id a class"
             )
@@ -126,7 +137,7 @@ class ZeroShot(Evaluator):
         classes = list(listed)
         strange = sorted(set(map(str, labels)) - set(map(str, classes)))
         if strange:
-            raise ValueError(
+            raise EvaluationError(
                 f"zero_shot: the records have the {self.labels!r} {strange[0]!r}, which is not "
                 "among the names of classes that the source lists"
             )
@@ -137,13 +148,7 @@ class ZeroShot(Evaluator):
     ) -> list[list[str]]:
         """The names of each class in a language; None is the classes' own values."""
         if language is not None:
-            named = items.source.labels(self.labels, language)
-            if named is None:
-                raise ValueError(
-                    "zero_shot: this source has no names of labels in other languages (its method "
-                    "'labels' lists none); leave out the option 'languages'"
-                )
-            return [[str(name)] for name in named]
+            return [[str(name)] for name in self._named(items.source, language)]
         if self.labels != self.text:
             return [[str(c)] for c in classes]
         first: dict[int, int] = {}
@@ -152,8 +157,23 @@ class ZeroShot(Evaluator):
         records = [items.source[first[c]] for c in classes]
         for record in records:
             if not options(record.get(self.text, [])):
-                raise ValueError(f"zero_shot: {record['key']} has no {self.text!r} to name it by")
+                raise EvaluationError(
+                    f"zero_shot: {record['key']} has no {self.text!r} to name it by"
+                )
         return [[options(record[self.text])[0]] for record in records]
+
+    def _named(self, source: Source, language: str) -> list[str]:
+        """The names of all classes in a language."""
+        try:
+            named = source.labels(self.labels, language)
+        except ValueError as error:
+            raise EvaluationError(f"zero_shot: {error}") from error
+        if named is None:
+            raise EvaluationError(
+                "zero_shot: this source has no names of labels in other languages (its method "
+                "'labels' lists none); leave out the option 'languages'"
+            )
+        return named
 
     def _class_vectors(
         self, model: Model, data: EvalData, names: list[list[str]], language: str | None
@@ -169,7 +189,7 @@ class ZeroShot(Evaluator):
         lengths = np.linalg.norm(total, axis=1, keepdims=True)
         if not lengths.all():
             where = names[int(np.argmin(lengths))][0]
-            raise ValueError(f"zero_shot: the prompts of class {where!r} cancel each other")
+            raise EvaluationError(f"zero_shot: the prompts of class {where!r} cancel each other")
         vectors: np.ndarray = (total / lengths).astype(np.float32)
         return vectors
 

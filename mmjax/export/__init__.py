@@ -6,17 +6,15 @@ installed, and has to embed as the model does (`parity.json`).
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from mmjax import api
+from mmjax import api, digests
 from mmjax.errors import ConfigError
 from mmjax.export import card
 from mmjax.export.formats import FORMATS
 from mmjax.inference import bundle, parity
-from mmjax.weights import files
 
 
 def export(
@@ -79,8 +77,7 @@ def export(
         license=license,
     )
     (part / "README.md").write_text(text, encoding="utf-8")
-    hashes = {f.name: files.sha256(f) for f in sorted(part.iterdir()) if f.name != files.HASHES}
-    (part / files.HASHES).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+    digests.write(part)
     if target.exists():
         target.rmdir()
     part.rename(target)

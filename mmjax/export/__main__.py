@@ -18,7 +18,9 @@ from mmjax.errors import ConfigError
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a run, or of anything else that mmjax.load takes."
 )
-CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "Of a run: latest, best, or a step.")
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
+)
 FORMAT = flags.DEFINE_string("format", None, "hf, open_clip, safetensors, stablehlo; or verify.")
 OUT = flags.DEFINE_string("out", None, "The folder to make.")
 LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the model card.")
@@ -34,12 +36,12 @@ def main(path: str | None, overrides: list[str]) -> None:
     source, form, out = (cli.needed(flag) for flag in (WORKDIR, FORMAT, OUT))
     if form == "verify":
         folder, line = verify(source, out)
-        print(f"{folder}\n{line}")
+        cli.say(f"{folder}\n{line}")
         return
     folder, line = export(
         source, out, format=form, checkpoint=CHECKPOINT.value, license=LICENSE.value
     )
-    print(f"{folder}\n{line}")
+    cli.say(f"{folder}\n{line}")
 
 
 if __name__ == "__main__":

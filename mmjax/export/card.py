@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mmjax.inference.bundle import Bundle
+from mmjax.report import results
 from mmjax.schema.values import plain
+from mmjax.text import one_line
 
 _LOADING = {
     "hf": """```python
@@ -58,13 +61,13 @@ def card(
       license: of the weights, as who exports them says.
     """
     recipe, about = bundle.recipe, bundle.about
-    lines = ["---", f"license: {license or 'other'}"]
+    lines = ["---", f"license: {json.dumps(one_line(license or 'other'))}"]
     if kind == "hf":
         lines.append("library_name: transformers")
-    lines += ["tags:", "- contrastive", "- mmjax", "---", "", f"# {name}", ""]
+    lines += ["tags:", "- contrastive", "- mmjax", "---", "", f"# {_text(name)}", ""]
     lines += [
-        f"Exported by mmjax from {about.get('source', 'a model')}"
-        + (f", step {about['step']:,}" if "step" in about else "")
+        f"Exported by mmjax from {_text(about.get('source', 'a model'))}"
+        + (f", step {about['step']:,}" if isinstance(about.get("step"), int) else "")
         + ".",
         "",
     ]
@@ -72,12 +75,12 @@ def card(
     for modality, tower in bundle.towers.items():
         options = ", ".join(f"{k}={v!r}" for k, v in plain(tower.encoder.options).items())
         lines.append(
-            f"- **{modality}**: {tower.encoder.type} ({options}); head "
-            f"{json.dumps(tower.head.plain())}"
+            f"- **{_text(modality)}**: {_code(f'{tower.encoder.type} ({options})')}; head "
+            f"{_code(json.dumps(tower.head.plain()))}"
         )
     if recipe is not None:
         data = json.dumps(recipe.data.source.plain(), ensure_ascii=False)
-        lines += ["", "## Data", "", f"Trained on `{data}`."]
+        lines += ["", "## Data", "", f"Trained on {_code(data)}."]
         if '"emoji"' in data or "emoji_pretrained" in data:
             lines.append(
                 "Emoji images: Fluent Emoji (MIT), Noto Emoji (Apache-2.0), Twemoji (CC-BY-4.0); "
@@ -87,14 +90,15 @@ def card(
             "",
             "## Recipe",
             "",
-            f"`{recipe.recipe}:{recipe.variant}` ({recipe.paper}), "
+            f"{_code(f'{recipe.recipe}:{recipe.variant}')} ({_text(recipe.paper)}), "
             f"{recipe.steps:,} steps of {recipe.data.batch_size:,} examples, seed "
-            f"{recipe.seed}. Objectives: `{json.dumps(plain(recipe.objectives))}`.",
+            f"{recipe.seed}. Objectives: {_code(json.dumps(plain(recipe.objectives)))}.",
         ]
-    metrics = {k: v for k, v in about.get("metrics", {}).items() if isinstance(v, int | float)}
+    known = about.get("metrics")
+    metrics = results.numbers(known) if isinstance(known, Mapping) else {}
     if metrics:
         lines += ["", "## Metrics", "", "| metric | value |", "|---|---|"]
-        lines += [f"| {key} | {value:.4g} |" for key, value in metrics.items()]
+        lines += [f"| {_text(key)} | {value:.4g} |" for key, value in metrics.items()]
     lines += [
         "",
         "## Parity",
@@ -104,20 +108,33 @@ def card(
         "",
     ]
     lines += [
-        f"- {key}: largest difference {value['max_abs']:.2e}"
+        f"- {_text(key)}: largest difference {value['max_abs']:.2e}"
         for key, value in report.items()
         if isinstance(value, dict)
     ]
     lines += ["", "## Use", "", _LOADING[kind]]
     if notes:
-        lines += ["", "## To know", "", *[f"- {note}" for note in notes]]
+        lines += ["", "## To know", "", *[f"- {_text(note)}" for note in notes]]
     lines += [
         "",
         "## Licence",
         "",
-        f"Of the weights: {license}."
+        f"Of the weights: {_text(license)}."
         if license
         else "Of the weights: not stated by who exported them (--license). What the data's "
         "licences ask for holds besides.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _text(text: object) -> str:
+    """A text as Markdown that shows it, whatever it holds."""
+    return re.sub(r"([\\`*_\[\]<>|#&~])", r"\\\1", one_line(text))
+
+
+def _code(text: object) -> str:
+    """A text as a code span of Markdown, in more backticks than it has in a row itself."""
+    shown = one_line(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    space = " " if "`" in shown else ""
+    return f"{fence}{space}{shown}{space}{fence}"

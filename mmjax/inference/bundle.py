@@ -22,10 +22,14 @@ from mmjax.model.definition import Definition
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
+from mmjax.schema.values import describe as describe_type
+from mmjax.schema.values import fits
 from mmjax.system.system import System
 from mmjax.weights import foreign, preprocessing
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
 
+# The keys of an export's `mmjax.json`, as `describe` gives them.
+_OWN = {"config": dict, "log_scale": float | None, "bias": float | None, "about": dict}
 # Of the computation.
 Dtype = Literal["float32", "bfloat16"]
 
@@ -74,8 +78,8 @@ def load(path: str | Path, *, dtype: Dtype | None = None) -> Bundle:
       ConfigError: when the folder holds nothing that can be loaded.
     """
     folder = Path(path).expanduser()
-    if (folder / OWN_CONFIG).is_file():
-        return _export(folder, dtype or "float32")
+    if folder.is_dir() and (own := Folder(folder)).file(OWN_CONFIG) is not None:
+        return _export(own, dtype or "float32")
     return of_weights(foreign.Weights(str(folder)), dtype or "float32")
 
 
@@ -89,10 +93,13 @@ def scale_of(
     return float(found[0]), None if found[1] is None else float(found[1])
 
 
-def _export(folder: Path, dtype: str) -> Bundle:
-    own = Folder(folder).json(OWN_CONFIG)
-    assert own is not None  # `load` has seen the file
-    recipe = recipe_lib.of_json(own["config"], str(folder / OWN_CONFIG))
+def _export(folder: Folder, dtype: str) -> Bundle:
+    own = folder.json(OWN_CONFIG) or {}
+    file = folder.path / OWN_CONFIG
+    for key, kind in _OWN.items():
+        if not fits(own.get(key), kind):
+            raise WeightsError(f"{file} is damaged: {key!r} should be {describe_type(kind)}")
+    recipe = recipe_lib.of_json(own["config"], str(file))
     towers = {
         name: dataclasses.replace(tower, init_from=None)
         for name, tower in recipe.model.towers.items()
@@ -101,31 +108,32 @@ def _export(folder: Path, dtype: str) -> Bundle:
     return _assemble(
         recipe.model,
         recipe.objectives,
-        Folder(folder).tensors(),
+        folder.tensors(),
         inputs.views(_own_tokenizer(recipe, folder).data),
         dtype,
-        log_scale=own.get("log_scale"),
-        bias=own.get("bias"),
+        log_scale=own["log_scale"],
+        bias=own["bias"],
         recipe=recipe,
-        about=own.get("about", {}),
+        about=own["about"],
     )
 
 
-def _own_tokenizer(recipe: Recipe, folder: Path) -> Recipe:
+def _own_tokenizer(recipe: Recipe, folder: Folder) -> Recipe:
     """`recipe` with the tokenizer file that lies in the export; no other file is read."""
     spec = recipe.data.tokenizer
     path = None if spec is None else spec.options.get("path")
     if spec is None or path is None:
         return recipe
     for name in ("tokenizer.model", "tokenizer.json", tokenizer_copy(path)):
-        if (folder / name).is_file():
-            data = dataclasses.replace(recipe.data, tokenizer=spec.changed(path=str(folder / name)))
+        file = folder.file(name)
+        if file is not None:
+            data = dataclasses.replace(recipe.data, tokenizer=spec.changed(path=str(file)))
             return dataclasses.replace(recipe, data=data)
     if path in EMBEDDED:
         return recipe
     raise WeightsError(
-        f"{folder / OWN_CONFIG} names the tokenizer {path!r}, which is not in the folder: paths "
-        "out of it are not followed"
+        f"{folder.path / OWN_CONFIG} names the tokenizer {path!r}, which is not in the folder: "
+        "paths out of it are not followed"
     )
 
 

@@ -10,6 +10,7 @@ from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.base import Adapter, Augmentation, Head
 from mmjax.model.heads import HEADS
 from mmjax.schema.bounds import BelowOne
+from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -49,7 +50,7 @@ class TowerConfig:
 
     encoder: Annotated[Spec[Encoder], ENCODERS]
     head: HeadSpec = dataclasses.field(default_factory=lambda: HEADS.spec("none"))
-    heads: dict[str, HeadSpec] = dataclasses.field(default_factory=dict)
+    heads: dict[PartName, HeadSpec] = dataclasses.field(default_factory=dict)
     init_from: InitFrom | None = None
     augment: Annotated[Spec[Augmentation], AUGMENTATIONS] | None = None
     deterministic: tuple[str, ...] = ()
@@ -72,10 +73,10 @@ class ModelConfig:
       adapters: what trains beside frozen towers, by name.
     """
 
-    towers: dict[str, TowerConfig]
+    towers: dict[PartName, TowerConfig]
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     ema: BelowOne | None = None
-    adapters: dict[str, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
+    adapters: dict[PartName, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
         default_factory=dict
     )
 

@@ -163,8 +163,9 @@ def rows_of(
                 f"of shape {unit.shape}; give both towers heads of one size."
             )
     valid = None
-    for modality in sorted({modality_of(name) for name in names} | {*names, *fields}):
-        present = batch.get(f"{modality}_present")
+    needed = (*names, *fields)
+    for each in sorted({*needed, *map(modality_of, needed)}):
+        present = batch.get(f"{each}_present")
         if present is not None:
             present = jnp.asarray(present, bool)
             valid = present if valid is None else valid & present

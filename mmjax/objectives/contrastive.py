@@ -1,6 +1,7 @@
 """Contrastive losses of pairs: InfoNCE (CLIP), a softmax over the batch, and sigmoid (SigLIP)."""
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,8 @@ from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
+
+Scalars = tuple[jax.Array, jax.Array]
 
 
 class InfoNCE(Term):
@@ -110,16 +113,15 @@ class InfoNCE(Term):
         ids = batch["id"] if self.mask_duplicates else None
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
 
-        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
-            return jnp.where(takes_part(x, y), scale * similarity(x["unit"], y["unit"]), -jnp.inf)
+        def score(x: Features, y: Features) -> jax.Array:
+            return jnp.where(takes_part(x, y), similarity(x["unit"], y["unit"]), -jnp.inf)
 
-        positive = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
         loss = cross_entropy(
             score,
             x,
             y,
             scale,
-            positive,
+            (rows.unit[0] * rows.unit[1]).sum(-1),
             rows,
             plan=plan,
             direction_weights=self.direction_weights,
@@ -129,11 +131,11 @@ class InfoNCE(Term):
 
 
 def cross_entropy(
-    score: pairwise.Score,
+    score: Callable[[Features, Features], jax.Array],
     x: Features,
     y: Features,
-    shared: Any,
-    positive: jax.Array,
+    scale: jax.Array,
+    own: jax.Array,
     rows: Rows,
     *,
     plan: pairwise.Plan,
@@ -142,10 +144,14 @@ def cross_entropy(
 ) -> jax.Array:
     """w_x mean_i [lse_j S_ij - P_i] + w_y mean_i [lse_j S_ji - P'_i], an f32 scalar.
 
+    S_ij = scale (s_ij - l), with l the mean of s_ii: a level of all scores changes no loss, and the
+    gradient of the scale would be the small difference of two means of s without it.
+
     Args:
-      score: of a tile, as for `pairwise.logsumexp`; -inf takes a pair out.
-      x, y, shared: its arguments.
-      positive: f32[B], S_ii.
+      score: s of a tile, f32[r, c]; -inf takes a pair out.
+      x, y: its arguments.
+      scale: of all scores.
+      own: f32[B], s_ii.
       rows: says which examples count.
       plan: of the reductions.
       direction_weights: (w_x, w_y).
@@ -154,15 +160,28 @@ def cross_entropy(
     sides: pairwise.Sides = (
         "rows" if direction_weights[1] == 0 else "cols" if direction_weights[0] == 0 else "both"
     )
-    normalizers = pairwise.logsumexp(score, x, y, shared, plan=plan, sides=sides)
+    level = jax.lax.stop_gradient(rows.mean(own))
+    shared = (scale, level)
+
+    def scaled(x: Features, y: Features, shared: Scalars) -> tuple[jax.Array, jax.Array]:
+        """S, 0 where a pair is taken out, and bool[r, c], where none is."""
+        scale, level = shared
+        s = score(x, y)
+        real = s > -jnp.inf
+        return scale * (jnp.where(real, s, level) - level), real
+
+    def logits(x: Features, y: Features, shared: Scalars) -> jax.Array:
+        scores, real = scaled(x, y, shared)
+        return jnp.where(real, scores, -jnp.inf)
+
+    def counted(x: Features, y: Features, shared: Scalars) -> tuple[jax.Array, jax.Array]:
+        scores, real = scaled(x, y, shared)
+        return scores, real.astype(jnp.float32)
+
+    positive = scale * (own - level)
+    normalizers = pairwise.logsumexp(logits, x, y, shared, plan=plan, sides=sides)
     targets = [positive, positive]
     if label_smoothing > 0:
-
-        def counted(x: Features, y: Features, shared: Any) -> tuple[jax.Array, jax.Array]:
-            scores = score(x, y, shared)
-            real = scores > -jnp.inf
-            return jnp.where(real, scores, 0.0), real.astype(jnp.float32)
-
         for k, side in enumerate(pairwise.sums(counted, x, y, shared, plan=plan, sides=sides)):
             if side is not None:
                 mean = side[0] / jnp.maximum(side[1], 1.0)

@@ -14,15 +14,14 @@ from mmjax.objectives.base import (
     both_valid,
     features,
     rows_of,
-    sum_of,
+    same_example,
 )
 from mmjax.objectives.contrastive import cross_entropy
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
+from mmjax.parallel.volume import EPS, span, with_anchors
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import BelowOne, Factor, Positive
-
-Matrix = list[list[jax.Array]]  # its entries, each of all rows
 
 
 class GramVolume(Term):
@@ -30,25 +29,26 @@ class GramVolume(Term):
 
     For unit vectors t_i of the anchor and u_m,j of the k - 1 other modalities,
 
-        V_ij² = det Gram(t_i, u_1,j, ..., u_k-1,j) = det H_j - g_ij^T adj(H_j) g_ij,
+        V_ij² = det Gram(t_i, u_1,j, ..., u_k-1,j) = h_1,j² ... h_k-1,j² h_ij²,
 
-    with H_j the Gram matrix of the others and g_ij,m = t_i·u_m,j. The scores of the softmax over
-    tuples j, and of that over anchors i, are -V_ij / τ with V_ij = (max(V_ij², 0) + eps)^1/2, and
+    with h_m,j the distance of u_m,j from the span of those before it and h_ij that of t_i from all
+    of them. The scores of the softmax over tuples j, and of that over anchors i, are -V_ij / τ, and
     both have label smoothing. Cicchetti et al. 2025 (arXiv 2412.11959), GRAM; τ divides and is
-    itself the parameter, as in the authors' code. Two differences: eps, without which the root has
-    an infinite gradient at 0, and the gradient of all embeddings, which the authors' code stops at
-    gathered ones. The volume does not see signs, and two modalities that agree exactly make it 0
-    for every anchor. The engine gets one small adjugate for each column, so a tile costs k - 1
-    products.
+    itself the parameter, as in the authors' code. Two differences: each h is (h² + eps)^1/2, for
+    the root has an infinite gradient at 0, and all embeddings have a gradient, which the authors'
+    code stops at gathered ones. The volume does not see signs, and two modalities that agree
+    exactly make it 0 for every anchor. The engine gets an orthonormal basis of each column, so a
+    tile costs k - 1 products.
 
     Args:
-      modalities: k from 2 to 5; the first is the anchor.
+      modalities: k of them, 2 at least; the first is the anchor.
       temperature: τ at the start.
       learn_temperature: whether τ trains.
       label_smoothing: ε in [0, 1), as in `InfoNCE`.
-      eps: added to V².
+      eps: added to squared distances h².
     """
 
+    version = 2  # small volumes are exact, and eps is 1e-12, not 1e-6
     contrastive = True
 
     def __init__(
@@ -58,19 +58,9 @@ class GramVolume(Term):
         temperature: Factor = 0.07,
         learn_temperature: bool = True,
         label_smoothing: BelowOne = 0.1,
-        eps: Positive = 1e-6,
+        eps: Positive = EPS,
     ):
         check_views("gram_volume", modalities)
-        if len(modalities) > 5:
-            raise TermError(
-                "The term 'gram_volume' takes at most 5 modalities, for the adjugate is written "
-                f"out, but has {len(modalities)}."
-            )
-        if not temperature > 0 or not eps > 0 or not 0 <= label_smoothing < 1:
-            raise TermError(
-                f"The term 'gram_volume' needs temperature={temperature} > 0, eps={eps} > 0 and "
-                f"label_smoothing={label_smoothing} in [0, 1)."
-            )
         self.modalities, self.eps, self.label_smoothing = modalities, eps, label_smoothing
         self.fixed_temperature = None if learn_temperature else temperature
         if learn_temperature:
@@ -88,76 +78,26 @@ class GramVolume(Term):
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         temperature = self.tau()
         rows = rows_of(self.name, self.modalities, outputs, batch)
-        x = features(rows, 0)
-        y = {**x, **span(jnp.stack(rows.unit[1:], axis=1))}
-
-        def score(x: Features, y: Features, temperature: jax.Array) -> jax.Array:
-            logits = -volume(x["unit"], y, self.eps) / temperature
-            return jnp.where(both_valid(x, y), logits, -jnp.inf)
-
+        x, y = (features(rows, 0, index=True) for _ in range(2))
+        # Tuples of one example are where volumes get small, and are B only: by their own vectors.
+        own = span(jnp.stack([*rows.unit[1:], rows.unit[0]], axis=1), self.eps)["volume"]
+        x["own"] = own
         del y["unit"]
+        y |= span(jnp.stack(rows.unit[1:], axis=1), self.eps)
 
-        def of_one(anchor: jax.Array, others: Features) -> jax.Array:
-            return volume(anchor[None], others, self.eps)[0, 0]
+        def score(x: Features, y: Features) -> jax.Array:
+            volume = with_anchors(x["unit"], y, self.eps)
+            volume = jnp.where(same_example(x, y), x["own"][:, None], volume)
+            return jnp.where(both_valid(x, y), -volume, -jnp.inf)
 
-        columns = jax.tree.map(lambda leaf: leaf[:, None], _only_span(y))
-        own = jax.vmap(of_one)(x["unit"], columns)
         loss = cross_entropy(
             score,
             x,
             y,
-            temperature,
-            -own / temperature,
+            1 / temperature,
+            -own,
             rows,
             plan=context.plan,
             label_smoothing=self.label_smoothing,
         )
         return loss, {"temperature": temperature, "volume": rows.mean(own)}
-
-
-def span(others: jax.Array) -> dict[str, jax.Array]:
-    """What the volume needs of the vectors beside the anchor.
-
-    Args:
-      others: f32[B, M, D], unit vectors of M modalities.
-
-    Returns:
-      `others`, and of the Gram matrix of each row `adjugate` f32[B, M, M] and `det` f32[B].
-    """
-    gram = jnp.einsum("bmd,bnd->bmn", others, others, precision="highest")
-    size = others.shape[1]
-    entries = [[gram[:, m, n] for n in range(size)] for m in range(size)]
-    adjugate = [
-        [(-1) ** (m + n) * _det(_minor(entries, n, m)) for n in range(size)] for m in range(size)
-    ]
-    ones = jnp.ones_like(gram[:, 0, 0])
-    return {
-        "others": others,
-        "adjugate": jnp.stack(
-            [jnp.stack([a * ones for a in line], -1) for line in adjugate], axis=-2
-        ),
-        "det": _det(entries) * ones,
-    }
-
-
-def volume(anchors: jax.Array, columns: Features, eps: float) -> jax.Array:
-    """V_ij of anchors f32[r, D] and `span` columns of c rows: f32[r, c]."""
-    g = jnp.einsum("rd,cmd->rcm", anchors, columns["others"], precision="highest")
-    inside = jnp.einsum("rcm,cmn,rcn->rc", g, columns["adjugate"], g, precision="highest")
-    return jnp.sqrt(jnp.maximum(columns["det"][None, :] - inside, 0.0) + eps)
-
-
-def _only_span(tree: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    return {name: tree[name] for name in ("others", "adjugate", "det")}
-
-
-def _minor(matrix: Matrix, row: int, column: int) -> Matrix:
-    return [line[:column] + line[column + 1 :] for i, line in enumerate(matrix) if i != row]
-
-
-def _det(matrix: Matrix) -> jax.Array | float:
-    """Determinant by expansion along the first line; 1 for a matrix without entries."""
-    if not matrix:
-        return 1.0
-    parts = [(-1) ** n * matrix[0][n] * _det(_minor(matrix, 0, n)) for n in range(len(matrix))]
-    return sum_of(parts)

@@ -125,8 +125,8 @@ class LateInteractionNCE(Term):
             number = {"id": batch["id"], "index": jnp.arange(len(valid), dtype=jnp.int32)}
             x, y = x | number, y | number
 
-        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
-            return jnp.where(takes_part(x, y), scale * self._scores(x, y)[0], -jnp.inf)
+        def score(x: Features, y: Features) -> jax.Array:
+            return jnp.where(takes_part(x, y), self._scores(x, y)[0], -jnp.inf)
 
         scale = self.temperature()
 
@@ -137,7 +137,7 @@ class LateInteractionNCE(Term):
             {name: x[name] for name in x if name not in ("id", "index")},
             {name: y[name] for name in y if name not in ("id", "index")},
         )
-        loss = cross_entropy(score, x, y, scale, scale * own[:, 0, 0], rows, plan=context.plan)
+        loss = cross_entropy(score, x, y, scale, own[:, 0, 0], rows, plan=context.plan)
         chance = jnp.log(jnp.maximum(rows.count, 1.0))
         return loss, {"scale": scale, "chance": chance, "attention": rows.mean(largest[:, 0, 0])}
 

@@ -21,11 +21,11 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.errors import TermError
-from mmjax.objectives.gram import span, volume
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.objectives.sampling import sample
 from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
+from mmjax.parallel.volume import span, with_anchors
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegative, Repeats
 
@@ -183,9 +183,9 @@ class Matching(Term):
             if self.score == "cosine":
                 s = similarity(x["unit"], y["unit"])
             elif "unit" in x:
-                s = -volume(x["unit"], y, 1e-6)
+                s = -with_anchors(x["unit"], y)
             else:
-                s = -volume(y["unit"], x, 1e-6).T
+                s = -with_anchors(y["unit"], x).T
             s = scale * s
             return jnp.where(y["valid"][None, :], s, -jnp.inf) if "valid" in y else s
 

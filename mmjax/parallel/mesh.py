@@ -6,10 +6,12 @@ global arrays and the compiler partitions it, but for the pairwise engine, which
 travels.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -128,3 +130,24 @@ def to_device(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[
         )
         for name, rows in batch.items()
     }
+
+
+def count(rows: int, of: int, mesh: jax.sharding.Mesh) -> int | jax.Array:
+    """The number of some rows of a global batch, known to all processes.
+
+    Args:
+      rows: how many there are in this process's part of the batch.
+      of: rows of that part.
+      mesh: the mesh.
+
+    Returns:
+      The sum over all parts; i32[], on its way, where there are many processes.
+    """
+    if jax.process_count() == 1:
+        return rows
+    return _sum(mesh)(to_device({"": np.arange(of) < rows}, mesh)[""])
+
+
+@functools.cache
+def _sum(mesh: jax.sharding.Mesh) -> Callable[[jax.Array], jax.Array]:
+    return jax.jit(jnp.sum, out_shardings=replicated(mesh))

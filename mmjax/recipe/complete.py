@@ -31,7 +31,7 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
       ConfigError: in one sentence, for a key or a value that cannot be.
     """
     keys: dict[str, Any] = plain(tree)
-    words.load(keys.get("imports", ()), file)
+    words.load(words.imported(keys, file), file)
     stages = read(keys.pop("stages", ()), file)
     recipe = _whole(keys, file)
     done = []

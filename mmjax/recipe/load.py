@@ -110,15 +110,20 @@ def in_file(file: str, error: Exception) -> ConfigError:
     return ConfigError(f"{place}: {text}")
 
 
+def value_of(text: str) -> Any:
+    """What the text of an override means: a Python literal, or else a string."""
+    try:
+        return plain(ast.literal_eval(text))
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
 def set_key(tree: dict[str, Any], override: str, file: str) -> None:
     """Applies the override `a.b=value` to a plain config, in place."""
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise ConfigError(f"override {override!r} is not of the form --config.key=value")
-    try:
-        value = plain(ast.literal_eval(text))
-    except (ValueError, SyntaxError):
-        value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
+    value = value_of(text)
     keys = path.split(".")
     if keys[0] == "stages" and len(keys) > 1:
         _set_in_stage(tree, keys[1], ".".join(keys[2:]), text, value, file)

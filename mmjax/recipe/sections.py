@@ -19,6 +19,7 @@ from mmjax.schema.bounds import (
     PositiveInt,
     Seed,
 )
+from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -53,7 +54,7 @@ class OptimizerConfig:
         gradient.
       schedule: of the learning rate after the warm-up.
       warmup_steps: of a linear warm-up.
-      final_fraction: the last learning rate as a share of the peak.
+      final_fraction: where the decay ends, at step `steps`, as a share of the peak.
       clip_norm: global norm to which the gradient is clipped.
       learning_rate_rules: table of (regular expression over the whole parameter path, factor), the
         first match wins.
@@ -192,13 +193,13 @@ class Recipe:
       imports: modules, or Python files, that register words of their own when they are imported.
     """
 
-    recipe: str
+    recipe: PartName
     variant: str
     paper: str
     steps: PositiveInt
     data: DataConfig
     model: ModelConfig
-    objectives: dict[str, ObjectiveConfig]
+    objectives: dict[PartName, ObjectiveConfig]
     optimizer: OptimizerConfig
     teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
     queue: QueueConfig | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax.errors import ConfigError
+from mmjax.files import DamagedFile, read_json
 from mmjax.recipe import words
 from mmjax.recipe.complete import complete
 from mmjax.recipe.sections import Recipe
@@ -16,7 +17,7 @@ from mmjax.schema.values import plain
 # under other values of them.
 OPERATIONAL = (
     "mesh", "pairwise", "checkpoints", "log_every", "evaluate_every", "evaluators", "microbatches",
-    "imports", "data.workers", "data.prefetch",
+    "imports", "data.workers", "data.prefetch", "data.max_bad_fraction",
 )  # fmt: skip
 # Keys that earlier versions had.
 _OLD = ("claim",)
@@ -63,13 +64,10 @@ def read(file: Path) -> Recipe:
     """A recipe that `dump` wrote, whole: keys that are newer than the file have their defaults.
 
     Raises:
-      ConfigError: when the file is no JSON text, or has keys that this version does not know.
+      DamagedFile: when the file holds no JSON object.
+      ConfigError: when it has keys that this version does not know.
     """
-    try:
-        tree = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is damaged ({error}): it has to be JSON text") from error
-    return of_json(tree, str(file))
+    return of_json(read_json(file), str(file))
 
 
 def of_json(tree: Any, file: str) -> Recipe:
@@ -81,13 +79,19 @@ def of_json(tree: Any, file: str) -> Recipe:
     """
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{file} is damaged: it has to hold the keys of a recipe")
-    words.check_outside(tree.get("imports", ()), Path(file).parent, file)
+    words.check_outside(words.imported(tree, file), Path(file).parent, file)
     return complete({key: value for key, value in tree.items() if key not in _OLD}, file)
 
 
 def same(file: Path, recipe: Recipe) -> bool:
-    """Whether a recipe that `dump` wrote, read as `read` does, is the same in every key."""
+    """Whether a recipe that `dump` wrote, read as `read` does, is the same in every key.
+
+    Raises:
+      DamagedFile: when the file holds no JSON object.
+    """
     try:
         return dump(read(file)) == dump(recipe)
-    except ConfigError:
+    except DamagedFile:
+        raise
+    except ConfigError:  # of a version with other keys
         return False

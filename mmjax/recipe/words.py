@@ -28,6 +28,7 @@ from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.heads import HEADS
 from mmjax.objectives import TERMS
 from mmjax.schema.registry import Registry
+from mmjax.schema.values import fits, plain
 from mmjax.system.teachers import TEACHERS
 
 REGISTRIES: Mapping[str, Registry[Any]] = {
@@ -79,6 +80,18 @@ def _types(tree: Any) -> Iterator[str]:
     elif isinstance(tree, tuple | list):
         for value in tree:
             yield from _types(value)
+
+
+def imported(tree: Mapping[str, Any], file: str) -> tuple[str, ...]:
+    """The key `imports` of a recipe that has not been checked yet.
+
+    Raises:
+      ConfigError: when it is no tuple of names.
+    """
+    names = plain(tree.get("imports", ()))
+    if not fits(names, tuple[str, ...]):
+        raise ConfigError(f"{file}: 'imports' should be a tuple of strings, but is {names!r}")
+    return tuple(names)
 
 
 def load(imports: Iterable[str], file: str) -> None:

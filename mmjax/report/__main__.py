@@ -19,7 +19,7 @@ def main(path: str | None, overrides: list[str]) -> None:
         raise ConfigError("the page is made of what is in the run's folder: leave out --config")
     if WORKDIR.value is None:
         raise ConfigError("which run? Give --workdir=runs/...")
-    print(page.write(WORKDIR.value))
+    cli.say(page.write(WORKDIR.value))
 
 
 if __name__ == "__main__":

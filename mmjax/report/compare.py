@@ -25,7 +25,7 @@ class Runs(NamedTuple):
       numbers: (name, its value in each run or NaN), the final ones; those that are the same
         everywhere, such as the size of a gallery, are left out.
       same: how many numbers are the same everywhere.
-      notes: what is missing, each with the run's name.
+      notes: what is missing, each with the run's name, and which folders were left out.
     """
 
     names: list[str]
@@ -39,18 +39,23 @@ class Runs(NamedTuple):
 def read(folders: Sequence[str | Path]) -> Runs:
     """Reads runs from their folders, in the order given.
 
+    A folder that is no run is left out, with a note, as `runs/*` may name anything.
+
     Raises:
-      ConfigError: for fewer than two runs, more than a chart can show, or a folder
-        that is no run.
+      ConfigError: for fewer than two runs, or more than a chart can show.
     """
-    paths = [Path(folder) for folder in folders]
+    given = [Path(folder) for folder in folders]
+    paths = [path for path in given if _is_run(path)]
+    others = [
+        f"{path} is left out: it is no run, with neither config.json nor metrics.jsonl"
+        for path in given
+        if path not in paths
+    ]
     if len(paths) < 2:
-        raise ConfigError("give two runs or more: mmjax compare runs/ONE runs/ANOTHER")
+        said = "".join(f"; {note}" for note in others)
+        raise ConfigError(f"give two runs or more: mmjax compare runs/ONE runs/ANOTHER{said}")
     if len(paths) > plots.COLOURS:
         raise ConfigError(f"{len(paths)} runs: a chart tells {plots.COLOURS} apart, give fewer")
-    for path in paths:
-        if not any((path / name).is_file() for name in ("config.json", "metrics.jsonl")):
-            raise ConfigError(f"{path} is no run: it has neither config.json nor metrics.jsonl")
     found = [files.read(path) for path in paths]
     names = _names(paths)
     values = _table([run.summary for run in found], math.nan)
@@ -62,12 +67,19 @@ def read(folders: Sequence[str | Path]) -> Runs:
         numbers=sorted(differ, key=lambda item: item[0].startswith("train/")),
         same=len(values) - len(differ),
         notes=[
-            f"{name}: {note}"
-            for name, run in zip(names, found, strict=True)
-            for note in run.notes
-            if "gallery" not in note  # of the page of one run
+            *others,
+            *(
+                f"{name}: {note}"
+                for name, run in zip(names, found, strict=True)
+                for note in run.notes
+                if "gallery" not in note
+            ),  # of the page of one run
         ],
     )
+
+
+def _is_run(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("config.json", "metrics.jsonl"))
 
 
 def write(runs: Runs, out: Path) -> Path:

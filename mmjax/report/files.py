@@ -3,7 +3,6 @@
 A file that is missing or damaged costs its part of the page and no more, and the page says so.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmjax.report import gather, results
+from mmjax.files import DamagedFile, json_lines, read_json, reason
+from mmjax.report import embeddings, gather, results
 
 LOG_CHARACTERS = 60_000
 
@@ -74,7 +74,9 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
                 f"There is no {gather.FILE} in the folder, so the page has no heat map, no image "
                 "of the embeddings and no gallery."
             )
-    except ValueError as error:
+        else:
+            embeddings.drawn(shown)
+    except (DamagedFile, LookupError, TypeError, ValueError) as error:
         shown = None
         notes.append(f"{error}.")
     return RunFiles(
@@ -83,7 +85,7 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
         summary=results.numbers(summary),
         history=history,
         bad_rows=_bad_rows(folder / "bad_rows.jsonl", notes),
-        log=_log(folder / "log.txt"),
+        log=_log(folder / "log.txt", notes),
         shown=shown,
         notes=tuple(notes),
     )
@@ -94,32 +96,23 @@ def _json(path: Path, notes: list[str]) -> dict[str, Any] | None:
         notes.append(f"There is no {path.name} in the folder.")
         return None
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        notes.append(f"{path.name} is damaged ({error}).")
+        return read_json(path)
+    except DamagedFile as error:
+        notes.append(f"{error}.")
         return None
-    if not isinstance(value, dict):
-        notes.append(f"{path.name} is damaged (it holds no names).")
-        return None
-    return value
 
 
 def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines."""
-    found, bad = [], 0
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            value = None
-        if isinstance(value, dict):
-            found.append(value)
-        elif number < len(lines):  # the last line of a killed run may be half a line
-            bad += 1
+    try:
+        rows = [row for _, row in json_lines(path)]
+    except DamagedFile as error:
+        notes.append(f"{error}.")
+        return []
+    bad = rows[:-1].count(None)  # the last line of a killed run may be half a line
     if bad:
-        notes.append(f"{bad:,} of the {len(lines):,} lines of {path.name} could not be read.")
-    return found
+        notes.append(f"{bad:,} of the {len(rows):,} lines of {path.name} could not be read.")
+    return [row for row in rows if row is not None]
 
 
 def _history(path: Path, notes: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -129,7 +122,7 @@ def _history(path: Path, notes: list[str]) -> dict[str, tuple[np.ndarray, np.nda
     points: dict[str, dict[int, float]] = {}
     for row in _lines(path, notes):
         step = row.pop("step", None)
-        if not isinstance(step, int):
+        if not isinstance(step, int) or step >= 2**63:
             continue
         for name, value in results.numbers(row).items():
             points.setdefault(name, {})[step] = value  # a step that was repeated counts once
@@ -154,10 +147,14 @@ def _bad_rows(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["count"])
 
 
-def _log(path: Path) -> str:
+def _log(path: Path, notes: list[str]) -> str:
     if not path.is_file():
         return ""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        notes.append(f"{path} cannot be read: {reason(error)}.")
+        return ""
     if len(text) > LOG_CHARACTERS:
         half = LOG_CHARACTERS // 2
         text = (

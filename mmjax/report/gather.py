@@ -6,8 +6,6 @@ without the model or the data.
 
 import io
 import json
-import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 
 from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.files import DamagedFile, json_object, read_arrays, write_atomically
 from mmjax.report.thumbnails import Thumbnails
 
 FILE = "report_data.npz"
@@ -127,18 +126,17 @@ def read(folder: str | Path) -> dict[str, Any] | None:
         `image` (an n).
 
     Raises:
-      ValueError: if the file is damaged.
+      DamagedFile: if the file is damaged.
     """
     path = Path(folder) / FILE
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            content: dict[str, Any] = {key: archive[key] for key in archive.files}
-        content |= json.loads(content.pop("description").tobytes().decode())
-        return content
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it or evaluate again") from error
+        content: dict[str, Any] = read_arrays(path)
+        description = content.pop("description", np.zeros(0)).tobytes()
+        return content | json_object(description, f"the description in {path}")
+    except DamagedFile as error:
+        raise DamagedFile(f"{error}: delete it or evaluate again") from error
 
 
 def principal_plane(
@@ -253,7 +251,5 @@ def _write(
         text = np.frombuffer(json.dumps(description).encode(), np.uint8)
         out = io.BytesIO()
         np.savez_compressed(out, description=text, **arrays)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(out.getvalue())
-        os.replace(part, path)
+        write_atomically(path, out.getvalue())
     return {**arrays, **description}

@@ -73,7 +73,7 @@ def render(run: RunFiles) -> str:
             facts=_facts(run),
             settings=_settings(run.config or {}),
             config=json.dumps(run.config, indent=2, ensure_ascii=False) if run.config else "",
-            claim=(run.config or {}).get("claim") or {},
+            claim=_section(run.config, "claim"),
             headlines=_headlines(retrieval, zero_shot, geometry),
             retrieval=retrieval,
             ks=sorted({k for row in retrieval for k in row.recall}),
@@ -113,11 +113,11 @@ def _title(run: RunFiles) -> str:
 def _facts(run: RunFiles) -> list[tuple[str, str]]:
     """The few numbers under the title."""
     config, facts = run.config or {}, []
+    data = _section(config, "data")
     if "step" in run.summary:
         facts.append((results.number(run.summary["step"]), "steps"))
-    batch = config.get("data", {}).get("batch_size")
-    if batch:
-        facts.append((results.number(batch), "examples a step"))
+    if batch := results.numbers({"size": data.get("batch_size")}):
+        facts.append((results.number(batch["size"]), "examples a step"))
     if "seconds" in run.summary:
         facts.append((results.duration(run.summary["seconds"]), "in all"))
     if "seed" in config:
@@ -167,28 +167,38 @@ def _options(spec: Any) -> str:
 def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a reader wants to know of a config before reading all of it."""
     rows = []
-    for name, spec in config.get("objectives", {}).items():
+    for name, spec in _section(config, "objectives").items():
         rows.append((f"objective {name}", _options(spec)))
-    for name, tower in config.get("model", {}).get("towers", {}).items():
+    towers = _section(_section(config, "model"), "towers")
+    for name in towers:
+        tower = _section(towers, name)
         parts = [_options(tower.get("encoder", {})), _options(tower.get("head", {}))]
         rows.append((f"tower {name}", " → ".join(part for part in parts if part)))
-    data = config.get("data", {})
-    source = data.get("source") or {}
+    source = _section(_section(config, "data"), "source")
     if source:
         named = {"": source} if "type" in source else source
         text = "; ".join(f"{name} {_options(spec)}".strip() for name, spec in named.items())
         rows.append(("training data", text))
     if config.get("optimizer"):
         rows.append(("optimizer", _options(config["optimizer"])))
-    for stage in config.get("stages") or ():
-        rows.append((f"stage {stage.get('name', '?')}", _of_stage(stage)))
+    stages = config.get("stages")
+    for stage in stages if isinstance(stages, list | tuple) else ():
+        if isinstance(stage, Mapping):
+            rows.append((f"stage {stage.get('name', '?')}", _of_stage(stage)))
     return rows
+
+
+def _section(config: Any, key: str) -> Mapping[str, Any]:
+    """A section of a stored config, empty where it has none: the file may hold anything."""
+    found = config.get(key) if isinstance(config, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _of_stage(stage: Mapping[str, Any]) -> str:
     """What a stage changes, in one line; evaluators, which change nothing, are left out."""
-    parts = [f"{results.number(stage['steps'])} steps"] if "steps" in stage else []
-    for name, spec in stage.get("objectives", {}).items():
+    steps = results.numbers({"steps": stage.get("steps")}).values()
+    parts = [f"{results.number(each)} steps" for each in steps]
+    for name, spec in _section(stage, "objectives").items():
         parts.append(f"without {name}" if spec is None else f"{name} {_options(spec)}".strip())
     for key in ("data", "model", "optimizer", "teacher"):
         if stage.get(key) is not None:

@@ -1,6 +1,5 @@
 """Differences of a run from its recipe, and the command that reproduces it."""
 
-import ast
 import json
 import re
 import shlex
@@ -9,8 +8,10 @@ from typing import Any, NamedTuple
 
 from mmjax import recipe as recipe_lib
 from mmjax.recipe.find import find
+from mmjax.recipe.load import value_of
 
 _ABSENT = object()
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Change(NamedTuple):
@@ -47,8 +48,10 @@ def recipe_of(stored: Mapping[str, Any]) -> Origin:
     name = str(stored.get("recipe", ""))
     named = f"configs/{name}.py"
     variant = str(stored.get("variant", "small"))
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+    if not _NAME.fullmatch(name):
         return Origin(named, variant, None, f"{name!r} is no name of a recipe")
+    if not _NAME.fullmatch(variant):
+        return Origin(named, "small", None, f"{variant!r} is no name of a variant")
     try:
         file, _ = find(named)
     except recipe_lib.ConfigError:
@@ -93,19 +96,15 @@ def _changes(
 
 def command(stored: Mapping[str, Any], recipe: Origin) -> str:
     """The command line that trains the same config again."""
-    words = ["python -m mmjax.main", f"--config={recipe.file}:{recipe.variant}"]
-    words += [
-        shlex.quote(f"--config.{change.key}={literal(change.after)}")
-        for change in recipe.changes or []
-    ]
-    return " \\\n    ".join(words)
+    words = [f"--config={recipe.file}:{recipe.variant}"]
+    words += [f"--config.{change.key}={literal(change.after)}" for change in recipe.changes or []]
+    return " \\\n    ".join(["python -m mmjax.main", *map(shlex.quote, words)])
 
 
 def literal(value: Any) -> str:
-    """A value as an override gives it; a string is bare unless it would be read as a literal."""
-    if isinstance(value, str) and value.lower() not in ("true", "false", "none"):
-        try:
-            ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            return value
-    return repr(value)
+    """A value as an override gives it; a string is bare unless it would be read as a literal.
+
+    Or unless it holds control characters, which a terminal would obey.
+    """
+    bare = isinstance(value, str) and value.isprintable() and value_of(value) == value
+    return value if bare else repr(value)

@@ -8,7 +8,12 @@ views of a modality read its field of a record and go through its tower.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from mmjax.errors import ConfigError
+from mmjax.schema.values import shown
+
+_LONGEST = 100  # characters; a file's name has at most 255 bytes, its ending included
 
 
 class ViewName(NamedTuple):
@@ -30,6 +35,39 @@ class ViewName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.modality}@{self.label}" if self.label else self.modality
+
+
+class Name:
+    """Reads the name of a recipe or of a part of it, which folders and files are called by."""
+
+    def parse(self, value: Any, where: str, file: str) -> str:
+        """The name.
+
+        Raises:
+          ConfigError: for one that would lead elsewhere, or that no file can have.
+        """
+        return check_name(value, where, file)
+
+
+PartName = Annotated[str, Name()]
+
+
+def check_name(name: Any, where: str, file: str) -> str:
+    """A name, as `Name` reads it."""
+    if not isinstance(name, str):
+        raise ConfigError(f"{file}: {where!r} should be a string, but is {shown(name)}")
+    if not _is_name(name):
+        raise ConfigError(
+            f"{file}: {where!r} should be a name of at most {_LONGEST} characters without '/', "
+            f"'\\', control characters, or '.', '-' or a space at its beginning, not {name!r:.120}"
+        )
+    return name
+
+
+def _is_name(name: str) -> bool:
+    inside = name.isprintable() and not set(name) & set("/\\")
+    ends = name == name.strip() and not name.startswith(("-", "."))
+    return inside and ends and 0 < len(name) <= _LONGEST
 
 
 def modality_of(name: str) -> str:

@@ -64,7 +64,9 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
         if typing.get_origin(kind) is dict:
             # A part that an override sets to None is left out.
             return {
-                key: parse(arguments[1], each, f"{where}.{key}" if where else key, file)
+                parse(arguments[0], key, where, file): parse(
+                    arguments[1], each, f"{where}.{key}" if where else key, file
+                )
                 for key, each in section_of(value, where, file).items()
                 if each is not None
             }

@@ -23,6 +23,7 @@ class Embedder:
       definition: structure of the System.
       arrays: path -> array, all of the System's variables, laid out on the mesh.
       mesh: the mesh.
+      check: called before every batch; may raise, to end what is being computed.
     """
 
     def __init__(
@@ -30,7 +31,10 @@ class Embedder:
         definition: Definition[System],
         arrays: Mapping[str, jax.Array],
         mesh: jax.sharding.Mesh,
+        *,
+        check: Callable[[], None] = lambda: None,
     ):
+        self._check = check
         self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
         # Of the module and not of the paths: a tower that hands features on has no parameters.
         self._dims: dict[str, int] = {
@@ -81,6 +85,7 @@ class Embedder:
         """
         if modality not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
+        self._check()
         rows = len(values)
         padding = -rows % mesh_lib.batch_shards(self._mesh)
         padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])

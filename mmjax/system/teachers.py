@@ -146,7 +146,7 @@ class FrozenTeacher(Teacher):
       init_from: folder of a run, an export or foreign weights, whatever `mmjax.load` reads, whose
         towers have the names and the shapes of the recipe's; None: the towers as they are at the
         start of the training, or of the stage.
-      checkpoint: of a run in that folder: `latest`, `best` or a step.
+      checkpoint: of a run in that folder: `latest`, `previous`, `best` or a step.
       train: whether it drops out and normalises as in training.
     """
 

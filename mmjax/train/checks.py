@@ -16,7 +16,7 @@ from flax import nnx
 from mmjax.data import inputs
 from mmjax.data.views import View
 from mmjax.encoders import EncoderError
-from mmjax.errors import ConfigError
+from mmjax.errors import ConfigError, unknown
 from mmjax.evaluators import EvalData, EvaluatorConfig
 from mmjax.model.embedding import Embedding
 from mmjax.objectives import Context, ObjectiveConfig, Term
@@ -225,7 +225,7 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
 
 
 def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None:
-    """Checks that a source of an evaluator has the modalities that it embeds.
+    """Checks that a source of an evaluator has the modalities and labels that it asks for.
 
     Args:
       where: path of the source in the recipe.
@@ -233,7 +233,7 @@ def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None
       data: the source, opened.
 
     Raises:
-      ConfigError: for a modality that the source lacks.
+      ConfigError: for a modality or a label that the source lacks.
     """
     for path, name in config.reads():
         if name not in data.modalities:
@@ -241,3 +241,7 @@ def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None
                 f"'{path}' asks for {name!r}, which '{where}' does not have: it "
                 f"has {', '.join(map(repr, data.source.modalities))}"
             )
+    known = (*data.source.label_fields, *data.modalities)
+    for path, name in config.reads("label"):
+        if name not in known:
+            raise unknown(name, known, path, where, "label")

@@ -11,7 +11,7 @@ import jax
 from mmjax import evaluators
 from mmjax.data import Source, SourceError, inputs
 from mmjax.errors import ConfigError
-from mmjax.evaluators import EvalData, Task
+from mmjax.evaluators import EvalData, EvaluationError, Evaluator, EvaluatorConfig, Task
 from mmjax.recipe import Recipe
 from mmjax.report.table import summary_table
 from mmjax.schema.registry import Spec
@@ -65,6 +65,7 @@ class Evaluation:
                     f"'{where}.source' has {count} examples, and {kind} needs at least {least}: "
                     f"give it more, or set evaluators.{kind}={{}}"
                 )
+            _check_rows(where, config, evaluator, {"source": data, **opened})
             self._tasks[f"{kind}/{name}"] = Task(evaluator, data, opened)
 
     def __call__(self, model: Embedder) -> dict[str, float]:
@@ -103,3 +104,27 @@ class Evaluation:
     def show(self, summary: Mapping[str, float], folder: Path) -> None:
         """Tells the final table."""
         logger.info(summary_table(summary, folder))
+
+
+def _check_rows(
+    where: str, config: EvaluatorConfig, evaluator: Evaluator, sources: Mapping[str, EvalData]
+) -> None:
+    """Checks that an evaluator will have something to measure, by reading as few records as do.
+
+    Args:
+      where: path of the evaluator in the recipe.
+      config: of the evaluator.
+      evaluator: the evaluator.
+      sources: its data, by name.
+
+    Raises:
+      ConfigError: with the source that lacks something.
+    """
+    for key, data in sources.items():
+        try:
+            for _, modality in config.reads():
+                data.check_readable(modality, evaluator.least_records if key == "source" else 1)
+            if key == "source":
+                evaluator.check(data)
+        except (SourceError, EvaluationError) as error:
+            raise ConfigError(f"'{where}.{key}': {error}") from error

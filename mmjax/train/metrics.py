@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
-from mmjax.files import writing
+from mmjax.files import json_lines, replacing, writing
+from mmjax.text import printable
 from mmjax.train.watch import SPEED
 
 logger = logging.getLogger("mmjax")
@@ -30,7 +32,8 @@ class MetricWriter:
     Args:
       folder: the run's folder.
       step: where the run starts or resumes. Rows of later steps, left by a process that was
-        killed after its last checkpoint, are removed: they will be written again.
+        killed after its last checkpoint, are removed: they will be written again. A row of that
+        step which is there already, as of an evaluation that is made again, is not.
       write: whether this process writes.
 
     Raises:
@@ -40,17 +43,16 @@ class MetricWriter:
     def __init__(self, folder: Path, step: int, *, write: bool = True):
         self._file: TextIO | None = None
         self._board: EventsWriter | None = None
+        self._there: set[str] = set()
         if not write:
             return
         self._path = folder / "metrics.jsonl"
         with writing(self._path):
-            rows = []
-            if self._path.is_file():
-                with open(self._path, encoding="utf-8") as file:
-                    rows = [line for line in file if _step_of(line) <= step]
-            part = self._path.with_name(self._path.name + ".part")
-            part.write_text("".join(rows), encoding="utf-8")
-            part.replace(self._path)
+            rows = [(line + "\n", row["step"]) for line, row in _rows(self._path)]
+            with replacing(self._path) as part:
+                kept = "".join(line for line, at in rows if at <= step)
+                part.write_text(kept, encoding="utf-8")
+            self._there = {line for line, at in rows if at == step}
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
             self._board = EventsWriter(str(folder / "events"))
             if step:  # TensorBoard forgets what earlier files say of later steps
@@ -62,9 +64,11 @@ class MetricWriter:
         if self._file is None:
             return
         tags = {"step": step} if stage is None else {"step": step, "stage": stage}
+        line = json.dumps({**tags, **metrics}) + "\n"
         with writing(self._path):
-            self._file.write(json.dumps({**tags, **metrics}) + "\n")
-            self._file.flush()
+            if line not in self._there:
+                self._file.write(line)
+                self._file.flush()
             values = [Summary.Value(tag=name, simple_value=v) for name, v in metrics.items()]
             self._event(Event(step=step, summary=Summary(value=values)))
 
@@ -73,6 +77,12 @@ class MetricWriter:
         if self._board is not None:
             self._board.write_event(event)
             self._board.flush()
+
+    def sync(self) -> None:
+        """Waits until the rows are on the disk."""
+        if self._file is not None:
+            with writing(self._path):
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the files, also where they cannot take what is left to write."""
@@ -83,23 +93,32 @@ class MetricWriter:
             pass
 
 
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError):
-        return math.inf  # the last line of a killed process may be half a line
+def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The lines that are rows of a step; of what else there is the log tells."""
+    lines = list(json_lines(path)) if path.is_file() else []
+    good = [(line, row) for line, row in lines if row is not None and _is_row(row)]
+    # The last line of a killed process may be half a line.
+    damaged = len(lines) - len(good) - (bool(lines) and lines[-1] not in good)
+    if damaged:
+        logger.warning(f"{path}: {damaged:,} of {len(lines):,} lines are damaged and left out")
+    return good
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    numbers = (value for name, value in row.items() if name != "stage")
+    return type(row.get("step")) is int and all(type(v) in (int, float) for v in numbers)
 
 
 def recorded(folder: Path, step: int) -> dict[str, float]:
     """The row of `metrics.jsonl` of a step: of training, and of an evaluation if there was one."""
-    path = folder / "metrics.jsonl"
-    found: dict[str, Any] = {}
-    if not path.is_file():
-        return found
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if _step_of(line) == step:
-            found |= json.loads(line)
-    return learned({name: found[name] for name in found if name not in ("step", "stage")})
+    trained: dict[str, Any] = {}
+    evaluated: dict[str, Any] = {}
+    for _, row in _rows(folder / "metrics.jsonl"):
+        if row["step"] == step:
+            for name, value in row.items():
+                (trained if name.startswith("train/") else evaluated)[name] = value
+    found = evaluated | learned(trained)
+    return {name: value for name, value in found.items() if name not in ("step", "stage")}
 
 
 def learned(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -165,12 +184,19 @@ def log_to(folder: Path | None) -> None:
         return
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setLevel(logging.INFO)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setFormatter(_Printable("%(message)s"))
     with writing(folder / "log.txt"):
         file = _LogFile(folder / "log.txt", encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    file.setFormatter(_Printable("%(asctime)s %(message)s"))
     logger.addHandler(terminal)
     logger.addHandler(file)
+
+
+class _Printable(logging.Formatter):
+    """Messages without control characters, which the names of files may hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

@@ -23,7 +23,8 @@ def schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
 
     Args:
       optimizer: `learning_rate`, `warmup_steps`, `schedule`, `final_fraction`.
-      steps: of the whole run; the last update is made at the decayed end.
+      steps: of the whole run. The decay ends at step `steps`, so that the last update, of step
+        `steps - 1`, has the rate before it: `final_fraction` is approached and not reached.
 
     Raises:
       ConfigError: when the warm-up is not shorter than the run.
@@ -199,8 +200,10 @@ def make(
     `adamw`, `lamb` and `lion` add the weight decay to the update. `sgd` and `lars` add it to the
     gradient, so that the momentum accumulates it, as PyTorch's SGD and most papers do. `lamb` (You
     et al. 2020, arXiv 1904.00962) makes the update of each parameter as long as the parameter, and
-    `lars` (You et al. 2017, arXiv 1708.03888) its gradient 0.001 times as long. What does not decay
-    by `weight_decay_rules`, mostly biases and norms, keeps its length, as in their authors' code.
+    `lars` (You et al. 2017, arXiv 1708.03888) its gradient 0.001 times as long: the gradient g with
+    the decay λw of parameter w, of length |g + λw|, as in the code of SimCLR, Barlow Twins and
+    optax; the paper divides by |g| + λ|w|. What does not decay by `weight_decay_rules`, mostly
+    biases and norms, keeps its length, as in their authors' code.
 
     Args:
       optimizer: section `optimizer` of the config.

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from mmjax import recipe as recipe_lib
-from mmjax.checkpoints.store import Store
+from mmjax.checkpoints.store import CheckpointError, Store
 from mmjax.data import inputs
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle as bundle_lib
@@ -57,7 +57,8 @@ class SavedRun:
     def bundle(self) -> Bundle:
         """What `mmjax.load` and exports take."""
         log_scale, bias = bundle_lib.scale_of(self.plan.definition, self.arrays)
-        metrics = Folder(self.folder).json("summary.json") or {}
+        finished = (self.folder / "summary.json").is_file()
+        metrics = Folder(self.folder).json("summary.json") if finished else {}
         return Bundle(
             self.recipe.model.towers,
             self.plan.definition,
@@ -82,18 +83,18 @@ def open_run(
 
     Args:
       folder: of the run.
-      checkpoint: `latest`, `best` or a step.
+      checkpoint: `latest`, `previous` (the newest that is whole), `best` or a step.
       dtype: of the computation; by default what the run used.
       its_mesh: lay the arrays out as the run says; otherwise whole on every device that is here,
         for where a run was trained is not always where it is used.
 
     Raises:
       ConfigError: when the folder holds no run.
-      CheckpointError: when it holds no such checkpoint.
+      CheckpointError: when it holds no such checkpoint, or one of its files is damaged.
     """
     folder = Path(folder)
-    stored = folder / "config.json"
-    if not stored.is_file():
+    stored = Folder(folder).file("config.json") if folder.is_dir() else None
+    if stored is None:
         raise ConfigError(f"{folder} holds no run: there is no config.json in it")
     recipe = recipe_lib.read(stored)
     if not its_mesh:
@@ -109,12 +110,13 @@ def open_run(
         mode=section.mode,
         keep_last=section.keep_last,
         keep_best=section.keep_best,
+        read_only=True,
     ) as store:
         step = _step(store, folder, checkpoint)
         stages = stages_lib.of(recipe)
         stage = stages_lib.at(stages, step or 0)
         plan = state_lib.plan(stage.recipe, mesh)
-        state = store.restore(state_lib.abstract(stage.recipe, plan), step)
+        state = state_lib.restored(store, stage, plan, step)
     names = tuple(stages_lib.names_to(stages, stage))
     arrays = state.evaluation_arrays()
     return SavedRun(folder, stage.recipe, int(step or 0), plan, mesh, arrays, names)
@@ -129,9 +131,14 @@ def _step(store: Store, folder: Path, checkpoint: str) -> int | None:
         return step
     if checkpoint == "latest":
         return store.latest()
+    if checkpoint == "previous":
+        step = store.whole()
+        if step is None:
+            raise CheckpointError(f"{folder} has no checkpoint that is whole")
+        return step
     if checkpoint.isdigit():
         return int(checkpoint)
-    raise ConfigError(f"--checkpoint={checkpoint}: give latest, best or a step")
+    raise ConfigError(f"--checkpoint={checkpoint}: give latest, previous, best or a step")
 
 
 def bundle(path: str | Path, *, checkpoint: str = "latest", dtype: Dtype | None = None) -> Bundle:
@@ -139,7 +146,7 @@ def bundle(path: str | Path, *, checkpoint: str = "latest", dtype: Dtype | None 
 
     Args:
       path: the folder.
-      checkpoint: of a run: `latest`, `best` or a step.
+      checkpoint: of a run: `latest`, `previous`, `best` or a step.
       dtype: of the computation, `float32` or `bfloat16`; by default what the run used, float32 for
         foreign weights.
 

@@ -25,6 +25,9 @@ class Interrupted(SystemExit):
 class StopSignals:
     """While entered, the first SIGTERM or SIGINT is remembered instead of ending the process.
 
+    Remembered and not raised: an exception that comes from nowhere may end up in a callback of
+    jax's garbage collection, where it is printed and lost.
+
     In a run of many processes SIGTERM belongs to jax's preemption service, which tells the other
     processes and finds a step that none of them has passed; Ctrl-C is handed on as a SIGTERM.
     """
@@ -56,11 +59,22 @@ class StopSignals:
             return signal.SIGTERM if multihost_utils.reached_preemption_sync_point(step) else None
         return self._received
 
+    def check(self) -> None:
+        """Ends what is done between steps, such as an evaluation, when a signal has come.
+
+        Many processes agree on steps alone: they go on to the next.
+
+        Raises:
+          Interrupted: with nothing saved.
+        """
+        if self._received is not None and not self._many:
+            raise Interrupted(self._received)
+
     def _receive(self, number: int, _: FrameType | None) -> None:
         self._received = number
-        if number == signal.SIGINT:
-            # Not by the logger: it may be in the middle of a line.
-            os.write(2, b"\nwill save after this step and stop; Ctrl-C again stops at once\n")
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        # Not by the logger: it may be in the middle of a line.
+        os.write(2, f"\n{name}: will save and stop; a second one stops at once\n".encode())
         signal.signal(number, self._old[number])
         if self._many:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 from jax.sharding import NamedSharding
 
+from mmjax.checkpoints.store import CheckpointError, Store
 from mmjax.model.adapters import AdapterParam
 from mmjax.model.definition import Definition
 from mmjax.parallel import layout
@@ -19,6 +20,7 @@ from mmjax.system import queue as queue_lib
 from mmjax.system import teachers
 from mmjax.system.system import System
 from mmjax.train import optimizer as optimizer_lib
+from mmjax.train.stages import Stage
 
 Leaf = TypeVar("Leaf")
 
@@ -26,7 +28,7 @@ Leaf = TypeVar("Leaf")
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass
 class StateOf(Generic[Leaf]):
-    """The training state, or the layouts or shapes of its arrays; a checkpoint is exactly this.
+    """The training state, or the layouts or shapes of its arrays: the arrays of a checkpoint.
 
     The position in the data needs no field: global batch k belongs to step k.
 
@@ -194,3 +196,25 @@ def abstract(recipe: Recipe, plan: TrainPlan) -> StateOf[jax.ShapeDtypeStruct]:
         plan.shardings,
     )
     return found
+
+
+def restored(store: Store, stage: Stage, plan: TrainPlan, step: int | None) -> State:
+    """The state in the checkpoint of a step.
+
+    Args:
+      store: of the run.
+      stage: that made the step.
+      plan: of it.
+      step: of the run; None where it has none, which is an error.
+
+    Raises:
+      CheckpointError: when there is none, it is damaged, or it is of another step than its name.
+    """
+    state: State = store.restore(abstract(stage.recipe, plan), step)
+    held = stage.start + int(state.step)
+    if held != step:
+        raise CheckpointError(
+            f"{store.directory / str(step)} holds the state of step {held}: it was renamed or "
+            "copied; rename it back, or move it out of the folder"
+        )
+    return state

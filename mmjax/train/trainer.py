@@ -1,22 +1,29 @@
-"""The training loop of every recipe."""
+"""The training loop of every recipe.
+
+A run resumes from its last checkpoint as if nothing had happened since: what its files say of later
+steps is removed and written again. So the files are on the disk before a checkpoint is, and with it
+is what the loop remembers (`_kept`). The evaluation of a step may come after its checkpoint: a run
+that resumes there makes it again.
+"""
 
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from mmjax.checkpoints.store import Store
-from mmjax.data import BadRows, Batches, TrainData, inputs
+from mmjax.data import BadExample, BadRows, Batches, TrainData, inputs
+from mmjax.data.limits import TooManyBadRows, rows_of
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
 from mmjax.system.embedder import Embedder
-from mmjax.train import borders, checks, header
+from mmjax.train import bad_rows, borders, checks, header
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -37,7 +44,9 @@ VERSION = 1
 logger = logging.getLogger("mmjax")
 
 
-def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str, float]:
+def train(
+    recipe: Recipe, path: str | Path, *, checkpoint: str = "latest", quiet: bool = False
+) -> dict[str, float]:
     """Trains a recipe, or resumes a run in the same folder.
 
     In a run of many processes each of them calls this, with the same arguments.
@@ -45,6 +54,8 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
     Args:
       recipe: whole, from `mmjax.recipe.load`.
       path: the run's folder; see `mmjax.train.workdir` for what it holds afterwards.
+      checkpoint: where to resume: at the `latest`; or, if that is damaged, at the newest before it
+        that is whole (`previous`), with the damaged ones set aside.
       quiet: show nothing on the terminal (claims run many arms).
 
     Returns:
@@ -56,6 +67,7 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
       ConfigError: for what can be known to be wrong before anything is compiled.
       NonFiniteLoss: with the step, the terms and the ids of the batch.
       ZeroEmbeddings: with the step and the view.
+      TooManyBadRows: with the step, the reasons and the first rows.
       CheckpointError: when a state cannot be saved or restored.
       WriteError: when another file of the run cannot be written.
       Interrupted: after saving, when SIGTERM or Ctrl-C came.
@@ -86,13 +98,15 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
                 metric=section.metric,
                 mode=section.mode,
                 asynchronous=section.asynchronous,
+                fall_back=checkpoint == "previous",
             )
         )
         start = store.latest() or 0
         current = stages_lib.at(stages, start)
+        kept = store.metadata(start) if start else {"bad_rows": []}
 
         # The data, evaluators and weights of all stages that are left.
-        report = BadRows(workdir.path / "bad_rows.jsonl" if first else None)
+        report = BadRows(workdir.path / "bad_rows.jsonl" if first else None, kept.get("bad_rows"))
         parts = {}
         for stage, plan in zip(stages, plans, strict=True):
             if stage.number >= current.number:
@@ -114,8 +128,13 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
         # One stage after the other, each from the state of the last.
         state: State | None = None
         if start:
-            state = store.restore(state_lib.abstract(current.recipe, parts[current].plan))
+            state = state_lib.restored(store, current, parts[current].plan, start)
             logger.info(f"resuming from step {start}")
+            if "window" not in kept:
+                logger.info(
+                    "its checkpoint is of an earlier version: the next means of train/... begin "
+                    "here, and counts of bad rows may be too high"
+                )
         writer = MetricWriter(workdir.path, start, write=first)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
         run = _Run(mesh, store, writer, progress, signals, workdir.path, [])
@@ -131,28 +150,36 @@ def train(recipe: Recipe, path: str | Path, *, quiet: bool = False) -> dict[str,
                     for line in weights[stage].lines:
                         logger.info(line)
                 assert state is not None  # restored or begun
-                state, results[stage.name] = _train_stage(run, stage, part, state, start)
+                state, results[stage.name] = _train_stage(run, stage, part, state, start, kept)
                 start = max(start, stage.end)
+
+            # Run reports.
+            store.wait()
+            bad_rows.collect(report)
+            report.close()
+            if len(report):
+                logger.info(report.summary())
+            summary = borders.summary(stages, results, store, workdir.path)
+            summary |= {"seconds": round(time.monotonic() - begin, 1), "step": stages[-1].end}
+            if not quiet:
+                assert state is not None
+                part.evaluation.report(run.model(part, state), workdir.path, summary)
+                signals.check()
+        except Interrupted as stop:
+            store.wait()
+            step = store.latest()
+            when = "before the first step" if step is None else f"after step {step}"
+            logger.info(
+                f"stopped {when} by signal {stop.number:d}; saved in {workdir.path}: run the same "
+                "command to resume"
+            )
+            raise
         finally:
             progress.close()
             writer.close()
-        store.wait()
-
-        # Run reports.
-        _collect(report)
-        report.close()
-        if len(report):
-            logger.info(report.summary())
-        summary = borders.summary(stages, results, store, workdir.path)
-        summary |= {"seconds": round(time.monotonic() - begin, 1), "step": stages[-1].end}
-        evaluation = part.evaluation
-        if not quiet:
-            assert state is not None
-            model = Embedder(part.plan.definition, state.evaluation_arrays(), mesh)
-            evaluation.report(model, workdir.path, summary)
         if first:
             workdir.write_json("summary.json", summary)
-            evaluation.show(summary, workdir.path)
+            part.evaluation.show(summary, workdir.path)
         return summary
 
 
@@ -176,11 +203,18 @@ class _Run(NamedTuple):
     folder: Path
     made: list[tuple[Stage, step_lib.Step]]  # (stage, compiled step) pairs
 
+    def model(self, part: _Part, state: State) -> Embedder:
+        """A stage's model, which a signal stops before the next batch."""
+        arrays = state.evaluation_arrays()
+        return Embedder(part.plan.definition, arrays, self.mesh, check=self.signals.check)
+
 
 def _train_stage(
-    run: _Run, stage: Stage, part: _Part, state: State, start: int
+    run: _Run, stage: Stage, part: _Part, state: State, start: int, kept: Mapping[str, Any]
 ) -> tuple[State, dict[str, float]]:
     """Makes the steps of a stage that are left, `start` being the last step that is done.
+
+    `kept` is what the checkpoint of that step has with it, if the run resumes from one.
 
     Returns:
       The state at its end, and the metrics there: those of its evaluation, and those of its last
@@ -189,61 +223,79 @@ def _train_stage(
     recipe = stage.recipe
     results: dict[str, float] = {}
     trained: dict[str, float] = {}
-    if start >= stage.end:  # resumed at its end, before it had been evaluated perhaps
-        last = part.ends_run
+    if start > stage.start and (start >= stage.end or _due(start, recipe.evaluate_every)):
+        results = _evaluate(run, stage, part, state, start)
+        run.store.save(start, state, results, kept)  # whose metrics it may lack
+    if start >= stage.end:
         known = distributed.of_first(lambda: json.dumps(recorded(run.folder, start)))
-        for name, value in json.loads(known).items():
-            (trained if name.startswith("train/") else results)[name] = value
-        if last or not results:
-            model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
-            results = part.evaluation(model)
-            if not last:  # whose metrics go into the summary at once
-                run.writer.write(stage.end, results, stage.name)
+        trained = {n: v for n, v in json.loads(known).items() if n.startswith("train/")}
         return state, results | trained
 
     # The loop.
-    start = max(start, stage.start)
+    run.signals.check()
+    resumed, start = start > stage.start, max(start, stage.start)
     train_step = _step(run, stage, part.plan)
     batches = part.data.iter_from(start - stage.start)
-    watch = Watch(start, recipe.data.batch_size, batches)
+    kept = kept if resumed else {}
+    limit = part.data.limit(kept.get("bad_share"))
+    watch = Watch(start, recipe.data.batch_size, batches, limit, kept.get("window"))
     scored = recipe.checkpoints.metric is not None
     try:
-        for k, batch in _on_device(batches, start, stage.end, run.mesh):
+        for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):
             state, metrics = train_step(state, batch)
-            watch.finished(k, metrics, batch["id"])
+            watch.finished(k, metrics, batch["id"], bad)
             done = k + 1
             stopping = run.signals.stop_after(done)
             last = done == stage.end
             evaluating = last or _due(done, recipe.evaluate_every)
-            saving = last or stopping or _due(done, recipe.checkpoints.every)
-            if last or saving or _due(done, recipe.log_every):
+            saving = last or _due(done, recipe.checkpoints.every)
+            pausing = evaluating or saving or stopping
+            if pausing or _due(done, recipe.log_every):
                 watch.check()
             if last or _due(done, recipe.log_every):
                 row = watch.row(done)
                 trained = {f"train/{n}": v for n, v in row.items()}
                 run.writer.write(done, trained, stage.name)
                 run.progress.update(done, row)
+            if pausing:
+                kept = _kept(run, part, watch)
             if saving and not scored:  # at once: an evaluation may be long
-                run.store.save(done, state)
+                run.store.save(done, state, None, kept)
+            own: dict[str, float] | None = None
             if evaluating and not stopping:
-                model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
-                results = part.evaluation(model)
-                run.writer.write(done, results, stage.name)
+                try:
+                    own = results = _evaluate(run, stage, part, state, done)
+                except Interrupted as stop:
+                    stopping = stop.number
                 watch.pause()
-            if saving and scored:
-                run.store.save(done, state, results if evaluating and not stopping else None)
-            if saving:
-                _collect(part.data.report)
+            if stopping or (saving and scored):
+                run.store.save(done, state, own, kept)
             if stopping:
-                run.store.wait()
-                logger.info(
-                    f"stopped after step {done} by signal {stopping:d}; saved in "
-                    f"{run.folder}: run the same command to resume"
-                )
                 raise Interrupted(stopping)
+    except TooManyBadRows as error:
+        raise bad_rows.with_causes(error, part.data.report) from error
     finally:
         batches.close()
     return state, results | learned(trained)
+
+
+def _kept(run: _Run, part: _Part, watch: Watch) -> dict[str, Any]:
+    """What a checkpoint keeps beside the state, after what the files have so far is on the disk."""
+    report = part.data.report
+    bad_rows.collect(report)
+    run.writer.sync()
+    report.sync()
+    # Copies: a checkpoint is written while training goes on.
+    window = {name: [*values] for name, values in watch.window.items()}
+    share = dict(watch.limit.state)
+    return {"window": window, "bad_rows": report.state(), "bad_share": share}
+
+
+def _evaluate(run: _Run, stage: Stage, part: _Part, state: State, step: int) -> dict[str, float]:
+    """The metrics of a step, which go into the log."""
+    results = part.evaluation(run.model(part, state))
+    run.writer.write(step, results, stage.name)
+    return results
 
 
 def _step(run: _Run, stage: Stage, plan: TrainPlan) -> step_lib.Step:
@@ -259,21 +311,20 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _collect(report: BadRows) -> None:
-    """Hands the bad rows that all processes met to the first, which writes them."""
-    if jax.process_count() > 1:
-        first = jax.process_index() == 0
-        for text in distributed.gather("" if first else report.hand_over())[1:]:
-            if first:
-                report.take_over(text)
-
-
 def _on_device(
-    batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh
-) -> Iterator[tuple[int, dict[str, jax.Array]]]:
-    """Batches from `start`, one of them copied to the devices while another is used."""
-    ahead: list[dict[str, jax.Array]] = []
+    batches: Batches, start: int, steps: int, mesh: jax.sharding.Mesh, report: BadRows
+) -> Iterator[tuple[int, dict[str, jax.Array], int | jax.Array]]:
+    """Batches from `start`, one of them copied to the devices while another is used.
+
+    With the number of their bad rows, of all processes; this one's go into the report when the
+    batch is used.
+    """
+    ahead: list[tuple[dict[str, jax.Array], int | jax.Array, list[BadExample]]] = []
     for k in range(start, steps):
         while len(ahead) < min(2, steps - k):
-            ahead.append(mesh_lib.to_device(next(batches), mesh))
-        yield k, ahead.pop(0)
+            rows, errors = batches.read()
+            bad = mesh_lib.count(rows_of(errors), len(rows["id"]), mesh)
+            ahead.append((mesh_lib.to_device(rows, mesh), bad, errors))
+        batch, bad, errors = ahead.pop(0)
+        report.add(*errors)
+        yield k, batch, bad

@@ -1,18 +1,22 @@
-"""Collects the metrics of steps and detects a loss that is not finite."""
+"""Collects the metrics of steps and detects a loss that is not finite, and data that are bad."""
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from mmjax.data import Batches
+from mmjax.data.limits import Limit, TooManyBadRows
 from mmjax.errors import UserError
 
 # Of the metrics of a row, those that say how fast the machine was, and not what was learned.
 SPEED = ("examples_per_second", "data_wait_share")
+
+
+_Step = tuple[int, Mapping[str, jax.Array], jax.Array, int | jax.Array]
 
 
 class NonFiniteLoss(UserError, RuntimeError):
@@ -31,19 +35,48 @@ class Watch:
     """Collects step metrics without making the device wait, and detects NaN, infinity and zeros.
 
     The metrics of a step are read when the next one has been dispatched, so the device is never
-    idle for the sake of a log line, and a run stops at most one step after a number went bad.
+    idle for the sake of a log line, and a run stops at most one step after a number went bad. So it
+    is with batches of too many bad rows.
+
+    Args:
+      step: the last step that is done.
+      batch_size: of all processes together.
+      batches: knows how long training waited for it.
+      limit: of bad rows.
+      window: of the run that this one resumes.
+
+    Attributes:
+      limit: counts the bad rows.
+      window: name -> values of the steps since the last row, in their order, f32 as Python floats.
     """
 
-    def __init__(self, step: int, batch_size: int, batches: Batches):
-        self._pending: list[tuple[int, Mapping[str, jax.Array], jax.Array]] = []
-        self._read: list[dict[str, float]] = []
+    def __init__(
+        self,
+        step: int,
+        batch_size: int,
+        batches: Batches,
+        limit: Limit,
+        window: Mapping[str, Sequence[float]] | None = None,
+    ):
+        self._pending: list[_Step] = []
+        self.limit = limit
+        self.window = {name: list(values) for name, values in (window or {}).items()}
         self._batch_size, self._batches = batch_size, batches
         self._step, self._waited = step, 0.0
         self._since = time.monotonic()
 
-    def finished(self, k: int, metrics: Mapping[str, jax.Array], ids: jax.Array) -> None:
-        """Takes the metrics of step k, just dispatched, and reads those of the step before."""
-        self._pending.append((k, metrics, ids))
+    def finished(
+        self, k: int, metrics: Mapping[str, jax.Array], ids: jax.Array, bad: int | jax.Array
+    ) -> None:
+        """Takes the metrics of step k, just dispatched, and reads those of the step before.
+
+        Args:
+          k: the step, from 0.
+          metrics: name -> scalar.
+          ids: of the batch.
+          bad: how many of its rows are bad, of all processes together.
+        """
+        self._pending.append((k, metrics, ids, bad))
         self._examine(self._pending[:-1])
         self._pending = self._pending[-1:]
 
@@ -52,8 +85,10 @@ class Watch:
         self._examine(self._pending)
         self._pending = []
 
-    def _examine(self, entries: list[tuple[int, Mapping[str, jax.Array], jax.Array]]) -> None:
-        for k, metrics, ids in entries:
+    def _examine(self, entries: list[_Step]) -> None:
+        for k, metrics, ids, rows in entries:
+            if said := self.limit.add(self._batch_size, int(rows)):
+                raise TooManyBadRows(f"step {k + 1}: {said}")
             values = {name: float(value) for name, value in jax.device_get(metrics).items()}
             bad = [n for n in ("loss", "gradient_norm") if not math.isfinite(values[n])]
             if bad:
@@ -75,18 +110,18 @@ class Watch:
                     "and a zero vector has no direction to compare: see whether its values are "
                     f"all zero (data.views.{zero[0]}), or what makes its tower give nothing else"
                 )
-            self._read.append(values)
+            for name, value in values.items():
+                self.window.setdefault(name, []).append(value)
 
     def row(self, step: int) -> dict[str, float]:
         """Means since the last row, with speed; learning rate and scales as they are now."""
         now = time.monotonic()
         seconds = max(now - self._since, 1e-9)
-        names = self._read[-1]
-        row = {name: float(np.mean([values[name] for values in self._read])) for name in names}
-        row["learning_rate"] = names["learning_rate"]
+        row = {name: float(np.mean(values)) for name, values in self.window.items()}
+        row["learning_rate"] = self.window["learning_rate"][-1]
         row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
         row["data_wait_share"] = min((self._batches.waited - self._waited) / seconds, 1.0)
-        self._read, self._step = [], step
+        self.window, self._step = {}, step
         self._waited, self._since = self._batches.waited, now
         return row
 

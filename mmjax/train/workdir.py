@@ -8,19 +8,26 @@ log.txt          what the terminal showed, plainly
 bad_rows.jsonl   examples that could not be read, with the reason
 summary.json     final metrics by name; its presence says that the run is finished
 report.html      the page to look at
+sha256.json      digests of config.json and summary.json; those of a checkpoint are in its folder
 """
 
 import fcntl
+import glob
 import json
+import logging
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+from mmjax import digests
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.files import reason, write_atomically
+from mmjax.files import DamagedFile, reason
 from mmjax.recipe import Recipe
+from mmjax.text import printable
+
+logger = logging.getLogger("mmjax")
 
 
 def default(recipe: Recipe, root: str | Path = "runs") -> Path:
@@ -30,12 +37,15 @@ def default(recipe: Recipe, root: str | Path = "runs") -> Path:
     another process is writing to at the moment is not taken.
     """
     root = Path(root)
-    for folder in sorted(root.glob(f"{recipe.recipe}-*"), reverse=True):
+    for folder in sorted(root.glob(f"{glob.escape(recipe.recipe)}-*"), reverse=True):
         stored = folder / "config.json"
-        if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
-            continue
-        if recipe_lib.same(stored, recipe):
-            return folder
+        try:
+            if not stored.is_file() or (folder / "summary.json").exists() or _is_locked(folder):
+                continue
+            if recipe_lib.same(stored, recipe):
+                return folder
+        except (DamagedFile, OSError) as error:  # someone else's, perhaps
+            logger.warning(printable(f"passed over as a run to resume: {error}"))
     name = f"{recipe.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
     new = root / name
     count = 2
@@ -94,7 +104,7 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
             if self._lock is not None:
-                write_atomically(self.path / "config.json", recipe_lib.dump(recipe))
+                digests.write_with(self.path / "config.json", recipe_lib.dump(recipe))
         except OSError as error:
             self.__exit__()
             raise ConfigError(
@@ -116,10 +126,10 @@ class Workdir:
             self._lock = None
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Writes a JSON file so that it is there whole or not at all."""
+        """Writes a JSON file so that it is there whole or not at all, with its digest."""
         target = self.path / name
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
-        write_atomically(target, text)
+        digests.write_with(target, text)
         return target
 
 

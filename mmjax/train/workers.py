@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from mmjax.errors import UserError, exit_code
 from mmjax.parallel.compiler import HUGE_PAGES
-from mmjax.processes import end_with_parent
+from mmjax.processes import end_with_parent, shielded_from
 from mmjax.train.signals import Interrupted
 
 K = TypeVar("K", bound=Hashable)
@@ -62,10 +62,12 @@ class Workers:
             # Where there are more processes than CPUs, some share one.
             part = own[index::count] or [own[index % len(own)]]
             process = context.Process(target=_serve, args=(theirs, part, function))
-            process.start()
+            with shielded_from(signal.SIGINT):  # it hears of it by a SIGTERM of this process
+                process.start()
             theirs.close()
             self._processes[pipe] = process
         self._working: dict[connection.Connection, Any] = {}
+        self._received: int | None = None
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> "Workers":
@@ -88,7 +90,7 @@ class Workers:
 
         Raises:
           WorkerFailed: as soon as one call fails.
-          Interrupted: when one was stopped by a signal of its own.
+          Interrupted: when one was stopped by a signal of its own, or one came here.
         """
         waiting, idle = deque(tasks.items()), list(self._processes)
         while waiting or self._working:
@@ -97,7 +99,10 @@ class Workers:
                 pipe = idle.pop(0)
                 pipe.send(arguments)
                 self._working[pipe] = key
-            ready = cast("list[connection.Connection]", connection.wait(self._working))
+            # In turns, since a signal does not end the waiting.
+            ready = cast("list[connection.Connection]", connection.wait(self._working, 0.2))
+            if self._received is not None:
+                raise Interrupted(self._received)
             for pipe in ready:
                 key = self._working.pop(pipe)
                 result = self._answer(pipe)
@@ -124,7 +129,8 @@ class Workers:
 
     def _interrupted(self, number: int, _: FrameType | None) -> None:
         signal.signal(number, self._old[number])  # a second one ends this process at once
-        raise Interrupted(number)
+        os.write(2, b"\nwill save and stop what runs; a second signal stops at once\n")
+        self._received = number
 
 
 def _serve(pipe: connection.Connection, part: list[int], function: Callable[..., Any]) -> None:
@@ -135,7 +141,7 @@ def _serve(pipe: connection.Connection, part: list[int], function: Callable[...,
     while True:
         try:
             arguments = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         try:
             answer = "result", function(*arguments)

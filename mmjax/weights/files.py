@@ -8,17 +8,19 @@ checked before any number is touched.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import functools
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from mmjax.errors import ConfigError
+from mmjax import digests
+from mmjax.errors import ConfigError, UserError
+from mmjax.files import DamagedFile, json_object, pointer_at, read_json, replacing
 
 DTYPES = {
     "F64": np.float64,
@@ -38,8 +40,6 @@ DTYPES = {
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 # Tried in this order where a folder is given and not a file.
 WEIGHTS = ("model.safetensors", "open_clip_model.safetensors")
-# An export lists its files here, with their hashes.
-HASHES = "sha256.json"
 _LONGEST_HEADER = 100_000_000
 
 
@@ -60,6 +60,7 @@ class Folder:
     def __init__(self, path: str | Path):
         given = Path(path).expanduser()
         self._file: str | None = None
+        self._verified: set[str] = set()
         if given.suffix.lower() in PICKLES:
             raise WeightsError(_refused(given))
         if given.is_file():
@@ -74,26 +75,74 @@ class Folder:
                 "download the model first"
             )
 
+    @functools.cached_property
+    def _listed(self) -> dict[str, str] | None:
+        return digests.read(self.path)
+
+    def file(self, name: str) -> Path | None:
+        """A file of this folder, as it was written; None where there is no such file.
+
+        Raises:
+          WeightsError: when the folder has digests, as an export and a run do, and they say
+            otherwise.
+        """
+        file = self.inside(name)
+        try:
+            listed = self._listed
+            there = file.is_file()
+            if listed is not None and (there or name in listed) and name not in self._verified:
+                digests.verify(self.path, listed, [name])
+                self._verified.add(name)
+        except digests.DamagedError as error:
+            raise WeightsError(f"{error}; copy the folder again, or make it again") from error
+        return file if there else None
+
     def json(self, name: str) -> dict[str, Any] | None:
         """The object in a JSON file of this folder; None where there is no such file."""
-        file = self.inside(name)
-        if not file.is_file():
+        file = self.file(name)
+        if file is None:
             return None
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{file} is damaged: it is not JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise WeightsError(f"{file} should hold a JSON object, not a {type(value).__name__}")
-        return value
+            return read_json(file)
+        except DamagedFile as error:
+            raise WeightsError(str(error)) from error
 
     def inside(self, name: str) -> Path:
-        """The path of a file of this folder; names that would lead out of it are refused."""
+        """The path of a file of this folder.
+
+        Raises:
+          WeightsError: for a name that would lead out of the folder, and for a file that was not
+            fetched from where a repository keeps it.
+        """
         if not isinstance(name, str) or Path(name).name != name or "\\" in name or name == "..":
             raise WeightsError(
                 f"{self.path}: the name {name!r} leads out of the folder, and is not followed"
             )
-        return self.path / name
+        path = self.path / name
+        if what := pointer_at(path):
+            raise WeightsError(f"{path} is only {what}")
+        return path
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Around what takes values out of this folder's JSON files, which may be of any type.
+
+        Raises:
+          WeightsError: for what a value of another type, or beyond all bounds, raises.
+        """
+        try:
+            yield
+        except ConfigError as error:
+            if str(self.path) in str(error):
+                raise
+            raise WeightsError(f"{self.path}: {error}") from error
+        except UserError:
+            raise
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            raise WeightsError(
+                f"{self.path}: a value in its JSON files is none that its kind of model can have "
+                f"({type(error).__name__}: {' '.join(str(error).split()):.200})"
+            ) from error
 
     def below(self, name: str) -> Folder | None:
         """A folder in this one; None where it is not there."""
@@ -107,21 +156,20 @@ class Folder:
           WeightsError: naming the file that is missing, truncated, damaged, of another hash, or a
             pickle.
         """
-        files = [self.inside(name) for name in self._names()]
-        self._check_hashes(files)
         found: dict[str, np.ndarray] = {}
-        for file in files:
-            for name, array in read(file).items():
-                if name in found:
-                    raise WeightsError(f"{file}: the tensor {name!r} is in another file, too")
-                found[name] = array
+        for name in self._names():
+            file = self.file(name) or self.inside(name)
+            for key, array in read(file).items():
+                if key in found:
+                    raise WeightsError(f"{file}: the tensor {key!r} is in another file, too")
+                found[key] = array
         return Tensors(found, self.path)
 
     def _names(self) -> list[str]:
         if self._file is not None:
             return [self._file]
         for name in WEIGHTS:
-            if (self.path / name).is_file():
+            if self.file(name) is not None:
                 return [name]
             index = self.json(f"{name}.index.json")
             if index is not None:
@@ -145,16 +193,6 @@ class Folder:
         if pickles:
             raise WeightsError(_refused(pickles[0]))
         raise WeightsError(f"{self.path} holds no weights: there is no {WEIGHTS[0]} in it")
-
-    def _check_hashes(self, files: list[Path]) -> None:
-        hashes = self.json(HASHES)
-        for file in files:
-            expected = (hashes or {}).get(file.name)
-            if expected is not None and file.is_file() and sha256(file) != expected:
-                raise WeightsError(
-                    f"{file} is not the file that {HASHES} beside it was written for: its SHA-256 "
-                    "differs, so it was changed or damaged; copy or export it again"
-                )
 
 
 class Tensors(Mapping[str, np.ndarray]):
@@ -193,14 +231,18 @@ def read(file: Path) -> dict[str, np.ndarray]:
                 f"{size:,} (is it a safetensors file?)"
             )
         try:
-            header = json.loads(stream.read(length))
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{damaged}its header is not JSON") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{damaged}its header is not a JSON object")
+            header = json_object(stream.read(length), f"the header of {file}")
+        except DamagedFile as error:
+            raise WeightsError(str(error)) from error
     header.pop("__metadata__", None)
     entries = {name: _entry(file, name, value) for name, value in header.items()}
-    promised = max((end for _, _, _, end in entries.values()), default=0)
+    promised = 0
+    # As the format asks for, no byte is of two tensors or of none.
+    for name, (_, _, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if begin != promised:
+            what = "overlaps another tensor" if begin < promised else "is behind a hole"
+            raise WeightsError(f"{file} is damaged: {name!r} at byte {begin:,} {what}")
+        promised = end
     if promised != size - 8 - length:
         raise WeightsError(
             f"{damaged}its header promises {promised:,} bytes of numbers, and "
@@ -239,15 +281,8 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     """Writes a safetensors file that is there whole or not at all."""
     from safetensors.numpy import save_file
 
-    part = file.with_name(file.name + ".part")
-    save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
-    part.replace(file)
-
-
-def sha256(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with replacing(file) as part:
+        save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, part, dict(metadata))
 
 
 def _refused(file: Path) -> str:

@@ -103,6 +103,11 @@ class Weights:
 
     def __init__(self, path: str):
         self.folder = Folder(path)
+        with self.folder.understood():
+            self._describe()
+
+    def _describe(self) -> None:
+        """Reads the configs: `config`, `native` and the towers."""
         config = self.folder.json("open_clip_config.json")
         if config is not None:
             self.config, self.native = config, "open_clip"
@@ -116,7 +121,7 @@ class Weights:
             )
         self.config, self.native = config, "transformers"
         kind = config.get("model_type")
-        if kind not in FAMILIES:
+        if not isinstance(kind, str) or kind not in FAMILIES:
             known = sorted(k for k in FAMILIES if not k.endswith("_model"))
             raise WeightsError(
                 f"{self.folder.path}/config.json: model_type={kind!r} is none of {', '.join(known)}"
@@ -194,7 +199,8 @@ class Weights:
         part = self.part(name, None if encoder is None else encoder.type).located(self.tensors)
         if not head:
             part = part.encoder_only()
-        whole = complete(part)
+        with self.folder.understood():
+            whole = complete(part)
         native = whole.encoder.plain()
         wanted = {**native, **({} if encoder is None else encoder.plain())}
         differing = [
@@ -209,7 +215,8 @@ class Weights:
                 + ". Leave them out, and they are taken from there"
             )
         sizes = {k: native[k] for k in _OF_PARAMETERS if k in native}
-        shapes = tower_shapes(ENCODERS.spec(**{**wanted, **sizes}), whole.head)
+        with self.folder.understood():
+            shapes = tower_shapes(ENCODERS.spec(**{**wanted, **sizes}), whole.head)
         aside = keymap.check(
             part, shapes, self.tensors, known=self._names(), passed_over=self._foreign.passed_over
         )

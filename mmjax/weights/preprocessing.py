@@ -30,6 +30,11 @@ _INTERPOLATION: Mapping[Any, Literal["bilinear", "bicubic"]] = {
 
 def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     """The views of a folder's towers; a modality whose files are not there has none."""
+    with weights.folder.understood():
+        return _views(weights, towers)
+
+
+def _views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable[..., np.ndarray]]:
     found: dict[str, Callable[..., np.ndarray]] = {}
     if "image" in towers:
         size = towers["image"].encoder.options["image_size"]
@@ -44,7 +49,7 @@ def views(weights: Any, towers: Mapping[str, TowerConfig]) -> dict[str, Callable
         if config is not None:
             fuses = towers["audio"].encoder.options["fusion_reduction"] is not None
             found["audio"] = ClapSound(config, fuses=fuses)
-    if "text" in towers and weights.folder.inside("tokenizer.json").is_file():
+    if "text" in towers and weights.folder.file("tokenizer.json") is not None:
         found["text"] = FolderText(weights.folder, towers["text"].encoder.options)
     return found
 
@@ -111,15 +116,15 @@ class FolderText:
         config = folder.json("tokenizer_config.json") or {}
         token = config.get("pad_token")
         token = token.get("content") if isinstance(token, Mapping) else token
-        known = None if token is None else self._tokenizer.token_to_id(token)
+        known = self._tokenizer.token_to_id(token) if isinstance(token, str) else None
         self.pad_id = encoder["pad_id"] if known is None else known
         self.length = encoder["length"]
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.length)
         self.shape, self.dtype = (self.length,), np.dtype(np.int32)
         names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-        there = [(name, folder.inside(name)) for name in names]
-        self._files = {name: path.read_bytes() for name, path in there if path.is_file()}
+        there = {name: folder.file(name) for name in names}
+        self._files = {name: path.read_bytes() for name, path in there.items() if path is not None}
 
     def write(self, folder: Path) -> None:
         """Copies the tokenizer's files into another folder."""
@@ -133,7 +138,10 @@ class FolderText:
         """The ids of one text in a template, i32[length]."""
         if not isinstance(text, str):
             raise unusable(f"the caption is a {type(text).__name__}, not text")
-        ids = self._tokenizer.encode(template.replace("{}", text)).ids
+        try:
+            ids = self._tokenizer.encode(template.replace("{}", text)).ids
+        except Exception as error:  # the library raises nothing narrower
+            raise unusable(f"the tokenizer cannot encode the caption: {error}") from error
         row = np.full(self.length, self.pad_id, np.int32)
         row[: len(ids)] = ids
         return row

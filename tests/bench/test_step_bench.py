@@ -4,6 +4,7 @@ import importlib.util
 import json
 
 import pytest
+from third_party import needs
 
 from mmjax.bench import __main__ as bench
 from mmjax.bench import step, turns
@@ -87,7 +88,7 @@ def test_a_small_model_with_its_parts(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_both_frameworks_have_the_same_model(tmp_path):
-    pytest.importorskip("open_clip")
+    needs("open_clip")
     path = tmp_path / "step.json"
     arguments = ["--model", "tiny", "--batch", "2", "--repeats", "1", "--output", str(path)]
     assert bench.main(["step", *arguments]) == 0

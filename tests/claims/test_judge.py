@@ -101,6 +101,8 @@ def test_a_bound_that_no_value_could_pass_is_said():
     asked = Check("s", "x/R@1", "new", ">=", "old", offset=0.1)
     assert judge(asked, found)["possible"] is False
     assert judge(dataclasses.replace(asked, offset=0.05), found)["possible"] is True
+    parts = {arm: [{"x/R@1/rest": each["x/R@1"]} for each in found[arm]] for arm in found}
+    assert judge(dataclasses.replace(asked, metric="x/R@1/rest"), parts)["possible"] is False
     ranks = {arm: [{"rank": 9.0}] * 2 for arm in found}
     assert judge(dataclasses.replace(asked, metric="rank"), ranks)["possible"] is True
 
@@ -129,6 +131,10 @@ OLD, NEW = [0.5, 0.51, 0.5], [0.7, 0.72, 0.71]
         ([0.9, 0.92, 0.91], [0.65, 0.66, 0.66], "reproduced"),
         # It passes, and the arm is a little better than it.
         (NEW, [0.69, 0.7, 0.7], "its control does it too"),
+        # It does not pass, but the arm is not better than it.
+        ([0.6, 0.64, 0.62], [0.6, 0.59, 0.6], "its control does it too"),
+        # Nor is it better than the baseline by more than chance.
+        ([0.61, 0.63, 0.62], [0.7, 0.4, 0.6], "reproduced"),
         (OLD, NEW, "not reproduced"),
     ],
 )

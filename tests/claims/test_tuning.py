@@ -95,5 +95,5 @@ def test_the_newest_tuning_is_read_first(tmp_path):
     assert tuning.read(one, tmp_path)["seconds"] == 2
     assert tuning.read(one)["seconds"] == 1
     file.write_text("[]")
-    with pytest.raises(ConfigError, match=r"toy\.json is no record of a tuning"):
+    with pytest.raises(ConfigError, match=r"toy\.json is damaged"):
         tuning.read(one)

@@ -115,9 +115,20 @@ def test_names_are_text_on_the_page(tmp_path):
 def test_what_cannot_be_compared_is_one_sentence(two, tmp_path):
     with pytest.raises(ConfigError, match="give two runs or more"):
         compare.read(two[:1])
-    with pytest.raises(ConfigError, match="none is no run"):
+    with pytest.raises(ConfigError, match="none is left out: it is no run"):
         compare.read([two[0], tmp_path / "none"])
     with pytest.raises(ConfigError, match="duplicate run"):
         compare.read([two[0], two[0]])
     with pytest.raises(ConfigError, match="a chart tells 6 apart"):
         compare.read([two[0]] * 7)
+
+
+def test_what_is_no_run_is_left_out_in_a_line(two, tmp_path):
+    odd = tmp_path / "notes"
+    odd.mkdir()
+    (odd / "config.json").mkdir()
+    runs = compare.read([odd, *two, tmp_path / "file"])
+    assert runs.names == compare.read(two).names
+    assert [note.partition(" is left out")[0] for note in runs.notes[:2]] == [
+        str(odd), str(tmp_path / "file"),
+    ]  # fmt: skip

@@ -1,11 +1,17 @@
 """Arrays of .npz and .npy files as a source."""
 
+import io
 import pickle
 
 import numpy as np
 import pytest
 
-from mmjax.data import SourceError, TrainData
+from mmjax.data import BadExample, SourceError, TrainData
+from mmjax.data.formats.numbers import numbers
+from mmjax.data.formats.shapes import read_shape
+from mmjax.data.formats.signal import SignalError
+from mmjax.data.formats.signal_files import read_signal
+from mmjax.data.formats.volumes import read_volume
 from mmjax.data.sources import ArraysSource
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import TextView, VectorView
@@ -83,10 +89,20 @@ def test_files_that_are_none(tmp_path):
     file = tmp_path / "a.npz"
     for content in (b"", b"PK\x03\x04", b"text"):
         file.write_bytes(content)
-        with pytest.raises(SourceError, match=r"a.npz cannot be read as arrays"):
+        with pytest.raises(SourceError, match=r"a.npz is damaged: it cannot be read as arrays"):
             ArraysSource(path=str(file))
     np.save(tmp_path / "b.npy", np.ones(3))
     with pytest.raises(SourceError, match=r"one .npy file; give the folder"):
         ArraysSource(path=str(tmp_path / "b.npy"))
     with pytest.raises(SourceError, match=r"there is no .npz"):
         ArraysSource(path=str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("read", [numbers, read_signal, read_volume, read_shape])
+@pytest.mark.parametrize("dtype", [np.complex64, "U3", "S3", "M8[s]", [("a", "f4")]])
+def test_arrays_that_are_no_real_numbers_are_refused(read, dtype):
+    """NumPy would drop the imaginary part, and read texts as numbers, without an error."""
+    out = io.BytesIO()
+    np.save(out, np.zeros((4, 4, 4), dtype))
+    with pytest.raises((BadExample, SignalError), match=r"it holds|npy"):
+        read(out.getvalue())

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from third_party import needs
 
 from mmjax.data import SourceError
 from mmjax.data.sets import FilletsSource, SamplesSource
@@ -36,7 +37,7 @@ def test_captions_leave_out_what_tells_takes_apart():
 
 
 def test_samples_decode():
-    pytest.importorskip("soundfile", reason="the extra `audio` is not installed")
+    needs("soundfile")
     view = AudioView(rate=16_000, length=32_000)
     for index in (0, 60, 130):
         x = view(SamplesSource()[index]["audio"], None, False)

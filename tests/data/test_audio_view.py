@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_mutations import damage
+from third_party import needs
 
 from mmjax.data import BadExample, TrainData
 from mmjax.data.formats.sounds import resample
 from mmjax.data.sources import MemorySource
 from mmjax.data.views import AudioView
 
-soundfile = pytest.importorskip("soundfile", reason="the extra `audio` is not installed")
+soundfile = needs("soundfile")
 
 VIEW = AudioView(rate=8000, length=4000)
 

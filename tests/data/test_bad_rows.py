@@ -48,6 +48,23 @@ def test_a_resumed_run_goes_on_with_the_list_and_repairs_its_torn_end(tmp_path):
     assert [row["count"] for row in lines(path)] == [1, 1, 2, 1]
 
 
+def test_a_resumed_run_has_the_list_of_its_checkpoint(tmp_path):
+    path = tmp_path / "bad_rows.jsonl"
+    first = BadRows(path)
+    first.note([bad(1)])
+    first.add(bad(2), bad(2))
+    counts = first.state()
+    first.add(bad(1), bad(3))
+    second = BadRows(path, counts)
+    assert [(row["key"], row["count"]) for row in lines(path)] == [("row 1", 1), ("row 2", 2)]
+    second.note([bad(1)])
+    second.add(bad(3), bad(2))
+    second.close()
+    assert [row["count"] for row in lines(path)] == [1, 3, 1]
+    assert len(BadRows(path, [])) == 0
+    assert not path.exists()
+
+
 def test_many_threads_lose_no_count(tmp_path):
     report = BadRows(tmp_path / "bad_rows.jsonl")
 
@@ -69,6 +86,7 @@ def test_what_cannot_be_written_ends_no_run(tmp_path):
     report = BadRows(tmp_path / "file" / "bad_rows.jsonl")
     report.note([bad(n, "\ud800 שלום") for n in range(7)])
     report.close()
+    assert report.state() is None  # the lines are not all there
     assert "and 2 more\n" in report.summary()
     assert "could not be written" in report.summary()
     assert len(report) == 7

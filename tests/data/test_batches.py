@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -34,20 +35,29 @@ def same(one, other):
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
+def started(count):
+    """The worker processes, as soon as they are there; no batch has to be asked for."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = [p for p in multiprocessing.active_children() if "grain" in p.name]
+        if len(found) == count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("they never started")
+
+
 @pytest.mark.smoke
 def test_workers_make_the_same_batches_whatever_signals_they_get():
     plain = TrainData(SOURCE, VIEW, batch_size=8, seed=5)
     data = TrainData(SOURCE, VIEW, batch_size=8, seed=5, workers=2)
     batches = data.iter_from(3)
-    for k in range(3, 9):
-        same(next(batches), plain[k])
-    workers = [p for p in multiprocessing.active_children() if "grain" in p.name]
-    assert len(workers) == 2
-    for worker in workers:  # as Ctrl-C and a scheduler do to the whole group
-        os.kill(worker.pid, signal.SIGINT)
-        os.kill(worker.pid, signal.SIGTERM)
-    for k in range(9, 15):
-        same(next(batches), plain[k])
+    workers = started(2)
+    for steps in (range(3, 9), range(9, 15)):  # while they start, and later
+        for worker in workers:  # as Ctrl-C and a scheduler do to the whole group
+            os.kill(worker.pid, signal.SIGINT)
+            os.kill(worker.pid, signal.SIGTERM)
+        for k in steps:
+            same(next(batches), plain[k])
     batches.close()
     assert not any(worker.is_alive() for worker in workers)
     with pytest.raises(StopIteration):

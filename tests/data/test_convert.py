@@ -279,3 +279,48 @@ def test_the_command(tmp_path, set_flags, capsys):
     source = command.source_of(str(out))
     assert isinstance(source, ArrayRecordSource)
     assert source[0]["image"] == b"abc"
+
+
+def test_a_source_that_cannot_be_read_is_no_conversion(tmp_path):
+    class Broken(Counting):
+        def __getitem__(self, index):
+            raise BadExample(f"row {index}", "raw", f"the file {index}.png does not exist")
+
+    with pytest.raises(
+        SourceError, match=r"none of the 60 examples can be read \(60 x raw: the file … does not"
+    ):
+        convert(Broken(), tmp_path, say=quiet)
+    with pytest.raises(SourceError, match=r"holds no index\.json"):
+        ArrayRecordSource(path=str(tmp_path))
+
+
+@given(data=st.data())
+def test_an_index_of_other_types_or_that_leads_elsewhere_is_refused(written, data):
+    file = written / "index.json"
+    whole = file.read_text()
+    about = json.loads(whole)
+    place = data.draw(st.sampled_from([about, about["shards"][0]]))
+    keys = sorted({*place} - {"version", "source", "examples", "errors"})
+    key = data.draw(st.sampled_from(keys))
+    place[key] = data.draw(st.sampled_from([None, 1.5, {}, "../records", "/etc/passwd", [[1]], -1]))
+    file.write_text(json.dumps(about))
+    try:
+        with pytest.raises(SourceError):
+            ArrayRecordSource(path=str(written), verify=True)
+    finally:
+        file.write_text(whole)
+
+
+def test_damaged_notes_of_a_shard_are_written_again(written, tmp_path):
+    for file in written.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    notes = sorted(tmp_path.glob("records-*.json"))
+    for file, content in zip(notes, (b"null", b"\xff", b'{"file": "../x"}', b"{}"), strict=False):
+        file.write_bytes(content)
+    said = []
+    convert(Counting(), tmp_path, shard_bytes=3000, say=said.append)
+    assert said[0] == f"{tmp_path}: 2 of 6 shards are there already"
+    assert shards(tmp_path) == shards(written)
+    (tmp_path / "plan.json").write_bytes(b"[]")
+    with pytest.raises(ConfigError, match=r"plan\.json is damaged"):
+        convert(Counting(), tmp_path, shard_bytes=3000, say=quiet)

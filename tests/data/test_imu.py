@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from third_party import needs
 from tool_files import load_tool
 
 from mmjax.data import SourceError
@@ -141,7 +142,7 @@ def test_damaged_files_are_errors(tmp_path):
 
 
 def test_the_real_sets_of_packages():
-    pytest.importorskip("aeon")
+    needs("aeon")
     source = BasicMotions(split="test")
     assert len(source) == 40
     assert {source[i]["activity"] for i in range(40)} == {

@@ -7,14 +7,15 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from third_party import needs
 
 from mmjax.data import BadExample, SourceError, TrainData
 from mmjax.data.sources import ManifestSource
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.data.views import ImageView, TextView, VectorView
 
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
+pa = needs("pyarrow")
+pq = needs("pyarrow.parquet")
 
 
 def picture(shade):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_mutations import damage
+from third_party import needs
 
 from mmjax.commands.train_tokenizer import sentencepiece_model
 from mmjax.data import BadExample, SourceError
@@ -132,10 +133,10 @@ def test_rows_of_mixed_types(tmp_path, rows):
 
 
 def parquet():
-    pa = pytest.importorskip("pyarrow")
+    pa = needs("pyarrow")
     content = io.BytesIO()
     table = [{**row, "raw": b"bytes %d" % i} for i, row in enumerate(TABLE)]
-    pytest.importorskip("pyarrow.parquet").write_table(
+    needs("pyarrow.parquet").write_table(
         pa.Table.from_pylist(table), content, row_group_size=2, write_page_checksum=True
     )
     return content.getvalue()
@@ -250,7 +251,7 @@ TOKENIZERS = {
 @settings(many, max_examples=200)
 @given(st.data(), st.sampled_from(sorted(TOKENIZERS)))
 def test_tokenizers(tmp_path, data, name):
-    pytest.importorskip("tokenizers")
+    needs("tokenizers")
     content, make = TOKENIZERS[name]
     tokenizer = read(tmp_path, name, damage(data.draw, content), make)
     if tokenizer is None:

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from third_party import needs
 
 from mmjax.data import BadExample
 from mmjax.data.formats.shapes import Shape, read_shape, sample_surface
@@ -93,7 +94,7 @@ def test_ply_with_triangles_beside_quadrilaterals():
 
 @pytest.mark.parametrize("kind", ["stl", "stl_ascii", "off", "glb"])
 def test_what_trimesh_reads(kind):
-    trimesh = pytest.importorskip("trimesh")
+    trimesh = needs("trimesh")
     points, faces = [(0, 0, 1), (2, 0, 1), (0, 2, 1), (2, 2, 1)], [(0, 1, 2), (1, 3, 2)]
     mesh = trimesh.Trimesh(points, faces, process=False)
     content = mesh.export(file_type=kind)
@@ -105,7 +106,7 @@ def test_what_trimesh_reads(kind):
 
 
 def test_colours_that_trimesh_reads():
-    trimesh = pytest.importorskip("trimesh")
+    trimesh = needs("trimesh")
     colours = np.uint8([[255, 0, 0, 255]] * 3)
     mesh = trimesh.Trimesh(np.eye(3), [(0, 1, 2)], vertex_colors=colours, process=False)
     x = PointsView(count=5, channels=6)(mesh.export(file_type="glb"), None, False)

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from third_party import needs
 
 from mmjax.data import SOURCES, BadExample, SourceError, sets
 from mmjax.data.formats.graph_colours import colours
@@ -166,7 +167,7 @@ def test_molecules_are_split_by_their_rule():
 
 def test_no_molecule_of_another_split_has_the_same_formula_without_stereochemistry():
     """RDKit's canonical SMILES, which `colours` does not know of, tells the splits apart, too."""
-    chem = pytest.importorskip("rdkit.Chem")
+    chem = needs("rdkit.Chem")
     kinds = {1: chem.BondType.SINGLE, 2: chem.BondType.DOUBLE, 3: chem.BondType.TRIPLE}
     seen = {}
     for split in PARTS:
@@ -271,7 +272,7 @@ def test_a_missing_package_says_what_to_install(source, package, tmp_path):
 
 
 def test_regions_of_a_head(tmp_path):
-    nibabel = pytest.importorskip("nibabel")
+    nibabel = needs("nibabel")
     head = np.random.default_rng(0).normal(size=(20, 24, 22)).astype(np.float32)
     atlas = np.zeros(head.shape, np.int16)
     atlas[3:6, 10:13, 10:13], atlas[15, 20, 2] = 1, 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sentencepiece
+from third_party import needs
 
 from mmjax.data.records import BadExample
 from mmjax.data.registry import TOKENIZERS
@@ -297,7 +298,7 @@ def test_a_model_of_ones_own(tmp_path):
 
 def _clip_like(folder: Path) -> Path:
     """A byte-level BPE with CLIP's marks, as `tokenizer.json`."""
-    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers = needs("tokenizers")
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = tokenizers.decoders.ByteLevel()
@@ -345,3 +346,20 @@ def test_hugging_face_errors(tmp_path):
         HuggingFaceTokenizer(path=str(broken), **MARKS)
     with pytest.raises(UnicodeEncodeError):
         HuggingFaceTokenizer(path=str(file), **MARKS).encode("a \ud800")
+
+
+@pytest.mark.parametrize("kind", ["WordLevel", "WordPiece", "BPE", "Unigram"])
+def test_a_tokenizer_without_its_unknown_token_is_refused(tmp_path, kind):
+    tokenizers = needs("tokenizers")
+    models = tokenizers.models
+    vocab = {"<|startoftext|>": 0, "<|endoftext|>": 1, "!": 2, "a": 3}
+    make = {
+        "WordLevel": lambda **unk: models.WordLevel(vocab, **unk),
+        "WordPiece": lambda **unk: models.WordPiece(vocab, **unk),
+        "BPE": lambda **unk: models.BPE(vocab, [], **unk),
+        "Unigram": lambda **_: models.Unigram([(name, -1.0) for name in vocab], None, False),
+    }[kind]
+    file = tmp_path / "tokenizer.json"
+    tokenizers.Tokenizer(make(unk_token="[UNK]")).save(str(file))
+    with pytest.raises(ValueError, match=r"tokenizer\.json has no token for what is not in its"):
+        HuggingFaceTokenizer(path=str(file), **MARKS)

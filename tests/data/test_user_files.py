@@ -312,3 +312,43 @@ def test_sources_survive_the_way_to_a_worker(folder):
     assert copy[0] == source[0]
     assert str(copy.bad[0]) == str(source.bad[0])
     assert len(copy) == 1
+
+
+def test_a_lattice_of_links_is_walked_once(tmp_path):
+    for i in range(13):  # 8,192 paths lead to the one image
+        (tmp_path / str(i)).mkdir()
+        for name in "ab":
+            (tmp_path / str(i) / name).symlink_to(tmp_path / str(i + 1))
+    (tmp_path / "13" / "cat").mkdir(parents=True)
+    (tmp_path / "13" / "cat" / "1.png").write_bytes(picture())
+    source = FolderSource(path=str(tmp_path / "0"))
+    assert [record["text"] for record in source] == ["cat", "cat"]  # by the last two links
+    assert "links that were met a second time are not followed" in source.describe()
+    assert len(FolderSource(path=str(tmp_path))) <= 2 * 13 + 1
+
+
+def test_files_may_have_spaces_at_their_ends(folder):
+    for name in (" a.png", "b.png ", "\tc.png"):
+        (folder / name).write_bytes(picture(len(name)) + name.encode())
+    text = '" a.png",one\n a.png ,two\n"b.png ",three\n\tc.png,four\n e.png,none\n'
+    source = table(folder, f"image,text\n{text}")
+    assert pairs(source) == [
+        ((folder / name).read_bytes(), caption)
+        for name, caption in (
+            (" a.png", "one"), ("a.png", "two"), ("b.png ", "three"), ("\tc.png", "four"),
+            ("e.png", "none"),
+        )
+    ]  # fmt: skip
+
+
+def test_names_with_control_characters_are_shown_and_not_obeyed(folder):
+    name = "x\x1b[2J\r\n\u202e.png"
+    (folder / name).write_bytes(b"")
+    (folder / "a.txt").write_text("an apple")
+    source = FolderSource(path=str(folder), captions="sidecar")
+    (error,) = (each for each in source.bad if each.key == name)
+    report = BadRows()
+    report.add(error)
+    for shown in (str(error), report.summary()):
+        assert "x\\x1b[2J\\r\\n\\u202e.png" in shown
+        assert "\x1b" not in shown

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from third_party import needs
 
 from mmjax.data import BadExample
 from mmjax.data.formats.volumes import read_volume
@@ -99,7 +100,7 @@ def test_a_bad_volume_is_one_sentence(value, reason):
 
 
 def test_nifti_is_turned_to_the_axes_of_the_body():
-    nibabel = pytest.importorskip("nibabel")
+    nibabel = needs("nibabel")
     # Stored right to left, front to back, feet to head.
     stored = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
     image = nibabel.Nifti1Image(stored, np.diag([-1.0, -1.0, 1.0, 1.0]))
@@ -113,7 +114,7 @@ def test_nifti_is_turned_to_the_axes_of_the_body():
 
 
 def dicom(pixels, place=0.0, slope=1.0, intercept=0.0):
-    pydicom = pytest.importorskip("pydicom")
+    pydicom = needs("pydicom")
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
@@ -219,7 +220,7 @@ def test_all_frames_are_cropped_and_coloured_alike():
 
 
 def test_a_video_file():
-    av = pytest.importorskip("av")
+    av = needs("av")
     content = io.BytesIO()
     with av.open(content, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=8)

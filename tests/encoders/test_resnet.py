@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax.sharding import PartitionSpec as P
+from third_party import needs
 
 from mmjax.encoders import ResNet
 from mmjax.encoders.base import EncoderError
@@ -152,3 +153,44 @@ def test_batch_statistics_cross_devices(make, options):
     many = jax.jit(step)(params, rest, sharded)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(many), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-3, atol=2e-5 * max(1, np.abs(a).max()))
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_timm_has_the_same_network(make, block):
+    """Weights by their names in timm, and batch statistics that are not those of a start."""
+    torch, timm = needs("torch"), needs("timm.models.resnet")
+    blocks, widths = (2, 1, 1, 1), (64, 8, 16, 16)  # timm has a stem of 64
+    kind = {"basic": timm.BasicBlock, "bottleneck": timm.Bottleneck}[block]
+    theirs = timm.ResNet(kind, blocks, channels=widths, num_classes=0).eval()
+    rng = np.random.default_rng(0)
+    for value in theirs.state_dict().values():
+        if value.ndim == 1:
+            value.copy_(torch.tensor(rng.uniform(0.5, 1.5, len(value))))
+    leaves = {"bias": "bias", "mean": "running_mean", "var": "running_var"}
+
+    def name_of(path):
+        """The name in timm of one of our parameters."""
+        *where, leaf = path
+        leaf = leaves.get(leaf, "weight")
+        if where[0] == "stem":
+            return f"{'conv' if where[1] == 'convs' else 'bn'}1.{leaf}"
+        stage, index = [(k, i) for k, n in enumerate(blocks, 1) for i in range(n)][where[1]]
+        part = where[2]
+        if part.startswith("shortcut"):
+            inner = f"downsample.{0 if part == 'shortcut' else 1}"
+        else:
+            inner = f"{'conv' if part == 'convs' else 'bn'}{where[3] + 1}"
+        return f"layer{stage}.{index}.{inner}.{leaf}"
+
+    options = {"image_size": (32, 32), "stem": "imagenet", "antialias": False, "norm": "batch"}
+    ours = make(ResNet, **options, block=block, blocks=blocks, widths=widths)
+    weights = {name: np.asarray(value) for name, value in theirs.state_dict().items()}
+    state = nnx.state(ours)
+    for path, variable in nnx.to_flat_state(state):
+        value = weights[name_of(path)]
+        variable[...] = jnp.asarray(value.transpose(2, 3, 1, 0) if value.ndim == 4 else value)
+    nnx.update(ours, state)
+    x = np.asarray(images(2, 32, 32))
+    with torch.no_grad():
+        want = theirs(torch.tensor(x).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(ours(x).pooled, want, atol=1e-5 * np.abs(want).max())

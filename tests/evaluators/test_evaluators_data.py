@@ -2,9 +2,11 @@ import logging
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mmjax import evaluators
-from mmjax.data.records import BadExample
+from mmjax.data.records import BadExample, SourceError
 from mmjax.evaluators.data import EvalData, embed, embed_values
 
 
@@ -58,6 +60,38 @@ def test_nothing_readable_is_an_error(make_source, views, fake_model):
         record["text"] = ""
     with pytest.raises(ValueError, match=r"none of the 2 records .* 'text'; row 0: text: the cap"):
         embed(fake_model(), EvalData(source, views))
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kinds=st.lists(st.sampled_from(["good", "record", "value", "absent"]), min_size=1, max_size=12),
+    least=st.integers(1, 4),
+)
+def test_rows_are_known_before_a_run_by_reading_no_more_than_needed(
+    make_source, fake_source, views, kinds, least
+):
+    records = make_source(len(kinds)).records
+    for n, kind in enumerate(kinds):
+        if kind == "record":
+            records[n] = BadExample(f"row {n}", "record", f"the shard {n} is gone")
+        elif kind == "value":
+            records[n]["text"] = ""
+        elif kind == "absent":
+            del records[n]["text"]
+    source = fake_source(records)
+    data = EvalData(source, views)
+    good = [n for n, kind in enumerate(kinds) if kind == "good"]
+    if len(good) >= least:
+        for _ in range(2):  # the second reads nothing
+            data.check_readable("text", least)
+        assert source.reads == dict.fromkeys(range(good[least - 1] + 1), 1)
+        return
+    with pytest.raises(SourceError) as error:
+        data.check_readable("text", least)
+    said = str(error.value)
+    assert said.startswith(f"{len(good)} of {len(kinds)} records have a readable 'text'")
+    for kind, reason in (("record", "record: the shard … is gone"), ("value", "text: the caption")):
+        assert (f"{kinds.count(kind)} x {reason}" in said) == (kind in kinds)
 
 
 @pytest.mark.parametrize(("modality", "where"), [("audio", "model"), ("depth", "evaluation data")])

@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from mmjax.evaluators import geometry, tiles
 
@@ -125,12 +126,11 @@ def test_separability_is_on_pairs_it_did_not_see():
 
 
 def test_equals_scikit_learn():
-    linear_model = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(4)
     x, y = unit(rng, 200, 6, shift=0.5), unit(rng, 200, 6, shift=-0.5)
     order = np.random.default_rng(0).permutation(200)
     held_out, fitted = order[:40], order[40:]
-    reference = linear_model.LogisticRegression(tol=1e-10).fit(
+    reference = LogisticRegression(tol=1e-10).fit(
         np.concatenate([x[fitted], y[fitted]]), np.repeat([1, 0], 160)
     )
     score = reference.score(np.concatenate([x[held_out], y[held_out]]), np.repeat([1, 0], 40))

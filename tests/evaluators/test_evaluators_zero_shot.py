@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmjax.data import Source
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.zero_shot import ZeroShot
 
@@ -118,8 +119,7 @@ def test_errors(make_source, views, fake_model):
 
 def test_emoji_groups(views, fake_model):
     """The source of the package lists its classes as this evaluator reads them."""
-    emoji = pytest.importorskip("mmjax.data.sets.emoji")
-    source = emoji.EmojiSource(split="new_style_new_concepts")
+    source = EmojiSource(split="new_style_new_concepts")
     views["image"] = lambda value, rng, train: np.zeros(2, np.float32)
     views["text"] = lambda value, rng, train: np.array(list(value.encode()[:24].ljust(24)))
     evaluator = ZeroShot(labels="group", languages=("en", "de"))

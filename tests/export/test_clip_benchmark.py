@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from third_party import needs
 
 import mmjax
 from mmjax.data.sets.emoji import EmojiSource
@@ -33,9 +34,7 @@ class Loader:
 
 @pytest.fixture(scope="module")
 def exported(run_of, tmp_path_factory):
-    for name in ("torch", "open_clip", "clip_benchmark", "sklearn"):
-        pytest.importorskip(name, reason="needs 'mmjax[torch]', clip-benchmark and scikit-learn")
-    import open_clip
+    open_clip, _ = needs("open_clip"), needs("clip_benchmark")
 
     folder, _ = export(run_of("clip"), tmp_path_factory.mktemp("o") / "clip", format="open_clip")
     model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder}")

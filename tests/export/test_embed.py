@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from third_party import needs
 
 import mmjax
 from mmjax import embed
@@ -32,7 +33,7 @@ def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
         with np.load(out) as file:
             found = {name: file[name] for name in file.files}
     else:
-        parquet = pytest.importorskip("pyarrow.parquet", reason="parquet needs pyarrow")
+        parquet = needs("pyarrow.parquet")
         read = parquet.read_table(out)
         found = {name: np.array(read[name].to_pylist()) for name in read.column_names}
     assert found["modality"].tolist() == ["image"] * 2 + ["text"] * 3

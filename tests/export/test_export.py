@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from third_party import needs
 
 import mmjax
+from mmjax import digests
 from mmjax.errors import ConfigError
 from mmjax.export import export
 from mmjax.inference import parity
@@ -43,7 +45,8 @@ def test_an_export_is_loaded_again(run_of, tmp_path, shape, format, monkeypatch)
     report = json.loads((folder / "parity.json").read_text())
     assert report["passed"]
     card = (folder / "README.md").read_text()
-    for words in ("license: mit", "## Data", "Noto Emoji", "## Recipe", "tiny:small", "## Parity"):
+    assert 'license: "mit"' in card
+    for words in ("## Data", "Noto Emoji", "## Recipe", "tiny:small", "## Parity"):
         assert words in card
     # A changed file is noticed when it is read.
     tensors = next(folder.glob("*.safetensors"))
@@ -61,6 +64,7 @@ def test_a_tokenizer_outside_of_an_export_is_not_read(run_of, tmp_path):
     own = json.loads(file.read_text())
     own["config"]["data"]["tokenizer"]["path"] = str(outside)
     file.write_text(json.dumps(own))
+    digests.write(folder)
     with pytest.raises(WeightsError, match=r"tokenizer\.model', which is not in the folder"):
         mmjax.load(folder)
 
@@ -70,7 +74,7 @@ def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
     import jax
     from jax import export as jax_export
 
-    pytest.importorskip("flatbuffers", reason="needs the extra: pip install 'mmjax[stablehlo]'")
+    needs("flatbuffers")
     folder, line = export(run_of(shape), tmp_path / "out", format="stablehlo")
     assert "serialised programs" in line
     model = mmjax.load(run_of(shape))
@@ -180,7 +184,7 @@ def test_parity_reports(kind):
 def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
     name = {"hf": "transformers", "open_clip": "open_clip"}[format]
     for needed in ("torch", name, "torchvision"):
-        pytest.importorskip(needed, reason="needs the extra: pip install 'mmjax[torch]'")
+        needs(needed)
     folder, line = export(run_of(shape), tmp_path / "out", format=format)
     assert f"parity with {name}" in line
     report = json.loads((folder / "parity.json").read_text())
@@ -194,8 +198,7 @@ def test_the_library_itself_gives_the_same(run_of, tmp_path, shape, format):
 
 
 def test_foreign_weights_are_verified(tmp_path):
-    transformers = pytest.importorskip("transformers", reason="needs 'mmjax[torch]'")
-    pytest.importorskip("torch", reason="needs 'mmjax[torch]'")
+    _, transformers = needs("torch"), needs("transformers")
     from mmjax.inference.verify import verify
 
     config = transformers.BertConfig(

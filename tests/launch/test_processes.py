@@ -1,5 +1,6 @@
 """Runs of many processes on one machine, started as a user starts them."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from mmjax import recipe as recipe_lib
 from mmjax.train import trainer
 
 LOCAL = ROOT / "launch" / "local.sh"
+UNREADABLE = ROOT / "tests" / "train" / "unreadable.py"
 
 
 @pytest.fixture
@@ -39,6 +41,18 @@ def test_two_processes_train_as_one_does(launch, finish, losses, tmp_path, curve
     assert "2 x cpu in 2 process(es)" in said
     np.testing.assert_allclose(losses(tmp_path), curve[:5], rtol=1e-5)
     assert (tmp_path / "summary.json").is_file()
+
+
+def test_rows_that_one_process_cannot_read_end_the_run_in_all(launch, finish, tmp_path):
+    """At the same step, with the reasons that only that process knows; nobody waits for it."""
+    bad = ("steps=24", "data.source.percent=100", "data.source.process=1")
+    said = finish(launch(2, 1, tmp_path, *bad, recipe=UNREADABLE), 2)
+    assert "Traceback" not in said
+    assert re.search(
+        r"step 2: 64 of the 128 rows so far cannot be used.* x a: the file … does not exist", said
+    )
+    found = [json.loads(line) for line in (tmp_path / "bad_rows.jsonl").read_text().splitlines()]
+    assert len(found) >= 64
 
 
 @pytest.mark.slow

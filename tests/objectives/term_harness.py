@@ -222,6 +222,17 @@ class Case:
         found = run(self.spec, plan_of(*plan), raws, batch, known, self.outputs)
         self._close(found, self.expected(self.size, keep), raws)
 
+    def check_absent_field(self, option):
+        """Rows without a field, such as a label, enter nothing, also of its view `<field>@2`."""
+        raws, batch = self.inputs(self.size)
+        spec = configs({"term": self.spec})["term"].term.plain()
+        field, keep = spec[option], np.arange(self.size) % 5 != 3
+        known = self.known(batch)
+        batch |= {f"{field}@2": batch.pop(field), f"{field}_present": keep}
+        spec[option] = f"{field}@2"
+        found = run(spec, plan_of("dense", 1, 1), raws, batch, known, self.outputs)
+        self._close(found, self.expected(self.size, keep), raws)
+
     def _close(self, found, expected, raws):
         """Rows that are not finite have no gradient to speak of."""
         (value, d_raws, d_params, _), (want, want_raws, want_params) = found, expected

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from term_harness import embeddings, make
 
-from mmjax.objectives import Context
+from mmjax.objectives import Context, configs
 from mmjax.parallel.pairwise import Plan
 
 SIZE = 9
@@ -23,6 +23,19 @@ SEVERAL = [term for term, (_, case) in FIRST.items() if len(case.names) > 1]
 @pytest.mark.parametrize(("name", "plan"), RUNS, ids=lambda v: str(v).replace("'", ""))
 def test_the_formula_of_the_rows_that_are_there(name, plan):
     cases.CASES[name].check_absent(plan)
+
+
+FIELDS = [
+    (name, option)
+    for name, case in cases.of("absent").items()
+    for option, value in configs({"term": case.spec})["term"].term.options.items()
+    if isinstance(value, str) and value in case.extra(1)
+]
+
+
+@pytest.mark.parametrize(("name", "option"), FIELDS)
+def test_a_row_without_a_field_that_is_named_as_a_second_view(name, option):
+    cases.CASES[name].check_absent_field(option)
 
 
 @functools.cache

@@ -56,3 +56,21 @@ def test_a_temperature_that_is_the_parameter_is_held_above_its_floor():
     assert formulas.error(temperature(), 100.0) < 1e-6
     with pytest.raises(TermError, match="needs a max_scale"):
         Temperature(1.0, learned=True, form="temperature")
+
+
+@pytest.mark.parametrize("spread", [0.014, 0.05])
+def test_a_temperature_keeps_its_gradient_where_embeddings_collapse(spread):
+    """It is a difference of two means of cosines, which are .9999 here."""
+    rng = np.random.default_rng(1)
+    directions = formulas.normalize(rng.normal(size=(4, 64, 64)))
+    raws = {
+        name: (directions[0, :1] + spread * (directions[1] + own)).astype(np.float32)
+        for name, own in zip("ab", directions[2:], strict=True)
+    }
+    spec = {"type": "info_nce", "pairs": (("a", "b"),), "temperature": 1 / 99}
+    _, _, grads, _ = run(spec, plan_of("gather", 1, 1), raws, {})
+    x, y = (raw.astype(np.float64) for raw in raws.values())
+    _, (exact,) = formulas.value_and_grad(
+        lambda log_scale: formulas.info_nce(x, y, log_scale), np.float32(np.log(99))
+    )
+    np.testing.assert_allclose(grads["temperature/log_scale"], exact, rtol=1e-4)

@@ -15,9 +15,9 @@ from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, TermError, configs
-from mmjax.objectives.gram import span, volume
 from mmjax.objectives.sampling import sample
 from mmjax.parallel.pairwise import Plan
+from mmjax.parallel.volume import span, with_anchors
 
 SIZE = 8
 
@@ -109,7 +109,7 @@ def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, pla
             for t in unit["t"]
         ]
         gram = np.einsum("ijkd,ijld->ijkl", vectors, vectors)
-        score = -np.sqrt(np.maximum(np.linalg.det(gram), 0.0) + 1e-6)
+        score = -np.sqrt(np.maximum(np.linalg.det(gram), 0.0))
 
     absent = np.arange(SIZE) == 5
     tokens, mask, _ = data()
@@ -142,7 +142,7 @@ def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
     taught = {name: np.roll(raw, 1, axis=1) for name, raw in raws.items()}
     keys = {name: normalize(raw.astype(float)) for name, raw in taught.items()}
     tuples = jax.tree.map(jnp.asarray, span(jnp.stack([unit["v"], unit["a"]], axis=1)))
-    by_volume = -np.asarray(volume(jnp.asarray(unit["t"]), tuples, 1e-6))
+    by_volume = -np.asarray(with_anchors(jnp.asarray(unit["t"]), tuples))
     teacher = {"teacher": outputs_of(tokens, mask, taught)}
     for spec, known, scores in (
         (ONE, None, (unit["t"] @ unit["v"].T, unit["v"] @ unit["t"].T)),

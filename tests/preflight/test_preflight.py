@@ -10,6 +10,7 @@ import jax
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from third_party import needs
 
 from mmjax import main
 from mmjax import recipe as recipe_lib
@@ -229,7 +230,7 @@ def test_a_published_model_takes_the_flops_that_are_published():
 
 @pytest.mark.slow
 def test_a_slice_that_is_not_here(tiny):
-    pytest.importorskip("libtpu")
+    needs("libtpu")
     report = preflight.preflight(tiny(), topology_name="v5e:2x2")
     assert report.dtype == jax.numpy.bfloat16
     assert report.mesh.size == 4

@@ -1,6 +1,7 @@
 """The floor under the time of a step, and the names of pods."""
 
 import pytest
+from third_party import needs
 
 from mmjax.errors import ConfigError
 from mmjax.preflight import topology
@@ -59,7 +60,7 @@ def test_a_name_that_is_no_topology_is_refused_with_what_is_one(name):
 
 
 def test_a_slice_that_no_pod_has_is_refused():
-    pytest.importorskip("libtpu")
+    needs("libtpu")
     with pytest.raises(ConfigError, match="libtpu knows no such slice") as raised:
         topology.devices("v5e:3x5")
     assert "\n" not in str(raised.value)

@@ -119,7 +119,7 @@ def test_a_damaged_file_is_named(tmp_path, make_data, make_model):
     gather.gather(make_model(), make_data(), tmp_path)
     path = tmp_path / gather.FILE
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ValueError, match=r"report_data\.npz is damaged .* evaluate again"):
+    with pytest.raises(ValueError, match=r"report_data\.npz is damaged.* evaluate again"):
         gather.read(tmp_path)
     path.unlink()
     assert gather.read(tmp_path) is None

@@ -1,10 +1,14 @@
+import functools
 import json
+import operator
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mmjax.report import files, gather, page
 
@@ -236,3 +240,28 @@ def test_the_command_line_writes_the_page(run_folder):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(run_folder / "report.html")
     assert (run_folder / "report.html").is_file()
+
+
+ODD = [None, [], {}, 0, -1.5, True, "x", "\ud800", "\x1b", "<i>", [None], {"a": None}, float("nan")]
+
+
+def nodes(tree, path=()):
+    yield path
+    if isinstance(tree, dict | list):
+        for key in tree if isinstance(tree, dict) else range(len(tree)):
+            yield from nodes(tree[key], (*path, key))
+
+
+@given(data=st.data(), name=st.sampled_from(["config.json", "summary.json"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_may_stand_in_any_place(run_folder, data, name):
+    whole = (run_folder / name).read_text()
+    tree = json.loads(whole)
+    *path, last = data.draw(st.sampled_from(list(nodes(tree))[1:]))
+    place = functools.reduce(operator.getitem, path, tree)
+    place[last] = data.draw(st.sampled_from(ODD))
+    (run_folder / name).write_text(json.dumps(tree))
+    try:
+        assert "<i>" not in page.render(files.read(run_folder))
+    finally:
+        (run_folder / name).write_text(whole)

@@ -4,10 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmjax import cli
 from mmjax import recipe as recipe_lib
 from mmjax.claims import find
+from mmjax.recipe.load import set_key
 from mmjax.report import reproduce
 from mmjax.schema.values import plain
 
@@ -110,3 +113,35 @@ def test_a_literal_is_read_back_as_it_was(value):
     expected = tuple(value) if isinstance(value, list) else plain(value)
     assert tree["key"] == expected
     assert type(tree["key"]) is type(expected)
+
+
+@given(
+    variant=st.text(min_size=1),
+    value=st.text() | st.text("a 'x$`\"\\\n\x1b;&|"),
+    key=st.sampled_from(["paper", "data.source.path"]),
+)
+def test_no_text_of_a_config_gets_out_of_its_word(variant, value, key):
+    recipe = reproduce.Origin(
+        "configs/x.py", variant, [reproduce.Change(key, None, value)], trouble=""
+    )
+    shown = reproduce.command({}, recipe)
+    # A shell joins a line that ends in a backslash with the next; shlex gives the line feed.
+    words = [word for word in shlex.split(shown) if word != "\n"]
+    assert words[:3] == ["python", "-m", "mmjax.main"]
+    assert words[3] == f"--config=configs/x.py:{variant}"
+    tree = {}
+    (override,) = cli.split_config(words[4:])[2]
+    set_key(tree, override, "x.py")
+    for part in key.split("."):
+        tree = tree[part]
+    assert tree == value
+    assert "\x1b" not in shown.rpartition(" \\\n")[2]
+
+
+@pytest.mark.parametrize("variant", ["a b", "x\x1b[2J", "'; rm", ""])
+def test_a_variant_that_is_no_name_is_not_shown_in_the_command(variant):
+    stored = {"recipe": "clip", "variant": variant}
+    recipe = reproduce.recipe_of(stored)
+    assert recipe.changes is None
+    assert repr(str(variant)) in recipe.trouble or recipe.trouble
+    assert recipe.variant == "small"

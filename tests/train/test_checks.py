@@ -9,11 +9,12 @@ import pytest
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.errors import ConfigError
-from mmjax.evaluators import EVALUATORS
+from mmjax.evaluators import EVALUATORS, EvaluatorTable
 from mmjax.evaluators.data import EvalData
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
+from mmjax.train.evaluation import Evaluation
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CLIP, LATENT = f"{CONFIGS}/clip.py", f"{CONFIGS}/clip_uniform.py:latent"
@@ -175,6 +176,26 @@ def test_an_evaluator_asks_for_what_its_source_has():
         ConfigError, match=r"'retrieval.pairs' asks for 'c', which 'e.source' .* it has 'a', 'b'$"
     ):
         checks.check_evaluator("e.source", other, data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("knn", {"labels": "grupp"}, r"'grupp' of 'evaluators.knn.e.labels'; did you mean 'group'"),
+        ("few_shot", {"labels": "id", "modality": "image"}, r"unknown label 'id' of"),
+        ("structure", {"reference": "concept"}, r"unknown label 'concept' of"),
+        ("zero_shot", {"labels": "image"}, r"'image' is no label, but a modality"),
+        ("zero_shot", {"labels": "group", "languages": ("xx",)}, r"Unknown language .* 'xx'"),
+    ],
+)
+def test_labels_that_an_evaluator_names_are_known_before_a_run(kind, options, message):
+    emoji = {"type": "emoji", "split": "new_concepts"}
+    sources = {"source": emoji, "train": emoji} if kind == "knn" else {"source": emoji}
+    config = recipe_lib.load(CLIP)
+    table = EvaluatorTable().parse({kind: {"e": {**options, **sources}}}, "evaluators", "a file")
+    config = dataclasses.replace(config, evaluators=table)
+    with pytest.raises(ConfigError, match=message):
+        Evaluation(config, mesh_lib.make_mesh())
 
 
 def test_a_run_ends_before_its_data_is_opened(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 
+from mmjax import cli, main
 from mmjax.checkpoints.store import CheckpointError
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
@@ -188,6 +189,33 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(
         assert identical(saved(tiny(), disk / "run"), whole) == []
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_damaged_checkpoint_ends_the_run_and_is_passed_over_when_told(
+    tiny, command, saved, identical, whole, whole_folder, tmp_path, set_flags
+):
+    folder = shutil.copytree(whole_folder, tmp_path / "run")
+    (folder / "summary.json").unlink()
+    file = max((folder / "checkpoints" / "100" / "default").rglob("d/*"), key=os.path.getsize)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{file} is not .*--checkpoint=previous .* 90\)"):
+        trainer.train(tiny(), folder, quiet=True)
+
+    _, recipe, overrides = cli.split_config(command(folder))
+    set_flags(workdir=folder, checkpoint="previous")
+    main.main(recipe, overrides)
+    assert identical(saved(tiny(), folder), whole) == []
+    assert file.name in (folder / "log.txt").read_text()
+    assert (folder / "checkpoints" / "100.damaged").is_dir()
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_refused(tiny, whole_folder, tmp_path):
+    folder = shutil.copytree(whole_folder, tmp_path / "run")
+    (folder / "checkpoints" / "100").rename(folder / "checkpoints" / "95")
+    with pytest.raises(CheckpointError, match=r"/95 holds the state of step 100: it was renamed"):
+        trainer.train(tiny(), folder, quiet=True)
 
 
 # --- processes of their own ----------------------------------------------------------------------

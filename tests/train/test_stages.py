@@ -174,10 +174,10 @@ def interrupted(config, folder, step, monkeypatch):
         on_device = trainer._on_device
 
         def counted(*args):
-            for k, batch in on_device(*args):
+            for k, *rest in on_device(*args):
                 if k + 1 == step:
                     os.kill(os.getpid(), signal.SIGTERM)
-                yield k, batch
+                yield k, *rest
 
         patch.setattr(trainer, "_on_device", counted)
         with pytest.raises(Interrupted):

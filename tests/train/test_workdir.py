@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_config_and_no_lock(tmp_path, monkeypatch):
     assert (tmp_path / "config.json").read_text() == before
     with Workdir(tmp_path, config()) as workdir, monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(WriteError, match=r"summary\.json could not be written \(No space"):
+        with pytest.raises(WriteError, match=r"sha256\.json could not be written \(No space"):
             workdir.write_json("summary.json", {})
     assert not (tmp_path / "summary.json").exists()
 
@@ -194,3 +194,25 @@ def test_events_are_what_tensorboard_reads(tmp_path):
     assert row.step == 8
     found = {value.tag: value.simple_value for value in row.summary.value}
     assert found == {"train/loss": 0.5, "retrieval/x/R@1": 0.25}
+
+
+@pytest.mark.parametrize("content", [b"null", b"\xff", b"[" * 10**5, b'{"steps": 1'])
+def test_an_odd_folder_beside_is_passed_over_in_a_line(tmp_path, content, logged):
+    recipe = config()
+    own, odd = (tmp_path / f"{recipe.recipe}-{when}" for when in ("20260101", "20260102"))
+    with Workdir(own, recipe):
+        pass
+    odd.mkdir()
+    (odd / "config.json").write_bytes(content)
+    assert default(recipe, tmp_path) == own
+    assert str(odd / "config.json") in "\n".join(logged)
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "..", "", " a", "-a", "a\x1b", "a" * 101])
+def test_a_name_that_would_lead_out_of_the_folder_is_refused(name):
+    with pytest.raises(ConfigError, match="'recipe' should be a name"):
+        config(f"recipe={name!r}")
+    with pytest.raises(ConfigError, match=r"'evaluators\.rotation' should be a name"):
+        config(f"evaluators={ {'rotation': {name: {'reference': 'a'}}}!r}")
+    with pytest.raises(ConfigError, match=r"'model\.towers' should be a name"):
+        config(f"model.towers={ {name: {'encoder': {'type': 'mlp'}}}!r}")

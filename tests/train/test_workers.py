@@ -1,5 +1,6 @@
 """Processes that call a function: their results, their errors, and how they end."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -47,6 +48,8 @@ def train(folder, name):
 def test_every_call_has_its_result_and_every_process_its_cpus(monkeypatch):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     with workers.Workers(2, where) as pool:
+        for process in multiprocessing.active_children():  # a terminal's Ctrl-C goes to all
+            os.kill(process.pid, signal.SIGINT)
         found = dict(pool.map({f"call {i}": (i,) for i in range(5)}))
     assert {key: result[0] for key, result in found.items()} == {f"call {i}": i for i in range(5)}
     by_process = {pid: cpus for _, pid, cpus, _ in found.values()}

@@ -1,5 +1,6 @@
 """Files that should not be read, or not be trusted: each is refused in a sentence that names it."""
 
+import itertools
 import json
 import pickle
 
@@ -7,7 +8,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 import weights_folders as folders
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from mmjax import digests
+from mmjax.errors import ConfigError
+from mmjax.inference import bundle
 from mmjax.weights import files
 from mmjax.weights.files import Folder, WeightsError
 from mmjax.weights.foreign import Weights
@@ -123,7 +129,7 @@ def test_shards_of_an_index(clip):
 
 def test_a_file_of_another_hash_is_refused(clip):
     file = clip / "model.safetensors"
-    (clip / files.HASHES).write_text(json.dumps({file.name: files.sha256(file)}))
+    digests.write(clip)
     assert Weights(clip).tensors
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
@@ -152,3 +158,73 @@ def test_what_is_not_there(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(WeightsError, match="holds no weights"):
         _ = Weights(tmp_path).tensors
+
+
+def entries(*parts):
+    """A safetensors file of u8 tensors, (name, begin, end) each, over ten bytes."""
+    fields = (
+        f'"{name}": {{"dtype": "U8", "shape": [{end - begin}], "data_offsets": [{begin}, {end}]}}'
+        for name, begin, end in parts
+    )
+    header = ("{" + ", ".join(fields) + "}").encode()
+    return len(header).to_bytes(8, "little") + header + bytes(range(10))
+
+
+@given(st.lists(st.integers(0, 10), max_size=4), st.randoms())
+def test_tensors_that_tile_their_bytes_are_read(tmp_path_factory, cuts, random):
+    edges = [0, *sorted(cuts), 10]
+    parts = [(str(i), a, b) for i, (a, b) in enumerate(itertools.pairwise(edges))]
+    random.shuffle(parts)
+    file = tmp_path_factory.mktemp("tiles") / "x.safetensors"
+    file.write_bytes(entries(*parts))
+    found = files.read(file)
+    assert {n: v.tolist() for n, v in found.items()} == {n: list(range(a, b)) for n, a, b in parts}
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ([("a", 0, 6), ("b", 4, 10)], "'b' at byte 4 overlaps another tensor"),
+        ([("a", 0, 10), ("b", 0, 10)], "'b' at byte 0 overlaps"),
+        ([("a", 0, 4), ("b", 6, 10)], "'b' at byte 6 is behind a hole"),
+        ([("a", 2, 10)], "'a' at byte 2 is behind a hole"),
+        ([("a", 0, 4), ("a", 4, 10)], "the key 'a' is there twice"),
+    ],
+)
+def test_overlaps_holes_and_repeated_keys_are_refused(tmp_path, parts, says):
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(entries(*parts))
+    with pytest.raises(WeightsError, match=rf"x\.safetensors is damaged: .*{says}"):
+        files.read(file)
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_value_of_another_type_in_a_foreign_config_is_a_sentence(clip, data):
+    config = json.loads((clip / "config.json").read_text())
+    place = data.draw(st.sampled_from([config, *(v for v in config.values() if type(v) is dict)]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(
+        st.sampled_from([None, [], {}, "x", -1, 0, 1.5, [None], {"a": 1}])
+    )
+    (clip / "config.json").write_text(json.dumps(config))
+    try:
+        weights = Weights(clip)
+        said = None
+        for name in weights.modalities:
+            weights.tower(name)
+    except ConfigError as error:
+        said = str(error)
+    finally:
+        folders.folder_of(folders.CONFIGS["clip"], clip)
+    assert said is None or str(clip) in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"config": []}, {"log_scale": "x"}, {"bias": [1]}, {"about": None}, {"config": {"steps": {}}}],
+)
+def test_odd_metadata_of_an_export_are_a_sentence(tmp_path, change):
+    whole = {"config": {}, "log_scale": None, "bias": 0.5, "about": {}}
+    (tmp_path / "mmjax.json").write_text(json.dumps(whole | change))
+    with pytest.raises(ConfigError, match=r"mmjax\.json"):
+        bundle.load(tmp_path)

@@ -1,13 +1,12 @@
 """Foreign models with random weights in the real layout, and the same in JAX to compare with."""
 
 import numpy as np
-import pytest
+from third_party import needs
 
 
 def torch_and(*names):
     """torch and further modules; the test is skipped where the extra is not installed."""
-    reason = "needs the extra: pip install 'mmjax[torch]'"
-    return [pytest.importorskip(name, reason=reason) for name in ("torch", *names)]
+    return [needs(name) for name in ("torch", *names)]
 
 
 def randomize(module, seed=0):

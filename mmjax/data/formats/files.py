@@ -7,14 +7,17 @@ import stat
 from pathlib import Path
 
 from mmjax.data.records import BadExample, SourceError
+from mmjax.files import pointer_at
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
 def missing(path: str) -> str | None:
-    """Why a file cannot be read, without opening it; None if it can."""
+    """Why a file cannot be read; None if it can. Only those as small as a pointer are opened."""
     if "://" in path:
         return f"{path} is an address; only files can be read, so download it first"
+    if what := pointer_at(path):
+        return f"the file {path} is only {what}"
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -43,6 +46,7 @@ def read_file(path: str, key: str, field: str) -> bytes:
 def existing(path: str, kind: str) -> Path:
     """A path of a source that must exist, or a sentence with the nearest thing that does."""
     found = Path(path).expanduser()
+    refuse_pointer(found)
     if found.exists():
         return found
     parent = found.parent
@@ -52,6 +56,12 @@ def existing(path: str, kind: str) -> Path:
     raise SourceError(
         f"there is no {kind} {found}; {parent} holds {', '.join(names) if names else 'nothing'}"
     )
+
+
+def refuse_pointer(file: Path) -> None:
+    """Raises SourceError for a file that was not fetched from where a repository keeps it."""
+    if what := pointer_at(file):
+        raise SourceError(f"{file} is only {what}")
 
 
 def _reason(error: Exception) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mmjax import extras
+from mmjax.data.formats.numbers import load_array, real
 from mmjax.data.formats.ply import read_ply
 from mmjax.data.records import unusable
 
@@ -55,7 +56,7 @@ def read_shape(value: Any) -> Shape:
         shape = _from_bytes(bytes(value))
     else:
         try:
-            shape = Shape(np.asarray(value, np.float64))
+            shape = Shape(np.asarray(real(value), np.float64))
         except (TypeError, ValueError) as error:
             raise unusable(f"it is no array of numbers: {error}") from error
     points, faces = shape.points, shape.faces
@@ -112,7 +113,7 @@ def draw_on_faces(
 def _from_bytes(content: bytes) -> Shape:
     if content.startswith(b"\x93NUMPY"):
         try:
-            return Shape(np.asarray(np.load(io.BytesIO(content), allow_pickle=False), np.float64))
+            return Shape(np.asarray(load_array(content), np.float64))
         except Exception as error:  # a damaged header makes NumPy raise nearly anything
             raise unusable(f"the .npy file cannot be read: {error}") from error
     if content.startswith((b"ply\n", b"ply\r")):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
-import numpy as np
-
 from mmjax.data.formats.dicom import waveform
+from mmjax.data.formats.numbers import load_array
 from mmjax.data.formats.signal import Signal, SignalError
 
 
@@ -19,7 +16,7 @@ def read_signal(content: bytes) -> Signal:
     if content[128:132] == b"DICM":
         return waveform(content)[0]
     try:
-        return Signal(np.load(io.BytesIO(content), allow_pickle=False))
+        return Signal(load_array(content))
     except Exception as error:  # damaged headers make NumPy raise nearly anything
         raise SignalError(
             f"the {len(content)} bytes, starting with {bytes(content[:8])!r}, are no .npy array "

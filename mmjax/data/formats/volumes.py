@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmjax import extras
+from mmjax.data.formats.numbers import load_array, real
 from mmjax.data.records import BadExample, unusable
 
 
@@ -40,7 +41,7 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
     content = bytes(value)
     try:
         if content.startswith(b"\x93NUMPY"):
-            return _checked(np.load(io.BytesIO(content), allow_pickle=False), max_voxels)
+            return _checked(load_array(content), max_voxels)
         if content.startswith(b"PK"):
             return _checked(_series(content, max_voxels), max_voxels)
         if content[128:132] == b"DICM":
@@ -67,9 +68,7 @@ def read_volume(value: Any, max_voxels: int = 2**28) -> np.ndarray:
 
 def _checked(array: Any, max_voxels: int) -> np.ndarray:
     try:
-        array = np.asarray(array)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"it holds {array.dtype}")
+        array = real(array)
     except (TypeError, ValueError) as error:
         raise unusable(f"a volume should be numbers: {error}") from error
     array = array[..., None] if array.ndim == 3 else array

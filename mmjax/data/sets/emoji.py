@@ -152,6 +152,7 @@ class EmojiSource(Source):
     """
 
     modalities = ("image", "text")
+    label_fields = LABELS
 
     def __init__(
         self,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
-from hashlib import sha256
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax.data.formats.files import existing
+from mmjax import digests
+from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
+from mmjax.files import DamagedFile, read_json
 from mmjax.schema.bounds import BelowOne
+from mmjax.schema.values import describe, fits
 
 INDEX = "index.json"
 
@@ -47,6 +49,7 @@ class ArrayRecordSource(Source):
         self.bad = [BadExample(*error) for error in about["bad"]]
         self._shards = [self.path / shard["file"] for shard in about["shards"]]
         self._ends = list(itertools.accumulate(shard["records"] for shard in about["shards"]))
+        self._listed = self._ends[-1] + len(self.bad)
         for file, shard in zip(self._shards, about["shards"], strict=True):
             check_shard(file, shard, whole=verify)
         self._open()
@@ -64,6 +67,12 @@ class ArrayRecordSource(Source):
             ]
         except Exception as error:  # the library raises what its C++ raises
             raise SourceError(f"{self.path}: a shard cannot be opened: {error}") from error
+        ends = itertools.accumulate(map(len, self._readers))
+        if self._ends != list(ends):
+            raise SourceError(
+                f"{self.path}: the shards have other numbers of records than {INDEX} says: copy "
+                "them again, or convert the data again"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_readers"}
@@ -119,21 +128,25 @@ def read_index(folder: Path) -> dict[str, Any]:
       SourceError: when there is none, or it is damaged.
     """
     file = folder / INDEX
+    refuse_pointer(file)
     if not file.is_file():
         raise SourceError(
             f"{folder} holds no {INDEX}: it is no folder of python -m mmjax.data.convert, or one "
             "that was interrupted; give that command again to finish it"
         )
     try:
-        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        for shard in about["shards"]:
-            shard["file"], shard["records"], shard["bytes"], shard["sha256"]
-        for key in ("modalities", "label_fields", "may_lack", "id_limit", "bad"):
-            about[key]
-        if not about["shards"]:
-            raise ValueError("it names no shards")
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise SourceError(f"{file} is damaged ({error!r}): convert the data again") from error
+        about = read_json(file)
+    except DamagedFile as error:
+        raise SourceError(f"{error}: convert the data again") from error
+    for key, kind in _INDEX.items():
+        if not fits(about.get(key), kind):
+            raise SourceError(
+                f"{file} is damaged: {key!r} should be {describe(kind)}: convert the data again"
+            )
+    if not about["shards"] or not all(map(is_shard, about["shards"])) or about["id_limit"] < 1:
+        raise SourceError(
+            f"{file} is damaged: its numbers or names are none: convert the data again"
+        )
     if (version := about.get("version", 1)) != VERSION:
         raise SourceError(
             f"{file} is of version {version} of the shards, and this mmjax reads version "
@@ -142,12 +155,30 @@ def read_index(folder: Path) -> dict[str, Any]:
     return about
 
 
+_INDEX: Mapping[str, Any] = {
+    "modalities": list[str],
+    "label_fields": list[str],
+    "may_lack": list[str],
+    "id_limit": int,
+    "bad": list[tuple[str, str, str]],
+    "shards": list[dict[str, Any]],
+}
+_SHARD: Mapping[str, Any] = {"file": str, "records": int, "bytes": int, "sha256": str}
+
+
+def is_shard(about: Mapping[str, Any]) -> bool:
+    """Whether this is what was written down of a shard, which lies in the folder itself."""
+    known = all(fits(about.get(key), kind) for key, kind in _SHARD.items())
+    return known and about["records"] > 0 and Path(about["file"]).name == about["file"]
+
+
 def check_shard(file: Path, shard: dict[str, Any], *, whole: bool) -> None:
     """Compares a shard's size, and with `whole` its SHA-256, with what was written down of it.
 
     Raises:
       SourceError: when it is missing or another.
     """
+    refuse_pointer(file)
     if not file.is_file():
         raise SourceError(f"the shard {file} is missing: copy it again, or convert the data again")
     size = file.stat().st_size
@@ -156,17 +187,8 @@ def check_shard(file: Path, shard: dict[str, Any], *, whole: bool) -> None:
             f"the shard {file} has {size:,} bytes, not the {shard['bytes']:,} that were written: "
             "copy it again, or convert the data again"
         )
-    if whole and digest(file) != shard["sha256"]:
+    if whole and digests.sha256(file) != shard["sha256"]:
         raise SourceError(
             f"the shard {file} has another SHA-256 than when it was written: copy it again, or "
             "convert the data again"
         )
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file."""
-    found = sha256()
-    with open(file, "rb") as content:
-        while block := content.read(2**20):
-            found.update(block)
-    return found.hexdigest()

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.formats.files import existing
+from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.records import Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
+from mmjax.files import DamagedFile, read_arrays
 from mmjax.schema.bounds import BelowOne
 
 
@@ -147,13 +148,14 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if path.is_dir():
             found = {}
             for file in sorted(path.glob("*.npy")):
+                refuse_pointer(file)
                 found[file.stem] = np.load(file, mmap_mode="r", allow_pickle=False)
             return found
-        arrays = np.load(path, allow_pickle=False)
-        if isinstance(arrays, np.ndarray):
-            raise ValueError("it is one .npy file; give the folder that it lies in")
-        with arrays:
-            return {name: arrays[name] for name in arrays.files}
+        if path.suffix == ".npy":
+            raise SourceError(f"{path} is one .npy file; give the folder that it lies in")
+        return read_arrays(path)
+    except (DamagedFile, SourceError) as error:
+        raise SourceError(str(error)) from error
     except Exception as error:  # damaged headers make numpy and zipfile raise nearly anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SourceError(f"{file} cannot be read as arrays ({reason:.200})") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from importlib import resources
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from mmjax.data.formats.files import existing
 from mmjax.data.records import Record, Source, SourceError
+from mmjax.files import DamagedFile, read_arrays
 
 # Name -> folder in mmjax/data/assets, of files <modality>-<split>.npz.
 EMBEDDED = {"emoji_pretrained": "emoji_pretrained"}
@@ -57,6 +57,7 @@ class FeaturesSource(Source):
                 )
         labels = {"modality", "alternative", "embedding", "id", "text"}
         self._columns = {n: a[np.sort(where)] for n, a in first.items() if n not in labels}
+        self.label_fields = tuple(n for n in self._columns if n != "key")
         self.id_limit = int(max(t["id"].max() for t in tables.values())) + 1
         self._files = dict(files)
 
@@ -84,10 +85,9 @@ def _read(modality: str, path: str) -> dict[str, np.ndarray]:
     else:
         file = existing(path, "file of features")
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            found = {n: arrays[n] for n in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise SourceError(f"features: {path} is no .npz file that can be read ({error})") from error
+        found = read_arrays(file)
+    except DamagedFile as error:
+        raise SourceError(f"features: {error}") from error
     lacking = [n for n in ("embedding", "id", "key") if n not in found]
     if lacking:
         raise SourceError(f"features: {path} has no array {' and no '.join(lacking)}")

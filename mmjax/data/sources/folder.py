@@ -28,7 +28,8 @@ class FolderSource(FileSource):
     3. 'subfolder': the caption is the name of the sub-folder, `golden_retriever/1.jpg` is
        "golden retriever"; it is also the label `group`.
 
-    Images of layouts 2 and 3 are searched for in all sub-folders, and taken in sorted order.
+    Images of layouts 2 and 3 are searched for in all sub-folders, and taken in sorted order. Each
+    link to a folder is followed once.
 
     Args:
       path: the folder.
@@ -69,7 +70,7 @@ class FolderSource(FileSource):
 
 def _scan(folder: Path, captions: str) -> FoundFiles:
     """The entries of layouts 2 and 3."""
-    pictures = _pictures(folder)
+    pictures, unfollowed = _pictures(folder)
     if not pictures:
         raise SourceError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     sidecars = sum((folder / name).with_suffix(".txt").is_file() for name in pictures)
@@ -96,20 +97,26 @@ def _scan(folder: Path, captions: str) -> FoundFiles:
         bad,
         ("image", "text"),
         len(pictures),
-        notes=(f"captions from {_LAYOUTS[captions]}",),
+        notes=(f"captions from {_LAYOUTS[captions]}", *unfollowed),
     )
 
 
 _LAYOUTS = {"sidecar": "the .txt file beside each image", "subfolder": "names of sub-folders"}
 
 
-def _pictures(folder: Path) -> list[str]:
-    """Paths of all images below a folder, relative to it, in sorted order."""
+def _pictures(folder: Path) -> tuple[list[str], list[str]]:
+    """Paths of all images below a folder, relative to it, in sorted order; and notes.
+
+    A link to a folder gives its images a second name, but each link is followed once: where links
+    lie behind links, the number of paths doubles with each of them.
+    """
 
     def fail(error: OSError) -> None:
         raise SourceError(f"{error.filename} cannot be listed: {error.strerror}") from error
 
     found: list[str] = []
+    followed: set[tuple[str, str]] = set()  # (real folder of the link, its name)
+    again = 0
     above: dict[str, frozenset[str]] = {}  # folder -> it and those around it, links resolved
     for place, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -118,10 +125,16 @@ def _pictures(folder: Path) -> list[str]:
             folders[:] = []
             continue
         above[place] = around | {real}
+        links = {name for name in folders if os.path.islink(os.path.join(place, name))}
+        met = {name for name in links if (real, name) in followed}
+        folders[:] = [name for name in folders if name not in met]
+        followed |= {(real, name) for name in links}
+        again += len(met)
         for name in names:
             if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
                 found.append(os.path.relpath(os.path.join(place, name), folder))
-    return sorted(found)
+    notes = [f"{again:,} links that were met a second time are not followed"] if again else []
+    return sorted(found), notes
 
 
 def _sidecar_entry(position: int, folder: Path, name: str) -> Entry:

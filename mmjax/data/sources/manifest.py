@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax.data.formats.files import existing
+from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest_rows import Columns, Fields, Kinds, Reader, first, is_text
@@ -175,6 +175,7 @@ def _files(path: str) -> list[Path]:
     else:
         files = [existing(path, "table")]
     for file in files:
+        refuse_pointer(file)
         if not file.is_file():
             raise SourceError(f"{file} is not a file; for a folder use type='folder'")
     return files

@@ -105,7 +105,12 @@ class Reader:
         named = _strings(row, columns, modality, key)
         if len(named) > 1:
             raise BadExample(key, modality, f"it names {len(named)} files instead of one")
-        return named[0] if named else None
+        return self._file_name(named[0]) if named else None
+
+    def _file_name(self, cell: str) -> str:
+        """The name of a file in a cell: without spaces at its ends, unless it has them itself."""
+        bare = cell.strip()
+        return cell if cell != bare and not missing(os.path.join(self.root, cell)) else bare
 
     def _array(self, row: Row, modality: str, columns: list[str], key: str) -> np.ndarray | None:
         if len(columns) > 1:
@@ -141,7 +146,7 @@ class Reader:
 
     def _captions(self, cells: list[str], modality: str, key: str) -> list[str]:
         if not self.json_lists:
-            return cells
+            return [cell.strip() for cell in cells]
         captions: list[str] = []
         for cell in cells:
             try:
@@ -165,7 +170,7 @@ def first(row: Row, column: str) -> Any:
 
 
 def _strings(row: Row, columns: list[str], modality: str, key: str) -> list[str]:
-    """The texts of cells that are not blank, without the spaces around them."""
+    """The texts of cells that are not blank."""
     found = []
     for column in columns:
         for value in row.cells.get(column, []):
@@ -176,7 +181,7 @@ def _strings(row: Row, columns: list[str], modality: str, key: str) -> list[str]
                     key, modality, f"{column!r} is the {_kind(value)} {value!r:.60}, not text"
                 )
             if value.strip():
-                found.append(value.strip())
+                found.append(value)
     return found
 
 

@@ -35,6 +35,7 @@ class MemorySource(Source):
         if len(set(sizes.values())) > 1:
             raise SourceError(f"{name}: the columns differ in length: {sizes}")
         self.name, self.modalities = name, tuple(self.data)
+        self.label_fields = tuple(self._labels)
         self.may_lack = tuple(
             m for m, values in self.data.items() if any(value is None for value in values)
         )

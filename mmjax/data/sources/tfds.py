@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmjax.data.formats.files import refuse_pointer
 from mmjax.data.records import BadExample, Record, Source, SourceError
 
 
@@ -51,6 +53,9 @@ class TfdsSource(Source):
         advice = f"prepare it with `tfds build {self.name} --file_format=array_record`"
         if self.data_dir:
             advice += f" --data_dir={self.data_dir}"
+        folder = Path(self.data_dir or tfds.core.constants.DATA_DIR).expanduser()
+        for file in sorted((folder / self.name.partition(":")[0]).rglob("*")):
+            refuse_pointer(file)
         try:
             # By the files alone: the code that made a known set may want TensorFlow.
             builder = tfds.core.read_only_builder.builder_from_files(

@@ -61,6 +61,7 @@ class FileSource(Source):
         self.id_limit, self.notes = found.id_limit, found.notes
         self.label_fields = tuple(sorted({name for e in found.entries for name in e.labels}))
         self.bad = settle(found.name, len(found.entries), found.bad, on_error)
+        self._listed = len(found.entries) + len(self.bad)
         # By the name of the image, so that all its captions fall on one side.
         self.entries = choose(found.name, found.entries, lambda e: e.name, split, val_fraction)
 

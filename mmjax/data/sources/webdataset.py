@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mmjax.data.formats.files import IMAGE_SUFFIXES, missing
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import OnError, Split, choose, settle
+from mmjax.files import pointer
 from mmjax.schema.bounds import BelowOne
 
 
@@ -87,6 +88,7 @@ class WebDatasetSource(Source):
                     samples.append(sample)
         self.shards, self.id_limit = len(shards), len(samples)
         self.bad = settle(path, len(samples), bad, on_error)
+        self._listed = len(samples) + len(self.bad)
         self.samples = choose(path, samples, lambda s: s.stem, split, val_fraction)
 
     def __len__(self) -> int:
@@ -123,6 +125,8 @@ class WebDatasetSource(Source):
             raise BadExample(sample.key, field, f"the shard cannot be read: {error}") from error
         if len(content) < size:
             raise BadExample(sample.key, field, "the shard was cut short after the start")
+        if what := pointer(content):
+            raise BadExample(sample.key, field, f"the member .{extension} is only {what}")
         return extension, content
 
     def _caption(self, sample: Sample) -> str | list[str]:

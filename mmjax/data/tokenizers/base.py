@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
+
+from mmjax.files import pointer_at
 
 
 class Tokenizer(ABC):
@@ -29,3 +32,21 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids."""
+
+
+def given_file(path: str, missing: str) -> Path:
+    """The file that a tokenizer is read from.
+
+    Args:
+      path: as the recipe gives it.
+      missing: what to say where there is none.
+
+    Raises:
+      ValueError: when there is none, or it was not fetched from where a repository keeps it.
+    """
+    file = Path(path).expanduser()
+    if what := pointer_at(file):
+        raise ValueError(f"{path} is only {what}")
+    if not file.is_file():
+        raise ValueError(missing)
+    return file

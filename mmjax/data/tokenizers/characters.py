@@ -5,9 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 
-from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.data.tokenizers.base import Tokenizer, given_file
 
 PRINTABLE_ASCII = "".join(map(chr, range(32, 127)))
 
@@ -77,9 +76,7 @@ class CharacterTokenizer(Tokenizer):
 
 
 def _alphabet(path: str) -> str:
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(f"there is no alphabet {path}; give a text file of its characters")
+    file = given_file(path, f"there is no alphabet {path}; give a text file of its characters")
     try:
         return file.read_text(encoding="utf-8").replace("\n", "").replace("\r", "")
     except UnicodeDecodeError as error:

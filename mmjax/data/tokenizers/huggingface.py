@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from mmjax import extras
-from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.data.tokenizers.base import Tokenizer, given_file
+
+# A character for private use, which no vocabulary has unless it has all bytes.
+_UNKNOWN = "\ue000"
 
 
 class HuggingFaceTokenizer(Tokenizer):
@@ -25,14 +27,13 @@ class HuggingFaceTokenizer(Tokenizer):
       unk: the token of unknown characters; None for a byte-level vocabulary, which has none.
 
     Raises:
-      ValueError: if there is no such file, it is no tokenizer, or it lacks one of the tokens.
+      ValueError: if there is no such file, it is no tokenizer, or it lacks one of the tokens or
+        the token for unknown characters that its model needs.
       MissingExtra: without the extra.
     """
 
     def __init__(self, *, path: str, bos: str, eos: str, pad: str, unk: str | None = None):
-        file = Path(path).expanduser()
-        if not file.is_file():
-            raise ValueError(f"there is no tokenizer file {path}; give a local tokenizer.json")
+        file = given_file(path, f"there is no tokenizer file {path}; give a local tokenizer.json")
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -56,14 +57,27 @@ class HuggingFaceTokenizer(Tokenizer):
                 raise ValueError(f"{options['path']} has no token {token!r} for {role}")
         self.pad_id, self.unk_id = ids["pad"], ids["unk"]
         self.bos_id, self.eos_id = ids["bos"], ids["eos"]
+        try:
+            self.encode(_UNKNOWN)
+        except ValueError as error:
+            raise ValueError(
+                f"{options['path']} has no token for what is not in its vocabulary: {error}"
+            ) from error
         # Not their number: a vocabulary may leave ids out.
         self.vocab_size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values())
         self.fingerprint = sha256(text.encode("utf-8")).hexdigest()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without bos and eos."""
+        """Ids of a text, without bos and eos.
+
+        Raises:
+          ValueError: for a text that the tokenizer cannot encode.
+        """
         text.encode("utf-8")  # a lone surrogate is a UnicodeEncodeError here, too
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        try:
+            return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(f"the tokenizer cannot encode it: {error}") from error
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, from bos to eos."""

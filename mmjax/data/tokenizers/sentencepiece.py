@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import sentencepiece
 
-from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.data.tokenizers.base import Tokenizer, given_file
 
 # Name -> file in mmjax/data/assets.
 EMBEDDED = {"emoji_8k": "emoji_8k.model"}
@@ -35,7 +34,8 @@ class SentencePieceTokenizer(Tokenizer):
             raise ValueError(f"{path} is empty, not a SentencePiece model")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as error:
+        # The second where the library quotes bytes of the file that are no text.
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not a SentencePiece model") from error
         self.vocab_size = self._processor.vocab_size()
         self.pad_id, self.unk_id = self._processor.pad_id(), self._processor.unk_id()
@@ -73,10 +73,9 @@ class SentencePieceTokenizer(Tokenizer):
 def _read(path: str) -> bytes:
     if path in EMBEDDED:
         return (resources.files("mmjax.data") / "assets" / EMBEDDED[path]).read_bytes()
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(
-            f"there is no SentencePiece model {path}; give a .model file or one of the embedded "
-            f"names {', '.join(EMBEDDED)}"
-        )
+    file = given_file(
+        path,
+        f"there is no SentencePiece model {path}; give a .model file or one of the embedded "
+        f"names {', '.join(EMBEDDED)}",
+    )
     return file.read_bytes()

@@ -14,6 +14,7 @@ import numpy as np
 
 from mmjax.data.records import BadExample, Record, unusable
 from mmjax.data.tokenizers.base import Tokenizer
+from mmjax.files import pointer
 from mmjax.schema.names import modality_of
 
 
@@ -65,12 +66,19 @@ def content(array: np.ndarray, tokenizer: Tokenizer | None = None) -> dict[str, 
 
 
 def pick(value: Any, rng: np.random.Generator | None, train: bool) -> Any:
-    """One of the alternatives if the value is a list of them: at random, or the first."""
-    if not isinstance(value, list | tuple):
-        return value
-    if not value:
-        raise unusable("the list of alternatives is empty")
-    return value[required(rng).integers(len(value))] if train and len(value) > 1 else value[0]
+    """One of the alternatives if the value is a list of them: at random, or the first.
+
+    Raises:
+      BadExample: of a view, if there is none, or a pointer is in the place of a file's content.
+    """
+    if isinstance(value, list | tuple):
+        if not value:
+            raise unusable("the list of alternatives is empty")
+        chosen = required(rng).integers(len(value)) if train and len(value) > 1 else 0
+        value = value[chosen]
+    if isinstance(value, bytes | bytearray | memoryview | str) and (what := pointer(value)):
+        raise unusable(f"it is only {what}")
+    return value
 
 
 def required(rng: np.random.Generator | None) -> np.random.Generator:

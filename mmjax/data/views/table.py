@@ -97,7 +97,10 @@ class TableView(View):
         return x
 
     def _cells(self, value: Any, rng: Any, train: bool) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+        cells = isinstance(value, list | tuple) and not (
+            value and isinstance(value[0], Mapping | bytes)
+        )
+        if not cells:
             value = pick(value, rng, train)
         if isinstance(value, Mapping):
             unknown = [n for n in (*self.columns, *self.categories) if n not in value]

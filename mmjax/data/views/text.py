@@ -152,6 +152,8 @@ class TextView(View):
             ids = self.tokenizer.encode(text)
         except UnicodeEncodeError as error:
             raise unusable(f"the caption is not valid Unicode ({error.reason})") from error
+        except ValueError as error:
+            raise unusable(f"the caption cannot be used: {error}") from error
         if not ids:
             raise unusable(f"the tokenizer finds nothing in the caption {text!r:.60}")
         room = self.length - self.bos - self.eos

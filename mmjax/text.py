@@ -1,0 +1,21 @@
+"""Text that may come from anyone, as it is shown: control characters are escaped."""
+
+import re
+
+# Of terminals (C0, DEL, C1), of lines and of the direction of text; halves of surrogate pairs,
+# which no encoding can write. Line feeds and tabs are text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: object) -> str:
+    """A text for a terminal or a log: `\\x1b[2J` is seen, not obeyed; line feeds and tabs stay."""
+    return _CONTROL.sub(lambda found: _escaped(found[0]), str(text))
+
+
+def one_line(text: object) -> str:
+    """The same for a name, which may hold line feeds and tabs and must not look like two."""
+    return printable(re.sub("[\n\t]", lambda found: _escaped(found[0]), str(text)))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -17,7 +17,6 @@ from mmjax.objectives.base import (
     same_example,
 )
 from mmjax.objectives.contrastive import cross_entropy
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.parallel.volume import EPS, span, with_anchors
 from mmjax.schema.annotations import ViewRef

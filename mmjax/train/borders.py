@@ -48,6 +48,10 @@ def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[TrainPlan]:
             checks.check_model(stage.recipe, plan, mesh)
             if stage.number:
                 _check_border(stage, found[-1], plan)
+        except MemoryError as error:
+            raise ConfigError(
+                f"the sizes in 'model' and 'objectives' ask for more memory than there is ({error})"
+            ) from error
         except ValueError as error:
             if stage.name is None:
                 raise

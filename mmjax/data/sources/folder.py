@@ -12,6 +12,7 @@ from mmjax.data.formats.files import SUFFIXES, existing, missing, suffixes
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 from mmjax.schema.names import modality_of
 
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -58,7 +59,7 @@ class FolderSource(FileSource):
         modality: str = "image",
         captions: Literal["auto", "table", "sidecar", "subfolder"] = "auto",
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         folder = existing(path, "folder")

@@ -8,13 +8,14 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmjax.data.formats.files import missing, suffixes
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.manifest_rows import is_text
 from mmjax.data.sources.user_files import OnError, Split, choose, settle
 from mmjax.files import pointer
+from mmjax.schema.bounds import BelowOne
 
 
 class Sample(NamedTuple):
@@ -69,12 +70,12 @@ class WebDatasetSource(Source):
         *,
         path: str,
         modality: str = "image",
-        members: dict[str, Any] | None = None,
+        members: dict[str, tuple[str, ...]] | None = None,
         image_members: tuple[str, ...] = _IMAGE_MEMBERS,
         text_members: tuple[str, ...] = ("txt", "json"),
         json_fields: tuple[str, ...] = ("caption", "text"),
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         self.name = path
@@ -168,11 +169,9 @@ class WebDatasetSource(Source):
 _LABEL = "cls"
 
 
-def _extensions(field: str, given: Any) -> tuple[str, ...]:
+def _extensions(field: str, given: tuple[str, ...]) -> tuple[str, ...]:
     """The extensions of a modality as members have them: lower case, without the first point."""
-    if isinstance(given, str):
-        given = (given,)
-    if not given or not all(isinstance(each, str) and each.strip(".") for each in given):
+    if not given or not all(each.strip(".") for each in given):
         raise SourceError(
             f"members gives {field!r} the extensions {given!r}; give some, such as ('flac', 'wav')"
         )

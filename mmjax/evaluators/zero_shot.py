@@ -63,6 +63,7 @@ class ZeroShot(Evaluator):
                 "the language there and leave out 'languages' here"
             )
         self.labels, self.languages = labels, languages
+        self.classes_by = None if labels == text else labels
         self.modality, self.text, self.alternatives = modality, text, alternatives
         self.layer = layer
         by_language: dict[Any, tuple[str, ...]] = templates_by_language or {}

@@ -99,8 +99,8 @@ def home(tmp_path_factory):
 COMMANDS = list(dict.fromkeys(re.findall(r"^    mmjax train (.*)$", GUIDE, re.M)))
 # What the data of a variant need beside the package.
 PACKAGES = {"ecg": "wfdb", "sounds": "soundfile", "films.py": "soundfile"}
-# Of commands whose training is not left to the slow tests: each has a part that no other has.
-TRAINED = ("own_data:pairs", "own_data:classes", "own_data:series")
+# Whose training is not left to the slow tests.
+TRAINED = ("own_data:pairs", "own_data:classes")
 LITTLE = {"resnet": {"blocks": (1,), "widths": (8,)}, "cnn14": {"widths": (8,)}}
 for transformer in ("text_transformer", "frame_transformer"):
     LITTLE[transformer] = {"width": 16, "depth": 1, "heads": 2}
@@ -171,7 +171,7 @@ def test_options_and_variants_of_the_guide_are_there(home):
     assert len(options) >= 5
     recipe_lib.load(str(RECIPE), [o for o in options if "id_co" not in o and "ecg" not in o])
     named = set(re.findall(r"own_data:(\w+)", GUIDE))
-    assert named == set(own_data.get_config.variants) - {"small"}
+    assert named == set(own_data.get_config.variants) - {"small"}  # which own_data means
 
 
 def test_faults_are_skipped_counted_and_named_to_the_page(faulty, folder):

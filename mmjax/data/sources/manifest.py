@@ -255,7 +255,7 @@ def _no_column(file: Path, table: Table, what: str, wanted: str | None = None) -
     hint = f", of which {lower[near[0]]!r} is the nearest" if near else ""
     return SourceError(
         f"{file}: the column for {what!r} ({' or '.join(names)}) is missing; the columns found are "
-        f"{found}{hint}; name them with columns={{'image': ..., 'text': ...}}, or set delimiter"
+        f"{found}{hint}; name it with columns={{{what!r}: ...}}, or set delimiter"
     )
 
 

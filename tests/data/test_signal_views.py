@@ -143,7 +143,7 @@ WHOLE = tones(100)
         (
             IMU,
             b"",
-            "the 0 bytes, starting with b'', are no .npy array, no CSV of numbers and no DICOM file",
+            "the 0 bytes, starting with b'', are no .npy array, no CSV of numbers and no DICOM",
         ),
         (IMU, npy(np.zeros((9, 3)))[:200], "are no .npy array, no CSV of numbers and no DICOM"),
         (IMU, npy(np.array([{}], object)), "are no .npy array, no CSV of numbers and no DICOM"),

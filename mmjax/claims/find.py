@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,10 @@ class Experiment:
         where = f"{self.file}, arm {arm!r}"
         keys = claim.seed_keys if own.seed_keys is None else own.seed_keys
         try:
-            tree = merge(self._given(), claim.changes)
-            tree = merge(tree, own.changes)
+            tree = self._changed(arm)
             if tuning and claim.tuning is not None:
                 tree = merge(tree, claim.tuning.changes)
-            for names, each in setting.items():
+            for names, each in self.taken(arm, setting).items():
                 leaves = {name.strip(): each for name in names.split(",")}
                 tree = merge(tree, nested(leaves))
             for key in ("seed", *keys):
@@ -96,6 +95,26 @@ class Experiment:
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         return recipe_lib.complete(shortened(tree) if trial else tree, where)
+
+    def taken(self, arm: str, setting: Mapping[str, Any]) -> dict[str, Any]:
+        """What an arm takes of a setting: of another arm's all but what it changes itself.
+
+        Without this an ablation of what was tuned, such as of label smoothing, would get it back.
+        """
+        like = self.claim.arms[arm].like
+        if like is None:
+            return dict(setting)
+        own, other = self._changed(arm), self._changed(like)
+        names = {key: [name.strip() for name in key.split(",")] for key in setting}
+        return {
+            key: value
+            for key, value in setting.items()
+            if all(_value(own, name) == _value(other, name) for name in names[key])
+        }
+
+    def _changed(self, arm: str) -> dict[str, Any]:
+        """The keys of an arm before a setting."""
+        return merge(merge(self._given(), self.claim.changes), self.claim.arms[arm].changes)
 
     def _given(self) -> dict[str, Any]:
         claim = self.claim
@@ -240,3 +259,13 @@ def find_all(folder: Path) -> list[Experiment]:
         for known in (names(file),)
         for name in known
     ]
+
+
+def _value(tree: Any, key: str) -> Any:
+    """What a dotted key of a plain recipe is; None where it is not given."""
+    for part in key.split("."):
+        if isinstance(tree, Sequence) and not isinstance(tree, str):  # stages, by name
+            tree = next((each for each in tree if each.get("name") == part), None)
+        else:
+            tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return tree

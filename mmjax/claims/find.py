@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mmjax.claims import checked
 from mmjax.claims.experiment import Arm, Check, Claim, Control, Metric, Tuning, names_of
 from mmjax.errors import ConfigError, NoVariant, unknown
 from mmjax.recipe import Recipe
-from mmjax.recipe.changes import merge
+from mmjax.recipe.changes import Replace, merge
 from mmjax.recipe.load import given, in_file, module_of
 from mmjax.schema.values import plain
 
@@ -84,7 +84,8 @@ class Experiment:
         where = f"{self.file}, arm {arm!r}"
         keys = claim.seed_keys if own.seed_keys is None else own.seed_keys
         try:
-            tree = self._changed(arm)
+            tree = merge(self._given(), claim.changes)
+            tree = merge(tree, own.changes)
             if tuning and claim.tuning is not None:
                 tree = merge(tree, claim.tuning.changes)
             for names, each in self.taken(arm, setting).items():
@@ -104,17 +105,13 @@ class Experiment:
         like = self.claim.arms[arm].like
         if like is None:
             return dict(setting)
-        own, other = self._changed(arm), self._changed(like)
+        own, other = (self.claim.arms[name].changes for name in (arm, like))
         names = {key: [name.strip() for name in key.split(",")] for key in setting}
         return {
             key: value
             for key, value in setting.items()
             if all(_value(own, name) == _value(other, name) for name in names[key])
         }
-
-    def _changed(self, arm: str) -> dict[str, Any]:
-        """The keys of an arm before a setting."""
-        return merge(merge(self._given(), self.claim.changes), self.claim.arms[arm].changes)
 
     def _given(self) -> dict[str, Any]:
         claim = self.claim
@@ -261,11 +258,9 @@ def find_all(folder: Path) -> list[Experiment]:
     ]
 
 
-def _value(tree: Any, key: str) -> Any:
-    """What a dotted key of a plain recipe is; None where it is not given."""
+def _value(changes: Any, key: str) -> Any:
+    """What changes give to a dotted key; None where they do not."""
     for part in key.split("."):
-        if isinstance(tree, Sequence) and not isinstance(tree, str):  # stages, by name
-            tree = next((each for each in tree if each.get("name") == part), None)
-        else:
-            tree = tree.get(part) if isinstance(tree, Mapping) else None
-    return tree
+        changes = changes.value if isinstance(changes, Replace) else changes
+        changes = changes.get(part) if isinstance(changes, Mapping) else None
+    return changes

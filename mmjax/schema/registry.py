@@ -166,9 +166,11 @@ class Spec(Generic[T]):
         """The spec with other options, checked."""
         return self.registry.parse({**self.plain(), **options}, self.where, f"this {self.type}")
 
-    def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
-        """(path of the option, name) of every view, or label, that the options name."""
+    def reads(self, to: str = "view", option: str | None = None) -> Iterator[tuple[str, str]]:
+        """(path of the option, name) of every view, or label, that the options, or one, name."""
         for key, (annotation, _) in self.registry.options(self.type).items():
+            if option not in (None, key):
+                continue
             where = f"{self.where}.{key}" if self.where else key
             yield from annotations.names(plain(self.options[key]), annotation, to, where)
 

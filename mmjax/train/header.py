@@ -68,6 +68,9 @@ def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[st
         ("data", "; ".join(source.describe() for source in data.sources.values())),
         ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} epochs"),
     ]
+    if not steps:
+        rows[-1] = ("training", "none: what is there is evaluated")
+        return rows
     # Columns of a queue would count as well.
     if recipe.queue is None and any(_contrastive(each) for each in recipe.objectives.values()):
         level = f"chance level: a contrastive loss of ln({batch}) = {math.log(batch):.3f}"

@@ -19,6 +19,7 @@ from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
+from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
@@ -39,6 +40,7 @@ SYNTHETIC = {
         GlyphScenes,
         GroupedClasses,
         LatentBlocks,
+        LatentViews,
         NamedActions,
         NoisyCaptions,
         NoisyInstances,

@@ -23,10 +23,10 @@ class Probe(Evaluator):
     and the regression is that of `logistic.fit_classes`: exact, so there is no learning rate to
     tune. With `hidden` it is an MLP of one hidden layer instead (`logistic.fit_mlp`).
 
-    With `tested` the probe is fitted on one modality and tested on another of the same space (CLOSE,
-    Gu et al. 2023, arXiv 2211.09778): `noise` is added to what it is fitted on, `u' = unit(u + noise
-    e)` with e ~ N(0, I), to cover the modality gap, and `adapter` moves it to where the tested
-    modality lies, by the pairs of the source `paired`:
+    With `tested` the probe is fitted on one modality and tested on another one of the same space
+    (CLOSE, Gu et al. 2023, arXiv 2211.09778): `noise` is added to what it is fitted on, `u' =
+    unit(u + noise e)` with e ~ N(0, I), to cover the modality gap, and `adapter` moves it to where
+    the tested modality lies, by the pairs (u, v) of the source `paired`:
 
         shift: u' = unit(u + mean(v) - mean(u));
         linear: u' = unit(W u + b) of least |W u + b - v|^2.

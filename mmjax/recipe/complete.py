@@ -109,7 +109,7 @@ def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
         )
     if recipe.steps and recipe.optimizer is None:
         raise ConfigError(
-            f"{file}: the key 'optimizer' is missing; only steps=0, which trains nothing, needs none"
+            f"{file}: the key 'optimizer' is missing; steps=0, which trains nothing, needs none"
         )
     return recipe
 

@@ -1,7 +1,7 @@
 """The base class of evaluators, and the section of a recipe that names one."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -31,12 +31,15 @@ class Evaluator:
     pair: tuple[str, str] | None = None
 
     @classmethod
-    def asks(cls, source: str, options: Mapping[str, Any]) -> Collection[str]:
-        """Names of the options whose modalities and labels a source has to have; by default all.
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options whose modalities and labels a source has to have; by default all.
 
         Args:
           source: `source`, or one of the further ones that the recipe has.
           options: of the evaluator.
+
+        Returns:
+          Some of the options, or parts of their values.
         """
         return options
 
@@ -95,11 +98,10 @@ class EvaluatorConfig:
           to: `view` or `label`.
           source: the name of one; None means all that it asks for anywhere.
         """
-        options = self.evaluator.options
+        if source is None:
+            return self.evaluator.reads(to)
         word = cast("type[Evaluator]", self.evaluator.word)
-        asked = options if source is None else word.asks(source, options)
-        for key in asked:
-            yield from self.evaluator.reads(to, key)
+        return self.evaluator.reads(to, word.asks(source, self.evaluator.options))
 
 
 def parse(

@@ -1,6 +1,6 @@
 """Retrieval by a linear map in closed form: the simple method that a recipe is compared with."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -147,10 +147,11 @@ class LinearMap(Evaluator):
         )  # fmt: skip
 
     @classmethod
-    def asks(cls, source: str, options: Mapping[str, Any]) -> Collection[str]:
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Modalities of every source; labels of what is searched and searched for."""
-        asked = ("pairs", "read", "ngrams")
-        return asked if source == "train" else (*asked, *Retrieval.asks(source, options))
+        if source == "train":
+            return {"pairs": options["pairs"]}
+        return Retrieval.asks(source, options)
 
     def __call__(
         self,
@@ -223,7 +224,8 @@ class LinearMap(Evaluator):
             space = subspace(self.subspace, x, y, self.components, rng, self.alpha)
             x, x_test, y, y_test = x @ space.x, x_test @ space.x, y @ space.y, y_test @ space.y
             yield f"{name}_{other}", self._of_subspace(space, a, b, x_test, y_test)
-        if self.solver in SAME_SIZE and x.shape[1] != y.shape[1]:
+        cosine = self.score == "cosine"
+        if cosine and self.solver in SAME_SIZE and x.shape[1] != y.shape[1]:
             raise EvaluationError(
                 f"linear_map: {name!r} has {x.shape[1]} features and {other!r} {y.shape[1]}, but "
                 f"solver={self.solver!r} needs as many: take 'ridge' or 'cca'"

@@ -68,7 +68,7 @@ def fit_classes(
 
 
 def fit_mlp(
-    features: np.ndarray, labels: np.ndarray, hidden: int, seed: int = 0
+    features: np.ndarray, labels: np.ndarray, hidden: int, c: float = 1.0, seed: int = 0
 ) -> Callable[[np.ndarray], np.ndarray]:
     """An MLP with one hidden layer of ReLU: 800 steps of Adam, rate 1e-3, batches of 128.
 
@@ -76,6 +76,7 @@ def fit_mlp(
       features: f[N,D].
       labels: i[N], in 0 .. classes - 1; each of them has to occur.
       hidden: width of the hidden layer.
+      c: inverse strength of the L2 penalty, on the scale of `fit_classes`.
       seed: of its start and of the order of rows.
 
     Returns:
@@ -87,7 +88,12 @@ def fit_mlp(
     batch = min(128, len(features))
     epochs = -(-800 * batch // len(features))
     model = MLPClassifier(
-        (hidden,), batch_size=batch, max_iter=epochs, n_iter_no_change=epochs, random_state=seed
+        (hidden,),
+        alpha=batch / (c * len(features)),  # which it divides by the rows of a batch
+        batch_size=batch,
+        max_iter=epochs,
+        n_iter_no_change=epochs,
+        random_state=seed,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it ends after its steps by design

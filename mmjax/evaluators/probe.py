@@ -1,6 +1,6 @@
 """Probe: a classifier of frozen features, of the same modality or of another one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -42,7 +42,8 @@ class Probe(Evaluator):
       layer: `encoder`, what the encoders give to the heads; or `unit`, the embeddings.
       c: inverse strength of the L2 penalty.
       tested: modalities that it is tested on, in the place of `modalities`.
-      noise: standard deviation of the noise in every feature of the rows that it is fitted on.
+      noise: standard deviation of the noise in every feature of the rows that it is fitted on; of
+        several modalities, in those that are tested as another one.
       copies: how often each of these rows is taken, each time with noise of its own.
       hidden: width of the hidden layer; 0 for logistic regression.
       adapter: of the rows that it is fitted on; `shift` and `linear` need the source `paired`.
@@ -83,12 +84,14 @@ class Probe(Evaluator):
         self.adapter = adapter
 
     @classmethod
-    def asks(cls, source: str, options: Mapping[str, Any]) -> Collection[str]:
-        """Pairs have both modalities, other rows that of their side."""
-        if source == "paired":
-            return "modalities", "tested"
-        tested = source == "source" and options["tested"]
-        return "labels", "tested" if tested else "modalities"
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Pairs have both modalities, other rows that of their side, and labels."""
+        names = {
+            "paired": ("modalities", "tested"),
+            "train": ("labels", "modalities"),
+            "source": ("labels", "tested" if options["tested"] else "modalities"),
+        }
+        return {name: options[name] for name in names[source]}
 
     def __call__(
         self,
@@ -100,30 +103,39 @@ class Probe(Evaluator):
         paired: EvalData | None = None,
     ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        rng = np.random.default_rng(self.seed)
-        x, y = self._features(model, train, self.modalities)
+        parts, y = self._features(model, train, self.modalities)
         if self.adapter != "none":
             if paired is None:
                 raise EvaluationError(f"probe: adapter={self.adapter!r} needs a source 'paired'")
-            x = adapted(x, *self._pairs(model, paired), self.adapter)
-        test, truth = self._features(model, data, self.tested)
-        x, y = np.repeat(x, self.copies, axis=0), np.repeat(y, self.copies)
-        if self.noise:
-            x = unit(x + self.noise * rng.standard_normal(x.shape))
+            parts = [adapted(parts[0], *self._pairs(model, paired), self.adapter)]
+        x, y = self._noisy(parts), np.tile(y, self.copies)
+        tested, truth = self._features(model, data, self.tested)
+        test = np.concatenate(tested, axis=1)
         mean, deviation = x.mean(0), x.std(0) + 1e-6
         classes, y = np.unique(y, return_inverse=True)
         x, test = (x - mean) / deviation, (test - mean) / deviation
         if self.hidden:
-            answer = logistic.fit_mlp(x, y, self.hidden, self.seed)(test)
+            answer = logistic.fit_mlp(x, y, self.hidden, self.c, self.seed)(test)
         else:
             weights, bias = logistic.fit_classes(x, y, len(classes), self.c)
             answer = (test @ weights + bias).argmax(axis=1)
         return accuracy(classes[answer], truth, len(classes))
 
+    def _noisy(self, parts: list[np.ndarray]) -> np.ndarray:
+        """All copies f64[copies N, sum of widths], those of another modality with noise."""
+        rng = np.random.default_rng(self.seed)
+        parts = [np.tile(x, (self.copies, 1)) for x in parts]
+        if self.noise:
+            moved = [a != b for a, b in zip(self.modalities, self.tested, strict=True)]
+            for i, x in enumerate(parts):
+                if moved[i] or not any(moved):
+                    parts[i] = unit(x + self.noise * rng.standard_normal(x.shape))
+        return np.concatenate(parts, axis=1)
+
     def _features(
         self, model: Model, data: EvalData, modalities: tuple[str, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Features f64[N, sum of widths] and labels [N] of the rows that have all modalities."""
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Features f64[N, W] of each, and labels [N], of the rows that have all modalities."""
         embedded = embed(model, data, modalities, layer=self.layer)
         rows = embedded[modalities[0]].rows
         for name in modalities[1:]:
@@ -133,7 +145,7 @@ class Probe(Evaluator):
             at = np.searchsorted(part.rows, rows)
             columns.append(part.unit[at].astype(np.float64))
             labels = labels_of([part.fields[i] for i in at], self.labels, "probe")
-        return np.concatenate(columns, axis=1), labels
+        return columns, labels
 
     def _pairs(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, D] of the records that have both the fitted and the tested modality."""

@@ -1,6 +1,6 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -70,20 +70,25 @@ class Retrieval(Evaluator):
         self.gallery_labels = gallery_labels or labels
 
     @classmethod
-    def asks(cls, source: str, options: Mapping[str, Any]) -> Collection[str]:
-        """Modalities of every source, and labels each of its own."""
-        own = "gallery_labels" if source == "gallery" and options["gallery_labels"] else "labels"
-        return "pairs", own
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Queries of a `gallery` are of one source and answers of the other, labels of both."""
+        pairs, labels, of_gallery = (options[n] for n in ("pairs", "labels", "gallery_labels"))
+        if source == "gallery":
+            return {"pairs": tuple(p[1:] for p in pairs), "gallery_labels": of_gallery or labels}
+        return {"pairs": pairs, "labels": labels}
 
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
     ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        names = dict.fromkeys(name for pair in self.pairs for name in pair)
-        queries = embed(model, data, names, self.alternatives, self.layer)
-        answers = queries
+        every, first, second = (
+            dict.fromkeys(name for pair in self.pairs for name in pair[part])
+            for part in (slice(2), slice(1), slice(1, 2))
+        )
+        names = every if gallery is None else first
+        answers = queries = embed(model, data, names, self.alternatives, self.layer)
         if gallery is not None:
-            answers = embed(model, gallery, names, self.alternatives, self.layer)
+            answers = embed(model, gallery, second, self.alternatives, self.layer)
         metrics = {"unreadable": float(sum(len(e.unreadable) for e in queries.values()))}
         for pair in self.pairs:
             for query, answer in self.directions(pair, gallery):
@@ -113,8 +118,8 @@ class Retrieval(Evaluator):
         if self.labels is not None:
             assert self.gallery_labels is not None
             asked, known = numbered(
-                [_values(own, self.labels) for own in queries.fields],
-                [_values(own, self.gallery_labels) for own in answers.fields],
+                [values_of(own, self.labels) for own in queries.fields],
+                [values_of(own, self.gallery_labels) for own in answers.fields],
                 f"retrieval: {self.gallery_labels!r}",
             )
         own = np.arange(len(queries.unit)) if queries is answers else None
@@ -149,7 +154,7 @@ class Retrieval(Evaluator):
         return {name: float(value) for name, value in found.items()}
 
 
-def _values(fields: Mapping[str, Any], key: str) -> list[Any]:
+def values_of(fields: Mapping[str, Any], key: str) -> list[Any]:
     """The values of a label of a record; none where it lacks it."""
     value = fields.get(key)
     if value is None:

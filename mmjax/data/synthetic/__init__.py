@@ -5,6 +5,7 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
     AttributeClasses,
@@ -23,11 +24,13 @@ from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
+from mmjax.data.synthetic.word_mixtures import WordMixtures
 
 SYNTHETIC = {
     source.name: source
     for source in (
         AttributeClasses,
+        CaptionDatabase,
         CompositionalScenes,
         ConceptPairs,
         ConceptSets,
@@ -47,6 +50,7 @@ SYNTHETIC = {
         NuisancePairs,
         Parity,
         Translations,
+        WordMixtures,
         Xor,
     )
 }

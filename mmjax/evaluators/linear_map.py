@@ -72,6 +72,7 @@ class LinearMap(Evaluator):
         (`local_cka.LocalCka`).
       ks: the k of R@k.
       more: further metrics, as of `retrieval`.
+      csls: as of `retrieval`.
       matching: of so many held-out pairs, the first ones, `matching`: the share that the best
         one-to-one assignment puts together (Hungarian algorithm); 0 for none.
       labels, gallery_labels: what is right, as of `retrieval`.
@@ -103,6 +104,7 @@ class LinearMap(Evaluator):
         score: Score = "cosine",
         ks: tuple[int, ...] = (1, 5, 10),
         more: tuple[More, ...] = (),
+        csls: Annotated[int | None, Bounds(1)] = None,
         matching: Annotated[int, Bounds(0)] = 0,
         labels: LabelRef | None = None,
         gallery_labels: LabelRef | None = None,
@@ -143,7 +145,7 @@ class LinearMap(Evaluator):
         self.score, self.matching = score, matching
         self._retrieval = Retrieval(
             pairs=pairs, ks=ks, alternatives=alternatives, labels=labels,
-            gallery_labels=gallery_labels, more=more,
+            gallery_labels=gallery_labels, more=more, csls=csls,
         )  # fmt: skip
 
     @classmethod

@@ -10,6 +10,7 @@ from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.inversion import Inversion
 from mmjax.evaluators.knn import NearestNeighbours
 from mmjax.evaluators.linear_map import LinearMap
 from mmjax.evaluators.multilabel import MultiLabel
@@ -43,6 +44,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "rotation": Rotation,
         "code_usage": CodeUsage,
         "multilabel": MultiLabel,
+        "inversion": Inversion,
         "clusters": Clusters,
         "open_vocabulary": OpenVocabulary,
     },

@@ -1,15 +1,16 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
+from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
-from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
 
 More = Literal["nDCG", "MRR", "P@k", "mAP@R"]
 
@@ -46,6 +47,8 @@ class Retrieval(Evaluator):
         several values, such as the words of an image.
       gallery_labels: that field of the gallery's records, if it has another name.
       more: further metrics.
+      prefix, bits: of embeddings, see `compression.compressed`.
+      csls: scores are `compression.csls` with so many neighbours; None for cosines.
     """
 
     optional = ("gallery",)
@@ -60,6 +63,9 @@ class Retrieval(Evaluator):
         labels: LabelRef | None = None,
         gallery_labels: LabelRef | None = None,
         more: tuple[More, ...] = (),
+        prefix: Annotated[int | None, Bounds(1)] = None,
+        bits: Bits = 32,
+        csls: Annotated[int | None, Bounds(1)] = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
             raise ValueError(f"retrieval: 'pairs' is {pairs!r}; give pairs of modalities")
@@ -67,6 +73,7 @@ class Retrieval(Evaluator):
             raise ValueError(f"retrieval: 'ks' is {ks!r}; give numbers from 1 up")
         self.pairs, self.ks, self.alternatives = pairs, ks, alternatives
         self.layer, self.labels, self.more = layer, labels, more
+        self.prefix, self.bits, self.csls = prefix, bits, csls
         self.gallery_labels = gallery_labels or labels
 
     @classmethod
@@ -107,7 +114,8 @@ class Retrieval(Evaluator):
 
         Args:
           queries, answers: `Embedded`, or anything with `modality`, `unit` f32[N,D] and
-            `ids` i64[N], and `fields` where there are labels.
+            `ids` i64[N], and `fields` where there are labels. Where both are one object, or queries
+            say by `own` i64[N] which answers they are, a query is no answer to itself.
         """
         if queries.unit.shape[1] != answers.unit.shape[1]:
             raise EvaluationError(
@@ -122,8 +130,10 @@ class Retrieval(Evaluator):
                 [values_of(own, self.gallery_labels) for own in answers.fields],
                 f"retrieval: {self.gallery_labels!r}",
             )
-        own = np.arange(len(queries.unit)) if queries is answers else None
-        ranks = ranking.rank(queries.unit, answers.unit, asked, known, own)
+        own = getattr(queries, "own", None)
+        if queries is answers:
+            own = np.arange(len(queries.unit))
+        ranks = ranking.rank(*self._vectors(queries.unit, answers.unit), asked, known, own)
         best = ranking.best(ranks)
         rank = ranking.expected_rank(best)
         gallery = ranks.gallery - (own is not None)
@@ -139,6 +149,14 @@ class Retrieval(Evaluator):
             }
             | self._further(ranks, rank)
         )
+
+    def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is compared of queries and answers."""
+        try:
+            x, y = (compressed(each, self.prefix, self.bits) for each in (x, y))
+        except ValueError as error:
+            raise EvaluationError(f"retrieval: {error}") from error
+        return (x, y) if self.csls is None else csls(x, y, self.csls)
 
     def _further(self, ranks: ranking.Ranks, rank: np.ndarray) -> dict[str, float]:
         found = {}

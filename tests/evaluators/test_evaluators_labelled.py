@@ -8,6 +8,7 @@ from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators import Task, clusters, multilabel, ranking, run
 from mmjax.evaluators.candidates import frequent, singular, words_of
 from mmjax.evaluators.clusters import Clusters
+from mmjax.evaluators.compression import compressed, csls
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.multilabel import MultiLabel
 from mmjax.evaluators.open_vocabulary import OpenVocabulary
@@ -102,6 +103,24 @@ def test_a_modality_against_itself_leaves_the_query_out(rows):
     assert found["image_to_image/R@1"] == np.mean(known[scores.argmax(1)] == known)
     assert found["image_to_image/gallery"] == 49
     assert sorted(name.split("/")[0] for name in found) == ["image_to_image"] * 10 + ["unreadable"]
+
+
+def test_what_is_compared_may_be_shorter_coarser_or_without_hubs(rows):
+    x, _, y, _ = rows
+    signs = compressed(x, 4, 1) @ compressed(y, 4, 1).T
+    hamming = ((x[:, None, :4] > 0) != (y[None, :, :4] > 0)).sum(-1)
+    np.testing.assert_allclose(signs, 1 - 2 * hamming / 4, atol=1e-6)
+    np.testing.assert_allclose(compressed(x, None, 8), x, atol=1e-2)
+    np.testing.assert_allclose(compressed(x, 3, 32), unit(x[:, :3]), atol=1e-6)
+    assert compressed(x, None, 32) is x
+    with pytest.raises(ValueError, match="prefix=6 of embeddings of 5 numbers"):
+        compressed(x, 6, 32)
+    cosines = x @ y.T
+    near = np.sort(cosines, 1)[:, -3:].mean(1), np.sort(cosines, 0)[-3:].mean(0)
+    expected = 2 * cosines - near[0][:, None] - near[1][None]
+    left, right = csls(x, y, 3)
+    np.testing.assert_array_equal(np.argsort(left @ right.T, 1), np.argsort(expected, 1))
+    np.testing.assert_allclose(2 * left @ right.T - near[0][:, None], expected, atol=1e-5)
 
 
 def test_multilabel_metrics_are_those_of_their_formulas():

@@ -22,9 +22,11 @@ from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_mixtures import WordMixtures
+from mmjax.data.synthetic.worded_classes import WordedClasses
 
 SYNTHETIC = {
     source.name: source
@@ -49,8 +51,10 @@ SYNTHETIC = {
         NoisyInstances,
         NuisancePairs,
         Parity,
+        PartlyLinear,
         Translations,
         WordMixtures,
+        WordedClasses,
         Xor,
     )
 }

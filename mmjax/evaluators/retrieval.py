@@ -96,7 +96,8 @@ class Retrieval(Evaluator):
         answers = queries = embed(model, data, names, self.alternatives, self.layer)
         if gallery is not None:
             answers = embed(model, gallery, second, self.alternatives, self.layer)
-        metrics = {"unreadable": float(sum(len(e.unreadable) for e in queries.values()))}
+        read = [*queries.values(), *(() if answers is queries else answers.values())]
+        metrics = {"unreadable": float(sum(len(e.unreadable) for e in read))}
         for pair in self.pairs:
             for query, answer in self.directions(pair, gallery):
                 part = self.direction(queries[query], answers[answer])

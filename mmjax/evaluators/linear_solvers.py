@@ -225,9 +225,9 @@ def _canonical(
             (s * a)[:, None] * shared * (t * b), full_matrices=False
         )
         query, answer = v @ (a[:, None] * left), w @ (b[:, None] * right.T)
-        if components is not None:
-            query, answer, correlation = query[:, :components], answer[:, :components], 1.0
-        maps.append(Map(query * correlation, answer * correlation, float(alpha)))
+        if components is None:
+            query, answer = query * correlation, answer * correlation
+        maps.append(Map(query[:, :components], answer[:, :components], float(alpha)))
     return maps
 
 

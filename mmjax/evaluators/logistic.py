@@ -98,4 +98,5 @@ def fit_mlp(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it ends after its steps by design
         model.fit(np.asarray(features, np.float64), labels)
-    return model.predict
+    predict: Callable[[np.ndarray], np.ndarray] = model.predict
+    return predict

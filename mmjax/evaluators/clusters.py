@@ -1,6 +1,6 @@
 """Clustering: k-means of embeddings against classes."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
 from mmjax.evaluators.linear_solvers import unit
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, NonNegativeInt, Repeats
 
 MOST = 2000  # rows of the silhouette, whose distances are all pairs
 
@@ -40,9 +41,9 @@ class Clusters(Evaluator):
         labels: LabelRef = "label",
         modality: ViewRef = "image",
         layer: str = "unit",
-        clusters: Annotated[int | None, Bounds(2)] = None,
-        restarts: Annotated[int, Bounds(1)] = 10,
-        seed: int = 0,
+        clusters: Count | None = None,
+        restarts: Repeats = 10,
+        seed: NonNegativeInt = 0,
     ):
         self.labels, self.modality, self.layer = labels, modality, layer
         self.clusters, self.restarts, self.seed = clusters, restarts, seed

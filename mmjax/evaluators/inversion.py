@@ -1,6 +1,6 @@
 """Modality inversion: retrieval within a modality by queries that are brought to another one."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.zero_shot import check_template
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, NonNegative, NonNegativeInt, PositiveInt, Repeats
 
 
 class Inversion(Evaluator):
@@ -49,12 +50,12 @@ class Inversion(Evaluator):
         into: ViewRef = "text",
         value: str = "a photo of",
         template: str = "{}",
-        tokens: Annotated[int, Bounds(1)] = 1,
-        steps: Annotated[int, Bounds(1)] = 150,
-        learning_rate: Annotated[float, Bounds(0)] = 2e-2,
-        weight_decay: Annotated[float, Bounds(0)] = 0.01,
-        queries: Annotated[int, Bounds(1)] = 200,
-        seed: int = 0,
+        tokens: Repeats = 1,
+        steps: PositiveInt = 150,
+        learning_rate: NonNegative = 2e-2,
+        weight_decay: NonNegative = 0.01,
+        queries: Count = 200,
+        seed: NonNegativeInt = 0,
     ):
         check_template(template)
         self.labels, self.modality, self.into = labels, modality, into

@@ -1,7 +1,7 @@
 """Retrieval by a linear map in closed form: the simple method that a recipe is compared with."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from mmjax.evaluators.linear_solvers import (
 )
 from mmjax.evaluators.local_cka import LocalCka, linear_cka
 from mmjax.evaluators.retrieval import More, Retrieval
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, CountOrZero, NonNegative, NonNegativeInt, PositiveInt
 
 Read = Literal["tower", "statistics"]
 Score = Literal["cosine", "local_cka"]
@@ -93,24 +94,24 @@ class LinearMap(Evaluator):
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         read: Read | dict[str, Read] = "tower",
-        ngrams: dict[str, int] | None = None,
+        ngrams: dict[str, Count] | None = None,
         layer: str = "unit",
         solver: Solver = "ridge",
-        alpha: Annotated[float | None, Bounds(0)] = None,
+        alpha: NonNegative | None = None,
         scaled: bool | None = None,
         statistics: Literal["train", "own"] = "train",
         subspace: Subspace = "none",
-        components: Annotated[int, Bounds(1)] = 20,
+        components: Count = 20,
         score: Score = "cosine",
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
         more: tuple[More, ...] = (),
-        csls: Annotated[int | None, Bounds(1)] = None,
-        matching: Annotated[int, Bounds(0)] = 0,
+        csls: Count | None = None,
+        matching: CountOrZero = 0,
         labels: LabelRef | None = None,
         gallery_labels: LabelRef | None = None,
         alternatives: Literal["first", "all"] = "first",
-        limit: int | None = 10_000,
-        seed: int = 0,
+        limit: PositiveInt | None = 10_000,
+        seed: NonNegativeInt = 0,
     ):
         if not pairs or any(len(pair) != 2 or pair[0] == pair[1] for pair in pairs):
             raise ValueError(f"linear_map: 'pairs' is {pairs!r}; give pairs of two modalities")

@@ -1,6 +1,6 @@
 """Zero-shot recognition of several labels of one item, by the embeddings of their names."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from mmjax.evaluators.data import EvalData, Model, embed, embed_values
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.retrieval import values_of
 from mmjax.evaluators.zero_shot import check_template, class_vectors
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 
 class MultiLabel(Evaluator):
@@ -39,7 +40,7 @@ class MultiLabel(Evaluator):
         modality: ViewRef = "image",
         text: ViewRef = "text",
         templates: tuple[str, ...] = ("{}",),
-        k: Annotated[int, Bounds(1)] = 5,
+        k: Count = 5,
         layer: str = "unit",
     ):
         for template in templates:

@@ -1,7 +1,7 @@
 """Classification without a list of classes, by the captions of a database."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.knn import neighbours
 from mmjax.evaluators.linear_solvers import unit
 from mmjax.evaluators.zero_shot import check_template, class_vectors
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, Factor, Fraction, Moderate
 
 
 class OpenVocabulary(Evaluator):
@@ -61,11 +62,11 @@ class OpenVocabulary(Evaluator):
         text: ViewRef = "text",
         words: LabelRef | None = None,
         word: LabelRef | None = None,
-        k: Annotated[int, Bounds(1)] = 10,
-        alpha: Annotated[float, Bounds(0)] = 0.7,
-        temperature: float = 0.07,
-        duplicates: float = 0.94,
-        least: Annotated[int, Bounds(1)] = 2,
+        k: Count = 10,
+        alpha: Fraction = 0.7,
+        temperature: Factor = 0.07,
+        duplicates: Moderate = 0.94,
+        least: Count = 2,
         templates: tuple[str, ...] = ("{}",),
     ):
         if alpha > 1 or not temperature > 0:

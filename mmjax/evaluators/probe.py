@@ -1,7 +1,7 @@
 """Probe: a classifier of frozen features, of the same modality or of another one."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.evaluators.linear_solvers import unit
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import CountOrZero, Factor, NonNegative, NonNegativeInt, Repeats
 
 Adapter = Literal["none", "shift", "linear"]
 
@@ -59,13 +60,13 @@ class Probe(Evaluator):
         labels: LabelRef = "label",
         modalities: tuple[ViewRef, ...] = ("image",),
         layer: Layer = "encoder",
-        c: float = 1.0,
+        c: Factor = 1.0,
         tested: tuple[ViewRef, ...] = (),
-        noise: Annotated[float, Bounds(0)] = 0.0,
-        copies: Annotated[int, Bounds(1)] = 1,
-        hidden: Annotated[int, Bounds(0)] = 0,
+        noise: NonNegative = 0.0,
+        copies: Repeats = 1,
+        hidden: CountOrZero = 0,
         adapter: Adapter = "none",
-        seed: int = 0,
+        seed: NonNegativeInt = 0,
     ):
         if not modalities or not c > 0:
             raise ValueError(f"probe: modalities={modalities!r} must be named and c={c} above 0")

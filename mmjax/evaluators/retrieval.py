@@ -1,7 +1,7 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 More = Literal["nDCG", "MRR", "P@k", "mAP@R"]
 
@@ -57,15 +58,15 @@ class Retrieval(Evaluator):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
         alternatives: Literal["first", "all"] = "first",
         layer: str = "unit",
         labels: LabelRef | None = None,
         gallery_labels: LabelRef | None = None,
         more: tuple[More, ...] = (),
-        prefix: Annotated[int | None, Bounds(1)] = None,
+        prefix: Count | None = None,
         bits: Bits = 32,
-        csls: Annotated[int | None, Bounds(1)] = None,
+        csls: Count | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
             raise ValueError(f"retrieval: 'pairs' is {pairs!r}; give pairs of modalities")

@@ -1,6 +1,6 @@
 """Similarity structure: of a modality with that of another one, or of shared concepts."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -9,7 +9,8 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.local_cka import linear_cka
-from mmjax.schema.annotations import Bounds, LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 Measure = Literal["correlation", "cka", "knn"]
 
@@ -43,9 +44,9 @@ class Structure(Evaluator):
         *,
         modality: ViewRef = "image",
         reference: LabelRef = "text",
-        examples: int = 500,
+        examples: Count = 500,
         measures: tuple[Measure, ...] = ("correlation",),
-        k: Annotated[int, Bounds(1)] = 10,
+        k: Count = 10,
         layer: str = "unit",
     ):
         if examples < 3:

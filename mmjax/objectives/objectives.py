@@ -14,7 +14,7 @@ from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
 from mmjax.schema.registry import Spec
-from mmjax.schema.schedule import Schedule
+from mmjax.schema.schedule import Schedule, Weight
 from mmjax.schema.sections import match, section_of
 from mmjax.schema.values import plain
 
@@ -37,11 +37,10 @@ class ObjectiveConfig:
     def parse(cls, value: Any, where: str, file: str) -> "ObjectiveConfig":
         """From the dict of a recipe, where all stands side by side."""
         value = section_of(value, where, file)
-        beside = {"weight": (float | dict, 1.0), "head": (str | None, None)}
+        beside = {"weight": (Weight, 1.0), "head": (str | None, None)}
         own = {key: each for key, each in value.items() if key in beside}
         rest = {key: each for key, each in value.items() if key not in beside}
         options = match(beside, own, where, file)
-        Schedule.of(options["weight"], f"{where}.weight")
         return cls(TERMS.parse(rest, where, file, beside), **options)
 
     def plain(self) -> dict[str, Any]:

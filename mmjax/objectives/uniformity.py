@@ -28,6 +28,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor, Positive
 
 
 class Uniformity(Term):
@@ -43,11 +44,11 @@ class Uniformity(Term):
       t: inverse width of the potential, > 0.
     """
 
-    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("image", "text"), t: float = 2.0):
+    def __init__(self, *, modalities: tuple[ViewRef, ...] = ("image", "text"), t: Positive = 2.0):
         if not modalities:
             raise TermError("The term 'uniformity' needs at least one modality.")
         self.modalities = modalities
-        self.t = _positive("uniformity", t)
+        self.t = t
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = {}
@@ -72,11 +73,11 @@ class CrossUniformity(Term):
     """
 
     def __init__(
-        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: float = 2.0
+        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: Factor = 2.0
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs
-        self.t = _positive("cross_uniformity", t)
+        self.t = t
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = []
@@ -98,6 +99,8 @@ class Alignment(Term):
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
     """
+
+    least_rows = 1
 
     def __init__(self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),)):
         check_pairs("alignment", pairs)
@@ -129,9 +132,3 @@ def _log_mean_potential(
     total = jax.nn.logsumexp(jnp.where(enough, by_row, 0.0))
     pairs = jnp.maximum(rows.count * (rows.count - 1), 1.0)
     return jnp.where(enough, total - 2 * t - jnp.log(pairs), 0.0)
-
-
-def _positive(term: str, t: float) -> float:
-    if not t > 0:
-        raise TermError(f"t of the term {term!r} has to be positive, but is {t}.")
-    return t

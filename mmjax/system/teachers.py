@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.registry import Registry
-from mmjax.schema.schedule import Schedule
+from mmjax.schema.schedule import Schedule, ScheduledFraction
 from mmjax.system.system import System
 
 # Of the names under which a teacher's views are embedded beside those of the batch.
@@ -124,11 +123,7 @@ class MomentumTeacher(Teacher):
     """
 
     def __init__(
-        self,
-        *,
-        views: tuple[ViewRef, ...],
-        momentum: float | dict[str, Any] = 0.99,
-        train: bool = True,
+        self, *, views: tuple[ViewRef, ...], momentum: ScheduledFraction = 0.99, train: bool = True
     ):
         super().__init__(views, train)
         self.momentum = Schedule.of(momentum, "teacher.momentum")

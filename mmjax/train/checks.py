@@ -5,8 +5,10 @@ a view that its encoder refuses, or towers whose embeddings cannot be compared, 
 and with the keys to change.
 """
 
+import math
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 from flax import nnx
@@ -17,7 +19,7 @@ from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError, unknown
 from mmjax.evaluators import EvalData, EvaluatorConfig
 from mmjax.model.embedding import Embedding
-from mmjax.objectives import Context
+from mmjax.objectives import Context, ObjectiveConfig, Term
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
@@ -61,6 +63,13 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
     if not recipe.steps:
         return  # no loss is computed
     for name, objective in recipe.objectives.items():
+        least = cast("type[Term]", objective.term.word).least_rows
+        if size < least:
+            raise ConfigError(
+                f"'data.batch_size' is {size}, but 'objectives.{name}' ({objective.term.type}) "
+                f"compares the rows of a batch: at least {least} are needed"
+            )
+        _check_dim(name, objective, outputs)
         if objective.head is None:
             for pair in objective.term.options.get("pairs") or ():
                 _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
@@ -83,6 +92,49 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
 
     key, queue = jax.eval_shape(lambda: jax.random.key(0)), state_lib.queue_shapes(recipe, plan)
     jax.eval_shape(loss, arrays, outputs, batch, key, queue)
+
+
+def check_memory(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> None:
+    """Refuses sizes for which the memory is too small by parameters or batches alone.
+
+    Args:
+      recipe: whole.
+      plan: of the same recipe.
+      mesh: of the devices here.
+
+    Raises:
+      ConfigError: with what is needed and what there is.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    part = sum(map(_size, inputs.batch_shapes(recipe.data).values())) // jax.process_count()
+    ahead = part * (1 + recipe.data.prefetch)
+    if ahead > machine:
+        raise ConfigError(
+            f"'data.batch_size' ({recipe.data.batch_size}) x (1 + 'data.prefetch') x the sizes in "
+            f"'data.views' are {_gib(ahead)}, and this machine has {_gib(machine)} of memory"
+        )
+    device = mesh.local_devices[0]
+    stats = device.memory_stats()  # None of a CPU, whose devices share the machine's
+    there = stats["bytes_limit"] if stats else machine / len(mesh.local_devices)
+    layouts = {**plan.shardings.constants, **plan.shardings.params}
+    needed = sum(
+        _size(jax.ShapeDtypeStruct(layouts[path].shard_shape(leaf.shape), leaf.dtype))
+        for path, leaf in plan.definition.kinds(nnx.Variable).items()
+    )
+    if needed > there:
+        raise ConfigError(
+            f"the parameters alone need {_gib(needed)} of each device, which has {_gib(there)}: "
+            "see the sizes in 'model' and 'objectives', or split them by 'mesh.fsdp'"
+        )
+
+
+def _size(leaf: jax.ShapeDtypeStruct) -> int:
+    """Bytes of an array of this shape."""
+    return int(math.prod(leaf.shape) * leaf.dtype.itemsize)
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.3g} GiB"
 
 
 def _embedding(
@@ -109,6 +161,20 @@ def _embedding(
             f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
         ) from error
     return shapes
+
+
+def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embedding]) -> None:
+    """A term with the option `dim` is told the size of the embeddings that it reads."""
+    told = objective.term.options.get("dim")
+    for _, view in objective.term.reads():
+        seen: Embedding | None = outputs[view]
+        if objective.head is not None:
+            seen = (outputs[view].heads or {}).get(objective.head)
+        if told is not None and seen is not None and seen.unit.shape[-1] != told:
+            raise ConfigError(
+                f"'objectives.{name}.dim' is {told}, but the embeddings of {view!r} have "
+                f"{seen.unit.shape[-1]} numbers: set it to {seen.unit.shape[-1]}"
+            )
 
 
 def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:

@@ -35,7 +35,7 @@ class FeaturesSource(Source):
     """
 
     def __init__(
-        self, *, files: dict[str, Any], raw: tuple[str, ...] = (), labels: str | None = None
+        self, *, files: dict[str, str], raw: tuple[str, ...] = (), labels: str | None = None
     ):
         if not files:
             raise SourceError("features: 'files' names no file: {modality: file.npz}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import Bounds, Count, CountOrZero, Moderate, NonNegative
 from mmjax.schema.names import PartName
 
 
@@ -27,13 +27,13 @@ class LatentView:
       noise: standard deviation of e ~ N(0, 1).
     """
 
-    dim: Annotated[int, Bounds(1)] = 64
+    dim: Count = 64
     form: Literal["tanh", "linear", "identity"] = "tanh"
-    nuisance: Annotated[int, Bounds(0)] = 0
-    nuisance_scale: Annotated[float, Bounds(0)] = 1.0
-    of: Annotated[int | None, Bounds(1)] = None
-    gain: float = 1.0
-    noise: Annotated[float, Bounds(0)] = 0.0
+    nuisance: CountOrZero = 0
+    nuisance_scale: NonNegative = 1.0
+    of: Count | None = None
+    gain: Moderate = 1.0
+    noise: NonNegative = 0.0
 
     def draw(self, z: np.ndarray, world: np.random.Generator, rng: np.random.Generator) -> Any:
         """f32[N, dim] of z f32[N, L]."""
@@ -68,9 +68,9 @@ class LatentViews(Generated):
     """
 
     split: Literal["train", "probe", "paired", "validation", "test"] = "train"
-    latent: Annotated[int, Bounds(2)] = 16
-    clusters: Annotated[int, Bounds(0)] = 0
-    spread: Annotated[float, Bounds(0)] = 0.5
+    latent: Annotated[int, Bounds(ge=2, le=2**24)] = 16
+    clusters: CountOrZero = 0
+    spread: NonNegative = 0.5
     views: dict[PartName, LatentView] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(("a", "b"), LatentView())
     )

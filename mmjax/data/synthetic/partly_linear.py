@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import Bounds
 
 DIM = 16
 
@@ -29,7 +29,7 @@ class PartlyLinear(Generated):
     """
 
     split: Literal["train", "validation", "test"] = "train"
-    linear: Annotated[int, Bounds(0, DIM + 1)] = 8
+    linear: Annotated[int, Bounds(ge=0, le=DIM)] = 8
 
     name = "partly_linear"
     splits: ClassVar = {"train": 5000, "validation": 1000, "test": 1000}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import Bounds, Count, NonNegative
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -35,11 +35,11 @@ class WordMixtures(Generated):
     """
 
     split: Literal["train", "validation", "test", "vocabulary"] = "train"
-    vocabulary: Annotated[int, Bounds(2)] = 2000
-    words: Annotated[int, Bounds(1)] = 5
-    dim: Annotated[int, Bounds(1)] = 64
-    noise: Annotated[float, Bounds(0)] = 0.2
-    gap: Annotated[float, Bounds(0)] = 3.0
+    vocabulary: Annotated[int, Bounds(ge=2, le=2**24)] = 2000
+    words: Count = 5
+    dim: Count = 64
+    noise: NonNegative = 0.2
+    gap: NonNegative = 3.0
 
     name = "word_mixtures"
     splits: ClassVar = {"train": 5000, "validation": 500, "test": 500, "vocabulary": 2000}

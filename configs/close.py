@@ -58,7 +58,7 @@ def small(half: str = "validation") -> dict:
         objectives=objectives(("image", "text")),
         optimizer=c.adamw(1e-3, weight_decay=0.02, warmup_steps=50),
         evaluators=[
-            *transfer("text", "image", labels="subgroup", source=test, train=train),
+            *transfer("text", "image", labels="subgroup", source=test, train=train, hidden=128),
             c.geometry(source=test),
         ],
         checkpoints={"every": 400},

@@ -41,7 +41,7 @@ def small(half: str = "validation") -> dict:
         objectives={"siglip": dict(type="sigmoid")},
         optimizer=c.adamw(1e-3, weight_decay=0.02, warmup_steps=50),
         evaluators=[
-            *(c.retrieval(name, source, **own) for name, own in STORED.items()),
+            *(c.retrieval(name, source, alternatives="all", **own) for name, own in STORED.items()),
             *(
                 c.linear_map(solver, source, train, solver=solver, **apart)
                 for solver in ("procrustes", "ridge", "cca")

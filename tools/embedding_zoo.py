@@ -41,7 +41,7 @@ def page(config: Mapping, found: Mapping[str, float]) -> str:
     """The page of a run's config and its summary."""
     count = found["retrieval/float32/image_to_text/gallery"]
     lines = HEAD.format(**config, count=count).splitlines()
-    columns = ("R@1 images", "R@1 names", "R@5 images", "R@5 names")
+    columns = tuple(f"R@{k}, {way}" for k in (1, 5) for way in ("image to name", "name to image"))
     closed = {
         "procrustes": "orthogonal Procrustes",
         "procrustes_csls": "orthogonal Procrustes, CSLS",

@@ -14,6 +14,7 @@ from mmjax.evaluators.linear_solvers import (
     SYMMETRIC,
     Map,
     Solver,
+    Space,
     Subspace,
     fit,
     standardizer,
@@ -247,14 +248,16 @@ class LinearMap(Evaluator):
             yield f"{query.of.modality}_to_{answer.of.modality}", metrics
 
     def _of_subspace(
-        self, space: Any, a: "_Side", b: "_Side", x: np.ndarray, y: np.ndarray
+        self, space: Space, a: "_Side", b: "_Side", x: np.ndarray, y: np.ndarray
     ) -> dict[str, float]:
-        metrics = {}
+        metrics: dict[str, float] = {}
         if space.correlations is not None:
-            metrics = {"correlation": float(space.correlations.mean()), "alpha": space.alpha}
-        pairs = _joined(a.test, b.test) if a.test.source is b.test.source else ()
-        if len(pairs) > 1:
-            metrics["cka"] = linear_cka(x[pairs[:, 0]], y[pairs[:, 1]])
+            metrics["correlation"] = float(space.correlations.mean())
+        if space.alpha is not None:
+            metrics["alpha"] = space.alpha
+        if a.test.source is b.test.source:
+            pairs = _joined(a.test, b.test)
+            metrics["cka"] = linear_cka(x[pairs[:, 0]], y[pairs[:, 1]]) if len(pairs) else 0.0
         return metrics
 
     def _direction(self, found: Map, query: "_Test", answer: "_Test") -> dict[str, float]:

@@ -219,8 +219,9 @@ class _Table:
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:
-    e: np.ndarray = np.exp(x - x.max())
-    return e / e.sum()
+    e = np.exp(x - x.max())
+    p: np.ndarray = e / e.sum()
+    return p
 
 
 def _nearest(words: Sequence[Any], vectors: np.ndarray, v: np.ndarray) -> Any:

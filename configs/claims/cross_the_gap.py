@@ -40,7 +40,6 @@ def claim() -> Claim:
                   "<=", "clip", against=direct),
         ),
         premises=(
-            Check("there is a gap", GAP, "clip", ">=", "clip", factor=0.0, offset=0.1),
             Check("the images' classes were learned", ZERO_SHOT, "clip", ">=", "untrained",
                   offset=0.2),
         ),

@@ -84,6 +84,7 @@ def fit_mlp(
     """
     from sklearn.exceptions import ConvergenceWarning  # here to start faster
     from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits  # of scikit-learn
 
     batch = min(128, len(features))
     epochs = -(-800 * batch // len(features))
@@ -95,7 +96,8 @@ def fit_mlp(
         n_iter_no_change=epochs,
         random_state=seed,
     )
-    with warnings.catch_warnings():
+    # Its products are small: more threads would only wait for each other.
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # it ends after its steps by design
         model.fit(np.asarray(features, np.float64), labels)
     predict: Callable[[np.ndarray], np.ndarray] = model.predict

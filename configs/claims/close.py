@@ -82,7 +82,7 @@ def claim() -> Claim:
     return experiment(
         config,
         temperature=0.07,
-        tuning=Tuning(ACCURACY),
+        tuning=Tuning(ACCURACY, seeds=(20,)),
         seed_keys=c.WORLD_SEED,
         statement="on two views of a Gaussian latent, a classifier that is trained on texts and "
         "tested on images is half a point more accurate with noise in training than "
@@ -102,7 +102,9 @@ def claim_emoji() -> Claim:
         config,
         temperature=0.07,
         tuning=Tuning(
-            ACCURACY, changes={"evaluators": {"probe": {"transfer": {"source": validation}}}}
+            ACCURACY,
+            seeds=(20,),
+            changes={"evaluators": {"probe": {"transfer": {"source": validation}}}},
         ),
         statement="on emoji, a classifier of subgroups that is trained on names and tested on "
         "images of unseen concepts is half a point more accurate with noise in training than "

@@ -12,9 +12,10 @@ from mmjax.data.report import BadRows
 from mmjax.data.rows import entries
 from mmjax.data.sources.user_files import settle
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views import View, field_of
+from mmjax.data.views import View
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
 
 
 def views(config: DataConfig, tokenizer: Tokenizer | None = None) -> dict[str, View]:
@@ -36,10 +37,10 @@ def batch_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
     source lets its records lack it; what only the files of a source say is not known here.
     """
     made = views(config, cast(Tokenizer, _NoTokenizer()))
-    maybe_absent = {field_of(name) for name in made}
+    maybe_absent = {modality_of(name) for name in made}
     if config.on_error != "skip":
         lacking = (getattr(source.word, "may_lack", ()) for source in config.sources.values())
-        maybe_absent &= {field for each in lacking if isinstance(each, tuple) for field in each}
+        maybe_absent &= {m for each in lacking if isinstance(each, tuple) for m in each}
     found = entries(made, sorted(maybe_absent), config.batch_size)
     return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in found.items()}
 

@@ -23,12 +23,14 @@ class Evaluator:
       optional: those that a recipe may leave out, such as a `gallery`; the call then lacks them.
       least_records: of `source`; fewer are an error before a run begins.
       pair: two modalities whose embeddings the report shows side by side; None leaves the choice.
+      classes_by: a label that makes records right answers of each other in the report's galleries.
     """
 
     further: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     least_records: ClassVar[int] = 1
     pair: tuple[str, str] | None = None
+    classes_by: str | None = None
 
     @classmethod
     def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:

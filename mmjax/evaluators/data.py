@@ -16,6 +16,7 @@ import numpy as np
 from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.schema.names import modality_of
 
 Alternatives = Literal["first", "all"]
 Layer = Literal["unit", "encoder", "codes"]
@@ -40,7 +41,7 @@ class Embedded:
     """The embedded items of one modality of a source, in the order of the source.
 
     Attributes:
-      modality: e.g. `image`.
+      modality: e.g. `image`, or `image@second`, of a source with a further field of a modality.
       unit: f32[N,D], unit rows; of the layer `encoder`, f32[N,W] of any length.
       ids: i64[N], the records' ids; items with equal ids belong together.
       rows: i64[N], positions of the records in the source.
@@ -98,6 +99,10 @@ class EvalData:
     def modalities(self) -> tuple[str, ...]:
         """The source's modalities that have a view, in the order of the source."""
         return tuple(m for m in self.source.modalities if m in self.views)
+
+    def embedded_by(self, model: Model) -> tuple[str, ...]:
+        """Those of the modalities that a model has a tower for."""
+        return tuple(m for m in self.modalities if modality_of(m) in model.modalities)
 
     def check_readable(self, modality: str, least: int) -> None:
         """Reads records from the first on until `least` of them have a modality that can be used.
@@ -167,12 +172,16 @@ def embed(
       EvaluationError: for a modality that the model or the data lacks, for one of which no item
         could be read, and for embeddings that are not finite or not of length one.
     """
-    wanted = tuple(modalities) or tuple(m for m in data.modalities if m in model.modalities)
+    wanted = tuple(modalities) or data.embedded_by(model)
     for modality in wanted:
-        for owner, has in (("model", model.modalities), ("evaluation data", data.modalities)):
-            if modality not in has:
+        owners = (
+            ("model", model.modalities, modality_of(modality)),
+            ("evaluation data", data.modalities, modality),
+        )
+        for owner, has, name in owners:
+            if name not in has:
                 raise EvaluationError(
-                    f"the {owner} has no modality {modality!r}, only {', '.join(has)}; name one "
+                    f"the {owner} has no modality {name!r}, only {', '.join(has)}; name one "
                     "of these in the evaluator's options or add a view for it"
                 )
     memory = {} if data._memory is None else data._memory
@@ -284,7 +293,7 @@ class _Collect:
     """Gathers inputs of one modality into batches of one size, and their embeddings."""
 
     def __init__(self, model: Model, modality: str, batch_size: int, layer: str = "unit"):
-        self.model, self.modality, self.batch_size = model, modality, batch_size
+        self.model, self.modality, self.batch_size = model, modality_of(modality), batch_size
         self.layer = layer
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []

@@ -41,10 +41,8 @@ def check_references(recipe: Recipe, file: str) -> None:
             raise unknown(name, embedded, path, file, "view")
     for _, _, evaluator in recipe.each_evaluator():
         for path, name in evaluator.reads():
-            if name not in towers or name not in views:
-                raise unknown(
-                    name, [view for view in views if view in towers], path, file, "modality"
-                )
+            if name not in embedded:
+                raise unknown(name, embedded, path, file, "modality")
     section = recipe.checkpoints
     if section.keep_best and section.metric is None:
         raise ConfigError(

@@ -8,6 +8,7 @@ evaluation, where it takes the first alternative.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -89,27 +90,26 @@ def required(rng: np.random.Generator | None) -> np.random.Generator:
     return rng
 
 
-def field_of(name: str) -> str:
-    """The field of a record that a view reads, by the view's name."""
-    return modality_of(name)
+def field_of(name: str, fields: Container[str]) -> str:
+    """The field that a view reads: the one of its own name among `fields`, or its modality's."""
+    return name if name in fields else modality_of(name)
 
 
 def render(
-    view: View, record: Record, name: str, rng: np.random.Generator | None, train: bool
+    view: View, record: Record, field: str, rng: np.random.Generator | None, train: bool
 ) -> np.ndarray | None:
-    """Applies a view to its field of a record; None if the record lacks the field.
+    """Applies a view to a field of a record; None if the record lacks the field.
 
     Args:
       view: the view.
       record: of a source.
-      name: key of the batch, `image` or `image@2`.
+      field: that it reads, see `field_of`.
       rng: used in training only.
       train: whether to augment.
 
     Raises:
       BadExample: with the key of the record and the name of the field.
     """
-    field = field_of(name)
     if field not in record:
         return None
     try:

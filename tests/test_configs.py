@@ -13,6 +13,7 @@ from PIL import Image
 from tool_files import load_tool
 
 from mmjax import recipe as recipe_lib
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
 from mmjax.train import borders, optimizer, trainer
@@ -114,6 +115,10 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
 
 @pytest.mark.parametrize(("recipe", "variant"), VARIANTS)
 def test_every_variant_can_be_tried_for_a_few_steps(recipe, variant):
+    if not load(recipe, variant).steps:
+        with pytest.raises(ConfigError, match="there is nothing to train; steps=0 only evaluates"):
+            load(recipe, variant, "steps=20")
+        return
     for stage in stages_lib.of(load(recipe, variant, "steps=20")):
         section = stage.recipe.optimizer
         rate = optimizer.learning_rate(section, stage.steps)

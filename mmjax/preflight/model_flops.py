@@ -22,7 +22,7 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     """FLOPs of one step on all devices, and the part of them that the objectives take.
 
     Forward and backward of the whole batch: without recomputation, microbatches or tiles, which do
-    the same again. Nothing is computed.
+    the same again. Of a recipe without steps, forward alone. Nothing is computed.
     """
     pairwise = dataclasses.replace(recipe.pairwise, schedule="dense")
     towers = {
@@ -35,6 +35,8 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     recipe = dataclasses.replace(recipe, microbatches=1, pairwise=pairwise, model=model)
     plan = state_lib.plan(recipe, mesh)
     state, batch = state_lib.abstract(recipe, plan), inputs.batch_shapes(recipe.data)
+    if not recipe.steps:
+        return flops(step_lib.embedding(plan), state, batch), 0.0
     everything = flops(step_lib.make(recipe, plan, mesh), state, batch)
 
     def embed(params: Arrays, constants: Arrays, batch: Arrays) -> dict[str, Embedding]:

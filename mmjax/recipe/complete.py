@@ -46,6 +46,11 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
     for stage in stages:
         of_stage = f"{file}, stage {stage.name!r}"
         whole = _whole(merge(keys, stage.changes), of_stage)
+        if not whole.steps:
+            raise ConfigError(
+                f"{of_stage}: 'steps' is 0, but every stage trains: leave the stage out, or set "
+                "evaluate_at_start=True"
+            )
         check_references(whole, of_stage)
         done.append(dataclasses.replace(stage, changes=changes(recipe.plain(), whole.plain())))
     recipe = dataclasses.replace(recipe, stages=tuple(done))
@@ -98,8 +103,14 @@ def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
         for own in tower.deterministic:
             if own not in known:
                 raise unknown(own, known, f"model.towers.{name}.deterministic", file, "view")
-    if not recipe.objectives:
-        raise ConfigError(f"{file}: 'objectives' is empty: there is nothing to train")
+    if recipe.steps and not recipe.objectives:
+        raise ConfigError(
+            f"{file}: 'objectives' is empty: there is nothing to train; steps=0 only evaluates"
+        )
+    if recipe.steps and recipe.optimizer is None:
+        raise ConfigError(
+            f"{file}: the key 'optimizer' is missing; steps=0, which trains nothing, needs none"
+        )
     return recipe
 
 

@@ -174,11 +174,11 @@ class Recipe:
     Attributes:
       recipe, variant: its name, and which variant.
       paper: as a reader would cite it.
-      steps: of training.
+      steps: of training; 0: nothing trains, and what is there is evaluated.
       data: where batches come from.
       model: the towers.
-      objectives: the terms of the loss, by name.
-      optimizer: how parameters are updated.
+      objectives: the terms of the loss, by name; none are needed with `steps=0`.
+      optimizer: how parameters are updated; None with `steps=0`.
       teacher: a copy of towers that embeds views without a gradient, or None.
       queue: embeddings of past batches as further columns, or None.
       seed: of parameters, order and augmentation.
@@ -197,11 +197,11 @@ class Recipe:
     recipe: PartName
     variant: str
     paper: str
-    steps: PositiveInt
+    steps: NonNegativeInt
     data: DataConfig
     model: ModelConfig
-    objectives: dict[PartName, ObjectiveConfig]
-    optimizer: OptimizerConfig
+    objectives: dict[PartName, ObjectiveConfig] = dataclasses.field(default_factory=dict)
+    optimizer: OptimizerConfig | None = None
     teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
     queue: QueueConfig | None = None
     seed: Seed = 0

@@ -169,11 +169,20 @@ class Spec(Generic[T]):
         """The spec with other options, checked."""
         return self.registry.parse({**self.plain(), **options}, self.where, f"this {self.type}")
 
-    def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
-        """(path of the option, name) of every view, or label, that the options name."""
+    def reads(
+        self, to: str = "view", options: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[str, str]]:
+        """(path of the option, name) of every view, or label, that options name.
+
+        Args:
+          to: `view` or `label`.
+          options: some of them, or parts of their values; None means all.
+        """
+        options = self.options if options is None else options
         for key, (annotation, _) in self.registry.options(self.type).items():
             where = f"{self.where}.{key}" if self.where else key
-            yield from annotations.names(plain(self.options[key]), annotation, to, where)
+            if key in options:
+                yield from annotations.names(plain(options[key]), annotation, to, where)
 
 
 def _origin(word: Callable[..., Any]) -> str:

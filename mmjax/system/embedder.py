@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.system.inversion import invert
 from mmjax.system.system import System
 
 Arrays = Mapping[str, jax.Array]
@@ -45,6 +47,20 @@ class Embedder:
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
         return self._dims[modality]
+
+    def invert(
+        self, modality: str, value: np.ndarray, targets: np.ndarray, **how: Any
+    ) -> np.ndarray:
+        """Embeddings f32[Q, D] of `value` with pseudo-tokens fitted to targets f32[Q, D].
+
+        Args:
+          modality: of the value and its tower.
+          value: input of the tower without a batch.
+          targets: unit rows.
+          how: of `mmjax.system.inversion.invert`.
+        """
+        self._check()
+        return invert(self._definition, self._arrays, modality, value, targets, **how)
 
     @functools.cached_property
     def _forward(self) -> Callable[[Arrays, Arrays], dict[str, dict[str, jax.Array]]]:

@@ -60,6 +60,8 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
         for name in recipe.data.views
         if modality_of(name) in recipe.model.towers
     }
+    if not recipe.steps:
+        return  # no loss is computed
     for name, objective in recipe.objectives.items():
         least = cast("type[Term]", objective.term.word).least_rows
         if size < least:
@@ -229,24 +231,26 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
                 )
 
 
-def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None:
+def check_evaluator(where: str, config: EvaluatorConfig, source: str, data: EvalData) -> None:
     """Checks that a source of an evaluator has the modalities and labels that it asks for.
 
     Args:
-      where: path of the source in the recipe.
+      where: path of the evaluator in the recipe.
       config: of the evaluator.
+      source: its name, such as `source` or `train`.
       data: the source, opened.
 
     Raises:
       ConfigError: for a modality or a label that the source lacks.
     """
-    for path, name in config.reads():
+    where = f"{where}.{source}"
+    for path, name in config.reads("view", source):
         if name not in data.modalities:
             raise ConfigError(
                 f"'{path}' asks for {name!r}, which '{where}' does not have: it "
                 f"has {', '.join(map(repr, data.source.modalities))}"
             )
     known = (*data.source.label_fields, *data.modalities)
-    for path, name in config.reads("label"):
+    for path, name in config.reads("label", source):
         if name not in known:
             raise unknown(name, known, path, where, "label")

@@ -55,7 +55,7 @@ class Evaluation:
             opened = {key: data_of(source) for key, source in config.sources.items()}
             data = opened.pop("source")
             for key, each in {"source": data, **opened}.items():
-                checks.check_evaluator(f"{where}.{key}", config, each)
+                checks.check_evaluator(where, config, key, each)
             evaluator = config.evaluator.build()
             if folder is not None:
                 evaluator.of_run(folder, name, stages)
@@ -123,7 +123,7 @@ def _check_rows(
     """
     for key, data in sources.items():
         try:
-            for _, modality in config.reads():
+            for _, modality in config.reads("view", key):
                 data.check_readable(modality, evaluator.least_records if key == "source" else 1)
             if key == "source":
                 evaluator.check(data)

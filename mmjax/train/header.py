@@ -69,7 +69,11 @@ def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[st
         ("data", "; ".join(source.describe() for source in data.sources.values())),
         ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} epochs"),
     ]
+    if not steps:
+        rows[-1] = ("training", "none: what is there is evaluated")
+        return rows
     section = recipe.optimizer
+    assert section is not None  # of every recipe with steps
     updates = optimizer.updates_of_a_turn(section, steps)
     if (warmup := optimizer.warmup_steps(section, updates)) != section.warmup_steps:
         said = f"{warmup} steps: optimizer.warmup_steps={section.warmup_steps} would fill the run"

@@ -46,6 +46,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
     `parameter_norm`, `gradient_norm/<modality>`, and `zero/<view>`, 1 where all embeddings are 0.
     """
+    assert recipe.optimizer is not None  # of every recipe with steps
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
@@ -122,6 +123,16 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
         return new, {name: jnp.asarray(v, jnp.float32) for name, v in metrics.items()}
 
     return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+
+
+def embedding(plan: TrainPlan) -> jax.stages.Wrapped:
+    """What a recipe without steps computes of a batch: `(state, batch) -> {view: f[B, D]}`."""
+
+    def embed(state: State, batch: Batch) -> dict[str, jax.Array]:
+        outputs = plan.definition.merge(state.evaluation_arrays()).embed(batch)
+        return {name: embedding.unit for name, embedding in outputs.items()}
+
+    return jax.jit(embed)
 
 
 def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:

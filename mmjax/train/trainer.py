@@ -228,6 +228,10 @@ def _train_stage(
     recipe = stage.recipe
     results: dict[str, float] = {}
     trained: dict[str, float] = {}
+    if not stage.steps:  # it only evaluates, and what it evaluates is the checkpoint of step 0
+        results = _evaluate(run, stage, part, state, 0)
+        run.store.save(0, state, results)
+        return state, results
     if start > stage.start and (start >= stage.end or _due(start, recipe.evaluate_every)):
         results = _evaluate(run, stage, part, state, start)
         run.store.save(start, state, results, kept)  # whose metrics it may lack

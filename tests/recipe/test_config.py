@@ -86,9 +86,9 @@ def test_a_missing_key_is_named(override, said):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("steps=many", "'steps' should be an int (at least 1), but is 'many'"),
-        ("steps=1.5", "'steps' should be an int (at least 1), but is 1.5"),
-        ("steps=True", "'steps' should be an int (at least 1), but is True"),
+        ("steps=many", "'steps' should be an int (at least 0), but is 'many'"),
+        ("steps=1.5", "'steps' should be an int (at least 0), but is 1.5"),
+        ("steps=True", "'steps' should be an int (at least 0), but is True"),
         ("recipe=3", "'recipe' should be a string, but is 3"),
         ("optimizer.learning_rate=fast", "'optimizer.learning_rate' should be a float"),
         ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float (above 0) or None"),
@@ -116,7 +116,7 @@ def test_a_value_of_another_type_is_named(override, said):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("steps=0", "'steps' should be at least 1, but is 0"),
+        ("steps=-1", "'steps' should be at least 0, but is -1"),
         (
             "data.batch_size=-1",
             "'data.batch_size' should be at least 1 and at most 16777216, but is -1",

@@ -169,13 +169,13 @@ def test_an_evaluator_asks_for_what_its_source_has():
     config = recipe_lib.load(LATENT)
     evaluator = config.evaluators["geometry"]["test"]
     data = EvalData(evaluator.sources["source"].build(), inputs.views(config.data))
-    checks.check_evaluator("evaluators.geometry.test.source", evaluator, data)
+    checks.check_evaluator("evaluators.geometry.test", evaluator, "source", data)
     spec = EVALUATORS.spec("retrieval", pairs=(("a", "c"),))
     other = dataclasses.replace(evaluator, evaluator=spec)
     with pytest.raises(
         ConfigError, match=r"'retrieval.pairs' asks for 'c', which 'e.source' .* it has 'a', 'b'$"
     ):
-        checks.check_evaluator("e.source", other, data)
+        checks.check_evaluator("e", other, "source", data)
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ class TrainData:
     """Training batches of one source or of a weighted mixture.
 
     A batch is `{name: array[b, ...] for each view, 'id': i32[b]}` with b = batch_size /
-    process_count, and `<modality>_present: bool[b]` for the modalities that a row may be without:
-    those that a source says its records may lack, and all of them with on_error='skip'. Which keys
+    process_count, and `<field>_present: bool[b]` for the fields that a row may be without: those
+    that a source says its records may lack, and all of them with on_error='skip'. Which keys
     there are never changes. A row without a modality holds zeros for it.
 
     In a mixture, rows interleave by weight, each source in its own order and epochs; ids of the
@@ -44,7 +44,8 @@ class TrainData:
 
     Args:
       source: one source, or {name: source}.
-      views: {batch key: view}; `image@2` is a second view of the field `image`.
+      views: {batch key: view}; `image@2` is a second view of the field `image`, unless it says
+        another.
       batch_size: B, of the global batch.
       seed: of the order and of the augmentation.
       weights: {name: weight} of a mixture; None weighs all alike.
@@ -128,7 +129,7 @@ class TrainData:
         may_lack = {m for part in sources.values() for m in _may_lack(part, self.views)}
         self.maybe_absent = tuple(
             m
-            for m in sorted({field_of(name) for name in self.views})
+            for m in sorted({field_of(*each) for each in self.views.items()})
             if on_error == "skip" or m in may_lack
         )
         make = MakeBatch(rows, self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
@@ -233,16 +234,16 @@ def _shares(sources: Mapping[str, Source], weights: Mapping[str, float] | None) 
 
 def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> None:
     known = sorted({field for part in sources.values() for field in _fields(part)})
-    for name in views:
-        if field_of(name) not in known:
+    for name, view in views.items():
+        if (field := field_of(name, view)) not in known:
             raise ValueError(
-                f"the view {name!r} needs the field {field_of(name)!r}, but the source has {known}"
+                f"the view {name!r} needs the field {field!r}, but the source has {known}"
             )
 
 
 def _may_lack(source: Source, views: Mapping[str, View]) -> set[str]:
     """The modalities of the views that a record of the source may be without."""
-    fields = {field_of(name) for name in views}
+    fields = {field_of(*each) for each in views.items()}
     return (fields - set(_fields(source))) | (fields & set(source.may_lack))
 
 

@@ -45,7 +45,7 @@ def entries(
 
     Args:
       views: name -> view.
-      maybe_absent: modalities that a row may be without, each with its `<modality>_present`.
+      maybe_absent: fields that a row may be without, each with its `<field>_present`.
       rows: of the batch.
     """
     found = {name: ((rows, *view.shape), np.dtype(view.dtype)) for name, view in views.items()}
@@ -112,7 +112,7 @@ class MakeBatch:
         if isinstance(record, BadExample):
             bad[record.field], record = record, {"key": record.key}
         for name, view in self.views.items():
-            field = field_of(name)
+            field = field_of(name, view)
             try:
                 array = render(view, record, name, rng, True)
             except BadExample as error:
@@ -127,8 +127,8 @@ class MakeBatch:
                 raise BadExample(record["key"], field, "the record lacks it")
         for field in absent:
             batch[f"{field}_present"][row] = False
-            for name in self.views:  # with one view of a bad field, no other view of it is there
-                if field_of(name) == field:
+            for name, view in self.views.items():  # with one view of it bad, no other is there
+                if field_of(name, view) == field:
                     batch[name][row] = 0
         return list(bad.values())
 
@@ -146,13 +146,14 @@ def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExamp
             yield error
             continue
         for name, view in views.items():
-            if field_of(name) not in record:
-                if field_of(name) in needed:
-                    yield BadExample(record["key"], field_of(name), "the record lacks it")
+            field = field_of(name, view)
+            if field not in record:
+                if field in needed:
+                    yield BadExample(record["key"], field, "the record lacks it")
                 continue
-            value = record[field_of(name)]
+            value = record[field]
             for one in value if isinstance(value, list | tuple) else [value]:
                 try:
-                    render(view, {**record, field_of(name): one}, name, None, False)
+                    render(view, {**record, field: one}, name, None, False)
                 except BadExample as error:
                     yield error

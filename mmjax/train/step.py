@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 
 from mmjax.model.definition import Definition
+from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
@@ -49,6 +50,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+        batch = of_model(recipe.outputs, batch)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
@@ -65,7 +67,8 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
                 outputs = system.embed(batch, train=True, key=keys)
                 if teacher is not None:
-                    copy = plan.definition.merge({**constants, **params, **state.teacher})
+                    arrays = teacher.arrays({**constants, **params}, state.teacher)
+                    copy = plan.definition.merge(arrays)
                     outputs |= teacher.embed(copy, batch, keys)
             return outputs, _variables(system, constants)
 

@@ -1,5 +1,6 @@
 """Views: from a raw value of a record to an array of the batch."""
 
+from mmjax.data.views.array import ArrayView
 from mmjax.data.views.audio import AudioView
 from mmjax.data.views.augmented_text import AugmentedTextView
 from mmjax.data.views.base import View, field_of, render
@@ -19,6 +20,7 @@ from mmjax.data.views.video import VideoView
 from mmjax.data.views.volume import VolumeView
 
 __all__ = [
+    "ArrayView",
     "AudioView",
     "AugmentedTextView",
     "EcgView",

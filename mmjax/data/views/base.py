@@ -8,6 +8,7 @@ evaluation, where it takes the first alternative.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class View(ABC):
       shape: of the array.
       dtype: of the array.
       embedded: whether a tower embeds it; False for what only objective terms read.
+      field: of a record that it reads; empty where its name in the recipe says it (`field_of`).
       reads_text: whether a string is a value; to other views people give strings as paths.
       tokenizer: what made ids of a text; None where the array holds no ids.
       eos: whether a text ends in the tokenizer's mark for that.
@@ -36,6 +38,7 @@ class View(ABC):
     shape: tuple[int, ...]
     dtype: np.dtype
     embedded: bool = True
+    field: str = ""
     reads_text: bool = False
     tokenizer: Tokenizer | None = None
     eos: bool = False
@@ -89,9 +92,10 @@ def required(rng: np.random.Generator | None) -> np.random.Generator:
     return rng
 
 
-def field_of(name: str) -> str:
-    """The field of a record that a view reads, by the view's name."""
-    return modality_of(name)
+def field_of(name: str, view: Callable[..., Any]) -> str:
+    """The field of a record that a view reads: the one that it says, else the one of its name."""
+    own = view.field if isinstance(view, View) else ""
+    return own or modality_of(name)
 
 
 def render(
@@ -109,7 +113,7 @@ def render(
     Raises:
       BadExample: with the key of the record and the name of the field.
     """
-    field = field_of(name)
+    field = field_of(name, view)
     if field not in record:
         return None
     try:

@@ -48,6 +48,7 @@ _OF_TERMS = {
     "weight": "1.0 by default (a float, or a schedule: see mmjax.schema.schedule.Schedule)",
     "head": "None by default (one of the towers' `heads`, in place of `head`: a string; or a dict, "
     "a name for each view)",
+    "where": "None by default (a dict {label: value}: the only rows that the term sees)",
 }
 _OF_VIEWS = {
     "field": "what stands before '@' in the view's name by default (a string: of the record that "

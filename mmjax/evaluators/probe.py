@@ -18,8 +18,8 @@ class Probe(Evaluator):
     and the regression is that of `logistic.fit_classes`: exact, so there is no learning rate to
     tune.
 
-    Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows),
-    `classes` (of the fitted rows) and `examples` (tested).
+    Metrics: `accuracy`, `error` (1 - accuracy), `chance` (the share of the most frequent class of
+    the test rows), `classes` (of the fitted rows) and `examples` (tested).
 
     The further source `train` is what it is fitted on.
 
@@ -55,7 +55,8 @@ class Probe(Evaluator):
         classes, y = np.unique(y, return_inverse=True)
         weights, bias = logistic.fit_classes((x - mean) / deviation, y, len(classes), self.c)
         answer = classes[((test - mean) / deviation @ weights + bias).argmax(axis=1)]
-        return accuracy(answer, truth, len(classes))
+        found = accuracy(answer, truth, len(classes))
+        return {**found, "error": 1 - found["accuracy"]}
 
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, sum of widths] and labels [N] of the rows that have all modalities."""

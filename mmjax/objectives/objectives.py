@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -14,11 +14,13 @@ from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
 from mmjax.schema.annotations import ViewRef, names
+from mmjax.schema.names import presence, presence_name
 from mmjax.schema.registry import Spec
 from mmjax.schema.schedule import Schedule
 from mmjax.schema.values import plain
 
 _Head = str | dict[ViewRef, str] | None
+_Where = dict[str, int] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,23 +32,27 @@ class ObjectiveConfig:
       weight: a number or a schedule (see `Schedule`).
       head: which of the towers' further heads it reads: one name, of the towers that have such a
         head, the only ones that it then sees; or {view: name}, where others keep the first head.
+      where: {label: value}, the only rows that it sees: those whose labels, views without a tower,
+        all have these values; None for all rows.
     """
 
     term: Spec[Term]
     weight: float | dict[str, Any] = 1.0
     head: str | dict[ViewRef, str] | None = None
+    where: dict[str, int] | None = None
 
     @classmethod
     def parse(cls, value: Any, where: str, file: str) -> "ObjectiveConfig":
         """From the dict of a recipe, where all stands side by side."""
-        beside = {"weight": (float | dict, 1.0), "head": (_Head, None)}
+        beside = {"weight": (float | dict, 1.0), "head": (_Head, None), "where": (_Where, None)}
         term, own = TERMS.parse_with(beside, value, where, file)
         Schedule.of(own["weight"], f"{where}.weight")
         return cls(term, **own)
 
     def plain(self) -> dict[str, Any]:
         """As plain values of a recipe, with all options."""
-        return {**self.term.plain(), "weight": plain(self.weight), "head": plain(self.head)}
+        own = {key: plain(getattr(self, key)) for key in ("weight", "head", "where")}
+        return {**self.term.plain(), **own}
 
     def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
         """(path of the key, name) of every view, or label, that it names."""
@@ -83,6 +89,9 @@ class Objectives(nnx.Module):
             heads.append((name, tuple(head.items()) if isinstance(head, dict) else head))
         self.terms = nnx.Dict(terms)
         self.weights, self.heads = tuple(weights), tuple(heads)
+        self.where = tuple(
+            (name, tuple((each.where or {}).items())) for name, each in configs.items()
+        )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         """The loss of a batch, an f32 scalar, and what to log.
@@ -92,9 +101,11 @@ class Objectives(nnx.Module):
         """
         context = dataclasses.replace(context, scales=self._scales())
         loss, metrics = jnp.zeros(()), {}
-        for (name, weight), (_, head) in zip(self.weights, self.heads, strict=True):
+        for (name, weight), (_, head), (_, where) in zip(
+            self.weights, self.heads, self.where, strict=True
+        ):
             seen, known = _by_head(name, head, outputs, _own_rng(context, name))
-            value, own = self.terms[name](seen, batch, known)
+            value, own = self.terms[name](seen, _where(name, where, seen, batch), known)
             factor = weight(context.progress)
             loss = loss + factor * value
             metrics[f"{name}/loss"] = value
@@ -141,6 +152,27 @@ def _by_head(
     if context.teacher is not None:
         context = dataclasses.replace(context, teacher=chosen(context.teacher))
     return chosen(outputs), context
+
+
+def _where(name: str, where: Iterable[tuple[str, int]], outputs: Outputs, batch: Batch) -> Batch:
+    """The batch, in which rows with other values of the labels have no output."""
+    if not where:
+        return batch
+    chosen = jnp.ones(len(batch["id"]), bool)
+    for label, value in where:
+        if label not in batch:
+            raise TermError(
+                f"'objectives.{name}.where' names the label {label!r}, which the batch lacks: add "
+                "a view of type 'label' for it to data.views."
+            )
+        chosen &= batch[label] == value
+        if (there := presence(batch, label)) is not None:
+            chosen &= there
+    found = dict(batch)
+    for view in outputs:
+        there = presence(batch, view)
+        found[presence_name(view)] = chosen if there is None else chosen & there
+    return found
 
 
 def _own_rng(context: Context, name: str) -> Context:

@@ -21,6 +21,7 @@ from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.scenes import CompositionalScenes
+from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 
 SYNTHETIC = {
@@ -44,6 +45,7 @@ SYNTHETIC = {
         NoisyInstances,
         NuisancePairs,
         Parity,
+        TexturedDigits,
         Translations,
         Xor,
     )

@@ -9,7 +9,7 @@ from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View
 from mmjax.errors import ConfigError
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import BelowOne, Bounds, Count, Positive
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section_of
@@ -100,7 +100,7 @@ class _OneOrMixture:
         sources, weights = {}, {}
         for name, part in value.items():
             sources[name], beside = SOURCES.parse_with(
-                {"weight": (float, 1.0)}, part, f"{where}.{name}", file
+                {"weight": (Positive, 1.0)}, part, f"{where}.{name}", file
             )
             weights[name] = beside["weight"]
         return Mixture(sources, weights)
@@ -126,13 +126,13 @@ class DataConfig:
 
     source: Annotated[Spec[Source] | Mixture, _OneOrMixture()]
     views: dict[str, ViewConfig]
-    batch_size: Annotated[int, Bounds(1)]
+    batch_size: Count
     tokenizer: Annotated[Spec[Tokenizer], TOKENIZERS] | None = None
-    workers: Annotated[int, Bounds(0)] = 0
-    prefetch: Annotated[int, Bounds(1)] = 4
+    workers: Annotated[int, Bounds(ge=0, le=1024)] = 0
+    prefetch: Annotated[int, Bounds(ge=1, le=1024)] = 4
     mix: Literal["rows", "batches"] = "rows"
     on_error: Literal["skip", "fail"] = "skip"
-    max_bad_fraction: Annotated[float, Bounds(0, 1)] = 0.1
+    max_bad_fraction: BelowOne = 0.1
 
     @property
     def sources(self) -> Mapping[str, Spec[Source]]:

@@ -10,6 +10,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
+from mmjax.schema.bounds import Count
 
 
 class ConvNet(Encoder):
@@ -37,12 +38,12 @@ class ConvNet(Encoder):
     def __init__(
         self,
         *,
-        image_size: tuple[int, int] = (16, 16),
-        channels: int = 3,
-        widths: tuple[int, ...] = (16, 32),
-        kernels: tuple[int, ...] | None = None,
+        image_size: tuple[Count, Count] = (16, 16),
+        channels: Count = 3,
+        widths: tuple[Count, ...] = (16, 32),
+        kernels: tuple[Count, ...] | None = None,
         linear: bool = False,
-        width: int = 128,
+        width: Count = 128,
         tokens: bool = False,
         dtype: DTypeLike,
         rngs: nnx.Rngs,

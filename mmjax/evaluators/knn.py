@@ -8,6 +8,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 _MEGABYTES = 64  # of cosines that are held at a time
 
@@ -38,7 +39,7 @@ class NearestNeighbours(Evaluator):
         labels: LabelRef = "label",
         modality: ViewRef = "image",
         layer: Layer = "unit",
-        k: int = 10,
+        k: Count = 10,
     ):
         if k < 1:
             raise ValueError(f"knn: k={k} has to be at least 1")

@@ -12,6 +12,7 @@ from mmjax.evaluators.input_statistics import LAYER, Features, InputStatistics, 
 from mmjax.evaluators.linear_solvers import SAME_SIZE, SYMMETRIC, Solver, fit, standardizer, unit
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, NonNegativeInt, PositiveInt
 
 Read = Literal["tower", "statistics"]
 
@@ -59,13 +60,13 @@ class LinearMap(Evaluator):
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         read: Read | dict[str, Read] = "tower",
-        ngrams: dict[str, int] | None = None,
+        ngrams: dict[str, Count] | None = None,
         layer: str = "unit",
         solver: Solver = "ridge",
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
         alternatives: Literal["first", "all"] = "first",
-        limit: int | None = 10_000,
-        seed: int = 0,
+        limit: PositiveInt | None = 10_000,
+        seed: NonNegativeInt = 0,
     ):
         if not pairs or any(len(pair) != 2 or pair[0] == pair[1] for pair in pairs):
             raise ValueError(f"linear_map: 'pairs' is {pairs!r}; give pairs of two modalities")

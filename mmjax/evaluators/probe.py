@@ -9,6 +9,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Factor
 
 
 class Probe(Evaluator):
@@ -38,7 +39,7 @@ class Probe(Evaluator):
         labels: LabelRef = "label",
         modalities: tuple[ViewRef, ...] = ("image",),
         layer: Layer = "encoder",
-        c: float = 1.0,
+        c: Factor = 1.0,
     ):
         if not modalities or not c > 0:
             raise ValueError(f"probe: modalities={modalities!r} must be named and c={c} above 0")

@@ -9,6 +9,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count
 
 
 class Retrieval(Evaluator):
@@ -36,7 +37,7 @@ class Retrieval(Evaluator):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
         alternatives: Literal["first", "all"] = "first",
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):

@@ -7,6 +7,7 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.geometry import uniformity
+from mmjax.schema.bounds import Positive
 
 
 class Spectrum(Evaluator):
@@ -25,7 +26,7 @@ class Spectrum(Evaluator):
       t: of the uniformity.
     """
 
-    def __init__(self, *, modality: str = "image", t: float = 2.0):
+    def __init__(self, *, modality: str = "image", t: Positive = 2.0):
         self.modality, self.t = modality, t
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:

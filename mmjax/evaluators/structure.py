@@ -9,6 +9,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 
 class Structure(Evaluator):
@@ -27,7 +28,7 @@ class Structure(Evaluator):
     """
 
     def __init__(
-        self, *, modality: ViewRef = "image", reference: LabelRef = "text", examples: int = 500
+        self, *, modality: ViewRef = "image", reference: LabelRef = "text", examples: Count = 500
     ):
         if examples < 3:
             raise ValueError(f"structure: examples={examples} must be at least 3")

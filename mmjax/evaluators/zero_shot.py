@@ -52,7 +52,7 @@ class ZeroShot(Evaluator):
         labels: LabelRef,
         templates: tuple[str, ...] = ("{}",),
         languages: tuple[str, ...] = (),
-        templates_by_language: dict[Any, Any] | None = None,
+        templates_by_language: dict[str, tuple[str, ...]] | None = None,
         modality: ViewRef = "image",
         text: ViewRef = "text",
         alternatives: Literal["first", "all"] = "first",
@@ -67,7 +67,8 @@ class ZeroShot(Evaluator):
         self.modality, self.text, self.alternatives = modality, text, alternatives
         by_side = layer if isinstance(layer, dict) else dict.fromkeys((modality, text), layer)
         self.layers = {modality: "unit", text: "unit", **by_side}
-        self.templates = {None: templates, **(templates_by_language or {})}
+        by_language: dict[Any, tuple[str, ...]] = templates_by_language or {}
+        self.templates = {None: templates, **by_language}
         for language, own in self.templates.items():
             if not own:
                 raise ValueError(f"zero_shot: no templates for {language or 'the names'}")

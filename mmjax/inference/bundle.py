@@ -122,8 +122,8 @@ def _export(folder: Folder, dtype: str) -> Bundle:
     )
 
 
-def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) -> None:
-    """Copies the tokenizer's file into the folder of a run or an export.
+def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) -> Path | None:
+    """Copies the tokenizer's file into the folder of a run or an export; None where there is none.
 
     Args:
       data: the recipe's section.
@@ -137,11 +137,17 @@ def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) ->
     path = None if data.tokenizer is None else data.tokenizer.options.get("path")
     with writing(folder / "tokenizer"):
         if isinstance(getattr(own, "model", None), bytes):
-            (folder / "tokenizer.model").write_bytes(own.model)
+            file = folder / "tokenizer.model"
+            file.write_bytes(own.model)
         elif isinstance(getattr(own, "text", None), str):
-            (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
+            file = folder / "tokenizer.json"
+            file.write_text(own.text, encoding="utf-8")
         elif own is not None and path is not None:
-            shutil.copyfile(Path(path).expanduser(), folder / tokenizer_copy(path))
+            file = folder / tokenizer_copy(path)
+            shutil.copyfile(Path(path).expanduser(), file)
+        else:
+            return None
+    return file
 
 
 def of_weights(

@@ -9,7 +9,7 @@ from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.base import Adapter, Augmentation, Head
 from mmjax.model.heads import HEADS
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import BelowOne
 from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
@@ -82,7 +82,7 @@ class ModelConfig:
 
     towers: dict[PartName, TowerConfig]
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    ema: Annotated[float | None, Bounds(0, 1)] = None
+    ema: BelowOne | None = None
     adapters: dict[PartName, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
         default_factory=dict
     )

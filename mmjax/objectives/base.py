@@ -50,11 +50,14 @@ class Term(nnx.Module):
 
     Attributes:
       word: what recipes call the class, its `type`.
+      least_rows: of a batch; with fewer it has nothing to compare. 1 for what looks at each row
+        by itself.
       contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
 
     word: ClassVar[str] = ""
+    least_rows: ClassVar[int] = 2
     contrastive: ClassVar[bool] = False
     given_name: str = ""
 

@@ -16,7 +16,7 @@ from mmjax.objectives.registry import TERMS
 from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.names import presence, presence_name
 from mmjax.schema.registry import Spec
-from mmjax.schema.schedule import Schedule
+from mmjax.schema.schedule import Schedule, Weight
 from mmjax.schema.values import plain
 
 _Head = str | dict[ViewRef, str] | None
@@ -44,9 +44,8 @@ class ObjectiveConfig:
     @classmethod
     def parse(cls, value: Any, where: str, file: str) -> "ObjectiveConfig":
         """From the dict of a recipe, where all stands side by side."""
-        beside = {"weight": (float | dict, 1.0), "head": (_Head, None), "where": (_Where, None)}
+        beside = {"weight": (Weight, 1.0), "head": (_Head, None), "where": (_Where, None)}
         term, own = TERMS.parse_with(beside, value, where, file)
-        Schedule.of(own["weight"], f"{where}.weight")
         return cls(term, **own)
 
     def plain(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor, Positive
 
 
 class Uniformity(Term):
@@ -61,14 +62,13 @@ class Uniformity(Term):
         self,
         *,
         modalities: tuple[ViewRef, ...] = ("image", "text"),
-        t: float = 2.0,
+        t: Positive = 2.0,
         layer: Layer = "unit",
         pinned: dict[str, int] | None = None,
     ):
         if not modalities:
             raise TermError("The term 'uniformity' needs at least one modality.")
-        self.modalities, self.layer = modalities, layer
-        self.t = _positive("uniformity", t)
+        self.modalities, self.layer, self.t = modalities, layer, t
         self.pinned = tuple((pinned or {}).items())
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
@@ -97,11 +97,11 @@ class CrossUniformity(Term):
     """
 
     def __init__(
-        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: float = 2.0
+        self, *, pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),), t: Factor = 2.0
     ):
         check_pairs("cross_uniformity", pairs)
         self.pairs = pairs
-        self.t = _positive("cross_uniformity", t)
+        self.t = t
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = []
@@ -129,6 +129,8 @@ class Alignment(Term):
       layer: `unit`, or `raw`, the output of the head.
       to: what each is aligned with: the other of its `pair`, or `zero`.
     """
+
+    least_rows = 1
 
     def __init__(
         self,
@@ -178,12 +180,11 @@ class JointEntropy(Term):
         pairs: tuple[tuple[ViewRef, ViewRef], ...],
         layers: tuple[Layer, Layer] = ("unit", "raw"),
         pinned: dict[str, int] | None = None,
-        t: float = 1.0,
+        t: Positive = 1.0,
     ):
         check_pairs("joint_entropy", pairs)
-        self.pairs, self.layers = pairs, layers
+        self.pairs, self.layers, self.t = pairs, layers, t
         self.pinned = tuple((pinned or {}).items())
-        self.t = _positive("joint_entropy", t)
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         def score(a: dict[str, Features], b: dict[str, Features], _: object) -> jax.Array:
@@ -242,9 +243,3 @@ def log_mean_potential(
     if on_sphere:
         total = total - 2 * t
     return jnp.where(enough, total - jnp.log(pairs), 0.0)
-
-
-def _positive(term: str, t: float) -> float:
-    if not t > 0:
-        raise TermError(f"t of the term {term!r} has to be positive, but is {t}.")
-    return t

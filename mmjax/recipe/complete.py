@@ -169,7 +169,7 @@ def _like(spec: Mapping[str, Any], training: Any, where: str, file: str) -> dict
         if "type" in training
         else {f"data.source.{name}": part for name, part in training.items()}
     )
-    if spec["like"] not in known:
+    if not isinstance(spec["like"], str) or spec["like"] not in known:
         raise unknown(spec["like"], known, f"{where}.like", file, "value")
     model = section_of(known[spec["like"]], spec["like"], file)
     model = {key: value for key, value in model.items() if key != "weight"}

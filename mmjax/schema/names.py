@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from mmjax.errors import ConfigError
+from mmjax.schema.values import shown
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ PartName = Annotated[str, Name()]
 def check_name(name: Any, where: str, file: str) -> str:
     """A name, as `Name` reads it."""
     if not isinstance(name, str):
-        raise ConfigError(f"{file}: {where!r} should be a string, but is {name!r}")
+        raise ConfigError(f"{file}: {where!r} should be a string, but is {shown(name)}")
     if not _is_name(name):
         raise ConfigError(
             f"{file}: {where!r} should be a name of at most {_LONGEST} characters without '/', "

@@ -167,10 +167,13 @@ class Spec(Generic[T]):
         given = {key: value for key, value in provided.items() if key in takes}
         try:
             return self.word(**self.options, **given)
-        except ValueError as error:
+        except (ValueError, ArithmeticError, MemoryError) as error:
             if isinstance(error, UserError) and str(error).startswith(self.where or "\0"):
                 raise
-            raise ConfigError(f"{self.type}: {error}") from error
+            alone = self.where in ("", self.type)  # in no recipe
+            where = self.type if alone else f"{self.where!r} ({self.type})"
+            said = str(error) or "its options ask for more memory than there is"
+            raise ConfigError(f"{where}: {said}") from error
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain values of a recipe, with all options."""

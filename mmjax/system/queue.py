@@ -18,6 +18,7 @@ from mmjax.errors import ConfigError
 from mmjax.model.embedding import Embedding, Keys
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.annotations import ViewRef, names
+from mmjax.schema.bounds import Count, NonNegativeInt
 from mmjax.schema.names import modality_of, presence
 
 
@@ -31,9 +32,9 @@ class QueueConfig:
       delay: batches that have to have come before any is used.
     """
 
-    size: int
+    size: Count
     views: tuple[ViewRef, ...]
-    delay: int = 0
+    delay: NonNegativeInt = 0
 
     def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
         """(path of the key, name) of every view that it names."""

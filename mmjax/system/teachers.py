@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +22,7 @@ from mmjax.model.embedding import Embedding
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Registry
-from mmjax.schema.schedule import Schedule
+from mmjax.schema.schedule import Schedule, ScheduledFraction
 from mmjax.system.system import System
 
 # Of the names under which a teacher's views are embedded beside those of the batch.
@@ -146,7 +145,7 @@ class MomentumTeacher(Teacher):
         self,
         *,
         views: tuple[ViewRef, ...],
-        momentum: float | dict[str, Any] = 0.99,
+        momentum: ScheduledFraction = 0.99,
         train: bool = True,
         adapters: bool = True,
     ):

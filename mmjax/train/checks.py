@@ -5,8 +5,10 @@ a view that its encoder refuses, or towers whose embeddings cannot be compared, 
 and with the keys to change.
 """
 
+import math
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 from flax import nnx
@@ -18,7 +20,7 @@ from mmjax.errors import ConfigError, unknown
 from mmjax.evaluators import EvalData, EvaluatorConfig
 from mmjax.model.embedding import Embedding
 from mmjax.model.outputs import by_output, of_model
-from mmjax.objectives import Context
+from mmjax.objectives import Context, ObjectiveConfig, Term
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
@@ -60,6 +62,13 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
         if output.tower is not None and output.train
     }
     for name, objective in recipe.objectives.items():
+        least = cast("type[Term]", objective.term.word).least_rows
+        if size < least:
+            raise ConfigError(
+                f"'data.batch_size' is {size}, but 'objectives.{name}' ({objective.term.type}) "
+                f"compares the rows of a batch: at least {least} are needed"
+            )
+        _check_dim(name, objective, outputs)
         if objective.head is None:
             for pair in objective.term.options.get("pairs") or ():
                 _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
@@ -82,6 +91,49 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
 
     key, queue = jax.eval_shape(lambda: jax.random.key(0)), state_lib.queue_shapes(recipe, plan)
     jax.eval_shape(loss, arrays, outputs, batch, key, queue)
+
+
+def check_memory(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> None:
+    """Refuses sizes for which the memory is too small by parameters or batches alone.
+
+    Args:
+      recipe: whole.
+      plan: of the same recipe.
+      mesh: of the devices here.
+
+    Raises:
+      ConfigError: with what is needed and what there is.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    part = sum(map(_size, inputs.batch_shapes(recipe.data).values())) // jax.process_count()
+    ahead = part * (1 + recipe.data.prefetch)
+    if ahead > machine:
+        raise ConfigError(
+            f"'data.batch_size' ({recipe.data.batch_size}) x (1 + 'data.prefetch') x the sizes in "
+            f"'data.views' are {_gib(ahead)}, and this machine has {_gib(machine)} of memory"
+        )
+    device = mesh.local_devices[0]
+    stats = device.memory_stats()  # None of a CPU, whose devices share the machine's
+    there = stats["bytes_limit"] if stats else machine / len(mesh.local_devices)
+    layouts = {**plan.shardings.constants, **plan.shardings.params}
+    needed = sum(
+        _size(jax.ShapeDtypeStruct(layouts[path].shard_shape(leaf.shape), leaf.dtype))
+        for path, leaf in plan.definition.kinds(nnx.Variable).items()
+    )
+    if needed > there:
+        raise ConfigError(
+            f"the parameters alone need {_gib(needed)} of each device, which has {_gib(there)}: "
+            "see the sizes in 'model' and 'objectives', or split them by 'mesh.fsdp'"
+        )
+
+
+def _size(leaf: jax.ShapeDtypeStruct) -> int:
+    """Bytes of an array of this shape."""
+    return int(math.prod(leaf.shape) * leaf.dtype.itemsize)
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.3g} GiB"
 
 
 def _embedding(
@@ -108,6 +160,21 @@ def _embedding(
             f"'model.towers.{output.tower}.encoder' ({said}) does not take: {error}"
         ) from error
     return shapes
+
+
+def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embedding]) -> None:
+    """A term with the option `dim` is told the size of the embeddings that it reads."""
+    told, head = objective.term.options.get("dim"), objective.head
+    for _, view in objective.term.reads():
+        seen: Embedding | None = outputs[view]
+        own = head.get(view) if isinstance(head, dict) else head
+        if own is not None:
+            seen = (outputs[view].heads or {}).get(own)
+        if told is not None and seen is not None and seen.unit.shape[-1] != told:
+            raise ConfigError(
+                f"'objectives.{name}.dim' is {told}, but the embeddings of {view!r} have "
+                f"{seen.unit.shape[-1]} numbers: set it to {seen.unit.shape[-1]}"
+            )
 
 
 def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:

@@ -11,10 +11,12 @@ import optax
 from flax import nnx
 
 from mmjax.model.definition import Definition
+from mmjax.model.embedding import Embedding
 from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
+from mmjax.schema.names import presence
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
@@ -43,7 +45,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
-    `parameter_norm`, `gradient_norm/<modality>`.
+    `parameter_norm`, `gradient_norm/<modality>`, and `zero/<view>`, 1 where all embeddings are 0.
     """
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
@@ -77,6 +79,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             outputs, taught = Teacher.split(outputs)
             own = context if teacher is None else dataclasses.replace(context, teacher=taught)
             value, metrics = system.objectives(outputs, batch, own)
+            metrics |= _without_direction(outputs, batch)
             pushed = {} if queue is None else queue.entries(outputs, taught, batch)
             return value, (metrics, _variables(system, constants), pushed)
 
@@ -127,6 +130,17 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
 def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:
     arrays = Definition.arrays(system)
     return {path: arrays[path] for path in paths}
+
+
+def _without_direction(outputs: Mapping[str, Embedding], batch: Batch) -> dict[str, jax.Array]:
+    """Whether a view is there and all its embeddings are 0: no gradient goes through these."""
+    found = {}
+    for view, embedding in outputs.items():
+        zero = (embedding.raw == 0).all(-1)
+        there = presence(batch, view)
+        present = jnp.ones_like(zero) if there is None else there
+        found[f"zero/{view}"] = present.any() & (zero | ~present).all()
+    return found
 
 
 def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

@@ -16,6 +16,7 @@ from flax import nnx
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from third_party import needs
 
 import mmjax
 from mmjax import recipe as recipe_lib
@@ -87,7 +88,7 @@ def test_a_folder_completes_the_recipe(family):
         assert image["size"] == towers["image"].encoder.options["image_size"] == (16, 16)
 
     # The ids are those of the folder's own tokenizer, marks included.
-    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers = needs("tokenizers")
     own = tokenizers.Tokenizer.from_file(f"weights/{family}/tokenizer.json")
     own.enable_truncation(12)
     view = views["text"].build(tokenizer=config.data.tokenizer.build())

@@ -32,7 +32,7 @@ class FeaturesSource(Source):
         common.
     """
 
-    def __init__(self, *, files: dict[str, Any], raw: tuple[str, ...] = ()):
+    def __init__(self, *, files: dict[str, str], raw: tuple[str, ...] = ()):
         if not files:
             raise SourceError("features: 'files' names no file: {modality: file.npz}")
         tables = {m: _read(m, str(path)) for m, path in files.items()}

@@ -11,6 +11,7 @@ from mmjax.data.formats.files import IMAGE_SUFFIXES, existing, missing
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 TABLES = tuple(
     f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in (".csv", ".tsv", ".jsonl")
@@ -47,7 +48,7 @@ class FolderSource(FileSource):
         path: str,
         captions: Literal["auto", "table", "sidecar", "subfolder"] = "auto",
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         folder = existing(path, "folder")

@@ -12,8 +12,9 @@ from typing import Any
 from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
-from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
+from mmjax.data.sources.manifest_rows import Columns, Fields, Kinds, Reader, first, is_text
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 # The names that people give to the two columns, in order of preference.
 KNOWN_COLUMNS = {
@@ -68,9 +69,9 @@ class ManifestSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict[str, Any] | None = None,
+        columns: Columns | None = None,
         arrays: tuple[str, ...] = (),
-        labels: dict[str, Any] | None = None,
+        labels: dict[str, str] | None = None,
         id_column: str | None = None,
         optional: tuple[str, ...] = (),
         group_rows: bool = True,
@@ -82,7 +83,7 @@ class ManifestSource(FileSource):
         encoding: str = "utf-8",
         root: str | None = None,
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         found = read_manifest(
@@ -215,6 +216,8 @@ def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None) -> Fiel
             part: [column] if isinstance(column, str) else list(column)
             for part, column in parts.items()
         }
+        if not all(fields[modality].values()):
+            raise SourceError(f"{file}: columns names no column for {modality!r}")
         for column in (column for names in fields[modality].values() for column in names):
             if column not in table.columns:
                 raise _no_column(file, table, modality, column)

@@ -17,6 +17,8 @@ from mmjax.data.formats.tables import Row
 from mmjax.data.records import BadExample
 from mmjax.data.sources.user_files import Entry
 
+# As a recipe names them: a column, alternatives, or either by language.
+Columns = dict[str, str | tuple[str, ...] | dict[str, str | tuple[str, ...]]]
 Fields = dict[str, dict[str, list[str]]]  # modality -> language, or '' -> columns
 Kinds = dict[str, tuple[str, str]]  # modality -> its kind, and where it was seen first
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from mmjax.data.formats.files import read_file
 from mmjax.data.formats.parquet import Stored
 from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.schema.bounds import BelowOne
 from mmjax.schema.names import ViewName
 
 Split = Literal["train", "val", "all"]
@@ -53,7 +54,9 @@ class FileSource(Source):
       notes: what a person should know about what was found.
     """
 
-    def __init__(self, found: FoundFiles, *, split: Split, val_fraction: float, on_error: OnError):
+    def __init__(
+        self, found: FoundFiles, *, split: Split, val_fraction: BelowOne, on_error: OnError
+    ):
         self.name, self.modalities, self.may_lack = found.name, found.modalities, found.may_lack
         self.id_limit, self.notes = found.id_limit, found.notes
         self.label_fields = tuple(sorted({name for e in found.entries for name in e.labels}))

@@ -14,6 +14,7 @@ from mmjax.data.formats.files import IMAGE_SUFFIXES, missing
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import OnError, Split, choose, settle
 from mmjax.files import pointer
+from mmjax.schema.bounds import BelowOne
 
 
 class Sample(NamedTuple):
@@ -65,7 +66,7 @@ class WebDatasetSource(Source):
         text_members: tuple[str, ...] = ("txt", "json"),
         json_fields: tuple[str, ...] = ("caption", "text"),
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         self.name = path

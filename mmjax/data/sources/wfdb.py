@@ -12,7 +12,9 @@ from mmjax.data.formats.files import existing, missing
 from mmjax.data.formats.wfdb import read_record
 from mmjax.data.records import BadExample, Record, SourceError
 from mmjax.data.sources.manifest import read_manifest
+from mmjax.data.sources.manifest_rows import Columns
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 # Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.
 DIAGNOSES = {
@@ -79,11 +81,11 @@ class WfdbSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict[str, Any] | None = None,
-        labels: dict[str, Any] | None = None,
+        columns: Columns | None = None,
+        labels: dict[str, str] | None = None,
         comment: str = "Dx",
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         extras.find("wfdb", "ecg", "a source of type 'wfdb'")
@@ -138,7 +140,7 @@ def diagnosis(codes: str) -> str:
     return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
-def _table(path: str, columns: dict[str, Any] | None, labels: dict[str, Any] | None) -> FoundFiles:
+def _table(path: str, columns: dict[str, Any] | None, labels: dict[str, str] | None) -> FoundFiles:
     columns = columns or {"ecg": "ecg", "text": "text"}
     found = read_manifest(path, columns=columns, labels=labels, check_files=False, group_rows=False)
     if "ecg" not in found.modalities:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import RepeatsOrZero
 
 ASSET = Path(__file__).resolve().parents[1] / "assets" / "digits" / "digits.npz"
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -49,7 +50,7 @@ class DigitsSource(Generated):
     """
 
     split: Literal["train", "test", "validation"] = "train"
-    fillers: int = 5
+    fillers: RepeatsOrZero = 5
     validation: bool = False
 
     name = "digits"

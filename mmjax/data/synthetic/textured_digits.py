@@ -12,6 +12,7 @@ from PIL import Image
 from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.synthetic.digits import digits
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import Fraction
 
 SIDE, CLASSES = 16, 10
 
@@ -40,7 +41,7 @@ class TexturedDigits(Generated):
     """
 
     split: Literal["train", "validation", "test"] = "train"
-    share: float = 0.5
+    share: Fraction = 0.5
     common: Literal["texture", "emoji"] = "texture"
 
     name = "textured_digits"
@@ -50,8 +51,6 @@ class TexturedDigits(Generated):
     def draw(
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"{self.name}: share={self.share} must be from 0 to 1")
         texture = rng.integers(CLASSES, size=count)
         target = rng.permutation(count) < round(self.share * count)
         drawn, labels = digits()

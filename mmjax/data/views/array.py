@@ -9,6 +9,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick
+from mmjax.schema.bounds import Count
 
 
 class ArrayView(View):
@@ -25,9 +26,7 @@ class ArrayView(View):
       dtype: float32.
     """
 
-    def __init__(self, *, shape: tuple[int, ...]):
-        if any(size < 1 for size in shape):
-            raise ValueError(f"array view: every size in shape={shape} must be at least 1")
+    def __init__(self, *, shape: tuple[Count, ...]):
         self.shape, self.dtype = shape, np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, NonNegative, NonNegativeInt, Positive
 
 
 class PixelsView(View):
@@ -38,15 +39,15 @@ class PixelsView(View):
     def __init__(
         self,
         *,
-        size: int | tuple[int, int],
-        channels: int = 3,
-        peak: float = 255.0,
-        shift: int = 0,
+        size: Count | tuple[Count, Count],
+        channels: Count = 3,
+        peak: Positive = 255.0,
+        shift: NonNegativeInt = 0,
         border: Literal["wrap", "reflect"] = "wrap",
-        brightness: float = 0.0,
-        offset: float = 0.0,
-        erase: int = 0,
-        noise: float = 0.0,
+        brightness: NonNegative = 0.0,
+        offset: NonNegative = 0.0,
+        erase: NonNegativeInt = 0,
+        noise: NonNegative = 0.0,
     ):
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width, channels) < 1 or not peak > 0:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from mmjax.errors import unknown
 from mmjax.evaluators import base
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
+from mmjax.evaluators.choice import Choice
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.few_shot import FewShot
@@ -30,6 +31,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "zero_shot": ZeroShot,
         "geometry": Geometry,
         "tuple_retrieval": TupleRetrieval,
+        "choice": Choice,
         "linear_map": LinearMap,
         "probe": Probe,
         "few_shot": FewShot,

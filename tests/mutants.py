@@ -9,7 +9,12 @@ from pathlib import Path
 from mmjax import recipe as recipe_lib
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-RECIPES = sorted(p.stem for p in CONFIGS.glob("*.py") if p.stem != "__init__")
+# But for those that a folder of weights completes, which no recipe brings.
+RECIPES = [
+    file.stem
+    for file in sorted(CONFIGS.glob("*.py"))
+    if file.stem != "__init__" and "weights" not in recipe_lib.given(str(file))
+]
 
 # Of another type, out of range, huge, tiny, not a number, empty, or of strange contents.
 VALUES = (

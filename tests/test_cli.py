@@ -80,7 +80,7 @@ def test_an_error_that_one_can_mend_is_one_sentence(monkeypatch, capsys, error, 
 def test_help_lists_the_options(monkeypatch, capsys, word):
     assert command(monkeypatch, validate.main, "--config=c.py", word) == 0
     said = capsys.readouterr().out
-    assert said.startswith("Reads all data of a recipe")
+    assert said.startswith("Validates a data set")
     assert "  --config: A recipe, " in said
     assert "  --data: A table, " in said  # an option that it shares with others
 

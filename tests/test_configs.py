@@ -15,7 +15,7 @@ from tool_files import load_tool
 from mmjax import recipe as recipe_lib
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
-from mmjax.train import borders, trainer
+from mmjax.train import borders, optimizer, trainer
 from mmjax.train import stages as stages_lib
 from mmjax.train.evaluation import Evaluation
 
@@ -110,6 +110,17 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
     mesh = mesh_of(config)
     for plan in borders.plans(stages_lib.of(config), mesh):  # models are built of shapes only
         assert plan.trained
+
+
+@pytest.mark.parametrize(("recipe", "variant"), VARIANTS)
+def test_every_variant_can_be_tried_for_a_few_steps(recipe, variant):
+    for stage in stages_lib.of(load(recipe, variant, "steps=20")):
+        section = stage.recipe.optimizer
+        rate = optimizer.learning_rate(section, stage.steps)
+        peak = section.learning_rate  # where the warm-up ends, or what the decay starts from
+        updates = optimizer.updates_of_a_turn(section, stage.steps)
+        turns = len(section.turns) or 1
+        assert float(rate(optimizer.warmup_steps(section, updates) * turns)) == pytest.approx(peak)
 
 
 def reduced(recipe, *overrides):

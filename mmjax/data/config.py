@@ -69,7 +69,7 @@ class ViewConfig:
         return self.tower and cast("type[View]", self.view.word).embedded
 
     def reads(self, name: str) -> str:
-        """The field that it reads under this name."""
+        """The field that it says or that its name says, by which rows have it or not."""
         return self.field or modality_of(name)
 
     @property

@@ -13,7 +13,7 @@ from mmjax.data.report import BadRows
 from mmjax.data.rows import entries
 from mmjax.data.sources.user_files import settle
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views import View, field_of
+from mmjax.data.views import View, group_of
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 
@@ -29,7 +29,7 @@ def views(config: DataConfig, tokenizer: Tokenizer | None = None) -> dict[str, V
         tokenizer = config.tokenizer.build()
     found = {name: each.build(tokenizer) for name, each in config.views.items()}
     for name, view in found.items():
-        view.field = config.views[name].reads(name)
+        view.name = name
     return found
 
 
@@ -45,10 +45,10 @@ def batch_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
     lets its records lack it; what only the files of a source say is not known here.
     """
     made = in_training(config, views(config, cast(Tokenizer, _NoTokenizer())))
-    maybe_absent = {field_of(*each) for each in made.items()}
+    maybe_absent = {group_of(*each) for each in made.items()}
     if config.on_error != "skip":
         lacking = (getattr(source.word, "may_lack", ()) for source in config.sources.values())
-        maybe_absent &= {field for each in lacking if isinstance(each, tuple) for field in each}
+        maybe_absent &= {m for each in lacking if isinstance(each, tuple) for m in each}
     found = entries(made, sorted(maybe_absent), config.batch_size)
     return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in found.items()}
 

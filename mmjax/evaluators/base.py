@@ -22,11 +22,13 @@ class Evaluator:
         fitted on; the call gets each as an EvalData of that name.
       least_records: of `source`; fewer are an error before a run begins.
       pair: two modalities whose embeddings the report shows side by side; None leaves the choice.
+      classes_by: a label that makes records right answers of each other in the report's galleries.
     """
 
     further: ClassVar[tuple[str, ...]] = ()
     least_records: ClassVar[int] = 1
     pair: tuple[str, str] | None = None
+    classes_by: str | None = None
 
     def of_run(self, folder: Path, name: str, stages: Sequence[str | None]) -> None:
         """Says of which run this is, before the first call; by default that does not matter.

@@ -101,9 +101,12 @@ class EvalData:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """What an evaluator takes unless it names some: names without a label, as the source orders
-        the fields."""
-        order, first = self.source.modalities, [n for n in self.names if "@" not in n]
+        """What an evaluator takes unless it names some, as the source orders the fields.
+
+        Names without a label, and those that are fields themselves.
+        """
+        order = self.source.modalities
+        first = [name for name in self.names if "@" not in name or name in order]
         return tuple(sorted(first, key=lambda name: order.index(self.field(name))))
 
     @property
@@ -113,7 +116,11 @@ class EvalData:
 
     def field(self, name: str) -> str:
         """The field of a record that a name's view reads."""
-        return field_of(name, self.views[name])
+        return field_of(name, self.views[name], self.source.modalities)
+
+    def embedded_by(self, model: Model) -> tuple[str, ...]:
+        """Those of the modalities that a model has a tower for."""
+        return tuple(m for m in self.modalities if modality_of(m) in model.modalities)
 
     def check_readable(self, modality: str, least: int) -> None:
         """Reads records from the first on until `least` of them have a modality that can be used.
@@ -183,7 +190,7 @@ def embed(
       EvaluationError: for a modality that the model or the data lacks, for one of which no item
         could be read, and for embeddings that are not finite or not of length one.
     """
-    wanted = tuple(modalities) or tuple(m for m in data.modalities if m in model.modalities)
+    wanted = tuple(modalities) or data.embedded_by(model)
     for modality in wanted:
         tower = modality_of(modality)
         for owner, own, has in (
@@ -306,7 +313,7 @@ class _Collect:
     """Gathers inputs of one modality into batches of one size, and their embeddings."""
 
     def __init__(self, model: Model, modality: str, batch_size: int, layer: str = "unit"):
-        self.model, self.modality, self.batch_size = model, modality, batch_size
+        self.model, self.modality, self.batch_size = model, modality_of(modality), batch_size
         self.layer = layer
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []

@@ -64,6 +64,7 @@ class ZeroShot(Evaluator):
                 "the language there and leave out 'languages' here"
             )
         self.labels, self.languages = labels, languages
+        self.classes_by = None if labels == text else labels
         self.modality, self.text, self.alternatives = modality, text, alternatives
         by_side = layer if isinstance(layer, dict) else dict.fromkeys((modality, text), layer)
         self.layers = {modality: "unit", text: "unit", **by_side}
@@ -76,9 +77,15 @@ class ZeroShot(Evaluator):
                 check_template(template)
 
     def check(self, data: EvalData) -> None:
-        """Says whether the source has names of the classes, in every language."""
+        """Says whether the source has names of several classes, in every language."""
         if self.labels == self.text:
             return
+        listed = data.source.labels(self.labels)
+        if listed is not None and len(listed) < 2:
+            raise EvaluationError(
+                f"zero_shot: {self.labels!r} has one class, {str(listed[0])!r}, and no other to "
+                "tell it from; set evaluators.zero_shot={} to leave this out"
+            )
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
         for language in self.languages:

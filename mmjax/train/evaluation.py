@@ -97,8 +97,9 @@ class Evaluation:
 
         if self._tasks:
             name, task = next(iter(self._tasks.items()))
-            pair = task.evaluator.pair
-            gather.gather(model, task.data, folder, name=name.partition("/")[2], pair=pair)
+            pair, label = task.evaluator.pair, task.evaluator.classes_by
+            name = name.partition("/")[2]
+            gather.gather(model, task.data, folder, name=name, pair=pair, label=label)
         if jax.process_index() == 0:
             page.write(folder, summary)
 

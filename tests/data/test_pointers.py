@@ -203,6 +203,7 @@ OPTIONS = {
     "text": {"tokenizer": BytesTokenizer(), "length": 4},
     "augmented_text": {"tokenizer": BytesTokenizer(), "length": 4},
     "audio": {"rate": 8000, "length": 10},
+    "log_mel": {"rate": 8000, "seconds": 1, "high": 4000.0},
     "vector": {"dim": 2},
     "sequence": {"length": 3, "dim": 2},
     "signal": {"channels": 1, "length": 4},

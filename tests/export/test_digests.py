@@ -38,7 +38,7 @@ def exported(run_of, tmp_path_factory):
                     lambda *args, read=read, verify=verify: (read.update(args[2]), verify(*args)),
                 )
                 for name in UNREAD:
-                    (folder / name).unlink()
+                    (folder / name).unlink(missing_ok=True)
                 mmjax.load(folder)
             found[format] = folder, read
     return found

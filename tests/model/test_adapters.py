@@ -330,7 +330,7 @@ def test_words_get_no_gradient_and_prompts_train():
     [
         ({"a": {**LORA, "modules": ("towers/sound/.*",)}}, r"a.modules: no linear layer matches"),
         ({"a": LORA, "b": LORA}, "has an update by another adapter"),
-        ({"a": {**LORA, "rank": 0}}, "rank=0"),
+        ({"a": {**LORA, "rank": 0}}, r"a\.rank' should be at least 1"),
         ({"p": {**MAPLE, "towers": ("sound",), "coupling": "none"}}, "'sound' is no tower"),
         ({"p": {**MAPLE, "depth": 9}}, "depth=9 do not fit transformers of 3 blocks"),
         ({"p": {**MAPLE, "coupling": "sound"}}, "coupling='sound' is neither"),

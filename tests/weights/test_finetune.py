@@ -244,7 +244,7 @@ def test_errors_point_at_the_cure(tmp_path):
 def test_a_folder_that_was_there_stays(tmp_path):
     with pytest.raises(ConfigError):
         trainer.train(load("clip", "data.batch_size=99"), tmp_path, quiet=True)
-    assert (tmp_path / "config.json").exists()
+    assert tmp_path.is_dir()
 
 
 # --- variants ---------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def validate(source: Source, views: Mapping[str, View], out: Path | None = None)
     report = BadRows(out)
     report.note(source.bad)
     has = source.readable
-    used = {name: view for name, view in views.items() if field_of(name, has) in has}
+    used = {name: view for name, view in views.items() if field_of(name, view, has) in has}
     report.note(bad_examples(source, used))
     return report
 

@@ -27,7 +27,7 @@ from mmjax.data.limits import Limit
 from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch, MakeBatch, SourceRows, bad_examples, entries
-from mmjax.data.views import View, field_of
+from mmjax.data.views import View, field_of, group_of
 from mmjax.schema.names import modality_of
 
 
@@ -35,10 +35,11 @@ class TrainData:
     """Training batches of one source or of a weighted mixture.
 
     A batch is `{name: array[b, ...] for each view, 'id': i32[b]}` with b = batch_size /
-    process_count, and `<modality>_present: bool[b]` for the modalities that a row may be without:
-    those that a source says its records may lack, and all of them with on_error='skip'. Which keys
-    there are never changes. A row without a modality holds zeros for it. A row that lacks one of
-    several fields of a modality (`image`, `image@second`) is without the modality.
+    process_count, and `<field>_present: bool[b]` for the fields that a row may be without: those
+    that a source says its records may lack, and all of them with on_error='skip'. Which keys
+    there are never changes. A row without a field holds zeros for it. A row that lacks one of
+    several fields of a modality (`image`, `image@second`) is without the modality, unless their
+    views name these fields.
 
     In a mixture, rows interleave by weight, each source in its own order and epochs; ids of the
     second source start after those of the first, and so on. With `mix='batches'` whole batches
@@ -46,8 +47,8 @@ class TrainData:
 
     Args:
       source: one source, or {name: source}.
-      views: {batch key: view}; `image@2` is a second view of the field `image`, unless the source
-        has a field `image@2`.
+      views: {batch key: view}; `image@2` is a second view of the field `image`, unless it says
+        another or the source has a field `image@2`.
       batch_size: B, of the global batch.
       seed: of the order and of the augmentation.
       weights: {name: weight} of a mixture; None weighs all alike.
@@ -132,7 +133,7 @@ class TrainData:
         may_lack = {m for part in sources.values() for m in _may_lack(part, self.views)}
         self.maybe_absent = tuple(
             m
-            for m in sorted({modality_of(name) for name in self.views})
+            for m in sorted({group_of(*each) for each in self.views.items()})
             if on_error == "skip" or m in may_lack
         )
         make = MakeBatch(
@@ -240,7 +241,7 @@ def _shares(sources: Mapping[str, Source], weights: Mapping[str, float] | None) 
 def _fields_of(sources: Mapping[str, Source], views: Mapping[str, View]) -> dict[str, str]:
     """The field of the records that each view reads."""
     known = sorted({field for part in sources.values() for field in part.readable})
-    fields = {name: field_of(name, known) for name in views}
+    fields = {name: field_of(name, view, known) for name, view in views.items()}
     for name, field in fields.items():
         if field not in known:
             raise ValueError(
@@ -257,6 +258,9 @@ def _fields_of(sources: Mapping[str, Source], views: Mapping[str, View]) -> dict
 
 def _may_lack(source: Source, views: Mapping[str, View]) -> set[str]:
     """The modalities of the views that a record of the source may be without."""
-    fields = {field_of(name, source.readable) for name in views}
-    lacking = (fields - set(source.readable)) | (fields & set(source.may_lack))
-    return {modality_of(field) for field in lacking}
+    readable, lacking = source.readable, set()
+    for name, view in views.items():
+        field = field_of(name, view, readable)
+        if field not in readable or field in source.may_lack:
+            lacking.add(group_of(name, view))
+    return lacking

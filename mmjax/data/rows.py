@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from mmjax.data.records import BadExample, Record, Source
-from mmjax.data.views import View, field_of, render
-from mmjax.schema.names import modality_of, views_of
+from mmjax.data.views import View, field_of, group_of, render
 
 Batch = dict[str, np.ndarray]
 
@@ -46,7 +45,7 @@ def entries(
 
     Args:
       views: name -> view.
-      maybe_absent: modalities that a row may be without, each with its `<modality>_present`.
+      maybe_absent: fields that a row may be without, each with its `<field>_present`.
       rows: of the batch.
     """
     found = {name: ((rows, *view.shape), np.dtype(view.dtype)) for name, view in views.items()}
@@ -77,6 +76,7 @@ class MakeBatch:
         seed: int,
     ):
         self.sources, self.views, self.fields = tuple(sources), views, fields
+        self.groups = {name: group_of(name, view) for name, view in views.items()}
         self.maybe_absent, self.on_error, self.seed = maybe_absent, on_error, seed
         self._ends = list(itertools.accumulate(map(len, self.sources)))
 
@@ -124,14 +124,15 @@ class MakeBatch:
                 array, bad[field] = None, error
             if array is not None:
                 batch[name][row] = array
-            elif (modality := modality_of(name)) in self.maybe_absent:
-                absent.add(modality)
+            elif (group := self.groups[name]) in self.maybe_absent:
+                absent.add(group)
             else:
                 raise BadExample(record["key"], field, "the record lacks it")
-        for modality in absent:
-            batch[f"{modality}_present"][row] = False
-            for name in views_of(modality, self.views):  # without one view of it, no other is there
-                batch[name][row] = 0
+        for group in absent:
+            batch[f"{group}_present"][row] = False
+            for name, own in self.groups.items():  # without one view of it, no other is there
+                if own == group:
+                    batch[name][row] = 0
         return list(bad.values())
 
 
@@ -141,7 +142,7 @@ def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExamp
     A field that the source says a record may lack, or that it does not have at all, may be missing.
     """
     needed = set(source.readable) - set(source.may_lack)
-    fields = {name: field_of(name, source.readable) for name in views}
+    fields = {name: field_of(name, view, source.readable) for name, view in views.items()}
     for index in range(len(source)):
         try:
             record = source[index]

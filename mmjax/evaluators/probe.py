@@ -32,8 +32,8 @@ class Probe(Evaluator):
         shift: u' = unit(u + mean(v) - mean(u));
         linear: u' = unit(W u + b) of least |W u + b - v|^2.
 
-    Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows),
-    `classes` (of the fitted rows) and `examples` (tested).
+    Metrics: `accuracy`, `error` (1 - accuracy), `chance` (the share of the most frequent class of
+    the test rows), `classes` (of the fitted rows) and `examples` (tested).
 
     The further source `train` is what it is fitted on.
 
@@ -120,7 +120,8 @@ class Probe(Evaluator):
         else:
             weights, bias = logistic.fit_classes(x, y, len(classes), self.c)
             answer = (test @ weights + bias).argmax(axis=1)
-        return accuracy(classes[answer], truth, len(classes))
+        found = accuracy(classes[answer], truth, len(classes))
+        return {**found, "error": 1 - found["accuracy"]}
 
     def _noisy(self, parts: list[np.ndarray]) -> np.ndarray:
         """All copies f64[copies N, sum of widths], those of another modality with noise."""

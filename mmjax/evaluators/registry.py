@@ -5,6 +5,7 @@ from typing import Any, cast
 from mmjax.errors import unknown
 from mmjax.evaluators import base
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
+from mmjax.evaluators.choice import Choice
 from mmjax.evaluators.clusters import Clusters
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
@@ -34,6 +35,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "zero_shot": ZeroShot,
         "geometry": Geometry,
         "tuple_retrieval": TupleRetrieval,
+        "choice": Choice,
         "linear_map": LinearMap,
         "probe": Probe,
         "few_shot": FewShot,

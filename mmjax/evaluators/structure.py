@@ -59,7 +59,7 @@ class Structure(Evaluator):
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         found = embed(model, data, (self.modality,), layer=self.layer)[self.modality]
-        if self.reference in data.modalities:
+        if self.reference in data.names:
             other = embed(model, data, (self.reference,), layer=self.layer)[self.reference]
             _, a, b = np.intersect1d(found.rows, other.rows, return_indices=True)
             x, r = found.unit[a], other.unit[b]

@@ -21,6 +21,7 @@ from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
 from mmjax.model.definition import Definition
+from mmjax.model.outputs import by_output
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -112,7 +113,7 @@ def _export(folder: Folder, dtype: str) -> Bundle:
         recipe.model,
         recipe.objectives,
         folder.tensors(),
-        inputs.views(with_tokenizer(recipe, folder).data),
+        by_output(recipe.outputs, inputs.views(with_tokenizer(recipe, folder).data)),
         dtype,
         log_scale=own["log_scale"],
         bias=own["bias"],

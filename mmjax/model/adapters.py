@@ -135,6 +135,13 @@ def merge_updates(
     return {name: spec for name, spec in adapters.items() if spec.type != "lora"}, merged
 
 
+def without_updates(arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """`arrays`, path -> array, with low-rank updates that change nothing."""
+    return {
+        path: jnp.zeros_like(a) if path.endswith("/lora_b") else a for path, a in arrays.items()
+    }
+
+
 class PromptTokens(Adapter, nnx.Module):
     """Prompt tuning: learned tokens in the first blocks of towers.
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mmjax.data import inputs
 from mmjax.model.embedding import Embedding
+from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.preflight.flops import flops
 from mmjax.recipe import Recipe
@@ -38,6 +39,7 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     if not recipe.steps:
         return flops(step_lib.embedding(plan), state, batch), 0.0
     everything = flops(step_lib.make(recipe, plan, mesh), state, batch)
+    batch = of_model(recipe.outputs, batch)
 
     def embed(params: Arrays, constants: Arrays, batch: Arrays) -> dict[str, Embedding]:
         return plan.definition.merge({**constants, **params}).embed(batch)

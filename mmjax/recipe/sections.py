@@ -1,12 +1,14 @@
 """The sections of a recipe: frozen dataclasses whose fields are its keys."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from mmjax.data.config import DataConfig
 from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
+from mmjax.model.outputs import Output, outputs
 from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import (
@@ -238,6 +240,11 @@ class Recipe:
         if not self.imports:
             del found["imports"]
         return found
+
+    @functools.cached_property
+    def outputs(self) -> dict[str, Output]:
+        """What terms, teacher, queue and evaluators name, see `mmjax.model.outputs`."""
+        return outputs(self.model.towers, self.data.views)
 
     def each_evaluator(self) -> Iterator[tuple[str, str, EvaluatorConfig]]:
         """(type, name, evaluator) of every evaluator."""

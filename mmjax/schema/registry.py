@@ -117,6 +117,20 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
         options = match(self.options(name), rest, where, file, beside)
         return Spec(self, name, options, where)
 
+    def parse_with(
+        self, beside: Mapping[str, tuple[Any, Any]], value: Any, where: str, file: str
+    ) -> tuple["Spec[T]", dict[str, Any]]:
+        """The spec of a component, and the keys that stand beside its options.
+
+        Args:
+          beside: those keys, name -> (annotation, default).
+          value, where, file: see `parse`.
+        """
+        value = section_of(value, where, file)
+        own = {key: each for key, each in value.items() if key in beside}
+        rest = {key: each for key, each in value.items() if key not in beside}
+        return self.parse(rest, where, file, beside), match(beside, own, where, file)
+
     def spec(self, type: str, **options: Any) -> "Spec[T]":
         """The spec of a word and its options, checked and completed."""
         return self.parse({"type": type, **options}, type, f"this {self.kind}")

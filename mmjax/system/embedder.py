@@ -12,6 +12,7 @@ from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
 
@@ -83,7 +84,7 @@ class Embedder:
         """Embeds one batch.
 
         Args:
-          modality: name of a tower.
+          modality: name of a tower, or of another of its outputs, `image@2`.
           values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
             devices; every other B compiles once more, so use few.
           layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
@@ -99,7 +100,7 @@ class Embedder:
           KeyError: for a modality without a tower.
           ValueError: for a layer that the tower does not have.
         """
-        if modality not in self.modalities:
+        if modality_of(modality) not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
         self._check()
         rows = len(values)
@@ -122,7 +123,7 @@ class Embedder:
 
 def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
     """{'codes': f32[B, K]} of a tower whose head has a codebook."""
-    head = system.towers[modality].head
+    head = system.towers[modality_of(modality)].head
     if embedding.encoding is None or not isinstance(head, CodebookHead):
         return {}
     table = system.codebooks[head.codebook].table[...]

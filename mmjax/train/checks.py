@@ -19,6 +19,7 @@ from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError, unknown
 from mmjax.evaluators import EvalData, EvaluatorConfig
 from mmjax.model.embedding import Embedding
+from mmjax.model.outputs import by_output, of_model
 from mmjax.objectives import Context, ObjectiveConfig, Term
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
@@ -53,12 +54,12 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
                 f"microbatches={count} cannot be exact: {of_batches[0]!r} is computed from the "
                 "whole batch; set microbatches=1, or a norm other than 'batch' in that tower"
             )
-    batch = inputs.batch_shapes(recipe.data)
+    batch = of_model(recipe.outputs, inputs.batch_shapes(recipe.data))
     arrays = plan.definition.kinds(nnx.Variable)
     outputs = {
         name: _embedding(recipe, plan, arrays, name, batch[name])
-        for name in recipe.data.views
-        if modality_of(name) in recipe.model.towers
+        for name, output in recipe.outputs.items()
+        if output.tower is not None and output.train
     }
     if not recipe.steps:
         return  # no loss is computed
@@ -145,7 +146,7 @@ def _embedding(
     values: jax.ShapeDtypeStruct,
 ) -> Embedding:
     """Shapes of what the tower of a view makes of it."""
-    modality = modality_of(name)
+    output = recipe.outputs[name]
 
     def embed(arrays: Mapping[str, jax.Array], x: jax.Array) -> Embedding:
         return plan.definition.merge(arrays).embed({name: x})[name]
@@ -153,23 +154,24 @@ def _embedding(
     try:
         shapes: Embedding = jax.eval_shape(embed, arrays, values)
     except EncoderError as error:
-        options = recipe.model.towers[modality].encoder.options
+        options = recipe.model.towers[modality_of(name)].encoder.options
         keys = [key for key in ("image_size", "length", "inputs", "channels") if key in options]
         said = ", ".join(f"{key}={options[key]}" for key in keys)
         raise ConfigError(
-            f"'data.views.{name}' makes {values.dtype}{list(values.shape)}, which "
-            f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
+            f"'data.views.{output.view}' makes {values.dtype}{list(values.shape)}, which "
+            f"'model.towers.{output.tower}.encoder' ({said}) does not take: {error}"
         ) from error
     return shapes
 
 
 def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embedding]) -> None:
     """A term with the option `dim` is told the size of the embeddings that it reads."""
-    told = objective.term.options.get("dim")
+    told, head = objective.term.options.get("dim"), objective.head
     for _, view in objective.term.reads():
         seen: Embedding | None = outputs[view]
-        if objective.head is not None:
-            seen = (outputs[view].heads or {}).get(objective.head)
+        own = head.get(view) if isinstance(head, dict) else head
+        if own is not None:
+            seen = (outputs[view].heads or {}).get(own)
         if told is not None and seen is not None and seen.unit.shape[-1] != told:
             raise ConfigError(
                 f"'objectives.{name}.dim' is {told}, but the embeddings of {view!r} have "
@@ -201,7 +203,7 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
       ConfigError: for a vocabulary that is too small, and for other ids of padding and end.
     """
     spec = recipe.data.tokenizer
-    for name, view in views.items():
+    for name, view in by_output(recipe.outputs, views).items():
         tokenizer, tower = view.tokenizer, recipe.model.towers.get(modality_of(name))
         if tokenizer is None or tower is None or spec is None:
             continue
@@ -245,12 +247,12 @@ def check_evaluator(where: str, config: EvaluatorConfig, source: str, data: Eval
     """
     where = f"{where}.{source}"
     for path, name in config.reads("view", source):
-        if name not in data.modalities:
+        if name not in data.names:
             raise ConfigError(
                 f"'{path}' asks for {name!r}, which '{where}' does not have: it "
                 f"has {', '.join(map(repr, data.source.modalities))}"
             )
-    known = (*data.source.label_fields, *data.modalities)
+    known = (*data.source.label_fields, *data.names)
     for path, name in config.reads("label", source):
         if name not in known:
             raise unknown(name, known, path, where, "label")

@@ -12,6 +12,7 @@ from mmjax import evaluators
 from mmjax.data import Source, SourceError, inputs
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EvalData, EvaluationError, Evaluator, EvaluatorConfig, Task
+from mmjax.model.outputs import by_output
 from mmjax.recipe import Recipe
 from mmjax.report.table import summary_table
 from mmjax.schema.registry import Spec
@@ -39,7 +40,7 @@ class Evaluation:
         stages: Sequence[str | None] = (None,),
     ):
         self._mesh, self._fatal = mesh, recipe.data.on_error == "fail"
-        views = inputs.views(recipe.data)
+        views = by_output(recipe.outputs, inputs.views(recipe.data))
         # Evaluators with the same source share one object, and so its embeddings.
         shared: dict[str, EvalData] = {}
 

@@ -113,6 +113,9 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
         constant = frozenset(parameters)
     else:
         constant = optimizer_lib.frozen(optimizer.freeze, parameters, adapters)
+    busy = {output.tower for output in recipe.outputs.values() if output.train}
+    idle = tuple(f"towers/{name}/" for name in recipe.model.towers if name not in busy)
+    constant |= {path for path in parameters if path.startswith(idle)}
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
     teacher = None if recipe.teacher is None else recipe.teacher.build()

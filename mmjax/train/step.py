@@ -12,10 +12,11 @@ from flax import nnx
 
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
+from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
-from mmjax.schema.names import modality_of
+from mmjax.schema.names import presence
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
@@ -52,6 +53,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+        batch = of_model(recipe.outputs, batch)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
@@ -68,7 +70,8 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
                 outputs = system.embed(batch, train=True, key=keys)
                 if teacher is not None:
-                    copy = plan.definition.merge({**constants, **params, **state.teacher})
+                    arrays = teacher.arrays({**constants, **params}, state.teacher)
+                    copy = plan.definition.merge(arrays)
                     outputs |= teacher.embed(copy, batch, keys)
             return outputs, _variables(system, constants)
 
@@ -145,7 +148,8 @@ def _without_direction(outputs: Mapping[str, Embedding], batch: Batch) -> dict[s
     found = {}
     for view, embedding in outputs.items():
         zero = (embedding.raw == 0).all(-1)
-        present = batch.get(f"{modality_of(view)}_present", jnp.ones_like(zero))
+        there = presence(batch, view)
+        present = jnp.ones_like(zero) if there is None else there
         found[f"zero/{view}"] = present.any() & (zero | ~present).all()
     return found
 

@@ -24,6 +24,7 @@ from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
+from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_mixtures import WordMixtures
 from mmjax.data.synthetic.worded_classes import WordedClasses
@@ -52,6 +53,7 @@ SYNTHETIC = {
         NuisancePairs,
         Parity,
         PartlyLinear,
+        TexturedDigits,
         Translations,
         WordMixtures,
         WordedClasses,

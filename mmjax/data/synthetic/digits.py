@@ -60,7 +60,7 @@ class DigitsSource(Generated):
     def draw(
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
-        images, labels = _digits()
+        images, labels = digits()
         if self.split == "validation" and not self.validation:
             raise ValueError("digits: the split 'validation' needs validation=True")
         order = np.random.default_rng([self.seed, 0]).permutation(len(images))
@@ -96,7 +96,7 @@ class DigitsSource(Generated):
 
 
 @functools.cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def digits() -> tuple[np.ndarray, np.ndarray]:
     """All images uint8[1797, 8, 8], and what they show, uint8[1797]."""
     with np.load(ASSET) as held:
         return held["images"], held["labels"]

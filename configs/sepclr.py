@@ -102,7 +102,12 @@ def paper() -> dict:
     view = c.simclr_view(24, (0.2, 1.0))
     tower = dict(encoder=c.resnet(18, 24, stem="conv3"), reads="image")
     labels = {name: name for name in ("target", "object", "digit")}
-    source = c.manifest("data/cifar_mnist/images.csv", "train", labels, image="file")
+    folder = "data/cifar_mnist"
+    source = c.manifest(f"{folder}/images.csv", "train", labels, image="file")
+    test, train = (
+        c.manifest(f"{folder}/images_with_digit.csv", split, labels, image="file")
+        for split in ("val", "train")
+    )
     return c.recipe(
         PAPER,
         steps=24_400,  # assumed: 50,000 images
@@ -110,9 +115,7 @@ def paper() -> dict:
         towers=c.towers(c.mlp_head(32, 128, norm="batch"), common=tower, salient=tower),
         objectives=objectives(1000.0, 1000.0, 10.0),
         optimizer=c.adamw(3e-4, schedule="constant"),
-        evaluators=probes(
-            ("digit", "object"), c.held_out("test_target"), c.held_out("train_target")
-        ),
+        evaluators=probes(("digit", "object"), test, train),
         checkpoints={"every": 5000},
     )
 

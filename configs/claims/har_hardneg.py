@@ -5,11 +5,11 @@ from mmjax.configs import common as c
 from mmjax.configs.har_hardneg import PAIR
 
 
-def arm(*temperatures: float, changes: dict | None = None, **hard: float) -> Arm:
+def arm(*temperatures: float, **hard: float) -> Arm:
     """One beta and tau+. A beta of 1 doubles the sharpness, so that its temperatures are higher."""
     rates = (1e-3, 3e-3)
     grid = {"objectives.hard.temperature": temperatures, "optimizer.learning_rate": rates}
-    return Arm({"objectives": {"hard": hard}, **(changes or {})}, grid=grid)
+    return Arm({"objectives": {"hard": hard}}, grid=grid)
 
 
 def card(**hard: float) -> Arm:
@@ -31,7 +31,6 @@ def claim() -> Claim:
     probe, nearest = "probe/test/accuracy", "retrieval/classes/skeleton_to_imu/R@1"
     linear = "linear_map/classes/skeleton_to_imu/R@1"
     test = c.held_out(ids="class")
-    cca = c.linear_map("classes", test, pairs=(PAIR,), read="statistics", solver="cca")
     return Claim(
         paper="contrastive learning of skeletons and inertial measurements learns better features "
         "if negatives that are close to the anchor have a higher weight, corrected for false "
@@ -39,9 +38,13 @@ def claim() -> Claim:
         statement="with similar classes beta = 1 is better than beta = 0, each at its own best "
         "temperature, by 2 points of accuracy of a linear probe with 400 labels and by 5 points "
         "of cross-modal retrieval of the class",
+        changes={
+            "evaluators": c.linear_map(
+                "classes", test, pairs=(PAIR,), read="statistics", solver="cca"
+            )
+        },
         arms={
-            # Canonical correlations of the raw data are the same in every arm: once is enough.
-            "cmc": arm(0.07, 0.2, 0.5, changes={"evaluators": cca}, beta=0.0, tau_plus=0.0),
+            "cmc": arm(0.07, 0.2, 0.5, beta=0.0, tau_plus=0.0),
             "beta 0": arm(0.07, 0.2, 0.5, beta=0.0),
             "beta 1": arm(0.2, 0.5, 1.0),
             "beta 0 at .5": card(beta=0.0),

@@ -41,8 +41,8 @@ def claim() -> Claim:
         "share from what only one has, where one contrastive objective does not",
         statement="on gratings of which half have a digit, the mean of four probes (digits found "
         "in the salient space and textures in the common one, and neither in the other) is 0.125 "
-        "higher than that of two plain contrastive towers, a separation of 0.5, and joint entropy "
-        "costs at most 0.025 of it",
+        "higher than that of two plain contrastive towers, and joint entropy costs at most 0.025 "
+        "of it",
         changes={"data": {"source": {"common": "texture"}}},
         arms={
             "plain": Arm(plain, grid={**RATES, "objectives.salient_spread.weight": (1.0, 2.0)}),

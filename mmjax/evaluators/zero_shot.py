@@ -80,14 +80,14 @@ class ZeroShot(Evaluator):
         """Says whether the source has names of several classes, in every language."""
         if self.labels == self.text:
             return
+        if self.labels in data.source.modalities:
+            raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
         listed = data.source.labels(self.labels)
         if listed is not None and len(listed) < 2:
             raise EvaluationError(
                 f"zero_shot: {self.labels!r} has one class, {str(listed[0])!r}, and no other to "
                 "tell it from; set evaluators.zero_shot={} to leave this out"
             )
-        if self.labels in data.source.modalities:
-            raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
         for language in self.languages:
             self._named(data.source, language)
 

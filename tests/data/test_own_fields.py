@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from third_party import needs
 
 from mmjax.data import SourceError, TrainData
 from mmjax.data.formats.signal import SignalError
@@ -125,7 +126,7 @@ def test_what_img2dataset_writes_is_read_in_each_of_its_formats(tmp_path):
         (files / f"{i:09}.json").write_text("{}")
     folder = FolderSource(path=str(tmp_path / "files"))
     assert [(r["image"], r["text"]) for r in folder] == expected
-    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pa, parquet = needs("pyarrow"), needs("pyarrow.parquet")
     columns = {
         "caption": [t for _, t in expected],
         "key": list(map(str, range(48))),

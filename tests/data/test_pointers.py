@@ -205,6 +205,7 @@ OPTIONS = {
     "audio": {"rate": 8000, "length": 10},
     "log_mel": {"rate": 8000, "seconds": 1, "high": 4000.0},
     "vector": {"dim": 2},
+    "array": {"shape": (2,)},
     "sequence": {"length": 3, "dim": 2},
     "signal": {"channels": 1, "length": 4},
     "ecg": {"length": 4, "rate": 100.0},

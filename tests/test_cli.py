@@ -81,7 +81,7 @@ def test_help_lists_the_options(monkeypatch, capsys, word):
     assert command(monkeypatch, validate.main, "--config=c.py", word) == 0
     said = capsys.readouterr().out
     assert said.startswith("Validates a data set")
-    assert "  --config: A recipe, " in said
+    assert "\nOptions:\n  --config: A recipe, " in said
     assert "  --data: A table, " in said  # an option that it shares with others
 
 

@@ -22,7 +22,7 @@ import mmjax
 from mmjax import recipe as recipe_lib
 from mmjax.data.registry import TOKENIZERS
 from mmjax.encoders import positions
-from mmjax.errors import ConfigError
+from mmjax.errors import ConfigError, UserError
 from mmjax.export import export
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.report.table import summary_table
@@ -242,9 +242,9 @@ def test_errors_point_at_the_cure(tmp_path):
 
 
 def test_a_folder_that_was_there_stays(tmp_path):
-    with pytest.raises(ConfigError):
-        trainer.train(load("clip", "data.batch_size=99"), tmp_path, quiet=True)
-    assert tmp_path.is_dir()
+    with pytest.raises(UserError, match="4096"):
+        trainer.train(load("clip", "data.batch_size=4096"), tmp_path, quiet=True)
+    assert (tmp_path / "config.json").exists()
 
 
 # --- variants ---------------------------------------------------------------------------------

@@ -11,11 +11,9 @@ the name and counts of atoms, bonds and neighbours. The towers learn from 377 mo
     python -m mmjax.main --config=configs/graph_text.py:paper    # PubChem, GIN and SciBERT
     python -m mmjax.claims graph_text                            # against ridge regression
 
-`small` reads the systematic names of 377 small molecules character by character, and is evaluated
-on 117 others: given an unseen name, it has to find the graph. The graphs have no stereochemistry.
-Molecules that differ in it only are in one split; so 18 of the 117 have a twin (an (E) and a (Z)
-form, say) that no model of these inputs can distinguish. The 73 molecules of `validation` are for
-choosing settings.
+`small` reads the systematic names of 377 molecules by character, and finds the graphs of 117 unseen
+names. The graphs have no stereochemistry: 18 of the 117 have a twin in their split, say an (E) and
+a (Z) form, that no model of these inputs can distinguish. Settings are chosen on `validation` (73).
 """
 
 from mmjax.configs import common as c

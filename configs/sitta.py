@@ -12,8 +12,7 @@ regression has to be tuned before Procrustes is preferred (docs/claims/sitta.md)
     python -m mmjax.claims sitta                               # Procrustes against least squares
     python -m mmjax.claims sitta:claim_emoji                   # on the emoji features
 
-Nothing trains (`steps=0`). Left out: the language model that makes captions of the words, and the
-map by lexical matching of prompts.
+Nothing trains. Left out: captions by a language model, and a map by lexical matching of prompts.
 """
 
 from mmjax.configs import common as c

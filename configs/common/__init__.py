@@ -35,6 +35,7 @@ from mmjax.configs.common.evaluators import (
     tuple_retrieval,
     zero_shot,
 )
+from mmjax.configs.common.few_shot import FROZEN, GROUPS, TEMPERATURE, new_classes, pets
 from mmjax.configs.common.generated import (
     NOISY_VIEW,
     WORLD_SEED,
@@ -82,11 +83,14 @@ from mmjax.configs.common.towers import (
 __all__ = [
     "CLIP_MEAN",
     "CLIP_STD",
+    "FROZEN",
+    "GROUPS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "LABEL",
     "NOISY_VIEW",
     "OPENAI",
+    "TEMPERATURE",
     "UNTRAINED",
     "WORLD_SEED",
     "Text",
@@ -120,9 +124,11 @@ __all__ = [
     "measured",
     "mlp",
     "mlp_head",
+    "new_classes",
     "noisy_instances",
     "openai_image",
     "openai_towers",
+    "pets",
     "pretrained",
     "probe",
     "queue",

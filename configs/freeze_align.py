@@ -11,6 +11,7 @@ encoder to those of the other, in closed form (docs/claims/freeze_align.md).
     python -m mmjax.main --config=configs/freeze_align.py:paper        # DINOv2-L and RoBERTa-large
     python -m mmjax.claims freeze_align                    # against `configs/lit.py`, emoji
     python -m mmjax.claims freeze_align:claim_tux_paint    # and Tux Paint
+    python -m mmjax.claims freeze_align:claim_cka          # which encoders to align
 
 `small` uses features of the emoji from EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
 components each, and trains a linear projection of both; MLPs are not better, with so few pairs.

@@ -20,7 +20,7 @@ from mmjax.schema.values import plain
 FOLDER = "docs/claims"
 _FIELDS = (
     "claim", "statement", "verdict", "because", "paper_numbers", "seeds", "seconds", "jobs",
-    "settings", "premises", "checks", "extras", "controls",
+    "settings", "premises", "checks", "extras", "rankings", "controls",
 )  # fmt: skip
 
 
@@ -159,6 +159,8 @@ def _judged_otherwise(experiment: Experiment, found: Mapping[str, Any]) -> list[
         old, new = ([_question(check) for check in each[part]] for each in (found, now))
         if old != new:
             said.append(f"{part} have changed")
+    if [_asked(each) for each in found.get("rankings", ())] != [_asked(r) for r in now["rankings"]]:
+        said.append("rankings have changed")
     controls = [[dict(c) for c in each["controls"]] for each in (found, now)]
     if _json(controls[0]) != _json(controls[1]):
         said.append("controls have changed")
@@ -169,6 +171,12 @@ def _question(check: Mapping[str, Any]) -> str:
     """A judged check without its numbers."""
     keys = ("says", "metric", "arm", "compare", "baseline", "factor", "offset", "against", "holds")
     return _json({key: check[key] for key in keys})
+
+
+def _asked(ranking: Mapping[str, Any]) -> str:
+    """A judged ranking without its numbers."""
+    keys = ("says", "metric", "against", "arms", "least", "holds")
+    return _json({key: ranking[key] for key in keys})
 
 
 def _json(value: Any) -> str:

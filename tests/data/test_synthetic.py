@@ -259,6 +259,18 @@ def test_views_of_a_latent_share_it_and_nothing_else():
         SOURCES.spec("latent_views", views={}).build()
 
 
+def test_a_latent_is_seen_again_with_another_nuisance():
+    view = {"dim": 12, "form": "linear", "nuisance": 4, "noise": 0.1, "repeats": 1000}
+    source = SOURCES.spec("latent_views", latent=3, views={"a": view}, examples=40).build()
+    seen = np.array([source[i]["a"] for i in range(len(source))])
+    assert seen.shape == (40, 1000, 12)
+    # What all views of a row have in common is the latent's: three directions, not seven.
+    means = seen.mean(axis=1)
+    values = np.linalg.svd(means - means.mean(axis=0), compute_uv=False)
+    assert values[3] < 0.2 * values[2]
+    assert np.linalg.matrix_rank((seen - means[:, None]).reshape(-1, 12)) == 12
+
+
 def test_mixtures_are_of_their_words():
     vocabulary = make("word_mixtures", split="vocabulary")
     table = np.stack([vocabulary[i]["text"] for i in range(len(vocabulary))])

@@ -9,7 +9,8 @@ log.txt          what the terminal showed, plainly
 bad_rows.jsonl   examples that could not be read, with the reason
 summary.json     final metrics by name; its presence says that the run is finished
 report.html      the page to look at
-sha256.json      digests of config.json and summary.json; those of a checkpoint are in its folder
+sha256.json      digests of config.json, of a tokenizer's copy and, once the run is finished, of
+                 summary.json and both .jsonl; those of a checkpoint are in its folder
 """
 
 import fcntl
@@ -19,6 +20,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +139,13 @@ class Workdir:
             os.close(self._lock)
             self._lock = None
 
-    def write_json(self, name: str, value: Any) -> Path:
-        """Writes a JSON file so that it is there whole or not at all, with its digest."""
-        target = self.path / name
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
-        digests.write_with(target, text)
-        return target
+    def finish(self, summary: Mapping[str, float]) -> None:
+        """Writes `summary.json`, whole or not at all, and the digests of what is final now."""
+        for name in ("metrics.jsonl", "bad_rows.jsonl"):
+            if (self.path / name).is_file():
+                digests.add(self.path / name)
+        text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
+        digests.write_with(self.path / "summary.json", text)
 
 
 def _holds_checkpoints(folder: Path) -> bool:

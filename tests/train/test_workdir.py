@@ -8,6 +8,8 @@ import os
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
@@ -65,7 +67,7 @@ def test_checkpoints_of_nobody_are_refused(tmp_path):
 def _hold(path, started, release):
     with Workdir(path, config()):
         started.set()
-        release.wait(20)
+        release.wait(120)
 
 
 def test_a_folder_in_use_is_refused_and_the_default_passes_it_over(tmp_path):
@@ -75,7 +77,7 @@ def test_a_folder_in_use_is_refused_and_the_default_passes_it_over(tmp_path):
     process = context.Process(target=_hold, args=(folder, started, release))
     process.start()
     try:
-        assert started.wait(20)
+        assert started.wait(120)
         with pytest.raises(ConfigError, match="another process is writing"):
             Workdir(folder, config())
         assert default(config(), tmp_path) != folder
@@ -117,6 +119,42 @@ def test_metrics_after_the_checkpoint_are_written_anew(tmp_path):
     assert [(row["step"], row["train/loss"]) for row in rows] == [(10, 1.0), (20, 1.0), (30, 2.0)]
 
 
+def test_rows_that_are_not_those_of_the_checkpoint_are_said(tmp_path, logged):
+    file = tmp_path / "metrics.jsonl"
+    writer = MetricWriter(tmp_path, 0)
+    for step in (10, 20):
+        writer.write(step, {"train/loss": 0.25})
+    state = writer.state()
+    writer.write(20, {"x/acc": 0.5})  # of an evaluation after the checkpoint of its step
+    writer.write(30, {"train/loss": 0.125})
+    writer.close()
+    whole = file.read_bytes()
+    for _ in range(2):  # nothing has happened to it
+        writer = MetricWriter(tmp_path, 20, state)
+        writer.write(20, {"x/acc": 0.5})
+        writer.write(30, {"train/loss": 0.125})
+        assert writer.state()["rows"] == 4
+        writer.close()
+        assert file.read_bytes() == whole
+    assert logged == []
+    end = whole.index(b"\n", whole.index(b"\n") + 1) + 1
+
+    @given(st.integers(0, 8 * end - 1))
+    def check(bit):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(content)
+        logged.clear()
+        MetricWriter(tmp_path, 20, state).close()
+        assert f"{file} is not as the run wrote it: of the 2 rows up to step 20 some" in logged[-1]
+
+    check()
+    file.unlink()
+    logged.clear()
+    MetricWriter(tmp_path, 20, state).close()
+    assert "removed" in logged[-1]
+
+
 def test_dump_is_stable():
     assert recipe_lib.dump(config()) == recipe_lib.dump(config())
 
@@ -146,7 +184,7 @@ def test_a_full_disk_leaves_the_config_and_no_lock(tmp_path, monkeypatch):
     with Workdir(tmp_path, config()) as workdir, monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(WriteError, match=r"sha256\.json could not be written \(No space"):
-            workdir.write_json("summary.json", {})
+            workdir.finish({})
     assert not (tmp_path / "summary.json").exists()
 
 

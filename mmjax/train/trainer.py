@@ -75,16 +75,15 @@ def train(
     begin = time.monotonic()
     first = jax.process_index() == 0
 
-    # What is fixed: devices, structure and layout of every stage. Nothing is computed yet, and a
-    # recipe that is refused leaves no folder behind.
-    mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
-    stages = stages_lib.of(recipe)
-    plans = borders.plans(stages, mesh)
-    for stage, plan in zip(stages, plans, strict=True):
-        checks.check_memory(stage.recipe, plan, mesh)
-
     with ExitStack() as stack:
         workdir = stack.enter_context(Workdir(path, recipe, write=first))
+
+        # What is fixed: devices, structure and layout of every stage. Nothing is computed yet.
+        mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
+        stages = stages_lib.of(recipe)
+        plans = borders.plans(stages, mesh)
+        for stage, plan in zip(stages, plans, strict=True):
+            checks.check_memory(stage.recipe, plan, mesh)
         signals = stack.enter_context(StopSignals())
         log_to(workdir.path if first and not quiet else None)
 

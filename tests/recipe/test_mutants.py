@@ -81,7 +81,12 @@ def test_many_mutants_end_in_a_sentence_or_a_step(part, tmp_path, monkeypatch):
             for stage in stages_lib.of(recipe):
                 inputs.views(stage.recipe.data)
                 Evaluation(stage.recipe, mesh)
-            if not recipe.stages and path[0] not in ("evaluators", "steps") and steps < 5:
+            if (
+                recipe.steps
+                and not recipe.stages
+                and path[0] not in ("evaluators", "steps")
+                and steps < 5
+            ):
                 make_a_step(recipe, tmp_path / str(seed))
                 steps += 1
         except UserError as error:

@@ -49,6 +49,15 @@ def write(folder: Path) -> None:
     _list(folder, found)
 
 
+def add(file: Path) -> None:
+    """Lists a file that is there whole in its folder's list, beside the others.
+
+    Raises:
+      WriteError: when there is no room, or no permission.
+    """
+    _list(file.parent, {**_known(file.parent), file.name: sha256(file)})
+
+
 def write_with(file: Path, text: str) -> None:
     """Writes a file, there whole or not at all, and lists it in its folder.
 
@@ -57,12 +66,16 @@ def write_with(file: Path, text: str) -> None:
     Raises:
       WriteError: when there is no room, or no permission.
     """
-    try:
-        listed = read(file.parent) or {}
-    except DamagedError:  # others are listed again when they are written again
-        listed = {}
-    _list(file.parent, {**listed, file.name: hashlib.sha256(text.encode()).hexdigest()})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    _list(file.parent, {**_known(file.parent), file.name: digest})
     write_atomically(file, text)
+
+
+def _known(folder: Path) -> dict[str, str]:
+    try:
+        return read(folder) or {}
+    except DamagedError:  # its files are listed again when they are written again
+        return {}
 
 
 def _list(folder: Path, found: Mapping[str, str]) -> None:

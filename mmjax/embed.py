@@ -61,7 +61,7 @@ def table(
     from mmjax.evaluators.data import EvalData, embed
 
     data = EvalData(source, model.bundle.views, batch_size)
-    names = [m for m in data.modalities if m in model.modalities]
+    names = data.embedded_by(model)
     if not names:
         raise ConfigError(
             f"the data have {', '.join(source.modalities)} and the model reads "

@@ -2,9 +2,16 @@
 
     python -m mmjax.evaluate --workdir=runs/clip-... [--checkpoint=latest|previous|best|STEP]
 
-Writes `evaluation-<step>.json` and a fresh `report.html` into the run's folder.
+Writes `evaluation-<step>.json` and a fresh `report.html` into the run's folder. The evaluators of
+another recipe are run by
+
+    python -m mmjax.evaluate --workdir=runs/clip-... --config=configs/cased.py
+
+whose towers and steps do not matter; its numbers go into `evaluation-<step>-<recipe>.json`. On a
+folder of pretrained weights they are run by a recipe of no steps: `docs/recipes.md`.
 """
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -24,21 +31,32 @@ CHECKPOINT = flags.DEFINE_string(
 def main(path: str | None, overrides: list[str]) -> None:
     """Evaluates one checkpoint of a run."""
     # Here, so that --help does not wait for jax.
+    from mmjax import recipe as recipe_lib
     from mmjax.train.evaluation import Evaluation
     from mmjax.train.metrics import log_to
     from mmjax.train.runs import open_run
 
-    if path is not None or overrides:
-        raise ConfigError("a run is evaluated by the config in its folder: leave out --config")
+    if path is None and overrides:
+        raise ConfigError(
+            "a run is evaluated by the config in its folder, of which nothing is changed; give "
+            "--config=RECIPE for the evaluators of another recipe"
+        )
     if WORKDIR.value is None:
         raise ConfigError("which run? Give --workdir=runs/...")
     folder = Path(WORKDIR.value)
     run = open_run(folder, CHECKPOINT.value)
+    recipe, name = run.recipe, f"evaluation-{run.step}"
+    if path is not None:
+        given = recipe_lib.load(path, overrides)
+        recipe = dataclasses.replace(recipe, evaluators=given.evaluators)
+        recipe_lib.check_references(recipe, path)
+        name += f"-{given.recipe}"
     log_to(folder)
-    evaluation = Evaluation(run.recipe, run.mesh, folder, run.stages)
+    evaluation = Evaluation(recipe, run.mesh, folder, run.stages)
     metrics = {**evaluation(run.model), "step": run.step}
-    evaluation.report(run.model, folder, metrics)
-    write_atomically(folder / f"evaluation-{run.step}.json", json.dumps(metrics, indent=2) + "\n")
+    if path is None:  # the page is of the run and its own evaluators
+        evaluation.report(run.model, folder, metrics)
+    write_atomically(folder / f"{name}.json", json.dumps(metrics, indent=2) + "\n")
     evaluation.show(metrics, folder)
 
 

@@ -7,15 +7,17 @@ import statistics
 from pathlib import Path
 
 import ml_collections
+import mutants
 import numpy as np
 import pytest
 from PIL import Image
 from tool_files import load_tool
 
 from mmjax import recipe as recipe_lib
+from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
-from mmjax.train import borders, trainer
+from mmjax.train import borders, optimizer, trainer
 from mmjax.train import stages as stages_lib
 from mmjax.train.evaluation import Evaluation
 
@@ -28,7 +30,7 @@ def maker(recipe):
 
 
 # Those that a folder of weights completes are tested with some: tests/weights/test_finetune.py.
-WHOLE = [recipe for recipe in RECIPES if "weights" not in maker(recipe)()]
+WHOLE = mutants.RECIPES
 VARIANTS = [(recipe, variant) for recipe in WHOLE for variant in maker(recipe).variants]
 
 # Large encoders of the small variants, made to compile in a second.
@@ -109,7 +111,22 @@ def test_every_variant_is_whole_and_its_parts_fit(recipe, variant):
     assert recipe_lib.dump(again) == recipe_lib.dump(config)
     mesh = mesh_of(config)
     for plan in borders.plans(stages_lib.of(config), mesh):  # models are built of shapes only
-        assert plan.trained
+        assert bool(plan.trained) == bool(config.steps)  # of no steps, nothing trains
+
+
+@pytest.mark.parametrize(("recipe", "variant"), VARIANTS)
+def test_every_variant_can_be_tried_for_a_few_steps(recipe, variant):
+    if not load(recipe, variant).steps:
+        with pytest.raises(ConfigError, match="there is nothing to train; steps=0 only evaluates"):
+            load(recipe, variant, "steps=20")
+        return
+    for stage in stages_lib.of(load(recipe, variant, "steps=20")):
+        section = stage.recipe.optimizer
+        rate = optimizer.learning_rate(section, stage.steps)
+        peak = section.learning_rate  # where the warm-up ends, or what the decay starts from
+        updates = optimizer.updates_of_a_turn(section, stage.steps)
+        turns = len(section.turns) or 1
+        assert float(rate(optimizer.warmup_steps(section, updates) * turns)) == pytest.approx(peak)
 
 
 def reduced(recipe, *overrides):
@@ -139,6 +156,11 @@ def test_every_small_variant_trains(recipe, stand_ins, tmp_path):
     # Its evaluators are as they should be on their data, but take longer than these steps.
     config = load(recipe, "small", *own)
     Evaluation(config, mesh_of(config))
+    if not config.steps:
+        assert trainer.train(load(recipe, "small", "evaluators={}"), tmp_path, quiet=True) == {
+            "seconds": pytest.approx(0, abs=600), "step": 0,
+        }  # fmt: skip
+        return
     trainer.train(reduced(recipe, *own, "evaluators={}"), tmp_path, quiet=True)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     steps = len(config.stages) or 3

@@ -38,8 +38,8 @@ def test_a_saved_run_has_the_metrics_of_its_end(folder, set_flags, capsys):
     [
         ({}, (None, []), ConfigError, r"^which run\? Give --workdir=runs/\.\.\.$"),
         ({"workdir": "{}/.."}, (None, []), ConfigError, r"holds no run: there is no config\.json"),
-        ({"workdir": "{}"}, ("c.py", []), ConfigError, r"leave out --config"),
-        ({"workdir": "{}"}, (None, ["seed=1"]), ConfigError, r"leave out --config"),
+        ({"workdir": "{}"}, ("c.py", []), ConfigError, r"there is no config file c\.py"),
+        ({"workdir": "{}"}, (None, ["seed=1"]), ConfigError, r"of which nothing is changed"),
         (
             {"workdir": "{}", "checkpoint": "7"},
             (None, []),

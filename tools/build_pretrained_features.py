@@ -17,7 +17,8 @@
 `--image` and `--text` are folders in Hugging Face's layout; or, for texts, one of the two packages
 above. For every split of the data a file <modality>-<split>.npz is written, as the source
 `features` reads it: of the tower's numbers the 128 principal components of the training split, in
-half precision. Means and directions are of the training concepts only.
+half precision. Means and directions are of the training concepts only. `labels.npz` has the
+labels of the emoji.
 """
 
 import argparse
@@ -133,6 +134,14 @@ def write(tower: Tower | Sentences, sources: dict[str, Source], folder: Path) ->
         print(f"{target.stat().st_size:,} bytes, {len(vectors):,} rows  {target.name}")
 
 
+def write_labels(sources: dict[str, Source], folder: Path) -> None:
+    """Writes labels.npz: `id` and every label of the records of all splits."""
+    records = {r["id"]: r for s in sources.values() for r in map(s.__getitem__, range(len(s)))}
+    ids, fields = sorted(records), next(iter(sources.values())).label_fields
+    columns = {name: np.array([records[i][name] for i in ids]) for name in fields}
+    np.savez_compressed(folder / "labels.npz", id=np.array(ids), **columns)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", choices=SPLITS, default="emoji")
@@ -151,6 +160,8 @@ def main() -> None:
         else TuxPaintSource(path=given.path, split=split)
         for split in SPLITS[given.data]
     }
+    if given.data == "emoji":
+        write_labels(sources, output)
     if given.image:
         write(Tower(given.image, "image"), sources, output)
     if given.text:

@@ -42,6 +42,16 @@ from mmjax.configs.common.generated import (
     latent_blocks,
     noisy_instances,
 )
+from mmjax.configs.common.joint import (
+    joint,
+    small_audio,
+    small_ecg,
+    small_image,
+    small_points,
+    small_series,
+    small_text,
+    small_video,
+)
 from mmjax.configs.common.optimizers import UNTRAINED, adamw, lamb, lars, sgd
 from mmjax.configs.common.recipe import changed, emoji, measured, recipe, variants
 from mmjax.configs.common.towers import (
@@ -100,6 +110,7 @@ __all__ = [
     "held_out",
     "identity",
     "image",
+    "joint",
     "lamb",
     "lars",
     "latent_blocks",
@@ -122,6 +133,13 @@ __all__ = [
     "roberta_tokenizer",
     "sgd",
     "simclr_view",
+    "small_audio",
+    "small_ecg",
+    "small_image",
+    "small_points",
+    "small_series",
+    "small_text",
+    "small_video",
     "spectrum",
     "structure",
     "tiny_resnet",

@@ -14,7 +14,7 @@ Source = str | Mapping[str, Any]
 
 def evaluator(kind: str, name: str, source: Source = "test", **options: Any) -> dict:
     """An evaluator of any type; its name becomes part of the names of its metrics."""
-    for key in ("train",):
+    for key in ("train", "paired", "gallery", "database", "vocabulary"):
         if isinstance(options.get(key), str):
             options[key] = held_out(options[key])
     source = held_out(source) if isinstance(source, str) else source

@@ -35,19 +35,22 @@ def recipe(
     steps: int,
     data: Mapping[str, Any],
     towers: Mapping[str, Any],
-    objectives: Mapping[str, Any],
-    optimizer: Mapping[str, Any],
+    objectives: Mapping[str, Any] | None = None,
+    optimizer: Mapping[str, Any] | None = None,
     evaluators: Iterable[Mapping[str, Mapping[str, Any]]] = (),
     **more: Any,
 ) -> dict:
-    """A config from its parts; `more` are further sections, such as `teacher` and `stages`."""
+    """A config from its parts; `more` are further sections, such as `teacher` and `stages`.
+
+    With `steps=0`, which only evaluates, there are neither objectives nor an optimizer.
+    """
+    training = {"objectives": objectives, "optimizer": optimizer}
     return {
         "paper": paper,
         "steps": steps,
         "data": data,
         "model": {"towers": towers},
-        "objectives": objectives,
-        "optimizer": optimizer,
+        **{key: value for key, value in training.items() if value is not None},
         "evaluators": measured(evaluators),
         **more,
     }

@@ -93,7 +93,8 @@ class Arm:
       grid: keys -> values to choose from, `optimizer.learning_rate` or, for keys that have one
         value, `objectives.a.temperature, objectives.b.temperature`; of a stage `stages.<name>...`.
         Every combination is a trial.
-      like: another arm, whose choice it takes; for ablations at the setting of what they ablate.
+      like: another arm, whose choice it takes, but for keys that it changes itself; for ablations
+        at the setting of what they ablate.
       untuned: why there is nothing to choose, such as an arm without training.
       seed_keys: those of the claim by default; for an arm whose data has other ones.
     """

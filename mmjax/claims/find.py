@@ -11,7 +11,7 @@ from mmjax.claims import checked
 from mmjax.claims.experiment import Arm, Check, Claim, Control, Metric, Tuning, names_of
 from mmjax.errors import ConfigError, NoVariant, unknown
 from mmjax.recipe import Recipe
-from mmjax.recipe.changes import merge
+from mmjax.recipe.changes import Replace, merge
 from mmjax.recipe.load import given, in_file, module_of
 from mmjax.schema.values import plain
 
@@ -88,7 +88,7 @@ class Experiment:
             tree = merge(tree, own.changes)
             if tuning and claim.tuning is not None:
                 tree = merge(tree, claim.tuning.changes)
-            for names, each in setting.items():
+            for names, each in self.taken(arm, setting).items():
                 leaves = {name.strip(): each for name in names.split(",")}
                 tree = merge(tree, nested(leaves))
             for key in ("seed", *keys):
@@ -96,6 +96,22 @@ class Experiment:
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         return recipe_lib.complete(shortened(tree) if trial else tree, where)
+
+    def taken(self, arm: str, setting: Mapping[str, Any]) -> dict[str, Any]:
+        """What an arm takes of a setting: of another arm's all but what it changes itself.
+
+        Without this an ablation of what was tuned, such as of label smoothing, would get it back.
+        """
+        like = self.claim.arms[arm].like
+        if like is None:
+            return dict(setting)
+        own, other = (self.claim.arms[name].changes for name in (arm, like))
+        names = {key: [name.strip() for name in key.split(",")] for key in setting}
+        return {
+            key: value
+            for key, value in setting.items()
+            if all(_value(own, name) == _value(other, name) for name in names[key])
+        }
 
     def _given(self) -> dict[str, Any]:
         claim = self.claim
@@ -240,3 +256,11 @@ def find_all(folder: Path) -> list[Experiment]:
         for known in (names(file),)
         for name in known
     ]
+
+
+def _value(changes: Any, key: str) -> Any:
+    """What changes give to a dotted key; None where they do not."""
+    for part in key.split("."):
+        changes = changes.value if isinstance(changes, Replace) else changes
+        changes = changes.get(part) if isinstance(changes, Mapping) else None
+    return changes

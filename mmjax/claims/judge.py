@@ -181,4 +181,4 @@ def _word(
     if lost:
         kept = "; ".join(check.says for check in held)
         return PARTLY, f"holds: {kept}; does not hold: {'; '.join(lost)}"
-    return REPRODUCED, "all checks hold, and no control does it too"
+    return REPRODUCED, f"all checks hold{', and no control does it too' if controls else ''}"

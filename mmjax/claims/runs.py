@@ -255,7 +255,7 @@ def _train(keys: Mapping[str, Any], folder: Path, out: Path, may_diverge: bool) 
     _share_programs(out / "compiled")
     try:
         return trainer.train(recipe_lib.complete(keys, "the claim"), folder, quiet=True)
-    except trainer.NonFiniteLoss:
+    except (trainer.NonFiniteLoss, trainer.ZeroEmbeddings):
         if not may_diverge:
             raise
         return {DIVERGED: 1.0}

@@ -130,7 +130,7 @@ def choices(experiment: Experiment, stored: Mapping[str, Any] | None) -> dict[st
                 f"{experiment.file}, arm {of!r}: the stored choice is not the best of its trials. "
                 f"Run `python -m mmjax.claims {experiment.word} --tune` again"
             )
-        found[name] = known["choice"]
+        found[name] = experiment.taken(name, known["choice"])
     return found
 
 

@@ -40,8 +40,8 @@ def validate(source: Source, views: Mapping[str, View], out: Path | None = None)
         out.unlink(missing_ok=True)
     report = BadRows(out)
     report.note(source.bad)
-    has = {*source.modalities, *source.label_fields}
-    used = {name: view for name, view in views.items() if field_of(name) in has}
+    has = source.readable
+    used = {name: view for name, view in views.items() if field_of(name, view, has) in has}
     report.note(bad_examples(source, used))
     return report
 

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 from mmjax.commands.recipes import every
 from mmjax.errors import ConfigError, nearest
-from mmjax.objectives import TERMS
 from mmjax.recipe.find import packaged
 from mmjax.recipe.words import REGISTRIES
 from mmjax.schema.registry import Registry
@@ -47,10 +46,19 @@ class Kind(NamedTuple):
 
 _OF_TERMS = {
     "weight": "1.0 by default (a float, or a schedule: see mmjax.schema.schedule.Schedule)",
-    "head": "None by default (a string: one of the towers' `heads`, in place of `head`)",
+    "head": "None by default (one of the towers' `heads`, in place of `head`: a string; or a dict, "
+    "a name for each view)",
+    "where": "None by default (a dict {label: value}: the only rows that the term sees)",
+}
+_OF_VIEWS = {
+    "field": "what stands before '@' in the view's name by default (a string: of the record that "
+    "it reads)",
+    "tower": "True by default (a boolean: whether towers embed it; False for what only terms read)",
+    "train": "True by default (a boolean: whether batches of training hold it)",
 }
 
 
+_BESIDE = {"term": _OF_TERMS, "view": _OF_VIEWS}
 _PLACES = {
     "term": "objectives.NAME",
     "encoder": "model.towers.MODALITY.encoder",
@@ -68,7 +76,7 @@ _PLACES = {
 def kinds() -> list[Kind]:
     """All registries there are."""
     return [
-        Kind(_PLACES[name], registry, _OF_TERMS if registry is TERMS else {})
+        Kind(_PLACES[name], registry, _BESIDE.get(name, {}))
         for name, registry in REGISTRIES.items()
     ]
 

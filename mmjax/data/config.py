@@ -2,16 +2,17 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View
 from mmjax.errors import ConfigError
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import BelowOne, Bounds, Count, Positive
+from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
-from mmjax.schema.sections import match, section_of
+from mmjax.schema.sections import section_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,58 @@ class Mixture:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class ViewConfig:
+    """One view of a recipe: a word of `VIEWS` with its options, and beside them
+
+    Attributes:
+      view: the word and its options.
+      field: of a record that it reads; what stands before `@` in the view's name where None.
+      tower: whether towers embed it; False for what only terms read, such as boxes.
+      train: whether batches of training hold it; with False it is for evaluation and exports, and
+        a tower that embeds no other view is a constant.
+    """
+
+    view: Spec[View]
+    field: str | None = None
+    tower: bool = True
+    train: bool = True
+
+    @classmethod
+    def parse(cls, value: Any, where: str, file: str) -> "ViewConfig":
+        """From the dict of a recipe, where all stands side by side."""
+        view, beside = VIEWS.parse_with(_BESIDE_VIEWS, value, where, file)
+        return cls(view, **beside)
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values of a recipe, with all options."""
+        own = {key: getattr(self, key) for key in _BESIDE_VIEWS}
+        return {**self.view.plain(), **own}
+
+    @property
+    def embedded(self) -> bool:
+        """Whether towers embed it."""
+        return self.tower and cast("type[View]", self.view.word).embedded
+
+    def reads(self, name: str) -> str:
+        """The field that it says or that its name says, by which rows have it or not."""
+        return self.field or modality_of(name)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Those of the word."""
+        return self.view.options
+
+    def build(self, tokenizer: Tokenizer | None = None) -> View:
+        """The view; which field it reads, its name says unless `field` does."""
+        view = self.view.build(tokenizer=tokenizer)
+        view.field = self.field or ""
+        return view
+
+
+_BESIDE_VIEWS = {"field": (str | None, None), "tower": (bool, True), "train": (bool, True)}
+
+
 class _OneOrMixture:
     """Reads `data.source`: a spec, or {name: spec with `weight`}."""
 
@@ -46,11 +99,10 @@ class _OneOrMixture:
             raise ConfigError(f"{file}: {where!r} is empty: name a source, by its 'type'")
         sources, weights = {}, {}
         for name, part in value.items():
-            own = dict(section_of(part, f"{where}.{name}", file))
-            given = {"weight": own.pop("weight")} if "weight" in own else {}
-            fields = {"weight": (float, 1.0)}
-            weights[name] = match(fields, given, f"{where}.{name}", file)["weight"]
-            sources[name] = SOURCES.parse(own, f"{where}.{name}", file, fields)
+            sources[name], beside = SOURCES.parse_with(
+                {"weight": (Positive, 1.0)}, part, f"{where}.{name}", file
+            )
+            weights[name] = beside["weight"]
         return Mixture(sources, weights)
 
 
@@ -73,14 +125,14 @@ class DataConfig:
     """
 
     source: Annotated[Spec[Source] | Mixture, _OneOrMixture()]
-    views: dict[str, Annotated[Spec[View], VIEWS]]
-    batch_size: Annotated[int, Bounds(1)]
+    views: dict[str, ViewConfig]
+    batch_size: Count
     tokenizer: Annotated[Spec[Tokenizer], TOKENIZERS] | None = None
-    workers: Annotated[int, Bounds(0)] = 0
-    prefetch: Annotated[int, Bounds(1)] = 4
+    workers: Annotated[int, Bounds(ge=0, le=1024)] = 0
+    prefetch: Annotated[int, Bounds(ge=1, le=1024)] = 4
     mix: Literal["rows", "batches"] = "rows"
     on_error: Literal["skip", "fail"] = "skip"
-    max_bad_fraction: Annotated[float, Bounds(0, 1)] = 0.1
+    max_bad_fraction: BelowOne = 0.1
 
     @property
     def sources(self) -> Mapping[str, Spec[Source]]:

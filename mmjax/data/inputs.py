@@ -1,5 +1,6 @@
 """Builds the views and the training batches from the section `data` of a recipe."""
 
+from collections.abc import Mapping
 from typing import cast
 
 import jax
@@ -12,7 +13,7 @@ from mmjax.data.report import BadRows
 from mmjax.data.rows import entries
 from mmjax.data.sources.user_files import settle
 from mmjax.data.tokenizers import Tokenizer
-from mmjax.data.views import View, field_of
+from mmjax.data.views import View, group_of
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 
@@ -26,20 +27,28 @@ def views(config: DataConfig, tokenizer: Tokenizer | None = None) -> dict[str, V
     """
     if tokenizer is None and config.tokenizer is not None:
         tokenizer = config.tokenizer.build()
-    return {name: spec.build(tokenizer=tokenizer) for name, spec in config.views.items()}
+    found = {name: each.build(tokenizer) for name, each in config.views.items()}
+    for name, view in found.items():
+        view.name = name
+    return found
+
+
+def in_training(config: DataConfig, views: Mapping[str, View]) -> dict[str, View]:
+    """Those of the views that batches of training hold."""
+    return {name: view for name, view in views.items() if config.views[name].train}
 
 
 def batch_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
     """Shape and dtype of every array of a global batch, from the config alone: no file is read.
 
-    A modality can be absent from a row where `data.on_error` is 'skip', and where the kind of
-    source lets its records lack it; what only the files of a source say is not known here.
+    A field can be absent from a row where `data.on_error` is 'skip', and where the kind of source
+    lets its records lack it; what only the files of a source say is not known here.
     """
-    made = views(config, cast(Tokenizer, _NoTokenizer()))
-    maybe_absent = {field_of(name) for name in made}
+    made = in_training(config, views(config, cast(Tokenizer, _NoTokenizer())))
+    maybe_absent = {group_of(*each) for each in made.items()}
     if config.on_error != "skip":
         lacking = (getattr(source.word, "may_lack", ()) for source in config.sources.values())
-        maybe_absent &= {field for each in lacking if isinstance(each, tuple) for field in each}
+        maybe_absent &= {m for each in lacking if isinstance(each, tuple) for m in each}
     found = entries(made, sorted(maybe_absent), config.batch_size)
     return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in found.items()}
 
@@ -80,7 +89,7 @@ def train_data(
     try:
         return TrainData(
             sources,
-            views(config),
+            in_training(config, views(config)),
             weights=config.weights,
             mix=config.mix,
             batch_size=config.batch_size,

@@ -93,13 +93,18 @@ def causes(errors: Iterable[BadExample], reasons: int = 4, names: int = 3) -> st
     """
     first: list[str] = []
     counts: Counter[str] = Counter()
+    whole: dict[str, str] = {}  # a reason as it is, while it is the same in all rows
     for error in errors:
         if error.key not in first and len(first) < names:
             first.append(error.key)
         said = re.sub(r"\S*[\d/\\]\S*", "…", error.reason)
-        counts[f"{error.field}: {said:.120}"] += 1
+        said = f"{error.field}: {said:.120}"
+        counts[said] += 1
+        own = f"{error.field}: {error.reason:.120}"
+        if whole.setdefault(said, own) != own:
+            whole[said] = said
     common = counts.most_common(reasons)
-    found = [f"{count:,} x {said}" for said, count in common]
+    found = [f"{count:,} x {whole[said]}" for said, count in common]
     if rest := counts.total() - sum(count for _, count in common):
         found.append(f"{rest:,} x other reasons")
     return f"{'; '.join(found)}; the first are {', '.join(first)}"

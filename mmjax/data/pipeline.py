@@ -27,16 +27,19 @@ from mmjax.data.limits import Limit
 from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.rows import Batch, MakeBatch, SourceRows, bad_examples, entries
-from mmjax.data.views import View, field_of
+from mmjax.data.views import View, field_of, group_of
+from mmjax.schema.names import modality_of
 
 
 class TrainData:
     """Training batches of one source or of a weighted mixture.
 
     A batch is `{name: array[b, ...] for each view, 'id': i32[b]}` with b = batch_size /
-    process_count, and `<modality>_present: bool[b]` for the modalities that a row may be without:
-    those that a source says its records may lack, and all of them with on_error='skip'. Which keys
-    there are never changes. A row without a modality holds zeros for it.
+    process_count, and `<field>_present: bool[b]` for the fields that a row may be without: those
+    that a source says its records may lack, and all of them with on_error='skip'. Which keys
+    there are never changes. A row without a field holds zeros for it. A row that lacks one of
+    several fields of a modality (`image`, `image@second`) is without the modality, unless their
+    views name these fields.
 
     In a mixture, rows interleave by weight, each source in its own order and epochs; ids of the
     second source start after those of the first, and so on. With `mix='batches'` whole batches
@@ -44,7 +47,8 @@ class TrainData:
 
     Args:
       source: one source, or {name: source}.
-      views: {batch key: view}; `image@2` is a second view of the field `image`.
+      views: {batch key: view}; `image@2` is a second view of the field `image`, unless it says
+        another or the source has a field `image@2`.
       batch_size: B, of the global batch.
       seed: of the order and of the augmentation.
       weights: {name: weight} of a mixture; None weighs all alike.
@@ -68,7 +72,8 @@ class TrainData:
 
     Raises:
       ValueError: for a batch larger than the source, or not divisible by the processes; for a view
-        of a field that no source has; for weights that are not one positive number for each source.
+        of a field that no source has, or of a further field of a modality that only some sources
+        have; for weights that are not one positive number for each source.
     """
 
     def __init__(
@@ -99,7 +104,7 @@ class TrainData:
             )
         if workers < 0 or prefetch < 1:
             raise ValueError(f"workers={workers} must be at least 0 and prefetch={prefetch} 1")
-        _check_fields(sources, views)
+        fields = _fields_of(sources, views)
         self.sources, self.views = sources, dict(sorted(views.items()))
         self.batch_size, self.local_batch_size = batch_size, batch_size // process_count
         self.workers, self.prefetch, self.on_error = workers, prefetch, on_error
@@ -128,10 +133,12 @@ class TrainData:
         may_lack = {m for part in sources.values() for m in _may_lack(part, self.views)}
         self.maybe_absent = tuple(
             m
-            for m in sorted({field_of(name) for name in self.views})
+            for m in sorted({group_of(*each) for each in self.views.items()})
             if on_error == "skip" or m in may_lack
         )
-        make = MakeBatch(rows, self.views, self.maybe_absent, on_error, _seed(seed, "augmentation"))
+        make = MakeBatch(
+            rows, self.views, fields, self.maybe_absent, on_error, _seed(seed, "augmentation")
+        )
         blocks = [
             stream.batch(self.local_batch_size, batch_fn=list)[process_index::process_count]
             for stream in streams
@@ -231,21 +238,29 @@ def _shares(sources: Mapping[str, Source], weights: Mapping[str, float] | None) 
     return {name: weights[name] / total for name in sources}
 
 
-def _check_fields(sources: Mapping[str, Source], views: Mapping[str, View]) -> None:
-    known = sorted({field for part in sources.values() for field in _fields(part)})
-    for name in views:
-        if field_of(name) not in known:
+def _fields_of(sources: Mapping[str, Source], views: Mapping[str, View]) -> dict[str, str]:
+    """The field of the records that each view reads."""
+    known = sorted({field for part in sources.values() for field in part.readable})
+    fields = {name: field_of(name, view, known) for name, view in views.items()}
+    for name, field in fields.items():
+        if field not in known:
             raise ValueError(
-                f"the view {name!r} needs the field {field_of(name)!r}, but the source has {known}"
+                f"the view {name!r} needs the field {field!r}, but the source has {known}"
             )
+        for source, part in sources.items():
+            if field != modality_of(field) in part.readable and field not in part.readable:
+                raise ValueError(
+                    f"the view {name!r} reads the field {field!r}, which another source of the "
+                    f"mixture has and {source!r} has not"
+                )
+    return fields
 
 
 def _may_lack(source: Source, views: Mapping[str, View]) -> set[str]:
     """The modalities of the views that a record of the source may be without."""
-    fields = {field_of(name) for name in views}
-    return (fields - set(_fields(source))) | (fields & set(source.may_lack))
-
-
-def _fields(source: Source) -> tuple[str, ...]:
-    """What a view may read of a source's records."""
-    return (*source.modalities, *source.label_fields)
+    readable, lacking = source.readable, set()
+    for name, view in views.items():
+        field = field_of(name, view, readable)
+        if field not in readable or field in source.may_lack:
+            lacking.add(group_of(name, view))
+    return lacking

@@ -53,7 +53,8 @@ class Source(ABC):
     [height, width, 3 or 4]; a text is a str.
 
     Attributes:
-        modalities: the fields that records have and a view can use.
+        modalities: the fields that records have and a view can use; `image@second` is a further
+            field of the modality `image`, for the view of that name.
         label_fields: fields that are labels: a view may read them as it reads a modality, and
             evaluators find them among a record's other fields.
         may_lack: the modalities that a record may be without.
@@ -77,6 +78,11 @@ class Source(ABC):
     @abstractmethod
     def describe(self) -> str:
         """One phrase for the header of a run."""
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """What a view may read of its records: modalities and labels."""
+        return (*self.modalities, *self.label_fields)
 
     @property
     def id_limit(self) -> int:

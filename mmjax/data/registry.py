@@ -35,6 +35,7 @@ from mmjax.data.tokenizers import (
     WordsTokenizer,
 )
 from mmjax.data.views import (
+    ArrayView,
     AudioView,
     AugmentedTextView,
     EcgView,
@@ -94,6 +95,7 @@ VIEWS: Registry[View] = Registry(
         "augmented_text": AugmentedTextView,
         "audio": AudioView,
         "log_mel": LogMelView,
+        "array": ArrayView,
         "vector": VectorView,
         "sequence": SequenceView,
         "label": LabelView,

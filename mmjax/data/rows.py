@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from mmjax.data.records import BadExample, Record, Source
-from mmjax.data.views import View, field_of, render
+from mmjax.data.views import View, field_of, group_of, render
 
 Batch = dict[str, np.ndarray]
 
@@ -45,7 +45,7 @@ def entries(
 
     Args:
       views: name -> view.
-      maybe_absent: modalities that a row may be without, each with its `<modality>_present`.
+      maybe_absent: fields that a row may be without, each with its `<field>_present`.
       rows: of the batch.
     """
     found = {name: ((rows, *view.shape), np.dtype(view.dtype)) for name, view in views.items()}
@@ -62,6 +62,7 @@ class MakeBatch:
     Args:
       sources: whose rows are numbered through, those of the second after those of the first.
       views, maybe_absent, on_error: see `TrainData`.
+      fields: of a record that each view reads, by the view's name.
       seed: of the augmentation.
     """
 
@@ -69,12 +70,14 @@ class MakeBatch:
         self,
         sources: Sequence[SourceRows],
         views: Mapping[str, View],
+        fields: Mapping[str, str],
         maybe_absent: Sequence[str],
         on_error: str,
         seed: int,
     ):
-        self.sources, self.views, self.maybe_absent = tuple(sources), views, maybe_absent
-        self.on_error, self.seed = on_error, seed
+        self.sources, self.views, self.fields = tuple(sources), views, fields
+        self.groups = {name: group_of(name, view) for name, view in views.items()}
+        self.maybe_absent, self.on_error, self.seed = maybe_absent, on_error, seed
         self._ends = list(itertools.accumulate(map(len, self.sources)))
 
     def __call__(
@@ -112,23 +115,23 @@ class MakeBatch:
         if isinstance(record, BadExample):
             bad[record.field], record = record, {"key": record.key}
         for name, view in self.views.items():
-            field = field_of(name)
+            field = self.fields[name]
             try:
-                array = render(view, record, name, rng, True)
+                array = render(view, record, field, rng, True)
             except BadExample as error:
                 if self.on_error == "fail":
                     raise
                 array, bad[field] = None, error
             if array is not None:
                 batch[name][row] = array
-            elif field in self.maybe_absent:
-                absent.add(field)
+            elif (group := self.groups[name]) in self.maybe_absent:
+                absent.add(group)
             else:
                 raise BadExample(record["key"], field, "the record lacks it")
-        for field in absent:
-            batch[f"{field}_present"][row] = False
-            for name in self.views:  # with one view of a bad field, no other view of it is there
-                if field_of(name) == field:
+        for group in absent:
+            batch[f"{group}_present"][row] = False
+            for name, own in self.groups.items():  # without one view of it, no other is there
+                if own == group:
                     batch[name][row] = 0
         return list(bad.values())
 
@@ -138,7 +141,8 @@ def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExamp
 
     A field that the source says a record may lack, or that it does not have at all, may be missing.
     """
-    needed = {*source.modalities, *source.label_fields} - set(source.may_lack)
+    needed = set(source.readable) - set(source.may_lack)
+    fields = {name: field_of(name, view, source.readable) for name, view in views.items()}
     for index in range(len(source)):
         try:
             record = source[index]
@@ -146,13 +150,14 @@ def bad_examples(source: Source, views: Mapping[str, View]) -> Iterator[BadExamp
             yield error
             continue
         for name, view in views.items():
-            if field_of(name) not in record:
-                if field_of(name) in needed:
-                    yield BadExample(record["key"], field_of(name), "the record lacks it")
+            field = fields[name]
+            if field not in record:
+                if field in needed:
+                    yield BadExample(record["key"], field, "the record lacks it")
                 continue
-            value = record[field_of(name)]
+            value = record[field]
             for one in value if isinstance(value, list | tuple) else [value]:
                 try:
-                    render(view, {**record, field_of(name): one}, name, None, False)
+                    render(view, {**record, field: one}, field, None, False)
                 except BadExample as error:
                     yield error

@@ -17,6 +17,7 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
+from mmjax.schema.bounds import Count
 
 
 class SpectrogramTransformer(Encoder):
@@ -41,10 +42,10 @@ class SpectrogramTransformer(Encoder):
     def __init__(
         self,
         *,
-        frames: int = 1024,
-        mels: int = 128,
-        patch: int = 16,
-        stride: tuple[int, int] = (10, 10),
+        frames: Count = 1024,
+        mels: Count = 128,
+        patch: Count = 16,
+        stride: tuple[Count, Count] = (10, 10),
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

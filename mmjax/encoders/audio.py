@@ -28,6 +28,7 @@ from mmjax.encoders.layers import dropout_key, fold_in, layer_norm, split_key
 from mmjax.encoders.positions import check_sincos_width, sincos
 from mmjax.encoders.spectrogram import Spectrogram, lengths_of, log_mel
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
+from mmjax.schema.bounds import Count, Moderate
 
 # What the published weights were trained on.
 AST = Spectrogram(
@@ -214,14 +215,14 @@ class AudioTransformer(AudioEncoder):
     def __init__(
         self,
         *,
-        samples: int,
+        samples: Count,
         spectrogram: Spectrogram = AST,
         augment: AudioAugmentation = NO_AUGMENTATION,
         fusion: Fusion = "none",
-        patch: int = 16,
-        stride: tuple[int, int] = (10, 10),
+        patch: Count = 16,
+        stride: tuple[Count, Count] = (10, 10),
         mask_padding: bool = True,
-        padding: float = 0.0,
+        padding: Moderate = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.layers import draw, split_key
+from mmjax.schema.bounds import CountOrZero, Fraction, NonNegative, RepeatsOrZero
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ class AudioAugmentation:
       mel_width: their widest, in bands.
     """
 
-    mix: float = 0.0
+    mix: Fraction = 0.0
     mix_decibels: tuple[float, float] = (5.0, 20.0)
-    noise: float = 0.0
+    noise: Fraction = 0.0
     noise_decibels: tuple[float, float] = (10.0, 40.0)
-    gain: float = 0.0
+    gain: NonNegative = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
-    time_masks: int = 0
-    time_width: int = 0
-    mel_masks: int = 0
-    mel_width: int = 0
+    time_masks: RepeatsOrZero = 0
+    time_width: CountOrZero = 0
+    mel_masks: RepeatsOrZero = 0
+    mel_width: CountOrZero = 0
 
     def __post_init__(self) -> None:
         for key in ("mix", "noise"):

@@ -9,6 +9,7 @@ import jax
 from flax import nnx
 
 from mmjax.errors import UserError
+from mmjax.schema.bounds import Count
 
 
 class EncoderError(UserError, ValueError):
@@ -69,7 +70,7 @@ class Encoder(nnx.Module):
         on.
     """
 
-    width: int
+    width: Count
     reads_present: ClassVar[bool] = False
     reads_prompts: ClassVar[bool] = False
     training_options: ClassVar[frozenset[str]] = frozenset(

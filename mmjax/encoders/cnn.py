@@ -10,22 +10,25 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
+from mmjax.schema.bounds import Count
 
 
 class ConvNet(Encoder):
-    """Strided 3x3 convolutions with ReLU, f[B, H, W, C] -> pooled f[B, width].
+    """Strided convolutions with ReLU, f[B, H, W, C] -> pooled f[B, width].
 
-    `pooled` is one linear layer and a ReLU of the last map, position by position side by side, as
-    in the networks before global pooling (LeCun et al. 1998): it knows what is where, and a few
-    steps teach it, which a small network with pooling needs many more for. With `tokens` every
-    position of the last map is brought to `width`, too, by one linear layer and a ReLU that all
-    positions share: tokens f[B, H/s * W/s, width], row by row, s = 2 ** len(widths). Kernels are
-    He-normal, biases zero.
+    `pooled` is one linear layer and, unless `linear`, a ReLU of the last map, position by position
+    side by side, as in the networks before global pooling (LeCun et al. 1998): it knows what is
+    where, and a few steps teach it, which a small network with pooling needs many more for. With
+    `tokens` every position of the last map is brought to `width`, too, by one linear layer and a
+    ReLU that all positions share: tokens f[B, H/s * W/s, width], row by row, s = 2 ** len(widths).
+    Kernels are He-normal, biases zero.
 
     Args:
       image_size: (height, width) in pixels, divisible by s.
       channels: C, of the image.
       widths: channels of the convolutions, each of which halves the resolution.
+      kernels: sides of the convolutions' kernels; 3 for each where None.
+      linear: whether `pooled` has no ReLU, as a representation of few numbers should not.
       width: of `pooled`.
       tokens: whether there are tokens.
       dtype: of the computation; parameters are float32.
@@ -35,10 +38,12 @@ class ConvNet(Encoder):
     def __init__(
         self,
         *,
-        image_size: tuple[int, int] = (16, 16),
-        channels: int = 3,
-        widths: tuple[int, ...] = (16, 32),
-        width: int = 128,
+        image_size: tuple[Count, Count] = (16, 16),
+        channels: Count = 3,
+        widths: tuple[Count, ...] = (16, 32),
+        kernels: tuple[Count, ...] | None = None,
+        linear: bool = False,
+        width: Count = 128,
         tokens: bool = False,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -46,6 +51,9 @@ class ConvNet(Encoder):
         check_positive(channels=channels, width=width)
         if not widths or min(widths) < 1:
             raise EncoderError(f"widths={tuple(widths)}: at least one convolution is needed")
+        kernels = (3,) * len(widths) if kernels is None else kernels
+        if len(kernels) != len(widths) or min(kernels) < 1:
+            raise EncoderError(f"kernels={kernels}: a side for each of {len(widths)} convolutions")
         stride = 2 ** len(widths)
         if any(side < 1 or side % stride for side in image_size):
             raise EncoderError(
@@ -53,12 +61,12 @@ class ConvNet(Encoder):
                 f"{len(widths)} convolutions"
             )
         self.image_size, self.channels = tuple(image_size), channels
-        self.width, self.dtype = width, dtype
+        self.width, self.linear, self.dtype = width, linear, dtype
         he = nnx.initializers.he_normal()
         common: dict[str, Any] = {"kernel_init": he, "dtype": dtype, "rngs": rngs}
         self.convolutions = nnx.List(
-            nnx.Conv(a, b, (3, 3), strides=2, padding="SAME", **common)
-            for a, b in pairwise((channels, *widths))
+            nnx.Conv(a, b, (side, side), strides=2, padding="SAME", **common)
+            for (a, b), side in zip(pairwise((channels, *widths)), kernels, strict=True)
         )
         positions = (image_size[0] // stride) * (image_size[1] // stride)
         self.dense = nnx.Linear(positions * widths[-1], width, **common)
@@ -77,7 +85,8 @@ class ConvNet(Encoder):
         for convolution in self.convolutions:
             x = jax.nn.relu(convolution(x))
         positions = x.reshape(len(x), -1, x.shape[-1])
-        pooled = jax.nn.relu(self.dense(positions.reshape(len(x), -1)))
+        pooled = self.dense(positions.reshape(len(x), -1))
+        pooled = pooled if self.linear else jax.nn.relu(pooled)
         if self.per_token is None:
             return Encoding(pooled)
         return Encoding(pooled, jax.nn.relu(self.per_token(positions)))

@@ -21,6 +21,7 @@ from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_rate
 from mmjax.encoders.layers import dropout, dropout_key, fold_in
 from mmjax.encoders.residual import Norm, NormKind, convolution, masked
 from mmjax.encoders.spectrogram import Spectrogram
+from mmjax.schema.bounds import BelowOne, Count
 
 PANNS = Spectrogram(rate=32_000, window=1024, hop=320, fft=1024, mels=64, low=50.0, high=14_000.0)
 
@@ -54,14 +55,14 @@ class CNN14(AudioEncoder):
     def __init__(
         self,
         *,
-        samples: int,
+        samples: Count,
         spectrogram: Spectrogram = PANNS,
         augment: AudioAugmentation = NO_AUGMENTATION,
         fusion: Fusion = "none",
-        fusion_heads: int = 4,
-        widths: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048),
+        fusion_heads: Count = 4,
+        widths: tuple[Count, ...] = (64, 128, 256, 512, 1024, 2048),
         norm: NormKind = "batch",
-        dropout: float = 0.0,
+        dropout: BelowOne = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

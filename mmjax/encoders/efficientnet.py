@@ -8,7 +8,7 @@ frozen tower.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
+from mmjax.schema.bounds import Bounds, Count
 
 # (expansion, channels, repeats, stride, kernel) of each stage, Tan and Le 2019, table 1.
 STAGES = (
@@ -142,8 +143,8 @@ class EfficientNetLite(Encoder):
     def __init__(
         self,
         *,
-        image_size: tuple[int, int] = (224, 224),
-        variant: int = 0,
+        image_size: tuple[Count, Count] = (224, 224),
+        variant: Annotated[int, Bounds(ge=0, le=4)] = 0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

@@ -27,6 +27,7 @@ from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.encoders.vit import ViT
 from mmjax.parallel.layout import rows
+from mmjax.schema.bounds import Count, RepeatsOrZero
 
 
 class FrameTransformer(Encoder):
@@ -51,14 +52,14 @@ class FrameTransformer(Encoder):
     def __init__(
         self,
         *,
-        frames: int,
-        image_size: tuple[int, int] = (224, 224),
-        patch: int = 32,
-        channels: int = 3,
+        frames: Count,
+        image_size: tuple[Count, Count] = (224, 224),
+        patch: Count = 32,
+        channels: Count = 3,
         pool: Pool = "cls",
         pre_norm: bool = False,
         patch_bias: bool = True,
-        temporal_depth: int = 0,
+        temporal_depth: RepeatsOrZero = 0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

@@ -33,6 +33,7 @@ from mmjax.encoders.layers import FeedForward, dropout, dropout_key, layer_norm,
 from mmjax.encoders.tokens import pool_tokens
 from mmjax.encoders.transformer import Block
 from mmjax.parallel.layout import whole
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Repeats, RepeatsOrZero
 
 GraphPool = Literal["mean", "sum", "max"]
 
@@ -90,15 +91,15 @@ class GraphNetwork(Encoder):
     def __init__(
         self,
         *,
-        categories: tuple[int, ...] = (),
-        features: int = 0,
-        edges: int = 1,
-        width: int = 300,
-        depth: int = 5,
-        heads: int = 0,
-        walk: int = 0,
+        categories: tuple[Count, ...] = (),
+        features: CountOrZero = 0,
+        edges: Count = 1,
+        width: Count = 300,
+        depth: Repeats = 5,
+        heads: CountOrZero = 0,
+        walk: RepeatsOrZero = 0,
         pool: GraphPool = "mean",
-        dropout: float = 0.0,
+        dropout: BelowOne = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

@@ -17,6 +17,7 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive,
 from mmjax.encoders.layers import dropout, dropout_key
 from mmjax.encoders.text import real_positions
 from mmjax.parallel.layout import rows, whole
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero
 
 
 class TextGRU(Encoder):
@@ -49,15 +50,15 @@ class TextGRU(Encoder):
     def __init__(
         self,
         *,
-        vocab_size: int,
-        length: int = 300,
-        embedding: int = 20,
-        hidden: int = 1024,
-        attention: int = 128,
-        heads: int = 1,
-        pad_id: int = 0,
-        eos_id: int = 3,
-        dropout: float = 0.0,
+        vocab_size: Count,
+        length: Count = 300,
+        embedding: Count = 20,
+        hidden: Count = 1024,
+        attention: Count = 128,
+        heads: Count = 1,
+        pad_id: CountOrZero = 0,
+        eos_id: CountOrZero = 3,
+        dropout: BelowOne = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

@@ -30,6 +30,7 @@ from mmjax.encoders.layers import (
 from mmjax.encoders.long_sounds import LongSounds
 from mmjax.encoders.products import linear_product
 from mmjax.encoders.residual import Norm
+from mmjax.schema.bounds import BelowOne, Count, Positive, Repeats
 
 CUBIC = -0.75  # the parameter of the cubic kernel that the published weights were trained with
 _EPS = 1e-5  # of the norms whose eps no config names
@@ -206,20 +207,20 @@ class HTSAT(Encoder):
     def __init__(
         self,
         *,
-        frames: int = 1024,
-        mels: int = 64,
-        patch: int = 4,
-        stride: int = 4,
-        width: int = 96,
-        depths: tuple[int, ...] = (2, 2, 6, 2),
-        heads: tuple[int, ...] = (4, 8, 16, 32),
-        window: int = 8,
-        mlp_ratio: float = 4.0,
+        frames: Count = 1024,
+        mels: Count = 64,
+        patch: Count = 4,
+        stride: Count = 4,
+        width: Count = 96,
+        depths: tuple[Repeats, ...] = (2, 2, 6, 2),
+        heads: tuple[Count, ...] = (4, 8, 16, 32),
+        window: Count = 8,
+        mlp_ratio: Positive = 4.0,
         patch_norm: bool = True,
         activation: Activation = "gelu",
-        eps: float = 1e-5,
-        fusion_reduction: int | None = None,
-        drop_path: float = 0.0,
+        eps: Positive = 1e-5,
+        fusion_reduction: Count | None = None,
+        drop_path: BelowOne = 0.0,
         init: Scheme = "trunc_normal",
         dtype: DTypeLike,
         rngs: nnx.Rngs,

@@ -20,6 +20,7 @@ from mmjax.encoders.base import (
     check_rate,
 )
 from mmjax.encoders.layers import ACTIVATIONS, dropout, dropout_key, fold_in
+from mmjax.schema.bounds import BelowOne, Count, NonNegative
 
 Init = Literal["he", "normal", "uniform"]
 PlainActivation = Literal["relu", "gelu", "gelu_tanh", "quick_gelu"]
@@ -53,14 +54,14 @@ class MLP(Encoder):
     def __init__(
         self,
         *,
-        inputs: int,
-        hidden: tuple[int, ...] = (256, 256),
-        width: int,
+        inputs: Count,
+        hidden: tuple[Count, ...] = (256, 256),
+        width: Count,
         activation: PlainActivation = "relu",
         final_activation: bool = False,
         init: Init = "he",
-        cone: float = 0.0,
-        dropout: float = 0.0,
+        cone: NonNegative = 0.0,
+        dropout: BelowOne = 0.0,
         missing: bool = False,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -123,7 +124,7 @@ class Identity(Encoder):
       dtype, rngs: not needed; encoders are given them.
     """
 
-    def __init__(self, *, inputs: int, dtype: DTypeLike, rngs: nnx.Rngs):
+    def __init__(self, *, inputs: Count, dtype: DTypeLike, rngs: nnx.Rngs):
         del dtype, rngs
         check_positive(inputs=inputs)
         self.inputs = self.width = inputs

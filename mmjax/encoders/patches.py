@@ -39,6 +39,7 @@ from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.stems import ConvStem, PatchStem, cut
 from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, NonNegative
 
 Pool = Literal["cls", "mean", "map"]
 Positions = Literal["learned", "sincos"]
@@ -82,19 +83,19 @@ class PatchTransformer(Encoder):
     def __init__(
         self,
         *,
-        size: tuple[int, ...],
-        patch: tuple[int, ...],
-        channels: int = 3,
+        size: tuple[Count, ...],
+        patch: tuple[Count, ...],
+        channels: Count = 3,
         pool: Pool = "cls",
         positions: Positions = "learned",
         stem: StemKind = "patch",
         patch_bias: bool = True,
         pre_norm: bool = False,
-        registers: int = 0,
-        patch_dropout: float = 0.0,
+        registers: CountOrZero = 0,
+        patch_dropout: BelowOne = 0.0,
         padded: bool = False,
         bias: bool = True,
-        layer_scale: float | None = None,
+        layer_scale: NonNegative | None = None,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

@@ -20,6 +20,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive, check_rate
 from mmjax.encoders.layers import dropout, dropout_key, layer_norm
+from mmjax.schema.bounds import BelowOne, Count
 
 
 class PointNet(Encoder):
@@ -45,11 +46,11 @@ class PointNet(Encoder):
     def __init__(
         self,
         *,
-        channels: int = 3,
-        widths: tuple[int, ...] = (64, 64, 64, 128, 1024),
-        hidden: tuple[int, ...] = (512,),
-        width: int = 256,
-        dropout: float = 0.0,
+        channels: Count = 3,
+        widths: tuple[Count, ...] = (64, 64, 64, 128, 1024),
+        hidden: tuple[Count, ...] = (512,),
+        width: Count = 256,
+        dropout: BelowOne = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

@@ -31,6 +31,7 @@ from mmjax.encoders.base import (
 from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.pooling import GridAttentionPooling, largest
 from mmjax.encoders.residual import STEM_STRIDE, BlockKind, NormKind, ResidualBlock, Stem, StemKind
+from mmjax.schema.bounds import BelowOne, Count, Repeats
 
 Pool = Literal["mean", "max", "attention", "flatten"]
 
@@ -71,18 +72,18 @@ class ResNet(Encoder):
     def __init__(
         self,
         *,
-        image_size: tuple[int, int] = (224, 224),
-        channels: int = 3,
+        image_size: tuple[Count, Count] = (224, 224),
+        channels: Count = 3,
         block: BlockKind = "bottleneck",
-        blocks: tuple[int, ...] = (3, 4, 6, 3),
-        widths: tuple[int, ...] = (64, 128, 256, 512),
+        blocks: tuple[Repeats, ...] = (3, 4, 6, 3),
+        widths: tuple[Count, ...] = (64, 128, 256, 512),
         stem: StemKind = "imagenet",
         antialias: bool = False,
         norm: NormKind = "batch",
         pool: Pool = "mean",
-        heads: int = 32,
-        pool_width: int | None = None,
-        drop_path: float = 0.0,
+        heads: Count = 32,
+        pool_width: Count | None = None,
+        drop_path: BelowOne = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

@@ -25,6 +25,7 @@ from mmjax.encoders.patches import PatchTransformer, Pool, Positions
 from mmjax.encoders.residual import convolution, masked
 from mmjax.encoders.stems import PatchStem
 from mmjax.encoders.transformer_config import TransformerOptions
+from mmjax.schema.bounds import BelowOne, Count, NonNegative
 
 StemKind = Literal["patch", "conv"]
 
@@ -103,16 +104,16 @@ class SignalTransformer(PatchTransformer):
     def __init__(
         self,
         *,
-        channels: int = 12,
-        length: int = 1000,
+        channels: Count = 12,
+        length: Count = 1000,
         channels_first: bool = False,
-        patch: int = 16,
+        patch: Count = 16,
         pool: Pool = "mean",
         positions: Positions = "learned",
         stem: StemKind = "patch",
-        patch_dropout: float = 0.0,
+        patch_dropout: BelowOne = 0.0,
         bias: bool = True,
-        layer_scale: float | None = None,
+        layer_scale: NonNegative | None = None,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

@@ -30,6 +30,7 @@ from mmjax.encoders.layers import counted, dropout_key, fold_in
 from mmjax.encoders.residual import BlockKind, Norm, NormKind, ResidualBlock, convolution, masked
 from mmjax.encoders.signal import time_first
 from mmjax.encoders.stems import PatchStem
+from mmjax.schema.bounds import BelowOne, Count, Repeats
 
 Pool = Literal["mean", "max"]
 StemKind = Literal["imagenet", "patch"]
@@ -69,17 +70,17 @@ class SignalResNet(Encoder):
     def __init__(
         self,
         *,
-        channels: int = 12,
+        channels: Count = 12,
         channels_first: bool = False,
         dims: Literal[1, 2] = 1,
         block: BlockKind = "basic",
-        blocks: tuple[int, ...] = (2, 2, 2, 2),
-        widths: tuple[int, ...] = (64, 128, 256, 512),
+        blocks: tuple[Repeats, ...] = (2, 2, 2, 2),
+        widths: tuple[Count, ...] = (64, 128, 256, 512),
         stem: StemKind = "imagenet",
-        patch: int = 4,
+        patch: Count = 4,
         norm: NormKind = "batch",
         pool: Pool = "mean",
-        drop_path: float = 0.0,
+        drop_path: BelowOne = 0.0,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):

@@ -26,6 +26,7 @@ import numpy as np
 from mmjax import mel
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.mel import MelScale
+from mmjax.schema.bounds import Count, Factor, Moderate, NonNegative, Positive
 
 Style = Literal["centred", "kaldi"]
 PRE_EMPHASIS = 0.97  # of Kaldi
@@ -50,18 +51,18 @@ class Spectrogram:
       mean, std: of the normalisation of the logarithms.
     """
 
-    rate: int = 16_000
-    window: int = 400
-    hop: int = 160
-    fft: int = 512
-    mels: int = 64
-    low: float = 50.0
-    high: float | None = None
+    rate: Count = 16_000
+    window: Count = 400
+    hop: Count = 160
+    fft: Count = 512
+    mels: Count = 64
+    low: NonNegative = 50.0
+    high: Positive | None = None
     style: Style = "centred"
     scale: MelScale = "slaney"
-    floor: float = 1e-10
-    mean: float = 0.0
-    std: float = 1.0
+    floor: NonNegative = 1e-10
+    mean: Moderate = 0.0
+    std: Factor = 1.0
 
     def __post_init__(self) -> None:
         check_positive(
@@ -71,6 +72,10 @@ class Spectrogram:
         check_choice("scale", self.scale, MelScale)
         if self.fft < self.window:
             raise EncoderError(f"fft={self.fft} is below window={self.window}: a frame is cut")
+        if self.mels > self.fft // 2 + 1:
+            raise EncoderError(
+                f"mels={self.mels} is above the {self.fft // 2 + 1} frequencies of fft={self.fft}"
+            )
         if not 0 <= self.low < self.top <= self.rate / 2:
             raise EncoderError(
                 f"low={self.low} and high={self.top}: bands lie between 0 and half of "

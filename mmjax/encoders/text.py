@@ -24,6 +24,7 @@ from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.transformer import NormPlace, Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.parallel.layout import whole
+from mmjax.schema.bounds import Count, CountOrZero
 
 Pool = Literal["eot", "last", "cls", "pooler", "mean", "map"]
 
@@ -59,16 +60,16 @@ class TextTransformer(Encoder):
     def __init__(
         self,
         *,
-        vocab_size: int,
-        length: int = 77,
+        vocab_size: Count,
+        length: Count = 77,
         causal: bool = True,
         pool: Pool = "eot",
-        pad_id: int = 0,
-        eos_id: int = 3,
+        pad_id: CountOrZero = 0,
+        eos_id: CountOrZero = 3,
         mask_padding: bool = True,
         norm: NormPlace = "pre",
         embedding_norm: bool = False,
-        segments: int = 0,
+        segments: CountOrZero = 0,
         bias: bool = True,
         dtype: DTypeLike,
         rngs: nnx.Rngs,

@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.mlp import PlainActivation
+from mmjax.schema.bounds import Count
 
 TokenPool = Literal["mean", "max"]
 
@@ -36,9 +37,9 @@ class TokenMLP(Encoder):
     def __init__(
         self,
         *,
-        inputs: int,
-        hidden: tuple[int, ...] = (64,),
-        width: int,
+        inputs: Count,
+        hidden: tuple[Count, ...] = (64,),
+        width: Count,
         activation: PlainActivation = "gelu",
         pool: TokenPool = "mean",
         dtype: DTypeLike,

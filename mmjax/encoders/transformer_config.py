@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from mmjax.encoders.initializers import Scheme
 from mmjax.encoders.layers import Activation
+from mmjax.schema.bounds import BelowOne, Count, Positive, Repeats
 
 Remat = Literal["none", "full", "dots", "dots_no_batch"]
 
@@ -14,14 +15,14 @@ Remat = Literal["none", "full", "dots", "dots_no_batch"]
 class TransformerOptions(TypedDict, total=False):
     """Options that every encoder with a transformer has; see `TransformerConfig`."""
 
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int | None
+    width: Count
+    depth: Repeats
+    heads: Count
+    mlp_width: Count | None
     activation: Activation
-    eps: float
-    dropout: float
-    drop_path: float
+    eps: Positive
+    dropout: BelowOne
+    drop_path: BelowOne
     init: Scheme
     scan: bool
     remat: Remat
@@ -46,14 +47,14 @@ class TransformerConfig:
       remat: which activations the backward pass computes again.
     """
 
-    width: int = 768
-    depth: int = 12
-    heads: int = 12
-    mlp_width: int | None = None
+    width: Count = 768
+    depth: Repeats = 12
+    heads: Count = 12
+    mlp_width: Count | None = None
     activation: Activation = "gelu"
-    eps: float = 1e-6
-    dropout: float = 0.0
-    drop_path: float = 0.0
+    eps: Positive = 1e-6
+    dropout: BelowOne = 0.0
+    drop_path: BelowOne = 0.0
     init: Scheme = "trunc_normal"
     scan: bool = True
     remat: Remat = "none"

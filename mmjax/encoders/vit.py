@@ -20,6 +20,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions, StemKind
 from mmjax.encoders.transformer_config import TransformerOptions
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, NonNegative
 
 
 class ViT(PatchTransformer):
@@ -49,18 +50,18 @@ class ViT(PatchTransformer):
     def __init__(
         self,
         *,
-        image_size: tuple[int, int] = (224, 224),
-        patch: int = 16,
-        channels: int = 3,
+        image_size: tuple[Count, Count] = (224, 224),
+        patch: Count = 16,
+        channels: Count = 3,
         pool: Pool = "cls",
         positions: Positions = "learned",
         stem: StemKind = "patch",
         patch_bias: bool = True,
         pre_norm: bool = False,
-        registers: int = 0,
-        patch_dropout: float = 0.0,
+        registers: CountOrZero = 0,
+        patch_dropout: BelowOne = 0.0,
         bias: bool = True,
-        layer_scale: float | None = None,
+        layer_scale: NonNegative | None = None,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
         **transformer: Unpack[TransformerOptions],

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES
@@ -20,13 +20,30 @@ class Evaluator:
     Attributes:
       further: names of sources that it needs beside `source`, such as `train`, what a probe is
         fitted on; the call gets each as an EvalData of that name.
+      optional: those that a recipe may leave out, such as a `gallery`; the call then lacks them.
       least_records: of `source`; fewer are an error before a run begins.
       pair: two modalities whose embeddings the report shows side by side; None leaves the choice.
+      classes_by: a label that makes records right answers of each other in the report's galleries.
     """
 
     further: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     least_records: ClassVar[int] = 1
     pair: tuple[str, str] | None = None
+    classes_by: str | None = None
+
+    @classmethod
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options whose modalities and labels a source has to have; by default all.
+
+        Args:
+          source: `source`, or one of the further ones that the recipe has.
+          options: of the evaluator.
+
+        Returns:
+          Some of the options, or parts of their values.
+        """
+        return options
 
     def of_run(self, folder: Path, name: str, stages: Sequence[str | None]) -> None:
         """Says of which run this is, before the first call; by default that does not matter.
@@ -53,7 +70,7 @@ class Evaluator:
           model: what embeds.
           data: the source and the views of its fields.
           mesh: of devices, for an evaluator that computes on all of them.
-          further: the sources that `further` names.
+          further: the sources that `further` and `optional` name.
         """
         raise NotImplementedError
 
@@ -76,9 +93,17 @@ class EvaluatorConfig:
         del own["type"]
         return own | {name: source.plain() for name, source in self.sources.items()}
 
-    def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
-        """(path of the key, name) of every modality, or label, that it asks for."""
-        return self.evaluator.reads(to)
+    def reads(self, to: str = "view", source: str | None = None) -> Iterator[tuple[str, str]]:
+        """(path of the key, name) of every modality, or label, that it asks for.
+
+        Args:
+          to: `view` or `label`.
+          source: the name of one; None means all that it asks for anywhere.
+        """
+        if source is None:
+            return self.evaluator.reads(to)
+        word = cast("type[Evaluator]", self.evaluator.word)
+        return self.evaluator.reads(to, word.asks(source, self.evaluator.options))
 
 
 def parse(
@@ -97,10 +122,12 @@ def parse(
       where: path in the recipe.
       file: of the recipe.
     """
-    names = ("source", *word.further)
-    for name in names:
+    needed = ("source", *word.further)
+    names = (*needed, *(name for name in word.optional if spec.get(name) is not None))
+    for name in needed:
         if name not in spec:
             raise ConfigError(f"{file}: {where!r} misses the key {name!r}")
     sources = {name: SOURCES.parse(spec[name], f"{where}.{name}", file) for name in names}
-    rest = {key: value for key, value in spec.items() if key not in names}
-    return EvaluatorConfig(registry.parse(rest, where, file, names), sources)
+    every = (*needed, *word.optional)
+    rest = {key: value for key, value in spec.items() if key not in every}
+    return EvaluatorConfig(registry.parse(rest, where, file, every), sources)

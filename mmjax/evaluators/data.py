@@ -15,7 +15,9 @@ import numpy as np
 
 from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.views import field_of
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.schema.names import modality_of
 
 Alternatives = Literal["first", "all"]
 Layer = Literal["unit", "encoder", "codes"]
@@ -40,7 +42,7 @@ class Embedded:
     """The embedded items of one modality of a source, in the order of the source.
 
     Attributes:
-      modality: e.g. `image`.
+      modality: a tower, e.g. `image`, or another of its outputs, `image@2`.
       unit: f32[N,D], unit rows; of the layer `encoder`, f32[N,W] of any length.
       ids: i64[N], the records' ids; items with equal ids belong together.
       rows: i64[N], positions of the records in the source.
@@ -48,6 +50,7 @@ class Embedded:
       fields: N dicts, the records' other fields than modalities: `id`, `key`, labels.
       source: where the items came from.
       unreadable: one sentence for each item that could not be read.
+      field: of the records that the items are; the modality where empty.
     """
 
     modality: str
@@ -58,6 +61,7 @@ class Embedded:
     fields: tuple[dict[str, Any], ...]
     source: Source
     unreadable: tuple[str, ...]
+    field: str = ""
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -69,7 +73,7 @@ class Embedded:
           item: position in 0..N-1.
         """
         record = self.source[int(self.rows[item])]
-        return options(record[self.modality])[int(self.alternatives[item])]
+        return options(record[self.field or self.modality])[int(self.alternatives[item])]
 
 
 @dataclass
@@ -80,7 +84,8 @@ class EvalData:
 
     Attributes:
       source: the records.
-      views: modality -> view; called with `train=False`.
+      views: name of an output (see `mmjax.model.outputs`), such as `image` or `text@long`, -> view;
+        called with `train=False`.
       batch_size: of the calls of the model; the last batch is padded to it.
     """
 
@@ -96,8 +101,26 @@ class EvalData:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The source's modalities that have a view, in the order of the source."""
-        return tuple(m for m in self.source.modalities if m in self.views)
+        """What an evaluator takes unless it names some, as the source orders the fields.
+
+        Names without a label, and those that are fields themselves.
+        """
+        order = self.source.modalities
+        first = [name for name in self.names if "@" not in name or name in order]
+        return tuple(sorted(first, key=lambda name: order.index(self.field(name))))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names whose field the source has: all that can be embedded."""
+        return tuple(n for n in self.views if self.field(n) in self.source.modalities)
+
+    def field(self, name: str) -> str:
+        """The field of a record that a name's view reads."""
+        return field_of(name, self.views[name], self.source.modalities)
+
+    def embedded_by(self, model: Model) -> tuple[str, ...]:
+        """Those of the modalities that a model has a tower for."""
+        return tuple(m for m in self.modalities if modality_of(m) in model.modalities)
 
     def check_readable(self, modality: str, least: int) -> None:
         """Reads records from the first on until `least` of them have a modality that can be used.
@@ -167,12 +190,16 @@ def embed(
       EvaluationError: for a modality that the model or the data lacks, for one of which no item
         could be read, and for embeddings that are not finite or not of length one.
     """
-    wanted = tuple(modalities) or tuple(m for m in data.modalities if m in model.modalities)
+    wanted = tuple(modalities) or data.embedded_by(model)
     for modality in wanted:
-        for owner, has in (("model", model.modalities), ("evaluation data", data.modalities)):
-            if modality not in has:
+        tower = modality_of(modality)
+        for owner, own, has in (
+            ("model", tower, model.modalities),
+            ("evaluation data", modality, data.names),
+        ):
+            if own not in has:
                 raise EvaluationError(
-                    f"the {owner} has no modality {modality!r}, only {', '.join(has)}; name one "
+                    f"the {owner} has no modality {own!r}, only {', '.join(has)}; name one "
                     "of these in the evaluator's options or add a view for it"
                 )
     memory = {} if data._memory is None else data._memory
@@ -235,6 +262,7 @@ def _embed(
             fields=fields,
             source=data.source,
             unreadable=tuple(unreadable[modality]),
+            field=data.field(modality),
         )
     return result
 
@@ -268,15 +296,16 @@ def _read_one(
         return _Read({}, [], [(m, error) for m in modalities])
     key, items, problems = str(record["key"]), [], []
     for modality in modalities:
-        values = options(record[modality]) if modality in record else []
-        if modality in record and not values:
+        own = data.field(modality)
+        values = options(record[own]) if own in record else []
+        if own in record and not values:
             empty = "the list of alternatives is empty"
-            problems.append((modality, BadExample(key, modality, empty)))
+            problems.append((modality, BadExample(key, own, empty)))
         for position, value in enumerate(values[:1] if alternatives == "first" else values):
             try:
                 items.append((modality, position, data.views[modality](value, None, False)))
             except BadExample as error:
-                problems.append((modality, BadExample(key, modality, error.reason)))
+                problems.append((modality, BadExample(key, own, error.reason)))
     return _Read(record, items, problems)
 
 
@@ -284,7 +313,7 @@ class _Collect:
     """Gathers inputs of one modality into batches of one size, and their embeddings."""
 
     def __init__(self, model: Model, modality: str, batch_size: int, layer: str = "unit"):
-        self.model, self.modality, self.batch_size = model, modality, batch_size
+        self.model, self.modality, self.batch_size = model, modality_of(modality), batch_size
         self.layer = layer
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []

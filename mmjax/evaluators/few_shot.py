@@ -9,6 +9,7 @@ from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, NonNegativeInt, Repeats
 
 
 class FewShot(Evaluator):
@@ -36,10 +37,10 @@ class FewShot(Evaluator):
         *,
         modality: ViewRef = "text",
         labels: LabelRef = "label",
-        shots: tuple[int, ...] = (1, 5),
-        draws: int = 10,
+        shots: tuple[Count, ...] = (1, 5),
+        draws: Repeats = 10,
         layer: Layer = "encoder",
-        seed: int = 0,
+        seed: NonNegativeInt = 0,
     ):
         if not shots or min(shots) < 1 or draws < 1:
             raise ValueError(f"few_shot: shots={shots!r} and draws={draws} must be from 1 up")

@@ -17,6 +17,7 @@ from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, Factor, NonNegativeInt
 
 
 class Geometry(Evaluator):
@@ -48,9 +49,9 @@ class Geometry(Evaluator):
         self,
         *,
         pair: tuple[ViewRef, ViewRef] = ("image", "text"),
-        t: float = 2.0,
-        seed: int = 0,
-        separability_pairs: int = 10_000,
+        t: Factor = 2.0,
+        seed: NonNegativeInt = 0,
+        separability_pairs: Count = 10_000,
     ):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"geometry: 'pair' is {pair!r}; give two different modalities")

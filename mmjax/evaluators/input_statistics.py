@@ -7,6 +7,7 @@ import numpy as np
 
 from mmjax.data.views.base import content
 from mmjax.evaluators.data import Embedded
+from mmjax.schema.names import modality_of
 
 LAYER = "statistics"
 MOST_WORDS = 2000
@@ -33,7 +34,7 @@ class InputStatistics:
     """
 
     def __init__(self, views: Mapping[str, Callable[..., Any]]):
-        self.modalities = tuple(views)
+        self.modalities = tuple(dict.fromkeys(map(modality_of, views)))
         self._views = views
 
     def embed(self, modality: str, array: np.ndarray, layer: str = LAYER) -> np.ndarray:

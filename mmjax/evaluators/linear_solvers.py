@@ -6,8 +6,9 @@ import numpy as np
 
 from mmjax.evaluators.input_statistics import Features
 
-Solver = Literal["none", "ols", "ridge", "procrustes", "cca"]
-SAME_SIZE = ("none", "procrustes")
+Solver = Literal["none", "ols", "ridge", "procrustes", "robust_procrustes", "cca"]
+Subspace = Literal["none", "pca", "cca"]
+SAME_SIZE = ("none",)
 SYMMETRIC = ("none", "procrustes", "cca")  # the map by which y finds x is the same, reversed
 # Penalties that are tried, times the number of rows: of columns with variance 1.
 ALPHAS = np.logspace(-6, 2, 17)
@@ -33,17 +34,18 @@ class Standardizer(NamedTuple):
         return scaled
 
 
-def standardizer(x: Features, solver: Solver) -> Standardizer:
+def standardizer(x: Features, solver: Solver, scaled: bool | None = None) -> Standardizer:
     """Brings columns to mean 0 and standard deviation 1.
 
     The columns of a bag of words have one scale in common, that of a mean variance of 1: otherwise
     a word that occurs once would count as much as all the others. For `procrustes` nothing is
-    scaled, since a rotation of the features would be none of the scaled ones. A constant column
-    becomes 0.
+    scaled by default, since a rotation of the features would be none of the scaled ones. A constant
+    column becomes 0.
 
     Args:
       x: of the rows that a map is fitted on.
       solver: of the map.
+      scaled: whether columns are scaled, where the solver does not decide it.
     """
     there = ~np.isnan(x.values)
     count = np.maximum(there.sum(0), 1)
@@ -51,10 +53,10 @@ def standardizer(x: Features, solver: Solver) -> Standardizer:
     mean = known.sum(0) / count
     variance = (np.where(there, x.values - mean, 0) ** 2).sum(0) / count
     moves = np.sqrt(variance) > ROUNDING * np.abs(known).max(0, initial=0)
-    scaled = np.where(x.bag, variance[x.bag].mean() if x.bag.any() else 1.0, variance)
-    if solver == "procrustes":
-        scaled = np.ones_like(scaled)
-    scale = np.where(moves, 1 / np.sqrt(np.where(moves, scaled, 1)), 0.0)
+    spread = np.where(x.bag, variance[x.bag].mean() if x.bag.any() else 1.0, variance)
+    if scaled is False or (scaled is None and "procrustes" in solver):
+        spread = np.ones_like(spread)
+    scale = np.where(moves, 1 / np.sqrt(np.where(moves, spread, 1)), 0.0)
     return Standardizer(mean, scale)
 
 
@@ -76,7 +78,13 @@ class Map(NamedTuple):
         return Map(self.answer, self.query, self.alpha)
 
 
-def fit(solver: Solver, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Map:
+def fit(
+    solver: Solver,
+    x: np.ndarray,
+    y: np.ndarray,
+    rng: np.random.Generator,
+    alpha: float | None = None,
+) -> Map:
     """The map by which x finds y.
 
     none: x and y as they are.
@@ -85,7 +93,9 @@ def fit(solver: Solver, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) 
     ridge: W of least |x W - y|^2 + alpha |W|^2; alpha is that of the least leave-one-out error
       among 1e-6 to 100 times the number of rows (scikit-learn's `RidgeCV`).
     procrustes: orthogonal W of least |x W - y|^2 (Schonemann 1966, "A generalized solution of the
-      orthogonal Procrustes problem").
+      orthogonal Procrustes problem"); of two sizes, U V' of the thin decomposition of x'y.
+    robust_procrustes: that, and then five times again with rows weighted by w_i / max w, w_i =
+      1 / (|y_i - x_i W| + 1e-3) (as SITTA's code, Paischer et al. 2023, arXiv 2307.05591).
     cca: canonical correlation analysis with a ridge (Vinod 1976) on the first 512 principal
       components of x and of y; each canonical variate is multiplied by its correlation, as in Gong
       et al. 2014 (arXiv 1212.4522) with the power 1. Its alpha is, of every other one of those of
@@ -95,41 +105,116 @@ def fit(solver: Solver, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) 
     Args:
       solver: which.
       x: f64[N, A], standardized; row i belongs to row i of y.
-      y: f64[N, B]; B = A for `none` and `procrustes`.
+      y: f64[N, B]; B = A for `none`.
       rng: of the rows that `cca` holds out.
+      alpha: of `ridge` and `cca`, in the place of the one that they would choose.
     """
     if solver == "none":
         return Map(None, None)
     if solver == "cca":
-        return _cca(x, y, rng)
+        return _cca(x, y, rng, alpha)
     if solver == "ridge":
-        return _ridge(x, y)
+        return _ridge(x, y, alpha)
     from scipy import linalg  # here to start faster
 
     if solver == "ols":
         return Map(linalg.lstsq(x, y, cond=ROUNDING)[0], None)
-    return Map(linalg.orthogonal_procrustes(x, y)[0], None)
+    found = _rotation(x, y)
+    for _ in range(5 if solver == "robust_procrustes" else 0):
+        weights = 1 / (np.linalg.norm(y - x @ found, axis=1, keepdims=True) + 1e-3)
+        found = _rotation(x, y * (weights / weights.max()))
+    return Map(found, None)
 
 
-def _ridge(x: np.ndarray, y: np.ndarray) -> Map:
+def _rotation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    u, _, vt = np.linalg.svd(x.T @ y, full_matrices=False)
+    turn: np.ndarray = u @ vt
+    return turn
+
+
+class Space(NamedTuple):
+    """Projections of x and y into a subspace of few dimensions.
+
+    Attributes:
+      x: f64[A, K].
+      y: f64[B, K'].
+      alpha: the penalty of `cca`, None of `pca`.
+      correlations: canonical ones f64[K] of `cca` on the fitted rows, None of `pca`.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    alpha: float | None = None
+    correlations: np.ndarray | None = None
+
+
+def subspace(
+    kind: Subspace,
+    x: np.ndarray,
+    y: np.ndarray,
+    components: int,
+    rng: np.random.Generator,
+    alpha: float | None = None,
+) -> Space:
+    """Projections of both sides before a map is fitted.
+
+    pca: the first principal components of each side by itself.
+    cca: the first canonical variates of both, as `fit` finds them but not multiplied by their
+      correlations; its alpha is chosen likewise, for so many components.
+
+    Args:
+      kind: which, not `none`.
+      x: f64[N, A], standardized.
+      y: f64[N, B].
+      components: K; fewer where a side has fewer.
+      rng: of the rows that `cca` holds out.
+      alpha: of `cca`, in the place of the one that it would choose.
+    """
+    if kind == "pca":
+        first, second = (_components(each)[2][:, :components] for each in (x, y))
+        return Space(first, second)
+    found = _cca(x, y, rng, alpha, components)
+    assert found.query is not None
+    assert found.answer is not None
+    u, v = x @ found.query, y @ found.answer
+    lengths = np.linalg.norm(u, axis=0) * np.linalg.norm(v, axis=0)
+    correlations = (u * v).sum(0) / np.maximum(lengths, 1e-300)
+    return Space(found.query, found.answer, found.alpha, correlations)
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, alpha: float | None) -> Map:
     from sklearn.linear_model import RidgeCV  # here to start faster
 
+    if alpha is not None:
+        inner = x.T @ x + alpha * np.eye(x.shape[1])
+        return Map(np.linalg.solve(inner, x.T @ y), None, alpha)
     model = RidgeCV(alphas=ALPHAS * len(x)).fit(x, y)
     return Map(np.reshape(model.coef_, (y.shape[1], x.shape[1])).T, None, float(model.alpha_))
 
 
-def _cca(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Map:
-    order = rng.permutation(len(x))
-    out, kept = np.split(order, [min(len(x) // 5, _CCA_HELD_OUT)])
-    alphas = ALPHAS[::2] * len(x)  # a decomposition each
-    errors = [_mean_log_rank(x[out], y[out], each) for each in _canonical(x[kept], y[kept], alphas)]
-    best = int(np.argmin(errors))
-    (found,) = _canonical(x, y, alphas[best : best + 1])
+def _cca(
+    x: np.ndarray,
+    y: np.ndarray,
+    rng: np.random.Generator,
+    alpha: float | None = None,
+    components: int | None = None,
+) -> Map:
+    """All canonical variates, times their correlations; or the first `components` as they are."""
+    if alpha is None:
+        order = rng.permutation(len(x))
+        out, kept = np.split(order, [min(len(x) // 5, _CCA_HELD_OUT)])
+        alphas = ALPHAS[::2] * len(x)  # a decomposition each
+        tried = _canonical(x[kept], y[kept], alphas, components)
+        errors = [_mean_log_rank(x[out], y[out], each) for each in tried]
+        alpha = float(alphas[int(np.argmin(errors))])
+    (found,) = _canonical(x, y, np.array([alpha]), components)
     return found
 
 
-def _canonical(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> list[Map]:
-    """Canonical variates, times their correlations, with each of the penalties."""
+def _canonical(
+    x: np.ndarray, y: np.ndarray, alphas: np.ndarray, components: int | None = None
+) -> list[Map]:
+    """Canonical variates, times their correlations unless few are taken, with each penalty."""
     (u, s, v), (p, t, w) = (_components(each) for each in (x, y))
     shared = u.T @ p
     maps = []
@@ -140,7 +225,9 @@ def _canonical(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> list[Map]:
             (s * a)[:, None] * shared * (t * b), full_matrices=False
         )
         query, answer = v @ (a[:, None] * left), w @ (b[:, None] * right.T)
-        maps.append(Map(query * correlation, answer * correlation, float(alpha)))
+        if components is None:
+            query, answer = query * correlation, answer * correlation
+        maps.append(Map(query[:, :components], answer[:, :components], float(alpha)))
     return maps
 
 

@@ -1,14 +1,20 @@
-"""Linear probe: accuracy of logistic regression on frozen features."""
+"""Probe: a classifier of frozen features, of the same modality or of another one."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
 from mmjax.evaluators import logistic
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import accuracy, labels_of
+from mmjax.evaluators.linear_solvers import unit
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import CountOrZero, Factor, NonNegative, NonNegativeInt, Repeats
+
+Adapter = Literal["none", "shift", "linear"]
 
 
 class Probe(Evaluator):
@@ -16,10 +22,18 @@ class Probe(Evaluator):
 
     Features are brought to mean 0 and standard deviation 1 on the rows that the probe is fitted on,
     and the regression is that of `logistic.fit_classes`: exact, so there is no learning rate to
-    tune.
+    tune. With `hidden` it is an MLP of one hidden layer instead (`logistic.fit_mlp`).
 
-    Metrics: `accuracy`, `chance` (the share of the most frequent class of the test rows),
-    `classes` (of the fitted rows) and `examples` (tested).
+    With `tested` the probe is fitted on one modality and tested on another one of the same space
+    (CLOSE, Gu et al. 2023, arXiv 2211.09778): `noise` is added to what it is fitted on, `u' =
+    unit(u + noise e)` with e ~ N(0, I), to cover the modality gap, and `adapter` moves it to where
+    the tested modality lies, by the pairs (u, v) of the source `paired`:
+
+        shift: u' = unit(u + mean(v) - mean(u));
+        linear: u' = unit(W u + b) of least |W u + b - v|^2.
+
+    Metrics: `accuracy`, `error` (1 - accuracy), `chance` (the share of the most frequent class of
+    the test rows), `classes` (of the fitted rows) and `examples` (tested).
 
     The further source `train` is what it is fitted on.
 
@@ -28,9 +42,17 @@ class Probe(Evaluator):
       modalities: whose features are used, side by side.
       layer: `encoder`, what the encoders give to the heads; or `unit`, the embeddings.
       c: inverse strength of the L2 penalty.
+      tested: modalities that it is tested on, in the place of `modalities`.
+      noise: standard deviation of the noise in every feature of the rows that it is fitted on; of
+        several modalities, in those that are tested as another one.
+      copies: how often each of these rows is taken, each time with noise of its own.
+      hidden: width of the hidden layer; 0 for logistic regression.
+      adapter: of the rows that it is fitted on; `shift` and `linear` need the source `paired`.
+      seed: of noise and of an MLP.
     """
 
     further = ("train",)
+    optional = ("paired",)
 
     def __init__(
         self,
@@ -38,34 +60,109 @@ class Probe(Evaluator):
         labels: LabelRef = "label",
         modalities: tuple[ViewRef, ...] = ("image",),
         layer: Layer = "encoder",
-        c: float = 1.0,
+        c: Factor = 1.0,
+        tested: tuple[ViewRef, ...] = (),
+        noise: NonNegative = 0.0,
+        copies: Repeats = 1,
+        hidden: CountOrZero = 0,
+        adapter: Adapter = "none",
+        seed: NonNegativeInt = 0,
     ):
         if not modalities or not c > 0:
             raise ValueError(f"probe: modalities={modalities!r} must be named and c={c} above 0")
+        if tested and len(tested) != len(modalities):
+            raise ValueError(f"probe: tested={tested!r} must be as many as {modalities!r}")
+        if adapter != "none" and not (tested and len(tested) == 1):
+            raise ValueError(
+                f"probe: adapter={adapter!r} moves one modality to another: name it in 'tested'"
+            )
+        if (noise or adapter != "none") and layer != "unit":
+            raise ValueError("probe: noise and adapters are of unit vectors: set layer='unit'")
         self.labels, self.modalities = labels, modalities
         self.layer, self.c = layer, c
+        self.tested = tested or modalities
+        self.noise, self.copies, self.hidden, self.seed = noise, copies, hidden, seed
+        self.adapter = adapter
+
+    @classmethod
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Pairs have both modalities, other rows that of their side, and labels."""
+        names = {
+            "paired": ("modalities", "tested"),
+            "train": ("labels", "modalities"),
+            "source": ("labels", "tested" if options["tested"] else "modalities"),
+        }
+        return {name: options[name] for name in names[source]}
 
     def __call__(
-        self, model: Model, data: EvalData, mesh: Any = None, *, train: EvalData
+        self,
+        model: Model,
+        data: EvalData,
+        mesh: Any = None,
+        *,
+        train: EvalData,
+        paired: EvalData | None = None,
     ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        x, y = self._features(model, train)
-        test, truth = self._features(model, data)
+        parts, y = self._features(model, train, self.modalities)
+        if self.adapter != "none":
+            if paired is None:
+                raise EvaluationError(f"probe: adapter={self.adapter!r} needs a source 'paired'")
+            parts = [adapted(parts[0], *self._pairs(model, paired), self.adapter)]
+        x, y = self._noisy(parts), np.tile(y, self.copies)
+        tested, truth = self._features(model, data, self.tested)
+        test = np.concatenate(tested, axis=1)
         mean, deviation = x.mean(0), x.std(0) + 1e-6
         classes, y = np.unique(y, return_inverse=True)
-        weights, bias = logistic.fit_classes((x - mean) / deviation, y, len(classes), self.c)
-        answer = classes[((test - mean) / deviation @ weights + bias).argmax(axis=1)]
-        return accuracy(answer, truth, len(classes))
+        x, test = (x - mean) / deviation, (test - mean) / deviation
+        if self.hidden:
+            answer = logistic.fit_mlp(x, y, self.hidden, self.c, self.seed)(test)
+        else:
+            weights, bias = logistic.fit_classes(x, y, len(classes), self.c)
+            answer = (test @ weights + bias).argmax(axis=1)
+        found = accuracy(classes[answer], truth, len(classes))
+        return {**found, "error": 1 - found["accuracy"]}
 
-    def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
-        """Features f64[N, sum of widths] and labels [N] of the rows that have all modalities."""
-        embedded = embed(model, data, self.modalities, layer=self.layer)
-        rows = embedded[self.modalities[0]].rows
-        for name in self.modalities[1:]:
+    def _noisy(self, parts: list[np.ndarray]) -> np.ndarray:
+        """All copies f64[copies N, sum of widths], those of another modality with noise."""
+        rng = np.random.default_rng(self.seed)
+        parts = [np.tile(x, (self.copies, 1)) for x in parts]
+        if self.noise:
+            moved = [a != b for a, b in zip(self.modalities, self.tested, strict=True)]
+            for i, x in enumerate(parts):
+                if moved[i] or not any(moved):
+                    parts[i] = unit(x + self.noise * rng.standard_normal(x.shape))
+        return np.concatenate(parts, axis=1)
+
+    def _features(
+        self, model: Model, data: EvalData, modalities: tuple[str, ...]
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Features f64[N, W] of each, and labels [N], of the rows that have all modalities."""
+        embedded = embed(model, data, modalities, layer=self.layer)
+        rows = embedded[modalities[0]].rows
+        for name in modalities[1:]:
             rows = np.intersect1d(rows, embedded[name].rows)
         columns, labels = [], np.empty(0)
         for part in embedded.values():
             at = np.searchsorted(part.rows, rows)
             columns.append(part.unit[at].astype(np.float64))
             labels = labels_of([part.fields[i] for i in at], self.labels, "probe")
-        return np.concatenate(columns, axis=1), labels
+        return columns, labels
+
+    def _pairs(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
+        """Features f64[N, D] of the records that have both the fitted and the tested modality."""
+        (name,), (other,) = self.modalities, self.tested
+        found = embed(model, data, (name, other), layer=self.layer)
+        _, a, b = np.intersect1d(found[name].rows, found[other].rows, return_indices=True)
+        if len(a) < 2:
+            raise EvaluationError(f"probe: fewer than two records have {name!r} and {other!r}")
+        u, v = found[name].unit[a], found[other].unit[b]
+        return u.astype(np.float64), v.astype(np.float64)
+
+
+def adapted(x: np.ndarray, u: np.ndarray, v: np.ndarray, adapter: Adapter) -> np.ndarray:
+    """Unit vectors f64[N, D] moved as pairs (u_i, v_i), f64[M, D], say; see `Probe`."""
+    if adapter == "shift":
+        return unit(x + v.mean(0) - u.mean(0))
+    of_pairs, rows = (np.concatenate([part, np.ones((len(part), 1))], axis=1) for part in (u, x))
+    return unit(rows @ np.linalg.lstsq(of_pairs, v, rcond=None)[0])

@@ -5,6 +5,7 @@ chance because the right answer happened to be listed first. Every measure here 
 expectation over a random order of the answers with equal scores; with no ties it is the usual one.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -48,7 +49,12 @@ def _count(tie: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array) -> di
     similarity = tiles.scores(rows["vector"], columns["vector"])
     above = similarity > rows["score"][:, None] + tie
     equal = jnp.abs(similarity - rows["score"][:, None]) <= tie
-    same = columns["label"] == rows["label"][:, None]
+    if "labels" in rows:  # bool[r, labels], of queries that have several
+        same = jnp.take(rows["labels"], columns["label"], axis=1)
+    else:
+        same = columns["label"] == rows["label"][:, None]
+    if "own" in rows:
+        real = real & (columns["index"] != rows["own"][:, None])
     # The answer itself is left to the caller: rounding must not put it above or below itself.
     right = real & same & (columns["index"] != rows["answer"][:, None])
     wrong = real & ~same
@@ -62,15 +68,20 @@ def _count(tie: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array) -> di
 
 
 def rank(
-    queries: np.ndarray, answers: np.ndarray, query_labels: np.ndarray, answer_labels: np.ndarray
+    queries: np.ndarray,
+    answers: np.ndarray,
+    query_labels: np.ndarray | Sequence[np.ndarray],
+    answer_labels: np.ndarray,
+    own: np.ndarray | None = None,
 ) -> Ranks:
     """Ranks every right answer of every query; an answer is right if its label is the query's.
 
     Args:
       queries: f32[Q,D], unit rows.
       answers: f32[G,D], unit rows.
-      query_labels: i64[Q].
+      query_labels: i64[Q]; or Q arrays i64[...], where a query has several and any of them counts.
       answer_labels: i64[G].
+      own: i64[Q], which answer is the query itself, and no answer to it; -1 for none.
 
     Returns:
       Ranks. Queries without a right answer do not occur in it.
@@ -79,11 +90,14 @@ def rank(
       EvaluationError: if no query has a right answer.
     """
     query, answer = _pairs(query_labels, answer_labels)
+    if own is not None:
+        others = own[query] != answer
+        query, answer = query[others], answer[others]
     if not len(query):
         raise EvaluationError("no query has a right answer among the answers")
     # Dense 32-bit labels, as jax has no 64-bit ones by default.
     known, answer_labels = np.unique(answer_labels, return_inverse=True)
-    query_labels = np.searchsorted(known, query_labels).astype(np.int32)
+    label_of = _labels(query_labels, known)
     columns = {
         "vector": answers,
         "label": answer_labels.astype(np.int32),
@@ -99,8 +113,9 @@ def rank(
         return {
             "vector": vector,
             "score": score[part],
-            "label": query_labels[query[part]],
             "answer": answer[part].astype(np.int32),
+            **label_of(query[part]),
+            **({} if own is None else {"own": own[query[part]].astype(np.int32)}),
         }
 
     counts = tiles.sum_over_columns(_count, len(query), rows, columns, np.float32(TIE))
@@ -109,8 +124,34 @@ def rank(
     return Ranks(query, answer, score, **counts, gallery=len(answers))
 
 
-def _pairs(query_labels: np.ndarray, answer_labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+Labels = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def _labels(query_labels: np.ndarray | Sequence[np.ndarray], known: np.ndarray) -> Labels:
+    """Positions of queries -> their labels as places in `known`, ascending: one or several each."""
+    if isinstance(query_labels, np.ndarray):
+        dense = np.searchsorted(known, query_labels).astype(np.int32)
+        return lambda query: {"label": dense[query]}
+    places = [np.searchsorted(known, own[np.isin(own, known)]) for own in query_labels]
+
+    def several(query: np.ndarray) -> dict[str, np.ndarray]:
+        found = np.zeros((len(query), len(known)), bool)
+        for row, number in enumerate(query):
+            found[row, places[number]] = True
+        return {"labels": found}
+
+    return several
+
+
+def _pairs(
+    query_labels: np.ndarray | Sequence[np.ndarray], answer_labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """All (query, answer) positions with equal labels, by query and then answer."""
+    if not isinstance(query_labels, np.ndarray):
+        distinct = [np.unique(own) for own in query_labels]
+        flat, counts = np.concatenate(distinct), [len(own) for own in distinct]
+        of, answer = _pairs(flat, answer_labels)
+        return np.repeat(np.arange(len(counts)), counts)[of], answer
     order = np.argsort(answer_labels, kind="stable")
     ordered = answer_labels[order]
     first = np.searchsorted(ordered, query_labels, side="left")
@@ -188,3 +229,42 @@ def average_precision(ranks: Ranks) -> np.ndarray:
     precision = precision / size
     _, group = np.unique(ranks.query, return_inverse=True)
     return np.bincount(group, precision) / np.bincount(group)
+
+
+def ndcg(ranks: Ranks) -> np.ndarray:
+    """Normalized discounted cumulative gain f64[Q] over all answers, of gains 1 and 0.
+
+    sum over right answers of 1 / log2(1 + rank), over the same of R answers at the first R places
+    (Jarvelin and Kekalainen 2002); of equal scores the mean over their places.
+    """
+    discount = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, ranks.gallery + 2)))])
+    before = ranks.wrong_above + ranks.right_above
+    size = ranks.wrong_equal + ranks.right_equal
+    gain = (discount[before + size] - discount[before]) / size
+    _, group, count = np.unique(ranks.query, return_inverse=True, return_counts=True)
+    found: np.ndarray = np.bincount(group, gain) / discount[count]
+    return found
+
+
+def precision_at(ranks: Ranks, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Precision f64[Q] among the first k answers, and average precision there.
+
+    k = None is R, the number of right answers of a query: R-precision and mAP@R (Musgrave et al.
+    2020, arXiv 2003.08505): 1/R sum of the precision at each right answer among the first R. With
+    a number k the second is divided by min(k, R). Wrong answers of equal score come first.
+    """
+    _, group, right = np.unique(ranks.query, return_inverse=True, return_counts=True)
+    # Of n right answers with equal scores, one is at each of n places.
+    order = np.lexsort((ranks.right_above, ranks.query))
+    ordered = np.stack([ranks.query[order], ranks.right_above[order]])
+    same = np.r_[False, (np.diff(ordered) == 0).all(0)]
+    number = np.arange(len(order))
+    within = number - np.maximum.accumulate(np.where(same, 0, number))
+    hits = np.empty(len(order), np.int64)
+    hits[order] = ranks.right_above[order] + within + 1
+    place = ranks.wrong_above + ranks.wrong_equal + hits
+    limit = right if k is None else np.full(len(right), k)
+    counted = place <= limit[group]
+    precision = np.bincount(group, counted) / limit
+    average = np.bincount(group, np.where(counted, hits / place, 0)) / np.minimum(limit, right)
+    return precision, average

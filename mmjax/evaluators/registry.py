@@ -5,12 +5,17 @@ from typing import Any, cast
 from mmjax.errors import unknown
 from mmjax.evaluators import base
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
+from mmjax.evaluators.choice import Choice
+from mmjax.evaluators.clusters import Clusters
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.inversion import Inversion
 from mmjax.evaluators.knn import NearestNeighbours
 from mmjax.evaluators.linear_map import LinearMap
+from mmjax.evaluators.multilabel import MultiLabel
+from mmjax.evaluators.open_vocabulary import OpenVocabulary
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
@@ -30,6 +35,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "zero_shot": ZeroShot,
         "geometry": Geometry,
         "tuple_retrieval": TupleRetrieval,
+        "choice": Choice,
         "linear_map": LinearMap,
         "probe": Probe,
         "few_shot": FewShot,
@@ -39,6 +45,10 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "consistency": Consistency,
         "rotation": Rotation,
         "code_usage": CodeUsage,
+        "multilabel": MultiLabel,
+        "inversion": Inversion,
+        "clusters": Clusters,
+        "open_vocabulary": OpenVocabulary,
     },
 )
 

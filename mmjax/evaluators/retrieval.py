@@ -1,81 +1,205 @@
-"""Cross-modal retrieval: recall at k, ranks and mean average precision, in both directions."""
+"""Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
+from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
+
+More = Literal["nDCG", "MRR", "P@k", "mAP@R"]
 
 
 class Retrieval(Evaluator):
-    """Cross-modal retrieval between two modalities, in both directions.
+    """Retrieval between two modalities, in both directions, or within one.
 
     Every item of a modality is a query once, and the whole of the other modality is its gallery.
     An answer is right if its record has the query's id, so a query can have several right answers
     (five captions of an image); queries without one are left out and not counted. Answers with
     equal scores count by the mean over their random order, see `mmjax.evaluators.ranking`.
 
+    A pair of one modality, such as ('image', 'image'), searches its other items, never the query
+    itself: those of the query's `labels`, or other alternatives of its record.
+
+    With the optional source `gallery` answers are that source's, and the first modality of a pair
+    searches for the second, in this direction only.
+
     Metrics of the direction `image_to_text`, each with that prefix and a slash:
       R@1, R@5, R@10: share of queries with a right answer among the first 1, 5, 10.
       median_rank, mean_rank: of the best right answer, from 1.
       mAP: mean over queries of the average precision.
       queries, gallery: how many; chance_R@1: the expected R@1 of random scores.
+      of `more`: nDCG over all answers; MRR, the mean reciprocal of the best right answer's rank;
+        P@k, the precision among the first k of each of `ks`; mAP@R and R-precision.
     And `unreadable`: items of the source that could not be read.
 
     Args:
       pairs: pairs of modalities.
       ks: the k of R@k.
       alternatives: `first` takes one value per record, `all` takes each of them.
+      layer: of the towers: `unit`, the embeddings; or as `Embedder.embed` names them.
+      labels: the field by which answers are right, in the place of the id; of a query it may hold
+        several values, such as the words of an image.
+      gallery_labels: that field of the gallery's records, if it has another name.
+      more: further metrics.
+      prefix, bits: of embeddings, see `compression.compressed`.
+      csls: scores are `compression.csls` with so many neighbours; None for cosines.
     """
+
+    optional = ("gallery",)
 
     def __init__(
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
         alternatives: Literal["first", "all"] = "first",
+        layer: str = "unit",
+        labels: LabelRef | None = None,
+        gallery_labels: LabelRef | None = None,
+        more: tuple[More, ...] = (),
+        prefix: Count | None = None,
+        bits: Bits = 32,
+        csls: Count | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
             raise ValueError(f"retrieval: 'pairs' is {pairs!r}; give pairs of modalities")
         if not ks or min(ks) < 1:
             raise ValueError(f"retrieval: 'ks' is {ks!r}; give numbers from 1 up")
         self.pairs, self.ks, self.alternatives = pairs, ks, alternatives
+        self.layer, self.labels, self.more = layer, labels, more
+        self.prefix, self.bits, self.csls = prefix, bits, csls
+        self.gallery_labels = gallery_labels or labels
 
-    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+    @classmethod
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Queries of a `gallery` are of one source and answers of the other, labels of both."""
+        pairs, labels, of_gallery = (options[n] for n in ("pairs", "labels", "gallery_labels"))
+        if source == "gallery":
+            return {"pairs": tuple(p[1:] for p in pairs), "gallery_labels": of_gallery or labels}
+        return {"pairs": pairs, "labels": labels}
+
+    def __call__(
+        self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
+    ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        names = dict.fromkeys(name for pair in self.pairs for name in pair)
-        embedded = embed(model, data, names, self.alternatives)
-        metrics = {"unreadable": float(sum(len(e.unreadable) for e in embedded.values()))}
+        every, first, second = (
+            dict.fromkeys(name for pair in self.pairs for name in pair[part])
+            for part in (slice(2), slice(1), slice(1, 2))
+        )
+        names = every if gallery is None else first
+        answers = queries = embed(model, data, names, self.alternatives, self.layer)
+        if gallery is not None:
+            answers = embed(model, gallery, second, self.alternatives, self.layer)
+        read = [*queries.values(), *(() if answers is queries else answers.values())]
+        metrics = {"unreadable": float(sum(len(e.unreadable) for e in read))}
         for pair in self.pairs:
-            for query, answer in (pair, pair[::-1]):
-                part = self.direction(embedded[query], embedded[answer])
+            for query, answer in self.directions(pair, gallery):
+                part = self.direction(queries[query], answers[answer])
                 metrics |= {f"{query}_to_{answer}/{name}": value for name, value in part.items()}
         return metrics
+
+    def directions(self, pair: tuple[str, str], gallery: Any) -> list[tuple[str, str]]:
+        """(query, answer) of a pair: both ways, but only there in a gallery of its own."""
+        if gallery is not None or pair[0] == pair[1]:
+            return [pair]
+        return [pair, (pair[1], pair[0])]
 
     def direction(self, queries: Any, answers: Any) -> dict[str, float]:
         """Metrics of one direction.
 
         Args:
           queries, answers: `Embedded`, or anything with `modality`, `unit` f32[N,D] and
-            `ids` i64[N].
+            `ids` i64[N], and `fields` where there are labels. Where both are one object, or queries
+            say by `own` i64[N] which answers they are, a query is no answer to itself.
         """
         if queries.unit.shape[1] != answers.unit.shape[1]:
             raise EvaluationError(
                 f"{queries.modality!r} has embeddings of {queries.unit.shape[1]} numbers and "
                 f"{answers.modality!r} of {answers.unit.shape[1]}; retrieval needs equal sizes"
             )
-        ranks = ranking.rank(queries.unit, answers.unit, queries.ids, answers.ids)
+        asked, known = queries.ids, answers.ids
+        if self.labels is not None:
+            assert self.gallery_labels is not None
+            asked, known = numbered(
+                [values_of(own, self.labels) for own in queries.fields],
+                [values_of(own, self.gallery_labels) for own in answers.fields],
+                f"retrieval: {self.gallery_labels!r}",
+            )
+        own = getattr(queries, "own", None)
+        if queries is answers:
+            own = np.arange(len(queries.unit))
+        ranks = ranking.rank(*self._vectors(queries.unit, answers.unit), asked, known, own)
         best = ranking.best(ranks)
         rank = ranking.expected_rank(best)
-        return {f"R@{k}": float(ranking.hit(best, k).mean()) for k in self.ks} | {
-            "median_rank": float(np.median(rank)),
-            "mean_rank": float(rank.mean()),
-            "mAP": float(ranking.average_precision(ranks).mean()),
-            "queries": float(len(rank)),
-            "gallery": float(ranks.gallery),
-            "chance_R@1": float((best.right / ranks.gallery).mean()),
-        }
+        gallery = ranks.gallery - (own is not None)
+        return (
+            {f"R@{k}": float(ranking.hit(best, k).mean()) for k in self.ks}
+            | {
+                "median_rank": float(np.median(rank)),
+                "mean_rank": float(rank.mean()),
+                "mAP": float(ranking.average_precision(ranks).mean()),
+                "queries": float(len(rank)),
+                "gallery": float(gallery),
+                "chance_R@1": float((best.right / gallery).mean()),
+            }
+            | self._further(ranks, rank)
+        )
+
+    def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is compared of queries and answers."""
+        try:
+            x, y = (compressed(each, self.prefix, self.bits) for each in (x, y))
+        except ValueError as error:
+            raise EvaluationError(f"retrieval: {error}") from error
+        return (x, y) if self.csls is None else csls(x, y, self.csls)
+
+    def _further(self, ranks: ranking.Ranks, rank: np.ndarray) -> dict[str, float]:
+        found = {}
+        if "nDCG" in self.more:
+            found["nDCG"] = ranking.ndcg(ranks).mean()
+        if "MRR" in self.more:
+            found["MRR"] = (1 / rank).mean()
+        if "P@k" in self.more:
+            found |= {f"P@{k}": ranking.precision_at(ranks, k)[0].mean() for k in self.ks}
+        if "mAP@R" in self.more:
+            precision, average = ranking.precision_at(ranks)
+            found |= {"R-precision": precision.mean(), "mAP@R": average.mean()}
+        return {name: float(value) for name, value in found.items()}
+
+
+def values_of(fields: Mapping[str, Any], key: str) -> list[Any]:
+    """The values of a label of a record; none where it lacks it."""
+    value = fields.get(key)
+    if value is None:
+        return []
+    if isinstance(value, np.ndarray):
+        return value.reshape(-1).tolist()
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def numbered(
+    queries: Sequence[Sequence[Any]], answers: Sequence[Sequence[Any]], where: str
+) -> tuple[Any, np.ndarray]:
+    """Labels as numbers: of queries one each, i64[Q], or several, Q arrays; of answers one, i64[G].
+
+    Answers without a label get a number that no query has.
+
+    Raises:
+      EvaluationError: for an answer with several labels; `where` names them.
+    """
+    number: dict[Any, int] = {}
+    if any(len(own) > 1 for own in answers):
+        raise EvaluationError(f"{where} of an answer should be one value, but some have several")
+    known = np.array([number.setdefault(v, len(number)) if own else -1
+                      for own in answers for v in (own or (None,))], np.int64)  # fmt: skip
+    asked = [np.array([number.get(v, -2) for v in own], np.int64) for own in queries]
+    if all(len(own) == 1 for own in asked):
+        return np.concatenate(asked), known
+    return asked, known

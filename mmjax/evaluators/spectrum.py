@@ -7,6 +7,7 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.geometry import uniformity
+from mmjax.schema.bounds import Positive
 
 
 class Spectrum(Evaluator):
@@ -17,6 +18,8 @@ class Spectrum(Evaluator):
         centred matrix of embeddings; from 1 to D (Roy and Vetterli, EUSIPCO 2007). Geometry's
         measure of that name takes the eigenvalues of the covariance, the squares of these, and is
         smaller.
+      anisotropy: mean cosine of two rows, i < j; near 0 where the mean of all is 0, 1 for one
+        direction (Ethayarajh 2019, arXiv 1909.00512).
       uniformity: log mean_{i<j} exp(-t |x_i - x_j|^2).
       examples: how many rows.
 
@@ -25,7 +28,7 @@ class Spectrum(Evaluator):
       t: of the uniformity.
     """
 
-    def __init__(self, *, modality: str = "image", t: float = 2.0):
+    def __init__(self, *, modality: str = "image", t: Positive = 2.0):
         self.modality, self.t = modality, t
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
@@ -33,9 +36,17 @@ class Spectrum(Evaluator):
         unit = embed(model, data, (self.modality,))[self.modality].unit
         return {
             "effective_rank": effective_rank(unit),
+            "anisotropy": anisotropy(unit),
             "uniformity": uniformity(unit, unit, self.t),
             "examples": float(len(unit)),
         }
+
+
+def anisotropy(unit: np.ndarray) -> float:
+    """Mean of x_i·x_j over i < j of unit rows f32[N, D], N >= 2, from their sum."""
+    count, total = len(unit), unit.sum(axis=0, dtype=np.float64)
+    squares = float((unit.astype(np.float64) ** 2).sum())
+    return float((total @ total - squares) / (count * (count - 1)))
 
 
 def effective_rank(x: np.ndarray) -> float:

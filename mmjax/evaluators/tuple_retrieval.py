@@ -13,6 +13,7 @@ from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
 from mmjax.parallel.volume import span, with_anchors
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count
 
 # Squared volumes that differ by no more than this share of that of the answer alone are equal: what
 # rounding leaves.
@@ -49,7 +50,7 @@ class TupleRetrieval(Evaluator):
         query: tuple[ViewRef, ...],
         answer: tuple[ViewRef, ...],
         score: Score = "cosine_sum",
-        ks: tuple[int, ...] = (1, 5, 10),
+        ks: tuple[Count, ...] = (1, 5, 10),
     ):
         if not query or not answer or set(query) & set(answer):
             raise ValueError(

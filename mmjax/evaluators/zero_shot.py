@@ -42,7 +42,8 @@ class ZeroShot(Evaluator):
       text: the modality of the names.
       alternatives: `first` classifies one value per record, `all` each of them.
       layer: `unit`, the embeddings; or those by a further head of the towers, by its name, or
-        `unit+<name>`, so that scores are the mean of both cosines.
+        `unit+<name>`, so that scores are the mean of both cosines. Or {modality: layer}, one for
+        each side, `unit` where it names none.
     """
 
     def __init__(
@@ -51,11 +52,11 @@ class ZeroShot(Evaluator):
         labels: LabelRef,
         templates: tuple[str, ...] = ("{}",),
         languages: tuple[str, ...] = (),
-        templates_by_language: dict[Any, Any] | None = None,
+        templates_by_language: dict[str, tuple[str, ...]] | None = None,
         modality: ViewRef = "image",
         text: ViewRef = "text",
         alternatives: Literal["first", "all"] = "first",
-        layer: str = "unit",
+        layer: str | dict[ViewRef, str] = "unit",
     ):
         if labels == text and languages:
             raise ValueError(
@@ -63,9 +64,12 @@ class ZeroShot(Evaluator):
                 "the language there and leave out 'languages' here"
             )
         self.labels, self.languages = labels, languages
+        self.classes_by = None if labels == text else labels
         self.modality, self.text, self.alternatives = modality, text, alternatives
-        self.layer = layer
-        self.templates = {None: templates, **(templates_by_language or {})}
+        by_side = layer if isinstance(layer, dict) else dict.fromkeys((modality, text), layer)
+        self.layers = {modality: "unit", text: "unit", **by_side}
+        by_language: dict[Any, tuple[str, ...]] = templates_by_language or {}
+        self.templates = {None: templates, **by_language}
         for language, own in self.templates.items():
             if not own:
                 raise ValueError(f"zero_shot: no templates for {language or 'the names'}")
@@ -73,17 +77,25 @@ class ZeroShot(Evaluator):
                 check_template(template)
 
     def check(self, data: EvalData) -> None:
-        """Says whether the source has names of the classes, in every language."""
+        """Says whether the source has names of several classes, in every language."""
         if self.labels == self.text:
             return
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
+        listed = data.source.labels(self.labels)
+        if listed is not None and len(listed) < 2:
+            raise EvaluationError(
+                f"zero_shot: {self.labels!r} has one class, {str(listed[0])!r}, and no other to "
+                "tell it from; set evaluators.zero_shot={} to leave this out"
+            )
         for language in self.languages:
             self._named(data.source, language)
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        items = embed(model, data, (self.modality,), self.alternatives, self.layer)[self.modality]
+        items = embed(model, data, (self.modality,), self.alternatives, self.layers[self.modality])[
+            self.modality
+        ]
         keep, labels = self._labelled(items)
         classes = self._classes(items, labels)
         position = {name: p for p, name in enumerate(classes)}
@@ -91,7 +103,7 @@ class ZeroShot(Evaluator):
 
         results = {}
         for language in self.languages or (None,):
-            prompts = self._names(items, keep, classes, language)
+            prompts = self._names(items, keep, classes, language, data)
             vectors = self._class_vectors(model, data, prompts, language)
             ranks = ranking.rank(items.unit[keep], vectors, truth, np.arange(len(classes)))
             best = ranking.best(ranks)
@@ -145,7 +157,12 @@ class ZeroShot(Evaluator):
         return classes
 
     def _names(
-        self, items: Embedded, keep: np.ndarray, classes: list[Any], language: str | None
+        self,
+        items: Embedded,
+        keep: np.ndarray,
+        classes: list[Any],
+        language: str | None,
+        data: EvalData,
     ) -> list[list[str]]:
         """The names of each class in a language; None is the classes' own values."""
         if language is not None:
@@ -156,12 +173,13 @@ class ZeroShot(Evaluator):
         for n in keep:
             first.setdefault(int(items.ids[n]), int(items.rows[n]))
         records = [items.source[first[c]] for c in classes]
+        own = data.field(self.text)
         for record in records:
-            if not options(record.get(self.text, [])):
+            if not options(record.get(own, [])):
                 raise EvaluationError(
                     f"zero_shot: {record['key']} has no {self.text!r} to name it by"
                 )
-        return [[options(record[self.text])[0]] for record in records]
+        return [[options(record[own])[0]] for record in records]
 
     def _named(self, source: Source, language: str) -> list[str]:
         """The names of all classes in a language."""
@@ -184,7 +202,7 @@ class ZeroShot(Evaluator):
         prompts = [[t.format(name) for name in own for t in templates] for own in names]
         flat = [prompt for own in prompts for prompt in own]
         owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
-        unit = embed_values(model, data, self.text, flat, self.layer)
+        unit = embed_values(model, data, self.text, flat, self.layers[self.text])
         return class_vectors(unit, owner, [own[0] for own in names])
 
 

@@ -21,6 +21,7 @@ from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
 from mmjax.model.definition import Definition
+from mmjax.model.outputs import by_output
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -112,7 +113,7 @@ def _export(folder: Folder, dtype: str) -> Bundle:
         recipe.model,
         recipe.objectives,
         folder.tensors(),
-        inputs.views(with_tokenizer(recipe, folder).data),
+        by_output(recipe.outputs, inputs.views(with_tokenizer(recipe, folder).data)),
         dtype,
         log_scale=own["log_scale"],
         bias=own["bias"],
@@ -121,8 +122,8 @@ def _export(folder: Folder, dtype: str) -> Bundle:
     )
 
 
-def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) -> None:
-    """Copies the tokenizer's file into the folder of a run or an export.
+def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) -> Path | None:
+    """Copies the tokenizer's file into the folder of a run or an export; None where there is none.
 
     Args:
       data: the recipe's section.
@@ -136,11 +137,17 @@ def write_tokenizer(data: DataConfig, views: Mapping[str, Any], folder: Path) ->
     path = None if data.tokenizer is None else data.tokenizer.options.get("path")
     with writing(folder / "tokenizer"):
         if isinstance(getattr(own, "model", None), bytes):
-            (folder / "tokenizer.model").write_bytes(own.model)
+            file = folder / "tokenizer.model"
+            file.write_bytes(own.model)
         elif isinstance(getattr(own, "text", None), str):
-            (folder / "tokenizer.json").write_text(own.text, encoding="utf-8")
+            file = folder / "tokenizer.json"
+            file.write_text(own.text, encoding="utf-8")
         elif own is not None and path is not None:
-            shutil.copyfile(Path(path).expanduser(), folder / tokenizer_copy(path))
+            file = folder / tokenizer_copy(path)
+            shutil.copyfile(Path(path).expanduser(), file)
+        else:
+            return None
+    return file
 
 
 def of_weights(

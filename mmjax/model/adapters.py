@@ -28,6 +28,8 @@ from mmjax.encoders.prompts import Prompts
 from mmjax.errors import ConfigError
 from mmjax.model.base import Adapter
 from mmjax.model.towers import Tower
+from mmjax.schema.annotations import Pattern
+from mmjax.schema.bounds import Count, CountOrZero, Positive, Repeats
 from mmjax.schema.registry import Registry, Spec
 
 
@@ -52,7 +54,9 @@ class LoRA(Adapter):
       ConfigError: for a pattern that no linear layer matches, and options that make no sense.
     """
 
-    def __init__(self, *, modules: tuple[str, ...], rank: int = 8, alpha: float | None = None):
+    def __init__(
+        self, *, modules: tuple[Pattern, ...], rank: Count = 8, alpha: Positive | None = None
+    ):
         if rank < 1 or not modules:
             raise ConfigError(f"lora: rank={rank} should be at least 1, modules={modules} some")
         self.modules, self.rank = tuple(modules), rank
@@ -131,6 +135,13 @@ def merge_updates(
     return {name: spec for name, spec in adapters.items() if spec.type != "lora"}, merged
 
 
+def without_updates(arrays: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """`arrays`, path -> array, with low-rank updates that change nothing."""
+    return {
+        path: jnp.zeros_like(a) if path.endswith("/lora_b") else a for path, a in arrays.items()
+    }
+
+
 class PromptTokens(Adapter, nnx.Module):
     """Prompt tuning: learned tokens in the first blocks of towers.
 
@@ -172,12 +183,12 @@ class PromptTokens(Adapter, nnx.Module):
         self,
         *,
         towers: tuple[str, ...],
-        length: int = 2,
-        depth: int | None = 1,
-        first: int = 0,
+        length: Count = 2,
+        depth: Repeats | None = 1,
+        first: CountOrZero = 0,
         coupling: str = "none",
-        latent: int = 512,
-        words: dict[str, tuple[int, ...]] | None = None,
+        latent: Count = 512,
+        words: dict[str, tuple[CountOrZero, ...]] | None = None,
         encoders: Mapping[str, Encoder],
         rngs: nnx.Rngs,
     ):

@@ -23,6 +23,7 @@ from mmjax.encoders.layers import draw, dropout_key
 from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
 from mmjax.model.base import Augmentation
+from mmjax.schema.bounds import Fraction, NonNegative
 from mmjax.schema.registry import Registry
 
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
@@ -56,8 +57,8 @@ class ImageAugmentation(ImageChanges, Augmentation):
 
     what: ClassVar[str] = "image augmentation"
 
-    blur: float = 0.0
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    blur: Fraction = 0.0
+    blur_sigma: tuple[NonNegative, NonNegative] = (0.1, 2.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,6 +19,7 @@ from mmjax.data.views.signal_augmentation import FASTEST, SLOWEST, SPEEDS, Signa
 from mmjax.encoders.layers import draw, dropout_key, split_key
 from mmjax.errors import ConfigError
 from mmjax.model.base import Augmentation
+from mmjax.schema.bounds import Count, Portion, Positive
 
 _SEGMENTS = len(SPEEDS)
 
@@ -42,10 +43,10 @@ class DeviceSignalAugmentation(SignalChanges, Augmentation):
       ValueError: for options that are none.
     """
 
-    rate: float | None = None
+    rate: Positive | None = None
     channels_first: bool = False
-    length: int | None = None
-    crop: tuple[float, float] = (1.0, 1.0)
+    length: Count | None = None
+    crop: tuple[Portion, Portion] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 import jax
 from flax import nnx
 
+from mmjax.schema.bounds import Count
+
 
 class Head(nnx.Module):
     """A projection head: from the output of an encoder to the joint space, f[B, W] -> f32[B, dim].
@@ -19,7 +21,7 @@ class Head(nnx.Module):
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
     """
 
-    dim: int
+    dim: Count
     reads_encoding: ClassVar[bool] = False
     reads_present: ClassVar[bool] = False
     takes_tokens: bool = False

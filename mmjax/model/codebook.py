@@ -18,6 +18,7 @@ from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_posi
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.tokens import pool_tokens
 from mmjax.model.base import Head
+from mmjax.schema.bounds import Count, CountOrZero, Factor
 
 Pooling = Literal["max", "mean", "sum"]
 Saved = tuple[jax.Array, jax.Array, jax.Array]
@@ -70,9 +71,9 @@ class TokenHead(Head):
     def __init__(
         self,
         *,
-        dim: int,
+        dim: Count,
         pool: Pooling = "max",
-        skip: int = 0,
+        skip: CountOrZero = 0,
         width: int,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -133,12 +134,12 @@ class CodebookHead(Head):
         self,
         *,
         codebook: str = "codebook",
-        codes: int,
-        dim: int,
-        temperature: float = 1000.0,
+        codes: Count,
+        dim: Count,
+        temperature: Factor = 1000.0,
         activation: Simplex = "sparsemax",
         pool: Pooling = "max",
-        skip: int = 0,
+        skip: CountOrZero = 0,
         width: int,
         dtype: DTypeLike,
         rngs: nnx.Rngs,

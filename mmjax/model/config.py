@@ -9,7 +9,7 @@ from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.base import Adapter, Augmentation, Head
 from mmjax.model.heads import HEADS
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.bounds import BelowOne
 from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
@@ -45,7 +45,9 @@ class TowerConfig:
       heads: further heads by name, for terms that name them.
       init_from: which weights it starts from.
       augment: what training does to its values on the device.
-      deterministic: views that training, too, encodes without dropout.
+      deterministic: its outputs that training, too, encodes without dropout.
+      reads: the modality whose views it embeds; that of its own name where None. Two towers may
+        read one, and then see the same augmented images.
     """
 
     encoder: Annotated[Spec[Encoder], ENCODERS]
@@ -54,6 +56,11 @@ class TowerConfig:
     init_from: InitFrom | None = None
     augment: Annotated[Spec[Augmentation], AUGMENTATIONS] | None = None
     deterministic: tuple[str, ...] = ()
+    reads: PartName | None = None
+
+    def embeds(self, name: str) -> str:
+        """The modality whose views it embeds, as the tower of this name."""
+        return self.reads or name
 
     def plain(self) -> dict[str, Any]:
         """As plain values of a recipe, without keys that are not set."""
@@ -75,7 +82,7 @@ class ModelConfig:
 
     towers: dict[PartName, TowerConfig]
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    ema: Annotated[float | None, Bounds(0, 1)] = None
+    ema: BelowOne | None = None
     adapters: dict[PartName, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(
         default_factory=dict
     )

@@ -14,6 +14,7 @@ from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Head
 from mmjax.model.codebook import CodebookHead, TokenHead
+from mmjax.schema.bounds import Count, Repeats
 from mmjax.schema.registry import Registry
 
 HeadNorm = Literal["none", "layer", "batch"]
@@ -47,7 +48,7 @@ class LinearHead(Head):
     def __init__(
         self,
         *,
-        dim: int,
+        dim: Count,
         bias: bool = False,
         norm: Literal["none", "layer"] = "none",
         tokens: bool = False,
@@ -100,9 +101,9 @@ class MLPHead(Head):
     def __init__(
         self,
         *,
-        dim: int,
-        hidden: int,
-        layers: int = 2,
+        dim: Count,
+        hidden: Count,
+        layers: Repeats = 2,
         norm: HeadNorm = "none",
         final_norm: bool | Literal["no_bias", "no_affine"] = False,
         activation: PlainActivation = "relu",

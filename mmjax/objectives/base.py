@@ -15,7 +15,7 @@ from mmjax.model.embedding import Embedding, Keys
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
-from mmjax.schema.names import modality_of
+from mmjax.schema.names import presence
 
 Outputs = Mapping[str, Embedding]  # of the towers or of a teacher, by view
 Batch = Mapping[str, jax.Array]
@@ -50,11 +50,14 @@ class Term(nnx.Module):
 
     Attributes:
       word: what recipes call the class, its `type`.
+      least_rows: of a batch; with fewer it has nothing to compare. 1 for what looks at each row
+        by itself.
       contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
 
     word: ClassVar[str] = ""
+    least_rows: ClassVar[int] = 2
     contrastive: ClassVar[bool] = False
     given_name: str = ""
 
@@ -67,7 +70,7 @@ class Term(nnx.Module):
 
         Args:
           outputs: name -> embedding of every modality and view, such as `image` and `image@2`.
-          batch: name -> array, with `id` i[B] and `<modality>_present` bool[B].
+          batch: name -> array, with `id` i[B] and `image_present` bool[B].
           context: what else a term may know.
 
         Returns:
@@ -161,8 +164,8 @@ def rows_of(
             )
     valid = None
     needed = (*names, *fields)
-    for each in sorted({*needed, *map(modality_of, needed)}):
-        present = batch.get(f"{each}_present")
+    for each in sorted(set(needed)):
+        present = presence(batch, each)
         if present is not None:
             present = jnp.asarray(present, bool)
             valid = present if valid is None else valid & present

@@ -9,6 +9,7 @@ from flax import nnx
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, rows_of
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count
 
 
 class Classification(Term):
@@ -30,21 +31,23 @@ class Classification(Term):
       rngs: for the head.
     """
 
+    least_rows = 1
+
     def __init__(
         self,
         *,
         modalities: tuple[ViewRef, ...] = ("image", "text"),
-        classes: int,
-        dim: int,
-        hidden: tuple[int, ...] = (256, 256),
+        classes: Count,
+        dim: Count,
+        hidden: tuple[Count, ...] = (256, 256),
         label: LabelRef = "label",
         detach: bool = False,
         rngs: nnx.Rngs,
     ):
-        if not modalities or classes < 2 or min(dim, *hidden, 1) < 1:
+        if not modalities or classes < 2:
             raise TermError(
-                f"The term 'classification' needs modalities={modalities!r}, classes={classes} >= "
-                f"2 and dim={dim}, hidden={hidden!r} >= 1."
+                f"The term 'classification' needs modalities={modalities!r} and classes={classes} "
+                ">= 2."
             )
         self.modalities, self.label, self.detach = modalities, label, detach
         widths = (dim * len(modalities), *hidden, classes)

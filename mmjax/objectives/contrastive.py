@@ -27,6 +27,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
 
 Scalars = tuple[jax.Array, jax.Array]
 
@@ -60,21 +61,19 @@ class InfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: float = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        min_scale: float | None = None,
-        max_scale: float | None = 100.0,
+        min_scale: Factor | None = None,
+        max_scale: Factor | None = 100.0,
         temperature_form: Form = "log_scale",
-        direction_weights: tuple[float, float] = (0.5, 0.5),
-        label_smoothing: float = 0.0,
+        direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
+        label_smoothing: BelowOne = 0.0,
         duplicates: Literal["negative", "mask"] = "negative",
     ):
         check_pairs("info_nce", pairs)
-        if not 0.0 <= label_smoothing < 1.0:
-            raise TermError(f"label_smoothing has to be in [0, 1), but is {label_smoothing}.")
-        if min(direction_weights) < 0 or max(direction_weights) == 0:
+        if max(direction_weights) == 0:
             raise TermError(
-                "direction_weights have to be two numbers >= 0, not both 0, but are "
+                "direction_weights have to be two numbers, not both 0, but are "
                 f"{direction_weights}."
             )
         self.pairs = pairs
@@ -217,10 +216,10 @@ class Sigmoid(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: float = 0.1,
+        temperature: Factor = 0.1,
         learn_temperature: bool = True,
-        max_scale: float | None = None,
-        bias: float = -10.0,
+        max_scale: Factor | None = None,
+        bias: Moderate = -10.0,
         learn_bias: bool = True,
         duplicates: Literal["negative", "mask"] = "negative",
     ):

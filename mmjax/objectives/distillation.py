@@ -27,6 +27,7 @@ from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor, Fraction
 
 # Cosines of float32 unit vectors that differ by no more are equal: those of two equal rows may, at
 # two places of a batch.
@@ -102,18 +103,12 @@ class HybridDistillation(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        alpha: float = 0.5,
-        temperature: float = 1.0,
+        alpha: Fraction = 0.5,
+        temperature: Factor = 1.0,
         layer: Literal["raw", "unit"] = "raw",
-        scale: float = 1.0,
+        scale: Factor = 1.0,
     ):
         check_pairs("hybrid_distill", pairs)
-        if not 0 <= alpha <= 1:
-            raise TermError(f"alpha has to be in [0, 1], but is {alpha}.")
-        if not (temperature > 0 and scale > 0):
-            raise TermError(
-                f"temperature={temperature} and scale={scale} have to be positive numbers."
-            )
         self.pairs, self.alpha, self.layer = pairs, alpha, layer
         self.factor, self.temperature = scale / temperature, temperature
 

@@ -25,6 +25,7 @@ from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, Factor, NonNegative
 
 
 class PairGate(nnx.Module):
@@ -126,38 +127,34 @@ class GatedNCE(Term):
         self,
         *,
         pair: tuple[ViewRef, ViewRef] = ("image", "image@2"),
-        classes: int,
-        dim: int,
+        classes: Count,
+        dim: Count,
         label: LabelRef = "label",
         pairing: Literal["arbitrary", "distinct", "identical"] = "arbitrary",
         negatives: Literal["other_classes", "all"] = "other_classes",
         anchors: Literal["first", "both"] = "first",
         keys: Literal["towers", "teacher"] = "towers",
-        gate_entropy: float = 0.0,
+        gate_entropy: NonNegative = 0.0,
         gated: bool = True,
-        width: int = 512,
-        hidden: int = 1024,
+        width: Count = 512,
+        hidden: Count = 1024,
         norm: bool = True,
         renorm: bool = True,
-        temperature: float = 0.1,
+        temperature: Factor = 0.1,
         learn_temperature: bool = False,
         rngs: nnx.Rngs,
     ):
         check_views("gated_nce", pair)
-        if classes < 2 or min(dim, width, hidden) < 1:
-            raise TermError(
-                f"The term 'gated_nce' needs classes={classes} >= 2 and dim={dim}, width={width}, "
-                f"hidden={hidden} >= 1."
-            )
+        if classes < 2:
+            raise TermError(f"The term 'gated_nce' needs classes={classes} >= 2.")
         if negatives == "all" and pairing == "distinct":
             raise TermError(
                 "The term 'gated_nce' with negatives='all' pairs rows, not classes: pairing is "
                 "'arbitrary' or 'identical'."
             )
-        if gate_entropy < 0 or (gate_entropy and not gated):
+        if gate_entropy and not gated:
             raise TermError(
-                f"gate_entropy={gate_entropy} of the term 'gated_nce' has to be >= 0, and needs "
-                "gated=True."
+                f"gate_entropy={gate_entropy} of the term 'gated_nce' needs gated=True."
             )
         self.pair, self.classes, self.label = pair, classes, label
         self.pairing, self.renorm = pairing, renorm

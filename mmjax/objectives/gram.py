@@ -17,10 +17,10 @@ from mmjax.objectives.base import (
     same_example,
 )
 from mmjax.objectives.contrastive import cross_entropy
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.multi_view import check_views
 from mmjax.parallel.volume import EPS, span, with_anchors
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import BelowOne, Factor, Positive
 
 
 class GramVolume(Term):
@@ -54,17 +54,12 @@ class GramVolume(Term):
         self,
         *,
         modalities: tuple[ViewRef, ...] = ("text", "video", "audio"),
-        temperature: float = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        label_smoothing: float = 0.1,
-        eps: float = EPS,
+        label_smoothing: BelowOne = 0.1,
+        eps: Positive = EPS,
     ):
         check_views("gram_volume", modalities)
-        if not temperature > 0 or not eps > 0 or not 0 <= label_smoothing < 1:
-            raise TermError(
-                f"The term 'gram_volume' needs temperature={temperature} > 0, eps={eps} > 0 and "
-                f"label_smoothing={label_smoothing} in [0, 1)."
-            )
         self.modalities, self.eps, self.label_smoothing = modalities, eps, label_smoothing
         self.fixed_temperature = None if learn_temperature else temperature
         if learn_temperature:

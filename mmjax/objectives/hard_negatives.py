@@ -18,10 +18,10 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import BelowOne, Factor, NonNegative
 
 
 class HardInfoNCE(Term):
@@ -51,16 +51,11 @@ class HardInfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        beta: float = 1.0,
-        tau_plus: float = 0.1,
-        temperature: float = 0.5,
+        beta: NonNegative = 1.0,
+        tau_plus: BelowOne = 0.1,
+        temperature: Factor = 0.5,
     ):
         check_pairs("hard_info_nce", pairs)
-        if beta < 0 or not 0 <= tau_plus < 1:
-            raise TermError(
-                f"The term 'hard_info_nce' needs beta={beta} >= 0 and tau_plus={tau_plus} in "
-                "[0, 1)."
-            )
         self.pairs, self.beta, self.tau_plus = pairs, beta, tau_plus
         self.temperature = Temperature(temperature, learned=False)
 

@@ -22,6 +22,7 @@ from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, CountOrZero, Factor
 
 Fusion = Literal["attention", "mean", "max"]
 _NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
@@ -67,15 +68,15 @@ class LateInteractionNCE(Term):
         self,
         *,
         pair: tuple[ViewRef, ViewRef] = ("audio", "text"),
-        dim: int,
+        dim: Count,
         tokens: tuple[str, ...] = ("audio",),
-        skip: dict[str, int] | None = None,
+        skip: dict[str, CountOrZero] | None = None,
         fusion: Fusion = "attention",
-        attention_scale: float = 10.0,
+        attention_scale: Factor = 10.0,
         positions: bool = False,
-        temperature: float = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        max_scale: float | None = 100.0,
+        max_scale: Factor | None = 100.0,
         duplicates: Literal["negative", "mask"] = "negative",
         rngs: nnx.Rngs,
     ):
@@ -87,10 +88,9 @@ class LateInteractionNCE(Term):
                     f"The term 'late_interaction_nce' has {name}={views!r}, which names others "
                     f"than pair={pair!r}."
                 )
-        if fusion not in get_args(Fusion) or not attention_scale > 0:
+        if fusion not in get_args(Fusion):
             raise TermError(
-                f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}, "
-                f"and attention_scale={attention_scale}, which has to be above 0."
+                f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}."
             )
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
         self.attention_scale, self.positions = attention_scale, positions

@@ -23,6 +23,7 @@ from mmjax.objectives.momentum import numbered, of_teacher, with_teacher
 from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, CountOrZero, Factor
 
 
 class LocalGlobalNCE(Term):
@@ -55,12 +56,12 @@ class LocalGlobalNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "image@2"), ("text", "text")),
-        grids: dict[str, int] | None = None,
-        skip: dict[str, int] | None = None,
-        temperature: float | str = 0.07,
+        grids: dict[str, Count] | None = None,
+        skip: dict[str, CountOrZero] | None = None,
+        temperature: Factor | str = 0.07,
         learn_temperature: bool = True,
-        min_scale: float | None = None,
-        max_scale: float | None = 100.0,
+        min_scale: Factor | None = None,
+        max_scale: Factor | None = 100.0,
     ):
         if not pairs or len(set(pairs)) != len(pairs):
             raise TermError(

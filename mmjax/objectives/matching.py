@@ -27,6 +27,7 @@ from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
 from mmjax.parallel.volume import span, with_anchors
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, Factor, NonNegative, Repeats
 
 Tokens = tuple[jax.Array, jax.Array]  # f32[B, T, W], and which are there, bool[B, T]
 
@@ -71,16 +72,16 @@ class Matching(Term):
         *,
         text: ViewRef = "text",
         conditions: tuple[ViewRef, ...] = ("image",),
-        inputs: dict[str, int],
-        width: int,
-        depth: int = 1,
-        heads: int = 1,
+        inputs: dict[str, Count],
+        width: Count,
+        depth: Repeats = 1,
+        heads: Count = 1,
         read: Literal["first", "mean"] = "first",
         hidden: bool = False,
         score: Literal["cosine", "volume"] = "cosine",
         keys: Literal["towers", "teacher"] = "towers",
-        temperature: float | str = 0.07,
-        floor: float = 0.0,
+        temperature: Factor | str = 0.07,
+        floor: NonNegative = 0.0,
         rngs: nnx.Rngs,
     ):
         views = (text, *conditions)
@@ -93,10 +94,6 @@ class Matching(Term):
             raise TermError("The term 'matching' scores one condition by cosine: use 'volume'.")
         if score == "volume" and keys == "teacher":
             raise TermError("The term 'matching' scores by volume without a teacher.")
-        if floor < 0 or not (isinstance(temperature, str) or temperature > 0):
-            raise TermError(
-                f"The term 'matching' needs floor={floor} >= 0 and temperature={temperature} > 0."
-            )
         self.text, self.conditions, self.read = text, conditions, read
         self.score, self.of_teacher, self.floor = score, keys == "teacher", floor
         self.temperature_of = temperature

@@ -30,10 +30,10 @@ from mmjax.objectives.base import (
     sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor, Fraction, Positive
 
 
 def slerp(x: jax.Array, y: jax.Array, share: jax.Array, eps: float = 1e-4) -> jax.Array:
@@ -98,18 +98,13 @@ class MixupNCE(Term):
         mix: Literal["first", "both"] = "first",
         mixing: Literal["linear", "geodesic"] = "linear",
         partner: Literal["permutation", "reverse"] = "permutation",
-        alpha: float = 0.15,
+        alpha: Positive = 0.15,
         each_row: bool = True,
-        mix_probability: float = 0.5,
-        temperature: float = 0.1,
+        mix_probability: Fraction = 0.5,
+        temperature: Factor = 0.1,
         learn_temperature: bool = False,
     ):
         check_pairs("mixup_nce", pairs)
-        if not alpha > 0 or not 0 <= mix_probability <= 1:
-            raise TermError(
-                f"The term 'mixup_nce' needs alpha={alpha} > 0 and mix_probability="
-                f"{mix_probability} in [0, 1]."
-            )
         self.pairs, self.mix, self.mixing, self.partner = pairs, mix, mixing, partner
         self.alpha, self.each_row, self.mix_probability = alpha, each_row, mix_probability
         self.temperature = Temperature(temperature, learned=learn_temperature)
@@ -203,13 +198,11 @@ class GeodesicNegatives(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        alpha: float = 0.5,
-        temperature: float = 0.07,
+        alpha: Positive = 0.5,
+        temperature: Factor = 0.07,
         learn_temperature: bool = False,
     ):
         check_pairs("geodesic_negatives", pairs)
-        if not alpha > 0:
-            raise TermError(f"The term 'geodesic_negatives' needs alpha={alpha} > 0.")
         self.pairs, self.alpha = pairs, alpha
         self.temperature = Temperature(temperature, learned=learn_temperature)
 

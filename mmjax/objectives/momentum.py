@@ -1,6 +1,6 @@
 """Momentum contrast: InfoNCE with keys of a momentum teacher and a queue."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,9 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor
 from mmjax.schema.names import modality_of, views_of
-from mmjax.schema.schedule import Schedule
+from mmjax.schema.schedule import Schedule, ScheduledFraction
 
 
 class MomentumNCE(Term):
@@ -61,20 +62,18 @@ class MomentumNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"), ("text", "image")),
-        soft: float | dict[str, Any] = 0.0,
+        soft: ScheduledFraction = 0.0,
         soft_within: bool = False,
-        temperature: float = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        min_scale: float | None = None,
-        max_scale: float | None = 100.0,
+        min_scale: Factor | None = None,
+        max_scale: Factor | None = 100.0,
         duplicates: Literal["negative", "mask"] = "negative",
     ):
         if not pairs or len(set(pairs)) != len(pairs):
             raise TermError(f"The term 'momentum_nce' needs pairs, each once, but pairs={pairs!r}.")
         self.pairs, self.soft_within = pairs, soft_within
         self.soft = Schedule.of(soft, "soft")
-        if not all(0 <= alpha <= 1 for alpha in (self.soft.start, self.soft.end)):
-            raise TermError(f"soft={soft} of the term 'momentum_nce' has to be in [0, 1].")
         self.temperature = Temperature(
             temperature, learned=learn_temperature, min_scale=min_scale, max_scale=max_scale
         )

@@ -29,6 +29,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor
 
 
 class MultiViewInfoNCE(Term):
@@ -53,7 +54,7 @@ class MultiViewInfoNCE(Term):
         self,
         *,
         views: tuple[ViewRef, ...] = ("image", "image@2"),
-        temperature: float = 0.5,
+        temperature: Factor = 0.5,
         learn_temperature: bool = False,
         cross_view_only: bool = False,
     ):
@@ -101,7 +102,7 @@ class MultiViewDHEL(Term):
         self,
         *,
         views: tuple[ViewRef, ...] = ("image", "image@2"),
-        temperature: float = 0.5,
+        temperature: Factor = 0.5,
         learn_temperature: bool = False,
     ):
         check_views("mv_dhel", views)
@@ -150,7 +151,7 @@ class NTXent(Term):
         self,
         *,
         views: tuple[ViewRef, ...] = ("image", "image@2"),
-        temperature: float = 0.5,
+        temperature: Factor = 0.5,
         learn_temperature: bool = False,
         across: Literal["pairs", "average"] = "pairs",
     ):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,10 +13,14 @@ from mmjax.model.embedding import Embedding
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
+from mmjax.schema.annotations import ViewRef, names
+from mmjax.schema.names import presence, presence_name
 from mmjax.schema.registry import Spec
-from mmjax.schema.schedule import Schedule
-from mmjax.schema.sections import match, section_of
+from mmjax.schema.schedule import Schedule, Weight
 from mmjax.schema.values import plain
+
+_Head = str | dict[ViewRef, str] | None
+_Where = dict[str, int] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,27 +30,33 @@ class ObjectiveConfig:
     Attributes:
       term: the word and its options.
       weight: a number or a schedule (see `Schedule`).
-      head: which of the towers' further heads it reads, or None.
+      head: which of the towers' further heads it reads: one name, of the towers that have such a
+        head, the only ones that it then sees; or {view: name}, where others keep the first head.
+      where: {label: value}, the only rows that it sees: those whose labels, views without a tower,
+        all have these values; None for all rows.
     """
 
     term: Spec[Term]
     weight: float | dict[str, Any] = 1.0
-    head: str | None = None
+    head: str | dict[ViewRef, str] | None = None
+    where: dict[str, int] | None = None
 
     @classmethod
     def parse(cls, value: Any, where: str, file: str) -> "ObjectiveConfig":
         """From the dict of a recipe, where all stands side by side."""
-        value = section_of(value, where, file)
-        beside = {"weight": (float | dict, 1.0), "head": (str | None, None)}
-        own = {key: each for key, each in value.items() if key in beside}
-        rest = {key: each for key, each in value.items() if key not in beside}
-        options = match(beside, own, where, file)
-        Schedule.of(options["weight"], f"{where}.weight")
-        return cls(TERMS.parse(rest, where, file, beside), **options)
+        beside = {"weight": (Weight, 1.0), "head": (_Head, None), "where": (_Where, None)}
+        term, own = TERMS.parse_with(beside, value, where, file)
+        return cls(term, **own)
 
     def plain(self) -> dict[str, Any]:
         """As plain values of a recipe, with all options."""
-        return {**self.term.plain(), "weight": plain(self.weight), "head": self.head}
+        own = {key: plain(getattr(self, key)) for key in ("weight", "head", "where")}
+        return {**self.term.plain(), **own}
+
+    def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
+        """(path of the key, name) of every view, or label, that it names."""
+        yield from self.term.reads(to)
+        yield from names(plain(self.head), _Head, to, f"{self.term.where}.head")
 
 
 def configs(specs: Mapping[str, Any], file: str = "these objectives") -> dict[str, ObjectiveConfig]:
@@ -67,14 +77,20 @@ class Objectives(nnx.Module):
     """
 
     def __init__(self, configs: Mapping[str, ObjectiveConfig], *, rngs: nnx.Rngs):
-        terms, weights, heads = {}, [], []
+        terms, weights = {}, []
+        heads: list[tuple[str, str | tuple[tuple[str, str], ...] | None]] = []
         for name, config in configs.items():
             terms[name] = config.term.build(rngs=rngs)
             terms[name].given_name = name
             weights.append((name, Schedule.of(config.weight, f"objectives.{name}.weight")))
-            heads.append((name, config.head))
+            # A dict would be a node of the module's graph.
+            head = config.head
+            heads.append((name, tuple(head.items()) if isinstance(head, dict) else head))
         self.terms = nnx.Dict(terms)
         self.weights, self.heads = tuple(weights), tuple(heads)
+        self.where = tuple(
+            (name, tuple((each.where or {}).items())) for name, each in configs.items()
+        )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         """The loss of a batch, an f32 scalar, and what to log.
@@ -84,9 +100,11 @@ class Objectives(nnx.Module):
         """
         context = dataclasses.replace(context, scales=self._scales())
         loss, metrics = jnp.zeros(()), {}
-        for (name, weight), (_, head) in zip(self.weights, self.heads, strict=True):
+        for (name, weight), (_, head), (_, where) in zip(
+            self.weights, self.heads, self.where, strict=True
+        ):
             seen, known = _by_head(name, head, outputs, _own_rng(context, name))
-            value, own = self.terms[name](seen, batch, known)
+            value, own = self.terms[name](seen, _where(name, where, seen, batch), known)
             factor = weight(context.progress)
             loss = loss + factor * value
             metrics[f"{name}/loss"] = value
@@ -107,27 +125,53 @@ class Objectives(nnx.Module):
 
 
 def _by_head(
-    name: str, head: str | None, outputs: Outputs, context: Context
+    name: str, head: str | tuple[tuple[str, str], ...] | None, outputs: Outputs, context: Context
 ) -> tuple[Outputs, Context]:
-    """Outputs and context with the embeddings by a further head of the towers that have it."""
+    """Outputs and context with the embeddings by further heads of the towers that have them."""
     if head is None:
         return outputs, context
+    wanted = dict.fromkeys(outputs, head) if isinstance(head, str) else dict(head)
 
     def chosen(embeddings: Outputs) -> dict[str, Embedding]:
-        return {
-            view: heads[head] for view, e in embeddings.items() if head in (heads := e.heads or {})
+        own = {
+            view: heads[wanted[view]]
+            for view, e in embeddings.items()
+            if wanted.get(view) in (heads := e.heads or {})
         }
+        return own if isinstance(head, str) else {**embeddings, **own}
 
-    found = chosen(outputs)
-    if not found:
+    lacking = [view for view, own in wanted.items() if own not in (outputs[view].heads or {})]
+    if len(lacking) == len(wanted) or (lacking and not isinstance(head, str)):
+        where = "head" if isinstance(head, str) else f"head.{lacking[0]}"
         known = sorted({other for e in outputs.values() for other in e.heads or {}})
         raise TermError(
-            f"'objectives.{name}.head' is {head!r}, but no tower has a head of that name in its "
-            f"'heads': there are {known or 'none'}."
+            f"'objectives.{name}.{where}' is {wanted[lacking[0]]!r}, but no tower of it has a head "
+            f"of that name in its 'heads': there are {known or 'none'}."
         )
     if context.teacher is not None:
         context = dataclasses.replace(context, teacher=chosen(context.teacher))
-    return found, context
+    return chosen(outputs), context
+
+
+def _where(name: str, where: Iterable[tuple[str, int]], outputs: Outputs, batch: Batch) -> Batch:
+    """The batch, in which rows with other values of the labels have no output."""
+    if not where:
+        return batch
+    chosen = jnp.ones(len(batch["id"]), bool)
+    for label, value in where:
+        if label not in batch:
+            raise TermError(
+                f"'objectives.{name}.where' names the label {label!r}, which the batch lacks: add "
+                "a view of type 'label' for it to data.views."
+            )
+        chosen &= batch[label] == value
+        if (there := presence(batch, label)) is not None:
+            chosen &= there
+    found = dict(batch)
+    for view in outputs:
+        there = presence(batch, view)
+        found[presence_name(view)] = chosen if there is None else chosen & there
+    return found
 
 
 def _own_rng(context: Context, name: str) -> Context:

@@ -21,6 +21,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor, NonNegative
 
 Sample = Literal["all", "batch", "row"]
 
@@ -62,19 +63,17 @@ class OneToK(Term):
         others: tuple[ViewRef, ...],
         sample: Sample = "all",
         other_positives: bool = True,
-        t2i_weight: float = 1.0,
-        temperature: float = 0.07,
+        t2i_weight: NonNegative = 1.0,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        max_scale: float | None = 1000.0,
-        min_scale: float | None = 2.0,
+        max_scale: Factor | None = 1000.0,
+        min_scale: Factor | None = 2.0,
     ):
         if not others or len({anchor, *others}) != 1 + len(others):
             raise TermError(
                 f"The term 'one_to_k' needs an anchor and other modalities, each once, but "
                 f"anchor={anchor!r} and others={others!r}."
             )
-        if t2i_weight < 0:
-            raise TermError(f"t2i_weight has to be >= 0, but is {t2i_weight}.")
         self.anchor, self.others, self.sample = anchor, others, sample
         self.other_positives, self.t2i_weight = other_positives, t2i_weight
         self.temperature = Temperature(

@@ -9,9 +9,9 @@ from flax import nnx
 from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count
 from mmjax.schema.names import modality_of
 
 
@@ -40,15 +40,13 @@ class Predictive(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        dim: int,
-        hidden: int,
+        dim: Count,
+        hidden: Count,
         norm: bool = True,
         target: Literal["towers", "teacher"] = "towers",
         rngs: nnx.Rngs,
     ):
         check_pairs("predictive", pairs)
-        if min(dim, hidden) < 1:
-            raise TermError(f"The term 'predictive' needs dim={dim} and hidden={hidden} above 0.")
         self.pairs, self.of_teacher = pairs, target == "teacher"
         modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(

@@ -19,8 +19,8 @@ from mmjax.objectives.base import (
     sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import NonNegative, Positive
 
 
 class BarlowTwins(Term):
@@ -43,14 +43,10 @@ class BarlowTwins(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        off_diagonal: float = 0.0051,
-        eps: float = 1e-5,
+        off_diagonal: NonNegative = 0.0051,
+        eps: Positive = 1e-5,
     ):
         check_pairs("barlow_twins", pairs)
-        if off_diagonal < 0 or not eps > 0:
-            raise TermError(
-                f"The term 'barlow_twins' needs off_diagonal={off_diagonal} >= 0 and eps={eps} > 0."
-            )
         self.pairs, self.off_diagonal, self.eps = pairs, off_diagonal, eps
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
@@ -88,17 +84,12 @@ class VICReg(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        invariance: float = 25.0,
-        variance: float = 25.0,
-        covariance: float = 1.0,
-        eps: float = 1e-4,
+        invariance: NonNegative = 25.0,
+        variance: NonNegative = 25.0,
+        covariance: NonNegative = 1.0,
+        eps: Positive = 1e-4,
     ):
         check_pairs("vicreg", pairs)
-        if min(invariance, variance, covariance) < 0 or not eps > 0:
-            raise TermError(
-                f"The term 'vicreg' needs invariance={invariance}, variance={variance} and "
-                f"covariance={covariance} >= 0, and eps={eps} > 0."
-            )
         self.pairs, self.eps = pairs, eps
         self.factors = (invariance, variance, covariance)
 

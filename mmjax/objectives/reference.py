@@ -30,6 +30,8 @@ class RandomFeatureAlignment(Term):
       reduction: over k, `mean`, or `half_sum` as the paper writes it.
     """
 
+    least_rows = 1
+
     def __init__(
         self,
         *,
@@ -47,8 +49,14 @@ class RandomFeatureAlignment(Term):
             )
         self.modalities, self.prior = modalities, prior
         if stats is not None:  # as tuples: arrays would be part of the model's state
-            with np.load(stats) as file:
-                self.mean, self.std = (tuple(file[name].tolist()) for name in ("mean", "std"))
+            try:
+                with np.load(stats) as file:
+                    self.mean, self.std = (tuple(file[name].tolist()) for name in ("mean", "std"))
+            except Exception as error:  # damaged files make NumPy raise nearly anything
+                raise TermError(
+                    f"stats={stats!r} is no .npz file with 'mean' and 'std' that can be read "
+                    f"({error})."
+                ) from error
         self.shared, self.reduction = shared, reduction
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:

@@ -21,7 +21,7 @@ from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
-from mmjax.objectives.uniformity import Alignment, CrossUniformity, Uniformity
+from mmjax.objectives.uniformity import Alignment, CrossUniformity, JointEntropy, Uniformity
 from mmjax.schema.registry import Registry
 
 TERMS = Registry(
@@ -33,6 +33,7 @@ TERMS = Registry(
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,
         "alignment": Alignment,
+        "joint_entropy": JointEntropy,
         "nt_xent": NTXent,
         "mv_infonce": MultiViewInfoNCE,
         "mv_dhel": MultiViewDHEL,

@@ -22,6 +22,7 @@ from mmjax.objectives.temperature import Temperature, scale_of
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor, Positive, Repeats
 
 
 class SinkhornSwap(Term):
@@ -54,21 +55,16 @@ class SinkhornSwap(Term):
         *,
         first: tuple[ViewRef, ViewRef] = ("image", "image@2"),
         second: tuple[ViewRef, ViewRef] = ("text", "text@2"),
-        epsilon: float = 0.05,
-        iterations: int = 3,
-        temperature: float | str = 0.1,
+        epsilon: Positive = 0.05,
+        iterations: Repeats = 3,
+        temperature: Factor | str = 0.1,
         learn_temperature: bool = True,
-        max_scale: float | None = 100.0,
+        max_scale: Factor | None = 100.0,
     ):
         if len({*first, *second}) != 4:
             raise TermError(
                 f"The term 'sinkhorn_swap' needs four views, but has first={first!r} and "
                 f"second={second!r}."
-            )
-        if not epsilon > 0 or iterations < 1:
-            raise TermError(
-                f"The term 'sinkhorn_swap' needs epsilon={epsilon} > 0 and "
-                f"iterations={iterations} >= 1."
             )
         self.first, self.second = first, second
         self.epsilon, self.iterations = epsilon, iterations

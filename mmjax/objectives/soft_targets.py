@@ -28,6 +28,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Count, Factor, NonNegative
 
 WeightFunction = Literal["softmax", "affine", "relu", "labels"]
 
@@ -84,27 +85,25 @@ class SoftInfoNCE(Term):
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         reference: str = "image",
         weights: WeightFunction = "softmax",
-        reference_temperature: float = 0.1,
+        reference_temperature: Factor = 0.1,
         stop_gradient: bool = True,
         soft: Literal["both", "rows", "cols"] = "both",
-        temperature: float = 0.07,
+        temperature: Factor = 0.07,
         learn_temperature: bool = True,
-        max_scale: float | None = 100.0,
-        direction_weights: tuple[float, float] = (0.5, 0.5),
-        projection: tuple[int, ...] = (),
+        max_scale: Factor | None = 100.0,
+        direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
+        projection: tuple[Count, ...] = (),
         rngs: nnx.Rngs,
     ):
         check_pairs("soft_info_nce", pairs)
-        if len(projection) == 1 or min(projection, default=1) < 1:
+        if len(projection) == 1:
             raise TermError(
                 f"projection={projection} of the term 'soft_info_nce' has to be empty or at least "
-                "two widths >= 1."
+                "two widths."
             )
-        if not reference_temperature > 0:
-            raise TermError(f"reference_temperature={reference_temperature} has to be positive.")
-        if min(direction_weights) < 0 or max(direction_weights) == 0:
+        if max(direction_weights) == 0:
             raise TermError(
-                "direction_weights have to be two numbers >= 0, not both 0, but are "
+                "direction_weights have to be two numbers, not both 0, but are "
                 f"{direction_weights}."
             )
         self.pairs, self.reference, self.weights = pairs, reference, weights
@@ -173,6 +172,12 @@ class SoftInfoNCE(Term):
         return loss
 
     def _project(self, x: jax.Array) -> jax.Array:
+        takes = self.projection[0].in_features
+        if takes != x.shape[-1]:
+            raise TermError(
+                f"projection of the term {self.name!r} begins with {takes}, but embeddings have "
+                f"{x.shape[-1]} numbers: begin with that."
+            )
         for i, layer in enumerate(self.projection):
             x = layer(jax.nn.relu(x) if i else x)
         return unit_norm(x)

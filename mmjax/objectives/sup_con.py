@@ -20,6 +20,7 @@ from mmjax.objectives.multi_view import check_views, stacked
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Factor
 
 
 class SupCon(Term):
@@ -47,7 +48,7 @@ class SupCon(Term):
         *,
         views: tuple[ViewRef, ...] = ("image", "image@2"),
         label: LabelRef = "label",
-        temperature: float = 0.1,
+        temperature: Factor = 0.1,
         learn_temperature: bool = False,
     ):
         check_views("sup_con", views, least=1)

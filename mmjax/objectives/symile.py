@@ -26,6 +26,7 @@ from mmjax.objectives.multi_view import check_views
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.bounds import Factor
 
 Pair = tuple[jax.Array, jax.Array]
 Saved = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
@@ -64,13 +65,11 @@ class Symile(Term):
         *,
         modalities: tuple[ViewRef, ...] = ("image", "text", "audio"),
         negatives: Literal["n", "n_squared"] = "n",
-        scale: float = 0.7408,
+        scale: Factor = 0.7408,
         learn_scale: bool = True,
         normalize: bool = True,
     ):
         check_views("symile", modalities)
-        if not scale > 0:
-            raise TermError(f"scale of the term 'symile' has to be positive, but is {scale}.")
         if negatives == "n_squared" and len(modalities) != 3:
             raise TermError(
                 "The term 'symile' with negatives='n_squared' takes three modalities, but has "

@@ -53,7 +53,8 @@ class Report:
       layouts: of every variable of the model.
       state_bytes: part of the state -> bytes on one device.
       memory: of a device while the step runs, or that it does not fit.
-      flops, loss_flops: of one step on all devices without recomputation, and of the objectives.
+      flops, loss_flops: of one step on all devices without recomputation, and of the objectives;
+        of a recipe without steps, of embedding a batch, and 0.
       cost: what one device does in a step; None where the step does not compile.
       roofline: the least time of a step; None where it does not compile or the chip is not known.
       limit: bytes of a device, if `largest` was asked for.
@@ -129,7 +130,7 @@ def preflight(
 
 
 def lower(recipe: Recipe, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
-    """The train step of a recipe, ready to be compiled for a mesh.
+    """The train step of a recipe, ready to be compiled for a mesh; without steps, its evaluation.
 
     Args:
       recipe: whole.
@@ -141,7 +142,8 @@ def lower(recipe: Recipe, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh) ->
         name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
         for name, array in inputs.batch_shapes(recipe.data).items()
     }
-    step: Any = step_lib.make(recipe, plan, mesh)  # what jax.jit makes
+    # What jax.jit makes.
+    step: Any = step_lib.make(recipe, plan, mesh) if recipe.steps else step_lib.embedding(plan)
     lowered: jax.stages.Lowered = step.lower(state_lib.abstract(recipe, plan), batch)
     return lowered
 

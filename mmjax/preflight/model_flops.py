@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mmjax.data import inputs
 from mmjax.model.embedding import Embedding
+from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.preflight.flops import flops
 from mmjax.recipe import Recipe
@@ -22,7 +23,7 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     """FLOPs of one step on all devices, and the part of them that the objectives take.
 
     Forward and backward of the whole batch: without recomputation, microbatches or tiles, which do
-    the same again. Nothing is computed.
+    the same again. Of a recipe without steps, forward alone. Nothing is computed.
     """
     pairwise = dataclasses.replace(recipe.pairwise, schedule="dense")
     towers = {
@@ -35,7 +36,10 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     recipe = dataclasses.replace(recipe, microbatches=1, pairwise=pairwise, model=model)
     plan = state_lib.plan(recipe, mesh)
     state, batch = state_lib.abstract(recipe, plan), inputs.batch_shapes(recipe.data)
+    if not recipe.steps:
+        return flops(step_lib.embedding(plan), state, batch), 0.0
     everything = flops(step_lib.make(recipe, plan, mesh), state, batch)
+    batch = of_model(recipe.outputs, batch)
 
     def embed(params: Arrays, constants: Arrays, batch: Arrays) -> dict[str, Embedding]:
         return plan.definition.merge({**constants, **params}).embed(batch)

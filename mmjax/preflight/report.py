@@ -41,7 +41,7 @@ def _what(report: Report) -> list[tuple[str, str]]:
 
 
 def _state(report: Report) -> list[tuple[str, str]]:
-    width = max(len(layout.path) for layout in report.layouts)
+    width = max((len(layout.path) for layout in report.layouts), default=0)
     rows = [
         (
             "layout" if i == 0 else "",
@@ -56,7 +56,7 @@ def _state(report: Report) -> list[tuple[str, str]]:
         for name, size in report.state_bytes.items()
         if name not in ("step", "key") and size
     )
-    return [*rows, ("state", f"on each device: {parts}")]
+    return [*rows, ("state", f"on each device: {parts or 'none'}")]
 
 
 def _split(spec: PartitionSpec) -> str:
@@ -106,15 +106,12 @@ def advice(report: Report) -> str:
 
 def _work(report: Report) -> list[tuple[str, str]]:
     size = report.recipe.data.batch_size
-    rows = [
-        (
-            "flops",
-            f"{report.flops / size / 1e9:,.2f} GFLOP an example, forward and backward, of which "
-            f"the loss is {report.loss_flops / report.flops:.2%}",
-        )
-    ]
+    said = f"{report.flops / size / 1e9:,.2f} GFLOP an example, forward"
+    if report.recipe.steps:
+        said += f" and backward, of which the loss is {report.loss_flops / report.flops:.2%}"
+    rows = [("flops", said)]
     cost = report.cost
-    if cost is None:
+    if cost is None or not report.flops:  # towers that hand features on multiply nothing
         return rows
     wanted = report.flops / report.mesh.size
     rows.append(

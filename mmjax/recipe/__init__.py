@@ -11,7 +11,7 @@ from mmjax.errors import ConfigError, NoVariant
 from mmjax.recipe.changes import Replace, changes, merge
 from mmjax.recipe.complete import complete, of_json
 from mmjax.recipe.load import given, load, set_key
-from mmjax.recipe.references import check_metric
+from mmjax.recipe.references import check_metric, check_references
 from mmjax.recipe.sections import (
     CheckpointConfig,
     MeshConfig,
@@ -38,6 +38,7 @@ __all__ = [
     "StageConfig",
     "changes",
     "check_metric",
+    "check_references",
     "complete",
     "differences",
     "dump",

@@ -3,9 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from mmjax.data.views import View
 from mmjax.errors import ConfigError, unknown
 from mmjax.recipe import own as own_lib
 from mmjax.recipe import pretrained, words
@@ -46,6 +45,11 @@ def complete(tree: Mapping[str, Any], file: str) -> Recipe:
     for stage in stages:
         of_stage = f"{file}, stage {stage.name!r}"
         whole = _whole(merge(keys, stage.changes), of_stage)
+        if not whole.steps:
+            raise ConfigError(
+                f"{of_stage}: 'steps' is 0, but every stage trains: leave the stage out, or set "
+                "evaluate_at_start=True"
+            )
         check_references(whole, of_stage)
         done.append(dataclasses.replace(stage, changes=changes(recipe.plain(), whole.plain())))
     recipe = dataclasses.replace(recipe, stages=tuple(done))
@@ -86,21 +90,41 @@ def opened(path: str) -> Weights:
 def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
     """A recipe without stages; its references are not checked."""
     recipe = Recipe.of(_spelled_out(tree, file), file)
-    towers = recipe.model.towers
-    for name, view in recipe.data.views.items():
-        embedded = cast("type[View]", view.word).embedded
-        if embedded and modality_of(name) not in towers:
-            raise ConfigError(
-                f"{file}: 'data.views.{name}' has no tower; 'model.towers' has {sorted(towers)}"
-            )
-    for name, tower in towers.items():
-        known = [own for own in recipe.data.views if modality_of(own) == name]
+    _check_views(recipe, file)
+    for name, tower in recipe.model.towers.items():
+        known = [own for own, output in recipe.outputs.items() if output.tower == name]
         for own in tower.deterministic:
             if own not in known:
                 raise unknown(own, known, f"model.towers.{name}.deterministic", file, "view")
-    if not recipe.objectives:
-        raise ConfigError(f"{file}: 'objectives' is empty: there is nothing to train")
+    if recipe.steps and not recipe.objectives:
+        raise ConfigError(
+            f"{file}: 'objectives' is empty: there is nothing to train; steps=0 only evaluates"
+        )
+    if recipe.steps and recipe.optimizer is None:
+        raise ConfigError(
+            f"{file}: the key 'optimizer' is missing; steps=0, which trains nothing, needs none"
+        )
     return recipe
+
+
+def _check_views(recipe: Recipe, file: str) -> None:
+    """Checks that every view has a tower, or is said to have none."""
+    towers, read = recipe.model.towers, {output.view for output in recipe.outputs.values()}
+    for name, view in recipe.data.views.items():
+        if not view.embedded and modality_of(name) in towers:
+            raise ConfigError(
+                f"{file}: no tower embeds 'data.views.{name}', but its name is that of an output "
+                f"of 'model.towers.{modality_of(name)}': call it otherwise, with field="
+                f"{view.reads(name)!r}"
+            )
+        if name not in read:
+            raise ConfigError(
+                f"{file}: 'data.views.{name}' has no tower; 'model.towers' has {sorted(towers)}"
+            )
+    modalities = {modality_of(name) for name in recipe.data.views}
+    for name, tower in towers.items():
+        if tower.reads is not None and tower.reads not in modalities:
+            raise unknown(tower.reads, modalities, f"model.towers.{name}.reads", file, "modality")
 
 
 def _spelled_out(tree: Mapping[str, Any], file: str) -> dict[str, Any]:
@@ -156,7 +180,7 @@ def _like(spec: Mapping[str, Any], training: Any, where: str, file: str) -> dict
         if "type" in training
         else {f"data.source.{name}": part for name, part in training.items()}
     )
-    if spec["like"] not in known:
+    if not isinstance(spec["like"], str) or spec["like"] not in known:
         raise unknown(spec["like"], known, f"{where}.like", file, "value")
     model = section_of(known[spec["like"]], spec["like"], file)
     model = {key: value for key, value in model.items() if key != "weight"}

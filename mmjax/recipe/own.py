@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmjax.data.tokenizers import EMBEDDED
+from mmjax.model.outputs import by_output
 from mmjax.objectives import ObjectiveConfig, Term
 from mmjax.recipe.sections import Recipe
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
@@ -31,7 +32,8 @@ def weights(
     """
     recipe = with_tokenizer(recipe, Folder(path))
     data, towers = recipe.data, recipe.model.towers
-    views = {name: data.views[name].plain() for name in towers if name in data.views}
+    of_towers = by_output(recipe.outputs, data.views)
+    views = {name: of_towers[name].view.plain() for name in towers if name in of_towers}
     tokenizer = None if data.tokenizer is None else data.tokenizer.plain()
     term = next((each for each in recipe.objectives.values() if gives_logits(each)), None)
     return OwnWeights(

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from mmjax.errors import ConfigError, unknown
 from mmjax.recipe import stages
 from mmjax.recipe.sections import Recipe
-from mmjax.schema.names import modality_of
 
 # What a summary holds beside the metrics of evaluators, and those of terms (`train/<term>/...`).
 _OF_EVERY_RUN = (
@@ -28,23 +27,21 @@ def check_references(recipe: Recipe, file: str) -> None:
     Raises:
       ConfigError: with the key, the name and the nearest valid one.
     """
-    views, towers = recipe.data.views, recipe.model.towers
-    for name in towers:
-        if not any(modality_of(view) == name for view in views):
+    known = {name: each for name, each in recipe.outputs.items() if each.tower is not None}
+    for name in recipe.model.towers:
+        if not any(output.tower == name for output in known.values()):
             raise ConfigError(
                 f"{file}: 'model.towers.{name}' gets no data: give 'data.views' a view {name!r} "
                 "or take the tower away"
             )
-    embedded = [view for view in views if modality_of(view) in towers]
+    trained = [name for name, output in known.items() if output.train]
     for path, name in _read_in_training(recipe):
-        if name not in embedded:
-            raise unknown(name, embedded, path, file, "view")
+        if name not in trained:
+            raise unknown(name, trained, path, file, "view")
     for _, _, evaluator in recipe.each_evaluator():
         for path, name in evaluator.reads():
-            if name not in towers or name not in views:
-                raise unknown(
-                    name, [view for view in views if view in towers], path, file, "modality"
-                )
+            if name not in known:
+                raise unknown(name, known, path, file, "modality")
     section = recipe.checkpoints
     if section.keep_best and section.metric is None:
         raise ConfigError(
@@ -58,7 +55,7 @@ def check_references(recipe: Recipe, file: str) -> None:
 def _read_in_training(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """(path of the key, name) of every view that terms, teacher and queue ask for."""
     for objective in recipe.objectives.values():
-        yield from objective.term.reads()
+        yield from objective.reads()
     if recipe.teacher is not None:
         yield from recipe.teacher.reads()
     if recipe.queue is not None:

@@ -1,14 +1,26 @@
 """The sections of a recipe: frozen dataclasses whose fields are its keys."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from mmjax.data.config import DataConfig
 from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
+from mmjax.model.outputs import Output, outputs
 from mmjax.objectives import ObjectiveConfig
-from mmjax.schema.annotations import Bounds
+from mmjax.schema.annotations import Pattern
+from mmjax.schema.bounds import (
+    BelowOne,
+    Count,
+    Fraction,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Seed,
+)
 from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
@@ -27,7 +39,7 @@ class PairwiseConfig:
     """
 
     schedule: Literal["auto", "dense", "gather", "ring"] = "auto"
-    tile: Annotated[int | None, Bounds(1)] = None
+    tile: Count | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +69,31 @@ class OptimizerConfig:
         do.
     """
 
-    learning_rate: Annotated[float, Bounds(0)]
+    learning_rate: NonNegative
     type: Literal["adamw", "lamb", "lars", "lion", "sgd"] = "adamw"
-    b1: Annotated[float, Bounds(0, 1)] = 0.9
-    b2: Annotated[float, Bounds(0, 1)] = 0.999
-    eps: Annotated[float, Bounds(0)] = 1e-8
-    weight_decay: Annotated[float, Bounds(0)] = 0.0
+    b1: BelowOne = 0.9
+    b2: BelowOne = 0.999
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "cosine"
-    warmup_steps: Annotated[int, Bounds(0)] = 0
-    final_fraction: float = 0.0
-    clip_norm: Annotated[float | None, Bounds(0)] = None
-    learning_rate_rules: tuple[tuple[str, float], ...] = ()
-    weight_decay_rules: tuple[tuple[str, float], ...] = ((r".*/kernel", 1.0), (r".*", 0.0))
-    turns: tuple[tuple[str, ...], ...] = ()
-    freeze: tuple[str, ...] = ()
+    warmup_steps: NonNegativeInt = 0
+    final_fraction: Fraction = 0.0
+    clip_norm: Positive | None = None
+    learning_rate_rules: tuple[tuple[Pattern, NonNegative], ...] = ()
+    weight_decay_rules: tuple[tuple[Pattern, NonNegative], ...] = (
+        (r".*/kernel", 1.0),
+        (r".*", 0.0),
+    )
+    turns: tuple[tuple[Pattern, ...], ...] = ()
+    freeze: tuple[Pattern, ...] = ()
+
+
+# How a parameter lies: whole, split at its largest axis from a number on, or axis by axis.
+LayoutRule = (
+    Literal["replicate"]
+    | tuple[Literal["fsdp"], NonNegativeInt]
+    | tuple[str | tuple[str, ...] | None, ...]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +110,8 @@ class MeshConfig:
     data: int = -1
     fsdp: int = 1
     tensor: int = 1
-    rules: tuple[tuple[str, Any], ...] = ()
-    fsdp_min_size: Annotated[int, Bounds(0)] = 4096
+    rules: tuple[tuple[Pattern, LayoutRule], ...] = ()
+    fsdp_min_size: NonNegativeInt = 4096
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -109,9 +132,9 @@ class CheckpointConfig:
       asynchronous: write in the background.
     """
 
-    every: Annotated[int, Bounds(0)] = 1000
-    keep_last: Annotated[int, Bounds(1)] = 2
-    keep_best: Annotated[int, Bounds(0)] = 0
+    every: NonNegativeInt = 1000
+    keep_last: PositiveInt = 2
+    keep_best: NonNegativeInt = 0
     metric: str | None = None
     mode: Literal["max", "min"] = "max"
     asynchronous: bool = True
@@ -132,8 +155,8 @@ class StageConfig:
     """
 
     name: str | None
-    fresh: tuple[str, ...] = ()
-    scale: tuple[tuple[str, float], ...] = ()
+    fresh: tuple[Pattern, ...] = ()
+    scale: tuple[tuple[Pattern, float], ...] = ()
     keep_optimizer: bool = False
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -153,11 +176,11 @@ class Recipe:
     Attributes:
       recipe, variant: its name, and which variant.
       paper: as a reader would cite it.
-      steps: of training.
+      steps: of training; 0: nothing trains, and what is there is evaluated.
       data: where batches come from.
       model: the towers.
-      objectives: the terms of the loss, by name.
-      optimizer: how parameters are updated.
+      objectives: the terms of the loss, by name; none are needed with `steps=0`.
+      optimizer: how parameters are updated; None with `steps=0`.
       teacher: a copy of towers that embeds views without a gradient, or None.
       queue: embeddings of past batches as further columns, or None.
       seed: of parameters, order and augmentation.
@@ -176,20 +199,20 @@ class Recipe:
     recipe: PartName
     variant: str
     paper: str
-    steps: Annotated[int, Bounds(1)]
+    steps: NonNegativeInt
     data: DataConfig
     model: ModelConfig
-    objectives: dict[PartName, ObjectiveConfig]
-    optimizer: OptimizerConfig
+    objectives: dict[PartName, ObjectiveConfig] = dataclasses.field(default_factory=dict)
+    optimizer: OptimizerConfig | None = None
     teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
     queue: QueueConfig | None = None
-    seed: Annotated[int, Bounds(0, 2**32 - 1)] = 0
-    microbatches: Annotated[int, Bounds(1)] = 1
+    seed: Seed = 0
+    microbatches: Count = 1
     pairwise: PairwiseConfig = dataclasses.field(default_factory=PairwiseConfig)
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     checkpoints: CheckpointConfig = dataclasses.field(default_factory=CheckpointConfig)
-    log_every: Annotated[int, Bounds(0)] = 50
-    evaluate_every: Annotated[int, Bounds(0)] = 0
+    log_every: NonNegativeInt = 50
+    evaluate_every: NonNegativeInt = 0
     evaluate_at_start: bool = False
     evaluators: Annotated[dict[str, dict[str, EvaluatorConfig]], EvaluatorTable()] = (
         dataclasses.field(default_factory=dict)
@@ -217,6 +240,11 @@ class Recipe:
         if not self.imports:
             del found["imports"]
         return found
+
+    @functools.cached_property
+    def outputs(self) -> dict[str, Output]:
+        """What terms, teacher, queue and evaluators name, see `mmjax.model.outputs`."""
+        return outputs(self.model.towers, self.data.views)
 
     def each_evaluator(self) -> Iterator[tuple[str, str, EvaluatorConfig]]:
         """(type, name, evaluator) of every evaluator."""

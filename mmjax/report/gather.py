@@ -4,6 +4,7 @@ All of it is small and goes into one file, `report_data.npz`, so that the page c
 without the model or the data.
 """
 
+import dataclasses
 import io
 import json
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ def gather(
     *,
     name: str = "",
     pair: tuple[str, str] | None = None,
+    label: str | None = None,
     heat_map_pairs: int = 48,
     points: int = 250,
     queries: int = 4,
@@ -48,6 +50,8 @@ def gather(
       folder: of the run; None writes nothing.
       name: of the set, for the page.
       pair: two modalities; None takes the first two that both the model and the data have.
+      label: in the galleries, records that have the same are right answers of each other; None for
+        records of the same id.
       heat_map_pairs: pairs of the heat map.
       points: pairs of the 2-D image.
       queries: of each part of a gallery (right, wrong, worst).
@@ -57,7 +61,7 @@ def gather(
     Returns:
       What was written, see `read`.
     """
-    both = tuple(m for m in data.modalities if m in model.modalities)
+    both = data.embedded_by(model)
     chosen: tuple[str, ...] = pair or both[:2]
     if len(chosen) < 2 or not set(chosen) <= set(both):
         missing = (
@@ -86,9 +90,10 @@ def gather(
         **cosines(x, y),
     }
     thumbnails = Thumbnails()
+    one, other = (first, second) if label is None else _of_classes(first, second, label)
     galleries = [
-        _gallery(first, second, a[drawn], queries, answers, thumbnails),
-        _gallery(second, first, b[drawn], queries, answers, thumbnails),
+        _gallery(one, other, a[drawn], queries, answers, thumbnails),
+        _gallery(other, one, b[drawn], queries, answers, thumbnails),
     ]
     arrays |= {f"picture/{n}": np.frombuffer(file, np.uint8) for n, file in thumbnails.files()}
     description = {
@@ -192,6 +197,20 @@ def cosines(x: np.ndarray, y: np.ndarray, negatives: int = 500) -> dict[str, np.
         for name, values in (("positive", pairs), ("negative", others))
     }
     return {"edges": edges, **shares}
+
+
+def _of_classes(first: Embedded, second: Embedded, label: str) -> tuple[Embedded, Embedded]:
+    """The same items with numbers of their classes as ids; one without a label is of its own."""
+    names = [
+        [
+            ("label", each[label]) if each.get(label) is not None else ("id", each["id"])
+            for each in own
+        ]
+        for own in (first.fields, second.fields)
+    ]
+    numbers = {name: n for n, name in enumerate(dict.fromkeys([*names[0], *names[1]]))}
+    one, other = (np.array([numbers[name] for name in own], np.int64) for own in names)
+    return dataclasses.replace(first, ids=one), dataclasses.replace(second, ids=other)
 
 
 def _gallery(

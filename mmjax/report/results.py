@@ -81,8 +81,8 @@ RETRIEVAL_MEANING = (
 )
 ZERO_SHOT_MEANING = (
     "Each image is given the class whose text embedding, made from prompts, is nearest. "
-    "The model never saw a class label. Top-5 counts an image if its class is among the nearest "
-    "five; mean per class counts every class alike, however many images it has."
+    "Top-5 counts an image if its class is among the nearest five; mean per class counts every "
+    "class alike, however many images it has."
 )
 
 _GEOMETRY = {

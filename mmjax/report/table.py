@@ -109,7 +109,7 @@ def _zero_shot(metrics: Mapping[str, float]) -> list[str]:
                 f"{best.language} {results.percent(best.top_1)}, worst "
                 f"{worst.language} {results.percent(worst.top_1)} (top-1)"
             )
-    title = "Zero-shot classification: accuracy without training on class labels"
+    title = "Zero-shot classification: accuracy of the class whose name is nearest"
     return [title, *_grid(grid, left=1), *notes]
 
 

@@ -1,6 +1,6 @@
-"""Annotations of options beyond their type: bounds, and references to other parts.
+"""Annotations of options beyond their type: bounds of numbers, and references to other parts.
 
-    learning_rate: Annotated[float, Bounds(0)]
+    learning_rate: NonNegative
     pairs: tuple[tuple[ViewRef, ViewRef], ...]
 
 A type checker sees `float` and `str`; the walk over a recipe (`mmjax.schema.sections`) reads the
@@ -8,27 +8,13 @@ rest, so that a word says itself which numbers make sense and what it reads.
 """
 
 import dataclasses
-import math
+import re
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from mmjax.schema.values import bare
-
-
-@dataclasses.dataclass(frozen=True)
-class Bounds:
-    """Bounds of a number: from `low`, and below `high`."""
-
-    low: float
-    high: float = math.inf
-
-    def said_of(self, value: Any) -> str | None:
-        """What is wrong with a number, as the end of a sentence; None where nothing is."""
-        if value is None or self.low <= value < self.high:
-            return None
-        below = "" if self.high == math.inf else f" and below {self.high}"
-        return f"should be at least {self.low}{below}, but is {value!r}"
+from mmjax.schema.bounds import Bounds, Length
+from mmjax.schema.values import bare, fits, is_union, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +32,59 @@ ViewRef = Annotated[str, Refers("view")]
 LabelRef = Annotated[str, Refers("label")]
 
 
+@dataclasses.dataclass(frozen=True)
+class Regex:
+    """The value is a regular expression."""
+
+
+Pattern = Annotated[str, Regex()]  # of whole paths of parameters
+
+
+class Part(NamedTuple):
+    """A part of a value: the value itself, an element of it, an element of that.
+
+    Attributes:
+      where: path of the key that it stands under.
+      value: plain.
+      kind: type that the annotation gives it.
+      extras: what `Annotated` adds to that type.
+    """
+
+    where: str
+    value: Any
+    kind: Any
+    extras: tuple[Any, ...]
+
+
+def parts(value: Any, annotation: Any, where: str, extras: tuple[Any, ...] = ()) -> Iterator[Part]:
+    """Every part of a value.
+
+    Args:
+      value: plain, and of the annotated type.
+      annotation: of it.
+      where: path of the key.
+      extras: of the choice of types that the annotation is one of.
+    """
+    kind, own = bare(annotation)
+    extras = (*extras, *own)
+    arguments = typing.get_args(kind)
+    if is_union(kind):
+        for option in arguments:
+            if fits(value, option):
+                yield from parts(value, option, where, extras)
+        return
+    yield Part(where, value, kind, extras)
+    if isinstance(value, Mapping):
+        of_key, of_value = arguments if len(arguments) == 2 else (Any, Any)
+        for key, each in value.items():
+            yield from parts(key, of_key, where)
+            yield from parts(each, of_value, f"{where}.{key}")
+    elif isinstance(value, tuple):
+        alike = len(arguments) != len(value) or ... in arguments
+        for i, each in enumerate(value):
+            yield from parts(each, (arguments or (Any,))[0 if alike else i], where)
+
+
 def names(value: Any, annotation: Any, to: str, where: str) -> Iterator[tuple[str, str]]:
     """(path of the key, name) of every part of a kind that a value names.
 
@@ -55,25 +94,40 @@ def names(value: Any, annotation: Any, to: str, where: str) -> Iterator[tuple[st
       to: which kind, as `Refers.to`.
       where: path of the key.
     """
-    if value is None:
-        return
-    kind, extras = bare(annotation)
-    if isinstance(value, str):
-        refers = any(isinstance(each, Refers) and each.to == to for each in extras)
-        options = [arg for arg in typing.get_args(kind) if bare(arg)[1]]  # of a union
-        if refers:
-            yield where, value
-        for option in options:
-            yield from names(value, option, to, where)
-        return
-    arguments = typing.get_args(kind)
-    if isinstance(value, Mapping) and len(arguments) == 2:
-        for key, each in value.items():
-            yield from names(key, arguments[0], to, where)
-            yield from names(each, arguments[1], to, f"{where}.{key}")
-    elif isinstance(value, tuple):
-        for i, each in enumerate(value):
-            own = arguments[0] if len(arguments) == 2 and arguments[1] is ... else None
-            if own is None:
-                own = arguments[i] if i < len(arguments) else Any
-            yield from names(each, own, to, where)
+    for part in parts(value, annotation, where):
+        refers = any(isinstance(each, Refers) and each.to == to for each in part.extras)
+        if refers and isinstance(part.value, str):
+            yield part.where, part.value
+
+
+def wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
+    """Sentences on numbers out of their bounds, and on what is empty or no pattern and should not.
+
+    Args:
+      value: plain, and of the annotated type.
+      annotation: of it.
+      where: path of the key.
+    """
+    for part in parts(value, annotation, where):
+        found = f"but is {shown(part.value)}"
+        if part.value is not value and isinstance(value, tuple):
+            found += f" in {shown(value)}"
+        if isinstance(part.value, int | float) and not isinstance(part.value, bool):
+            bounds = [each for each in part.extras if isinstance(each, Bounds)] or [Bounds()]
+            for each in bounds:
+                if said := each.said_of(part.value, whole=part.kind is int):
+                    yield f"{part.where!r} {said}, {found}"
+        for each in part.extras:
+            if isinstance(each, Length) and len(part.value) < each.least:
+                yield f"{part.where!r} should be {each}, {found}"
+            if isinstance(each, Regex) and (said := _no_pattern(part.value)):
+                yield f"{part.where!r} should be a regular expression ({said}), {found}"
+
+
+def _no_pattern(text: str) -> str | None:
+    """Why a text is no regular expression; None where it is one."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return None

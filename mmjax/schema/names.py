@@ -2,24 +2,28 @@
 
 What stands behind the `@` tells views of one modality apart and may be any word: two augmentations
 of one image are `image` and `image@2`, a caption in French beside the English one `text@fr`. All
-views of a modality read its field of a record and go through its tower.
+views of a modality go through its tower, and read its field of a record unless they name another.
+What a tower makes of a view has the tower's name and the view's label (`mmjax.model.outputs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from mmjax.errors import ConfigError
+from mmjax.schema.values import shown
+
+T = TypeVar("T")
 
 _LONGEST = 100  # characters; a file's name has at most 255 bytes, its ending included
 
 
 class ViewName(NamedTuple):
-    """The two parts of a view's name.
+    """The two parts of the name of a view, or of what a tower makes of one.
 
     Attributes:
-      modality: the field that it reads and the tower that embeds it.
+      modality: of the view, by default the field that it reads; of an output, the tower.
       label: what tells it from other views of the modality; empty for the first.
     """
 
@@ -54,7 +58,7 @@ PartName = Annotated[str, Name()]
 def check_name(name: Any, where: str, file: str) -> str:
     """A name, as `Name` reads it."""
     if not isinstance(name, str):
-        raise ConfigError(f"{file}: {where!r} should be a string, but is {name!r}")
+        raise ConfigError(f"{file}: {where!r} should be a string, but is {shown(name)}")
     if not _is_name(name):
         raise ConfigError(
             f"{file}: {where!r} should be a name of at most {_LONGEST} characters without '/', "
@@ -70,10 +74,25 @@ def _is_name(name: str) -> bool:
 
 
 def modality_of(name: str) -> str:
-    """The modality of a view, by its name."""
+    """The modality of a view, or the tower of an output, by its name."""
     return ViewName.parse(name).modality
 
 
 def views_of(modality: str, names: Iterable[str]) -> list[str]:
     """Those of the names that are views of a modality, in their order."""
     return [name for name in names if modality_of(name) == modality]
+
+
+def presence_name(name: str) -> str:
+    """Under which a batch says which rows have a view or an output: `image_present@2`."""
+    modality, label = ViewName.parse(name)
+    return str(ViewName(f"{modality}_present", label))
+
+
+def presence(batch: Mapping[str, T], name: str) -> T | None:
+    """Which rows have a view or an output, bool[B]; None where all have it.
+
+    A batch says it of the name itself, or of its modality, whose views are there together.
+    """
+    own = batch.get(presence_name(name))
+    return batch.get(presence_name(modality_of(name))) if own is None else own

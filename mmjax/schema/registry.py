@@ -117,6 +117,20 @@ class Registry(Mapping[str, Callable[..., T]], Generic[T]):
         options = match(self.options(name), rest, where, file, beside)
         return Spec(self, name, options, where)
 
+    def parse_with(
+        self, beside: Mapping[str, tuple[Any, Any]], value: Any, where: str, file: str
+    ) -> tuple["Spec[T]", dict[str, Any]]:
+        """The spec of a component, and the keys that stand beside its options.
+
+        Args:
+          beside: those keys, name -> (annotation, default).
+          value, where, file: see `parse`.
+        """
+        value = section_of(value, where, file)
+        own = {key: each for key, each in value.items() if key in beside}
+        rest = {key: each for key, each in value.items() if key not in beside}
+        return self.parse(rest, where, file, beside), match(beside, own, where, file)
+
     def spec(self, type: str, **options: Any) -> "Spec[T]":
         """The spec of a word and its options, checked and completed."""
         return self.parse({"type": type, **options}, type, f"this {self.kind}")
@@ -153,10 +167,13 @@ class Spec(Generic[T]):
         given = {key: value for key, value in provided.items() if key in takes}
         try:
             return self.word(**self.options, **given)
-        except ValueError as error:
+        except (ValueError, ArithmeticError, MemoryError) as error:
             if isinstance(error, UserError) and str(error).startswith(self.where or "\0"):
                 raise
-            raise ConfigError(f"{self.type}: {error}") from error
+            alone = self.where in ("", self.type)  # in no recipe
+            where = self.type if alone else f"{self.where!r} ({self.type})"
+            said = str(error) or "its options ask for more memory than there is"
+            raise ConfigError(f"{where}: {said}") from error
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain values of a recipe, with all options."""
@@ -166,11 +183,20 @@ class Spec(Generic[T]):
         """The spec with other options, checked."""
         return self.registry.parse({**self.plain(), **options}, self.where, f"this {self.type}")
 
-    def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
-        """(path of the option, name) of every view, or label, that the options name."""
+    def reads(
+        self, to: str = "view", options: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[str, str]]:
+        """(path of the option, name) of every view, or label, that options name.
+
+        Args:
+          to: `view` or `label`.
+          options: some of them, or parts of their values; None means all.
+        """
+        options = self.options if options is None else options
         for key, (annotation, _) in self.registry.options(self.type).items():
             where = f"{self.where}.{key}" if self.where else key
-            yield from annotations.names(plain(self.options[key]), annotation, to, where)
+            if key in options:
+                yield from annotations.names(plain(options[key]), annotation, to, where)
 
 
 def _origin(word: Callable[..., Any]) -> str:

@@ -3,12 +3,16 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from mmjax.errors import ConfigError, nearest
+from mmjax.errors import ConfigError
+from mmjax.schema.annotations import wrong
+from mmjax.schema.bounds import Bounds, Count, Fraction
+from mmjax.schema.sections import fields_of, match, parse
+from mmjax.schema.values import plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,45 +28,38 @@ class Schedule:
     start: float
     end: float
     type: Literal["linear", "cosine", "step", "harmonic"] = "linear"
-    begin: float = 0.0
-    end_at: float = 1.0
-    periods: int = 1
+    begin: Fraction = 0.0
+    end_at: Fraction = 1.0
+    periods: Count = 1
 
     @classmethod
-    def of(cls, spec: float | Mapping[str, Any], where: str) -> "Schedule":
+    def of(cls, spec: float | Mapping[str, Any], where: str, file: str = "config") -> "Schedule":
         """The schedule of a config: a number, or a dict with the fields above and `type`.
 
         Args:
           spec: the number or dict.
           where: path of the key in the config, for messages.
+          file: of the config, for messages.
 
         Raises:
           ConfigError: unknown, missing or impossible fields.
         """
         if not isinstance(spec, Mapping):
-            return cls(float(spec), float(spec))
-        fields = [field.name for field in dataclasses.fields(cls)]
-        for key in spec:
-            if key not in fields:
-                near = nearest(key, fields)
-                hint = f"; did you mean {near!r}?" if near else f": it may have {fields}."
-                raise ConfigError(f"{where!r} has no key {key!r}{hint}")
-        for key in ("type", "start", "end"):
-            if key not in spec:
-                raise ConfigError(f"{where!r} misses the key {key!r}.")
-        made = cls(**spec)
-        if made.type not in ("linear", "cosine", "step", "harmonic"):
-            raise ConfigError(
-                f"{where!r} has type {made.type!r}: use 'linear', 'cosine', 'step' or 'harmonic'."
-            )
-        if "periods" in spec and (made.type != "harmonic" or made.periods < 1):
-            raise ConfigError(f"{where!r}: 'periods' is for type 'harmonic', and at least 1.")
+            number = parse(float, spec, where, file)
+            return cls(float(number), float(number))
+        fields = fields_of(cls)
+        fields["type"] = (fields["type"][0], fields["start"][1])  # which has to be said
+        made = cls(**match(fields, spec, where, file))
+        if "periods" in spec and made.type != "harmonic":
+            raise ConfigError(f"{file}: {where!r}: 'periods' is for type 'harmonic'")
         if made.type == "step" and "end_at" in spec:
-            raise ConfigError(f"{where!r} is a step, which happens at 'begin': leave out 'end_at'.")
-        if not 0.0 <= made.begin < made.end_at <= 1.0:
             raise ConfigError(
-                f"{where!r} needs 0 <= begin < end_at <= 1, shares of the training, but has "
-                f"begin={made.begin} and end_at={made.end_at}."
+                f"{file}: {where!r} is a step, which happens at 'begin': leave out 'end_at'"
+            )
+        if not made.begin < made.end_at:
+            raise ConfigError(
+                f"{file}: {where!r} needs 0 <= begin < end_at <= 1, shares of the training, but "
+                f"has begin={made.begin} and end_at={made.end_at}"
             )
         return made
 
@@ -82,3 +79,28 @@ class Schedule:
         if self.type == "cosine":
             share = 0.5 - 0.5 * jnp.cos(math.pi * share)
         return self.start + share * (self.end - self.start)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheduled:
+    """Annotation of an option that is a number or the dict of a schedule, which it stays.
+
+    Attributes:
+      bounds: of the number, and of the ends of the schedule.
+    """
+
+    bounds: Bounds = dataclasses.field(default_factory=Bounds)
+
+    def parse(self, value: Any, where: str, file: str) -> Any:
+        """The value, checked."""
+        value = plain(value)
+        made = Schedule.of(value, where, file)
+        for key, number in (("start", made.start), ("end", made.end)):
+            path = f"{where}.{key}" if isinstance(value, Mapping) else where
+            for sentence in wrong(number, Annotated[float, self.bounds], path):
+                raise ConfigError(f"{file}: {sentence}")
+        return value
+
+
+Weight = Annotated[float | dict[str, Any], Scheduled()]
+ScheduledFraction = Annotated[float | dict[str, Any], Scheduled(Bounds(ge=0, le=1))]

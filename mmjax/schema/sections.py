@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from mmjax.errors import ConfigError, unknown
-from mmjax.schema.annotations import Bounds
-from mmjax.schema.values import bare, describe, fits, is_union, plain
+from mmjax.schema.annotations import wrong
+from mmjax.schema.values import bare, describe, fits, is_union, plain, shown
 
 
 @runtime_checkable
@@ -28,7 +28,10 @@ class Parser(Protocol):
 def section_of(value: Any, where: str, file: str) -> Mapping[str, Any]:
     """The value, which has to be a section."""
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{file}: {where!r} should be a dict of keys, not {value!r}")
+        raise ConfigError(f"{file}: {where!r} should be a dict of keys, not {shown(value)}")
+    for key in value:
+        if not isinstance(key, str):
+            raise ConfigError(f"{file}: keys of {where!r} should be strings, not {shown(key)}")
     return value
 
 
@@ -44,7 +47,7 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
     Raises:
       ConfigError: with the path, and the nearest valid key.
     """
-    kind, extras = bare(annotation)
+    kind, _ = bare(annotation)
     parser = _parser(annotation)
     if parser is not None:
         return parser.parse(value, where, file)
@@ -68,16 +71,17 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
                 if each is not None
             }
         if not isinstance(value, tuple | list):
-            raise ConfigError(f"{file}: {where!r} should be a tuple, but is {value!r}")
+            raise ConfigError(f"{file}: {where!r} should be a tuple, but is {shown(value)}")
         return tuple(
             parse(arguments[0], each, f"{where}[{i}]", file) for i, each in enumerate(value)
         )
     value = plain(value)
     if not fits(value, kind):
-        raise ConfigError(f"{file}: {where!r} should be {describe(kind)}, but is {value!r}")
-    for each in extras:
-        if isinstance(each, Bounds) and (wrong := each.said_of(value)):
-            raise ConfigError(f"{file}: {where!r} {wrong}")
+        raise ConfigError(
+            f"{file}: {where!r} should be {describe(annotation)}, but is {shown(value)}"
+        )
+    for sentence in wrong(value, annotation, where):
+        raise ConfigError(f"{file}: {sentence}")
     return value
 
 

@@ -9,6 +9,10 @@ from typing import Annotated, Any, Literal, Unpack
 
 import ml_collections
 
+from mmjax.schema.bounds import Bounds, Length
+
+_SHOWN = 200  # characters of a value in a message
+
 
 def plain(value: Any) -> Any:
     """A config, a section or a spec as plain dicts, tuples and scalars."""
@@ -30,7 +34,9 @@ def signature(make: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     # Of `__init__` itself: a class whose metaclass defines `__call__`, such as an NNX module, shows
     # the signature of that.
     function = make.__init__ if inspect.isclass(make) else make
-    hints = typing.get_type_hints(function, include_extras=True)
+    # Fields that a dataclass inherits are annotated in the terms of the module that has its base.
+    annotated = make if dataclasses.is_dataclass(make) else function
+    hints = typing.get_type_hints(annotated, include_extras=True)
     shared = _shared(make, function, hints)
     return {
         name: (hints.get(name, Any), parameter.default)
@@ -100,12 +106,25 @@ def fits(value: Any, annotation: Any) -> bool:
     return isinstance(value, annotation)
 
 
+def shown(value: Any) -> str:
+    """A value as Python writes it, for messages: shortened where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python is willing to write
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def describe(annotation: Any) -> str:
     """An annotation in words."""
     annotation, extras = bare(annotation)
     for each in extras:
         if hasattr(each, "kind"):  # a registry
             return f"a dict with the 'type' of the {each.kind}"
+    return _described(annotation) + _bounds(extras)
+
+
+def _described(annotation: Any) -> str:
     if typing.get_origin(annotation) is Literal:
         return "one of " + ", ".join(map(repr, typing.get_args(annotation)))
     if is_union(annotation):
@@ -120,21 +139,24 @@ def describe(annotation: Any) -> str:
         return {"int": "an int", "float": "a float", "str": "a string", "bool": "a bool"}.get(
             annotation.__name__, f"a {annotation.__name__}"
         )
-    return _without_extras(annotation)
+    return _written(annotation)
 
 
-def _without_extras(annotation: Any) -> str:
-    annotation, _ = bare(annotation)
+def _bounds(extras: tuple[Any, ...]) -> str:
+    said = [str(each) for each in extras if isinstance(each, Bounds | Length)]
+    return f" ({' and '.join(said)})" if said else ""
+
+
+def _written(annotation: Any) -> str:
+    """An annotation as Python writes it, with the bounds of numbers."""
+    annotation, extras = bare(annotation)
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (tuple, list, dict, Mapping, Sequence) and args:
-        said = ", ".join("..." if arg is ... else _without_extras(arg) for arg in args)
-        return f"{getattr(origin, '__name__', origin)}[{said}]"
+        said = ", ".join("..." if arg is ... else _written(arg) for arg in args)
+        return f"{getattr(origin, '__name__', origin)}[{said}]{_bounds(extras)}"
     if is_union(annotation):
-        return " | ".join(map(_without_extras, args))
+        return " | ".join(map(_written, args))
     if annotation is type(None):
         return "None"
-    return (
-        annotation.__name__
-        if inspect.isclass(annotation)
-        else str(annotation).replace("typing.", "")
-    )
+    name = annotation.__name__ if inspect.isclass(annotation) else str(annotation)
+    return name.replace("typing.", "") + _bounds(extras)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
+from mmjax.system.inversion import invert
 from mmjax.system.system import System
 
 Arrays = Mapping[str, jax.Array]
@@ -46,6 +49,20 @@ class Embedder:
         """D, the size of the embeddings of a modality."""
         return self._dims[modality]
 
+    def invert(
+        self, modality: str, value: np.ndarray, targets: np.ndarray, **how: Any
+    ) -> np.ndarray:
+        """Embeddings f32[Q, D] of `value` with pseudo-tokens fitted to targets f32[Q, D].
+
+        Args:
+          modality: of the value and its tower.
+          value: input of the tower without a batch.
+          targets: unit rows.
+          how: of `mmjax.system.inversion.invert`.
+        """
+        self._check()
+        return invert(self._definition, self._arrays, modality, value, targets, **how)
+
     @functools.cached_property
     def _forward(self) -> Callable[[Arrays, Arrays], dict[str, dict[str, jax.Array]]]:
         def forward(arrays: Arrays, batch: Arrays) -> dict[str, dict[str, jax.Array]]:
@@ -67,7 +84,7 @@ class Embedder:
         """Embeds one batch.
 
         Args:
-          modality: name of a tower.
+          modality: name of a tower, or of another of its outputs, `image@2`.
           values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
             devices; every other B compiles once more, so use few.
           layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
@@ -83,7 +100,7 @@ class Embedder:
           KeyError: for a modality without a tower.
           ValueError: for a layer that the tower does not have.
         """
-        if modality not in self.modalities:
+        if modality_of(modality) not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
         self._check()
         rows = len(values)
@@ -106,7 +123,7 @@ class Embedder:
 
 def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
     """{'codes': f32[B, K]} of a tower whose head has a codebook."""
-    head = system.towers[modality].head
+    head = system.towers[modality_of(modality)].head
     if embedding.encoding is None or not isinstance(head, CodebookHead):
         return {}
     table = system.codebooks[head.codebook].table[...]

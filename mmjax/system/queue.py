@@ -18,7 +18,8 @@ from mmjax.errors import ConfigError
 from mmjax.model.embedding import Embedding, Keys
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.annotations import ViewRef, names
-from mmjax.schema.names import modality_of
+from mmjax.schema.bounds import Count, NonNegativeInt
+from mmjax.schema.names import modality_of, presence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +32,9 @@ class QueueConfig:
       delay: batches that have to have come before any is used.
     """
 
-    size: int
+    size: Count
     views: tuple[ViewRef, ...]
-    delay: int = 0
+    delay: NonNegativeInt = 0
 
     def reads(self, to: str = "view") -> Iterator[tuple[str, str]]:
         """(path of the key, name) of every view that it names."""
@@ -121,7 +122,7 @@ class Queue:
         entries = {"id": batch["id"].astype(jnp.int32)}
         for view in self.views:
             unit = (taught if view in taught else outputs)[view].unit
-            present = batch.get(f"{view.partition('@')[0]}_present")
+            present = presence(batch, view)
             valid = jnp.ones(len(unit), bool) if present is None else jnp.asarray(present, bool)
             unit = jnp.where(valid[:, None], unit.astype(jnp.float32), 0.0)
             entries |= {f"unit/{view}": jax.lax.stop_gradient(unit), f"valid/{view}": valid}

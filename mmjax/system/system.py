@@ -18,7 +18,7 @@ from mmjax.model.config import ModelConfig
 from mmjax.model.embedding import Embedding
 from mmjax.model.towers import Tower
 from mmjax.objectives import ObjectiveConfig, Objectives
-from mmjax.schema.names import modality_of
+from mmjax.schema.names import modality_of, presence
 
 
 class System(nnx.Module):
@@ -65,21 +65,29 @@ class System(nnx.Module):
         self.objectives = Objectives(objectives, rngs=own)
 
     def embed(
-        self, batch: Mapping[str, jax.Array], *, train: bool = False, key: jax.Array | None = None
+        self,
+        batch: Mapping[str, jax.Array],
+        *,
+        train: bool = False,
+        key: jax.Array | None = None,
+        prompted: bool = True,
     ) -> dict[str, Embedding]:
-        """Embeds every modality, and every further view `<modality>@2`, of a batch.
+        """Embeds every output of a batch.
 
         Args:
-          batch: arrays by name; names without a tower (ids) are passed over. Of training batches
-            `<modality>_present` says which rows count in statistics of the batch.
-          train: dropout and batch statistics as in training; encoders of the views that their tower
-            names `deterministic` run as in evaluation.
-          key: for dropout, one key or key[B]; each view uses a key of its own.
+          batch: arrays by the names of outputs (see `mmjax.model.outputs`): `image`, and `image@2`
+            by the same tower; names without a tower (ids) are passed over. Of training batches
+            `image_present` says which rows count in statistics of the batch.
+          train: dropout and batch statistics as in training; encoders of the outputs that their
+            tower names `deterministic` run as in evaluation.
+          key: for dropout, one key or key[B]; each output uses a key of its own.
+          prompted: whether the towers get the prompts of adapters.
 
         Returns:
           name -> Embedding, for each name of the batch that has a tower.
         """
-        outputs, prompts = {}, adapters.prompts_of(self.adapters, self.towers)
+        outputs: dict[str, Embedding] = {}
+        prompts = adapters.prompts_of(self.adapters, self.towers) if prompted else {}
         for name in sorted(batch):
             modality = modality_of(name)
             if modality in self.towers:
@@ -92,7 +100,7 @@ class System(nnx.Module):
                     rngs=rngs,
                     shared=self.codebooks,
                     prompts=prompts.get(modality),
-                    present=batch.get(f"{modality}_present") if train else None,
+                    present=presence(batch, name) if train else None,
                     deterministic=name in self.deterministic,
                 )
         return outputs

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +16,13 @@ from flax import nnx
 
 from mmjax.encoders.layers import fold_in
 from mmjax.errors import ConfigError
+from mmjax.model.adapters import AdapterParam, without_updates
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.schema.annotations import ViewRef
+from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Registry
-from mmjax.schema.schedule import Schedule
+from mmjax.schema.schedule import Schedule, ScheduledFraction
 from mmjax.system.system import System
 
 # Of the names under which a teacher's views are embedded beside those of the batch.
@@ -38,15 +39,16 @@ class Teacher:
       train: whether dropout and batch statistics are those of training.
       init_from: folder that its arrays come from, or None.
       checkpoint: of a run in that folder.
+      adapters: whether it has those of the towers; without, it is what they adapt.
     """
 
     init_from: str | None = None
     checkpoint: str = "latest"
 
-    def __init__(self, views: tuple[str, ...], train: bool):
+    def __init__(self, views: tuple[str, ...], train: bool, adapters: bool):
         if not views or len(set(views)) != len(views):
             raise ConfigError(f"teacher.views={views} has to name views of the batch, each once")
-        self.views, self.train = views, train
+        self.views, self.train, self.adapters = views, train, adapters
 
     def paths(self, definition: Definition[System], trained: Iterable[str]) -> frozenset[str]:
         """The variables that it has copies of.
@@ -54,13 +56,15 @@ class Teacher:
         All of its towers, and of the codebooks and adapters that these read; without parameters
         that are frozen and that it took over, for these are the same in both.
         """
-        towers = {f"towers/{view.partition('@')[0]}" for view in self.views}
+        towers = {f"towers/{modality_of(view)}" for view in self.views}
         parameters = definition.kinds(nnx.Param)
         trained = set(trained)
+        left_out = () if self.adapters else definition.kinds(AdapterParam)
         return frozenset(
             path
             for path in definition.variables
             if "/".join(path.split("/")[:2]) in towers or path.startswith(SHARED)
+            if path not in left_out
             if self.init_from is not None or path not in parameters or path in trained
         )
 
@@ -68,16 +72,29 @@ class Teacher:
         """Its views of a batch, under the names that `embed` knows."""
         return {PREFIX + view: batch[view] for view in self.views}
 
+    def arrays(
+        self, towers: Mapping[str, jax.Array], copies: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """What it embeds with, path -> array.
+
+        Args:
+          towers: all variables of the model.
+          copies: its own.
+        """
+        found = {**towers, **copies}
+        return found if self.adapters else without_updates(found)
+
     def embed(
         self, system: System, batch: Mapping[str, jax.Array], keys: jax.Array
     ) -> dict[str, Embedding]:
-        """Embeds those of `entries` that are in the batch; `system` holds the teacher's arrays."""
+        """Embeds those of `entries` that are in the batch; `system` holds what `arrays` gives."""
         own = {
             name.removeprefix(PREFIX): value
             for name, value in batch.items()
             if name.startswith(PREFIX)
         }
-        outputs = system.embed(own, train=self.train, key=fold_in(keys, _OWN_KEY))
+        key = fold_in(keys, _OWN_KEY)
+        outputs = system.embed(own, train=self.train, key=key, prompted=self.adapters)
         return {PREFIX + name: embedding for name, embedding in outputs.items()}
 
     @staticmethod
@@ -121,16 +138,18 @@ class MomentumTeacher(Teacher):
       momentum: m in [0, 1], a number or a schedule (see `mmjax.schema.schedule.Schedule`).
       train: whether it drops out, with draws of its own, and normalises by the batch, as towers do
         in training; otherwise it embeds as in evaluation.
+      adapters: whether it has the adapters of the towers.
     """
 
     def __init__(
         self,
         *,
         views: tuple[ViewRef, ...],
-        momentum: float | dict[str, Any] = 0.99,
+        momentum: ScheduledFraction = 0.99,
         train: bool = True,
+        adapters: bool = True,
     ):
-        super().__init__(views, train)
+        super().__init__(views, train, adapters)
         self.momentum = Schedule.of(momentum, "teacher.momentum")
         if not all(0 <= m <= 1 for m in (self.momentum.start, self.momentum.end)):
             raise ConfigError(f"teacher.momentum={momentum} has to be in [0, 1]")
@@ -153,6 +172,8 @@ class FrozenTeacher(Teacher):
         start of the training, or of the stage.
       checkpoint: of a run in that folder: `latest`, `previous`, `best` or a step.
       train: whether it drops out and normalises as in training.
+      adapters: whether it has the adapters of the towers; without them it is, where the towers are
+        frozen, the model as it was before any adapter, and costs no memory.
     """
 
     def __init__(
@@ -162,8 +183,9 @@ class FrozenTeacher(Teacher):
         init_from: str | None = None,
         checkpoint: str = "latest",
         train: bool = False,
+        adapters: bool = True,
     ):
-        super().__init__(views, train)
+        super().__init__(views, train, adapters)
         self.init_from, self.checkpoint = init_from, checkpoint
 
     def update(

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from mmjax import digests
 from mmjax.checkpoints.store import Store
 from mmjax.data.tokenizers import EMBEDDED
 from mmjax.data.views import View
@@ -47,6 +48,10 @@ def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[TrainPlan]:
             checks.check_model(stage.recipe, plan, mesh)
             if stage.number:
                 _check_border(stage, found[-1], plan)
+        except MemoryError as error:
+            raise ConfigError(
+                f"the sizes in 'model' and 'objectives' ask for more memory than there is ({error})"
+            ) from error
         except ValueError as error:
             if stage.name is None:
                 raise
@@ -142,7 +147,9 @@ def keep_tokenizer(stages: Sequence[Stage], views: Mapping[str, View], folder: P
     given = None if data.tokenizer is None else data.tokenizer.options.get("path")
     if given in EMBEDDED or any(s.recipe.data.tokenizer != data.tokenizer for s in stages):
         return
-    bundle.write_tokenizer(data, views, folder)
+    file = bundle.write_tokenizer(data, views, folder)
+    if file is not None:
+        digests.add(file)
 
 
 def begin(stage: Stage, plan: TrainPlan, weights: Pretrained, last: State | None) -> State:

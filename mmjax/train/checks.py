@@ -5,8 +5,10 @@ a view that its encoder refuses, or towers whose embeddings cannot be compared, 
 and with the keys to change.
 """
 
+import math
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 from flax import nnx
@@ -17,7 +19,8 @@ from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError, unknown
 from mmjax.evaluators import EvalData, EvaluatorConfig
 from mmjax.model.embedding import Embedding
-from mmjax.objectives import Context
+from mmjax.model.outputs import by_output, of_model
+from mmjax.objectives import Context, ObjectiveConfig, Term
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
@@ -51,14 +54,23 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
                 f"microbatches={count} cannot be exact: {of_batches[0]!r} is computed from the "
                 "whole batch; set microbatches=1, or a norm other than 'batch' in that tower"
             )
-    batch = inputs.batch_shapes(recipe.data)
+    batch = of_model(recipe.outputs, inputs.batch_shapes(recipe.data))
     arrays = plan.definition.kinds(nnx.Variable)
     outputs = {
         name: _embedding(recipe, plan, arrays, name, batch[name])
-        for name in recipe.data.views
-        if modality_of(name) in recipe.model.towers
+        for name, output in recipe.outputs.items()
+        if output.tower is not None and output.train
     }
+    if not recipe.steps:
+        return  # no loss is computed
     for name, objective in recipe.objectives.items():
+        least = cast("type[Term]", objective.term.word).least_rows
+        if size < least:
+            raise ConfigError(
+                f"'data.batch_size' is {size}, but 'objectives.{name}' ({objective.term.type}) "
+                f"compares the rows of a batch: at least {least} are needed"
+            )
+        _check_dim(name, objective, outputs)
         if objective.head is None:
             for pair in objective.term.options.get("pairs") or ():
                 _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
@@ -83,6 +95,49 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
     jax.eval_shape(loss, arrays, outputs, batch, key, queue)
 
 
+def check_memory(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> None:
+    """Refuses sizes for which the memory is too small by parameters or batches alone.
+
+    Args:
+      recipe: whole.
+      plan: of the same recipe.
+      mesh: of the devices here.
+
+    Raises:
+      ConfigError: with what is needed and what there is.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    part = sum(map(_size, inputs.batch_shapes(recipe.data).values())) // jax.process_count()
+    ahead = part * (1 + recipe.data.prefetch)
+    if ahead > machine:
+        raise ConfigError(
+            f"'data.batch_size' ({recipe.data.batch_size}) x (1 + 'data.prefetch') x the sizes in "
+            f"'data.views' are {_gib(ahead)}, and this machine has {_gib(machine)} of memory"
+        )
+    device = mesh.local_devices[0]
+    stats = device.memory_stats()  # None of a CPU, whose devices share the machine's
+    there = stats["bytes_limit"] if stats else machine / len(mesh.local_devices)
+    layouts = {**plan.shardings.constants, **plan.shardings.params}
+    needed = sum(
+        _size(jax.ShapeDtypeStruct(layouts[path].shard_shape(leaf.shape), leaf.dtype))
+        for path, leaf in plan.definition.kinds(nnx.Variable).items()
+    )
+    if needed > there:
+        raise ConfigError(
+            f"the parameters alone need {_gib(needed)} of each device, which has {_gib(there)}: "
+            "see the sizes in 'model' and 'objectives', or split them by 'mesh.fsdp'"
+        )
+
+
+def _size(leaf: jax.ShapeDtypeStruct) -> int:
+    """Bytes of an array of this shape."""
+    return int(math.prod(leaf.shape) * leaf.dtype.itemsize)
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.3g} GiB"
+
+
 def _embedding(
     recipe: Recipe,
     plan: TrainPlan,
@@ -91,7 +146,7 @@ def _embedding(
     values: jax.ShapeDtypeStruct,
 ) -> Embedding:
     """Shapes of what the tower of a view makes of it."""
-    modality = modality_of(name)
+    output = recipe.outputs[name]
 
     def embed(arrays: Mapping[str, jax.Array], x: jax.Array) -> Embedding:
         return plan.definition.merge(arrays).embed({name: x})[name]
@@ -99,14 +154,29 @@ def _embedding(
     try:
         shapes: Embedding = jax.eval_shape(embed, arrays, values)
     except EncoderError as error:
-        options = recipe.model.towers[modality].encoder.options
+        options = recipe.model.towers[modality_of(name)].encoder.options
         keys = [key for key in ("image_size", "length", "inputs", "channels") if key in options]
         said = ", ".join(f"{key}={options[key]}" for key in keys)
         raise ConfigError(
-            f"'data.views.{name}' makes {values.dtype}{list(values.shape)}, which "
-            f"'model.towers.{modality}.encoder' ({said}) does not take: {error}"
+            f"'data.views.{output.view}' makes {values.dtype}{list(values.shape)}, which "
+            f"'model.towers.{output.tower}.encoder' ({said}) does not take: {error}"
         ) from error
     return shapes
+
+
+def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embedding]) -> None:
+    """A term with the option `dim` is told the size of the embeddings that it reads."""
+    told, head = objective.term.options.get("dim"), objective.head
+    for _, view in objective.term.reads():
+        seen: Embedding | None = outputs[view]
+        own = head.get(view) if isinstance(head, dict) else head
+        if own is not None:
+            seen = (outputs[view].heads or {}).get(own)
+        if told is not None and seen is not None and seen.unit.shape[-1] != told:
+            raise ConfigError(
+                f"'objectives.{name}.dim' is {told}, but the embeddings of {view!r} have "
+                f"{seen.unit.shape[-1]} numbers: set it to {seen.unit.shape[-1]}"
+            )
 
 
 def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:
@@ -133,7 +203,7 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
       ConfigError: for a vocabulary that is too small, and for other ids of padding and end.
     """
     spec = recipe.data.tokenizer
-    for name, view in views.items():
+    for name, view in by_output(recipe.outputs, views).items():
         tokenizer, tower = view.tokenizer, recipe.model.towers.get(modality_of(name))
         if tokenizer is None or tower is None or spec is None:
             continue
@@ -163,24 +233,26 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
                 )
 
 
-def check_evaluator(where: str, config: EvaluatorConfig, data: EvalData) -> None:
+def check_evaluator(where: str, config: EvaluatorConfig, source: str, data: EvalData) -> None:
     """Checks that a source of an evaluator has the modalities and labels that it asks for.
 
     Args:
-      where: path of the source in the recipe.
+      where: path of the evaluator in the recipe.
       config: of the evaluator.
+      source: its name, such as `source` or `train`.
       data: the source, opened.
 
     Raises:
       ConfigError: for a modality or a label that the source lacks.
     """
-    for path, name in config.reads():
-        if name not in data.modalities:
+    where = f"{where}.{source}"
+    for path, name in config.reads("view", source):
+        if name not in data.names:
             raise ConfigError(
                 f"'{path}' asks for {name!r}, which '{where}' does not have: it "
                 f"has {', '.join(map(repr, data.source.modalities))}"
             )
-    known = (*data.source.label_fields, *data.modalities)
-    for path, name in config.reads("label"):
+    known = (*data.source.label_fields, *data.names)
+    for path, name in config.reads("label", source):
         if name not in known:
             raise unknown(name, known, path, where, "label")

@@ -12,6 +12,7 @@ from mmjax import evaluators
 from mmjax.data import Source, SourceError, inputs
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EvalData, EvaluationError, Evaluator, EvaluatorConfig, Task
+from mmjax.model.outputs import by_output
 from mmjax.recipe import Recipe
 from mmjax.report.table import summary_table
 from mmjax.schema.registry import Spec
@@ -39,7 +40,7 @@ class Evaluation:
         stages: Sequence[str | None] = (None,),
     ):
         self._mesh, self._fatal = mesh, recipe.data.on_error == "fail"
-        views = inputs.views(recipe.data)
+        views = by_output(recipe.outputs, inputs.views(recipe.data))
         # Evaluators with the same source share one object, and so its embeddings.
         shared: dict[str, EvalData] = {}
 
@@ -55,7 +56,7 @@ class Evaluation:
             opened = {key: data_of(source) for key, source in config.sources.items()}
             data = opened.pop("source")
             for key, each in {"source": data, **opened}.items():
-                checks.check_evaluator(f"{where}.{key}", config, each)
+                checks.check_evaluator(where, config, key, each)
             evaluator = config.evaluator.build()
             if folder is not None:
                 evaluator.of_run(folder, name, stages)
@@ -96,8 +97,9 @@ class Evaluation:
 
         if self._tasks:
             name, task = next(iter(self._tasks.items()))
-            pair = task.evaluator.pair
-            gather.gather(model, task.data, folder, name=name.partition("/")[2], pair=pair)
+            pair, label = task.evaluator.pair, task.evaluator.classes_by
+            name = name.partition("/")[2]
+            gather.gather(model, task.data, folder, name=name, pair=pair, label=label)
         if jax.process_index() == 0:
             page.write(folder, summary)
 
@@ -122,7 +124,7 @@ def _check_rows(
     """
     for key, data in sources.items():
         try:
-            for _, modality in config.reads():
+            for _, modality in config.reads("view", key):
                 data.check_readable(modality, evaluator.least_records if key == "source" else 1)
             if key == "source":
                 evaluator.check(data)

@@ -9,6 +9,7 @@ import jax
 from mmjax.data import TrainData
 from mmjax.objectives import ObjectiveConfig
 from mmjax.recipe import Recipe
+from mmjax.train import optimizer
 from mmjax.train.stages import Stage
 from mmjax.train.state import TrainPlan
 from mmjax.train.step import parameter_counts
@@ -68,6 +69,15 @@ def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[st
         ("data", "; ".join(source.describe() for source in data.sources.values())),
         ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} epochs"),
     ]
+    if not steps:
+        rows[-1] = ("training", "none: what is there is evaluated")
+        return rows
+    section = recipe.optimizer
+    assert section is not None  # of every recipe with steps
+    updates = optimizer.updates_of_a_turn(section, steps)
+    if (warmup := optimizer.warmup_steps(section, updates)) != section.warmup_steps:
+        said = f"{warmup} steps: optimizer.warmup_steps={section.warmup_steps} would fill the run"
+        rows.append(("warm-up", said))
     # Columns of a queue would count as well.
     if recipe.queue is None and any(_contrastive(each) for each in recipe.objectives.values()):
         level = f"chance level: a contrastive loss of ln({batch}) = {math.log(batch):.3f}"

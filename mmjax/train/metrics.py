@@ -33,7 +33,8 @@ class MetricWriter:
       folder: the run's folder.
       step: where the run starts or resumes. Rows of later steps, left by a process that was
         killed after its last checkpoint, are removed: they will be written again. A row of that
-        step which is there already, as of an evaluation that is made again, is not.
+        step which is there already, as of an evaluation that is made again, is not. Where it
+        starts none is kept, an evaluation before the first step included.
       write: whether this process writes.
 
     Raises:
@@ -50,9 +51,9 @@ class MetricWriter:
         with writing(self._path):
             rows = [(line + "\n", row["step"]) for line, row in _rows(self._path)]
             with replacing(self._path) as part:
-                kept = "".join(line for line, at in rows if at <= step)
+                kept = "".join(line for line, at in rows if step and at <= step)
                 part.write_text(kept, encoding="utf-8")
-            self._there = {line for line, at in rows if at == step}
+            self._there = {line for line, at in rows if step and at == step}
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
             self._board = EventsWriter(str(folder / "events"))
             if step:  # TensorBoard forgets what earlier files say of later steps

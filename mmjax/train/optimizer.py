@@ -25,16 +25,8 @@ def schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
       optimizer: `learning_rate`, `warmup_steps`, `schedule`, `final_fraction`.
       steps: of the whole run. The decay ends at step `steps`, so that the last update, of step
         `steps - 1`, has the rate before it: `final_fraction` is approached and not reached.
-
-    Raises:
-      ConfigError: when the warm-up is not shorter than the run.
     """
-    peak, warmup = optimizer.learning_rate, optimizer.warmup_steps
-    if not 0 <= warmup < max(steps, 1):
-        raise ConfigError(
-            f"optimizer.warmup_steps={warmup} has to be less than steps={steps}: the learning rate "
-            "would never reach its peak"
-        )
+    peak, warmup = optimizer.learning_rate, warmup_steps(optimizer, steps)
     end = peak * optimizer.final_fraction
     length = max(steps - warmup, 1)
     after = {
@@ -49,6 +41,14 @@ def schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, after], [warmup])
 
 
+def warmup_steps(optimizer: OptimizerConfig, steps: int) -> int:
+    """Steps of the warm-up: those of the config, or a tenth of a run that they would fill.
+
+    So a recipe can be tried for a few steps, by `steps` alone.
+    """
+    return optimizer.warmup_steps if optimizer.warmup_steps < steps else steps // 10
+
+
 def learning_rate(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     """Learning rate by step of the run; the schedule of each of several turns has its own count."""
     turns = len(optimizer.turns) or 1
@@ -56,9 +56,14 @@ def learning_rate(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     return own if turns == 1 else lambda step: own(step // turns)
 
 
+def updates_of_a_turn(optimizer: OptimizerConfig, steps: int) -> int:
+    """How many of the steps each of the turns makes: all of them where there are none."""
+    return -(-steps // (len(optimizer.turns) or 1))
+
+
 def _own_schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
     """Learning rate by update of one turn, of which each makes its share of the steps."""
-    return schedule(optimizer, -(-steps // (len(optimizer.turns) or 1)))
+    return schedule(optimizer, updates_of_a_turn(optimizer, steps))
 
 
 def frozen(

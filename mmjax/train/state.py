@@ -66,7 +66,7 @@ class TrainPlan:
 
     Attributes:
       definition: structure of the System.
-      trained: paths that the optimizer updates.
+      trained: paths that the optimizer updates; none of a recipe without steps.
       teacher: the recipe's, or None.
       queue: the recipe's, or None.
       transformation: the optimizer.
@@ -108,7 +108,14 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     definition = Definition.of(lambda: _make_system(recipe, dtype, 0))
     parameters = definition.kinds(nnx.Param)
     adapters = definition.kinds(AdapterParam)
-    constant = optimizer_lib.frozen(recipe.optimizer.freeze, parameters, adapters)
+    optimizer = recipe.optimizer if recipe.steps else None  # without steps all are constants
+    if optimizer is None:
+        constant = frozenset(parameters)
+    else:
+        constant = optimizer_lib.frozen(optimizer.freeze, parameters, adapters)
+    busy = {output.tower for output in recipe.outputs.values() if output.train}
+    idle = tuple(f"towers/{name}/" for name in recipe.model.towers if name not in busy)
+    constant |= {path for path in parameters if path.startswith(idle)}
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
     teacher = None if recipe.teacher is None else recipe.teacher.build()
@@ -118,7 +125,9 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     section = recipe.mesh
     partition = layout.specs(everything, mesh, section.rules, section.fsdp_min_size)
     where = layout.shardings(partition, mesh)
-    transformation = optimizer_lib.make(recipe.optimizer, recipe.steps, trained)
+    transformation = optax.identity()
+    if optimizer is not None:
+        transformation = optimizer_lib.make(optimizer, recipe.steps, trained)
     single = mesh_lib.replicated(mesh)
     of_params = {path: where[path] for path in trained}
     shardings = StateOf[NamedSharding](

@@ -11,9 +11,12 @@ import optax
 from flax import nnx
 
 from mmjax.model.definition import Definition
+from mmjax.model.embedding import Embedding
+from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
+from mmjax.schema.names import presence
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
@@ -42,13 +45,15 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
-    `parameter_norm`, `gradient_norm/<modality>`.
+    `parameter_norm`, `gradient_norm/<modality>`, and `zero/<view>`, 1 where all embeddings are 0.
     """
+    assert recipe.optimizer is not None  # of every recipe with steps
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+        batch = of_model(recipe.outputs, batch)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
@@ -65,7 +70,8 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
                 outputs = system.embed(batch, train=True, key=keys)
                 if teacher is not None:
-                    copy = plan.definition.merge({**constants, **params, **state.teacher})
+                    arrays = teacher.arrays({**constants, **params}, state.teacher)
+                    copy = plan.definition.merge(arrays)
                     outputs |= teacher.embed(copy, batch, keys)
             return outputs, _variables(system, constants)
 
@@ -74,6 +80,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
             outputs, taught = Teacher.split(outputs)
             own = context if teacher is None else dataclasses.replace(context, teacher=taught)
             value, metrics = system.objectives(outputs, batch, own)
+            metrics |= _without_direction(outputs, batch)
             pushed = {} if queue is None else queue.entries(outputs, taught, batch)
             return value, (metrics, _variables(system, constants), pushed)
 
@@ -121,9 +128,30 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
 
 
+def embedding(plan: TrainPlan) -> jax.stages.Wrapped:
+    """What a recipe without steps computes of a batch: `(state, batch) -> {view: f[B, D]}`."""
+
+    def embed(state: State, batch: Batch) -> dict[str, jax.Array]:
+        outputs = plan.definition.merge(state.evaluation_arrays()).embed(batch)
+        return {name: embedding.unit for name, embedding in outputs.items()}
+
+    return jax.jit(embed)
+
+
 def _variables(system: System, paths: Iterable[str]) -> dict[str, jax.Array]:
     arrays = Definition.arrays(system)
     return {path: arrays[path] for path in paths}
+
+
+def _without_direction(outputs: Mapping[str, Embedding], batch: Batch) -> dict[str, jax.Array]:
+    """Whether a view is there and all its embeddings are 0: no gradient goes through these."""
+    found = {}
+    for view, embedding in outputs.items():
+        zero = (embedding.raw == 0).all(-1)
+        there = presence(batch, view)
+        present = jnp.ones_like(zero) if there is None else there
+        found[f"zero/{view}"] = present.any() & (zero | ~present).all()
+    return found
 
 
 def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

@@ -32,10 +32,10 @@ from mmjax.train.metrics import MetricWriter, Progress, learned, log_to, recorde
 from mmjax.train.signals import Interrupted, StopSignals
 from mmjax.train.stages import Stage
 from mmjax.train.state import State, TrainPlan
-from mmjax.train.watch import NonFiniteLoss, Watch
+from mmjax.train.watch import NonFiniteLoss, Watch, ZeroEmbeddings
 from mmjax.train.workdir import Workdir
 
-__all__ = ["VERSION", "NonFiniteLoss", "train"]
+__all__ = ["VERSION", "NonFiniteLoss", "ZeroEmbeddings", "train"]
 
 # One more once the same recipe trains to other numbers, for what is not of a single word, such as
 # an optimizer's rule: records of claims know theirs.
@@ -66,6 +66,7 @@ def train(
     Raises:
       ConfigError: for what can be known to be wrong before anything is compiled.
       NonFiniteLoss: with the step, the terms and the ids of the batch.
+      ZeroEmbeddings: with the step and the view.
       TooManyBadRows: with the step, the reasons and the first rows.
       CheckpointError: when a state cannot be saved or restored.
       WriteError: when another file of the run cannot be written.
@@ -73,15 +74,19 @@ def train(
     """
     begin = time.monotonic()
     first = jax.process_index() == 0
+
+    # What is fixed: devices, structure and layout of every stage. Nothing is computed yet, and a
+    # recipe that is refused leaves no folder behind.
+    mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
+    stages = stages_lib.of(recipe)
+    plans = borders.plans(stages, mesh)
+    for stage, plan in zip(stages, plans, strict=True):
+        checks.check_memory(stage.recipe, plan, mesh)
+
     with ExitStack() as stack:
         workdir = stack.enter_context(Workdir(path, recipe, write=first))
         signals = stack.enter_context(StopSignals())
         log_to(workdir.path if first and not quiet else None)
-
-        # What is fixed: devices, structure and layout of every stage. Nothing is computed yet.
-        mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
-        stages = stages_lib.of(recipe)
-        plans = borders.plans(stages, mesh)
 
         # Restores the latest checkpoint, if there is one.
         section = recipe.checkpoints
@@ -223,6 +228,10 @@ def _train_stage(
     recipe = stage.recipe
     results: dict[str, float] = {}
     trained: dict[str, float] = {}
+    if not stage.steps:  # it only evaluates, and what it evaluates is the checkpoint of step 0
+        results = _evaluate(run, stage, part, state, 0)
+        run.store.save(0, state, results)
+        return state, results
     if start > stage.start and (start >= stage.end or _due(start, recipe.evaluate_every)):
         results = _evaluate(run, stage, part, state, start)
         run.store.save(start, state, results, kept)  # whose metrics it may lack

@@ -25,8 +25,14 @@ class NonFiniteLoss(UserError, RuntimeError):
     exit_code = 1
 
 
+class ZeroEmbeddings(UserError, RuntimeError):
+    """All embeddings of a view are zero, so that nothing can be learned from them."""
+
+    exit_code = 1
+
+
 class Watch:
-    """Collects step metrics without making the device wait, and detects NaN or infinity.
+    """Collects step metrics without making the device wait, and detects NaN, infinity and zeros.
 
     The metrics of a step are read when the next one has been dispatched, so the device is never
     idle for the sake of a log line, and a run stops at most one step after a number went bad. So it
@@ -95,6 +101,14 @@ class Watch:
                     + f"); ids of the batch: {', '.join(map(str, ids.tolist()))}. The "
                     "last checkpoint is of a good step; try a lower learning rate, clip_norm, or "
                     "look at these examples"
+                )
+            flags = [name for name in values if name.startswith("zero/")]
+            zero = [name.removeprefix("zero/") for name in flags if values.pop(name)]
+            if zero:
+                raise ZeroEmbeddings(
+                    f"step {k + 1}: all embeddings of {' and '.join(map(repr, zero))} are zero, "
+                    "and a zero vector has no direction to compare: see whether its values are "
+                    f"all zero (data.views.{zero[0]}), or what makes its tower give nothing else"
                 )
             for name, value in values.items():
                 self.window.setdefault(name, []).append(value)

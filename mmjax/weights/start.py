@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,8 @@ class Pretrained:
             if is_foreign(init.path):
                 self.folders[name] = weights, loaded.changes()
             if data is not None:
-                self.differing += differences(data, name, weights, part)
+                own = [view for view in data.views if modality_of(view) == tower.embeds(name)]
+                self.differing += differences(data, own, weights, part)
             before = f"towers/{name}/"
             for path in loaded:
                 full = before + path
@@ -228,12 +229,14 @@ class Pretrained:
         return new
 
 
-def differences(data: DataConfig, name: str, weights: foreign.Weights, part: str) -> Iterator[str]:
+def differences(
+    data: DataConfig, views: Iterable[str], weights: foreign.Weights, part: str
+) -> Iterator[str]:
     """How a tower's input is prepared otherwise than the folder of its weights says, in sentences.
 
     Args:
       data: the recipe's section.
-      name: of the tower.
+      views: names of those that the tower embeds.
       weights: of the folder.
       part: which tower of the folder.
     """
@@ -241,13 +244,14 @@ def differences(data: DataConfig, name: str, weights: foreign.Weights, part: str
     try:
         theirs = weights.specs(part)
     except (WeightsError, MissingExtra) as error:  # of what this recipe may do without
-        yield f"whether data.views.{name} is as {path} says was not checked: {error}"
+        for view in views:
+            yield f"whether data.views.{view} is as {path} says was not checked: {error}"
         return
-    for view, own in data.views.items():
+    for view in views:
         expected = theirs.views.get(part)
-        if modality_of(view) != name or expected is None:
+        if expected is None:
             continue
-        given = own.plain()
+        given = data.views[view].view.plain()
         keys = expected if given["type"] == expected["type"] else ["type"]
         said = [
             f"{key}={given[key]!r} where the folder has {expected[key]!r}"

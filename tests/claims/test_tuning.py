@@ -73,6 +73,12 @@ def test_choices_are_those_that_are_stored(tmp_path):
     like = experiment(tmp_path, c=Arm({"steps": 3}, like="a"))
     found = tuning.choices(like, json.loads(json.dumps(stored(GRID, choice))))
     assert found == {"a": choice, "b": {}, "c": choice}
+    # What an ablation changes itself it does not take from the arm that it is like.
+    own = {"objectives": {"clip": {"temperature": 0.5}}}
+    ablation = experiment(tmp_path, c=Arm(own, like="a"))
+    found = tuning.choices(ablation, stored(GRID, choice))
+    assert found["c"] == {k: v for k, v in choice.items() if "temperature" not in k}
+    assert found["c"] != choice
     with pytest.raises(ConfigError, match=r"arm 'a': was not tuned. Run .* toy --tune"):
         tuning.choices(like, None)
     worse = Arm(grid=GRID).settings()[0]

@@ -75,7 +75,7 @@ def test_a_word_with_its_options(capsys):
     assert words.main(["info_nce"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("info_nce: a term, in a recipe: objectives.NAME\n\nSymmetric InfoNCE")
-    assert "temperature        0.07 by default (a float)" in said
+    assert "temperature        0.07 by default (a float (at least 1e-15 and at" in said
     assert "one of 'negative', 'mask'" in said
     assert "contrastive.py:" in said
     assert "clip_uniform" in said.partition("`info_nce` in recipes:")[2]
@@ -86,7 +86,7 @@ def test_a_word_of_several_kinds_is_told_of_all(capsys):
     said = capsys.readouterr().out
     assert "mlp: an encoder" in said
     assert "mlp: a head" in said
-    assert "has to be given (an int)" in said
+    assert "has to be given (an int (at least 1 and at most 16777216))" in said
     assert "rngs  " not in said  # not a recipe's to say
 
 

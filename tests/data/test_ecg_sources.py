@@ -86,8 +86,9 @@ def test_records_of_a_table(tmp_path):
     batch = TrainData(source, views, batch_size=2, seed=0)[0]
     assert batch["ecg_present"].all()
     assert np.isfinite(batch["ecg"]).all()
+    assert [r["text"] for r in WfdbSource(path=path)] == ["sinus rhythm", "sinus bradycardia"]
     with pytest.raises(SourceError, match="the columns found are 'filename', 'report', 'fold'"):
-        WfdbSource(path=path)
+        WfdbSource(path=path, columns={"ecg": "signal"})
 
 
 def test_damaged_records_are_named_and_never_replaced(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmjax.data.records import SourceError
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.sources.features import FeaturesSource
 
 
@@ -93,3 +94,23 @@ def test_no_files(files, tmp_path):
     (tmp_path / "text.npz").write_bytes(b"PK\x03\x04 no")
     with pytest.raises(SourceError, match="cannot be read as arrays"):
         FeaturesSource(files=files)
+
+
+def test_labels_are_those_of_the_ids(tmp_path):
+    files = {"image": "emoji_pretrained:test_concepts", "text": "emoji_pretrained:test_concepts"}
+    source = FeaturesSource(files=files, labels="emoji_pretrained")
+    emoji = EmojiSource(split="test_concepts")
+    theirs = {row["id"]: row for row in map(emoji.__getitem__, range(len(emoji)))}
+    assert source.label_fields == ("group", "subgroup")
+    for i in range(len(source)):
+        own = source[i]
+        assert (own["group"], own["subgroup"]) == tuple(
+            theirs[own["id"]][name] for name in ("group", "subgroup")
+        )
+    path = tmp_path / "labels.npz"
+    np.savez(path, id=np.arange(3), kind=np.array(["a", "b", "c"]))
+    with pytest.raises(SourceError, match=r"no labels of the record with the id \d+"):
+        FeaturesSource(files=files, labels=str(path))
+    np.savez(path, kind=np.array(["a"]))
+    with pytest.raises(SourceError, match="an array 'id' and labels of the same length"):
+        FeaturesSource(files=files, labels=str(path))

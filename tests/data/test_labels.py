@@ -6,7 +6,7 @@ import pytest
 from mmjax import recipe as recipe_lib
 from mmjax.data import BadExample, Source, TrainData
 from mmjax.data.sources import ManifestSource
-from mmjax.data.views import LabelView, VectorView
+from mmjax.data.views import ArrayView, LabelView, VectorView
 from mmjax.errors import ConfigError
 
 
@@ -47,6 +47,16 @@ def test_labels_of_tables_are_texts_and_classes_have_names():
             view(value, None, False)
     with pytest.raises(ValueError, match="duplicate class name 'cat'"):
         LabelView(classes=("cat", "cat"))
+
+
+def test_an_array_is_taken_as_it_is():
+    view = ArrayView(shape=(2, 3))
+    x = np.arange(6).reshape(2, 3)
+    np.testing.assert_array_equal(view(x, None, False), x.astype(np.float32))
+    assert ArrayView(shape=())(2.5, None, False) == np.float32(2.5)
+    for value in (x.T, x + np.nan, "1 2 3", x.astype(object) * 1j):
+        with pytest.raises(BadExample):
+            view(value, None, False)
 
 
 def test_a_table_brings_vectors_as_files_and_labels_along(tmp_path):

@@ -113,3 +113,10 @@ def test_rows_that_a_source_left_out(bad, ends):
     )
     with pytest.raises(TooManyBadRows, match=said):
         check_listed("data.source", source, 0.1)
+
+
+def test_a_reason_that_all_rows_share_keeps_its_numbers():
+    same = [BadExample(f"row {i}", "x", "it has 6 channels, and the view 3") for i in range(2)]
+    assert "2 x x: it has 6 channels, and the view 3; the first" in causes(same)
+    other = BadExample("row 2", "x", "it has 5 channels, and the view 3")
+    assert "3 x x: it has … channels, and the view …; the first" in causes([*same, other])

@@ -7,7 +7,7 @@ import pytest
 
 from mmjax.data.records import BadExample
 from mmjax.data.registry import TOKENIZERS
-from mmjax.data.synthetic import DigitsSource, glyphs
+from mmjax.data.synthetic import DigitsSource, TexturedDigits, glyphs
 from mmjax.data.synthetic.digits import FILLERS, NAMES, NUMERALS, STOP_WORDS, SYNONYMS, WORDS
 from mmjax.data.tokenizers.words import WordsTokenizer
 from mmjax.data.views import AugmentedTextView, PixelsView
@@ -42,6 +42,46 @@ def test_digits_are_split_by_the_seed_and_captions_say_what_is_seen():
         DigitsSource(examples=2000)
     with pytest.raises(ValueError, match="split is 'dev'"):
         DigitsSource(split="dev")
+
+
+@pytest.mark.parametrize("common", ["texture", "emoji"])
+def test_textured_digits_share_one_factor_and_half_have_another(common):
+    rows = {
+        split: [source[i] for i in range(len(source))]
+        for split in ("train", "validation", "test")
+        for source in [TexturedDigits(split=split, examples=200, common=common)]
+    }
+    for found in rows.values():
+        assert sum(row["target"] for row in found) == 100
+        assert all(("digit" in row) == (row["target"] == 1) for row in found)
+        assert {row["texture"] for row in found} == set(range(10))
+        inside = {
+            target: np.mean([row["image"][4:12, 4:12] for row in found if row["target"] == target])
+            for target in (0, 1)
+        }
+        assert inside[1] > inside[0] + 20
+    again = TexturedDigits(split="test", examples=200, common=common)
+    np.testing.assert_array_equal(again[3]["image"], rows["test"][3]["image"])
+    all_of_them = TexturedDigits(share=1.0, examples=50, common=common)
+    assert all(all_of_them[i]["target"] == 1 for i in range(50))
+
+
+def test_a_reflected_border_mirrors_and_an_offset_is_one_number():
+    image = np.arange(36, dtype=np.uint8).reshape(6, 6)
+    options = {"size": 6, "channels": 1, "peak": 1.0}
+    view = PixelsView(**options, shift=2, border="reflect")
+    padded, seen = np.pad(image, 2, mode="reflect"), set()
+    for seed in range(60):
+        x = view(image, np.random.default_rng(seed), True)[..., 0]
+        windows = [(i, j) for i in range(5) for j in range(5)]
+        seen |= {w for w in windows if np.array_equal(x, padded[w[0] :, w[1] :][:6, :6])}
+    assert len(seen) > 15
+    np.testing.assert_array_equal(view(image, None, False)[..., 0], image)
+    moved = PixelsView(**options, offset=0.5)(image, np.random.default_rng(0), True)[..., 0] - image
+    assert np.ptp(moved) < 1e-5
+    assert 0 < abs(moved[0, 0]) <= 0.5
+    with pytest.raises(ValueError, match="below the side"):
+        PixelsView(**options, shift=6, border="reflect")
 
 
 def test_validation_images_of_digits_are_the_same_for_every_seed_and_in_no_other_split():

@@ -228,3 +228,88 @@ def test_a_part_of_noisy_captions_is_of_other_pictures_or_half_random():
     # Sets of another size are drawn afresh.
     few = make("noisy_captions", examples=500)
     assert not np.array_equal(column(few, "image"), column(clean, "image")[:500])
+
+
+def test_views_of_a_latent_share_it_and_nothing_else():
+    views = {
+        "a": {"form": "identity", "noise": 0.5},
+        "b": {"form": "linear", "dim": 30, "nuisance": 4, "nuisance_scale": 3.0, "gain": 2.0},
+        "c": {"form": "linear", "dim": 30, "of": 2},
+    }
+    spec = SOURCES.spec("latent_views", latent=6, views=views, examples=3000)
+    source = spec.build()
+    assert source.modalities == ("a", "b", "c")
+    a, b, c, quadrant = (column(source, name) for name in ("a", "b", "c", "quadrant"))
+    assert np.std(a) == pytest.approx(np.hypot(1, 0.5), rel=0.05)
+    # Six dimensions of the latent and four of its own; c sees two of the latent.
+    assert [np.linalg.matrix_rank(x, tol=1e-2) for x in (b, c)] == [10, 2]
+    assert b.var(0).mean() == pytest.approx(4 * (6 + 4 * 9) / 10, rel=0.4)
+    clean = SOURCES.spec("latent_views", latent=6, views={"a": {"form": "identity"}}).build()
+    z = column(clean, "a")
+    np.testing.assert_array_equal(column(clean, "quadrant"), 2 * (z[:, 0] > 0) + (z[:, 1] > 0))
+    assert set(quadrant) == {0, 1, 2, 3}
+    clustered = SOURCES.spec(
+        "latent_views", clusters=5, spread=0.1, views={"a": {"form": "identity"}}, examples=500
+    ).build()
+    x, label = column(clustered, "a"), column(clustered, "label")
+    assert x[label == 2].std(0).mean() == pytest.approx(0.1, rel=0.1)
+    with pytest.raises(ValueError, match=r"views\.a\.of=9 is more than latent=6"):
+        SOURCES.spec("latent_views", latent=6, views={"a": {"of": 9}}).build()
+    with pytest.raises(ValueError, match="names no modality"):
+        SOURCES.spec("latent_views", views={}).build()
+
+
+def test_mixtures_are_of_their_words():
+    vocabulary = make("word_mixtures", split="vocabulary")
+    table = np.stack([vocabulary[i]["text"] for i in range(len(vocabulary))])
+    np.testing.assert_allclose(table.std(0), 1, rtol=1e-4)
+    source = make("word_mixtures", examples=300, noise=0.0, gap=0.0)
+    rows = [source[i] for i in range(300)]
+    for row in rows[:3]:
+        np.testing.assert_array_equal(np.stack(row["text"]), table[row["words"]])
+    mean, image = (np.stack(x) for x in ([np.mean(r["text"], 0) for r in rows],
+                                         [r["image"] for r in rows]))  # fmt: skip
+    m = np.linalg.lstsq(mean, image, rcond=None)[0]
+    np.testing.assert_allclose(mean @ m, image, atol=1e-4)
+    scales = np.linalg.svd(m)[1]
+    assert scales.max() / scales.min() > 10  # far from orthogonal
+    with pytest.raises(ValueError, match="words=9 is more than vocabulary=3"):
+        make("word_mixtures", vocabulary=3, words=9)
+
+
+def test_captions_of_a_database_are_near_their_main_word():
+    words = make("caption_database", split="vocabulary")
+    table = np.stack([words[i]["text"] for i in range(len(words))])
+    captions, images = (
+        make("caption_database", split=s, examples=200) for s in ("captions", "test")
+    )
+    rows = [captions[i] for i in range(200)]
+    cosines = np.stack([row["text"] @ table[row["words"]].T for row in rows])
+    assert (cosines.argmax(1) == 0).mean() > 0.95
+    assert np.median(cosines[:, 1:4]) > np.median(cosines[:, 4])
+    label = column(images, "word")
+    found = (column(images, "image") @ table.T).argmax(1) == label
+    assert 0.4 < found.mean() < 0.95
+    assert len(set(label)) <= 100
+
+
+def test_captions_of_classes_have_their_words_and_images_their_code():
+    source = make("worded_classes", examples=400)
+    row = source[0]
+    assert len(row["image"]) == 8
+    own = set(row["text"].split()) & set(row["name"].split())
+    assert (len(own), len(row["text"].split()), len(row["name"].split())) == (3, 6, 4)
+    draws = np.stack([np.stack(source[i]["image"]) for i in range(400)])
+    within = draws.std(1).mean()
+    assert within > 0.3  # the nuisance
+    assert draws.mean(1).std(0).mean() > 0.3 * within  # and the class
+
+
+@pytest.mark.parametrize("linear", [0, 8, 16])
+def test_spaces_are_linearly_related_in_so_many_dimensions(linear):
+    source = make("partly_linear", examples=4000, linear=linear)
+    x, y = (column(source, name) for name in ("image", "text"))
+    fit = x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    explained = 1 - ((y - fit) ** 2).sum() / (y**2).sum()
+    # Of every linear dimension what noise of .2 on both sides leaves.
+    assert explained == pytest.approx(linear / 16 / 1.04**2, abs=0.03)

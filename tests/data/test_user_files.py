@@ -220,7 +220,7 @@ def test_missing_places_say_what_is_there(folder):
         ManifestSource(path=str(folder))
     with pytest.raises(SourceError, match="use type='manifest'"):
         FolderSource(path=str(folder / "a.png"))
-    with pytest.raises(SourceError, match="5 images but no captions"):
+    with pytest.raises(SourceError, match="5 image files but no captions"):
         FolderSource(path=str(folder))
 
 
@@ -245,10 +245,12 @@ def test_sidecars_and_subfolders(folder):
     (nested / "linked").symlink_to(nested / "golden_retriever")
     source = FolderSource(path=str(nested))
     assert [(r["key"], r["text"], r["group"]) for r in source] == [
-        (os.path.join("cat-or-dog", "1.PNG"), "cat or dog", "cat-or-dog"),
-        (os.path.join("golden_retriever", "1.PNG"), "golden retriever", "golden_retriever"),
+        (os.path.join("cat-or-dog", "1.PNG"), "cat or dog", "cat or dog"),
+        (os.path.join("golden_retriever", "1.PNG"), "golden retriever", "golden retriever"),
         (os.path.join("linked", "1.PNG"), "linked", "linked"),
     ]
+    assert [r["label"] for r in source] == ["0", "1", "2"]
+    assert source.labels("group") == ["cat or dog", "golden retriever", "linked"]
     assert [error.key for error in source.bad] == ["loose.png"]
 
 

@@ -43,7 +43,17 @@ def test_pooled_knows_places_and_tokens_are_local():
     assert not seen[:, 8:].any()
 
 
+def test_kernels_have_their_sides_and_a_linear_vector_has_both_signs():
+    x = np.random.default_rng(0).normal(size=(4, 8, 16, 2)).astype(np.float32)
+    net = make(kernels=(5, 3), linear=True)
+    assert [c.kernel.shape[:2] for c in net.convolutions] == [(5, 5), (3, 3)]
+    assert (np.asarray(net(x).pooled) < 0).any()
+    assert (np.asarray(make()(x).pooled) >= 0).all()
+
+
 def test_what_does_not_fit_is_refused():
+    with pytest.raises(EncoderError, match="a side for each of 2"):
+        make(kernels=(5,))
     with pytest.raises(EncoderError, match="not divisible by 4"):
         ConvNet(image_size=(10, 8), dtype=jnp.float32, rngs=nnx.Rngs(0))
     with pytest.raises(EncoderError, match="at least one convolution"):

@@ -1,5 +1,7 @@
 """Retrieval by a closed-form map, against independent solutions and where the map is known."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import linalg
@@ -10,8 +12,9 @@ from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators import EVALUATORS, Task, run
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.input_statistics import Features
-from mmjax.evaluators.linear_map import LinearMap
-from mmjax.evaluators.linear_solvers import ALPHAS, fit, standardizer
+from mmjax.evaluators.linear_map import LinearMap, matched
+from mmjax.evaluators.linear_solvers import ALPHAS, fit, standardizer, subspace
+from mmjax.evaluators.local_cka import LocalCka, linear_cka
 from mmjax.evaluators.retrieval import Retrieval
 
 SOLVERS = ("none", "ols", "ridge", "procrustes", "cca")
@@ -243,9 +246,8 @@ def test_options_that_make_no_sense_are_refused(options, message):
 
 def test_data_that_do_not_fit_a_solver_are_refused():
     train, test = pairs(12)
-    for solver in ("none", "procrustes"):
-        with pytest.raises(ValueError, match=r"'a' has 6 features and 'b' 8, but solver="):
-            measured(data(**train), data(**test), solver=solver)
+    with pytest.raises(ValueError, match=r"'a' has 6 features and 'b' 8, but solver="):
+        measured(data(**train), data(**test), solver="none")
     few = {m: v[:4] for m, v in train.items()}
     with pytest.raises(ValueError, match="'train' has 4 pairs of 'a' and 'b'"):
         measured(data(**few), data(**test))
@@ -257,3 +259,86 @@ def test_a_recipe_names_its_options():
     assert spec.build().read == {"a": "statistics", "b": "tower"}
     with pytest.raises(ValueError, match="read"):
         EVALUATORS.spec("linear_map", read="pixels")
+
+
+def test_procrustes_of_two_sizes_is_semi_orthogonal_and_robust_to_outliers():
+    (train, _), rng = pairs(20, noise=0.1), np.random.default_rng(0)
+    x, y = (train[m] - train[m].mean(0) for m in "ab")
+    turn = fit("procrustes", x, y, rng).query
+    np.testing.assert_allclose(turn @ turn.T, np.eye(6), atol=1e-10)
+    best = np.trace(turn.T @ x.T @ y)
+    for _ in range(20):  # of no other semi-orthogonal map is the error less
+        other = np.linalg.qr(rng.normal(size=(8, 6)))[0].T
+        assert np.trace(other.T @ x.T @ y) < best
+    z, q = rng.normal(size=(60, 5)), np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    answers = z @ q
+    answers[:6] = 30 * rng.normal(size=(6, 5))
+    errors = [
+        np.linalg.norm(fit(solver, z, answers, rng).query - q)
+        for solver in ("procrustes", "robust_procrustes")
+    ]
+    assert errors[1] < errors[0] / 3
+
+
+def test_a_fixed_penalty_is_that_of_the_normal_equations():
+    train, test = pairs(21)
+    found = measured(data(**train), data(**test), solver="ridge", alpha=7.0)
+    (x, x_test), (y, y_test) = (scaled(train[m], test[m]) for m in "ab")
+    w = np.linalg.solve(x.T @ x + 7 * np.eye(6), x.T @ y)
+    assert found["a_to_b/R@1"] == pytest.approx(recall(x_test @ w, y_test))
+    assert found["a_to_b/alpha"] == 7
+
+
+def test_the_subspace_of_cca_has_the_canonical_variates_of_scikit_learn():
+    train, test = pairs(22, train=400)
+    x, y = (scaled(train[m], train[m])[0] for m in "ab")
+    rng = np.random.default_rng(0)
+    space = subspace("cca", x, y, 3, rng, alpha=0.0)
+    s, t = CCA(3, max_iter=5000, tol=1e-10).fit(x, y).transform(x, y)
+    expected = [np.corrcoef(s[:, i], t[:, i])[0, 1] for i in range(3)]
+    assert space.correlations == pytest.approx(expected, abs=2e-3)
+    u = x @ space.x
+    np.testing.assert_allclose(u.T @ u, np.eye(3), atol=1e-8)  # white
+    first = subspace("pca", x, y, 2, rng)
+    values = np.linalg.svd(x, full_matrices=False)[2][:2]
+    np.testing.assert_allclose(np.abs(first.x.T @ values.T), np.eye(2), atol=1e-8)
+    found = measured(data(**train), data(**test), subspace="cca", components=4, matching=50)
+    assert found["a_b/cka"] == pytest.approx(1, abs=0.2)
+    assert 0 < found["a_to_b/matching"] <= 1
+    assert found["a_to_b/fitted"] == 400
+
+
+def test_held_out_features_may_be_standardized_by_themselves():
+    train, test = pairs(23)
+    moved = {m: 5 * v + 100 for m, v in test.items()}
+    own, other = (
+        measured(data(**train), data(**rows), solver="ridge", statistics="own")["a_to_b/mAP"]
+        for rows in (test, moved)
+    )
+    assert own == pytest.approx(other, abs=1e-4)
+
+
+def test_local_cka_is_that_of_the_anchors_with_one_more_pair():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 5)) + 2
+    y = np.tanh(x @ rng.normal(size=(5, 7)))
+    a, b = rng.normal(size=(4, 5)) + 2, rng.normal(size=(9, 7))
+    expected = np.array([[linear_cka(np.vstack([x, p]), np.vstack([y, q])) for q in b] for p in a])
+    local = LocalCka(x, y)
+    np.testing.assert_allclose(local.scores(a, b), expected, rtol=1e-12)
+    np.testing.assert_allclose(local.reversed().scores(b, a), expected.T, rtol=1e-12)
+    queries, answers = local.vectors(a, b)
+    np.testing.assert_array_equal(np.argsort(queries @ answers.T, 1), np.argsort(expected, 1))
+    h = np.eye(30) - 1 / 30
+    centred = [h @ v @ v.T @ h for v in (x, y)]
+    norms = np.linalg.norm(centred[0]) * np.linalg.norm(centred[1])
+    assert linear_cka(x, y) == pytest.approx((centred[0] * centred[1]).sum() / norms)
+
+
+def test_the_best_assignment_is_that_of_all_permutations():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        scores = rng.normal(size=(5, 5))
+        orders = list(itertools.permutations(range(5)))
+        best = max(orders, key=lambda order: scores[range(5), order].sum())
+        assert matched(scores) == np.mean(np.array(best) == np.arange(5))

@@ -284,7 +284,7 @@ def test_several_devices_give_what_one_gives(model, pictures):
 def test_editors_see_what_is_loaded_late():
     """The names of the TYPE_CHECKING block are those that `__getattr__` gives."""
     tree = ast.parse(Path(mmjax.__file__).read_text("utf-8"))
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     imported = {name.name for node in block.body[:1] for name in node.names}
     assert imported | {block.body[1].target.id} == set(mmjax.__all__)
     assert set(mmjax.__all__) <= set(dir(mmjax))
@@ -313,6 +313,6 @@ def test_what_cannot_be_loaded(tmp_path, run_of):
         mmjax.load(tmp_path / "none")
     with pytest.raises(ConfigError, match="no best checkpoint"):
         mmjax.load(run_of("clip"), checkpoint="best")
-    with pytest.raises(ConfigError, match="give latest, best or a step"):
+    with pytest.raises(ConfigError, match="give latest, previous, best or a step"):
         mmjax.load(run_of("clip"), checkpoint="²")
     assert mmjax.load(run_of("clip"), checkpoint=2).modalities == ("image", "text")

@@ -154,6 +154,29 @@ def test_only_adapters_move():
         assert np.any(after.params[path] != before.params[path]), path
 
 
+def test_a_teacher_without_adapters_is_the_model_before_them():
+    taught = {"type": "frozen", "views": ("image", "text"), "adapters": False}
+    objectives = {"loss": {"type": "info_nce"}, "same": {"type": "offdiag_distill"}}
+    own = config({"a": LORA, "p": MAPLE}, teacher=taught, objectives=objectives)
+    before, after, losses, plan = trained(own)
+    assert after.teacher == {}  # what it embeds with is frozen, and nothing is copied
+    teacher, values = plan.teacher, {k: v for k, v in batch().items() if k != "id"}
+    keys = jax.random.split(jax.random.key(0), 8)
+
+    def embedded(state):
+        arrays = teacher.arrays({**state.constants, **state.params}, state.teacher)
+        found = teacher.embed(plan.definition.merge(arrays), teacher.entries(values), keys)
+        return {name: e.unit for name, e in found.items()}
+
+    start, end = embedded(before), embedded(after)
+    plain = state_lib.plan(config({}, freeze=()), mesh_lib.make_mesh(devices=jax.devices()[:1]))
+    arrays = {p: a for p, a in before.constants.items() if p in plain.definition.variables}
+    for name, e in plain.definition.merge(arrays).embed(values).items():
+        np.testing.assert_array_equal(start[f"teacher/{name}"], e.unit)
+        np.testing.assert_array_equal(end[f"teacher/{name}"], e.unit)
+    assert np.isfinite(losses).all()
+
+
 @pytest.mark.slow
 def test_fsdp_changes_nothing():
     _, after, losses, _ = trained(config({"a": LORA, "p": MAPLE}))
@@ -307,7 +330,7 @@ def test_words_get_no_gradient_and_prompts_train():
     [
         ({"a": {**LORA, "modules": ("towers/sound/.*",)}}, r"a.modules: no linear layer matches"),
         ({"a": LORA, "b": LORA}, "has an update by another adapter"),
-        ({"a": {**LORA, "rank": 0}}, "rank=0"),
+        ({"a": {**LORA, "rank": 0}}, r"a\.rank' should be at least 1"),
         ({"p": {**MAPLE, "towers": ("sound",), "coupling": "none"}}, "'sound' is no tower"),
         ({"p": {**MAPLE, "depth": 9}}, "depth=9 do not fit transformers of 3 blocks"),
         ({"p": {**MAPLE, "coupling": "sound"}}, "coupling='sound' is neither"),

@@ -83,6 +83,25 @@ def test_a_head_that_no_tower_has_is_an_error():
         system.objectives(system.embed(batch()), batch(), Context(Plan()))
 
 
+def test_a_term_reads_a_head_of_one_view_and_the_first_of_another():
+    wide = {"type": "linear", "dim": 6}
+    objectives = {
+        "a": {"type": "alignment", "pairs": (("a", "b"),), "head": {"a": "local", "b": "same"}},
+        "b": {"type": "alignment", "pairs": (("a", "b"),), "head": {"b": "narrow"}},
+    }
+    heads = {"local": wide, "same": wide, "narrow": LINEAR}
+    system = system_of(heads, objectives)
+    outputs = system.embed(batch())
+    found = system.objectives(outputs, batch(), Context(Plan()))[1]
+    a, b = (outputs[name].heads for name in "ab")
+    for term, x, y in (("a", a["local"], b["same"]), ("b", outputs["a"], b["narrow"])):
+        want = ((x.unit - y.unit) ** 2).sum(1).mean()
+        np.testing.assert_allclose(found[f"{term}/loss"], want, rtol=1e-5)
+    system = system_of(heads, {"a": {**objectives["a"], "head": {"a": "lokal"}}})
+    with pytest.raises(TermError, match=r"'objectives\.a\.head\.a' is 'lokal'"):
+        system.objectives(system.embed(batch()), batch(), Context(Plan()))
+
+
 def test_tokens_go_through_the_same_layer():
     system = system_of(None, {"own": CLIP}, tokens=True)
     found = system.embed(batch())["a"]

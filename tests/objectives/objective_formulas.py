@@ -62,6 +62,20 @@ def alignment(x, y):
     return ((normalize(x) - normalize(y)) ** 2).sum(-1).mean()
 
 
+def potentials(x, t):
+    """log exp(-t |x_i - x_j|²) of all pairs."""
+    return -t * ((x[:, None] - x[None]) ** 2).sum(-1)
+
+
+def pinned_uniformity(x, t):
+    i, j = np.triu_indices(len(x), 1)
+    return np.log(np.exp(potentials(x, t)[i, j]).mean())
+
+
+def joint_entropy(x, y, t):
+    return np.log(np.exp(potentials(x, t) + potentials(y, t)).mean(1)).mean()
+
+
 def value_and_grad(f, *args):
     """f(*args) and its derivative with respect to every argument, float64."""
     args = [np.asarray(a, np.float64) for a in args]

@@ -29,6 +29,7 @@ from jax.sharding import AxisType
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, configs
 from mmjax.parallel.pairwise import Plan
+from mmjax.schema.names import presence_name
 
 # Every schedule, on 1, 4 and 8 devices: (schedule, data, fsdp). `slow` tests have all of both.
 PLANS = (("dense", 1, 1), ("ring", 4, 1), ("gather", 2, 4))
@@ -215,7 +216,7 @@ class Case:
         keep = np.ones(self.size, bool)
         for k, name in enumerate(self.names[:2]):
             present = np.arange(self.size) % (5 + 2 * k) != 3
-            batch[f"{name}_present"] = present
+            batch[presence_name(name)] = present
             raws[name][~present] = (np.nan, np.inf)[k]
             keep &= present
         known = self.known(batch)

@@ -78,7 +78,7 @@ def test_keys_of_a_teacher_are_constants_and_have_to_be_there():
     [
         ({"negatives": "all", "pairing": "distinct"}, "pairs rows, not classes"),
         ({"gated": False, "gate_entropy": 1.0}, "needs gated=True"),
-        ({"gate_entropy": -1.0}, "has to be >= 0"),
+        ({"gate_entropy": -1.0}, "gate_entropy' should be at least 0"),
     ],
 )
 def test_options_of_gates_that_cannot_be(options, said):

@@ -53,7 +53,7 @@ def test_duplicates_can_be_masked():
         ({"pair": ("a", "a")}, "pair of two different"),
         ({"tokens": ("c",)}, "names others"),
         ({"fusion": "sum"}, "but is 'sum'"),
-        ({"attention_scale": 0.0}, "attention_scale=0.0"),
+        ({"attention_scale": 0.0}, "attention_scale' should be at least 1e-15"),
     ],
 )
 def test_options_that_make_no_sense(changes, message):

@@ -172,7 +172,7 @@ def test_a_temperature_can_be_that_of_the_volume():
         ({"inputs": {"t": 5}}, "different views and their widths"),
         ({"conditions": ("v", "a"), "inputs": {"t": 5, "v": 4, "a": 3}}, "use 'volume'"),
         ({"score": "volume", "keys": "teacher"}, "without a teacher"),
-        ({"temperature": 0.0}, "temperature=0.0 > 0"),
+        ({"temperature": 0.0}, "temperature' should be at least 1e-15"),
     ],
 )
 def test_impossible_options_are_refused(options, message):

@@ -49,5 +49,5 @@ def test_shares_are_one_where_no_mixing_was_drawn():
     ],
 )
 def test_options_that_make_no_sense_are_refused(spec):
-    with pytest.raises(ConfigError, match=f"{spec['type']}' needs"):
+    with pytest.raises(ConfigError, match=r"'objectives.term.\w+' should be (above|at least) 0"):
         make(spec)

@@ -38,8 +38,8 @@ def test_what_is_missing_is_named():
     ("options", "message"),
     [
         ({"pairs": ()}, "needs pairs"),
-        ({"soft": 1.5}, r"soft=1.5 .* in \[0, 1\]"),
-        ({"soft": {"type": "linear", "start": 0.0}}, "'soft' misses the key 'end'"),
+        ({"soft": 1.5}, "soft' should be at least 0 and at most 1"),
+        ({"soft": {"type": "linear", "start": 0.0}}, "'objectives.term.soft.end' is missing"),
     ],
 )
 def test_impossible_options_are_refused(options, message):

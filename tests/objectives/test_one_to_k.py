@@ -25,7 +25,7 @@ def test_the_k_positives_share_what_a_row_has():
     ("spec", "said"),
     [
         (many(others=("a", "b")), r"an anchor and other modalities, each once"),
-        (many(t2i_weight=-1.0), r"t2i_weight has to be >= 0"),
+        (many(t2i_weight=-1.0), "t2i_weight' should be at least 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(spec, said):

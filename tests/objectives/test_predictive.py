@@ -15,7 +15,7 @@ def test_perfect_prediction_is_0_and_the_metric_says_so():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ConfigError, match="hidden=0"):
+    with pytest.raises(ConfigError, match="hidden' should be at least 1"):
         make({**SPEC, "hidden": 0})
     with pytest.raises(TermError, match="needs a teacher"):
         run({**PAIR, "target": "teacher"}, plan_of("dense", 1, 1), embeddings("ab", 4, DIM), {})

@@ -70,9 +70,9 @@ def test_what_the_framework_passes_is_no_key():
         ("model.towers.text.encoder={}", "'model.towers.text.encoder' misses the key 'type'"),
         (
             "model.towers.text.encoder={'type':'mlp','width':3}",
-            "the key 'model.towers.text.encoder.inputs' is missing (an int)",
+            "the key 'model.towers.text.encoder.inputs' is missing (an int (at least 1 and",
         ),
-        ("optimizer={}", "the key 'optimizer.learning_rate' is missing (a float)"),
+        ("optimizer={}", "the key 'optimizer.learning_rate' is missing (a float (at least 0))"),
         ("data.views.image={'type':'image'}", "the key 'data.views.image.size' is missing (an int"),
         ("evaluators.geometry.x={}", "'evaluators.geometry.x' misses the key 'source'"),
         ("data.source={}", "'data.source' is empty"),
@@ -86,12 +86,12 @@ def test_a_missing_key_is_named(override, said):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("steps=many", "'steps' should be an int, but is 'many'"),
-        ("steps=1.5", "'steps' should be an int, but is 1.5"),
-        ("steps=True", "'steps' should be an int, but is True"),
+        ("steps=many", "'steps' should be an int (at least 0), but is 'many'"),
+        ("steps=1.5", "'steps' should be an int (at least 0), but is 1.5"),
+        ("steps=True", "'steps' should be an int (at least 0), but is True"),
         ("recipe=3", "'recipe' should be a string, but is 3"),
         ("optimizer.learning_rate=fast", "'optimizer.learning_rate' should be a float"),
-        ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float or None"),
+        ("optimizer.clip_norm=x", "'optimizer.clip_norm' should be a float (above 0) or None"),
         (
             "optimizer.schedule=cos",
             "'optimizer.schedule' should be one of 'constant', 'cosine', 'linear', but is 'cos'",
@@ -116,10 +116,22 @@ def test_a_value_of_another_type_is_named(override, said):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("steps=0", "'steps' should be at least 1, but is 0"),
-        ("data.batch_size=-1", "'data.batch_size' should be at least 1, but is -1"),
+        ("steps=-1", "'steps' should be at least 0, but is -1"),
+        (
+            "data.batch_size=-1",
+            "'data.batch_size' should be at least 1 and at most 16777216, but is -1",
+        ),
         ("model.ema=1.5", "'model.ema' should be at least 0 and below 1, but is 1.5"),
         ("checkpoints.keep_last=0", "'checkpoints.keep_last' should be at least 1"),
+        ("optimizer.final_fraction=-1", "'optimizer.final_fraction' should be at least 0 and at"),
+        ("optimizer.eps=0", "'optimizer.eps' should be above 0, but is 0"),
+        ("data.workers=1099511627776", "'data.workers' should be at least 0 and at most 1024"),
+        ("data.prefetch=1099511627776", "'data.prefetch' should be at least 1 and at most 1024"),
+        ("seed=1099511627776", "'seed' should be at least 0 and below 4294967295"),
+        ("objectives.clip.temperature=-0.1", "clip.temperature' should be at least 1e-15"),
+        ("objectives.clip.weight={'start':0,'end':1e39,'type':'step'}", "clip.weight.end' should"),
+        ("optimizer.type={'a':1}", "'optimizer.type' should be one of"),
+        ("objectives.clip.type={'a':1}", "unknown value {'a': 1} of 'objectives.clip.type'"),
     ],
 )
 def test_a_number_that_cannot_be_is_named(override, said):
@@ -157,6 +169,14 @@ def test_a_number_that_cannot_be_is_named(override, said):
 )
 def test_a_name_of_a_part_that_is_not_there_is_named(overrides, said):
     assert said in refused(*overrides)
+
+
+def test_an_evaluator_is_taken_away():
+    recipe, override = f"{CONFIGS}/clip_uniform.py:latent", "evaluators.geometry.test=None"
+    assert "test" in recipe_lib.load(recipe).evaluators["geometry"]
+    loaded = recipe_lib.load(recipe, [override])
+    assert "test" not in loaded.evaluators["geometry"]
+    assert recipe_lib.complete(loaded.plain(), "again") == loaded
 
 
 def test_rows_that_training_would_see_are_not_held_out():

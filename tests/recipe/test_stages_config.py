@@ -95,7 +95,7 @@ def test_a_component_of_another_type_is_replaced_and_a_mixture_replaces_one_sour
         (({"name": "retrieval"},), r"cannot have the name 'retrieval'"),
         (({"name": "a", "seed": 3},), r"'stages.a.seed' cannot be: 'seed' is of the whole run"),
         (({"name": "a", "step": 3},), r"stage 'a': unknown key 'step'; did you mean 'steps'"),
-        (({"name": "a", "steps": 0},), r"stage 'a': 'steps' should be at least 1"),
+        (({"name": "a", "steps": 0},), r"stage 'a': 'steps' is 0, but every stage trains"),
         (
             ({"name": "a"}, {"name": "b", "objectives": {"clip": {"pairs": (("a", "c"),)}}}),
             r"stage 'b': unknown view 'c' of 'objectives.clip.pairs' \(valid: a, b\)",

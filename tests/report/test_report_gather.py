@@ -115,6 +115,30 @@ def test_records_of_one_concept_are_drawn_once(make_data, make_model):
     assert all(gallery["asked"] == 15 for gallery in shown["galleries"])
 
 
+def test_records_of_one_class_are_right_answers_of_each_other(make_data, make_model):
+    data = make_data()
+    plain = type(data.source).__getitem__
+
+    class Classes(type(data.source)):
+        def __getitem__(self, index):
+            return plain(self, index) | {"group": "odd" if index % 2 else "even"}
+
+    def odd(row):
+        return int(row["item"]["key"].split()[1]) % 2
+
+    data.source = Classes()
+    shown = gather.gather(make_model(noise=1.0), data, None, label="group")
+    assert len(shown["similarity"]) == 30  # of records, as ever
+    for gallery in shown["galleries"]:
+        assert gallery["asked"] == 30
+        for part in gallery["parts"].values():
+            for row in part:
+                answers = [*row["answers"], row["best"]]
+                alike = [odd(a) == odd(row) for a in answers]
+                assert [a["right"] for a in answers] == alike
+                assert alike[-1]
+
+
 def test_a_damaged_file_is_named(tmp_path, make_data, make_model):
     gather.gather(make_model(), make_data(), tmp_path)
     path = tmp_path / gather.FILE

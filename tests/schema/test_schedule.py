@@ -29,9 +29,9 @@ def test_steps_lines_and_cosines():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"type": "log"}, "use 'linear', 'cosine', 'step' or 'harmonic'"),
+        ({"type": "log"}, "'w.type' should be one of 'linear', 'cosine', 'step', 'harmonic'"),
         ({"periods": 3}, "'periods' is for type 'harmonic'"),
-        ({"type": "harmonic", "periods": 0}, "'periods' is for type 'harmonic'"),
+        ({"type": "harmonic", "periods": 0}, "'w.periods' should be at least 1"),
         ({"end_at": 0.0}, "0 <= begin < end_at <= 1"),
         ({"strat": 1.0}, "did you mean 'start'"),
     ],

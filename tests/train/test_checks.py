@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import jax
 import pytest
 
 from mmjax import recipe as recipe_lib
@@ -82,6 +83,49 @@ def test_what_does_not_fit_is_named(recipe, overrides, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["data.batch_size=1"],
+            r"'data.batch_size' is 1, but 'objectives.\w+' \(\w+\) compares the rows of a batch: "
+            r"at least 2 are needed",
+        ),
+        (
+            ["objectives.p={'type':'predictive','dim':7,'hidden':4,'pairs':(('a','b'),)}"],
+            r"'objectives.p.dim' is 7, but the embeddings of 'a' have 64 numbers: set it to 64",
+        ),
+    ],
+)
+def test_terms_have_rows_to_compare_and_know_the_size_of_embeddings(overrides, message):
+    config = recipe_lib.load(LATENT, overrides)
+    mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
+    with pytest.raises(ConfigError, match=message):
+        checks.check_model(config, state_lib.plan(config, mesh), mesh)
+
+
+def test_one_row_is_enough_for_what_compares_none():
+    term = "objectives={'alignment':{'type':'alignment','pairs':(('a','b'),)}}"
+    config = recipe_lib.load(LATENT, [term, "data.batch_size=1"])
+    mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
+    checks.check_model(config, state_lib.plan(config, mesh), mesh)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batch_size=16000000", r"'data.batch_size' \(16000000\) x .* this machine has"),
+        ("model.towers.text.encoder.width=16000000", r"the parameters alone need \S+ GiB of each"),
+    ],
+)
+def test_what_no_memory_holds_is_refused(override, message):
+    config = recipe_lib.load(CLIP, [override])
+    mesh = mesh_lib.make_mesh()
+    plan = state_lib.plan(config, mesh)
+    with pytest.raises(ConfigError, match=message):
+        checks.check_memory(config, plan, mesh)
+
+
 def test_what_fits_passes():
     check(LATENT)
     check(LATENT, "microbatches=2")
@@ -125,13 +169,13 @@ def test_an_evaluator_asks_for_what_its_source_has():
     config = recipe_lib.load(LATENT)
     evaluator = config.evaluators["geometry"]["test"]
     data = EvalData(evaluator.sources["source"].build(), inputs.views(config.data))
-    checks.check_evaluator("evaluators.geometry.test.source", evaluator, data)
+    checks.check_evaluator("evaluators.geometry.test", evaluator, "source", data)
     spec = EVALUATORS.spec("retrieval", pairs=(("a", "c"),))
     other = dataclasses.replace(evaluator, evaluator=spec)
     with pytest.raises(
         ConfigError, match=r"'retrieval.pairs' asks for 'c', which 'e.source' .* it has 'a', 'b'$"
     ):
-        checks.check_evaluator("e.source", other, data)
+        checks.check_evaluator("e", other, "source", data)
 
 
 @pytest.mark.parametrize(
@@ -159,3 +203,10 @@ def test_a_run_ends_before_its_data_is_opened(tmp_path, monkeypatch):
     config = recipe_lib.load(LATENT, ["data.views.a.dim=16"])
     with pytest.raises(ConfigError, match=r"'data.views.a'"):
         trainer.train(config, tmp_path, quiet=True)
+
+
+def test_a_recipe_that_is_refused_leaves_no_folder(tmp_path):
+    config = recipe_lib.load(LATENT, ["data.views.a.dim=16"])
+    with pytest.raises(ConfigError, match=r"'data.views.a'"):
+        trainer.train(config, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()

@@ -31,9 +31,17 @@ def test_linear_and_constant():
     assert float(optimizer.schedule(section(schedule="constant"), 100)(99)) == pytest.approx(0.1)
 
 
-def test_warmup_longer_than_the_run_is_refused():
-    with pytest.raises(ConfigError, match="warmup_steps=50"):
-        optimizer.schedule(section(warmup_steps=50), 50)
+@pytest.mark.parametrize("kind", ["constant", "cosine", "linear"])
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 21, 50])
+def test_a_warmup_that_would_fill_the_run_is_a_tenth_of_it(steps, kind):
+    asked, tenth = (
+        optimizer.schedule(section(warmup_steps=warmup, schedule=kind), steps)
+        for warmup in (50, steps // 10)
+    )
+    rates = [float(asked(k)) for k in range(steps)]
+    assert rates == [float(tenth(k)) for k in range(steps)]
+    assert max(rates) == pytest.approx(0.1)
+    assert optimizer.warmup_steps(section(warmup_steps=50), 51) == 50
 
 
 def test_adamw_with_rules_matches_the_formula():

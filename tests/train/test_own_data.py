@@ -6,13 +6,18 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
+import own_data_files
 import pytest
+from third_party import needs
 
 from mmjax import recipe as recipe_lib
+from mmjax.configs import own_data
 from mmjax.data import BadExample, SourceError, inputs
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import trainer
+from mmjax.train.evaluation import Evaluation
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "configs" / "own_data.py"
@@ -79,21 +84,94 @@ def faulty(folder):
     return dict(zip(("caption", "missing", "first", "twice", "cut", "text"), names, strict=False))
 
 
-def test_every_command_of_the_guide_is_valid(folder):
-    commands = re.findall(r"^    python -m mmjax\.main (.*)$", GUIDE, re.M)
-    assert len(commands) >= 5
-    for command in commands:
-        words = shlex.split(command.replace("$MMJAX", str(ROOT)))
-        path, *rest = [word.partition("=")[2] for word in words]
-        assert words[0].startswith("--config=")
-        overrides = [word.removeprefix("--config.") for word in words[1:]]
-        assert len(rest) == len(overrides)
-        recipe_lib.load(path, overrides)
-    options = re.findall(r"--config\.(\S+=\S+?)[`) ]", GUIDE)
-    recipe_lib.load(
-        str(RECIPE),
-        [o for o in options if "columns" not in o and "id_co" not in o and "root" not in o],
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with the data, and the recipe, that the guide's commands name."""
+    home = tmp_path_factory.mktemp("home")
+    own_data_files.make(home)
+    script = next(
+        block for block in re.findall(r"```python\n(.*?)```", GUIDE, re.S) if "films" in block
     )
+    (home / "films.py").write_text(script)
+    return home
+
+
+COMMANDS = list(dict.fromkeys(re.findall(r"^    mmjax train (.*)$", GUIDE, re.M)))
+# What the data of a variant need beside the package.
+PACKAGES = {"ecg": "wfdb", "sounds": "soundfile", "films.py": "soundfile"}
+# Whose training is not left to the slow tests.
+TRAINED = ("own_data:pairs", "own_data:classes")
+LITTLE = {"resnet": {"blocks": (1,), "widths": (8,)}, "cnn14": {"widths": (8,)}}
+for transformer in ("text_transformer", "frame_transformer"):
+    LITTLE[transformer] = {"width": 16, "depth": 1, "heads": 2}
+
+
+def given(command, *more):
+    """The recipe of a command of the guide, with a few steps and data enough."""
+    path, *flags = shlex.split(command)
+    if package := PACKAGES.get(path.partition(":")[2] or path):
+        needs(package)
+    assert all(flag.startswith("--config.") for flag in flags)
+    overrides = [flag.removeprefix("--config.") for flag in flags]
+    held_out = "data.source.val_fraction=0.4"  # of few files
+    if any("val_fraction" in each for each in overrides):
+        held_out = "log_every=1"
+    return recipe_lib.load(path, [held_out, *overrides, "data.batch_size=16", "steps=2", *more])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_data_of_every_command_of_the_guide_can_be_used(command, home, monkeypatch):
+    monkeypatch.chdir(home)
+    config, mesh = given(command), mesh_lib.make_mesh()
+    data = inputs.train_data(config.data, None, mesh, seed=0)
+    assert not len(data.report)
+    batch = data[0]
+    for name, own in batch.items():
+        assert own.all() if name.endswith("_present") else len(own) == 16
+    for view in config.data.views:  # of different rows, different things
+        assert len(np.unique(batch[view], axis=0)) > (1 if view == "label" else 3)
+    assert config.evaluators
+    Evaluation(config, mesh)  # which checks every evaluator on its data
+
+
+def train(command, folder):
+    little = {
+        f"model.towers.{name}.encoder.{key}={value}"
+        for name, tower in given(command).model.towers.items()
+        for key, value in LITTLE.get(tower.encoder.type, {}).items()
+    }
+    summary = trainer.train(given(command, *little), folder, quiet=False)
+    assert summary["step"] == 2
+    assert np.isfinite(summary["train/loss"])
+    assert (folder / "report.html").stat().st_size > 20_000
+    return summary
+
+
+@pytest.mark.parametrize("variant", TRAINED)
+def test_a_command_of_the_guide_trains_and_reports(variant, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(home)
+    summary = train(next(each for each in COMMANDS if each.startswith(variant)), tmp_path / "run")
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "warm-up  0 steps: optimizer.warmup_steps=50 would fill the run" in log
+    if variant == "own_data:pairs":
+        assert summary["retrieval/held_out/image_to_image@second/queries"] > 10
+    if variant == "own_data:classes":
+        assert summary["zero_shot/class/classes"] == summary["knn/class/classes"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_guide_trains(command, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(home)
+    train(command, tmp_path / "run")
+
+
+def test_options_and_variants_of_the_guide_are_there(home):
+    options = re.findall(r"`--config\.(\S+=\S+?)`", GUIDE)
+    assert len(options) >= 5
+    recipe_lib.load(str(RECIPE), [o for o in options if "id_co" not in o and "ecg" not in o])
+    named = set(re.findall(r"own_data:(\w+)", GUIDE))
+    assert named == set(own_data.get_config.variants) - {"small"}  # which own_data means
 
 
 def test_faults_are_skipped_counted_and_named_to_the_page(faulty, folder):

@@ -146,7 +146,7 @@ def test_a_run_goes_on_with_its_queue(reading, saved, identical, tmp_path, monke
         ("{'size': 128, 'views': ()}", "queue.views"),
         ("{'size': 128, 'views': ('c',)}", "view 'c' of 'queue.views'"),
         ("{'size': 128}", "'queue.views' is missing"),
-        ("{'size': 128, 'views': ('a',), 'delay': -1}", "queue.delay=-1"),
+        ("{'size': 128, 'views': ('a',), 'delay': -1}", "'queue.delay' should be at least 0"),
     ],
 )
 def test_mistakes_are_errors_with_the_key(reading, tmp_path, section, message):

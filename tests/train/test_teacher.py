@@ -204,8 +204,11 @@ def test_a_run_that_stops_goes_on_bit_by_bit(taught, saved, identical, tmp_path,
     [
         ({"type": "ema", "views": ("a", "c")}, "view 'c' of 'teacher.views'"),
         ({"type": "ema", "views": ()}, "each once"),
-        ({"type": "ema", "views": ("a",), "momentum": 1.5}, r"in \[0, 1\]"),
-        ({"type": "ema", "views": ("a",), "momentum": {"type": "linear"}}, "misses the key"),
+        ({"type": "ema", "views": ("a",), "momentum": 1.5}, "should be at least 0 and at most 1"),
+        (
+            {"type": "ema", "views": ("a",), "momentum": {"type": "linear"}},
+            "'teacher.momentum.start' is missing",
+        ),
         ({"type": "frozen", "views": ("a",), "momentum": 0.5}, "momentum"),
         ({"type": "frozen", "views": ("a", "b"), "init_from": "/nowhere"}, "/nowhere"),
     ],

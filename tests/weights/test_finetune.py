@@ -16,12 +16,13 @@ from flax import nnx
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from third_party import needs
 
 import mmjax
 from mmjax import recipe as recipe_lib
 from mmjax.data.registry import TOKENIZERS
 from mmjax.encoders import positions
-from mmjax.errors import ConfigError
+from mmjax.errors import ConfigError, UserError
 from mmjax.export import export
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.report.table import summary_table
@@ -87,7 +88,7 @@ def test_a_folder_completes_the_recipe(family):
         assert image["size"] == towers["image"].encoder.options["image_size"] == (16, 16)
 
     # The ids are those of the folder's own tokenizer, marks included.
-    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers = needs("tokenizers")
     own = tokenizers.Tokenizer.from_file(f"weights/{family}/tokenizer.json")
     own.enable_truncation(12)
     view = views["text"].build(tokenizer=config.data.tokenizer.build())
@@ -241,8 +242,8 @@ def test_errors_point_at_the_cure(tmp_path):
 
 
 def test_a_folder_that_was_there_stays(tmp_path):
-    with pytest.raises(ConfigError):
-        trainer.train(load("clip", "data.batch_size=99"), tmp_path, quiet=True)
+    with pytest.raises(UserError, match="4096"):
+        trainer.train(load("clip", "data.batch_size=4096"), tmp_path, quiet=True)
     assert (tmp_path / "config.json").exists()
 
 

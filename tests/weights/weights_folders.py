@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from third_party import needs
 
 from mmjax.weights import files, keymap
 from mmjax.weights.families import open_clip
@@ -153,9 +154,7 @@ MARKS = {
 
 def tokenizer_of(marks, path, **config):
     """Writes a byte-level `tokenizer.json` and a tokenizer_config.json; the ids of the marks."""
-    import pytest
-
-    tokenizers = pytest.importorskip("tokenizers", reason="needs 'mmjax[tokenizers]'")
+    tokenizers = needs("tokenizers")
     special = sorted({mark for mark in marks if mark})
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)

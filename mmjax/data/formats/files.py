@@ -8,8 +8,21 @@ from pathlib import Path
 
 from mmjax.data.records import BadExample, SourceError
 from mmjax.files import pointer_at
+from mmjax.schema.names import modality_of
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+# Of the files of each modality.
+SUFFIXES = {
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    "audio": (".wav", ".flac", ".mp3", ".ogg", ".opus"),
+    "video": (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif"),
+    "points": (".ply", ".obj", ".stl", ".off", ".glb", ".xyz", ".npy"),
+}
+_OTHER_SUFFIXES = (".npy", ".csv")
+
+
+def suffixes(modality: str) -> tuple[str, ...]:
+    """The endings of the files of a modality, lower case; of an unknown one, those of arrays."""
+    return SUFFIXES.get(modality_of(modality), _OTHER_SUFFIXES)
 
 
 def missing(path: str) -> str | None:

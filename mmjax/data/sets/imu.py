@@ -12,6 +12,7 @@ from mmjax import extras
 from mmjax.data.formats.files import existing
 from mmjax.data.formats.signal import Signal
 from mmjax.data.records import Record, Source, SourceError
+from mmjax.schema.bounds import CountOrZero, Positive
 
 AXES = ("ax", "ay", "az", "wx", "wy", "wz")
 
@@ -97,8 +98,8 @@ class ShoulderExercises(_Labelled):
         self,
         *,
         split: Literal["train", "test", "all"] = "train",
-        fold: int = 0,
-        seconds: float = 6.0,
+        fold: CountOrZero = 0,
+        seconds: Positive = 6.0,
         path: str | None = None,
     ):
         if split not in ("train", "test", "all") or fold not in range(5):

@@ -29,6 +29,7 @@ from mmjax.data.formats.graph_colours import colours
 from mmjax.data.formats.molecules import NUMBERS, Molecule
 from mmjax.data.records import Record, Source
 from mmjax.data.sets.packaged import packaged
+from mmjax.schema.bounds import Count
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "molecules" / "molecules.json.xz"
 
@@ -90,7 +91,7 @@ class MoleculesSource(Source):
     modalities = ("graph", "text", "points")
     label_fields = ("class",)
 
-    def __init__(self, *, split: Split = "train", most_atoms: int = 64):
+    def __init__(self, *, split: Split = "train", most_atoms: Count = 64):
         if split not in ("train", "validation", "test", "all"):
             raise ValueError(
                 f"molecules: split is {split!r}; it can be 'train', 'validation', 'test' or 'all'"

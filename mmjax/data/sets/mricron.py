@@ -16,6 +16,7 @@ import numpy as np
 
 from mmjax.data.formats.volumes import read_volume
 from mmjax.data.records import Record, Source, SourceError
+from mmjax.schema.bounds import Count
 
 ROOT = "/usr/share/mricron/templates"
 _SIDES = {"L": "left", "R": "right"}
@@ -50,7 +51,7 @@ class MricronSource(Source):
     modalities = ("volume", "text")
     label_fields = ("side",)
 
-    def __init__(self, *, path: str = ROOT, side: int = 48):
+    def __init__(self, *, path: str = ROOT, side: Count = 48):
         if side < 2:
             raise SourceError(f"mricron: side={side} has to be at least 2 millimetres")
         for name in ("ch2.nii.gz", "aal.nii.gz", "aal.nii.txt"):

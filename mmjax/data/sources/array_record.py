@@ -14,6 +14,7 @@ from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
 from mmjax.files import DamagedFile, read_json
+from mmjax.schema.bounds import BelowOne
 from mmjax.schema.values import describe, fits
 
 INDEX = "index.json"
@@ -37,7 +38,7 @@ class ArrayRecordSource(Source):
     """
 
     def __init__(
-        self, *, path: str, split: Split = "all", val_fraction: float = 0.1, verify: bool = False
+        self, *, path: str, split: Split = "all", val_fraction: BelowOne = 0.1, verify: bool = False
     ):
         self.path = existing(path, "folder of shards")
         about = read_index(self.path)

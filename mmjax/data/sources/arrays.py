@@ -11,6 +11,7 @@ from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.records import Record, Source, SourceError
 from mmjax.data.sources.user_files import Split, choose
 from mmjax.files import DamagedFile, read_arrays
+from mmjax.schema.bounds import BelowOne
 
 
 class ArraysSource(Source):
@@ -38,11 +39,11 @@ class ArraysSource(Source):
         self,
         *,
         path: str,
-        columns: dict[str, Any] | None = None,
-        labels: dict[str, Any] | None = None,
+        columns: dict[str, str] | None = None,
+        labels: dict[str, str] | None = None,
         id_array: str | None = None,
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
     ):
         self.path = existing(path, ".npz file or folder of .npy files")
         self._columns, self._labels = columns, dict(labels or {})

@@ -11,6 +11,7 @@ from mmjax.data.formats.files import existing, missing, read_file
 from mmjax.data.formats.signal import SignalError
 from mmjax.data.records import BadExample, Record, SourceError
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 
 class DicomEcgSource(FileSource):
@@ -36,7 +37,7 @@ class DicomEcgSource(FileSource):
         *,
         path: str,
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         extras.find(*EXTRA)

@@ -26,13 +26,17 @@ class FeaturesSource(Source):
         labels; or {modality: 'emoji_pretrained:SPLIT'}, of those in the package.
       raw: modalities for which the file's array `text` is taken in place of the vectors, to train
         a text tower beside a frozen one.
+      labels: file.npz with the array `id` and further ones, which are labels of the records with
+        these ids; or 'emoji_pretrained', the `group` and `subgroup` of the emoji in the package.
 
     Raises:
       SourceError: for files that are missing, damaged, of no such arrays, or without a record in
-        common.
+        common; and for a record that `labels` does not have.
     """
 
-    def __init__(self, *, files: dict[str, Any], raw: tuple[str, ...] = ()):
+    def __init__(
+        self, *, files: dict[str, str], raw: tuple[str, ...] = (), labels: str | None = None
+    ):
         if not files:
             raise SourceError("features: 'files' names no file: {modality: file.npz}")
         tables = {m: _read(m, str(path)) for m, path in files.items()}
@@ -55,8 +59,10 @@ class FeaturesSource(Source):
                     f"features: {files[modality]} and {files[self.modalities[0]]} have no record "
                     "in common: were they made of the same --data?"
                 )
-        labels = {"modality", "alternative", "embedding", "id", "text"}
-        self._columns = {n: a[np.sort(where)] for n, a in first.items() if n not in labels}
+        others = {"modality", "alternative", "embedding", "id", "text"}
+        self._columns = {n: a[np.sort(where)] for n, a in first.items() if n not in others}
+        if labels is not None:
+            self._columns |= _labels(labels, self._ids)
         self.label_fields = tuple(n for n in self._columns if n != "key")
         self.id_limit = int(max(t["id"].max() for t in tables.values())) + 1
         self._files = dict(files)
@@ -76,18 +82,43 @@ class FeaturesSource(Source):
         return f"features: {len(self):,} records of {', '.join(map(str, self._files.values()))}"
 
 
+def _embedded(name: str, file: str) -> Any:
+    return resources.files("mmjax.data") / "assets" / EMBEDDED[name] / file
+
+
+def _arrays(file: Any) -> dict[str, np.ndarray]:
+    try:
+        return read_arrays(file)
+    except DamagedFile as error:
+        raise SourceError(f"features: {error}") from error
+
+
+def _labels(path: str, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """Labels [N] of the records with these ids, by their names."""
+    embedded = path in EMBEDDED
+    found = _arrays(_embedded(path, "labels.npz") if embedded else existing(path, "file of labels"))
+    known = found.pop("id", None)
+    if known is None or known.ndim != 1 or any(len(a) != len(known) for a in found.values()):
+        raise SourceError(
+            f"features: {path} should hold an array 'id' and labels of the same length"
+        )
+    place = {int(number): row for row, number in enumerate(known)}
+    lacking = [number for number in map(int, ids) if number not in place]
+    if lacking:
+        raise SourceError(f"features: {path} has no labels of the record with the id {lacking[0]}")
+    rows = [place[int(number)] for number in ids]
+    return {name: labels[rows] for name, labels in found.items()}
+
+
 def _read(modality: str, path: str) -> dict[str, np.ndarray]:
     name, _, split = path.partition(":")
     if name in EMBEDDED and split:
-        file = resources.files("mmjax.data") / "assets" / EMBEDDED[name] / f"{modality}-{split}.npz"
+        file = _embedded(name, f"{modality}-{split}.npz")
         if not file.is_file():
             raise SourceError(f"features: {name} has no {modality}-{split}")
     else:
         file = existing(path, "file of features")
-    try:
-        found = read_arrays(file)
-    except DamagedFile as error:
-        raise SourceError(f"features: {error}") from error
+    found = _arrays(file)
     lacking = [n for n in ("embedding", "id", "key") if n not in found]
     if lacking:
         raise SourceError(f"features: {path} has no array {' and no '.join(lacking)}")

@@ -12,14 +12,28 @@ from typing import Any
 from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
-from mmjax.data.sources.manifest_rows import Fields, Kinds, Reader, first, is_text
+from mmjax.data.sources.manifest_rows import Columns, Fields, Kinds, Reader, first, is_text
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
-# The names that people give to the two columns, in order of preference.
-KNOWN_COLUMNS = {
-    "image": ("image", "file", "file_name", "filename", "filepath", "image_path", "path", "img"),
-    "text": ("text", "caption", "captions", "title", "description", "alt_text"),
+# The names that people give to columns of files and of captions, in order of preference; of the
+# files of a modality, first of all its own.
+_OF_FILES = ("file", "file_name", "filename", "filepath", "image_path", "path")
+_OF_CAPTIONS = ("text", "caption", "captions", "title", "description", "alt_text", "report")
+_ALIASES = {
+    "image": ("img", "jpg", "png"),
+    "audio": ("sound", "wav"),
+    "video": ("clip",),
+    "ecg": ("record",),
+    "series": ("signal",),
 }
+
+
+def known_columns(modality: str) -> tuple[str, ...]:
+    """The usual names of the column of a modality, lower case, the likeliest first."""
+    if is_text(modality):
+        return _OF_CAPTIONS
+    return (modality, *_OF_FILES, f"{modality}_path", *_ALIASES.get(modality, ()))
 
 
 class ManifestSource(FileSource):
@@ -39,8 +53,10 @@ class ManifestSource(FileSource):
       path: the table, or a pattern with `*` of several that have the same columns. Relative file
         names in one start from its folder, or from `root`.
       columns: {modality: column}, or a list of columns whose cells are alternatives (several
-        captions of one image), or {language: column} of captions. Without it, well-known column
-        names are looked for.
+        captions of one image), or {language: column} of captions. Without it, well-known names of
+        the columns of `modality` and of captions are looked for. `image@second` names a further
+        column of a modality, for the view of that name.
+      modality: of the files, where `columns` does not name any.
       arrays: modalities that are numbers: one column whose cells are lists (in CSV, JSON text such
         as [1, 2.5, null]), or several columns of one number each, joined in this order. A blank
         cell or null among others is NaN.
@@ -68,9 +84,10 @@ class ManifestSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict[str, Any] | None = None,
+        columns: Columns | None = None,
+        modality: str = "image",
         arrays: tuple[str, ...] = (),
-        labels: dict[str, Any] | None = None,
+        labels: dict[str, str] | None = None,
         id_column: str | None = None,
         optional: tuple[str, ...] = (),
         group_rows: bool = True,
@@ -82,12 +99,13 @@ class ManifestSource(FileSource):
         encoding: str = "utf-8",
         root: str | None = None,
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         found = read_manifest(
             path,
             columns=columns,
+            modality=modality,
             arrays=arrays,
             labels=labels,
             id_column=id_column,
@@ -108,6 +126,7 @@ def read_manifest(
     path: str,
     *,
     columns: Mapping[str, Any] | None = None,
+    modality: str = "image",
     arrays: tuple[str, ...] = (),
     labels: Mapping[str, Any] | None = None,
     id_column: str | None = None,
@@ -127,7 +146,7 @@ def read_manifest(
         table = read_table(file, check=check_files, **table_options)
         if not table.rows:
             raise SourceError(f"{file} holds no rows")
-        fields = _fields(file, table, columns)
+        fields = _fields(file, table, columns, modality)
         for what, column in (*labels.items(), ("id_column", id_column)):
             if column is not None and column not in table.columns:
                 raise _no_column(file, table, what, column)
@@ -192,12 +211,17 @@ def _check_options(
             raise SourceError(f"{file}: arrays names {modality!r}, which is a caption by its name")
 
 
-def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None) -> Fields:
+def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None, files: str) -> Fields:
     """{modality: {language, or '': its columns}}, all of which exist."""
     if columns is None:
         fields = {}
-        for modality, names in KNOWN_COLUMNS.items():
-            found = [column for name in names for column in table.columns if column.lower() == name]
+        for modality in (files, "text"):
+            found = [
+                column
+                for name in known_columns(modality)
+                for column in table.columns
+                if column.lower() == name
+            ]
             if not found:
                 raise _no_column(file, table, modality)
             fields[modality] = {"": found[:1]}
@@ -215,6 +239,8 @@ def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None) -> Fiel
             part: [column] if isinstance(column, str) else list(column)
             for part, column in parts.items()
         }
+        if not all(fields[modality].values()):
+            raise SourceError(f"{file}: columns names no column for {modality!r}")
         for column in (column for names in fields[modality].values() for column in names):
             if column not in table.columns:
                 raise _no_column(file, table, modality, column)
@@ -223,13 +249,13 @@ def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None) -> Fiel
 
 def _no_column(file: Path, table: Table, what: str, wanted: str | None = None) -> SourceError:
     found = ", ".join(repr(name) for name in table.columns[:20]) or "none"
-    names = [wanted] if wanted else list(KNOWN_COLUMNS[what])
+    names = [wanted] if wanted else list(known_columns(what))
     lower = {name.lower(): name for name in table.columns}
     near = [m for name in names for m in difflib.get_close_matches(name.lower(), lower, n=1)]
     hint = f", of which {lower[near[0]]!r} is the nearest" if near else ""
     return SourceError(
         f"{file}: the column for {what!r} ({' or '.join(names)}) is missing; the columns found are "
-        f"{found}{hint}; name them with columns={{'image': ..., 'text': ...}}, or set delimiter"
+        f"{found}{hint}; name it with columns={{{what!r}: ...}}, or set delimiter"
     )
 
 
@@ -245,14 +271,17 @@ def _check_id(ids: dict[str, str], row: Row, column: str, key: str) -> None:
 def _group(entries: list[Entry]) -> tuple[list[Entry], int]:
     """Joins entries of the same files into the first of them, with all their captions."""
     grouped: dict[Any, Entry] = {}
-    captions: dict[tuple[Any, str], dict[str, None]] = {}  # an ordered set for each text
+    # By entry, modality and language: an ordered set of captions.
+    captions: dict[tuple[Any, str, str], dict[str, None]] = {}
     for entry in entries:
         # Only for the comparison: beyond a link, a/../b may be another file than b.
         files = tuple((m, os.path.normpath(path)) for m, path in entry.files.items())
         identity = entry.id if entry.values or not files else files
         grouped.setdefault(identity, entry)
         for modality, texts in entry.texts.items():
-            captions.setdefault((identity, modality), {}).update(dict.fromkeys(texts))
-    for (identity, modality), ordered in captions.items():
-        grouped[identity].texts[modality] = list(ordered)
+            for language, own in texts.items():
+                found = captions.setdefault((identity, modality, language), {})
+                found.update(dict.fromkeys(own))
+    for (identity, modality, language), ordered in captions.items():
+        grouped[identity].texts.setdefault(modality, {})[language] = list(ordered)
     return list(grouped.values()), len(entries) - len(grouped)

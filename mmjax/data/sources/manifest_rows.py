@@ -16,7 +16,10 @@ from mmjax.data.formats.parquet import Stored
 from mmjax.data.formats.tables import Row
 from mmjax.data.records import BadExample
 from mmjax.data.sources.user_files import Entry
+from mmjax.schema.names import modality_of
 
+# As a recipe names them: a column, alternatives, or either by language.
+Columns = dict[str, str | tuple[str, ...] | dict[str, str | tuple[str, ...]]]
 Fields = dict[str, dict[str, list[str]]]  # modality -> language, or '' -> columns
 Kinds = dict[str, tuple[str, str]]  # modality -> its kind, and where it was seen first
 
@@ -61,10 +64,9 @@ class Reader:
         files = {m: os.path.join(self.root, name) for m, name in names.items()}
         values = {m: v for m, v in cells.items() if v is not None and m not in names}
         captions = {
-            f"{m}@{language}" if language else m: found
+            m: {language: own for language, own in parts.items() if own}
             for m, parts in texts.items()
-            for language, found in parts.items()
-            if found
+            if any(parts.values())
         }
         if not files and not captions and not values:
             raise BadExample(key, "row", "all of its cells are blank")
@@ -159,7 +161,8 @@ class Reader:
 
 def is_text(modality: str) -> bool:
     """Whether a modality is captions, by its name."""
-    return modality == "text" or modality.startswith("text_")
+    name = modality_of(modality)
+    return name == "text" or name.startswith("text_")
 
 
 def first(row: Row, column: str) -> Any:

@@ -26,6 +26,9 @@ class MemorySource(Source):
     ):
         self.data: dict[str, Sequence[Any]] = dict(data)
         self._labels: dict[str, Sequence[Any]] = dict(labels or {})
+        for column, values in (self.data | self._labels).items():
+            if isinstance(values, str) or not hasattr(values, "__len__"):
+                raise SourceError(f"{name}: {column!r} should be a list of values, not {values!r}")
         sizes = {column: len(values) for column, values in (self.data | self._labels).items()}
         if not self.data or not min(sizes.values()):
             raise SourceError(f"{name}: there are no examples in data")

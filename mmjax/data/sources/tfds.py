@@ -33,8 +33,8 @@ class TfdsSource(Source):
         self,
         *,
         name: str,
-        columns: dict[str, Any],
-        labels: dict[str, Any] | None = None,
+        columns: dict[str, str],
+        labels: dict[str, str] | None = None,
         split: str = "train",
         data_dir: str | None = None,
     ):

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from mmjax.data.formats.files import read_file
 from mmjax.data.formats.parquet import Stored
 from mmjax.data.records import BadExample, Record, Source, SourceError
-from mmjax.schema.names import ViewName
+from mmjax.schema.bounds import BelowOne
 
 Split = Literal["train", "val", "all"]
 OnError = Literal["skip", "fail"]
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     key: str
     name: str  # what decides its split: the file as it is named in the table or folder
     files: dict[str, str]  # modality -> path
-    texts: dict[str, list[str]]  # modality, or modality@language -> captions
+    texts: dict[str, dict[str, list[str]]]  # modality -> language, or '' -> captions
     labels: dict[str, str]
     values: dict[str, Any] | None = None  # modality -> an array, or one left in its file
 
@@ -53,7 +53,9 @@ class FileSource(Source):
       notes: what a person should know about what was found.
     """
 
-    def __init__(self, found: FoundFiles, *, split: Split, val_fraction: float, on_error: OnError):
+    def __init__(
+        self, found: FoundFiles, *, split: Split, val_fraction: BelowOne, on_error: OnError
+    ):
         self.name, self.modalities, self.may_lack = found.name, found.modalities, found.may_lack
         self.id_limit, self.notes = found.id_limit, found.notes
         self.label_fields = tuple(sorted({name for e in found.entries for name in e.labels}))
@@ -72,17 +74,17 @@ class FileSource(Source):
         entry = self.entries[index]
         record: Record = {"id": entry.id, "key": entry.key, **entry.labels}
         for field, path in entry.files.items():
-            record[field] = read_file(path, entry.key, field)
+            record[field] = self.read(path, entry.key, field)
         for field, value in (entry.values or {}).items():
             record[field] = _stored(value, entry.key, field)
-        for name, captions in entry.texts.items():
-            value = captions if len(captions) > 1 else captions[0]
-            field, language = ViewName.parse(name)
-            if language:
-                record.setdefault(field, {})[language] = value
-            else:
-                record[field] = value
+        for field, captions in entry.texts.items():
+            several = {key: own if len(own) > 1 else own[0] for key, own in captions.items()}
+            record[field] = several.get("", several)
         return record
+
+    def read(self, path: str, key: str, field: str) -> Any:
+        """The value of a file: its bytes, unless a kind of file says otherwise; or BadExample."""
+        return read_file(path, key, field)
 
     def describe(self) -> str:
         """One line for the header of a run: what was found and what was left out."""

@@ -10,10 +10,12 @@ import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmjax.data.formats.files import IMAGE_SUFFIXES, missing
+from mmjax.data.formats.files import missing, suffixes
 from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.sources.manifest_rows import is_text
 from mmjax.data.sources.user_files import OnError, Split, choose, settle
 from mmjax.files import pointer
+from mmjax.schema.bounds import BelowOne
 
 
 class Sample(NamedTuple):
@@ -29,47 +31,60 @@ class Sample(NamedTuple):
         return f"{os.path.basename(self.shard)} sample {self.stem}"
 
 
-_IMAGE_MEMBERS = tuple(suffix[1:] for suffix in IMAGE_SUFFIXES)
+_IMAGE_MEMBERS = tuple(suffix[1:] for suffix in suffixes("image"))
 
 
 class WebDatasetSource(Source):
-    """Uncompressed tar files whose members share a stem: `000.jpg`, `000.txt`, `000.json`.
+    """Tar shards (WebDataset) whose members share a stem: `000.jpg`, `000.txt`, `000.json`.
 
-    The headers of all shards are read once, at the start; from then on any sample is one seek
-    away, so that the order of the data is the same seeded shuffle as for every other source, and
-    resuming needs no shuffle buffer and no resampling of shards. The extension of a member is what
-    follows the first point of its file name.
+    The shards are plain tar files, such as img2dataset writes. Their headers are read once, at the
+    start; from then on any sample is one seek away, so that the order of the data is the same
+    seeded shuffle as for every other source, and resuming needs no shuffle buffer and no resampling
+    of shards. The extension of a member is what follows the first point of its file name. A member
+    `.cls` is carried along as the label `label`.
 
     Args:
       path: a file, a folder, or a pattern with `*` or braces: `shards/{000..015}.tar`.
-      image_members: extensions of the image; the first that a sample has is taken.
+      modality: of the files beside the captions: 'image', 'audio', 'video', 'points', by their
+        usual extensions, or any other, in .npy and .csv.
+      members: {modality: extensions}, in place of `modality` and `text_members`: the first that a
+        sample has is taken. `{'audio': ('flac',), 'text': ('txt',)}`; with `image@second`, two
+        images of a sample.
+      image_members: extensions of the modality `image`, unless `members` names it.
       text_members: extensions of the caption; `json` holds an object with a caption in it. In the
         other kinds, the whole text is one caption.
       json_fields: names of the caption in a .json member; the first that is there is taken.
       split: 'train', 'val' or 'all', by a hash of the stem.
       val_fraction: the share of samples in 'val'.
-      on_error: 'skip' or 'fail', for samples without an image or a caption and for shards that
-        are cut off; the samples before the cut are used.
+      on_error: 'skip' or 'fail', for samples without one of the modalities and for shards that are
+        cut off; the samples before the cut are used.
 
     Raises:
       SourceError: if no shard is found, one is compressed, or no sample is usable.
     """
 
-    modalities = ("image", "text")
+    modalities: tuple[str, ...] = ("image", "text")  # of the default members
 
     def __init__(
         self,
         *,
         path: str,
+        modality: str = "image",
+        members: dict[str, tuple[str, ...]] | None = None,
         image_members: tuple[str, ...] = _IMAGE_MEMBERS,
         text_members: tuple[str, ...] = ("txt", "json"),
         json_fields: tuple[str, ...] = ("caption", "text"),
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         self.name = path
-        self.image_members, self.text_members = tuple(image_members), tuple(text_members)
+        own = tuple(suffix[1:] for suffix in suffixes(modality))
+        if modality == "image":
+            own = image_members
+        chosen = {modality: own, "text": text_members} if members is None else members
+        self.members = {field: _extensions(field, given) for field, given in chosen.items()}
+        self.modalities = tuple(self.members)
         self.json_fields = tuple(json_fields)
         shards = find_shards(path)
         samples: list[Sample] = []
@@ -77,7 +92,7 @@ class WebDatasetSource(Source):
         for shard in shards:
             for sample in read_index(shard, bad):
                 sample = sample._replace(id=len(samples))
-                for field, wanted in (("image", image_members), ("text", text_members)):
+                for field, wanted in self.members.items():
                     if not set(wanted) & set(sample.members):
                         has = ", ".join(sorted(sample.members))
                         reason = f"it has no member .{', .'.join(wanted)}, only {has}"
@@ -89,6 +104,9 @@ class WebDatasetSource(Source):
         self.bad = settle(path, len(samples), bad, on_error)
         self._listed = len(samples) + len(self.bad)
         self.samples = choose(path, samples, lambda s: s.stem, split, val_fraction)
+        if any(_LABEL in sample.members for sample in samples):
+            self.label_fields = ("label",)
+            self.may_lack = () if all(_LABEL in s.members for s in samples) else ("label",)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -98,12 +116,15 @@ class WebDatasetSource(Source):
 
     def __getitem__(self, index: int) -> Record:
         sample = self.samples[index]
-        return {
-            "id": sample.id,
-            "key": sample.key,
-            "image": self._read(sample, "image", self.image_members)[1],
-            "text": self._caption(sample),
-        }
+        record: Record = {"id": sample.id, "key": sample.key}
+        for field, wanted in self.members.items():
+            extension, content = self._read(sample, field, wanted)
+            record[field] = (
+                self._caption(sample, field, extension, content) if is_text(field) else content
+            )
+        if _LABEL in sample.members:
+            record["label"] = _text(sample, "label", *self._read(sample, "label", (_LABEL,)))
+        return record
 
     def describe(self) -> str:
         skipped = f", {len(self.bad)} bad samples or shards skipped" if self.bad else ""
@@ -128,21 +149,45 @@ class WebDatasetSource(Source):
             raise BadExample(sample.key, field, f"the member .{extension} is only {what}")
         return extension, content
 
-    def _caption(self, sample: Sample) -> str | list[str]:
-        extension, content = self._read(sample, "text", self.text_members)
+    def _caption(
+        self, sample: Sample, field: str, extension: str, content: bytes
+    ) -> str | list[str]:
+        text = _text(sample, field, extension, content)
+        if extension.rpartition(".")[2] != "json":
+            return text
         try:
-            text = content.decode("utf-8-sig")
-            if extension != "json":
-                return text.strip()
             fields = json.loads(text)
         except (ValueError, RecursionError) as error:
-            reason = f"the member .{extension} is not {extension} in UTF-8 ({error})"
-            raise BadExample(sample.key, "text", reason) from error
+            raise _undecoded(sample, field, extension, error) from error
         if not isinstance(fields, dict) or not (named := set(self.json_fields) & set(fields)):
             reason = f"the member .json has none of the fields {', '.join(self.json_fields)}"
-            raise BadExample(sample.key, "text", reason)
+            raise BadExample(sample.key, field, reason)
         found: str | list[str] = fields[next(name for name in self.json_fields if name in named)]
         return found
+
+
+_LABEL = "cls"
+
+
+def _extensions(field: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The extensions of a modality as members have them: lower case, without the first point."""
+    if not given or not all(each.strip(".") for each in given):
+        raise SourceError(
+            f"members gives {field!r} the extensions {given!r}; give some, such as ('flac', 'wav')"
+        )
+    return tuple(each.lower().removeprefix(".") for each in given)
+
+
+def _text(sample: Sample, field: str, extension: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig").strip()
+    except ValueError as error:
+        raise _undecoded(sample, field, extension, error) from error
+
+
+def _undecoded(sample: Sample, field: str, extension: str, error: Exception) -> BadExample:
+    reason = f"the member .{extension} is not {extension} in UTF-8 ({error})"
+    return BadExample(sample.key, field, reason)
 
 
 def find_shards(path: str) -> list[str]:

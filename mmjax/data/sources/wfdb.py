@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from mmjax import extras
 from mmjax.data.formats.files import existing, missing
+from mmjax.data.formats.signal import Signal
 from mmjax.data.formats.wfdb import read_record
-from mmjax.data.records import BadExample, Record, SourceError
+from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
+from mmjax.data.sources.manifest_rows import Columns
 from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.schema.bounds import BelowOne
 
 # Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.
 DIAGNOSES = {
@@ -61,7 +63,8 @@ class WfdbSource(FileSource):
     Args:
       path: a folder, or a table whose column names records, with or without `.hea`, from the
         table's folder on.
-      columns: of a table, {modality: column}; `ecg` names the record.
+      columns: of a table, {modality: column}; `ecg` names the record. Without it, well-known names
+        are looked for, such as `ecg`, `record` and `file`, `text` and `report`.
       labels: of a table, {label: column}.
       comment: in a folder, the comment of the header, without its '#', that is the text: 'Dx' of
         `# Dx: 164889003,59118001`. Codes of `DIAGNOSES` become their names; others stay as they
@@ -79,11 +82,11 @@ class WfdbSource(FileSource):
         self,
         *,
         path: str,
-        columns: dict[str, Any] | None = None,
-        labels: dict[str, Any] | None = None,
+        columns: Columns | None = None,
+        labels: dict[str, str] | None = None,
         comment: str = "Dx",
         split: Split = "all",
-        val_fraction: float = 0.1,
+        val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         extras.find("wfdb", "ecg", "a source of type 'wfdb'")
@@ -91,14 +94,9 @@ class WfdbSource(FileSource):
         found = _folder(place, comment) if place.is_dir() else _table(path, columns, labels)
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
-    def __getitem__(self, index: int) -> Record:
-        entry = self.entries[index]
-        record: Record = {"id": entry.id, "key": entry.key, **entry.labels}
-        for field, file in entry.files.items():
-            record[field] = read_record(file, entry.key, field)
-        for field, texts in entry.texts.items():
-            record[field] = texts if len(texts) > 1 else texts[0]
-        return record
+    def read(self, path: str, key: str, field: str) -> Signal:
+        """The signal of a record, by its header."""
+        return read_record(path, key, field)
 
 
 def _folder(folder: Path, comment: str) -> FoundFiles:
@@ -118,7 +116,7 @@ def _folder(folder: Path, comment: str) -> FoundFiles:
             bad.append(error)
         else:
             files = {"ecg": str(folder / name)}
-            entries.append(Entry(position, name, name, files, {"text": texts}, {}))
+            entries.append(Entry(position, name, name, files, {"text": {"": texts}}, {}))
     notes = (f"texts from the header's {comment!r}",)
     return FoundFiles(str(folder), entries, bad, ("ecg", "text"), len(names), notes=notes)
 
@@ -138,9 +136,10 @@ def diagnosis(codes: str) -> str:
     return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
-def _table(path: str, columns: dict[str, Any] | None, labels: dict[str, Any] | None) -> FoundFiles:
-    columns = columns or {"ecg": "ecg", "text": "text"}
-    found = read_manifest(path, columns=columns, labels=labels, check_files=False, group_rows=False)
+def _table(path: str, columns: Columns | None, labels: dict[str, str] | None) -> FoundFiles:
+    found = read_manifest(
+        path, columns=columns, modality="ecg", labels=labels, check_files=False, group_rows=False
+    )
     if "ecg" not in found.modalities:
         raise SourceError(f"{path}: columns should name the column of 'ecg', the records")
     entries, bad = [], list(found.bad)

@@ -5,6 +5,7 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
     AttributeClasses,
@@ -19,14 +20,20 @@ from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
+from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
+from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
+from mmjax.data.synthetic.word_mixtures import WordMixtures
+from mmjax.data.synthetic.worded_classes import WordedClasses
 
 SYNTHETIC = {
     source.name: source
     for source in (
         AttributeClasses,
+        CaptionDatabase,
         CompositionalScenes,
         ConceptPairs,
         ConceptSets,
@@ -39,12 +46,17 @@ SYNTHETIC = {
         GlyphScenes,
         GroupedClasses,
         LatentBlocks,
+        LatentViews,
         NamedActions,
         NoisyCaptions,
         NoisyInstances,
         NuisancePairs,
         Parity,
+        PartlyLinear,
+        TexturedDigits,
         Translations,
+        WordMixtures,
+        WordedClasses,
         Xor,
     )
 }

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal, unit
+from mmjax.schema.bounds import Fraction
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -60,8 +61,8 @@ class NoisyCaptions(Generated):
     """
 
     split: Literal["train", "val", "test"] = "train"
-    mismatched: float = 0.0
-    garbled: float = 0.0
+    mismatched: Fraction = 0.0
+    garbled: Fraction = 0.0
 
     name = "noisy_captions"
     splits: ClassVar = {"train": 20_000, "val": 1000, "test": 1000}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal, unit
+from mmjax.schema.bounds import Count, NonNegative
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -30,8 +31,8 @@ class FrozenClusters(Generated):
     """
 
     split: Literal["train", "test", "classes"] = "train"
-    classes: int = 20
-    nuisance: float = 1.0
+    classes: Count = 20
+    nuisance: NonNegative = 1.0
 
     name = "frozen_clusters"
     splits: ClassVar = {"train": 1000, "test": 2000, "classes": 2000}
@@ -81,7 +82,7 @@ class GroupedClasses(Generated):
     """
 
     split: Literal["train", "probe", "test"] = "train"
-    classes: int = 100
+    classes: Count = 100
     ids: Literal["row", "class"] = "row"
 
     name = "grouped_classes"
@@ -121,7 +122,7 @@ class NuisancePairs(Generated):
     """
 
     split: Literal["train", "tune", "test"] = "train"
-    classes: int = 40
+    classes: Count = 40
 
     name = "nuisance_pairs"
     splits: ClassVar = {"train": 8000, "tune": 1024, "test": 1000}

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import RepeatsOrZero
 
 ASSET = Path(__file__).resolve().parents[1] / "assets" / "digits" / "digits.npz"
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -49,7 +50,7 @@ class DigitsSource(Generated):
     """
 
     split: Literal["train", "test", "validation"] = "train"
-    fillers: int = 5
+    fillers: RepeatsOrZero = 5
     validation: bool = False
 
     name = "digits"
@@ -59,7 +60,7 @@ class DigitsSource(Generated):
     def draw(
         self, count: int, world: np.random.Generator, rng: np.random.Generator
     ) -> dict[str, Any]:
-        images, labels = _digits()
+        images, labels = digits()
         if self.split == "validation" and not self.validation:
             raise ValueError("digits: the split 'validation' needs validation=True")
         order = np.random.default_rng([self.seed, 0]).permutation(len(images))
@@ -95,7 +96,7 @@ class DigitsSource(Generated):
 
 
 @functools.cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def digits() -> tuple[np.ndarray, np.ndarray]:
     """All images uint8[1797, 8, 8], and what they show, uint8[1797]."""
     with np.load(ASSET) as held:
         return held["images"], held["labels"]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal
+from mmjax.schema.bounds import Count, CountOrZero
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -29,8 +30,8 @@ class DomainPairs(Generated):
 
     split: Literal["train", "test"] = "train"
     domain: Literal["a", "b", "both"] = "a"
-    part: int = 0
-    parts: int = 1
+    part: CountOrZero = 0
+    parts: Count = 1
 
     name = "domain_pairs"
     splits: ClassVar = {"train": 4000, "test": 500}

@@ -27,6 +27,7 @@ import numpy as np
 from mmjax.data.formats.signal import LEADS, Signal
 from mmjax.data.records import Record
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import Positive
 
 _FRONT = np.radians(np.array([115, 95, 75, 60, 30, 0], np.float32))  # V1 to V6
 _DOWN = np.float32(np.sqrt(3) / 2)
@@ -78,8 +79,8 @@ class EcgReports(Generated):
     """
 
     split: Literal["train", "test"] = "train"
-    seconds: float = 10.0
-    rate: float = 100.0
+    seconds: Positive = 10.0
+    rate: Positive = 100.0
 
     name = "ecg_reports"
     splits: ClassVar = {"train": 4000, "test": 500}

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmjax.data.records import Record
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import BelowOne
 
 KINDS = ("tone", "buzz", "rise", "fall")
 PITCHES = {"low": 250.0, "middle": 600.0, "high": 1450.0}  # Hz
@@ -65,7 +66,7 @@ class EventAudio(Generated):
 
     split: Literal["train", "test", "validation"] = "train"
     image: bool = False
-    missing: float = 0.0
+    missing: BelowOne = 0.0
     disjoint: bool = False
 
     name = "event_audio"

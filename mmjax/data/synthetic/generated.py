@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mmjax.data.records import Record, Source
+from mmjax.schema.bounds import Count, NonNegativeInt
 
 WORLD = 1000  # part of a seed that no split has
 
@@ -93,8 +94,8 @@ class Generated(Columns):
     streams: ClassVar[Mapping[str, int]] = {}
 
     split: str = "train"
-    examples: int | None = None
-    seed: int = 0
+    examples: Count | None = None
+    seed: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         if self.split not in self.splits:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import Count, NonNegative
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -36,8 +37,8 @@ class GaussianLatentSource(Generated):
     """
 
     split: Literal["train", "test"] = "train"
-    dim: int = 32
-    noise: float = 0.0
+    dim: Count = 32
+    noise: NonNegative = 0.0
 
     name = "gaussian_latent"
     splits: ClassVar = {"train": 4096, "test": 1000}

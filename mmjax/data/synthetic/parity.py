@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import Count, Fraction
 
 _SPLITS = {"train": 10_000, "test": 5000}
 
@@ -32,8 +33,8 @@ class Xor(Generated):
     """
 
     split: Literal["train", "test"] = "train"
-    p: float = 1.0
-    dim: int = 5
+    p: Fraction = 1.0
+    dim: Count = 5
 
     name = "xor"
     splits: ClassVar = _SPLITS

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated
+from mmjax.schema.bounds import Count
 
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
 COLOURS = {
@@ -63,7 +64,7 @@ class CompositionalScenes(Generated):
     """
 
     split: Literal["train", "test", "new_pairs", "hard"] = "train"
-    size: int = 32
+    size: Count = 32
     negatives: bool = False
 
     name = "compositional_scenes"

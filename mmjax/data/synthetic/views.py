@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal
+from mmjax.schema.bounds import NonNegative
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -27,7 +28,7 @@ class NoisyInstances(Generated):
     """
 
     split: Literal["train", "probe", "test"] = "train"
-    noise: float = 0.0
+    noise: NonNegative = 0.0
 
     name = "noisy_instances"
     splits: ClassVar = {"train": 6000, "probe": 3000, "test": 2000}
@@ -59,7 +60,7 @@ class LatentBlocks(Generated):
     """
 
     split: Literal["train", "test"] = "train"
-    noise: tuple[float, float, float] = (0.1, 0.3, 1.0)
+    noise: tuple[NonNegative, NonNegative, NonNegative] = (0.1, 0.3, 1.0)
 
     name = "latent_blocks"
     splits: ClassVar = {"train": 8000, "test": 1000}

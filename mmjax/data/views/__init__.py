@@ -1,8 +1,9 @@
 """Views: from a raw value of a record to an array of the batch."""
 
+from mmjax.data.views.array import ArrayView
 from mmjax.data.views.audio import AudioView
 from mmjax.data.views.augmented_text import AugmentedTextView
-from mmjax.data.views.base import View, field_of, render
+from mmjax.data.views.base import View, field_of, group_of, render
 from mmjax.data.views.ecg import EcgView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
@@ -19,6 +20,7 @@ from mmjax.data.views.video import VideoView
 from mmjax.data.views.volume import VolumeView
 
 __all__ = [
+    "ArrayView",
     "AudioView",
     "AugmentedTextView",
     "EcgView",
@@ -37,5 +39,6 @@ __all__ = [
     "View",
     "VolumeView",
     "field_of",
+    "group_of",
     "render",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.data.formats.sounds import RATES, read_sound, resample
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, Positive
 
 _CACHE_BYTES = 512 * 2**20
 _LEAST_POWER = 1e-6
@@ -42,11 +43,11 @@ class AudioView(View):
     def __init__(
         self,
         *,
-        rate: int,
-        length: int,
+        rate: Count,
+        length: Count,
         normalize: bool = False,
         random_crop: bool = True,
-        max_seconds: float = 1200.0,
+        max_seconds: Positive = 1200.0,
         cache_decoded: bool = False,
     ):
         if not RATES[0] <= rate <= RATES[1]:

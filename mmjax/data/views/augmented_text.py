@@ -10,6 +10,7 @@ from mmjax.data.records import unusable
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views.base import pick, required
 from mmjax.data.views.text import TextView
+from mmjax.schema.bounds import Count, Fraction, NonNegative
 
 
 class AugmentedTextView(TextView):
@@ -39,16 +40,16 @@ class AugmentedTextView(TextView):
         self,
         *,
         tokenizer: Tokenizer,
-        length: int,
+        length: Count,
         bos: bool = True,
         eos: bool = True,
         stop_words: tuple[str, ...] = (),
-        drop_stop_words: float = 0.0,
-        synonyms: dict[str, Any] | None = None,
-        replace: float = 0.0,
-        swap: float = 0.0,
-        delete: float = 0.0,
-        delete_rate: float = 0.1,
+        drop_stop_words: Fraction = 0.0,
+        synonyms: dict[str, tuple[str, ...]] | None = None,
+        replace: NonNegative = 0.0,
+        swap: NonNegative = 0.0,
+        delete: NonNegative = 0.0,
+        delete_rate: Fraction = 0.1,
     ):
         super().__init__(tokenizer=tokenizer, length=length, bos=bos, eos=eos)
         for name, rate in (("drop_stop_words", drop_stop_words), ("delete_rate", delete_rate)):

@@ -8,6 +8,7 @@ evaluation, where it takes the first alternative.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class View(ABC):
       shape: of the array.
       dtype: of the array.
       embedded: whether a tower embeds it; False for what only objective terms read.
+      name: in the recipe, if it is of one.
+      field: of a record that it reads; empty where its name says it (`field_of`).
       reads_text: whether a string is a value; to other views people give strings as paths.
       tokenizer: what made ids of a text; None where the array holds no ids.
       eos: whether a text ends in the tokenizer's mark for that.
@@ -36,6 +39,8 @@ class View(ABC):
     shape: tuple[int, ...]
     dtype: np.dtype
     embedded: bool = True
+    name: str = ""
+    field: str = ""
     reads_text: bool = False
     tokenizer: Tokenizer | None = None
     eos: bool = False
@@ -89,27 +94,47 @@ def required(rng: np.random.Generator | None) -> np.random.Generator:
     return rng
 
 
-def field_of(name: str) -> str:
-    """The field of a record that a view reads, by the view's name."""
-    return modality_of(name)
+def field_of(name: str, view: Callable[..., Any], fields: Container[str]) -> str:
+    """The field of a record that a view reads.
+
+    Args:
+      name: of the view, unless it knows its own.
+      view: the view.
+      fields: that there are.
+
+    Returns:
+      The field that the view says; else that of the view's own name, or else its modality's.
+    """
+    if isinstance(view, View):
+        if view.field:
+            return view.field
+        name = view.name or name
+    return name if name in fields else modality_of(name)
+
+
+def group_of(name: str, view: View) -> str:
+    """Under which name a batch says whether a view is there: its own field, or the modality.
+
+    A row lacks all views of one group together.
+    """
+    return view.field or modality_of(view.name or name)
 
 
 def render(
-    view: View, record: Record, name: str, rng: np.random.Generator | None, train: bool
+    view: View, record: Record, field: str, rng: np.random.Generator | None, train: bool
 ) -> np.ndarray | None:
-    """Applies a view to its field of a record; None if the record lacks the field.
+    """Applies a view to a field of a record; None if the record lacks the field.
 
     Args:
       view: the view.
       record: of a source.
-      name: key of the batch, `image` or `image@2`.
+      field: that it reads, see `field_of`.
       rng: used in training only.
       train: whether to augment.
 
     Raises:
       BadExample: with the key of the record and the name of the field.
     """
-    field = field_of(name)
     if field not in record:
         return None
     try:

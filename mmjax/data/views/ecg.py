@@ -19,6 +19,7 @@ from mmjax.data.formats.signal import (
 )
 from mmjax.data.views.signal import UNCHANGED, Normalize, SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Factor, NonNegative, Portion, Positive
 
 _LEAD = {lead.upper(): lead for lead in LEADS}
 
@@ -50,20 +51,20 @@ class EcgView(SignalView):
     def __init__(
         self,
         *,
-        length: int,
-        rate: float,
+        length: Count,
+        rate: Positive,
         leads: tuple[str, ...] = LEADS,
-        source_rate: float | None = None,
+        source_rate: Positive | None = None,
         source_unit: Literal["mV", "uV", "V"] = "mV",
-        crop: tuple[float, float] = (1.0, 1.0),
-        min_seconds: float = 1.0,
-        max_nan: float = 0.0,
-        max_missing: int = 0,
+        crop: tuple[Portion, Portion] = (1.0, 1.0),
+        min_seconds: NonNegative = 1.0,
+        max_nan: BelowOne = 0.0,
+        max_missing: CountOrZero = 0,
         flat: Literal["keep", "missing"] = "missing",
         remove_baseline: bool = False,
         normalize: Normalize = "none",
-        scale: float = 1.0,
-        most_millivolts: float = 50.0,
+        scale: Factor = 1.0,
+        most_millivolts: Positive = 50.0,
         augment: SignalAugmentation = UNCHANGED,
     ):
         unknown = [lead for lead in leads if lead_name(lead) not in LEADS]

@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.data.formats.molecules import MOLECULE_CATEGORIES, read_graph
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, CountOrZero, Fraction
 
 
 class GraphView(View):
@@ -41,13 +42,13 @@ class GraphView(View):
     def __init__(
         self,
         *,
-        nodes: int,
-        categories: tuple[int, ...] = MOLECULE_CATEGORIES,
-        features: int = 0,
-        edges: int = 4,
+        nodes: Count,
+        categories: tuple[Count, ...] = MOLECULE_CATEGORIES,
+        features: CountOrZero = 0,
+        edges: Count = 4,
         hydrogens: bool = False,
-        drop_edges: float = 0.0,
-        mask_nodes: float = 0.0,
+        drop_edges: Fraction = 0.0,
+        mask_nodes: Fraction = 0.0,
     ):
         if nodes < 1 or edges < 1 or features < 0 or any(size < 1 for size in categories):
             raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,7 @@ from mmjax.data.views.image_changes import ImageChanges
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
 from mmjax.errors import ConfigError
+from mmjax.schema.bounds import Bounds, Count, Fraction, NonNegative, PositiveInt, RepeatsOrZero
 
 _EYE = np.eye(3, dtype=np.float32)
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luma of ITU-R BT.601
@@ -75,17 +76,17 @@ class ImageView(ImageChanges, View):
 
     what: ClassVar[str] = "image view"
 
-    size: int | tuple[int, int]
-    rotate: float = 0.0
-    blur: float = 0.0
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    random_ops: int = 0
-    magnitude: float = 7.0
+    size: Count | tuple[Count, Count]
+    rotate: NonNegative = 0.0
+    blur: Fraction = 0.0
+    blur_sigma: tuple[NonNegative, NonNegative] = (0.1, 2.0)
+    random_ops: RepeatsOrZero = 0
+    magnitude: Annotated[float, Bounds(ge=0, le=10)] = 7.0
     background: Literal["white", "black", "grey"] = "white"
-    random_background: float = 0.0
+    random_background: Fraction = 0.0
     fit: Literal["crop", "squash", "pad"] = "crop"
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    max_pixels: int = 89_478_485
+    max_pixels: PositiveInt = 89_478_485
     cache_decoded: bool = False
 
     def __post_init__(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from mmjax.errors import ConfigError
+from mmjax.schema.bounds import Bounds, Factor, Fraction, Moderate, NonNegative, Positive
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -33,17 +34,17 @@ class ImageChanges:
 
     what: ClassVar[str] = "image changes"
 
-    crop_scale: tuple[float, float] | None = None
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    jitter: float = 1.0
-    grayscale: float = 0.0
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    crop_scale: tuple[Positive, Positive] | None = None
+    crop_ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    flip: Fraction = 0.0
+    brightness: NonNegative = 0.0
+    contrast: NonNegative = 0.0
+    saturation: NonNegative = 0.0
+    hue: Annotated[float, Bounds(ge=0, le=0.5)] = 0.0
+    jitter: Fraction = 1.0
+    grayscale: Fraction = 0.0
+    mean: tuple[Moderate, Moderate, Moderate] = (0.5, 0.5, 0.5)
+    std: tuple[Factor, Factor, Factor] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
         self._check_probabilities("flip", "jitter", "grayscale")

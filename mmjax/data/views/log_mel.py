@@ -10,6 +10,7 @@ from mmjax import mel
 from mmjax.data.formats.sounds import RATES, read_sound, resample
 from mmjax.data.views.base import View, pick, required
 from mmjax.errors import ConfigError
+from mmjax.schema.bounds import Count, NonNegative, Positive
 
 _LEAST = 1e-10  # power
 _FRAMES = 2048
@@ -46,23 +47,20 @@ class LogMelView(View):
     def __init__(
         self,
         *,
-        rate: int = 48_000,
-        seconds: int = 10,
-        window: int = 1024,
-        hop: int = 480,
-        mels: int = 64,
-        low: float = 0.0,
-        high: float = 14_000.0,
+        rate: Count = 48_000,
+        seconds: Count = 10,
+        window: Count = 1024,
+        hop: Count = 480,
+        mels: Count = 64,
+        low: NonNegative = 0.0,
+        high: Positive = 14_000.0,
         filters: mel.MelScale = "slaney",
         padding: Literal["repeatpad", "repeat", "pad"] = "repeatpad",
         fusion: bool = False,
-        max_seconds: float = 1200.0,
+        max_seconds: Positive = 1200.0,
     ):
         if not RATES[0] <= rate <= RATES[1]:
             raise ConfigError(f"log_mel view: rate={rate} must be from {RATES[0]} to {RATES[1]} Hz")
-        for name, value in dict(seconds=seconds, window=window, hop=hop, mels=mels).items():
-            if value < 1:
-                raise ConfigError(f"log_mel view: {name}={value} must be at least 1")
         if not 0 <= low < high <= rate / 2:
             raise ConfigError(
                 f"log_mel view: low={low} and high={high} must rise, between 0 and half of "

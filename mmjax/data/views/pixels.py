@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, NonNegative, NonNegativeInt, Positive
 
 
 class PixelsView(View):
     """An array of pixels [height, width] or [height, width, channels] as f32, divided by `peak`.
 
-    In training, in this order: it is shifted, what leaves at one side coming back at the other;
-    multiplied by a brightness; a square is set to 0; and noise is added. For images of a few
+    In training, in this order: it is shifted; multiplied by a brightness; an offset is added; a
+    square is set to 0; and noise is added. For images of a few
     pixels, where `image` would resample; there is no change of size or colours.
 
     Args:
@@ -23,7 +24,10 @@ class PixelsView(View):
       channels: of it; 1 also takes [height, width].
       peak: the value of white.
       shift: largest shift along each axis, in pixels; all up to it are equally likely.
+      border: what fills the gap: 'wrap', what has left at the other side, or 'reflect', the pixels
+        at this side mirrored.
       brightness: the factor is drawn from [1 - x, 1 + x].
+      offset: what is added is drawn from [-x, x], where white is 1.
       erase: side of the erased square, which lies inside the image; 0 for none.
       noise: standard deviation, where white is 1.
 
@@ -35,25 +39,30 @@ class PixelsView(View):
     def __init__(
         self,
         *,
-        size: int | tuple[int, int],
-        channels: int = 3,
-        peak: float = 255.0,
-        shift: int = 0,
-        brightness: float = 0.0,
-        erase: int = 0,
-        noise: float = 0.0,
+        size: Count | tuple[Count, Count],
+        channels: Count = 3,
+        peak: Positive = 255.0,
+        shift: NonNegativeInt = 0,
+        border: Literal["wrap", "reflect"] = "wrap",
+        brightness: NonNegative = 0.0,
+        offset: NonNegative = 0.0,
+        erase: NonNegativeInt = 0,
+        noise: NonNegative = 0.0,
     ):
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width, channels) < 1 or not peak > 0:
             raise ValueError(
                 f"pixels view: size={size}, channels={channels} and peak={peak} must be positive"
             )
-        if min(shift, brightness, noise) < 0 or not 0 <= erase <= min(height, width):
+        if min(shift, brightness, offset, noise) < 0 or not 0 <= erase <= min(height, width):
             raise ValueError(
-                f"pixels view: shift={shift}, brightness={brightness} and noise={noise} must be at "
-                f"least 0, and erase={erase} at most the side of the image"
+                f"pixels view: shift={shift}, brightness={brightness}, offset={offset} and noise="
+                f"{noise} must be at least 0, and erase={erase} at most the side of the image"
             )
+        if border == "reflect" and shift >= min(height, width):
+            raise ValueError(f"pixels view: shift={shift} must be below the side to be reflected")
         self.peak, self.shift, self.brightness = peak, shift, brightness
+        self.border, self.offset = border, offset
         self.erase, self.noise = erase, noise
         self.shape, self.dtype = (height, width, channels), np.dtype(np.float32)
 
@@ -70,9 +79,11 @@ class PixelsView(View):
 
     def _augmented(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.shift:
-            x = np.roll(x, rng.integers(-self.shift, self.shift + 1, size=2), axis=(0, 1))
+            x = self._shifted(x, rng.integers(-self.shift, self.shift + 1, size=2))
         if self.brightness:
             x = x * np.float32(1 + rng.uniform(-self.brightness, self.brightness))
+        if self.offset:
+            x = x + np.float32(rng.uniform(-self.offset, self.offset))
         if self.erase:
             top = rng.integers(x.shape[0] - self.erase + 1)
             left = rng.integers(x.shape[1] - self.erase + 1)
@@ -81,3 +92,10 @@ class PixelsView(View):
         if self.noise:
             x = x + rng.standard_normal(x.shape, np.float32) * np.float32(self.noise)
         return x
+
+    def _shifted(self, x: np.ndarray, by: np.ndarray) -> np.ndarray:
+        if self.border == "wrap":
+            return np.roll(x, by, axis=(0, 1))
+        padded = np.pad(x, ((self.shift,) * 2, (self.shift,) * 2, (0, 0)), mode="reflect")
+        top, left = self.shift - by
+        return padded[top : top + x.shape[0], left : left + x.shape[1]]

@@ -9,6 +9,7 @@ import numpy as np
 from mmjax.data.formats.shapes import read_shape, sample_surface
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import BelowOne, Count, Fraction, NonNegative, Portion
 
 Rotation = Literal["none", "up", "any"]
 Axis = Literal["x", "y", "z"]
@@ -44,15 +45,15 @@ class PointsView(View):
     def __init__(
         self,
         *,
-        count: int,
-        channels: int = 3,
+        count: Count,
+        channels: Count = 3,
         normalize: bool = True,
         rotate: Rotation = "none",
         up: Axis = "y",
-        mirror: float = 0.0,
-        scale: float = 0.0,
-        jitter: float = 0.0,
-        keep: float = 1.0,
+        mirror: Fraction = 0.0,
+        scale: BelowOne = 0.0,
+        jitter: NonNegative = 0.0,
+        keep: Portion = 1.0,
     ):
         if count < 1 or channels < 3:
             raise ValueError(

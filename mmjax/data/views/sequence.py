@@ -9,6 +9,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick
+from mmjax.schema.bounds import Count
 
 
 class SequenceView(View):
@@ -25,7 +26,7 @@ class SequenceView(View):
       dtype: float32.
     """
 
-    def __init__(self, *, length: int, dim: int):
+    def __init__(self, *, length: Count, dim: Count):
         if length < 1 or dim < 1:
             raise ValueError(f"sequence view: length={length} and dim={dim} must be at least 1")
         self.shape, self.dtype = (length, dim), np.dtype(np.float32)

@@ -21,6 +21,7 @@ from mmjax.data.formats.signal_files import read_signal
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.signal_augmentation import SignalAugmentation
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Factor, Portion, Positive
 
 Normalize = Literal["none", "zscore", "minmax"]
 UNCHANGED = SignalAugmentation()
@@ -56,17 +57,17 @@ class SignalView(View):
     def __init__(
         self,
         *,
-        channels: int,
-        length: int,
-        rate: float | None = None,
-        source_rate: float | None = None,
-        crop: tuple[float, float] = (1.0, 1.0),
-        min_length: int = 1,
-        max_nan: float = 0.0,
-        max_missing: int = 0,
+        channels: Count,
+        length: Count,
+        rate: Positive | None = None,
+        source_rate: Positive | None = None,
+        crop: tuple[Portion, Portion] = (1.0, 1.0),
+        min_length: Count = 1,
+        max_nan: BelowOne = 0.0,
+        max_missing: CountOrZero = 0,
         flat: Literal["keep", "missing"] = "keep",
         normalize: Normalize = "none",
-        scale: float = 1.0,
+        scale: Factor = 1.0,
         augment: SignalAugmentation = UNCHANGED,
     ):
         if channels < 1 or length < 1:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmjax.schema.bounds import Factor, Fraction, NonNegative, Positive
+
 SLOWEST, FASTEST = 0.05, 0.5  # Hz, of baseline wander: breathing and moving electrodes
 SPEEDS = (0.75, 0.75, 1.25, 1.25)  # of the segments that are stretched and squeezed
 
@@ -34,16 +36,16 @@ class SignalChanges:
       drop_channels: probability that a channel is missing; one is always left.
     """
 
-    warp: float = 0.0
-    permute: float = 0.0
-    rotate: float = 0.0
-    scale: tuple[float, float] = (1.0, 1.0)
-    scale_channels: float = 0.0
-    wander: float = 0.0
-    powerline: float = 0.0
-    mains: float = 50.0
-    noise: float = 0.0
-    drop_channels: float = 0.0
+    warp: Fraction = 0.0
+    permute: Fraction = 0.0
+    rotate: NonNegative = 0.0
+    scale: tuple[Factor, Factor] = (1.0, 1.0)
+    scale_channels: NonNegative = 0.0
+    wander: NonNegative = 0.0
+    powerline: NonNegative = 0.0
+    mains: Positive = 50.0
+    noise: NonNegative = 0.0
+    drop_channels: Fraction = 0.0
 
     def __post_init__(self) -> None:
         for key in ("warp", "permute", "drop_channels"):

@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Factor, Fraction, Moderate, NonNegative
 
 _BLANK = ("", "na", "nan", "n/a", "null", "none", "-", "?")
 
@@ -39,12 +40,12 @@ class TableView(View):
         self,
         *,
         columns: tuple[str, ...],
-        categories: dict[str, Any] | None = None,
-        mean: tuple[float, ...] = (),
-        std: tuple[float, ...] = (),
+        categories: dict[str, tuple[str | float | bool, ...]] | None = None,
+        mean: tuple[Moderate, ...] = (),
+        std: tuple[Factor, ...] = (),
         log: tuple[str, ...] = (),
-        clip: float = 0.0,
-        drop: float = 0.0,
+        clip: NonNegative = 0.0,
+        drop: Fraction = 0.0,
     ):
         self.columns = tuple(columns)
         self.categories = {name: tuple(values) for name, values in (categories or {}).items()}

@@ -10,6 +10,7 @@ import numpy as np
 from mmjax.data.records import unusable
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, Fraction, PositiveInt
 
 # Of a caption this many characters per token are tokenised, so that a caption of a megabyte costs
 # no more than a long one. Pieces of a vocabulary are much shorter.
@@ -53,17 +54,17 @@ class TextView(View):
         self,
         *,
         tokenizer: Tokenizer,
-        length: int,
+        length: Count,
         bos: bool = True,
         eos: bool = True,
         caption: Literal["random", "first"] = "random",
-        join_prob: float = 0.0,
+        join_prob: Fraction = 0.0,
         lowercase: bool = False,
         templates: tuple[str, ...] = (),
-        template_prob: float = 0.5,
+        template_prob: Fraction = 0.5,
         languages: tuple[str, ...] = (),
         window: Window = "start",
-        max_characters: int | None = None,
+        max_characters: PositiveInt | None = None,
     ):
         if tokenizer is None:
             raise ValueError("a text view needs a tokenizer; set data.tokenizer in the recipe")

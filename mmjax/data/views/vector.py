@@ -9,6 +9,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, NonNegative
 
 
 class VectorView(View):
@@ -26,7 +27,7 @@ class VectorView(View):
       dtype: float32.
     """
 
-    def __init__(self, *, dim: int, noise: float = 0.0, normalize: bool = False):
+    def __init__(self, *, dim: Count, noise: NonNegative = 0.0, normalize: bool = False):
         if dim < 1 or noise < 0:
             raise ValueError(
                 f"vector view: dim={dim} must be at least 1, and noise={noise} at least 0"

@@ -12,6 +12,7 @@ from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.image_changes import ImageChanges
 from mmjax.errors import ConfigError
+from mmjax.schema.bounds import Count, PositiveInt
 
 Short = Literal["repeat", "pad"]
 
@@ -43,13 +44,13 @@ class VideoView(ImageChanges, View):
 
     what: ClassVar[str] = "video view"
 
-    frames: int
-    size: int | tuple[int, int]
+    frames: Count
+    size: Count | tuple[Count, Count]
     background: Literal["white", "black", "grey"] = "white"
     fit: Literal["crop", "squash", "pad"] = "crop"
     short: Short = "repeat"
-    max_frames: int = 20_000
-    max_pixels: int = 8_847_360
+    max_frames: PositiveInt = 20_000
+    max_pixels: PositiveInt = 8_847_360
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mmjax.data.formats.volumes import read_volume
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import (
+    BelowOne,
+    Bounds,
+    Count,
+    Fraction,
+    Moderate,
+    NonNegative,
+    Portion,
+    PositiveInt,
+)
+
+_Percent = Annotated[float, Bounds(ge=0, le=100)]
 
 
 class VolumeView(View):
@@ -39,15 +51,15 @@ class VolumeView(View):
     def __init__(
         self,
         *,
-        size: tuple[int, int, int],
-        channels: int = 1,
-        window: tuple[float, float] | None = None,
-        percentiles: tuple[float, float] = (0.5, 99.5),
-        crop: float = 1.0,
-        flip: tuple[float, float, float] = (0.0, 0.0, 0.0),
-        intensity: float = 0.0,
-        noise: float = 0.0,
-        max_voxels: int = 2**28,
+        size: tuple[Count, Count, Count],
+        channels: Count = 1,
+        window: tuple[Moderate, Moderate] | None = None,
+        percentiles: tuple[_Percent, _Percent] = (0.5, 99.5),
+        crop: Portion = 1.0,
+        flip: tuple[Fraction, Fraction, Fraction] = (0.0, 0.0, 0.0),
+        intensity: BelowOne = 0.0,
+        noise: NonNegative = 0.0,
+        max_voxels: PositiveInt = 2**28,
     ):
         if min(size) < 1 or channels < 1 or max_voxels < 1:
             raise ValueError(f"volume view: size={size} and channels={channels} must be positive")

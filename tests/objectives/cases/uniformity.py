@@ -1,5 +1,6 @@
 """Uniformity within and across modalities, and alignment."""
 
+import numpy as np
 import objective_formulas as formulas
 from term_harness import FORMULA, SCHEDULES, Case
 
@@ -26,7 +27,73 @@ def alignment(raws, extra, params):
     return formulas.alignment(*raws.values())
 
 
+def flags(size):
+    """A label of two values, 1 for some three of five rows."""
+    return {"flag": (np.arange(size) % 5 < 3).astype(np.int32)}
+
+
+def pinned(raws, extra, params):
+    (raw,) = raws.values()
+    return formulas.pinned_uniformity(np.where(extra["flag"][:, None] == 0, 0, raw), 0.2)
+
+
+def towards_zero(raws, extra, params):
+    return sum((raw[extra["flag"] == 1] ** 2).sum(1).mean() for raw in raws.values()) / 2
+
+
+def raw_alignment(raws, extra, params):
+    x, y = (raw[extra["flag"] == 0] for raw in raws.values())
+    return ((x - y) ** 2).sum(1).mean()
+
+
+def joint(raws, extra, params):
+    x, y = raws.values()
+    return formulas.joint_entropy(
+        formulas.normalize(x), np.where(extra["flag"][:, None] == 0, 0, y), 0.3
+    )
+
+
+NO_PAIRS = "it reduces over no pairs; of so little memory no growth can be read"
+LABELLED = {"extra": flags, "one_row": None}
+
 CASES = {
+    "uniformity_pinned": Case(
+        {
+            "type": "uniformity",
+            "modalities": ("a",),
+            "layer": "raw",
+            "t": 0.2,
+            "pinned": {"flag": 0},
+        },
+        ("a",),
+        pinned,
+        **EXACT,
+        **LABELLED,
+    ),
+    "alignment_zero_where": Case(
+        {"type": "alignment", "pairs": (PAIR,), "layer": "raw", "to": "zero", "where": {"flag": 1}},
+        PAIR,
+        towards_zero,
+        **EXACT,
+        **LABELLED,
+        without={"memory": NO_PAIRS},
+    ),
+    "alignment_raw_where": Case(
+        {"type": "alignment", "pairs": (PAIR,), "layer": "raw", "where": {"flag": 0}},
+        PAIR,
+        raw_alignment,
+        **EXACT,
+        **LABELLED,
+        without={"memory": NO_PAIRS},
+    ),
+    "joint_entropy": Case(
+        {"type": "joint_entropy", "pairs": (PAIR,), "t": 0.3, "pinned": {"flag": 0}},
+        PAIR,
+        joint,
+        **{**EXACT, "dim": {"a": 5, "b": 3}},
+        **LABELLED,
+        microbatch_tolerance=1e-5,  # a squared distance is a difference of rounded numbers
+    ),
     "uniformity": Case(
         {"type": "uniformity", "modalities": PAIR},
         PAIR,
@@ -46,6 +113,6 @@ CASES = {
         alignment,
         **EXACT,
         one_row=FORMULA,
-        without={"memory": "it reduces over no pairs; of so little memory no growth can be read"},
+        without={"memory": NO_PAIRS},
     ),
 }

@@ -1,0 +1,116 @@
+"""The probe on another modality: noise, adapters, an MLP, and what it refuses."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from mmjax.data.synthetic.generated import Columns
+from mmjax.evaluators import EVALUATORS
+from mmjax.evaluators.data import EvalData
+from mmjax.evaluators.logistic import fit_mlp
+from mmjax.evaluators.probe import Probe, adapted
+
+
+class Vectors:
+    """A model that embeds a vector as its direction."""
+
+    modalities = ("a", "b")
+
+    def embed(self, modality, array, layer="unit"):
+        return array / np.linalg.norm(array, axis=1, keepdims=True)
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def data(seed, count=300):
+    """Class centres, and b that lies elsewhere than a by one shift."""
+    world, rng = np.random.default_rng(0), np.random.default_rng(seed)
+    centres, shift = world.normal(size=(3, 8)), 2 * world.normal(size=8)
+    label = rng.integers(3, size=count)
+    a, b = (centres[label] + 0.3 * rng.normal(size=(count, 8)) + o for o in (0, shift))
+
+    def view(value, rng, train):
+        return np.asarray(value, np.float32)
+
+    columns = Columns("test", "test", {"a": a, "b": b, "label": label}, ("a", "b"))
+    return EvalData(columns, {"a": view, "b": view}, 64)
+
+
+def measured(**options):
+    further = {"train": data(1), **options.pop("further", {})}
+    told = {"modalities": ("a",), "tested": ("b",), "layer": "unit", **options}
+    return Probe(**told)(Vectors(), data(2), **further)["accuracy"]
+
+
+def columns(source, name):
+    rows = [source.source[i] for i in range(len(source.source))]
+    return unit(np.stack([r[name] for r in rows])), np.array([r["label"] for r in rows])
+
+
+def test_it_is_fitted_on_one_modality_and_tested_on_the_other():
+    (x, y), (test, truth) = columns(data(1), "a"), columns(data(2), "b")
+    mean, deviation = x.mean(0), x.std(0) + 1e-6
+    model = LogisticRegression(tol=1e-8, max_iter=1000).fit((x - mean) / deviation, y)
+    expected = (model.predict((test - mean) / deviation) == truth).mean()
+    assert measured() == pytest.approx(expected)
+    assert measured() < 0.8 < measured(modalities=("b",))
+
+
+def test_adapters_move_it_to_where_the_tested_modality_lies():
+    paired = {"paired": data(3)}
+    shifted = measured(adapter="shift", further=paired)
+    assert shifted > measured() + 0.1
+    assert measured(adapter="linear", further=paired) > measured() + 0.1
+    rng = np.random.default_rng(0)
+    x, u, v = (unit(rng.normal(size=(20, 4))) for _ in range(3))
+    expected = unit(LinearRegression().fit(u, v).predict(x))
+    np.testing.assert_allclose(adapted(x, u, v, "linear"), expected, atol=1e-12)
+    np.testing.assert_allclose(adapted(x, u, v, "shift"), unit(x + v.mean(0) - u.mean(0)))
+
+
+def test_noise_is_of_what_is_tested_as_another_modality():
+    probe = Probe(modalities=("a", "b"), tested=("b", "b"), layer="unit", noise=0.2, copies=3)
+    a, b = (unit(np.random.default_rng(s).normal(size=(5, 4))) for s in (0, 1))
+    found = probe._noisy([a, b])
+    assert found.shape == (15, 8)
+    np.testing.assert_array_equal(found[:, 4:], np.tile(b, (3, 1)))
+    np.testing.assert_allclose(np.linalg.norm(found[:, :4], axis=1), 1)
+    eps = np.random.default_rng(0).standard_normal((15, 4))
+    np.testing.assert_allclose(found[:, :4], unit(np.tile(a, (3, 1)) + 0.2 * eps))
+
+
+def test_an_mlp_separates_what_a_line_does_not():
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    assert (fit_mlp(x, y, 32, c=1e4)(x) == y).mean() > 0.95
+    assert (fit_mlp(x, y, 32, c=1e-3)(x) == y).mean() < 0.8  # a strong penalty
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tested": ("b", "c")}, "must be as many"),
+        ({"adapter": "shift"}, "name it in 'tested'"),
+        ({"noise": 0.1}, "set layer='unit'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Probe(**{"modalities": ("a",), **options})
+
+
+def test_an_adapter_needs_pairs():
+    with pytest.raises(ValueError, match="needs a source 'paired'"):
+        measured(adapter="shift")
+
+
+def test_each_source_has_to_have_its_own_side():
+    options = EVALUATORS.spec("probe", modalities=("a",), tested=("b",)).options
+    asked = {source: Probe.asks(source, options) for source in ("train", "source", "paired")}
+    assert asked == {
+        "train": {"labels": "label", "modalities": ("a",)},
+        "source": {"labels": "label", "tested": ("b",)},
+        "paired": {"modalities": ("a",), "tested": ("b",)},
+    }

@@ -103,7 +103,7 @@ def claim_emoji() -> Claim:
         changes={
             "steps": 400,
             "evaluators": {
-                "retrieval": {"new_concepts": None, **test["retrieval"]},
+                "retrieval": {"new_concepts": None, "new_among_all": None, **test["retrieval"]},
                 "zero_shot": None,
                 "geometry": test["geometry"],
             },

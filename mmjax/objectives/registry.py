@@ -4,6 +4,7 @@ from mmjax.objectives.base import Term
 from mmjax.objectives.classification import Classification
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
 from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistillation
+from mmjax.objectives.gallery import GalleryNCE
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
@@ -46,6 +47,7 @@ TERMS = Registry(
         "matching": Matching,
         "mixup_nce": MixupNCE,
         "geodesic_negatives": GeodesicNegatives,
+        "gallery_nce": GalleryNCE,
         "gated_nce": GatedNCE,
         "symile": Symile,
         "gram_volume": GramVolume,

@@ -115,7 +115,8 @@ def train(
                 checks.check_tokenizer(stage.recipe, data.views)
                 names = stages_lib.names_to(stages, stage)
                 evaluation = Evaluation(stage.recipe, mesh, workdir.path, names)
-                parts[stage] = _Part(plan, data, evaluation, stage is stages[-1])
+                galleries = inputs.galleries(stage.recipe.data, mesh) if stage.steps else {}
+                parts[stage] = _Part(plan, data, evaluation, galleries, stage is stages[-1])
         for line in header.lines(stages, mesh, plans[0], parts[current].data, workdir.path):
             logger.info(line)
         weights = {
@@ -193,6 +194,7 @@ class _Part(NamedTuple):
     plan: TrainPlan
     data: TrainData
     evaluation: Evaluation
+    galleries: dict[str, jax.Array]
     ends_run: bool
 
 
@@ -254,7 +256,7 @@ def _train_stage(
     scored = recipe.checkpoints.metric is not None
     try:
         for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):
-            state, metrics = train_step(state, batch)
+            state, metrics = train_step(state, {**batch, **part.galleries})
             watch.finished(k, metrics, batch["id"], bad)
             done = k + 1
             stopping = run.signals.stop_after(done)

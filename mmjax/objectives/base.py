@@ -269,9 +269,12 @@ def same_example(x: Features, y: Features) -> jax.Array:
 
 def both_valid(x: Features, y: Features) -> jax.Array | bool:
     """bool[r, c]: pairs of valid rows; True if all rows are valid."""
-    if "valid" not in x:
-        return True
-    return x["valid"][:, None] & y["valid"][None, :]
+    valid: jax.Array | bool = True
+    if "valid" in x:
+        valid = valid & x["valid"][:, None]
+    if "valid" in y:
+        valid = valid & y["valid"][None, :]
+    return valid
 
 
 def mean_over(values: list[jax.Array]) -> jax.Array:

@@ -20,6 +20,7 @@ from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
+from mmjax.objectives.stacked import StackedInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, JointEntropy, Uniformity
@@ -30,6 +31,7 @@ TERMS = Registry(
     Term,
     {
         "info_nce": InfoNCE,
+        "stacked_info_nce": StackedInfoNCE,
         "sigmoid": Sigmoid,
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,

@@ -45,7 +45,7 @@ class InfoNCE(Term):
 
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
-      temperature: τ, at the start if it is learned.
+      temperature: τ, at the start if it is learned; or the name of another term, whose τ is taken.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       min_scale, max_scale: bounds of a learned 1/τ, or None.
       temperature_form: see `Temperature`; `temperature` trains τ itself.
@@ -61,7 +61,7 @@ class InfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: Factor = 0.07,
+        temperature: Factor | str = 0.07,
         learn_temperature: bool = True,
         min_scale: Factor | None = None,
         max_scale: Factor | None = 100.0,
@@ -88,11 +88,11 @@ class InfoNCE(Term):
         self.label_smoothing = label_smoothing
         self.mask_duplicates = duplicates == "mask"
 
-    def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
-        return self.temperature.log(), None
+    def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
+        return (self.temperature.log(), None) if self.temperature.other is None else None
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        scale = self.temperature()
+        scale = self.temperature.scale(self.name, context.scales)
         losses, counts = [], []
         for pair in self.pairs:
             loss, count = self._pair(pair, outputs, batch, scale, context.plan)

@@ -26,7 +26,7 @@ from mmjax.objectives.base import (
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
 
 Scalars = tuple[jax.Array, jax.Array]
@@ -53,6 +53,7 @@ class InfoNCE(Term):
       label_smoothing: ε in [0, 1).
       duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
         'mask', left out of sums and means.
+      duplicates_by: another field than `id` that says what is the same, such as a concept.
     """
 
     contrastive = True
@@ -69,8 +70,11 @@ class InfoNCE(Term):
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
         label_smoothing: BelowOne = 0.0,
         duplicates: Literal["negative", "mask"] = "negative",
+        duplicates_by: LabelRef | None = None,
     ):
         check_pairs("info_nce", pairs)
+        if duplicates_by is not None and duplicates != "mask":
+            raise TermError("The term 'info_nce' has duplicates_by, but duplicates is not 'mask'.")
         if max(direction_weights) == 0:
             raise TermError(
                 "direction_weights have to be two numbers, not both 0, but are "
@@ -86,7 +90,7 @@ class InfoNCE(Term):
         )
         self.direction_weights = direction_weights
         self.label_smoothing = label_smoothing
-        self.mask_duplicates = duplicates == "mask"
+        self.same = (duplicates_by or "id") if duplicates == "mask" else None
 
     def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
         return (self.temperature.log(), None) if self.temperature.other is None else None
@@ -109,8 +113,9 @@ class InfoNCE(Term):
         scale: jax.Array,
         plan: pairwise.Plan,
     ) -> tuple[jax.Array, jax.Array]:
-        rows = rows_of(self.name, pair, outputs, batch)
-        ids = batch["id"] if self.mask_duplicates else None
+        fields = () if self.same is None else (self.same,)
+        rows = rows_of(self.name, pair, outputs, batch, fields=fields)
+        ids = None if self.same is None else batch[self.same]
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
 
         def score(x: Features, y: Features) -> jax.Array:

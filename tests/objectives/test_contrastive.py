@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 from term_harness import make, plan_of, run, vectors
 
+from mmjax.errors import ConfigError
 from mmjax.objectives import Context, Objectives, TermError, configs
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel.pairwise import Plan
@@ -47,6 +48,17 @@ def test_chance_counts_the_rows_that_are_there():
         np.testing.assert_allclose(
             metrics["term/chance"], np.log((first & second).sum()), rtol=1e-6
         )
+
+
+def test_pairs_of_one_concept_alone_have_no_loss():
+    raws, batch = CASE.inputs(6)
+    spec = {**CASE.spec, "duplicates": "mask", "duplicates_by": "concept"}
+    batch |= {"concept": np.full(6, 3)}
+    value, grads, _, _ = run(spec, plan_of("dense", 1, 1), raws, batch)
+    assert value == 0
+    assert all((grad == 0).all() for grad in grads.values())
+    with pytest.raises(ConfigError, match="has duplicates_by, but duplicates is not 'mask'"):
+        make({**CASE.spec, "duplicates_by": "concept"})
 
 
 def test_a_term_takes_the_temperature_of_another():

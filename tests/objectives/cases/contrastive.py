@@ -2,7 +2,7 @@
 
 import numpy as np
 import objective_formulas as formulas
-from term_harness import FORMULA, SCHEDULES, Case
+from term_harness import FORMULA, PLANS, SCHEDULES, Case
 
 PAIR = ("a", "b")
 # Sums of softmaxes of 24 x 24 scores lose nothing: all is held to 1e-6, parameters to 2e-6.
@@ -27,6 +27,16 @@ def info_nce_masked(raws, extra, params):
         smoothing=0.1,
         counted=formulas.not_duplicate(extra["id"]),
     )
+
+
+def concepts(size):
+    """As `ids`, but every row has an id of its own."""
+    return {"id": np.arange(size), "concept": ids(size)["id"]}
+
+
+def info_nce_concepts(raws, extra, params):
+    counted = formulas.not_duplicate(extra["concept"])
+    return formulas.info_nce(*raws.values(), params["temperature/log_scale"], counted=counted)
 
 
 def log_softmax(s, axis):
@@ -66,6 +76,14 @@ CASES = {
         info_nce_masked,
         ids,
         **EVERYWHERE,
+    ),
+    "info_nce_concepts": Case(
+        {"type": "info_nce", "pairs": (PAIR,), "duplicates": "mask", "duplicates_by": "concept"},
+        PAIR,
+        info_nce_concepts,
+        concepts,
+        **EXACT,
+        plans=PLANS[:1],
     ),
     "align": Case(
         {

@@ -1,5 +1,6 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
+from mmjax.data.around import Poisoned
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.pipeline import TrainData
 from mmjax.data.records import BadExample, Record, Source, SourceError
@@ -16,6 +17,7 @@ __all__ = [
     "BadExample",
     "BadRows",
     "Batches",
+    "Poisoned",
     "Record",
     "Source",
     "SourceError",

@@ -84,7 +84,7 @@ class Term(nnx.Module):
     def scale(self) -> jax.Array | None:
         """1/temperature, an f32 scalar, of a term that has one; None for others."""
         own = getattr(self, "temperature", None)
-        return own() if isinstance(own, Temperature) else None
+        return own() if isinstance(own, Temperature) and own.other is None else None
 
     def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
         """Logarithm of the scale, and bias, of a term whose scores are scale x cosine + bias.

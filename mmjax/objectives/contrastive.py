@@ -26,7 +26,7 @@ from mmjax.objectives.base import (
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Form, Temperature
 from mmjax.parallel import pairwise
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
 
 Scalars = tuple[jax.Array, jax.Array]
@@ -67,7 +67,7 @@ class InfoNCE(Term):
 
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
-      temperature: τ, at the start if it is learned.
+      temperature: τ, at the start if it is learned; or the name of another term, whose τ is taken.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       min_scale, max_scale: bounds of a learned 1/τ, or None.
       temperature_form: see `Temperature`; `temperature` trains τ itself.
@@ -75,6 +75,7 @@ class InfoNCE(Term):
       label_smoothing: ε in [0, 1).
       duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
         'mask', left out of sums and means. `negatives` stay: a changed caption has the row's id.
+      duplicates_by: another field than `id` that says what is the same, such as a concept.
       negatives: a modality of a pair -> views that are wrong answers where it is the answer. One
         that a row lacks is left out.
       same_side: w, the factor of scores within a modality; 0 leaves them out.
@@ -86,7 +87,7 @@ class InfoNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
-        temperature: Factor = 0.07,
+        temperature: Factor | str = 0.07,
         learn_temperature: bool = True,
         min_scale: Factor | None = None,
         max_scale: Factor | None = 100.0,
@@ -94,6 +95,7 @@ class InfoNCE(Term):
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
         label_smoothing: BelowOne = 0.0,
         duplicates: Literal["negative", "mask"] = "negative",
+        duplicates_by: LabelRef | None = None,
         negatives: dict[ViewRef, tuple[ViewRef, ...]] | None = None,
         same_side: NonNegative = 0.0,
     ):
@@ -110,6 +112,8 @@ class InfoNCE(Term):
                 "The term 'info_nce' smooths labels over pairs only: leave out label_smoothing, or "
                 "negatives and same_side."
             )
+        if duplicates_by is not None and duplicates != "mask":
+            raise TermError("The term 'info_nce' has duplicates_by, but duplicates is not 'mask'.")
         if max(direction_weights) == 0:
             raise TermError(
                 "direction_weights have to be two numbers, not both 0, but are "
@@ -125,13 +129,13 @@ class InfoNCE(Term):
         )
         self.direction_weights = direction_weights
         self.label_smoothing = label_smoothing
-        self.mask_duplicates = duplicates == "mask"
+        self.same = (duplicates_by or "id") if duplicates == "mask" else None
 
-    def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
-        return self.temperature.log(), None
+    def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
+        return (self.temperature.log(), None) if self.temperature.other is None else None
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        scale = self.temperature()
+        scale = self.temperature.scale(self.name, context.scales)
         losses, counts = [], []
         for pair in self.pairs:
             loss, count = self._pair(pair, outputs, batch, scale, context.plan)
@@ -148,8 +152,9 @@ class InfoNCE(Term):
         scale: jax.Array,
         plan: pairwise.Plan,
     ) -> tuple[jax.Array, jax.Array]:
-        rows = rows_of(self.name, pair, outputs, batch)
-        ids = batch["id"] if self.mask_duplicates else None
+        fields = () if self.same is None else (self.same,)
+        rows = rows_of(self.name, pair, outputs, batch, fields=fields)
+        ids = None if self.same is None else batch[self.same]
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
         further: list[list[Further]] = []
         candidates = jnp.float32(0)

@@ -14,6 +14,7 @@ from mmjax.objectives.matching import Matching
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
 from mmjax.objectives.momentum import MomentumNCE
 from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
+from mmjax.objectives.multiple_instance import MILNCE
 from mmjax.objectives.one_to_k import OneToK
 from mmjax.objectives.predictive import Predictive
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
@@ -40,6 +41,7 @@ TERMS = Registry(
         "nt_xent": NTXent,
         "mv_infonce": MultiViewInfoNCE,
         "mv_dhel": MultiViewDHEL,
+        "mil_nce": MILNCE,
         "sup_con": SupCon,
         "soft_info_nce": SoftInfoNCE,
         "hard_info_nce": HardInfoNCE,

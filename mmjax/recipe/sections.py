@@ -60,7 +60,8 @@ class OptimizerConfig:
       final_fraction: where the decay ends, at step `steps`, as a share of the peak.
       clip_norm: global norm to which the gradient is clipped.
       learning_rate_rules: table of (regular expression over the whole parameter path, factor), the
-        first match wins.
+        first match wins. A tuple has a factor for each of the blocks that a transformer stacks, of
+        which 0 leaves one as it is.
       weight_decay_rules: the same for the decay. By default only kernels of linear layers and
         convolutions decay: not biases, norms, embeddings, scales.
       turns: groups of regular expressions: updates in turn, each with moments and a schedule of its
@@ -80,7 +81,7 @@ class OptimizerConfig:
     warmup_steps: NonNegativeInt = 0
     final_fraction: Fraction = 0.0
     clip_norm: Positive | None = None
-    learning_rate_rules: tuple[tuple[Pattern, NonNegative], ...] = ()
+    learning_rate_rules: tuple[tuple[Pattern, NonNegative | tuple[NonNegative, ...]], ...] = ()
     weight_decay_rules: tuple[tuple[Pattern, NonNegative], ...] = (
         (r".*/kernel", 1.0),
         (r".*", 0.0),

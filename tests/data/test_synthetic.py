@@ -325,3 +325,55 @@ def test_spaces_are_linearly_related_in_so_many_dimensions(linear):
     explained = 1 - ((y - fit) ** 2).sum() / (y**2).sum()
     # Of every linear dimension what noise of .2 on both sides leaves.
     assert explained == pytest.approx(linear / 16 / 1.04**2, abs=0.03)
+
+
+def test_transcripts_of_lectures_err_in_their_own_ways():
+    source = make("lecture_clips", examples=3000)
+    rows = [source[i] for i in range(len(source))]
+    assert len({row["step"] for row in rows}) == 40
+
+    def has(field, k):
+        return np.mean([row["step"].split()[k] in row[field].split() for row in rows])
+
+    assert has("text", 0) == pytest.approx(0.9, abs=0.02)
+    assert has("text", 1) == pytest.approx(0.1, abs=0.02)
+    for field in ("text@2", "text@3"):  # about the step with .3, or by chance
+        assert 0.09 <= has(field, 0) < 0.2
+        assert 0.27 <= has(field, 1) < 0.45
+    clips = np.stack([row["video"] for row in rows])
+    assert np.std(clips - clips.mean(1, keepdims=True)) == pytest.approx(0.5 * 0.75**0.5, rel=0.02)
+
+
+def test_signals_show_what_their_text_says():
+    source, flat = (make("anchored_signals", flat=flat) for flat in (False, True))
+    for i in range(40):
+        row = source[i]
+        u, v, w, p, q = (int(word[1]) for word in row["text"].split())
+        assert row["shared"] == row["text"].split()[:3]
+        rows = row["xray"][:, [2, 6, 10, 14]].argmax(0)
+        assert np.abs(rows - (1 + 2 * np.array([u, v, w, p]))).max() <= 1
+        spike = row["ecg"].mean(0)
+        assert abs(np.abs(np.diff(spike)).argmax() - (6 + 12 * q)) <= 2
+        np.testing.assert_array_equal(flat[i]["xray"], row["xray"].ravel())
+        np.testing.assert_array_equal(flat[i]["ecg"], row["ecg"].ravel())
+
+
+def test_regions_are_where_and_what_their_organ_is():
+    source = make("organ_regions", examples=800)
+    rows = [source[i] for i in range(800)]
+    features = np.stack([row["region"] for row in rows])
+    organs = np.array([row["concept"] for row in rows])
+    scans = organs.reshape(-1, 4)
+    assert all(len(set(scan)) == 4 for scan in scans)
+    counts = np.bincount(organs, minlength=24)
+    assert counts[:4].sum() > counts[12:].sum()
+    mr = np.array([row["text"][0].endswith(" mr") for row in rows])
+    for organ in range(3):
+        dark, bright = (features[(organs == organ) & of, 0].mean() for of in (mr, ~mr))
+        assert dark == pytest.approx(bright / 2, abs=0.06)
+        definition = {row["text@definition"] for row in rows if row["concept"] == organ}
+        assert len(definition) == 1
+    head = make("organ_regions", examples=800, part="head")
+    assert [head[i]["id"] for i in range(len(head))] == organs[organs < 4].tolist()
+    assert source.labels("organ")[5] == "organ5a"
+    assert source.labels("scan") is None

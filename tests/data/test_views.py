@@ -421,6 +421,17 @@ def test_vectors_get_fresh_noise_in_training_only():
         VectorView(dim=2, normalize=True)(np.zeros(2), None, False)
 
 
+def test_numbers_are_left_out_in_training_only_and_before_the_noise():
+    view, x = VectorView(dim=4, drop=0.2), np.array([1.0, -2.0, 0.5, 3.0])
+    np.testing.assert_array_equal(view(x, None, False), np.float32(x))
+    seen = np.stack([view(x, rng(seed), True) for seed in range(2000)])
+    assert set(np.unique(seen / x)) == {0, 1}
+    np.testing.assert_allclose((seen == 0).mean(0), 0.2, atol=0.04)
+    noisy = np.stack([VectorView(dim=4, drop=0.2, noise=0.3)(x, rng(s), True) for s in range(2000)])
+    assert (noisy != 0).all()
+    np.testing.assert_allclose((noisy - 0.8 * x).mean(0), 0, atol=0.15)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [

@@ -9,7 +9,7 @@ from flax import nnx
 from term_harness import make, plan_of, run, vectors
 
 from mmjax.errors import ConfigError
-from mmjax.objectives import Context, TermError
+from mmjax.objectives import Context, Objectives, TermError, configs
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel.pairwise import Plan
 
@@ -48,6 +48,40 @@ def test_chance_counts_the_rows_that_are_there():
         np.testing.assert_allclose(
             metrics["term/chance"], np.log((first & second).sum()), rtol=1e-6
         )
+
+
+def test_pairs_of_one_concept_alone_have_no_loss():
+    raws, batch = CASE.inputs(6)
+    spec = {**CASE.spec, "duplicates": "mask", "duplicates_by": "concept"}
+    batch |= {"concept": np.full(6, 3)}
+    value, grads, _, _ = run(spec, plan_of("dense", 1, 1), raws, batch)
+    assert value == 0
+    assert all((grad == 0).all() for grad in grads.values())
+    with pytest.raises(ConfigError, match="has duplicates_by, but duplicates is not 'mask'"):
+        make({**CASE.spec, "duplicates_by": "concept"})
+
+
+def test_a_term_takes_the_temperature_of_another():
+    """Its value and gradients are those of its own temperature; the other's scale gets both."""
+    raws, batch = CASE.inputs(24)
+    outputs, context = vectors(raws, batch), Context(plan=Plan(), progress=0.5)
+
+    def losses(temperature):
+        specs = {"one": {**CASE.spec, "temperature": 0.2}, "two": {**CASE.spec, **temperature}}
+        graph, state = nnx.split(Objectives(configs(specs), rngs=nnx.Rngs(0)))
+        (value, metrics), grad = jax.value_and_grad(
+            lambda state: nnx.merge(graph, state)(outputs, batch, context), has_aux=True
+        )(state)
+        return value, metrics, [leaf[...] for _, leaf in nnx.to_flat_state(grad)]
+
+    value, metrics, (moved,) = losses({"temperature": "one"})
+    want, _, (first, second) = losses({"temperature": 0.2})
+    np.testing.assert_allclose(value, want, rtol=1e-6)
+    np.testing.assert_allclose(metrics["two/scale"], 5.0, rtol=1e-6)
+    np.testing.assert_allclose(moved, first + second, rtol=1e-5)
+    with pytest.raises(TermError, match=r"'two' takes the temperature of 'own'.*there are 'one'"):
+        losses({"temperature": "own"})
+    assert make({**CASE.spec, "temperature": "one"}).logit_scale() is None
 
 
 def test_a_temperature_that_is_the_parameter_is_held_above_its_floor():

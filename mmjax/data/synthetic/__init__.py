@@ -5,6 +5,7 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.anchored_signals import AnchoredSignals
 from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
@@ -21,6 +22,8 @@ from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
+from mmjax.data.synthetic.lecture_clips import LectureClips
+from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
@@ -32,6 +35,7 @@ from mmjax.data.synthetic.worded_classes import WordedClasses
 SYNTHETIC = {
     source.name: source
     for source in (
+        AnchoredSignals,
         AttributeClasses,
         CaptionDatabase,
         CompositionalScenes,
@@ -47,10 +51,12 @@ SYNTHETIC = {
         GroupedClasses,
         LatentBlocks,
         LatentViews,
+        LectureClips,
         NamedActions,
         NoisyCaptions,
         NoisyInstances,
         NuisancePairs,
+        OrganRegions,
         Parity,
         PartlyLinear,
         TexturedDigits,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import objective_formulas as formulas
-from term_harness import FORMULA, SCHEDULES, Case
+from term_harness import FORMULA, PLANS, SCHEDULES, Case
 
 PAIR = ("a", "b")
 STACK, STACKED = (("a", "b"), ("a@2", "b@2")), ("a", "b", "a@2", "b@2")
@@ -77,6 +77,16 @@ def stacked(same, crossed, rows, directions, scale=None, ids=False):
         return loss
 
     return formula
+
+
+def concepts(size):
+    """As `ids`, but every row has an id of its own."""
+    return {"id": np.arange(size), "concept": ids(size)["id"]}
+
+
+def info_nce_concepts(raws, extra, params):
+    counted = formulas.not_duplicate(extra["concept"])
+    return formulas.info_nce(*raws.values(), params["temperature/log_scale"], counted=counted)
 
 
 def log_softmax(s, axis):
@@ -182,6 +192,14 @@ CASES = {
         stacked(1.0, 0.0, (1.0, 0.0), (1.0, 0.0)),
         ids,
         **RING,
+    ),
+    "info_nce_concepts": Case(
+        {"type": "info_nce", "pairs": (PAIR,), "duplicates": "mask", "duplicates_by": "concept"},
+        PAIR,
+        info_nce_concepts,
+        concepts,
+        **EXACT,
+        plans=PLANS[:1],
     ),
     "align": Case(
         {

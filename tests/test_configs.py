@@ -100,6 +100,13 @@ def load(recipe, variant, *overrides):
     return recipe_lib.load(f"{CONFIGS / recipe}.py:{variant}", overrides)
 
 
+def test_the_page_of_the_first_run_leaves_every_style_out():
+    page = (CONFIGS.parent / "docs" / "first_run.md").read_text(encoding="utf-8")
+    (styles,) = re.findall(r"for style in (.*); do mmjax train clip_uniform:without_\$style ", page)
+    named = {f"without_{style}" for style in styles.split()}
+    assert named == {v for v in maker("clip_uniform").variants if "without" in v}
+
+
 @pytest.mark.parametrize(
     "variant", ["small", *(v for v in maker("clip_uniform").variants if "without" in v)]
 )

@@ -95,14 +95,16 @@ def check_metric(
     Raises:
       ConfigError: with the nearest evaluator or term.
     """
-    known, others = _measured(recipe, of_training), _OF_EVERY_RUN if of_training else ()
-    for stage, whole in stages.each(recipe)[:-1]:  # a last stage's metrics are those of the run
+    *before, (_, last) = every = stages.each(
+        recipe
+    )  # the last stage's metrics are those of the run
+    known, others = _measured(last, of_training), _OF_EVERY_RUN if of_training else ()
+    for stage, whole in before:
         known += [f"{stage.name}/{each}" for each in _measured(whole, of_training)]
     if recipe.evaluate_at_start:
-        first = stages.each(recipe)[0][1]
-        known += [f"start/{each}" for each in _measured(first)]
+        known += [f"start/{each}" for each in _measured(every[0][1])]
     if recipe.checkpoints.keep_best:
-        known += [f"best/{each}" for each in _measured(recipe)]
+        known += [f"best/{each}" for each in _measured(last)]
         others = (*others, "best/step")
     found = any(name.startswith(f"{each}/") for each in known)
     if name not in others and not found:

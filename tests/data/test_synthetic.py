@@ -377,3 +377,25 @@ def test_regions_are_where_and_what_their_organ_is():
     assert [head[i]["id"] for i in range(len(head))] == organs[organs < 4].tolist()
     assert source.labels("organ")[5] == "organ5a"
     assert source.labels("scan") is None
+
+
+def test_token_classes_have_names_that_say_what_images_show():
+    source = make("token_classes", split="test", examples=None)
+    y, images, names = (column(source, name) for name in ("label", "image", "text"))
+    assert np.bincount(y).tolist() == [40] * 40
+    assert [source[i]["id"] for i in range(80)] == y[:80].tolist()
+    assert len({(k, name) for k, name in zip(y, names, strict=True)}) == 40
+    same = make("token_classes", split="test", examples=None, own=0.0, turned=0.0)
+    mean = np.stack([column(same, "image")[y == k].mean(0) for k in range(40)])
+    # Words are levels of the latent, which the images show through smooth maps.
+    level = np.array([[int(word[1]) for word in names[k].split()] for k in range(40)])
+    assert level.shape == (40, 10)
+    assert 2.5 < level.mean() < 4.5
+    near = np.abs(level[:, None] - level[None]).sum(-1)[np.triu_indices(40, 1)]
+    apart = ((mean[:, None] - mean[None]) ** 2).sum((-1, -2))[np.triu_indices(40, 1)]
+    assert np.corrcoef(near, apart)[0, 1] > 0.5
+    assert ((images - column(same, "image")) ** 2).mean() > 0.1  # the other domain
+    train = column(make("token_classes", split="train", examples=None), "label")
+    assert np.bincount(train).tolist() == [8] * 20
+    before = make("token_classes", split="pretrain", examples=50)
+    assert not {*column(before, "text")} & {*names}

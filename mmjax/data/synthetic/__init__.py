@@ -28,6 +28,7 @@ from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.textured_digits import TexturedDigits
+from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_mixtures import WordMixtures
 from mmjax.data.synthetic.worded_classes import WordedClasses
@@ -60,6 +61,7 @@ SYNTHETIC = {
         Parity,
         PartlyLinear,
         TexturedDigits,
+        TokenClasses,
         Translations,
         WordMixtures,
         WordedClasses,

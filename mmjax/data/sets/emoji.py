@@ -146,13 +146,17 @@ class EmojiSource(Source):
         split: which images of which concepts; see the table in this module's docstring.
         languages: codes of Unicode CLDR, such as ``en``, ``de``, ``zh-Hant``; see `languages`.
         keywords: whether the keywords of the languages follow the names in ``'text'``.
+        apart: whether records also have every style and every language as a field of its own,
+            such as ``'image_google'``, ``'text_de'`` (the name) and ``'keywords_de'`` (all of them,
+            joined by commas), where there is one.
+        families: whether records have the label ``'family'``, see the function of that name.
 
     Raises:
         ValueError: unknown split or language, or no language at all.
     """
 
-    modalities = ("image", "text")
-    label_fields = LABELS
+    modalities: tuple[str, ...] = ("image", "text")
+    label_fields: tuple[str, ...] = LABELS
 
     def __init__(
         self,
@@ -160,6 +164,8 @@ class EmojiSource(Source):
         split: Split = "train",
         languages: tuple[str, ...] = ("en",),
         keywords: bool = False,
+        apart: bool = False,
+        families: bool = False,
     ):
         if split not in SPLITS:
             raise ValueError(_unknown("emoji split", split, SPLITS))
@@ -171,14 +177,21 @@ class EmojiSource(Source):
         for language in languages:
             _check_language(language)
         self.split, self.languages, self.keywords = split, tuple(languages), keywords
+        self.apart, self.families = apart, families
+        self.label_fields = (*LABELS, "family") if families else LABELS
         self.styles, parts = SPLITS[split]
         self._ids = [i for i, c in enumerate(_concepts()) if part_of(c["code"]) in parts]
         self.id_limit = len(_concepts())
         self.may_lack = () if all(map(self._captions, self._ids)) else ("text",)
+        if apart:
+            own = [f"image_{style}" for style in self.styles]
+            own += [f"{kind}_{c}" for c in self.languages for kind in ("text", "keywords")]
+            self.modalities, self.may_lack = (*self.modalities, *own), (*self.may_lack, *own)
 
     def __reduce__(self) -> tuple[Any, ...]:
         options: dict[str, Any]
         options = {"split": self.split, "languages": self.languages, "keywords": self.keywords}
+        options |= {"apart": self.apart, "families": self.families}
         return functools.partial(type(self), **options), ()
 
     def __len__(self) -> int:
@@ -198,6 +211,14 @@ class EmojiSource(Source):
         }
         if captions := self._captions(number):
             record["text"] = captions
+        if self.apart:
+            own: dict[str, Any] = {f"image_{s}": _pictures(s).get(code) for s in self.styles}
+            for c in self.languages:
+                own[f"text_{c}"] = texts(c)["names"][number]
+                own[f"keywords_{c}"] = ", ".join(texts(c)["keywords"][number]) or None
+            record |= {field: value for field, value in own.items() if value is not None}
+        if self.families:
+            record["family"] = family(code)
         return record
 
     def describe(self) -> str:

@@ -6,6 +6,7 @@ from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
+from mmjax.data.siblings import SiblingPairs
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View, render
 
@@ -17,6 +18,7 @@ __all__ = [
     "BadRows",
     "Batches",
     "Record",
+    "SiblingPairs",
     "Source",
     "SourceError",
     "Tokenizer",

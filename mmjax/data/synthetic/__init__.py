@@ -5,6 +5,7 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.bound_pairs import BoundPairs
 from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
@@ -17,6 +18,7 @@ from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedAction
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
@@ -33,6 +35,7 @@ SYNTHETIC = {
     source.name: source
     for source in (
         AttributeClasses,
+        BoundPairs,
         CaptionDatabase,
         CompositionalScenes,
         ConceptPairs,
@@ -40,6 +43,7 @@ SYNTHETIC = {
         DigitsSource,
         DomainPairs,
         EcgReports,
+        Entities,
         EventAudio,
         FrozenClusters,
         GaussianLatentSource,

@@ -20,7 +20,7 @@ from mmjax.objectives.base import (
 from mmjax.objectives.contrastive import Further, cosine, cross_entropy
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Factor, NonNegative
 
 
@@ -52,6 +52,8 @@ class StackedInfoNCE(Term):
       direction_weights: (w_x, w_y).
       duplicates: what pairs of different rows with one `id` are: 'negative', as in the papers, or
         'mask', left out of all sums. A row's own pairs are not among them.
+      ids: labels that hold the id of each pair, for 'mask' where a row's pairs are of different
+        things, as an image and its edited one; None for the row's `id`.
     """
 
     contrastive = True
@@ -68,6 +70,7 @@ class StackedInfoNCE(Term):
         max_scale: Factor | None = 100.0,
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
         duplicates: Literal["negative", "mask"] = "negative",
+        ids: tuple[LabelRef, ...] | None = None,
     ):
         names = [name for pair in pairs for name in pair]
         if len(pairs) < 2 or len(set(names)) != len(names):
@@ -83,7 +86,12 @@ class StackedInfoNCE(Term):
                 f"direction_weights={direction_weights}."
             )
         self.pairs, self.row_weights, self.direction_weights = pairs, weights, direction_weights
-        self.same, self.crossed = same, crossed
+        if ids is not None and (len(ids) != len(pairs) or duplicates != "mask"):
+            raise TermError(
+                f"The term 'stacked_info_nce' has ids={ids} for {len(pairs)} pairs and duplicates="
+                f"{duplicates!r}: give a label for each pair, and duplicates='mask'."
+            )
+        self.same, self.crossed, self.ids = same, crossed, ids
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
         self.mask_duplicates = duplicates == "mask"
 
@@ -92,9 +100,16 @@ class StackedInfoNCE(Term):
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         scale = self.temperature()
-        ids = batch["id"] if self.mask_duplicates else None
-        stack = [rows_of(self.name, pair, outputs, batch) for pair in self.pairs]
-        sides = [[features(rows, side, index=True, ids=ids) for side in (0, 1)] for rows in stack]
+        labels = self.ids or ("id",) * len(self.pairs)
+        stack = [
+            rows_of(self.name, pair, outputs, batch, fields=() if self.ids is None else (label,))
+            for pair, label in zip(self.pairs, labels, strict=True)
+        ]
+        ids = [batch[label] if self.mask_duplicates else None for label in labels]
+        sides = [
+            [features(rows, side, index=True, ids=own) for side in (0, 1)]
+            for rows, own in zip(stack, ids, strict=True)
+        ]
         losses, chances, counts = [], [], []
         for k, (rows, weight) in enumerate(zip(stack, self.row_weights, strict=True)):
             if weight == 0:

@@ -399,3 +399,39 @@ def test_token_classes_have_names_that_say_what_images_show():
     assert np.bincount(train).tolist() == [8] * 20
     before = make("token_classes", split="pretrain", examples=50)
     assert not {*column(before, "text")} & {*names}
+
+
+def test_swapped_scenes_have_the_same_bag_and_another_binding():
+    source = make("bound_pairs", examples=400, binding=0.0)
+    image, swapped = (column(source, name) for name in ("image", "image_swapped"))
+    # Without a binding all that differs is the noise, of 0.05 before tanh.
+    assert 0.03 < np.abs(image - swapped).mean() < 0.06
+    bound = make("bound_pairs", examples=400, binding=1.0)
+    assert np.abs(column(bound, "image") - column(bound, "image_swapped")).mean() > 0.2
+    ids, others = (np.array([r[n] for r in source]) for n in ("id", "swapped"))
+    assert (ids != others).all()
+    rows = make("bound_pairs", examples=400, siblings="rows")
+    assert len(rows) == 800
+    assert rows.modalities == ("image", "text")
+    for k in range(0, 800, 40):
+        assert rows[k]["swapped"] == rows[k + 1]["id"]
+        assert rows[k]["id"] == rows[k + 1]["swapped"]
+    fields = make("bound_pairs", examples=400)
+    np.testing.assert_array_equal(rows[7]["text"], fields[3]["text_swapped"])
+
+
+def test_mentions_are_of_entities_of_the_gallery():
+    test, train = (make("entities", split=s, examples=200) for s in ("test", "train"))
+    gallery = SOURCES["entities"](split="gallery")
+    assert gallery.modalities == ("entity_text", "entity_image")
+    assert {r["id"] for r in test} == set(range(1000, 1100))
+    assert {r["id"] for r in train} == set(range(100))
+    for record in (*test, *train):
+        entry = gallery[record["id"]]
+        np.testing.assert_array_equal(record["entity_text"], entry["entity_text"])
+    lacking = sum("image" not in r for r in (*test, *train)) / 400
+    assert 0.2 < lacking < 0.4
+    assert test.may_lack == ("image",)
+    # Two mentions of one entity differ by noise of 0.3 each.
+    both = column(test, "text").reshape(100, 2, 32)
+    assert (both[:, 0] - both[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)

@@ -119,6 +119,7 @@ def test_a_temperature_keeps_its_gradient_where_embeddings_collapse(spread):
         ({"type": "stacked_info_nce", "pairs": (("a", "b"),)}, "at least two pairs"),
         ({"type": "stacked_info_nce", "pairs": (("a", "b"), ("a", "c"))}, "no view twice"),
         ({"type": "stacked_info_nce", "row_weights": (1.0,)}, "a row weight for each pair"),
+        ({"type": "stacked_info_nce", "ids": ("id", "other")}, "a label for each pair, and dupl"),
         ({"type": "stacked_info_nce", "direction_weights": (0.0, 0.0)}, "not all 0"),
     ],
 )

@@ -158,13 +158,17 @@ class EmojiSource(Source):
         styles: instead of those of the split; concepts that none of them draws are left out.
         languages: codes of Unicode CLDR, such as ``en``, ``de``, ``zh-Hant``; see `languages`.
         keywords: whether the keywords of the languages follow the names in ``'text'``.
+        apart: whether records also have every style and every language as a field of its own,
+            such as ``'image_google'``, ``'text_de'`` (the name) and ``'keywords_de'`` (all of them,
+            joined by commas), where there is one.
+        families: whether records have the label ``'family'``, see the function of that name.
 
     Raises:
         ValueError: unknown split, style or language, or no style or language at all.
     """
 
-    modalities = ("image", "text")
-    label_fields = LABELS
+    modalities: tuple[str, ...] = ("image", "text")
+    label_fields: tuple[str, ...] = LABELS
 
     def __init__(
         self,
@@ -173,6 +177,8 @@ class EmojiSource(Source):
         styles: tuple[Style, ...] | None = None,
         languages: tuple[str, ...] = ("en",),
         keywords: bool = False,
+        apart: bool = False,
+        families: bool = False,
     ):
         if split not in SPLITS:
             raise ValueError(_unknown("emoji split", split, SPLITS))
@@ -184,9 +190,11 @@ class EmojiSource(Source):
         for language in languages:
             _check_language(language)
         self.split, self.languages, self.keywords = split, tuple(languages), keywords
-        own, parts = SPLITS[split]
+        self.apart, self.families = apart, families
+        self.label_fields = (*LABELS, "family") if families else LABELS
+        of_split, parts = SPLITS[split]
         self._given = None if styles is None else _known_styles(styles)
-        self.styles: tuple[str, ...] = self._given or own
+        self.styles: tuple[str, ...] = self._given or of_split
         self._ids = [
             i
             for i, concept in enumerate(_concepts())
@@ -194,11 +202,16 @@ class EmojiSource(Source):
         ]
         self.id_limit = len(_concepts())
         self.may_lack = () if all(map(self._captions, self._ids)) else ("text",)
+        if apart:
+            own = [f"image_{style}" for style in self.styles]
+            own += [f"{kind}_{c}" for c in self.languages for kind in ("text", "keywords")]
+            self.modalities, self.may_lack = (*self.modalities, *own), (*self.may_lack, *own)
 
     def __reduce__(self) -> tuple[Any, ...]:
         options: dict[str, Any]
         options = {"split": self.split, "styles": self._given}
         options |= {"languages": self.languages, "keywords": self.keywords}
+        options |= {"apart": self.apart, "families": self.families}
         return functools.partial(type(self), **options), ()
 
     def __len__(self) -> int:
@@ -218,6 +231,14 @@ class EmojiSource(Source):
         }
         if captions := self._captions(number):
             record["text"] = captions
+        if self.apart:
+            own: dict[str, Any] = {f"image_{s}": _pictures(s).get(code) for s in self.styles}
+            for c in self.languages:
+                own[f"text_{c}"] = texts(c)["names"][number]
+                own[f"keywords_{c}"] = ", ".join(texts(c)["keywords"][number]) or None
+            record |= {field: value for field, value in own.items() if value is not None}
+        if self.families:
+            record["family"] = family(code)
         return record
 
     def _drawn(self, code: str) -> bool:

@@ -17,6 +17,12 @@ def ids(size):
     return {"id": (np.arange(size) * 3) // 4}
 
 
+def ids_of_pairs(size):
+    """Second pairs are often of what other rows' first pairs are of."""
+    first = (np.arange(size) * 3) // 4
+    return {"first": first, "second": np.roll(first, 2)}
+
+
 def info_nce(raws, extra, params):
     return formulas.info_nce(*raws.values(), params["temperature/log_scale"])
 
@@ -65,7 +71,8 @@ def stacked(same, crossed, rows, directions, scale=None, ids=False):
         weight = np.block([[np.ones((n, n)), block], [block, np.ones((n, n))]])
         kept = weight > 0
         if ids:
-            kept = kept & np.tile(formulas.not_duplicate(extra["id"]), (2, 2))
+            of_pair = np.concatenate([extra["first"], extra["second"]])
+            kept = kept & ((of_pair[:, None] != of_pair) | np.tile(own, (2, 2)))
         factor = np.exp(params["temperature/log_scale"]) if scale is None else scale
         s = factor * x @ y.T
         weighed = s + np.log(np.where(kept, weight, 1))
@@ -174,10 +181,11 @@ CASES = {
             "temperature": 0.2,
             "learn_temperature": False,
             "duplicates": "mask",
+            "ids": ("first", "second"),
         },
         STACKED,
         stacked(2.0, 0.5, (1.0, 0.3), (1.0, 0.8), scale=5.0, ids=True),
-        ids,
+        ids_of_pairs,
         **RING,
     ),
     "stacked_info_nce_own": Case(

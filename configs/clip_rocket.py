@@ -2,8 +2,9 @@
 
 Fini et al. 2023, arXiv 2305.08675. Adding non-contrastive losses improves a plain CLIP. But a CLIP
 with weak and strong augmentations, label smoothing and separate projection heads for strong views
-is better, and with it they no longer help. **On the digits here** neither of the added losses that
-were tried, BarLIP and BYOLIP, clearly improves a plain CLIP.
+is better, and with it they no longer help. **On the digits here** weak augmentation alone is most
+of it, smoothing and separate heads add nothing (docs/claims/clip_rocket.md); and neither of the
+added losses that were tried, BarLIP and BYOLIP, clearly improves a plain CLIP.
 
     python -m mmjax.main --config=configs/clip_rocket.py          # digits, a minute on two cores
     python -m mmjax.main --config=configs/clip_rocket.py:paper    # CC3M, ResNet-50

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def of(
 
     Args:
       experiment: whose runs.
-      chosen: setting of every arm.
+      chosen: setting of every arm that ran.
       seed: of one of them, which stands for all.
       how: as for `Experiment.recipe_of`.
 
@@ -44,9 +44,7 @@ def of(
       `configs` of every arm, leaf by leaf, those after the first as what differs from it;
       `hashes` of the whole configs; `words`, their versions; and `data`, what was read.
     """
-    recipes = {
-        arm: experiment.recipe_of(arm, seed, chosen[arm], **how) for arm in experiment.claim.arms
-    }
+    recipes = {arm: experiment.recipe_of(arm, seed, chosen[arm], **how) for arm in chosen}
     flat = {arm: leaves(recipe.plain()) for arm, recipe in recipes.items()}
     first = next(iter(flat.values()))
     configs = {arm: own if own is first else _changed(first, own) for arm, own in flat.items()}
@@ -60,10 +58,13 @@ def of(
 
 
 def of_tuning(experiment: Experiment) -> dict[str, Any]:
-    """What the trials of an experiment's tuning are of; their settings are in the grids."""
+    """What the trials of an experiment's tuning are of; their settings are in the grids.
+
+    Arms without a grid have none: they may change without a new tuning.
+    """
     claim = experiment.claim
     assert claim.tuning is not None
-    first = {arm: claim.arms[each.like or arm].settings()[0] for arm, each in claim.arms.items()}
+    first = {arm: each.settings()[0] for arm, each in claim.arms.items() if each.grid}
     return of(experiment, first, claim.tuning.seeds[0], tuning=True)
 
 
@@ -75,7 +76,7 @@ def untuned(experiment: Experiment, stored: Mapping[str, Any] | None) -> list[st
         return [str(error)]
     if stored is None:  # and there is nothing to choose
         return []
-    said = differences(stored["of"], of_tuning(experiment))
+    said = differences(stored["of"], of_tuning(experiment), stored["arms"])
     asked = experiment.claim.tuning
     assert asked is not None
     now = {"metric": asked.metric, "mode": asked.mode, "seeds": asked.seeds}
@@ -83,20 +84,25 @@ def untuned(experiment: Experiment, stored: Mapping[str, Any] | None) -> list[st
     return [f"of the tuning: {text}" for text in said]
 
 
-def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(
+    stored: Mapping[str, Any], now: Mapping[str, Any], arms: Collection[str] | None = None
+) -> list[str]:
     """Where what is stored differs from today, a sentence each.
 
     Args:
       stored: of a record, as `of` gives it.
       now: the same of today.
+      arms: of the record that are meant; all by default.
     """
     found = []
-    if list(stored["configs"]) != list(now["configs"]):
-        found.append(f"arms: {list(stored['configs'])} -> {list(now['configs'])}")
+    before, today = _whole(stored["configs"]), _whole(now["configs"])
+    if arms is not None:
+        before = {arm: each for arm, each in before.items() if arm in arms}
+    if list(before) != list(today):
+        found.append(f"arms: {list(before)} -> {list(today)}")
         return found
-    whole = {name: _whole(parts["configs"]) for name, parts in (("old", stored), ("new", now))}
-    for arm, new in whole["new"].items():
-        old = whole["old"][arm]
+    for arm, new in today.items():
+        old = before[arm]
         if digest(old) != stored["hashes"][arm]:
             found.append(f"arm {arm!r}: the stored config is not that of the stored hash")
         if digest(old) != digest(new):
@@ -111,12 +117,12 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
                 if _json(old.get(key)) != _json(new.get(key))
             ]
     for word, version in now["words"].items():
-        before = stored["words"].get(word, version)
-        if before != version:
-            found.append(f"{word}: version {before} -> {version}")
+        known = stored["words"].get(word, version)
+        if known != version:
+            found.append(f"{word}: version {known} -> {version}")
     for name, seen in now["data"].items():
-        before = stored["data"].get(name)
-        if before is not None and seen is not None and not _same(before, seen):
+        read = stored["data"].get(name)
+        if read is not None and seen is not None and not _same(read, seen):
             found.append(f"the data are others: {name}")
     return found
 

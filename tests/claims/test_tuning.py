@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmjax.claims import Arm, Check, Claim, Tuning, find, tuning
+from mmjax.claims import Arm, Check, Claim, Tuning, find, provenance, tuning
 from mmjax.errors import ConfigError
 
 GRID = {"optimizer.learning_rate": (1e-3, 1e-2, 1e-1), "objectives.clip.temperature": (0.1, 0.2)}
@@ -87,6 +87,19 @@ def test_choices_are_those_that_are_stored(tmp_path):
     other = {**GRID, "objectives.clip.temperature": (0.1, 0.3)}
     with pytest.raises(ConfigError, match="was tuned with another grid"):
         tuning.choices(like, stored(other, choice))
+
+
+def test_arms_without_a_grid_may_change_after_the_tuning():
+    def of(**configs):
+        found = {arm: {"rate": rate} for arm, rate in configs.items()}
+        hashes = {arm: provenance.digest(each) for arm, each in found.items()}
+        return {"configs": found, "hashes": hashes, "words": {}, "data": {}}
+
+    # Of the record, which may have arms that were not tried, those with trials are compared.
+    assert provenance.differences(of(a=1, b=2), of(a=1), ["a"]) == []
+    assert "arms: ['a'] -> ['c']" in provenance.differences(of(a=1, b=2), of(c=1), ["a"])
+    [said] = provenance.differences(of(b=2, a=1), of(a=3), ["a"])
+    assert "arm 'a'" in said
 
 
 def test_the_newest_tuning_is_read_first(tmp_path):

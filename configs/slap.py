@@ -83,14 +83,13 @@ def paper() -> dict:
     return c.recipe(
         PAPER,
         steps=20_300,
-        data=c.data(pairs, 768, text.tokenizer, audio=(view, view), text=(text.view, text.view),
-                    workers=16),
+        data=c.data(pairs, 768, text.tokenizer, audio=view, text=text.view, workers=16),
         towers=c.towers(
             head, audio=audio, text=c.pretrained("weights/roberta-base", text.encoder, "text",
                                                  head=head)
         ),
         objectives=objectives(pair, 512, 4096),
-        teacher={**c.ema(pair, 0.95), "train": True},
+        teacher=c.ema(pair, 0.95),
         optimizer=c.adamw(4e-4, weight_decay=1e-6, warmup_steps=2_030, clip_norm=3.0),
         evaluators=[c.retrieval("val", "val", pairs=(pair,)), c.geometry("val", "val", pair=pair)],
         checkpoints={"every": 1000},

@@ -66,15 +66,20 @@ class MILNCE(Term):
         view = getattr(outputs[self.view], self.layer)
         x = {"view": jnp.where(rows[:, None], view, 0.0), "valid": rows}
         y = {"bag": jnp.stack([pair.unit[1] for pair in pairs], axis=1), "there": there}
+        # A level of all scores changes no loss, but the rounding of the scale's gradient.
+        of_row = _products("bd,bkd->bk", x["view"], y["bag"])
+        level = jnp.where(there, of_row, 0.0).sum() / jnp.maximum(there.sum(), 1)
+        shared = (scale, jax.lax.stop_gradient(level))
 
-        def score(x: Features, y: Features, scale: jax.Array) -> jax.Array:
+        def score(x: Features, y: Features, shared: tuple[jax.Array, jax.Array]) -> jax.Array:
             """log Σ_k exp s_ijk of a tile, f32[r, c]."""
-            s = scale * _products("rd,ckd->rck", x["view"], y["bag"])
+            scale, level = shared
+            s = scale * (_products("rd,ckd->rck", x["view"], y["bag"]) - level)
             counted = x["valid"][:, None] & y["there"].any(1)
             return jnp.where(counted, _over_bag(s, y["there"], counted), -jnp.inf)
 
-        by_row, by_col = pairwise.logsumexp(score, x, y, scale, plan=context.plan)
-        own = _over_bag(scale * _products("bd,bkd->bk", x["view"], y["bag"]), there, rows)
+        by_row, by_col = pairwise.logsumexp(score, x, y, shared, plan=context.plan)
+        own = _over_bag(scale * (of_row - shared[1]), there, rows)
         both = jnp.logaddexp(*(jnp.where(rows, side, 0.0) for side in (by_row, by_col)))
         count = jnp.maximum(rows.sum(dtype=jnp.float32), 1.0)
         loss = jnp.where(rows, both - own, 0.0).sum() / count

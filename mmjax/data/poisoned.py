@@ -112,14 +112,15 @@ class Poisoned(Around):
             x[height - side :, width - side :] = (
                 self.peak * _checkerboard(side)[(..., *[None] * (x.ndim - 2))]
             )
-        return np.rint(x.clip(0, self.peak)).astype(np.uint8)
+        changed: np.ndarray = np.rint(x.clip(0, self.peak)).astype(np.uint8)
+        return changed
 
 
 @functools.cache
 def _checkerboard(side: int) -> np.ndarray:
     """f32[side, side] of 0 and 1, white in the corners."""
     cell = CELLS * np.arange(side) // side
-    return np.float32((cell[:, None] + cell[None, :]) % 2 == 0)
+    return np.asarray((cell[:, None] + cell[None, :]) % 2 == 0, np.float32)
 
 
 def _several(value: Any) -> list[Any]:

@@ -121,7 +121,7 @@ class ZeroShot(Evaluator):
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
         listed = data.source.labels(self.labels)
-        if None not in (self.target, listed) and self.target not in listed:
+        if listed is not None and self.target is not None and self.target not in listed:
             raise EvaluationError(
                 f"zero_shot: the target {self.target!r} is no class of {self.labels!r}, such as "
                 f"{listed[0]!r}"

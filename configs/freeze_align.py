@@ -3,8 +3,9 @@
 Maniparambil et al. 2025, arXiv 2409.19425. An image and a text encoder that were pretrained
 separately stay frozen; only projection heads are trained, with CLIP's loss.
 
-**On the emoji here a simple method does as well**: ridge regression from the features of one frozen
-encoder to those of the other, in closed form (docs/claims/freeze_align.md).
+**A simple method does what is claimed, too**: ridge regression from the features of one frozen
+encoder to those of the other, in closed form; as well on the emoji, and nearly as well on stamps of
+Tux Paint (docs/claims/freeze_align.md).
 
     python -m mmjax.main --config=configs/freeze_align.py              # emoji, seconds
     python -m mmjax.main --config=configs/freeze_align.py:tux_paint    # stamps of Tux Paint

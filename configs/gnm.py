@@ -98,13 +98,13 @@ def paper() -> dict:
     source = {"variations": {**pairs, "weight": 1.0}, "coco": {**c.coco("train"), "weight": 8.0}}
     return c.recipe(
         PAPER,
-        steps=7_000,  # assumed: ten epochs of COCO's 113,287 images
-        data=c.data(source, 184, text.tokenizer, **both, workers=16),
+        steps=7_200,  # assumed: ten epochs of COCO's 113,287 images
+        data=c.data(source, 176, text.tokenizer, **both, workers=16),
         towers=c.openai_towers(),
         objectives=objectives("sibling", temperature=0.01),
         optimizer=c.adamw(1e-6, schedule="constant", b2=0.98, eps=1e-6, weight_decay=0.1),
         evaluators=c.coco_evaluators(),
-        checkpoints={"every": 700},
+        checkpoints={"every": 720},
     )
 
 

@@ -117,6 +117,7 @@ def test_no_text_has_a_number_that_is_in_no_record(word):
         unknown = {n for n in numbers_in(text) if not {n, n.lstrip("0"), f"0{n}"} & known}
         offsets = {f"{abs(c.offset):g}" for c in claim.all_checks}
         offsets |= {f"{c.factor:g}" for c in claim.all_checks}
+        offsets |= {f"{ranking.least:g}" for ranking in claim.rankings}
         assert not {n for n in unknown if f"{float(n):g}" not in offsets}, text
 
 

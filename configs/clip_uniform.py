@@ -3,7 +3,7 @@
 Fahim, Murphy and Fyshe 2024, arXiv 2405.18570. CLIP at temperature 0.01 keeps its two modalities
 apart on the sphere. Uniformity and alignment terms (CUA, and CUAXU with the cross-modal term) are
 to close most of this gap without lowering retrieval. On the latent here they do so at 0.01 only: at
-the temperature that is best for retrieval CLIP alone has as small a gap, and on emoji a smaller one.
+the temperature that is best for retrieval CLIP alone has as small a gap, on emoji a smaller one.
 
     python -m mmjax.main --config=configs/clip_uniform.py           # emoji
     python -m mmjax.main --config=configs/clip_uniform.py:long      # the same for longer

@@ -106,8 +106,7 @@ def claim() -> Claim:
         notes="There are 69 names; chance is .145. Ridge regression between the frozen features, "
         "which trains nothing, is not shown to be worse: what helps here are two pretrained "
         "encoders, not how projectors between them are trained. That encoders of a higher CKA "
-        "align better, the paper's other claim, is not tested: it would need a CKA evaluator, and "
-        "many pairs of encoders.",
+        "align better, the paper's other claim, is `claim_cka`.",
     )
 
 

@@ -155,28 +155,26 @@ def _judged_otherwise(experiment: Experiment, found: Mapping[str, Any]) -> list[
     said = [] if now["verdict"] == found["verdict"] else [
         f"verdict: {found['verdict']} -> {now['verdict']}"
     ]  # fmt: skip
-    for part in ("premises", "checks", "extras"):
-        old, new = ([_question(check) for check in each[part]] for each in (found, now))
+    for part in ("premises", "checks", "extras", "rankings"):  # earlier records have no rankings
+        old, new = ([_question(check) for check in each.get(part, ())] for each in (found, now))
         if old != new:
             said.append(f"{part} have changed")
-    if [_asked(each) for each in found.get("rankings", ())] != [_asked(r) for r in now["rankings"]]:
-        said.append("rankings have changed")
     controls = [[dict(c) for c in each["controls"]] for each in (found, now)]
     if _json(controls[0]) != _json(controls[1]):
         said.append("controls have changed")
     return said
 
 
-def _question(check: Mapping[str, Any]) -> str:
-    """A judged check without its numbers."""
-    keys = ("says", "metric", "arm", "compare", "baseline", "factor", "offset", "against", "holds")
-    return _json({key: check[key] for key in keys})
+# Of a judged check or ranking all but its numbers.
+_ASKED = (
+    "says", "metric", "against", "arm", "compare", "baseline", "factor", "offset", "arms", "least",
+    "holds",
+)  # fmt: skip
 
 
-def _asked(ranking: Mapping[str, Any]) -> str:
-    """A judged ranking without its numbers."""
-    keys = ("says", "metric", "against", "arms", "least", "holds")
-    return _json({key: ranking[key] for key in keys})
+def _question(judged: Mapping[str, Any]) -> str:
+    """A judged check or ranking without its numbers."""
+    return _json({key: judged[key] for key in _ASKED if key in judged})
 
 
 def _json(value: Any) -> str:

@@ -4,8 +4,8 @@ Maniparambil et al. 2025, arXiv 2409.19425. An image and a text encoder that wer
 separately stay frozen; only projection heads are trained, with CLIP's loss.
 
 **A simple method does what is claimed, too**: ridge regression from the features of one frozen
-encoder to those of the other, in closed form; as well on the emoji, and nearly as well on stamps of
-Tux Paint (docs/claims/freeze_align.md).
+encoder to those of the other, in closed form; as well on the emoji, and on stamps of Tux Paint less
+well than trained projectors, but better than towers from scratch (docs/claims/freeze_align.md).
 
     python -m mmjax.main --config=configs/freeze_align.py              # emoji, seconds
     python -m mmjax.main --config=configs/freeze_align.py:tux_paint    # stamps of Tux Paint

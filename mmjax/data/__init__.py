@@ -2,10 +2,12 @@
 
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.pipeline import TrainData
+from mmjax.data.poisoned import Poisoned
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
+from mmjax.data.siblings import SiblingPairs
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View, render
 
@@ -16,7 +18,9 @@ __all__ = [
     "BadExample",
     "BadRows",
     "Batches",
+    "Poisoned",
     "Record",
+    "SiblingPairs",
     "Source",
     "SourceError",
     "Tokenizer",

@@ -17,8 +17,8 @@ from mmjax.parallel.layout import rows, shards
 SCORES_BYTES = 2**24  # of a slice on one device; a v5e has 128 MiB of VMEM
 
 
-# Query, key, value and mask.
-Operands = tuple[jax.Array, jax.Array, jax.Array, jax.Array | None]
+# Query, key, value, mask and random keys.
+Operands = tuple[jax.Array, jax.Array, jax.Array, jax.Array | None, jax.Array | None]
 
 
 def attention(
@@ -29,8 +29,14 @@ def attention(
     mask: jax.Array | None = None,
     causal: bool = False,
     sliced: bool = False,
+    drop: float = 0.0,
+    rng: jax.Array | None = None,
 ) -> jax.Array:
     """Softmax(Q K^T / sqrt(H)) V in each of N heads, the softmax in float32.
+
+    With `drop` it leaves out keys at random before the softmax, which gives their share to the
+    others: DropKey, Li et al. 2023 (arXiv 2208.02646). Each head, query and example draws for
+    itself; a query that has lost every key keeps them all.
 
     Args:
       query: f[B, T, N, H].
@@ -38,14 +44,21 @@ def attention(
       mask: bool[B, S], False at positions that nothing may attend to.
       causal: position t attends only to positions up to t.
       sliced: by slices of the batch, whose scores the backward pass computes again.
+      drop: the probability with which a key is left out.
+      rng: for that, one key or key[B]; None leaves out none.
 
     Returns:
       f[B, T, N, H].
     """
-    attend = partial(_attend, causal=causal)
+    attend = partial(_attend, causal=causal, drop=drop)
+    keys = None
+    if rng is not None and drop:
+        if rng.ndim == 0:
+            rng = jax.random.split(rng, len(query))
+        keys = jax.random.key_data(rng)
     count = slices(query, key) if sliced else 1
     if count == 1:
-        return attend((query, key, value, mask))
+        return attend((query, key, value, mask, keys))
 
     # Slice k has the rows k, k + count, ...: as many of each device, none of which moves.
     def split(x: jax.Array) -> jax.Array:
@@ -55,13 +68,22 @@ def attention(
     def body(parts: Operands) -> jax.Array:
         return attend(jax.tree.map(rows, parts))
 
-    y = jax.lax.map(body, jax.tree.map(split, (query, key, value, mask)))
+    y = jax.lax.map(body, jax.tree.map(split, (query, key, value, mask, keys)))
     return rows(jnp.moveaxis(y, 0, 1).reshape(query.shape))
 
 
-def _attend(operands: Operands, *, causal: bool) -> jax.Array:
-    query, key, value, mask = operands
+def _attend(operands: Operands, *, causal: bool, drop: float) -> jax.Array:
+    query, key, value, mask, keys = operands
     mask = None if mask is None else mask[:, None, None, :]
+    if keys is not None:
+        shape = (query.shape[2], query.shape[1], key.shape[1])  # N T S
+        seen = jnp.ones((1, 1, *shape[1:]), bool) if mask is None else mask
+        if causal:
+            seen = seen & jnp.tril(jnp.ones(shape[1:], bool))
+        kept = jax.vmap(lambda own: jax.random.bernoulli(own, 1 - drop, shape))(
+            jax.random.wrap_key_data(keys)
+        )
+        mask = jnp.where((seen & kept).any(-1, keepdims=True), seen & kept, seen)
     return jax.nn.dot_product_attention(query, key, value, mask=mask, is_causal=causal)
 
 

@@ -123,7 +123,7 @@ class Attention(nnx.Module):
     """Multi-head attention with separate query, key, value and output projections.
 
     Softmax(Q K^T / sqrt(width / heads)) V in each head (Vaswani et al. 2017, equation 1); the
-    softmax is in float32. `sliced` is as in `attention.attention`.
+    softmax is in float32. `sliced` and `drop` are as in `attention.attention`.
     """
 
     def __init__(
@@ -134,6 +134,7 @@ class Attention(nnx.Module):
         out_width: int | None = None,
         bias: bool = True,
         sliced: bool = False,
+        drop: float = 0.0,
         init: Initialization,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -141,7 +142,7 @@ class Attention(nnx.Module):
         check_positive(width=width, heads=heads)
         if width % heads:
             raise EncoderError(f"heads={heads} does not divide width={width}")
-        self.heads, self.sliced = heads, sliced
+        self.heads, self.sliced, self.drop = heads, sliced, drop
         out_width = width if out_width is None else out_width
         linear = partial(
             nnx.Linear, width, use_bias=bias, dtype=dtype, dot_general=linear_product, rngs=rngs
@@ -158,6 +159,7 @@ class Attention(nnx.Module):
         *,
         mask: jax.Array | None = None,
         causal: bool = False,
+        rng: jax.Array | None = None,
     ) -> jax.Array:
         """Attends from each position of `x` to those of `context`.
 
@@ -167,6 +169,7 @@ class Attention(nnx.Module):
           mask: bool[B, S], False at positions that nothing may attend to. (Where a whole row is
             False, the average of all values is the result: finite, and to be ignored.)
           causal: position t attends only to positions up to t.
+          rng: one key or key[B], where keys are dropped; None drops none.
 
         Returns:
           f[B, T, W], or f[B, T, out_width].
@@ -183,6 +186,8 @@ class Attention(nnx.Module):
             mask=mask,
             causal=causal,
             sliced=self.sliced,
+            drop=self.drop,
+            rng=rng,
         )
         return self.out(y.reshape(*x.shape))
 

@@ -24,6 +24,7 @@ from mmjax.encoders.layers import (
     drop_path,
     dropout,
     dropout_key,
+    fold_in,
     layer_norm,
     split_key,
 )
@@ -61,6 +62,7 @@ class Block(nnx.Module):
         bias: bool,
         eps: float,
         dropout: float,
+        drop_key: float,
         layer_scale: float | None,
         sliced: bool,
         init: Initialization,
@@ -76,7 +78,7 @@ class Block(nnx.Module):
             "rngs": rngs,
         }
         self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
-        self.attention = Attention(heads=heads, sliced=sliced, **common)
+        self.attention = Attention(heads=heads, sliced=sliced, drop=drop_key, **common)
         self.mlp_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
         self.mlp = FeedForward(hidden=mlp_width, activation=activation, **common)
         self.scaled = layer_scale is not None
@@ -94,9 +96,12 @@ class Block(nnx.Module):
         drop_path_rate: jax.Array | None = None,
     ) -> jax.Array:
         keys = (None,) * 4 if key is None else split_key(key, 4)
+        # Apart from the others, which are what they would be without it.
+        of_keys = None if key is None else fold_in(key, 4)
 
         def attend(y: jax.Array) -> jax.Array:
-            y = dropout(self.attention(y, mask=mask, causal=causal), self.dropout, keys[0])
+            y = self.attention(y, mask=mask, causal=causal, rng=of_keys)
+            y = dropout(y, self.dropout, keys[0])
             return drop_path(self.attention_scale(y) if self.scaled else y, drop_path_rate, keys[1])
 
         def feed(y: jax.Array) -> jax.Array:
@@ -126,6 +131,7 @@ class Transformer(nnx.Module):
       eps: of the layer norms.
       dropout: rate at the end of each residual branch.
       drop_path: rate of stochastic depth at the last block; it grows linearly from 0 at the first.
+      drop_key: rate at which attention leaves out keys, see `attention.attention`.
       layer_scale: start value of a learned scale on each branch; None for no such scale.
       init: named initialisation, see `initializers`.
       scan: run by `jax.lax.scan`; False unrolls the same parameters.
@@ -152,6 +158,7 @@ class Transformer(nnx.Module):
         eps: float = 1e-6,
         dropout: float = 0.0,
         drop_path: float = 0.0,
+        drop_key: float = 0.0,
         layer_scale: float | None = None,
         init: Scheme = "trunc_normal",
         scan: bool = True,
@@ -164,8 +171,9 @@ class Transformer(nnx.Module):
         check_choice("remat", remat, Remat)
         check_rate("dropout", dropout)
         check_rate("drop_path", drop_path)
+        check_rate("drop_key", drop_key)
         self.width, self.depth, self.scan, self.remat = width, depth, scan, remat
-        self.dropout, self.drop_path = dropout, drop_path
+        self.dropout, self.drop_path, self.drop_key = dropout, drop_path, drop_key
 
         @jax.vmap
         def stack(key: jax.Array) -> tuple[nnx.GraphDef[Block], nnx.State[Any, Any]]:
@@ -178,6 +186,7 @@ class Transformer(nnx.Module):
                 bias=bias,
                 eps=eps,
                 dropout=dropout,
+                drop_key=drop_key,
                 layer_scale=layer_scale,
                 sliced=remat != "none",
                 init=initialization(init, width=width, depth=depth),
@@ -206,8 +215,8 @@ class Transformer(nnx.Module):
           mask: bool[B, T], False at padding.
           causal: position t attends only to positions up to t.
           prompts: learned vectors among the positions of some blocks.
-          train: apply dropout and drop-path.
-          rngs: random numbers for them; may be None where both rates are 0.
+          train: apply dropout, drop-path and DropKey.
+          rngs: random numbers for them; may be None where all rates are 0.
 
         Returns:
           f[B, T, W] in the compute dtype; with `prompts` these are still in it (`prompts.parted`).
@@ -218,7 +227,7 @@ class Transformer(nnx.Module):
                 f"of a transformer of {self.depth}"
             )
         graphdef, parameters = nnx.split(self.blocks)
-        key = dropout_key(rngs, train, max(self.dropout, self.drop_path))
+        key = dropout_key(rngs, train, max(self.dropout, self.drop_path, self.drop_key))
         keys = None if key is None else split_key(key, self.depth)
         rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
         blend = 1.0 if prompts is None else prompts.blend

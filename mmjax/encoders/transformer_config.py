@@ -23,6 +23,7 @@ class TransformerOptions(TypedDict, total=False):
     eps: Positive
     dropout: BelowOne
     drop_path: BelowOne
+    drop_key: BelowOne
     init: Scheme
     scan: bool
     remat: Remat
@@ -42,6 +43,8 @@ class TransformerConfig:
       eps: of the layer norms.
       dropout: rate after attention and feed-forward layers.
       drop_path: rate of the last block; it rises linearly from 0 (stochastic depth).
+      drop_key: rate at which each head's queries leave out keys in training (DropKey, Li et al.
+        2023, arXiv 2208.02646).
       init: scheme of the initial parameters.
       scan: whether blocks are stacked and scanned over, so that compile time does not grow.
       remat: which activations the backward pass computes again.
@@ -55,6 +58,7 @@ class TransformerConfig:
     eps: Positive = 1e-6
     dropout: BelowOne = 0.0
     drop_path: BelowOne = 0.0
+    drop_key: BelowOne = 0.0
     init: Scheme = "trunc_normal"
     scan: bool = True
     remat: Remat = "none"

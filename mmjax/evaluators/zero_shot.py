@@ -27,6 +27,9 @@ class ZeroShot(Evaluator):
     `classes`, `examples`, `unreadable` (items that could not be read) and `unlabelled` (items
     without the label, which are left out). With `languages`, the first three also for each
     language, as `de/top_1`; without a language in front they are then the mean over the languages.
+    With `target` also `target_rate`: of the items of all other classes, the share that is taken for
+    this one, which of images with a trigger is how often an attack succeeds (Carlini and Terzis
+    2022, arXiv 2106.09667).
 
     With `groups` of classes, such as those that were trained on and others, the items of each group
     are told among its own classes alone: `<group>/top_1` and `<group>/chance`, and of several
@@ -50,6 +53,9 @@ class ZeroShot(Evaluator):
       layer: `unit`, the embeddings; or those by a further head of the towers, by its name, or
         `unit+<name>`, so that scores are the mean of both cosines, and `0.7*unit+0.3*<name>` a
         weighted one. Or {modality: layer}, one for each side, `unit` where it names none.
+      target: a class, by its value.
+      synonyms: class, by its value as text -> further names, each of which makes prompts of its own
+        (with `languages`, for the values only).
       groups: {group: its classes}, see above.
       group_layers: {group: layer}, as `layer`, of groups that are told by another one.
       names: where the names are texts of records, `first` takes one of each, `all` every one.
@@ -66,10 +72,13 @@ class ZeroShot(Evaluator):
         text: ViewRef = "text",
         alternatives: Literal["first", "all"] = "first",
         layer: str | dict[ViewRef, str] = "unit",
+        target: str | int | None = None,
+        synonyms: dict[str, tuple[str, ...]] | None = None,
         groups: dict[str, tuple[str | int, ...]] | None = None,
         group_layers: dict[str, str | dict[ViewRef, str]] | None = None,
         names: Literal["first", "all"] = "first",
     ):
+        self.target, self.synonyms = target, synonyms or {}
         if labels == text and languages:
             raise ValueError(
                 f"zero_shot: with labels={labels!r} the names are the texts of the source, so set "
@@ -112,6 +121,11 @@ class ZeroShot(Evaluator):
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
         listed = data.source.labels(self.labels)
+        if listed is not None and self.target is not None and self.target not in listed:
+            raise EvaluationError(
+                f"zero_shot: the target {self.target!r} is no class of {self.labels!r}, such as "
+                f"{listed[0]!r}"
+            )
         if listed is not None and len(listed) < 2:
             raise EvaluationError(
                 f"zero_shot: {self.labels!r} has one class, {str(listed[0])!r}, and no other to "
@@ -145,9 +159,12 @@ class ZeroShot(Evaluator):
                 "top_5": float(ranking.hit(best, 5).mean()),
                 "mean_per_class": float(per_class.mean()),
             }
+            if self.target is not None:
+                rate = self._target_rate(items.unit[keep], vectors, truth, position)
+                results[language]["target_rate"] = rate
         metrics = {
             name: float(np.mean([part[name] for part in results.values()]))
-            for name in ("top_1", "top_5", "mean_per_class")
+            for name in next(iter(results.values()))
         }
         for language in self.languages:
             metrics |= {f"{language}/{name}": v for name, v in results[language].items()}
@@ -206,6 +223,20 @@ class ZeroShot(Evaluator):
             found["harmonic_mean"] = float(mean)
         return found
 
+    def _target_rate(
+        self, unit: np.ndarray, vectors: np.ndarray, truth: np.ndarray, position: dict[Any, int]
+    ) -> float:
+        """The share of the items of other classes that are nearest to the target's embedding."""
+        if self.target not in position:
+            raise EvaluationError(f"zero_shot: no class is {self.target!r}, the target")
+        wanted = position[self.target]
+        others = unit[truth != wanted]
+        if not len(others):
+            raise EvaluationError(f"zero_shot: every item is of the target {self.target!r}")
+        goal = np.full(len(others), wanted)
+        ranks = ranking.rank(others, vectors, goal, np.arange(len(vectors)))
+        return float(ranking.hit(ranking.best(ranks), 1).mean())
+
     def _labelled(self, items: Embedded) -> tuple[np.ndarray, list[Any]]:
         """Positions of the items that have a label, and their labels."""
         if self.labels == self.text:
@@ -245,7 +276,11 @@ class ZeroShot(Evaluator):
         if language is not None:
             return [[str(name)] for name in self._named(items.source, language)]
         if self.labels != self.text:
-            return [[str(c)] for c in classes]
+            if strange := sorted(set(self.synonyms) - set(map(str, classes))):
+                raise EvaluationError(
+                    f"zero_shot: synonyms of {strange[0]!r}, which is no class of {self.labels!r}"
+                )
+            return [[str(c), *self.synonyms.get(str(c), ())] for c in classes]
         first: dict[int, int] = {}
         for n in keep:
             first.setdefault(int(items.ids[n]), int(items.rows[n]))

@@ -84,7 +84,7 @@ class Term(nnx.Module):
     def scale(self) -> jax.Array | None:
         """1/temperature, an f32 scalar, of a term that has one; None for others."""
         own = getattr(self, "temperature", None)
-        return own() if isinstance(own, Temperature) else None
+        return own() if isinstance(own, Temperature) and own.other is None else None
 
     def logit_scale(self) -> tuple[jax.Array, jax.Array | None] | None:
         """Logarithm of the scale, and bias, of a term whose scores are scale x cosine + bias.
@@ -269,9 +269,12 @@ def same_example(x: Features, y: Features) -> jax.Array:
 
 def both_valid(x: Features, y: Features) -> jax.Array | bool:
     """bool[r, c]: pairs of valid rows; True if all rows are valid."""
-    if "valid" not in x:
-        return True
-    return x["valid"][:, None] & y["valid"][None, :]
+    valid: jax.Array | bool = True
+    if "valid" in x:
+        valid = valid & x["valid"][:, None]
+    if "valid" in y:
+        valid = valid & y["valid"][None, :]
+    return valid
 
 
 def mean_over(values: list[jax.Array]) -> jax.Array:

@@ -20,7 +20,7 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import numbered, of_teacher, with_teacher
-from mmjax.objectives.temperature import Temperature, scale_of
+from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, CountOrZero, Factor
@@ -76,17 +76,12 @@ class LocalGlobalNCE(Term):
                         f"locals in pairs={pairs!r}, numbers at least {least}."
                     )
         self.pairs = pairs
-        self.other = temperature if isinstance(temperature, str) else None
-        if not isinstance(temperature, str):
-            self.temperature = Temperature(
-                temperature, learned=learn_temperature, min_scale=min_scale, max_scale=max_scale
-            )
+        self.temperature = Temperature(
+            temperature, learned=learn_temperature, min_scale=min_scale, max_scale=max_scale
+        )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        if self.other is None:
-            scale = self.temperature()
-        else:
-            scale = scale_of(self.name, self.other, context.scales)
+        scale = self.temperature.scale(self.name, context.scales)
         losses = [self._pair(*pair, outputs, batch, context, scale) for pair in self.pairs]
         return mean_over(losses), {"scale": scale}
 

@@ -9,9 +9,9 @@ from flax import nnx
 from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
-from mmjax.objectives.momentum import of_teacher, with_teacher
+from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, Fraction
 from mmjax.schema.names import modality_of
 
 
@@ -33,7 +33,9 @@ class Predictive(Term):
       dim: size of the embeddings.
       hidden: width of the predictors.
       norm: whether predictors have their batch norm.
-      target: `towers` or `teacher`.
+      target: `towers` or `teacher`, which embeds the same views, or one other of each modality,
+        such as a clean `image@2`.
+      within: v in [0, 1], the share of each embedding's own target.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Predictive(Term):
         hidden: Count,
         norm: bool = True,
         target: Literal["towers", "teacher"] = "towers",
+        within: Fraction = 0.0,
         rngs: nnx.Rngs,
     ):
         check_pairs("predictive", pairs)
-        self.pairs, self.of_teacher = pairs, target == "teacher"
+        self.pairs, self.of_teacher, self.within = pairs, target == "teacher", within
         modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(
             {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
@@ -59,15 +62,19 @@ class Predictive(Term):
             everything = with_teacher(self.name, outputs, context)
         losses, agreement = [], []
         for pair in self.pairs:
-            targets = tuple(map(of_teacher, pair)) if self.of_teacher else pair
+            targets: tuple[str, ...] = pair
+            if self.of_teacher:
+                targets = tuple(of_teacher(counterpart(self.name, v, context)) for v in pair)
             rows = rows_of(self.name, (*pair, *targets), everything, batch, layer="raw")
             for side, view in enumerate(pair):
                 predictor = self.predictors[modality_of(view)]
                 guess = predictor(rows.unit[side], rows.valid)
-                target = jax.lax.stop_gradient(rows.unit[2 + (1 - side)])
-                cosine = rows.mean(_cosine(guess, target))
-                agreement.append(cosine)
-                losses.append(2 - 2 * cosine)
+                own, other = (
+                    rows.mean(_cosine(guess, jax.lax.stop_gradient(rows.unit[2 + k])))
+                    for k in (side, 1 - side)
+                )
+                agreement.append((1 - self.within) * other + self.within * own)
+                losses.append(2 - 2 * agreement[-1])
         return mean_over(losses), {"cosine": mean_over(agreement)}
 
 

@@ -14,12 +14,14 @@ from mmjax.objectives.matching import Matching
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
 from mmjax.objectives.momentum import MomentumNCE
 from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
+from mmjax.objectives.multiple_instance import MILNCE
 from mmjax.objectives.one_to_k import OneToK
 from mmjax.objectives.predictive import Predictive
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
+from mmjax.objectives.stacked import StackedInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, JointEntropy, Uniformity
@@ -30,6 +32,7 @@ TERMS = Registry(
     Term,
     {
         "info_nce": InfoNCE,
+        "stacked_info_nce": StackedInfoNCE,
         "sigmoid": Sigmoid,
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,
@@ -38,6 +41,7 @@ TERMS = Registry(
         "nt_xent": NTXent,
         "mv_infonce": MultiViewInfoNCE,
         "mv_dhel": MultiViewDHEL,
+        "mil_nce": MILNCE,
         "sup_con": SupCon,
         "soft_info_nce": SoftInfoNCE,
         "hard_info_nce": HardInfoNCE,

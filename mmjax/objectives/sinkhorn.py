@@ -18,7 +18,7 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.errors import TermError
-from mmjax.objectives.temperature import Temperature, scale_of
+from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.parallel.pairwise import Plan
 from mmjax.schema.annotations import ViewRef
@@ -68,17 +68,10 @@ class SinkhornSwap(Term):
             )
         self.first, self.second = first, second
         self.epsilon, self.iterations = epsilon, iterations
-        self.other = temperature if isinstance(temperature, str) else None
-        if not isinstance(temperature, str):
-            self.temperature = Temperature(
-                temperature, learned=learn_temperature, max_scale=max_scale
-            )
+        self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        if self.other is None:
-            scale = self.temperature()
-        else:
-            scale = scale_of(self.name, self.other, context.scales)
+        scale = self.temperature.scale(self.name, context.scales)
         rows = rows_of(self.name, (*self.first, *self.second), outputs, batch)
         x = {"unit": jnp.stack(rows.unit[:2], axis=1)}
         y = {"unit": jnp.stack(rows.unit[2:], axis=1)}

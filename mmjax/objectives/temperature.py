@@ -26,7 +26,8 @@ class Temperature(nnx.Module):
     2.5) written as a function.
 
     Args:
-      temperature: τ at the start, > 0.
+      temperature: τ at the start, > 0; or the name of another term, whose τ it is, and then all
+        else means nothing.
       learned: whether it trains; otherwise it is a constant of the program and no parameter.
       max_scale: largest 1/τ, or None.
       min_scale: smallest 1/τ, or None.
@@ -37,13 +38,16 @@ class Temperature(nnx.Module):
 
     def __init__(
         self,
-        temperature: float,
+        temperature: float | str,
         *,
         learned: bool,
         max_scale: float | None = None,
         min_scale: float | None = None,
         form: Form = "log_scale",
     ):
+        self.other = temperature if isinstance(temperature, str) else None
+        if isinstance(temperature, str):
+            return
         if form == "temperature" and learned and max_scale is None:
             raise TermError("A learned temperature that is the parameter itself needs a max_scale.")
         if not temperature > 0:
@@ -74,8 +78,17 @@ class Temperature(nnx.Module):
             return held
         return jnp.log(self())
 
+    def scale(self, term: str, scales: Mapping[str, jax.Array]) -> jax.Array:
+        """The scale 1/τ, an f32 scalar, its own or that of the term that it names.
+
+        Args:
+          term: the one that asks, for messages.
+          scales: of the context.
+        """
+        return self() if self.other is None else scale_of(term, self.other, scales)
+
     def __call__(self) -> jax.Array:
-        """The scale 1/τ, an f32 scalar."""
+        """The scale 1/τ, an f32 scalar, of one that is not another term's."""
         if self.fixed is not None:
             return jnp.asarray(self.fixed, jnp.float32)
         if self.form == "log_scale":

@@ -95,9 +95,8 @@ def check_metric(
     Raises:
       ConfigError: with the nearest evaluator or term.
     """
-    *before, (_, last) = every = stages.each(
-        recipe
-    )  # the last stage's metrics are those of the run
+    every = stages.each(recipe)
+    *before, (_, last) = every  # whose metrics are those of the run
     known, others = _measured(last, of_training), _OF_EVERY_RUN if of_training else ()
     for stage, whole in before:
         known += [f"{stage.name}/{each}" for each in _measured(whole, of_training)]

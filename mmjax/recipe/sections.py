@@ -13,6 +13,7 @@ from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import (
     BelowOne,
+    Bounds,
     Count,
     Fraction,
     NonNegative,
@@ -59,7 +60,8 @@ class OptimizerConfig:
       final_fraction: where the decay ends, at step `steps`, as a share of the peak.
       clip_norm: global norm to which the gradient is clipped.
       learning_rate_rules: table of (regular expression over the whole parameter path, factor), the
-        first match wins.
+        first match wins. A tuple has a factor for each of the blocks that a transformer stacks, of
+        which 0 leaves one as it is.
       weight_decay_rules: the same for the decay. By default only kernels of linear layers and
         convolutions decay: not biases, norms, embeddings, scales.
       turns: groups of regular expressions: updates in turn, each with moments and a schedule of its
@@ -79,7 +81,7 @@ class OptimizerConfig:
     warmup_steps: NonNegativeInt = 0
     final_fraction: Fraction = 0.0
     clip_norm: Positive | None = None
-    learning_rate_rules: tuple[tuple[Pattern, NonNegative], ...] = ()
+    learning_rate_rules: tuple[tuple[Pattern, NonNegative | tuple[NonNegative, ...]], ...] = ()
     weight_decay_rules: tuple[tuple[Pattern, NonNegative], ...] = (
         (r".*/kernel", 1.0),
         (r".*", 0.0),
@@ -95,6 +97,8 @@ LayoutRule = (
     | tuple[str | tuple[str, ...] | None, ...]
 )
 
+_AxisSize = Annotated[int, Bounds(ge=-1, le=2**24)]
+
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
@@ -107,9 +111,9 @@ class MeshConfig:
       fsdp_min_size: smaller parameters are replicated.
     """
 
-    data: int = -1
-    fsdp: int = 1
-    tensor: int = 1
+    data: _AxisSize = -1
+    fsdp: _AxisSize = 1
+    tensor: _AxisSize = 1
     rules: tuple[tuple[Pattern, LayoutRule], ...] = ()
     fsdp_min_size: NonNegativeInt = 4096
 

@@ -7,7 +7,7 @@ match wins.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ import optax
 from mmjax.errors import ConfigError
 from mmjax.parallel.layout import STACKED
 from mmjax.recipe import OptimizerConfig
+
+Factor = float | tuple[float, ...]  # of all of a parameter, or of each layer of a stack
+F = TypeVar("F", bound=Factor)
 
 
 def schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
@@ -90,8 +93,8 @@ def frozen(
 
 
 def factors(
-    rules: Sequence[tuple[str, float]], paths: Iterable[str], default: float = 1.0
-) -> dict[str, float]:
+    rules: Sequence[tuple[str, F]], paths: Iterable[str], default: float = 1.0
+) -> dict[str, F | float]:
     """The factor of every path: that of the first rule that matches, or the default."""
     return {
         path: next((f for pattern, f in rules if re.fullmatch(pattern, path)), default)
@@ -99,8 +102,28 @@ def factors(
     }
 
 
-def _scale(by: Mapping[str, float]) -> optax.GradientTransformation:
-    return optax.stateless(lambda updates, _: {k: u * by[k] for k, u in updates.items()})
+def _scale(by: Mapping[str, Factor]) -> optax.GradientTransformation:
+    """Multiplies updates by numbers, or by one for each layer of a stack."""
+
+    def along(factor: Factor, x: jax.Array) -> jax.Array | float:
+        if not isinstance(factor, tuple):
+            return factor
+        return jnp.asarray(factor, x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+
+    return optax.stateless(lambda updates, _: {k: u * along(by[k], u) for k, u in updates.items()})
+
+
+def _check_layers(rules: Sequence[tuple[str, Factor]], shapes: Mapping[str, Any]) -> None:
+    """Raises a ConfigError where a tuple of factors is not one for each layer of a stack."""
+    for path, factor in factors(rules, shapes).items():
+        if not isinstance(factor, tuple):
+            continue
+        layers = shapes[path].shape[0] if re.fullmatch(STACKED, path) else None
+        if layers != len(factor):
+            there = "is no stack of layers" if layers is None else f"stacks {layers} layers"
+            raise ConfigError(
+                f"optimizer.learning_rate_rules: {len(factor)} factors for {path!r}, which {there}"
+            )
 
 
 def _decay(rate: float, by: Mapping[str, float]) -> optax.GradientTransformation:
@@ -198,7 +221,7 @@ def in_turn(
 
 
 def make(
-    optimizer: OptimizerConfig, steps: int, paths: Iterable[str]
+    optimizer: OptimizerConfig, steps: int, params: Mapping[str, Any]
 ) -> optax.GradientTransformation:
     """The whole update rule, for the parameters that train.
 
@@ -213,20 +236,22 @@ def make(
     Args:
       optimizer: section `optimizer` of the config.
       steps: of the whole run.
-      paths: parameters that train.
+      params: path -> array, or shape, of the parameters that train.
 
     Returns:
       A transformation of flat dicts: clip, precondition, decay, schedule and rates.
 
     Raises:
-      ConfigError: for a learning rate rule, or a parameter of a turn, that matches nothing.
+      ConfigError: for a learning rate rule, or a parameter of a turn, that matches nothing, and
+        for a rule with another number of factors than there are layers.
     """
-    paths = list(paths)
+    paths = list(params)
     for pattern, _ in optimizer.learning_rate_rules:
         if not any(re.fullmatch(pattern, path) for path in paths):
             raise ConfigError(
                 f"optimizer.learning_rate_rules: no trained parameter matches {pattern!r}"
             )
+    _check_layers(optimizer.learning_rate_rules, params)
     rates = factors(optimizer.learning_rate_rules, paths)
     b1, b2 = optimizer.b1, optimizer.b2
     parts = []

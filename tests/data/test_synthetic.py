@@ -259,6 +259,18 @@ def test_views_of_a_latent_share_it_and_nothing_else():
         SOURCES.spec("latent_views", views={}).build()
 
 
+def test_a_latent_is_seen_again_with_another_nuisance():
+    view = {"dim": 12, "form": "linear", "nuisance": 4, "noise": 0.1, "repeats": 1000}
+    source = SOURCES.spec("latent_views", latent=3, views={"a": view}, examples=40).build()
+    seen = np.array([source[i]["a"] for i in range(len(source))])
+    assert seen.shape == (40, 1000, 12)
+    # What all views of a row have in common is the latent's: three directions, not seven.
+    means = seen.mean(axis=1)
+    values = np.linalg.svd(means - means.mean(axis=0), compute_uv=False)
+    assert values[3] < 0.2 * values[2]
+    assert np.linalg.matrix_rank((seen - means[:, None]).reshape(-1, 12)) == 12
+
+
 def test_mixtures_are_of_their_words():
     vocabulary = make("word_mixtures", split="vocabulary")
     table = np.stack([vocabulary[i]["text"] for i in range(len(vocabulary))])
@@ -315,6 +327,58 @@ def test_spaces_are_linearly_related_in_so_many_dimensions(linear):
     assert explained == pytest.approx(linear / 16 / 1.04**2, abs=0.03)
 
 
+def test_transcripts_of_lectures_err_in_their_own_ways():
+    source = make("lecture_clips", examples=3000)
+    rows = [source[i] for i in range(len(source))]
+    assert len({row["step"] for row in rows}) == 40
+
+    def has(field, k):
+        return np.mean([row["step"].split()[k] in row[field].split() for row in rows])
+
+    assert has("text", 0) == pytest.approx(0.9, abs=0.02)
+    assert has("text", 1) == pytest.approx(0.1, abs=0.02)
+    for field in ("text@2", "text@3"):  # about the step with .3, or by chance
+        assert 0.09 <= has(field, 0) < 0.2
+        assert 0.27 <= has(field, 1) < 0.45
+    clips = np.stack([row["video"] for row in rows])
+    assert np.std(clips - clips.mean(1, keepdims=True)) == pytest.approx(0.5 * 0.75**0.5, rel=0.02)
+
+
+def test_signals_show_what_their_text_says():
+    source, flat = (make("anchored_signals", flat=flat) for flat in (False, True))
+    for i in range(40):
+        row = source[i]
+        u, v, w, p, q = (int(word[1]) for word in row["text"].split())
+        assert row["shared"] == row["text"].split()[:3]
+        rows = row["xray"][:, [2, 6, 10, 14]].argmax(0)
+        assert np.abs(rows - (1 + 2 * np.array([u, v, w, p]))).max() <= 1
+        spike = row["ecg"].mean(0)
+        assert abs(np.abs(np.diff(spike)).argmax() - (6 + 12 * q)) <= 2
+        np.testing.assert_array_equal(flat[i]["xray"], row["xray"].ravel())
+        np.testing.assert_array_equal(flat[i]["ecg"], row["ecg"].ravel())
+
+
+def test_regions_are_where_and_what_their_organ_is():
+    source = make("organ_regions", examples=800)
+    rows = [source[i] for i in range(800)]
+    features = np.stack([row["region"] for row in rows])
+    organs = np.array([row["concept"] for row in rows])
+    scans = organs.reshape(-1, 4)
+    assert all(len(set(scan)) == 4 for scan in scans)
+    counts = np.bincount(organs, minlength=24)
+    assert counts[:4].sum() > counts[12:].sum()
+    mr = np.array([row["text"][0].endswith(" mr") for row in rows])
+    for organ in range(3):
+        dark, bright = (features[(organs == organ) & of, 0].mean() for of in (mr, ~mr))
+        assert dark == pytest.approx(bright / 2, abs=0.06)
+        definition = {row["text@definition"] for row in rows if row["concept"] == organ}
+        assert len(definition) == 1
+    head = make("organ_regions", examples=800, part="head")
+    assert [head[i]["id"] for i in range(len(head))] == organs[organs < 4].tolist()
+    assert source.labels("organ")[5] == "organ5a"
+    assert source.labels("scan") is None
+
+
 def test_token_classes_have_names_that_say_what_images_show():
     source = make("token_classes", split="test", examples=None)
     y, images, names = (column(source, name) for name in ("label", "image", "text"))
@@ -335,3 +399,39 @@ def test_token_classes_have_names_that_say_what_images_show():
     assert np.bincount(train).tolist() == [8] * 20
     before = make("token_classes", split="pretrain", examples=50)
     assert not {*column(before, "text")} & {*names}
+
+
+def test_swapped_scenes_have_the_same_bag_and_another_binding():
+    source = make("bound_pairs", examples=400, binding=0.0)
+    image, swapped = (column(source, name) for name in ("image", "image_swapped"))
+    # Without a binding all that differs is the noise, of 0.05 before tanh.
+    assert 0.03 < np.abs(image - swapped).mean() < 0.06
+    bound = make("bound_pairs", examples=400, binding=1.0)
+    assert np.abs(column(bound, "image") - column(bound, "image_swapped")).mean() > 0.2
+    ids, others = (np.array([r[n] for r in source]) for n in ("id", "swapped"))
+    assert (ids != others).all()
+    rows = make("bound_pairs", examples=400, siblings="rows")
+    assert len(rows) == 800
+    assert rows.modalities == ("image", "text")
+    for k in range(0, 800, 40):
+        assert rows[k]["swapped"] == rows[k + 1]["id"]
+        assert rows[k]["id"] == rows[k + 1]["swapped"]
+    fields = make("bound_pairs", examples=400)
+    np.testing.assert_array_equal(rows[7]["text"], fields[3]["text_swapped"])
+
+
+def test_mentions_are_of_entities_of_the_gallery():
+    test, train = (make("entities", split=s, examples=200) for s in ("test", "train"))
+    gallery = SOURCES["entities"](split="gallery")
+    assert gallery.modalities == ("entity_text", "entity_image")
+    assert {r["id"] for r in test} == set(range(1000, 1100))
+    assert {r["id"] for r in train} == set(range(100))
+    for record in (*test, *train):
+        entry = gallery[record["id"]]
+        np.testing.assert_array_equal(record["entity_text"], entry["entity_text"])
+    lacking = sum("image" not in r for r in (*test, *train)) / 400
+    assert 0.2 < lacking < 0.4
+    assert test.may_lack == ("image",)
+    # Two mentions of one entity differ by noise of 0.3 each.
+    both = column(test, "text").reshape(100, 2, 32)
+    assert (both[:, 0] - both[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)

@@ -32,6 +32,8 @@ def gradients(operands, **options):
 def test_slices_change_no_number(operands, causal, masked, monkeypatch):
     mask = jnp.arange(LENGTH) < jnp.arange(1, BATCH + 1)[:, None] if masked else None
     options = {"causal": causal, "mask": mask}
+    if causal:
+        options |= {"drop": 0.3, "rng": jax.random.key(1)}
     whole = gradients(operands, **options)
     monkeypatch.setattr(module, "SCORES_BYTES", 5 * SCORES)
     assert module.slices(*operands[:2]) == 6
@@ -43,6 +45,38 @@ def test_slices_change_no_number(operands, causal, masked, monkeypatch):
         strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_keys_are_left_out_before_the_softmax(operands):
+    """By the formula, with the keys that are drawn; the others take over, nothing is rescaled."""
+    rng, drop = jax.random.key(3), 0.9
+    mask = np.arange(LENGTH) < 1 + np.arange(BATCH)[:, None] % LENGTH
+    each = jax.random.split(rng, BATCH)
+    kept = np.stack([jax.random.bernoulli(own, 0.1, (HEADS, LENGTH, LENGTH)) for own in each])
+    assert 0.85 < 1 - kept.mean() < 0.95
+    assert (kept[:, 0] != kept[:, 1]).any(axis=(1, 2)).all()  # of each head
+    assert (kept[0] != kept[1]).any()
+    assert (kept[:, :, 0] != kept[:, :, 1]).any()
+    seen = mask[:, None, None, :] & np.tri(LENGTH, dtype=bool)
+    left = kept & seen
+    lost = ~left.any(-1, keepdims=True)
+    assert lost.any()
+    assert not lost.all()
+    left = np.where(lost, seen, left)
+    query, key, value = (np.asarray(x, np.float64) for x in operands)
+    weight = np.exp(np.einsum("btnh,bsnh->bnts", query, key) / SIZE**0.5) * left
+    want = np.einsum("bnts,bsnh->btnh", weight / weight.sum(-1, keepdims=True), value)
+    found = attention(*operands, mask=jnp.asarray(mask), causal=True, drop=drop, rng=rng)
+    np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
+    again = attention(*operands, mask=jnp.asarray(mask), causal=True, drop=drop, rng=each)
+    np.testing.assert_array_equal(again, found)
+
+
+def test_nothing_is_left_out_at_rate_0_or_without_random_numbers(operands):
+    plain = jax.jit(lambda *o: attention(*o)).lower(*operands).as_text()
+    for options in ({"drop": 0.0, "rng": jax.random.key(0)}, {"drop": 0.5, "rng": None}):
+        text = jax.jit(lambda *o, options=options: attention(*o, **options)).lower(*operands)
+        assert text.as_text() == plain
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,18 @@ def test_groups_as_classes(make_source, views, fake_model):
     assert metrics["classes"] == 3
 
 
+def test_how_often_other_classes_are_taken_for_a_target(make_source, views, fake_model):
+    """Of the five odd images 1 and 9 are at another class, three are equally far from all."""
+    data = EvalData(make_source(11), views, 4)
+    metrics = ZeroShot(labels="group", target="even")(fake_model(), data)
+    assert metrics["target_rate"] == pytest.approx(3 / 3 / 5)
+    data.source.records = data.source.records[:1]
+    with pytest.raises(ValueError, match="every item is of the target 'even'"):
+        ZeroShot(labels="group", target="even")(fake_model(), data)
+    with pytest.raises(ValueError, match="target 'evn' is no class of 'group', such as"):
+        ZeroShot(labels="group", target="evn").check(data)
+
+
 def test_a_source_without_a_list_has_the_classes_that_occur(make_source, views, fake_model):
     source = make_source(11)
     source.labels = functools.partial(Source.labels, source)
@@ -68,6 +80,21 @@ def test_several_names_of_a_class(make_source, views, fake_model):
         fake_model(), EvalData(make_source(3), views, 4), [["1", "2"]], None
     )
     np.testing.assert_allclose(vectors[0, [1, 2]], np.sqrt(0.5), atol=1e-6)
+
+
+def test_synonyms_are_further_names(make_source, views, fake_model):
+    class Known(fake_model):
+        def number(self, text):
+            return 3 if text == "unpaired" else super().number(text)
+
+    data, model = EvalData(make_source(11), views, 4), Known()
+    evaluator = ZeroShot(labels="group", synonyms={"odd": ("unpaired",)})
+    metrics = evaluator(model, data)
+    assert "unpaired" in model.texts
+    # Images 0, 1 and 3 are nearest to their class, 9 to a wrong one, all others to none.
+    assert metrics["top_1"] == pytest.approx((3 + 7 / 3) / 11)
+    with pytest.raises(ValueError, match="synonyms of 'od', which is no class of 'group'"):
+        ZeroShot(labels="group", synonyms={"od": ("unpaired",)})(model, data)
 
 
 def test_languages(make_source, views, fake_model):

@@ -172,7 +172,36 @@ def test_freezing():
 
 def test_a_rate_for_nothing_is_refused():
     with pytest.raises(ConfigError, match="no trained parameter matches 'x'"):
-        optimizer.make(section(learning_rate_rules=(("x", 0.1),)), 10, ["towers/image/w"])
+        optimizer.make(section(learning_rate_rules=(("x", 0.1),)), 10, {"towers/image/w": None})
+
+
+def test_each_layer_of_a_stack_has_a_rate_of_its_own():
+    """Those of factor 0 stay as they are, to the bit, though their weights decay."""
+    params = {
+        path: jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 2)), jnp.float32)
+        for path in ("text/blocks/mlp/kernel", "text/blocks/norm/scale", "text/head/kernel")
+    }
+    gradient = {path: jnp.cos(7 * x) for path, x in params.items()}
+    moved = []
+    for rules in (((".*/blocks/.*", (0.0, 1.0, 0.5)),), ()):
+        values = section(learning_rate_rules=rules, weight_decay=0.3, schedule="constant")
+        transformation = optimizer.make(values, 10, params)
+        moved.append(transformation.update(gradient, transformation.init(params), params)[0])
+    ruled, plain = moved
+    for path, update in ruled.items():
+        factors = (1, 1, 1) if "head" in path else (0, 1, 0.5)
+        np.testing.assert_array_equal(update, np.array(factors)[:, None, None] * plain[path])
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("text/blocks/kernel", "which stacks 3 layers"), ("text/kernel", "no stack of layers")],
+)
+def test_factors_of_layers_that_are_not_there_are_refused(path, said):
+    with pytest.raises(ConfigError, match=said):
+        optimizer.make(
+            section(learning_rate_rules=((".*", (0.0, 1.0)),)), 10, {path: np.zeros((3, 2))}
+        )
 
 
 def test_moments_lie_as_their_parameters():

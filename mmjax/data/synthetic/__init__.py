@@ -5,6 +5,8 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.anchored_signals import AnchoredSignals
+from mmjax.data.synthetic.bound_pairs import BoundPairs
 from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
@@ -17,10 +19,13 @@ from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedAction
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
+from mmjax.data.synthetic.lecture_clips import LectureClips
+from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
@@ -33,7 +38,9 @@ from mmjax.data.synthetic.worded_classes import WordedClasses
 SYNTHETIC = {
     source.name: source
     for source in (
+        AnchoredSignals,
         AttributeClasses,
+        BoundPairs,
         CaptionDatabase,
         CompositionalScenes,
         ConceptPairs,
@@ -41,6 +48,7 @@ SYNTHETIC = {
         DigitsSource,
         DomainPairs,
         EcgReports,
+        Entities,
         EventAudio,
         FrozenClusters,
         GaussianLatentSource,
@@ -48,10 +56,12 @@ SYNTHETIC = {
         GroupedClasses,
         LatentBlocks,
         LatentViews,
+        LectureClips,
         NamedActions,
         NoisyCaptions,
         NoisyInstances,
         NuisancePairs,
+        OrganRegions,
         Parity,
         PartlyLinear,
         TexturedDigits,

@@ -9,17 +9,18 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import Count, NonNegative
+from mmjax.schema.bounds import BelowOne, Count, NonNegative
 
 
 class VectorView(View):
-    """A vector as f32[dim], in training with fresh Gaussian noise.
+    """A vector as f32[dim], in training with some numbers left out and fresh Gaussian noise.
 
     The value is numbers or the bytes of a `.npy` file, which is how a table's files are read.
 
     Args:
       dim: length of the vector.
       noise: standard deviation of the noise that training adds at every visit.
+      drop: probability with which training sets each number to 0, before the noise.
       normalize: whether to scale the result to length 1.
 
     Attributes:
@@ -27,12 +28,10 @@ class VectorView(View):
       dtype: float32.
     """
 
-    def __init__(self, *, dim: Count, noise: NonNegative = 0.0, normalize: bool = False):
-        if dim < 1 or noise < 0:
-            raise ValueError(
-                f"vector view: dim={dim} must be at least 1, and noise={noise} at least 0"
-            )
-        self.noise, self.normalize = np.float32(noise), normalize
+    def __init__(
+        self, *, dim: Count, noise: NonNegative = 0.0, drop: BelowOne = 0.0, normalize: bool = False
+    ):
+        self.noise, self.drop, self.normalize = np.float32(noise), drop, normalize
         self.shape, self.dtype = (dim,), np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
@@ -41,6 +40,8 @@ class VectorView(View):
             raise unusable(f"its shape is {list(x.shape)}, but the view takes {list(self.shape)}")
         if not np.isfinite(x).all():
             raise unusable("it holds NaN or infinite numbers")
+        if train and self.drop:
+            x = np.where(required(rng).random(self.shape) < self.drop, np.float32(0), x)
         if train and self.noise:
             x = x + self.noise * required(rng).standard_normal(self.shape, np.float32)
         if self.normalize:

@@ -17,7 +17,7 @@ SETTINGS = (
             {"causal": False, "pool": "map", "activation": "gelu_tanh"},
             {"pool": "last", "activation": "quick_gelu", "init": "clip"},
         ),
-        dropping=({"dropout": 0.3}, {"drop_path": 0.9}),
+        dropping=({"dropout": 0.3}, {"drop_path": 0.9}, {"drop_key": 0.5}),
         wrong_options=(
             ({"pool": "max"}, r"^pool='max' is not one of 'eot', "),
             ({"norm": "rms"}, r"^norm='rms' is not one of 'pre', 'post'$"),

@@ -16,7 +16,12 @@ SETTINGS = (
             {"pool": "map", "activation": "swiglu", "bias": False, "init": "xavier"},
             {"stem": "conv", "pre_norm": True, "patch_bias": False, "init": "clip"},
         ),
-        dropping=({"dropout": 0.3}, {"drop_path": 0.9}, {"patch_dropout": 0.5, "pool": "mean"}),
+        dropping=(
+            {"dropout": 0.3},
+            {"drop_path": 0.9},
+            {"drop_key": 0.5},
+            {"patch_dropout": 0.5, "pool": "mean"},
+        ),
         wrong_options=(
             ({"patch": 5}, r"^image_size=\(16, 24\) is not divisible by patch=5$"),
             ({"patch": 0}, r"^patch=0: at least 1"),

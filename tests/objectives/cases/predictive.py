@@ -31,7 +31,7 @@ def predicted(x, params, modality):
     return y @ params[f"{path}/second/kernel"] + params[f"{path}/second/bias"]
 
 
-def formula(pairs, teacher):
+def formula(pairs, teacher, within=0.0):
     def value(raws, extra, params):
         def target(view):
             raw = extra[f"teacher {view}"].astype(float) if teacher else raws[view].real
@@ -41,7 +41,8 @@ def formula(pairs, teacher):
         for a, b in pairs:
             for one, other in ((a, b), (b, a)):
                 guess = normalize(predicted(raws[one], params, one[0]))
-                losses.append((2 - 2 * (guess * target(other)).sum(1)).mean())
+                goal = (1 - within) * target(other) + within * target(one)
+                losses.append((2 - 2 * (guess * goal).sum(1)).mean())
         return np.mean(losses)
 
     return value
@@ -69,6 +70,15 @@ CASES = {
         taught,
         known=known,
         plans=PLANS[:2],
+        **OPTIONS,
+    ),
+    "slap": Case(
+        {**PAIR, "target": "teacher", "within": 0.3},
+        ("a", "b"),
+        formula(PAIR["pairs"], True, 0.3),
+        taught,
+        known=known,
+        plans=PLANS[:1],
         **OPTIONS,
     ),
 }

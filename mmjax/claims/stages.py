@@ -36,7 +36,7 @@ def shared(recipes: Mapping[K, Recipe], folder: Path) -> dict[K, tuple[Recipe, P
         if len(recipe.stages) < 2:
             continue
         config, whole = recipe_lib.each(recipe)[0]
-        first = dataclasses.replace(whole, stages=(StageConfig(config.name),))
+        first = dataclasses.replace(whole, stages=(StageConfig(config.name, until=config.until),))
         name = hashlib.sha256(recipe_lib.dump(first).encode()).hexdigest()[:16]
         found[run] = first, folder / FOLDER / name
         members.setdefault(name, []).append(run)

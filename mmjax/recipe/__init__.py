@@ -19,6 +19,7 @@ from mmjax.recipe.sections import (
     PairwiseConfig,
     Recipe,
     StageConfig,
+    UntilConfig,
 )
 from mmjax.recipe.stages import each
 from mmjax.recipe.stored import OPERATIONAL, differences, dump, read, same
@@ -36,6 +37,7 @@ __all__ = [
     "Recipe",
     "Replace",
     "StageConfig",
+    "UntilConfig",
     "changes",
     "check_metric",
     "check_references",

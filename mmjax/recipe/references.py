@@ -39,6 +39,7 @@ def check_references(recipe: Recipe, file: str) -> None:
         if name not in trained:
             raise unknown(name, trained, path, file, "view")
     _check_galleries(recipe, file)
+    _check_stages(recipe, file)
     for _, _, evaluator in recipe.each_evaluator():
         for path, name in evaluator.reads():
             if name not in known:
@@ -51,6 +52,23 @@ def check_references(recipe: Recipe, file: str) -> None:
         )
     if section.metric is not None:
         check_metric(section.metric, "checkpoints.metric", recipe, file)
+
+
+def _check_stages(recipe: Recipe, file: str) -> None:
+    """That a stage which may end early measures what it ends by."""
+    for stage, whole in stages.each(recipe):
+        if stage.until is None:
+            continue
+        where = f"stages.{stage.name}"
+        if not (whole.steps and whole.evaluate_every):
+            raise ConfigError(
+                f"{file}: '{where}.until' is looked at when the stage is evaluated: set "
+                f"'{where}.evaluate_every' to some steps (and 'steps' to the most it may make)"
+            )
+        known = _measured(whole)
+        if not any(stage.until.metric.startswith(f"{each}/") for each in known):
+            names = [f"{each}/..." for each in known]
+            raise unknown(stage.until.metric, names, f"{where}.until.metric", file, "metric")
 
 
 def _check_galleries(recipe: Recipe, file: str) -> None:

@@ -145,6 +145,26 @@ class CheckpointConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class UntilConfig:
+    """When a stage ends before its last step: once a metric has moved too far from its beginning.
+
+    The metric is measured before the stage's first step, m_0, and at each of its evaluations, m_k.
+    The stage ends at the first of them with |m_k - m_0| > change max(|m_0|, floor).
+
+    Attributes:
+      metric: name of an evaluation metric of the stage, which needs `evaluate_every`.
+      change: relative to m_0; .1 is a tenth.
+      floor: a smaller |m_0| counts as this: near zero a relative change says nothing.
+      min_checks: the stage does not end at an evaluation before that one.
+    """
+
+    metric: str
+    change: Positive
+    floor: NonNegative = 0.0
+    min_checks: Count = 1
+
+
+@dataclasses.dataclass(frozen=True)
 class StageConfig:
     """One stage of a recipe; see `mmjax.recipe.stages`.
 
@@ -155,6 +175,7 @@ class StageConfig:
       scale: table of (regular expression, factor), the first match wins: the rest is multiplied
         by it, as where a scale of cosines is folded into the towers.
       keep_optimizer: keep the moments of the stage before.
+      until: when it ends before it has made its `steps`, from which the next stage counts on.
       changes: what the stage changes of the recipe, nested as the recipe is.
     """
 
@@ -162,6 +183,7 @@ class StageConfig:
     fresh: tuple[Pattern, ...] = ()
     scale: tuple[tuple[Pattern, float], ...] = ()
     keep_optimizer: bool = False
+    until: UntilConfig | None = None
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
@@ -170,7 +192,7 @@ class StageConfig:
         return {**plain(self.changes), **own}
 
 
-OF_A_STAGE = ("name", "fresh", "scale", "keep_optimizer")
+OF_A_STAGE = ("name", "fresh", "scale", "keep_optimizer", "until")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ from mmjax.system.teachers import MomentumTeacher
 from mmjax.train import checks, runs
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
-from mmjax.train.metrics import recorded
+from mmjax.train.metrics import reached, recorded
 from mmjax.train.stages import Stage
 from mmjax.train.state import State, TrainPlan
 from mmjax.weights.start import Pretrained
@@ -259,7 +259,7 @@ def summary(
     if stages[0].recipe.evaluate_at_start:
         found |= {f"start/{metric}": value for metric, value in recorded(folder, 0).items()}
     for stage in stages[:-1]:
-        own = results.get(stage.name) or recorded(folder, stage.end)
+        own = results.get(stage.name) or recorded(folder, reached(folder, stage.start, stage.end))
         found |= {f"{stage.name}/{metric}": value for metric, value in own.items()}
     best = store.best() if stages[-1].recipe.checkpoints.keep_best else None
     if best is not None:

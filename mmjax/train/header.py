@@ -49,8 +49,11 @@ def stage_lines(stage: Stage, plan: TrainPlan, data: TrainData) -> list[str]:
     if stage.name is None:
         return []
     terms = ", ".join(stage.recipe.objectives)
+    steps = f"steps {stage.start + 1:,} to {stage.end:,}"
+    if until := stage.config.until:
+        steps += f" or until {until.metric} has moved by {until.change:.0%}"
     rows = [
-        ("stage", f"{stage.name}: steps {stage.start + 1:,} to {stage.end:,}, objectives {terms}"),
+        ("stage", f"{stage.name}: {steps}, objectives {terms}"),
         *_of_stage(stage.recipe, plan, data),
     ]
     return _formatted(rows)

@@ -145,6 +145,12 @@ def recorded(folder: Path, step: int) -> dict[str, float]:
     return {name: value for name, value in found.items() if name not in ("step", "stage")}
 
 
+def reached(folder: Path, start: int, end: int) -> int:
+    """The last step after `start` up to `end` that has a row: a stage may end early."""
+    steps = (row["step"] for _, row in _rows(folder / "metrics.jsonl"))
+    return max((step for step in steps if start < step <= end), default=end)
+
+
 def learned(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics without those of speed."""
     return {n: v for n, v in metrics.items() if n.removeprefix("train/") not in SPEED}

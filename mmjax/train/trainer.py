@@ -32,6 +32,7 @@ from mmjax.train.metrics import MetricWriter, Progress, learned, log_to, recorde
 from mmjax.train.signals import Interrupted, StopSignals
 from mmjax.train.stages import Stage
 from mmjax.train.state import State, TrainPlan
+from mmjax.train.until import Until
 from mmjax.train.watch import NonFiniteLoss, Watch, ZeroEmbeddings
 from mmjax.train.workdir import Workdir
 
@@ -165,9 +166,10 @@ def train(
             if len(report):
                 logger.info(report.summary())
             summary = borders.summary(stages, results, store, workdir.path)
-            summary |= {"seconds": round(time.monotonic() - begin, 1), "step": stages[-1].end}
+            assert state is not None
+            step = stages[-1].start + int(state.step)
+            summary |= {"seconds": round(time.monotonic() - begin, 1), "step": step}
             if not quiet:
-                assert state is not None
                 part.evaluation.report(run.model(part, state), workdir.path, summary)
                 signals.check()
         except Interrupted as stop:
@@ -233,27 +235,36 @@ def _train_stage(
         results = _evaluate(run, stage, part, state, 0)
         run.store.save(0, state, results)
         return state, results
-    if start > stage.start and (start >= stage.end or _due(start, recipe.evaluate_every)):
+    resumed = start > stage.start
+    until = Until(stage.config.until, stage.name, kept if resumed else None)
+    if resumed and (start >= stage.end or _due(start, recipe.evaluate_every)):
         results = _evaluate(run, stage, part, state, start)
-        run.store.save(start, state, results, kept)  # whose metrics it may lack
-    if start >= stage.end:
+        until.check(start, results)
+        run.store.save(start, state, results, {**kept, **until.kept()})  # which it may lack
+    if start >= stage.end or until.ended:
         known = distributed.of_first(lambda: json.dumps(recorded(run.folder, start)))
         trained = {n: v for n, v in json.loads(known).items() if n.startswith("train/")}
         return state, results | trained
 
     # The loop.
     run.signals.check()
-    resumed, start = start > stage.start, max(start, stage.start)
+    start = max(start, stage.start)
     train_step = _step(run, stage, part.plan)
     batches = part.data.iter_from(start - stage.start)
     kept = kept if resumed else {}
     limit = part.data.limit(kept.get("bad_share"))
     watch = Watch(start, recipe.data.batch_size, batches, limit, kept.get("window"))
-    if recipe.evaluate_at_start and not start:
+    shown = recipe.evaluate_at_start and not start
+    if shown or (until and not resumed):
         model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
-        run.writer.write(0, part.evaluation(model), stage.name)
+        results = part.evaluation(model)
+        if shown:
+            run.writer.write(0, results, stage.name)
+        if until:
+            until.begin(results)
         watch.pause()
-    scored = recipe.checkpoints.metric is not None
+    # A checkpoint that says what was measured is saved after its evaluation.
+    scored = recipe.checkpoints.metric is not None or bool(until)
     try:
         for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):
             state, metrics = train_step(state, {**batch, **part.galleries})
@@ -264,9 +275,10 @@ def _train_stage(
             evaluating = last or _due(done, recipe.evaluate_every)
             saving = last or _due(done, recipe.checkpoints.every)
             pausing = evaluating or saving or stopping
-            if pausing or _due(done, recipe.log_every):
+            logged = last or _due(done, recipe.log_every) or (evaluating and bool(until))
+            if pausing or logged:
                 watch.check()
-            if last or _due(done, recipe.log_every):
+            if logged:
                 row = watch.row(done)
                 trained = {f"train/{n}": v for n, v in row.items()}
                 run.writer.write(done, trained, stage.name)
@@ -279,13 +291,16 @@ def _train_stage(
             if evaluating and not stopping:
                 try:
                     own = results = _evaluate(run, stage, part, state, done)
+                    until.check(done, results)
                 except Interrupted as stop:
                     stopping = stop.number
                 watch.pause()
-            if stopping or (saving and scored):
-                run.store.save(done, state, own, kept)
+            if stopping or (scored and (saving or until.ended)):
+                run.store.save(done, state, own, {**kept, **until.kept()})
             if stopping:
                 raise Interrupted(stopping)
+            if until.ended:
+                break
     except TooManyBadRows as error:
         raise bad_rows.with_causes(error, part.data.report) from error
     finally:

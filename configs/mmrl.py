@@ -78,7 +78,7 @@ def small() -> dict:
         objectives=objectives(1.0, c.TEMPERATURE),
         model=model,
         teacher=before(),
-        optimizer=c.adamw(5e-3, warmup_steps=10, freeze=c.FROZEN),
+        optimizer=c.adamw(1.5e-2, warmup_steps=10, freeze=c.FROZEN),
     )
 
 

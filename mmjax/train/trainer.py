@@ -167,8 +167,8 @@ def train(
                 logger.info(report.summary())
             summary = borders.summary(stages, results, store, workdir.path)
             assert state is not None
-            step = stages[-1].start + int(state.step)
-            summary |= {"seconds": round(time.monotonic() - begin, 1), "step": step}
+            ended = stages[-1].start + int(state.step)
+            summary |= {"seconds": round(time.monotonic() - begin, 1), "step": ended}
             if not quiet:
                 part.evaluation.report(run.model(part, state), workdir.path, summary)
                 signals.check()

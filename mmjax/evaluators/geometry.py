@@ -28,7 +28,8 @@ class Geometry(Evaluator):
       linear_separability: accuracy of a linear classifier of x against y, on pairs that it was not
         fitted on; 1 means apart, 0.5 mixed.
       positive_cosine: mean of x_i.y_i.
-      cosine_margin: that minus the mean of x_i.y_j, j != i.
+      negative_cosine: mean of x_i.y_j, j != i.
+      cosine_margin: positive_cosine minus that.
       alignment: mean of |x_i - y_i|^2; 0 is perfect.
       uniformity/<m>: log mean_{i<j} exp(-t |x_i - x_j|^2) of modality m; 0 for one point, near
         -2t for vectors spread over a sphere of many dimensions.
@@ -86,6 +87,7 @@ class Geometry(Evaluator):
             "centroid_distance": float(np.linalg.norm(wide_x.mean(0) - wide_y.mean(0))),
             "linear_separability": separability(x, y, self.seed, self.separability_pairs),
             "positive_cosine": float(cosine.mean()),
+            "negative_cosine": float(others),
             "cosine_margin": float(cosine.mean() - others),
             "alignment": float(((wide_x - wide_y) ** 2).sum(axis=1).mean()),
             f"uniformity/{first}": uniformity(x, x, self.t),

@@ -1,6 +1,7 @@
 """The registry of objective terms; the keyword arguments of each are its keys."""
 
 from mmjax.objectives.base import Term
+from mmjax.objectives.centroids import CentroidGap
 from mmjax.objectives.classification import Classification
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
 from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistillation
@@ -38,6 +39,7 @@ TERMS = Registry(
         "cross_uniformity": CrossUniformity,
         "alignment": Alignment,
         "joint_entropy": JointEntropy,
+        "centroid_gap": CentroidGap,
         "nt_xent": NTXent,
         "mv_infonce": MultiViewInfoNCE,
         "mv_dhel": MultiViewDHEL,

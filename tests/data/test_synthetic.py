@@ -55,8 +55,12 @@ def test_what_makes_no_sense_is_refused(name):
         make(name, split="dev")
 
 
+def column_of(source, field):
+    return [source[i][field] for i in range(len(source))]
+
+
 def column(source, field):
-    return np.stack([source[i][field] for i in range(len(source))])
+    return np.stack(column_of(source, field))
 
 
 def test_a_class_looks_the_same_in_every_split():
@@ -435,3 +439,28 @@ def test_mentions_are_of_entities_of_the_gallery():
     # Two mentions of one entity differ by noise of 0.3 each.
     both = column(test, "text").reshape(100, 2, 32)
     assert (both[:, 0] - both[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)
+
+
+def test_ego_graphs_have_texts_in_a_cone_and_domains_that_turn_some_numbers():
+    source = make("ego_graphs", split="adapted", examples=None)
+    labels, texts = column(source, "label"), column(source, "text")
+    assert sorted(set(labels)) == list(range(10))
+    np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, rtol=1e-6)
+    same = labels[:, None] == labels[None, :]
+    cosine = texts @ texts.T
+    # Two unit parts, one of them shared: 1/2 between classes whose own parts are orthogonal.
+    assert cosine[~same].mean() == pytest.approx(0.5, abs=0.1)
+    assert cosine[same].mean() > 0.85
+    nodes = np.array([np.asarray(row["features"]) for row in column_of(source, "graph")])
+    hidden = (nodes[:, 0] == 0).all(1)
+    assert 0.4 < hidden.mean() < 0.6
+    near = np.stack([nodes[~hidden][labels[~hidden] == c, 0].mean(0) for c in range(10)])
+    far = np.stack([nodes[labels == c, 1:].mean((0, 1)) for c in range(10)])
+    # Half of the neighbours are of the class.
+    np.testing.assert_allclose(far - far.mean(0), 0.5 * (near - near.mean(0)), atol=0.35)
+    assert set(column(make("ego_graphs", split="unseen", examples=60), "label")) == set(
+        range(150, 170)
+    )
+    assert set(column(make("ego_graphs", split="pretrain", examples=400), "label")) < set(
+        range(150)
+    )

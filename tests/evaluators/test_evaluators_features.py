@@ -117,6 +117,30 @@ def test_scores_of_prototypes_where_the_support_does_not_matter():
     assert found["5_shot_ndcg@10"] == pytest.approx(1)
 
 
+def test_few_shots_with_texts_are_told_by_both():
+    """Two classes are one point each, 20 degrees apart; of texts both are nearest to class 1."""
+
+    def at(degrees):
+        return np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], 1)
+
+    y = np.repeat([0, 1], 8)
+    fields = {"x": at(np.array([0.0, 20.0]))[y], "a": at(np.array([-40.0, 5.0]))[y], "label": y}
+
+    def measured(**options):
+        few = FewShot(modality="x", text="a", shots=(2,), draws=2, layer="unit", **options)
+        return few(Vectors(), data(fields, ("x", "a")))
+
+    found = measured(temperature=0.1)
+    assert (found["2_shot"], found["2_shot_text"]) == (1, 0.5)
+    # Of class 0, prototypes differ by 4 tanh(.030) and texts by tanh(1.15) at this temperature.
+    assert found["2_shot_fused"] == 0.5
+    # By 8 tanh(.030) and tanh(.115).
+    assert measured(temperature=1.0, weights=(1.0, 8.0))["2_shot_fused"] == 1
+    assert measured(temperature=1.0, weights=(1.0, 3.0))["2_shot_fused"] == 0.5
+    with pytest.raises(ValueError, match="the modality itself"):
+        FewShot(modality="x", text="x")
+
+
 def test_effective_rank_is_of_singular_values():
     rng = np.random.default_rng(3)
     u, _ = np.linalg.qr(rng.normal(size=(50, 6)) - 0)

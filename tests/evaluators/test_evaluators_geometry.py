@@ -114,6 +114,7 @@ def test_margin_is_to_the_cosine_of_other_pairs():
     cosine = x.astype(float) @ y.astype(float).T
     other = cosine[~np.eye(50, dtype=bool)].mean()
     measured = geometry.Geometry().measure(x, y)
+    assert measured["negative_cosine"] == pytest.approx(other, abs=1e-7)
     assert measured["cosine_margin"] == pytest.approx(np.diag(cosine).mean() - other, abs=1e-7)
 
 

@@ -72,6 +72,10 @@ def pinned_uniformity(x, t):
     return np.log(np.exp(potentials(x, t)[i, j]).mean())
 
 
+def centroid_gap(x, y):
+    return np.sqrt(((normalize(x).mean(0) - normalize(y).mean(0)) ** 2).sum())
+
+
 def joint_entropy(x, y, t):
     return np.log(np.exp(potentials(x, t) + potentials(y, t)).mean(1)).mean()
 

@@ -19,6 +19,7 @@ from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedAction
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
@@ -48,6 +49,7 @@ SYNTHETIC = {
         DigitsSource,
         DomainPairs,
         EcgReports,
+        EgoGraphs,
         Entities,
         EventAudio,
         FrozenClusters,

@@ -63,6 +63,18 @@ def to_teacher(raws, extra, params):
     return total
 
 
+def gap_to(target):
+    def loss(raws, extra, params):
+        return (formulas.centroid_gap(*raws.values()) - target) ** 2
+
+    return loss
+
+
+def gap_of_teacher(raws, extra, params):
+    old = formulas.centroid_gap(*(extra[f"teacher/{name}"].astype(float) for name in raws))
+    return gap_to(old)(raws, extra, params)
+
+
 NO_PAIRS = "it reduces over no pairs; of so little memory no growth can be read"
 LABELLED = {"extra": flags, "one_row": None}
 
@@ -100,6 +112,32 @@ CASES = {
         {"type": "alignment", "pairs": (PAIR,), "to": "teacher"},
         PAIR,
         to_teacher,
+        taught,
+        **{**EXACT, "dim": 4},
+        known=teacher,
+        one_row=FORMULA,
+        without={"memory": NO_PAIRS},
+    ),
+    "centroid_gap": Case(
+        {"type": "centroid_gap", "pairs": (PAIR,)},
+        PAIR,
+        gap_to(0.0),
+        **EXACT,
+        one_row=FORMULA,
+        without={"memory": NO_PAIRS},
+    ),
+    "centroid_gap_kept": Case(
+        {"type": "centroid_gap", "pairs": (PAIR,), "target": 1.5},
+        PAIR,
+        gap_to(1.5),
+        **EXACT,
+        one_row=FORMULA,
+        without={"memory": NO_PAIRS},
+    ),
+    "centroid_gap_teacher": Case(
+        {"type": "centroid_gap", "pairs": (PAIR,), "target": "teacher"},
+        PAIR,
+        gap_of_teacher,
         taught,
         **{**EXACT, "dim": 4},
         known=teacher,

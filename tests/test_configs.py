@@ -172,6 +172,10 @@ def reduced(recipe, *overrides):
         if stage.name is not None:
             own = {"steps": 1, "optimizer.warmup_steps": 0, "data.batch_size": 16}
             changes += [f"stages.{stage.name}.{key}={value}" for key, value in own.items()]
+        for name, adapter in stage.recipe.model.adapters.items():
+            if adapter.type == "prompts":  # of the one block that is left
+                where = "" if stage.name is None else f"stages.{stage.name}."
+                changes += [f"{where}model.adapters.{name}.{key}" for key in ("first=0", "depth=1")]
     for name, tower in load(recipe, "small").model.towers.items():
         for key, value in REDUCED.get(tower.encoder.type, {}).items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")

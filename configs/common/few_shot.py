@@ -119,6 +119,7 @@ def pets(
             zero_shot(half, rows(f"test_{half}"), labels="breed", templates=(template,), layer=own)
             for half, own in {"base": layer, "novel": "unit"}.items()
         ],
+        mesh=dict(data=1, tensor=-1),  # more devices than rows of a batch split the towers
         **sections,
     )
     config["model"]["adapters"] = dict(adapters)

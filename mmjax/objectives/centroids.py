@@ -48,7 +48,11 @@ class CentroidGap(Term):
             names = (*pair, *map(of_teacher, pair)) if taught else pair
             rows = rows_of(self.name, names, everything, batch)
             gap = _distance(rows, 0, 1)
-            target = jax.lax.stop_gradient(_distance(rows, 2, 3)) if taught else self.target
+            target: jax.Array | float
+            if self.target == "teacher":
+                target = jax.lax.stop_gradient(_distance(rows, 2, 3))
+            else:
+                target = self.target
             losses.append((gap - target) ** 2)
             gaps.append(gap)
         return mean_over(losses), {"gap": mean_over(gaps)}

@@ -50,7 +50,7 @@ def small() -> dict:
         PAPER,
         steps=500,
         data=c.data(
-            "ego_graphs",
+            dict(type="ego_graphs", alike=0.3),
             128,
             graph=dict(type="graph", nodes=NODES, **shape),
             text=c.vector(DIM),

@@ -170,7 +170,7 @@ def reduced(recipe, *overrides):
     ]
     for stage in stages_lib.of(load(recipe, "small")):
         if stage.name is not None:
-            own = {"steps": 1, "optimizer.warmup_steps": 0, "data.batch_size": 16}
+            own = {"steps": 1, "until": None, "optimizer.warmup_steps": 0, "data.batch_size": 16}
             changes += [f"stages.{stage.name}.{key}={value}" for key, value in own.items()]
         for name, adapter in stage.recipe.model.adapters.items():
             if adapter.type == "prompts":  # of the one block that is left

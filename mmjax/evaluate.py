@@ -32,6 +32,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     """Evaluates one checkpoint of a run."""
     # Here, so that --help does not wait for jax.
     from mmjax import recipe as recipe_lib
+    from mmjax.parallel.compiler import keep_programs
     from mmjax.train.evaluation import Evaluation
     from mmjax.train.metrics import log_to
     from mmjax.train.runs import open_run
@@ -43,6 +44,7 @@ def main(path: str | None, overrides: list[str]) -> None:
         )
     if WORKDIR.value is None:
         raise ConfigError("which run? Give --workdir=runs/...")
+    keep_programs()
     folder = Path(WORKDIR.value)
     run = open_run(folder, CHECKPOINT.value)
     recipe, name = run.recipe, f"evaluation-{run.step}"

@@ -75,9 +75,10 @@ def main(path: str | None, overrides: list[str]) -> None:
         if flag.value is not None:
             raise ConfigError(f"--{flag.name} needs --dry_run")
 
-    from mmjax.parallel import distributed
+    from mmjax.parallel import compiler, distributed
     from mmjax.train import trainer, workdir
 
+    compiler.keep_programs()
     distributed.initialize(detect=DISTRIBUTED.value)
     # Which folder comes next depends on the clock and on locks: the first process says it.
     folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(recipe)))

@@ -18,9 +18,9 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
 from mmjax.files import json_lines, replacing, writing
+from mmjax.report.results import SPEED
 from mmjax.text import printable
 from mmjax.train.loggers import Loggers
-from mmjax.train.watch import SPEED
 
 logger = logging.getLogger("mmjax")
 

@@ -13,16 +13,6 @@ from mmjax.data import Batches
 from mmjax.data.limits import Limit, TooManyBadRows
 from mmjax.errors import UserError
 
-# Of the metrics of a row, those that say how fast the machine was, and not what was learned.
-SPEED = (
-    "examples_per_second",
-    "seconds_per_step",
-    "data_wait_share",
-    "model_tflops_per_second",
-    "mfu",
-    "device_memory_gib",
-)
-
 
 class Work(Protocol):
     """The work of a step on all devices, and the rate at which they could do it."""

@@ -17,8 +17,8 @@ well than trained projectors, but better than towers from scratch (docs/claims/f
 `small` uses features of the emoji from EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
 components each, and trains a linear projection of both; MLPs are not better, with so few pairs.
 `configs/lit.py` explains where the features of Tux Paint come from, and which concepts are
-evaluated. The paper's projectors work on tokens (`paper` here has MLPs on pooled vectors), and its
-captions are selected by concept.
+evaluated. `paper` has the paper's projectors, which work on tokens; its captions are selected by
+concept, which is not here.
 """
 
 from mmjax.configs import common as c
@@ -76,6 +76,8 @@ def paper() -> dict:
     text = c.bert_text(length, tokenizer, **sizes, pool="mean", pad_id=1, eps=1e-5)
     augmented = dict(crop_scale=(0.2, 1.0), flip=0.5, random_ops=2, magnitude=7.0)
     normal = dict(mean=c.IMAGENET_MEAN, std=c.IMAGENET_STD)  # assumed: DINOv2's
+    projector = dict(type="token_projector", dim=1024, dropout=0.1)
+    of_class, refined = {**projector, "skip": 1, "first": True}, {**projector, "refine": True}
     return c.recipe(
         PAPER,
         steps=17_700,  # 15 epochs of 17 million pairs
@@ -88,9 +90,8 @@ def paper() -> dict:
             workers=64,
         ),
         towers=c.towers(
-            c.mlp_head(1024, 1024, activation="gelu"),
-            image=c.pretrained(weights["image"], image, "image"),
-            text=c.pretrained(weights["text"], text.encoder, "text"),
+            image=c.pretrained(weights["image"], image, "image", head=of_class),
+            text=c.pretrained(weights["text"], text.encoder, "text", head=refined),
         ),
         objectives=objectives(),
         optimizer=c.adamw(

@@ -2,9 +2,8 @@
 
 Jia et al. 2021, arXiv 2102.05918. A plain dual encoder trained on a very large set of raw captions:
 at equal size a noisy data set is worse than a clean one, but a large enough noisy one is better.
-The loss is the sum of both directions of InfoNCE with label smoothing; the temperature itself is
-the parameter. **On the pairs here a simple method is better**: ridge regression on the same noisy
-pairs, which gains from their number, too (docs/claims/align.md).
+The loss is InfoNCE with label smoothing. **On the pairs here a simple method is better**: ridge
+regression on the same noisy pairs, which gains from their number, too (docs/claims/align.md).
 
     python -m mmjax.main --config=configs/align.py          # 20,000 synthetic noisy pairs
     python -m mmjax.main --config=configs/align.py:paper    # COYO-700M, ResNet-152 and BERT

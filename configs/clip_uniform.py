@@ -3,16 +3,21 @@
 Fahim, Murphy and Fyshe 2024, arXiv 2405.18570. CLIP at temperature 0.01 keeps its two modalities
 apart on the sphere. Uniformity and alignment terms (CUA, and CUAXU with the cross-modal term) are
 to close most of this gap without lowering retrieval. On the latent here they do so at 0.01 only: at
-the temperature that is best for retrieval CLIP alone has as small a gap.
+the temperature that is best for retrieval CLIP alone has as small a gap, on emoji a smaller one.
 
     python -m mmjax.main --config=configs/clip_uniform.py           # emoji
+    python -m mmjax.main --config=configs/clip_uniform.py:long      # the same for longer
     python -m mmjax.main --config=configs/clip_uniform.py:latent    # a Gaussian latent, seconds
     python -m mmjax.main --config=configs/clip_uniform.py:paper     # COCO, from CLIP's weights
     python -m mmjax.claims clip_uniform                             # CLIP's gap, on the latent
     python -m mmjax.claims clip_uniform:claim_emoji                 # on emoji
 """
 
+from functools import partial
+from typing import get_args
+
 from mmjax.configs import common as c
+from mmjax.data.sets.emoji import Style
 
 PAPER = "Fahim et al. 2024, It's Not a Modality Gap, arXiv 2405.18570"
 
@@ -28,13 +33,39 @@ def objectives(pair: tuple[str, str] = ("image", "text"), temperature: float = 0
     }
 
 
-def small() -> dict:
-    """Emoji and their names, minutes on two CPU cores.
+def small(new_style: str = "twitter") -> dict:
+    """Emoji in all styles but one, and their names, minutes on two CPU cores.
 
-    The paper's temperature is for fine-tuning; towers trained from scratch learn better at a higher
+    What is measured is in the style that is left out, `new_style` (`fluent` means both of Fluent's,
+    which are one drawing): all concepts, and those that are new, among these and among all. The
+    paper's temperature is for fine-tuning; towers trained from scratch learn better at a higher
     one.
     """
-    return c.emoji(PAPER, objectives(temperature=0.07))
+    trained = {"styles": tuple(s for s in get_args(Style) if not s.startswith(new_style))}
+    measured = {"source": {"styles": (new_style,)}}
+    every, new = (
+        {"type": "emoji", "split": split, "styles": (new_style,)}
+        for split in ("new_style", "new_style_new_concepts")
+    )
+    both = (("image", "text"), ("text", "image"))
+    return c.changed(
+        c.emoji(PAPER, objectives(temperature=0.07)),
+        data={"source": trained},
+        evaluators={
+            "retrieval": {
+                "new_style": measured,
+                "new_concepts": measured,
+                "new_among_all": {"source": new, "gallery": every, "pairs": both},
+            },
+            "zero_shot": {"group": measured, "subgroup": measured},
+            "geometry": {"new_style": measured, "train": {"source": trained}},
+        },
+    )
+
+
+def long() -> dict:
+    """The same for three times as many steps."""
+    return c.changed(small(), steps=7200)
 
 
 def latent() -> dict:
@@ -80,4 +111,5 @@ def paper() -> dict:
     )
 
 
-get_config = c.variants("clip_uniform", small, latent, paper)
+WITHOUT = {f"without_{s}": partial(small, s) for s in ("fluent", "google", "noto_v1", "emojione")}
+get_config = c.variants("clip_uniform", small, long, latent, paper, **WITHOUT)

@@ -1,11 +1,11 @@
 """Cross the Gap: exposing the intra-modal misalignment in CLIP via modality inversion.
 
 Mistretta et al. 2025, arXiv 2502.04263. CLIP's loss constrains similarities across modalities only,
-so those within one say less. A query that is inverted, by pseudo-tokens of the other modality that
-are fitted to its embedding, and then compared across modalities is to find more; and a contrastive
-term within a modality is to make that needless. What a user can take from it: the evaluator
-`inversion` says of any model with a text transformer whether its similarities within a modality can
-be trusted; a term of two views of an image is what helps them.
+so those within one say less. A query that is inverted, into pseudo-tokens of the other modality
+that are fitted to its embedding, finds more; a contrastive term within a modality makes that
+needless. What a user can take from it: the evaluator `inversion` says of a model whether its
+similarities within a modality can be trusted; a term of two views of an image helps them. Left
+out: the inversion of texts into patches, and summaries of long texts.
 
     python -m mmjax.main --config=configs/cross_the_gap.py           # emoji, minutes
     python -m mmjax.main --config=configs/cross_the_gap.py:classes   # generated classes, a minute
@@ -13,23 +13,19 @@ be trusted; a term of two views of an image is what helps them.
     python -m mmjax.claims cross_the_gap                             # inversion, on the classes
     python -m mmjax.claims cross_the_gap:claim_within                # the term within a modality
     python -m mmjax.evaluate --workdir=runs/... --config=configs/cross_the_gap.py  # on your own run
-
-Pseudo-tokens stand behind the first position of the prompt and have no position of their own. Left
-out: the inversion of texts into patches, and summaries of long texts.
 """
 
 from mmjax.configs import common as c
 from mmjax.data.synthetic.worded_classes import WORDS
 
 PAPER = "Mistretta et al. 2025, Cross the Gap, arXiv 2502.04263"
-VIEWS = ("image", "image@2")
 
 
 def objectives(temperature: float = 0.07, weight: float = 1.0) -> dict:
     """CLIP's loss and, as SLIP has it (Mu et al. 2021), SimCLR's of two views of an image."""
     fixed = dict(temperature=temperature, learn_temperature=False)
-    within = dict(type="nt_xent", views=VIEWS, temperature=0.1, head="within", weight=weight)
-    return {"clip": dict(type="info_nce", **fixed), "within": within}
+    within = dict(type="nt_xent", views=("image", "image@2"), temperature=0.1, head="within")
+    return {"clip": dict(type="info_nce", **fixed), "within": {**within, "weight": weight}}
 
 
 def measured(labels: str, source: object, **options: object) -> list[dict]:
@@ -73,7 +69,8 @@ def classes() -> dict:
 def paper() -> dict:
     """SLIP's ViT-B/16 (Mu et al. 2021, arXiv 2112.12750) on 15 million pairs, 25 epochs."""
     text, crop = c.causal_text(512, 8, init="clip"), c.simclr_view(224, (0.08, 1.0), blur=0.5)
-    image = c.vit(16, pool="cls", init="clip")
+    image = {"encoder": c.vit(16, pool="cls", init="clip"),
+             "heads": {"within": c.mlp_head(256, 4096, layers=3, norm="batch")}}  # fmt: skip
     shards = c.webdataset("data/yfcc15m/*.tar")
     weak = c.image(224, crop_scale=(0.5, 1.0))
     within = {**objectives()["within"], "views": ("image@2", "image@3")}
@@ -82,14 +79,7 @@ def paper() -> dict:
         steps=91_500,
         data=c.data(shards, 4096, text.tokenizer, image=(weak, crop, crop), text=text.view,
                     workers=64),
-        towers={
-            "image": {
-                "encoder": image,
-                "head": c.linear_head(512),
-                "heads": {"within": c.mlp_head(256, 4096, layers=3, norm="batch")},
-            },
-            "text": {"encoder": text.encoder, "head": c.linear_head(512)},
-        },
+        towers=c.towers(c.linear_head(512), image=image, text=text.encoder),
         objectives={"clip": dict(type="info_nce", temperature=0.07), "within": within},
         optimizer=c.adamw(3e-3, b2=0.98, eps=1e-8, weight_decay=0.1, warmup_steps=3_660),
         evaluators=c.coco_evaluators(),

@@ -5,7 +5,7 @@ from scratch with InfoNCE.
 
 **On the emoji here a simple method is better**: ridge regression from the same locked features to
 bags of the names' words, in closed form, finds more of the unseen concepts than the trained text
-tower does (docs/claims/lit.md).
+tower does, and on stamps of Tux Paint as many (docs/claims/lit.md).
 
     python -m mmjax.main --config=configs/lit.py              # emoji, a minute on two CPU cores
     python -m mmjax.main --config=configs/lit.py:tux_paint    # stamps of Tux Paint, see below

@@ -2,9 +2,8 @@
 
 Guinot et al. 2025, arXiv 2506.17815. Each modality has a predictor, which matches the momentum
 teacher's embeddings of both modalities: the other's and, with the same weight, its own. No example
-is a negative, so that microbatches need no second pass, and the modality gap closes. What a user
-can take from it: where batches have to be small, a joint space without negatives; and the balance
-`within` is to be left at one half.
+is a negative, and the modality gap closes. What a user can take from it: where batches have to be
+small, a joint space without negatives; and the balance `within` is to be left at one half.
 
     python -m mmjax.main --config=configs/slap.py          # emoji features, seconds
     python -m mmjax.main --config=configs/slap.py:latent   # a generated latent
@@ -12,8 +11,7 @@ can take from it: where batches have to be small, a joint space without negative
     python -m mmjax.claims slap                            # the gap and retrieval, on the latent
     python -m mmjax.claims slap:claim_emoji                # on the emoji features
 
-Retrieval compares the towers' embeddings, and not those of the predictors, which the paper finds
-slightly better.
+Retrieval compares embeddings of towers, not of predictors, which the paper finds slightly better.
 """
 
 from collections.abc import Mapping
@@ -30,26 +28,20 @@ def objectives(pair: tuple[str, str], dim: int, hidden: int) -> dict:
     return {"slap": dict(type="predictive", pairs=(pair,), target="teacher", within=0.5, **sizes)}
 
 
-def teacher(pair: tuple[str, str], momentum: float) -> dict:
-    """The moving average of the towers, which sees clean views and does not drop out."""
-    return {**c.ema(tuple(f"{name}@2" for name in pair), momentum), "train": False}
-
-
 def vectors(
     source: Mapping, dims: Mapping[str, int], batch_size: int, steps: int, test: Mapping
 ) -> dict:
-    """MLPs of two modalities that are vectors; noise is added to what the towers see."""
-    pair = tuple(dims)
+    """MLPs of two modalities that are vectors; the towers see noise, the teacher does not."""
+    pair, clean = tuple(dims), tuple(f"{name}@2" for name in dims)
     views = {name: (c.vector(dim, noise=0.1), c.vector(dim)) for name, dim in dims.items()}
+    towers = {name: c.mlp(dim, (256, 256), 128) for name, dim in dims.items()}
     return c.recipe(
         PAPER,
         steps=steps,
         data=c.data(source, batch_size, **views),
-        towers=c.towers(
-            c.mlp_head(64, 128), **{name: c.mlp(dim, (256, 256), 128) for name, dim in dims.items()}
-        ),
+        towers=c.towers(c.mlp_head(64, 128), **towers),
         objectives=objectives(pair, 64, 256),
-        teacher=teacher(pair, 0.99),
+        teacher={**c.ema(clean, 0.99), "train": False},
         optimizer=c.adamw(1e-3),
         evaluators=[c.retrieval("test", test, pairs=(pair,)), c.geometry("test", test, pair=pair)],
         checkpoints={"every": steps},
@@ -80,17 +72,14 @@ def paper() -> dict:
     audio = dict(type="htsat", width=128, depths=(2, 2, 12, 2), drop_path=0.1)  # assumed: drop_path
     pairs = c.manifest("data/music/train.csv", "train", audio="file", text="caption")
     view, head = dict(type="log_mel"), c.mlp_head(512, 512)
+    roberta = c.pretrained("weights/roberta-base", text.encoder, "text", head=head)
     return c.recipe(
         PAPER,
         steps=20_300,
-        data=c.data(pairs, 768, text.tokenizer, audio=(view, view), text=(text.view, text.view),
-                    workers=16),
-        towers=c.towers(
-            head, audio=audio, text=c.pretrained("weights/roberta-base", text.encoder, "text",
-                                                 head=head)
-        ),
+        data=c.data(pairs, 768, text.tokenizer, audio=view, text=text.view, workers=16),
+        towers=c.towers(head, audio=audio, text=roberta),
         objectives=objectives(pair, 512, 4096),
-        teacher={**c.ema(pair, 0.95), "train": True},
+        teacher=c.ema(pair, 0.95),
         optimizer=c.adamw(4e-4, weight_decay=1e-6, warmup_steps=2_030, clip_norm=3.0),
         evaluators=[c.retrieval("val", "val", pairs=(pair,)), c.geometry("val", "val", pair=pair)],
         checkpoints={"every": 1000},

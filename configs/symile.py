@@ -23,9 +23,7 @@ def small() -> dict:
     return c.recipe(
         PAPER,
         steps=250,  # 25 epochs; the paper has 50, and little changes after the first
-        data=c.data(
-            dict(type="xor", p=1.0), 1000, on_error="fail", **dict.fromkeys(THREE, c.vector(5))
-        ),
+        data=c.data(dict(type="xor"), 1000, on_error="fail", **dict.fromkeys(THREE, c.vector(5))),
         towers=c.towers(**dict.fromkeys(THREE, tower)),
         objectives={"symile": dict(type="symile", modalities=THREE)},
         optimizer=c.adamw(0.1, weight_decay=0.01, schedule="constant"),
@@ -54,6 +52,8 @@ def paper() -> dict:
     names = ("audio", "image", "text")
     dim = 2048  # assumed: the paper's is tuned and not stated
     length = 64  # assumed
+    scale = dim**-0.5  # assumed: scores then have a standard deviation of about 1
+    asked = dict(query=("audio", "text"), answer=("image",), score="multilinear")
     sizes = dict(vocab_size=250_002, length=length, width=1024, depth=1, heads=16)
     text = dict(type="text_transformer", **sizes, causal=False, pool="mean")
     return c.recipe(
@@ -74,24 +74,13 @@ def paper() -> dict:
             image=c.identity(1024),
             text=text,
         ),
-        objectives={
-            "symile": dict(
-                type="symile",
-                modalities=names,
-                normalize=False,
-                scale=dim**-0.5,  # assumed: scores then have a standard deviation of about 1
-            )
-        },
+        objectives={"symile": dict(type="symile", modalities=names, normalize=False, scale=scale)},
         optimizer=c.adamw(
             learning_rate=1e-4,  # assumed: the paper's is tuned and not stated
             weight_decay=0.01,
             warmup_steps=1000,  # assumed
         ),
-        evaluators=[
-            c.tuple_retrieval(
-                "image", "val", query=("audio", "text"), answer=("image",), score="multilinear"
-            )
-        ],
+        evaluators=[c.tuple_retrieval("image", "val", **asked)],
         checkpoints={"every": 5000},
     )
 

@@ -1,6 +1,7 @@
 """Text that may come from anyone, as it is shown: control characters are escaped."""
 
 import re
+import string
 
 # Of terminals (C0, DEL, C1), of lines and of the direction of text; halves of surrogate pairs,
 # which no encoding can write. Line feeds and tabs are text.
@@ -19,3 +20,12 @@ def one_line(text: object) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def is_template(text: str) -> bool:
+    """Whether a text has exactly one `{}`, for another one to be put in."""
+    try:
+        parsed = [part[1:] for part in string.Formatter().parse(text) if part[1] is not None]
+    except ValueError:
+        return False
+    return parsed == [("", "", None)]

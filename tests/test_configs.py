@@ -5,6 +5,7 @@ import json
 import re
 import statistics
 from pathlib import Path
+from typing import get_args
 
 import ml_collections
 import mutants
@@ -14,6 +15,7 @@ from PIL import Image
 from tool_files import load_tool
 
 from mmjax import recipe as recipe_lib
+from mmjax.data.sets.emoji import Style
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
@@ -96,6 +98,32 @@ def test_half_of_the_recipes_are_short():
 
 def load(recipe, variant, *overrides):
     return recipe_lib.load(f"{CONFIGS / recipe}.py:{variant}", overrides)
+
+
+def test_the_page_of_the_first_run_leaves_every_style_out():
+    page = (CONFIGS.parent / "docs" / "first_run.md").read_text(encoding="utf-8")
+    (styles,) = re.findall(r"for style in (.*); do mmjax train clip_uniform:without_\$style ", page)
+    named = {f"without_{style}" for style in styles.split()}
+    assert named == {v for v in maker("clip_uniform").variants if "without" in v}
+
+
+@pytest.mark.parametrize(
+    "variant", ["small", *(v for v in maker("clip_uniform").variants if "without" in v)]
+)
+def test_the_style_that_is_measured_is_never_trained(variant):
+    config = load("clip_uniform", variant)
+    trained = set(config.data.source.options["styles"])
+    measured = {
+        style
+        for kind, named in config.evaluators.items()
+        for name, evaluator in named.items()
+        for source in evaluator.sources.values()
+        if (kind, name) != ("geometry", "train")
+        for style in source.options["styles"]
+    }
+    (new,) = measured
+    family = {"fluent", "fluent_flat"} if new == "fluent" else {new}
+    assert trained == {*get_args(Style)} - family
 
 
 def mesh_of(config):

@@ -3,20 +3,26 @@
     python tools/build_emoji.py --cache=/tmp/emoji            # writes the files
     python tools/build_emoji.py --cache=/tmp/emoji --check    # compares them, writes nothing
 
-Seven packages of pinned version and checksum (170 MB) are fetched with `npm pack` into the cache
+It needs `npm`, and `pip install resvg-py`.
+
+Nine packages of pinned version and checksum (174 MB) are fetched with `npm pack` into the cache
 folder, unless they are there. The same packages give the same bytes: archives carry no times, and
-entries are in the order of Unicode. The bytes of the images also depend on the WebP library,
-whose version is kept in build.json; with another one, --check still compares what the files decode
-to. When names change, tools/train_tokenizer.py is to be run again.
+entries are in the order of Unicode. The bytes of the images also depend on the WebP library and on
+`resvg-py`, which draws those that are vectors; their versions are kept in build.json. With another
+WebP library, --check still compares what the files decode to. When names change,
+tools/train_tokenizer.py is to be run again.
 
 What is chosen:
 
-* Concepts: the emoji that all three image packages have, without skin tone variants and the
+* Concepts: the emoji that the first three image packages have, without skin tone variants and the
   category "Component". Concepts that look the same in some style ("family: man, boy" and "family:
   woman, girl" in Twemoji) are reduced to the first one: an image of one has no right answer.
 * Fluent images: only those that Microsoft published under the MIT licence, by the list of the
   package @iconify-json/fluent-emoji-flat, which is generated from Microsoft's repository. The 3D
   package has more: country flags, which are Noto's, and couples and families of unstated origin.
+* Vectors: the icon of the code, where the package has a list of codes, else of the CLDR name or
+  of the name that Unicode 9 had for flags. Icons of sets of another age are so left out where a
+  name has changed, rather than guessed.
 * Names: CLDR's short names, in every language that names at least 80 % of the concepts.
 """
 
@@ -28,7 +34,9 @@ import re
 import subprocess
 import sys
 import tarfile
+import unicodedata
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +54,24 @@ STYLES = {  # lossless, but for the one whose originals are lossy already and fu
     "google": {"lossless": True, "quality": 100, "method": 4},
     "twitter": {"lossless": True, "quality": 100, "method": 4},
 }
+ICONS = {  # styles that are vectors: package, and how images are stored
+    "fluent_flat": ("fluent-emoji-flat", {"quality": 90, "method": 4}),
+    "noto_v1": ("noto-v1", {"quality": 90, "method": 4}),
+    "emojione": ("emojione", {"quality": 90, "method": 4}),
+}
+NEAR = 10  # the same between concepts that are trained and held out
 PACKAGES = {  # npm name@version -> sha256 of its tarball
     "@lobehub/fluent-emoji-3d@1.1.0": (
         "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58"
     ),
     "@iconify-json/fluent-emoji-flat@1.2.6": (
         "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175"
+    ),
+    "@iconify-json/noto-v1@1.2.5": (
+        "2bf62c26c2c2884aa99e90aec942cdaee17a5921f05690694f4978ad4b017c37"
+    ),
+    "@iconify-json/emojione@1.2.3": (
+        "26a14f44284407e8bcde91799388dca2bfd91dbcd55a97f425524a1c5b73610e"
     ),
     "emoji-datasource-google@16.0.0": (
         "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438"
@@ -153,6 +173,57 @@ def published_fluent(packages: Packages) -> set[str]:
     # The list has this one under its name only, "backhand-index-pointing-right".
     icons = packages.json("@iconify-json/fluent-emoji-flat", "icons.json")["icons"]
     return codes | ({"1f449"} if "backhand-index-pointing-right" in icons else set())
+
+
+def icons(packages: Packages, package: str, concepts: list[dict]) -> dict[str, Image.Image]:
+    """code -> image, of the concepts for which a package of vectors has an icon."""
+    package = f"@iconify-json/{package}"
+    table = packages.json(package, "icons.json")
+    named = {canonical(c): name for c, name in packages.json(package, "chars.json").items()}
+    found = {}
+    for concept in concepts:
+        name = words_of(concept["name"])
+        names = (named.get(concept["code"]), name, re.sub("^flag-", "flag-for-", name))
+        known = [table["icons"].get(each) for each in names if each is not None]
+        icon = next((each for each in known if each is not None), None)
+        if icon is not None:
+            found[concept["code"]] = drawn({**table, **icon})
+    return apart(found)
+
+
+def apart(pictures: dict[str, Image.Image]) -> dict[str, Image.Image]:
+    """Pictures of one style without those that look like one before them."""
+    # Sets of Unicode 9 draw "man astronaut" for "astronaut"; an image has one right answer.
+    codes = list(pictures)
+    vectors = np.stack([over_white(picture) for picture in pictures.values()]).astype(np.float64)
+    new = np.array([is_new(code) for code in codes])
+    kept: list[int] = []
+    for place, vector in enumerate(vectors):
+        distance = np.sqrt(np.mean((vectors[kept] - vector) ** 2, axis=1))
+        if (distance >= np.where(new[kept] == new[place], SAME, NEAR)).all():
+            kept.append(place)
+    return {codes[place]: pictures[codes[place]] for place in kept}
+
+
+def words_of(name: str) -> str:
+    """A name as packages of icons spell it: 'flag: Côte d’Ivoire' is 'flag-cote-divoire'."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = plain.replace("&", "and").replace("'", "")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def drawn(icon: dict) -> Image.Image:
+    """Draws an icon at four times the size and scales it down."""
+    import resvg_py  # nothing but building needs it
+
+    box = " ".join(str(icon.get(key, 0)) for key in ("left", "top", "width", "height"))
+    side = 4 * SIZE
+    picture = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'width="{side}" height="{side}" viewBox="{box}">'
+        f"{icon['body']}</svg>"
+    )
+    return square(bytes(resvg_py.svg_to_bytes(svg_string=picture, width=side, height=side)))
 
 
 def without_lookalikes(codes: list[str], pictures: dict) -> list[str]:
@@ -295,7 +366,10 @@ def build(cache: Path) -> dict[str, bytes]:
             zipfile.ZIP_BZIP2,
         ),
     }
-    for style, options in STYLES.items():
+    stored = dict(STYLES)
+    for style, (package, options) in ICONS.items():
+        pictures[style], stored[style] = icons(packages, package, concepts), options
+    for style, options in stored.items():
         entries_of = {
             f"{code}.webp": webp(pictures[style][code], options)
             for code in codes
@@ -312,6 +386,7 @@ def build(cache: Path) -> dict[str, bytes]:
                 "packages": PACKAGES,
                 "pillow": PIL.__version__,
                 "libwebp": features.version("webp"),
+                "resvg_py": metadata.version("resvg-py"),
                 "sha256": {n: hashlib.sha256(c).hexdigest() for n, c in sorted(files.items())},
             },
             indent=1,

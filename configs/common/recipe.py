@@ -13,14 +13,17 @@ from mmjax.configs.common.towers import linear_head, tiny_resnet, tiny_text, tow
 from mmjax.recipe.changes import Replace, merge
 
 
-def variants(name: str, *functions: Callable[[], dict]) -> Callable[..., ConfigDict]:
+def variants(
+    name: str, *functions: Callable[[], dict], **more: Callable[[], dict]
+) -> Callable[..., ConfigDict]:
     """`get_config` of a recipe; its attribute `variants` lists the variants.
 
     Args:
       name: of the recipe, as its file.
       *functions: one per variant, with the name of the variant; the first is the default.
+      **more: further variants.
     """
-    table = {function.__name__: function for function in functions}
+    table = {function.__name__: function for function in functions} | more
 
     def get_config(variant: str = functions[0].__name__) -> ConfigDict:
         return ConfigDict({"recipe": name, "variant": variant, **table[variant]()})

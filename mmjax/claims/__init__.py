@@ -8,11 +8,11 @@
 
 A file of experiments says them as functions, `claim` and perhaps `claim_<name>`, that return a
 `Claim`: arms, each a change of the recipe with a grid to choose from; checks, each an inequality
-between the metrics of two arms; and controls, which must not pass them. The runs go through the
-same trainer as everything.
+between the metrics of two arms, or a ranking of many; and controls, which must not pass them. The
+runs go through the same trainer as everything.
 """
 
-from mmjax.claims.experiment import SEEDS, Arm, Check, Claim, Control, Tuning
+from mmjax.claims.experiment import SEEDS, Arm, Check, Claim, Control, Ranking, Tuning
 from mmjax.recipe.changes import Replace
 
-__all__ = ["SEEDS", "Arm", "Check", "Claim", "Control", "Replace", "Tuning"]
+__all__ = ["SEEDS", "Arm", "Check", "Claim", "Control", "Ranking", "Replace", "Tuning"]

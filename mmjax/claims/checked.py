@@ -27,6 +27,11 @@ def check(claim: Claim, where: str, file: str) -> None:
                     f"{file}: {where}.{name}[{i}] compares {each.arm!r} with itself: name another "
                     "arm as the baseline, or another metric of it by 'against'"
                 )
+    for i, ranking in enumerate(claim.rankings):
+        if len({*ranking.arms}) < 3:
+            raise ConfigError(f"{file}: {where}.rankings[{i}] needs three arms to rank, at least")
+        for arm in ranking.arms:
+            _known(arm, claim, f"{where}.rankings[{i}]", file)
     for i, control in enumerate(claim.controls):
         for arm in (control.arm, control.of):
             _known(arm, claim, f"{where}.controls[{i}]", file)

@@ -59,6 +59,28 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True)
+class Ranking:
+    """Arms that are higher by one metric are higher by another: Spearman's rank correlation.
+
+    Of every seed by itself, over its arms. It holds where the mean over seeds is at least `least`
+    and its 95 % interval excludes that there is none.
+
+    Attributes:
+      says: what is true where it holds, as a clause for tables.
+      metric: of every arm.
+      against: the other metric of the same arms.
+      arms: which, three at least.
+      least: the correlation that is asked for.
+    """
+
+    says: str
+    metric: Metric
+    against: Metric
+    arms: tuple[str, ...]
+    least: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Control:
     """An arm that lacks what the paper holds to be the cause, or a simple method.
 
@@ -145,6 +167,7 @@ class Claim:
       controls: arms that must not do it, too.
       premises: without which the experiment tests nothing, such as that there is a gap to close.
       extras: further comparisons, of which no verdict depends.
+      rankings: of arms, what the paper's claim is here besides `checks`.
       metrics: to show for every arm.
       not_tested: why the paper's claim cannot be tested here; then the checks are extras.
       variant, config: what the arms start from.
@@ -164,6 +187,7 @@ class Claim:
     controls: tuple[Control, ...] = ()
     premises: tuple[Check, ...] = ()
     extras: tuple[Check, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
     not_tested: str = ""
     variant: str = "small"
     config: dict[str, Any] | None = None
@@ -181,4 +205,4 @@ class Claim:
     @property
     def gain(self) -> bool:
         """Whether the paper's claim asks for one, and not only that nothing is lost."""
-        return any(check.strict for check in self.checks)
+        return bool(self.rankings) or any(check.strict for check in self.checks)

@@ -135,6 +135,9 @@ class Experiment:
             for control in claim.controls:
                 if control.arm == arm and control.of == check.arm and check in claim.checks:
                     asked += control.measured(check.metric)
+        for ranking in claim.rankings:
+            if arm in ranking.arms:
+                asked += [ranking.metric, ranking.against]
         found = [name for metric in asked for name in names_of(metric)]
         own = _measures_otherwise(claim.arms[arm].changes)
         return list(dict.fromkeys(found if own else [*claim.metrics, *found]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from mmjax.claims.experiment import Check, Claim, Control, Metric, names_of
+from mmjax.claims.experiment import Check, Claim, Control, Metric, Ranking, names_of
 
 REPRODUCED = "reproduced"
 PARTLY = "partly"
@@ -77,6 +77,35 @@ def judge(check: Check, results: Results) -> dict[str, Any]:
     }
 
 
+def rank(ranking: Ranking, results: Results) -> dict[str, Any]:
+    """Decides one rank correlation.
+
+    Args:
+      ranking: of arms by two metrics.
+      results: arm -> metrics of every seed, the seeds in one order.
+
+    Returns:
+      The ranking with `holds`, the mean over seeds as `correlation`, and its 95 % interval `low` to
+      `high`.
+    """
+    seeds = zip(*(results[arm] for arm in ranking.arms), strict=True)
+    found = []
+    for arms in seeds:
+        pair = ranking.metric, ranking.against
+        both = [[value(each, metric) for each in arms] for metric in pair]
+        flat = any(len({*numbers}) == 1 for numbers in both)
+        found.append(0.0 if flat else float(stats.spearmanr(*both).statistic))
+    low, high = interval(found)
+    mean = float(np.mean(found))
+    return {
+        **dataclasses.asdict(ranking),
+        "holds": mean >= ranking.least and low > 0,
+        "correlation": mean,
+        "low": low,
+        "high": high,
+    }
+
+
 def _is_share(metric: Metric) -> bool:
     return any(_SHARE.fullmatch(part) for name in names_of(metric) for part in name.split("/"))
 
@@ -137,12 +166,14 @@ def verdict(claim: Claim, results: Results) -> dict[str, Any]:
 
     Returns:
       `verdict`, one of VERDICTS; `because`, why, in a clause; `premises`, `checks` and `extras`,
-      each as `judge` gives them; and `controls`, each with `does_it_too`.
+      each as `judge` gives them; `rankings`, each as `rank` does; and `controls`, each with
+      `does_it_too`.
     """
     found = {
         name: [judge(check, results) for check in getattr(claim, name)]
         for name in ("premises", "checks", "extras")
     }
+    found["rankings"] = [rank(ranking, results) for ranking in claim.rankings]
     held = [
         check for check, each in zip(claim.checks, found["checks"], strict=True) if each["holds"]
     ]
@@ -173,12 +204,14 @@ def _word(
         for each in found["checks"]
         if not each["holds"]
     ]
-    if not any(check.strict for check in held) if claim.gain else not held:
+    lost += [each["says"] for each in found["rankings"] if not each["holds"]]
+    ranked = [each["says"] for each in found["rankings"] if each["holds"]]
+    if not (ranked or any(check.strict for check in held)) if claim.gain else not held:
         return NOT, f"does not hold: {'; '.join(lost)}"
     too = [each["says"] for each in controls if each["does_it_too"]]
     if too:
         return CONTROL, f"as well: {'; '.join(too)}"
     if lost:
-        kept = "; ".join(check.says for check in held)
+        kept = "; ".join([*(check.says for check in held), *ranked])
         return PARTLY, f"holds: {kept}; does not hold: {'; '.join(lost)}"
     return REPRODUCED, f"all checks hold{', and no control does it too' if controls else ''}"

@@ -11,11 +11,13 @@ from mmjax.claims import tuning
 from mmjax.claims.experiment import Claim
 from mmjax.claims.find import Experiment, find_all
 from mmjax.claims.tables import (
+    correlation,
     headline,
     holds_here,
     inequality,
     metric_name,
     numbers,
+    ranked,
     spread,
     values_of,
 )
@@ -161,6 +163,9 @@ def _results(claim: Claim, record: Mapping[str, Any]) -> list[str]:
             mark = "holds" if check["holds"] else "**fails**"
             mark += "" if check["possible"] else ", as any value would"
             checks.append((mark, name + check["says"], f"`{inequality(check)}`", numbers(check)))
+    for ranking in record.get("rankings", ()):
+        mark = "holds" if ranking["holds"] else "**fails**"
+        checks.append((mark, ranking["says"], f"`{ranked(ranking)}`", correlation(ranking)))
     for control in record["controls"]:
         mark = "**does it too**" if control["does_it_too"] else "does not"
         place = f"`{control['arm']}` in the place of `{control['of']}`"

@@ -196,11 +196,12 @@ def _versions(specs: Iterable[Spec[Any]]) -> dict[str, int]:
 
 
 def _sources(recipes: Iterable[Recipe]) -> dict[str, Spec[Any]]:
-    """Every source that is read, in training or by an evaluator, by its options."""
+    """Every source that is read, in training, by a gallery or an evaluator, by its options."""
     found: dict[str, Spec[Any]] = {}
     for recipe in recipes:
         for _, stage in recipe_lib.each(recipe):
             read = list(stage.data.sources.values())
+            read += [gallery.source for gallery in stage.data.galleries.values()]
             for _, _, evaluator in stage.each_evaluator():
                 read += evaluator.sources.values()
             found |= {_json(dict(sorted(spec.plain().items()))): spec for spec in read}

@@ -20,7 +20,7 @@ from mmjax.schema.values import plain
 FOLDER = "docs/claims"
 _FIELDS = (
     "claim", "statement", "verdict", "because", "paper_numbers", "seeds", "seconds", "jobs",
-    "settings", "premises", "checks", "extras", "controls",
+    "settings", "premises", "checks", "extras", "rankings", "controls",
 )  # fmt: skip
 
 
@@ -155,8 +155,8 @@ def _judged_otherwise(experiment: Experiment, found: Mapping[str, Any]) -> list[
     said = [] if now["verdict"] == found["verdict"] else [
         f"verdict: {found['verdict']} -> {now['verdict']}"
     ]  # fmt: skip
-    for part in ("premises", "checks", "extras"):
-        old, new = ([_question(check) for check in each[part]] for each in (found, now))
+    for part in ("premises", "checks", "extras", "rankings"):  # earlier records have no rankings
+        old, new = ([_question(check) for check in each.get(part, ())] for each in (found, now))
         if old != new:
             said.append(f"{part} have changed")
     controls = [[dict(c) for c in each["controls"]] for each in (found, now)]
@@ -165,10 +165,16 @@ def _judged_otherwise(experiment: Experiment, found: Mapping[str, Any]) -> list[
     return said
 
 
-def _question(check: Mapping[str, Any]) -> str:
-    """A judged check without its numbers."""
-    keys = ("says", "metric", "arm", "compare", "baseline", "factor", "offset", "against", "holds")
-    return _json({key: check[key] for key in keys})
+# Of a judged check or ranking all but its numbers.
+_ASKED = (
+    "says", "metric", "against", "arm", "compare", "baseline", "factor", "offset", "arms", "least",
+    "holds",
+)  # fmt: skip
+
+
+def _question(judged: Mapping[str, Any]) -> str:
+    """A judged check or ranking without its numbers."""
+    return _json({key: judged[key] for key in _ASKED if key in judged})
 
 
 def _json(value: Any) -> str:

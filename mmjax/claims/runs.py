@@ -6,13 +6,14 @@ import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import logging as absl_logging
 from tqdm import tqdm
 
 from mmjax import recipe as recipe_lib
 from mmjax.claims import provenance, tuning
+from mmjax.claims import stages as stages_lib
 from mmjax.claims.find import Experiment, check_metrics
 from mmjax.claims.judge import verdict
 from mmjax.claims.tables import curve, table
@@ -22,6 +23,7 @@ from mmjax.recipe import Recipe
 from mmjax.train import trainer
 from mmjax.weights.files import Folder, WeightsError
 
+K = TypeVar("K")
 Run = tuple[str, str, int]  # arm, setting in words where several are tried, seed
 # Of a run that diverged, which only a trial of tuning may.
 DIVERGED = "diverged"
@@ -213,25 +215,39 @@ def _results(
     recipes: Mapping[Run, Recipe], out: Path, folder: Path, jobs: int, may_diverge: bool
 ) -> Generator[tuple[Run, dict[str, float], bool]]:
     """(run, final metrics, whether it was made just now) of every run, as they finish."""
-    todo = {}
+    todo, paths = {}, {}
     for run, recipe in recipes.items():
         arm, setting, seed = run
         path = folder / "-".join(part for part in (arm, setting, f"seed{seed}") if part)
         metrics = _finished(recipe, path)
         if metrics is None:
-            todo[run] = (recipe.plain(), path, out, may_diverge)
+            todo[run], paths[run] = recipe, path
         else:
             yield run, metrics, False
-    jobs = min(jobs, len(todo))
+    begun = stages_lib.shared(todo, folder)
+    first = {path: (recipe.plain(), path, out, may_diverge, None)
+             for recipe, path in begun.values() if _finished(recipe, path) is None}  # fmt: skip
+    for _ in _made(first, jobs):
+        pass
+    tasks = {
+        run: (recipe.plain(), paths[run], out, may_diverge, begun[run][1] if run in begun else None)
+        for run, recipe in todo.items()
+    }
+    for run, metrics in _made(tasks, jobs):
+        yield run, metrics, True
+
+
+def _made(tasks: Mapping[K, tuple[Any, ...]], jobs: int) -> Generator[tuple[K, dict[str, float]]]:
+    """(key, final metrics) of the runs that `_train` makes of its arguments, as they finish."""
+    jobs = min(jobs, len(tasks))
     if jobs <= 1:
-        for run, task in todo.items():
-            yield run, _train(*task), True
+        for key, task in tasks.items():
+            yield key, _train(*task)
         return
     from mmjax.train.workers import Workers
 
     with Workers(jobs, _train) as workers:
-        for run, metrics in workers.map(todo):
-            yield run, metrics, True
+        yield from workers.map(tasks)
 
 
 def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
@@ -249,12 +265,20 @@ def _finished(recipe: Recipe, folder: Path) -> dict[str, float] | None:
     return None
 
 
-def _train(keys: Mapping[str, Any], folder: Path, out: Path, may_diverge: bool) -> dict[str, float]:
-    """Makes a run, in whichever process, of a recipe's plain keys."""
+def _train(
+    keys: Mapping[str, Any], folder: Path, out: Path, may_diverge: bool, first: Path | None
+) -> dict[str, float]:
+    """Makes a run, in whichever process, of a recipe's plain keys.
+
+    `first` is the folder of a run of its first stage alone, from whose end it goes on.
+    """
     absl_logging.set_verbosity(absl_logging.ERROR)
     _share_programs(out / "compiled")
+    recipe = recipe_lib.complete(keys, "the claim")
+    if first is not None:
+        stages_lib.go_on(recipe, folder, first)
     try:
-        return trainer.train(recipe_lib.complete(keys, "the claim"), folder, quiet=True)
+        return trainer.train(recipe, folder, quiet=True)
     except (trainer.NonFiniteLoss, trainer.ZeroEmbeddings):
         if not may_diverge:
             raise

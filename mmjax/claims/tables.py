@@ -31,6 +31,9 @@ def table(result: Mapping[str, Any], metrics: Sequence[str]) -> str:
             mark = "holds " if check["holds"] else "FAILS "
             mark += "" if check["possible"] else "(as any value would) "
             lines.append(f"{mark} {check['says']}: {inequality(check)}: {numbers(check)}")
+    for ranking in result.get("rankings", ()):
+        mark = "holds " if ranking["holds"] else "FAILS "
+        lines.append(f"{mark} {ranking['says']}: {ranked(ranking)}: {correlation(ranking)}")
     if result["controls"]:
         lines.append("controls:")
     for control in result["controls"]:
@@ -68,6 +71,17 @@ def numbers(check: Mapping[str, Any]) -> str:
     """Both sides of a check, and the paired difference with its interval."""
     spread = f"{check['difference']:+.3f} [{check['low']:+.3f}, {check['high']:+.3f}]"
     return f"{check['left']:.3f} {check['compare']} {check['bound']:.3f}, difference {spread}"
+
+
+def ranked(ranking: Mapping[str, Any]) -> str:
+    """`rank correlation of a and b over 16 arms >= 0.75`."""
+    both = f"{metric_name(ranking['metric'])} and {metric_name(ranking['against'])}"
+    return f"rank correlation of {both} over {len(ranking['arms'])} arms >= {ranking['least']:g}"
+
+
+def correlation(ranking: Mapping[str, Any]) -> str:
+    """The correlation of a ranking with its interval."""
+    return f"{ranking['correlation']:.3f} [{ranking['low']:+.3f}, {ranking['high']:+.3f}]"
 
 
 def values_of(trial: Mapping[str, Any]) -> list[str]:
@@ -144,7 +158,7 @@ def of(arms: Mapping[str, Any], arm: str, metric: str | Sequence[str]) -> list[f
 
 def holds_here(result: Mapping[str, Any]) -> str:
     """What holds, as clauses: the first ones of the checks, then of the further ones."""
-    parts = (result["checks"], result["extras"])
+    parts = (result["checks"], result.get("rankings", ()), result["extras"])
     held = [check["says"] for part in parts for check in part if check["holds"]]
     return "; ".join(held[:_MOST_CLAUSES]) if held else "nothing of it"
 

@@ -17,7 +17,8 @@ from mmjax.errors import ConfigError
 DATA = flags.DEFINE_string(
     "data",
     None,
-    "A table, tar shards, a folder of images or ArrayRecord shards, a .npz, or emoji:SPLIT.",
+    "A table, tar shards or a folder of them, a folder of images or ArrayRecord shards, a .npz, or "
+    "emoji:SPLIT.",
     allow_override=True,
 )
 PART = flags.DEFINE_string("part", None, "Of a recipe's mixture, which source.")
@@ -36,11 +37,13 @@ def source_of(data: str) -> Source:
         spec = {"type": "emoji", "split": split or "new_style"}
     elif (Path(data) / INDEX).is_file():
         spec = {"type": "array_record", "path": data}
+    elif data.endswith(".tar") or next(Path(data).glob("*.tar"), None) is not None:
+        spec = {"type": "webdataset", "path": data}
     elif Path(data).is_dir():
         spec = {"type": "folder", "path": data}
     elif data.endswith(".npz"):
         spec = {"type": "arrays", "path": data}
-    elif data.endswith(".tar") or ("*" in data and not Path(data).suffix):
+    elif "*" in data and not Path(data).suffix:
         spec = {"type": "webdataset", "path": data}
     else:
         spec = {"type": "manifest", "path": data}

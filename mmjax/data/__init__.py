@@ -1,12 +1,13 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
-from mmjax.data.around import Poisoned
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.pipeline import TrainData
+from mmjax.data.poisoned import Poisoned
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
+from mmjax.data.siblings import SiblingPairs
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View, render
 
@@ -19,6 +20,7 @@ __all__ = [
     "Batches",
     "Poisoned",
     "Record",
+    "SiblingPairs",
     "Source",
     "SourceError",
     "Tokenizer",

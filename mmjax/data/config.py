@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
+from mmjax.data.galleries import GalleryConfig
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View
 from mmjax.errors import ConfigError
 from mmjax.schema.bounds import BelowOne, Bounds, Count, Positive
-from mmjax.schema.names import modality_of
+from mmjax.schema.names import PartName, modality_of
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section_of
 
@@ -114,6 +115,7 @@ class DataConfig:
       source: one source, or a mixture.
       views: name of an array of the batch, a modality or `modality@2`, -> view.
       batch_size: global, over all processes and devices.
+      galleries: inputs for terms that are no rows of the batch, by name.
       tokenizer: for the text views.
       workers: processes that decode and augment; 0 means threads of this process.
       prefetch: batches made ahead.
@@ -127,6 +129,7 @@ class DataConfig:
     source: Annotated[Spec[Source] | Mixture, _OneOrMixture()]
     views: dict[str, ViewConfig]
     batch_size: Count
+    galleries: dict[PartName, GalleryConfig] = dataclasses.field(default_factory=dict)
     tokenizer: Annotated[Spec[Tokenizer], TOKENIZERS] | None = None
     workers: Annotated[int, Bounds(ge=0, le=1024)] = 0
     prefetch: Annotated[int, Bounds(ge=1, le=1024)] = 4

@@ -6,6 +6,7 @@ from typing import cast
 import jax
 import numpy as np
 
+from mmjax.data import galleries as galleries_lib
 from mmjax.data.config import DataConfig, Mixture
 from mmjax.data.limits import check_listed
 from mmjax.data.pipeline import TrainData
@@ -51,6 +52,35 @@ def batch_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
         maybe_absent &= {m for each in lacking if isinstance(each, tuple) for m in each}
     found = entries(made, sorted(maybe_absent), config.batch_size)
     return {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in found.items()}
+
+
+def gallery_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and dtype of what a step gets of galleries, from the config alone: no file is read."""
+    every = views(config, cast(Tokenizer, _NoTokenizer()))
+    found: dict[str, jax.ShapeDtypeStruct] = {}
+    for name, gallery in config.galleries.items():
+        view = every[gallery.view]
+        shape = (gallery.size, *view.shape)
+        found[galleries_lib.inputs_of(name)] = jax.ShapeDtypeStruct(shape, view.dtype)
+        found[galleries_lib.ids_of(name)] = jax.ShapeDtypeStruct((gallery.size,), np.int32)
+    return found
+
+
+def galleries(config: DataConfig, mesh: jax.sharding.Mesh) -> dict[str, jax.Array]:
+    """What a step gets of galleries, whole on every device; every process reads all of it.
+
+    Raises:
+      ConfigError: for a source that has other entries than the config says.
+      BadExample: for an entry that cannot be read.
+    """
+    if not config.galleries:
+        return {}
+    every = views(config)
+    found: dict[str, np.ndarray] = {}
+    for name, gallery in config.galleries.items():
+        values, ids = gallery.read(every, f"data.galleries.{name}")
+        found |= {galleries_lib.inputs_of(name): values, galleries_lib.ids_of(name): ids}
+    return mesh_lib.everywhere(found, mesh)
 
 
 class _NoTokenizer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +14,8 @@ from typing import Any, Literal
 from mmjax import files
 from mmjax.data.records import BadExample
 from mmjax.text import one_line
+
+logger = logging.getLogger("mmjax")
 
 
 class BadRows:
@@ -23,30 +27,48 @@ class BadRows:
 
     Args:
       path: the file, by custom `bad_rows.jsonl` in the folder of the run; None only counts.
-      counts: what `state` gave at the checkpoint that a run resumes from. Lines beyond them are
+      state: what `state` gave at the checkpoint that a run resumes from. Lines beyond it are
         removed: those examples will be met again. None goes on with all lines as they are.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, counts: Sequence[int] | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        state: Mapping[str, Any] | Sequence[int] | None = None,
     ):
         self.path = Path(path) if path is not None else None
         self.counts: dict[tuple[str, str, str], int] = {}
         self.trouble: str | None = None  # why the file could not be written
         self._lock = threading.Lock()
-        if self.path is not None and self.path.is_file():
-            for _, row in files.json_lines(self.path):
-                if row is not None and _is_row(row):
-                    self.counts[row["key"], row["field"], row["reason"]] = row["count"]
-            if counts is not None:
-                self.counts = dict(zip(self.counts, counts, strict=False))
+        self._digest = hashlib.sha256()  # of the lines without their counts
+        if self.path is not None:
+            self._read(self.path, state)
             # Without the half line of a run that was killed while it wrote, and other damage.
             self.close()
 
-    def state(self) -> list[int] | None:
-        """The counts, in the order of the lines; None where lines could not be written."""
+    def _read(self, path: Path, state: Mapping[str, Any] | Sequence[int] | None) -> None:
+        lines = [row for _, row in files.json_lines(path)] if path.is_file() else []
+        sha256 = state["sha256"] if isinstance(state, Mapping) else None  # not of earlier versions
+        counts = state["counts"] if isinstance(state, Mapping) else state
+        if counts is not None:
+            lines = lines[: len(counts)]
+        for i, line in enumerate(lines):
+            if line is not None and _is_row(line):
+                row = line["key"], line["field"], line["reason"]
+                self.counts[row] = line["count"] if counts is None else counts[i]
+                self._digest.update(_name(row))
+        if sha256 is not None and sha256 != self._digest.hexdigest():
+            logger.warning(
+                f"{path} is not as the run wrote it: of the {len(counts or ()):,} rows that the "
+                "checkpoint knows some were changed, damaged or removed"
+            )
+
+    def state(self) -> dict[str, Any] | None:
+        """The counts in the order of the lines, and the lines' digest; None after trouble."""
         with self._lock:
-            return None if self.trouble else list(self.counts.values())
+            if self.trouble:
+                return None
+            return {"counts": list(self.counts.values()), "sha256": self._digest.hexdigest()}
 
     def add(self, *errors: BadExample) -> None:
         """Counts one more meeting with each of these bad examples."""
@@ -119,6 +141,9 @@ class BadRows:
             self._write(list(self.counts), "w")
 
     def _write(self, rows: list[tuple[str, str, str]], mode: Literal["a", "w"]) -> None:
+        if mode == "a":
+            for row in rows:
+                self._digest.update(_name(row))
         if self.path is None or not (rows or self.path.is_file()):
             return
         lines = [
@@ -139,6 +164,10 @@ class BadRows:
 
 
 _NAMES = ("key", "field", "reason")
+
+
+def _name(row: tuple[str, str, str]) -> bytes:
+    return json.dumps(row).encode()
 
 
 def _is_row(row: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from mmjax.encoders.ast import SpectrogramTransformer
 from mmjax.encoders.audio import AudioTransformer
+from mmjax.encoders.bag import BagOfTokens
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.cnn14 import CNN14
@@ -34,6 +35,7 @@ ENCODERS = Registry(
         "cnn": ConvNet,
         "text_transformer": TextTransformer,
         "text_gru": TextGRU,
+        "bag_of_tokens": BagOfTokens,
         "mlp": MLP,
         "identity": Identity,
         "token_mlp": TokenMLP,
@@ -54,6 +56,7 @@ __all__ = [
     "HTSAT",
     "MLP",
     "AudioTransformer",
+    "BagOfTokens",
     "ConvNet",
     "EfficientNetLite",
     "Encoder",

@@ -136,6 +136,7 @@ class GraphNetwork(Encoder):
                 bias=True,
                 eps=1e-6,
                 dropout=0.0,
+                drop_key=0.0,
                 layer_scale=None,
                 sliced=False,
                 init=init,

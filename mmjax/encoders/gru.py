@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive, check_rate
+from mmjax.encoders.base import Encoder, Encoding, check_positive, check_rate
 from mmjax.encoders.layers import dropout, dropout_key
-from mmjax.encoders.text import real_positions
+from mmjax.encoders.text import check_ids, real_positions
 from mmjax.parallel.layout import rows, whole
 from mmjax.schema.bounds import BelowOne, Count, CountOrZero
 
@@ -90,15 +90,7 @@ class TextGRU(Encoder):
 
         A row without a real position gives zeros.
         """
-        if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.integer):
-            raise EncoderError(
-                f"text of shape {x.shape} and type {x.dtype} where i32[B, T] is needed"
-            )
-        if x.shape[1] > self.length:
-            raise EncoderError(
-                f"text of {x.shape[1]} tokens for an encoder of length={self.length}: "
-                "make the text view's length smaller, or the encoder's larger"
-            )
+        check_ids(x, self.length)
         real = real_positions(x, self.pad_id, self.eos_id)
         y = jnp.take(whole(self.token[...]), x, axis=0).astype(self.dtype)
         y = rows(dropout(y, self.dropout, dropout_key(rngs, train, self.dropout)))

@@ -18,10 +18,13 @@ class Prompts(NamedTuple):
     Attributes:
       values: f[J, n, W], what n positions hold before blocks `first` .. `first + J - 1`.
       first: the block before which they are put in.
+      blend: β: a later block of these gets β times its own values and 1 - β times what the block
+        before it made of the positions.
     """
 
     values: jax.Array
     first: int = 0
+    blend: float = 1.0
 
 
 def put_in(x: jax.Array, values: jax.Array) -> jax.Array:
@@ -30,9 +33,13 @@ def put_in(x: jax.Array, values: jax.Array) -> jax.Array:
     return jnp.concatenate([x[:, :1], own, x[:, 1:]], axis=1)
 
 
-def put_in_place(x: jax.Array, values: jax.Array) -> jax.Array:
-    """`x`, in which n positions hold prompts, with others in their place."""
-    return put_in(take_out(x, len(values)), values)
+def put_in_place(x: jax.Array, values: jax.Array, blend: float = 1.0) -> jax.Array:
+    """`x`, in which n positions hold prompts, with others, or `blend` of others, in their place."""
+    count = len(values)
+    if blend == 1.0:
+        return put_in(take_out(x, count), values)
+    own = blend * values.astype(x.dtype) + (1 - blend) * x[:, 1 : 1 + count]
+    return jnp.concatenate([x[:, :1], own, x[:, 1 + count :]], axis=1)
 
 
 def parted(x: jax.Array, prompts: Prompts | None) -> tuple[jax.Array, jax.Array | None]:

@@ -147,15 +147,7 @@ class TextTransformer(Encoder):
         Returns:
           Encoding whose mask is True at real positions, also where padding is attended to.
         """
-        if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.integer):
-            raise EncoderError(
-                f"text of shape {x.shape} and type {x.dtype} where i32[B, T] is needed"
-            )
-        if x.shape[1] > self.length:
-            raise EncoderError(
-                f"text of {x.shape[1]} tokens for an encoder of length={self.length}: "
-                "make the text view's length smaller, or the encoder's larger"
-            )
+        check_ids(x, self.length)
         if segments is not None and self.segment is None:
             raise EncoderError("segments were given to a text encoder built with segments=0")
 
@@ -199,6 +191,19 @@ class TextTransformer(Encoder):
             ends = ids == self.eos_id
             last = jnp.where(ends.any(axis=1), jnp.argmax(ends, axis=1), last)
         return pooling.at(tokens, last)
+
+
+def check_ids(ids: jax.Array, length: int) -> None:
+    """Raises EncoderError unless `ids` is i32[B, T] with T of at most `length`."""
+    if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise EncoderError(
+            f"text of shape {ids.shape} and type {ids.dtype} where i32[B, T] is needed"
+        )
+    if ids.shape[1] > length:
+        raise EncoderError(
+            f"text of {ids.shape[1]} tokens for an encoder of length={length}: "
+            "make the text view's length smaller, or the encoder's larger"
+        )
 
 
 def real_positions(ids: jax.Array, pad_id: int, eos_id: int) -> jax.Array:

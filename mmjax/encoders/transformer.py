@@ -230,6 +230,7 @@ class Transformer(nnx.Module):
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path, self.drop_key))
         keys = None if key is None else split_key(key, self.depth)
         rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
+        blend = 1.0 if prompts is None else prompts.blend
 
         def blocks(
             x: jax.Array,
@@ -241,7 +242,7 @@ class Transformer(nnx.Module):
             def run(x: jax.Array, layer: Any) -> tuple[jax.Array, None]:
                 parameters, key, rate, fresh = layer
                 block = nnx.merge(graphdef, parameters)
-                x = x if fresh is None else put_in_place(x, fresh)
+                x = x if fresh is None else put_in_place(x, fresh, blend)
                 x = block(rows(x), mask=mask, causal=causal, key=key, drop_path_rate=rate)
                 return x, None
 
@@ -262,7 +263,7 @@ class Transformer(nnx.Module):
         if prompts is None:
             x = blocks(x, mask, 0, self.depth)
         else:
-            fresh, first = prompts
+            fresh, first = prompts.values, prompts.first
             end, count = first + fresh.shape[0], fresh.shape[1]
             if first:
                 x = blocks(x, mask, 0, first)

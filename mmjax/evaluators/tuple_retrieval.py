@@ -1,5 +1,6 @@
 """Retrieval with more than two modalities: queries and answers are tuples of modalities."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -10,16 +11,26 @@ from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.retrieval import numbered, values_of
 from mmjax.evaluators.tiles import Arrays
 from mmjax.parallel.volume import span, with_anchors
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
 
 # Squared volumes that differ by no more than this share of that of the answer alone are equal: what
 # rounding leaves.
 TIE = 2e-6
 
-Score = Literal["cosine_sum", "multilinear", "volume"]
+Fields = Sequence[Mapping[str, Any]]
+Score = Literal["cosine_sum", "paired_sum", "multilinear", "volume"]
+
+
+# One vector for a tuple, f32[N, D] of its modalities', so that scores are inner products.
+COMBINED: dict[Score, Callable[[list[np.ndarray]], np.ndarray]] = {
+    "cosine_sum": lambda parts: np.sum(parts, axis=0),
+    "paired_sum": lambda parts: np.concatenate(parts, axis=1),
+    "multilinear": lambda parts: np.prod(parts, axis=0),
+}
 
 
 class TupleRetrieval(Evaluator):
@@ -28,21 +39,33 @@ class TupleRetrieval(Evaluator):
     The score of a query with unit vectors q and an answer with unit vectors u is
 
         cosine_sum: the sum of q·u over all q and u, what pairwise losses train;
+        paired_sum: the sum of q·u over q and u at the same places, such as text with text and image
+            with image of a mention and an entity (entity linking, M3EL, Hu et al. 2024, arXiv
+            2412.10440);
         multilinear: Σ_d of the product of all q_d and u_d, what Symile trains;
         volume: minus the squared volume that q, which is one, and all u span, what GRAM trains.
 
     An answer is right if its record has the query's id; for `volume` a query has one. Metrics:
     `R@1`, ..., `median_rank`, `queries`, `gallery`, `chance_R@1`; for `volume` also `true_volume`,
-    the mean volume of the right tuples, and `volume_ratio`, that over the mean of all. Equal scores
-    count by their random order; for `volume`, a wrong answer with the right one's score counts as
-    half an answer above it.
+    the mean volume of the right tuples, and `volume_ratio`, that over the mean of all; for the
+    other scores `mean_rank` and `MRR`, the mean reciprocal rank. Equal scores count by their random
+    order; for `volume`, a wrong answer with the right one's score counts as half an answer above
+    it.
 
     Args:
       query: modalities of a query.
       answer: modalities of an answer.
       score: which score.
       ks: the k of R@k.
+      missing: what becomes of records that lack some of the modalities: 'drop' leaves them out;
+        'zero' keeps those that have one of them, and takes the zero vector for a missing one. Not
+        for `multilinear` and `volume`, where that would be a score of zero.
+      labels: the field by which answers are right, in the place of the id.
+
+    With the optional source `gallery` answers are that source's and queries those of `source`.
     """
+
+    optional = ("gallery",)
 
     def __init__(
         self,
@@ -51,6 +74,8 @@ class TupleRetrieval(Evaluator):
         answer: tuple[ViewRef, ...],
         score: Score = "cosine_sum",
         ks: tuple[Count, ...] = (1, 5, 10),
+        missing: Literal["drop", "zero"] = "drop",
+        labels: LabelRef | None = None,
     ):
         if not query or not answer or set(query) & set(answer):
             raise ValueError(
@@ -61,19 +86,44 @@ class TupleRetrieval(Evaluator):
             raise ValueError(
                 f"tuple_retrieval: score='volume' takes one query modality, not {query!r}"
             )
+        if score == "paired_sum" and len(query) != len(answer):
+            raise ValueError(
+                f"tuple_retrieval: score='paired_sum' takes as many modalities of an answer, "
+                f"{answer!r}, as of a query, {query!r}"
+            )
+        if missing == "zero" and score in ("multilinear", "volume"):
+            raise ValueError(f"tuple_retrieval: missing='zero' is not for score={score!r}")
         self.query, self.answer, self.score, self.ks = query, answer, score, ks
+        self.missing, self.labels = missing, labels
 
-    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+    @classmethod
+    def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answers are of the `gallery`, where there is one."""
+        if source == "gallery":
+            return {"answer": options["answer"], "labels": options["labels"]}
+        return {name: options[name] for name in ("query", "answer", "labels")}
+
+    def __call__(
+        self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
+    ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        embedded = embed(model, data, (*self.query, *self.answer))
-        queries, query_ids = _rows([embedded[m] for m in self.query])
-        answers, answer_ids = _rows([embedded[m] for m in self.answer])
+        if gallery is None:
+            embedded = embed(model, data, (*self.query, *self.answer))
+        else:
+            embedded = embed(model, data, self.query) | embed(model, gallery, self.answer)
+        rows = _rows if self.missing == "drop" else _rows_of_any
+        queries, query_ids, asked = rows([embedded[m] for m in self.query])
+        answers, answer_ids, known = rows([embedded[m] for m in self.answer])
+        if self.labels is not None:
+            query_ids, answer_ids = numbered(
+                [values_of(own, self.labels) for own in asked],
+                [values_of(own, self.labels) for own in known],
+                f"tuple_retrieval: {self.labels!r}",
+            )
         if self.score == "volume":
             return self._by_volume(queries[0], answers, query_ids, answer_ids)
-        combine = np.sum if self.score == "cosine_sum" else np.prod
-        return self._by_product(
-            combine(queries, axis=0), combine(answers, axis=0), query_ids, answer_ids
-        )
+        combine = COMBINED[self.score]
+        return self._by_product(combine(queries), combine(answers), query_ids, answer_ids)
 
     def _by_product(
         self,
@@ -90,6 +140,8 @@ class TupleRetrieval(Evaluator):
         rank = ranking.expected_rank(best)
         return {f"R@{k}": float(ranking.hit(best, k).mean()) for k in self.ks} | {
             "median_rank": float(np.median(rank)),
+            "mean_rank": float(rank.mean()),
+            "MRR": float((1 / rank).mean()),
             "queries": float(len(rank)),
             "gallery": float(ranks.gallery),
             "chance_R@1": float((best.right / ranks.gallery).mean()),
@@ -140,14 +192,27 @@ class TupleRetrieval(Evaluator):
         }
 
 
-def _rows(embedded: list[Embedded]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Unit rows of the records that have all of these modalities, and their ids."""
+def _rows(embedded: list[Embedded]) -> tuple[list[np.ndarray], np.ndarray, Fields]:
+    """Unit rows of the records that have all of these modalities, their ids and other fields."""
     rows = embedded[0].rows
     for part in embedded[1:]:
         rows = np.intersect1d(rows, part.rows)
     at = [np.searchsorted(part.rows, rows) for part in embedded]
     units = [part.unit[index] for part, index in zip(embedded, at, strict=True)]
-    return units, embedded[0].ids[at[0]]
+    return units, embedded[0].ids[at[0]], [embedded[0].fields[i] for i in at[0]]
+
+
+def _rows_of_any(embedded: list[Embedded]) -> tuple[list[np.ndarray], np.ndarray, Fields]:
+    """The same of the records that have one of these modalities; rows of others are zero."""
+    rows, first = np.unique(np.concatenate([part.rows for part in embedded]), return_index=True)
+    ids = np.concatenate([part.ids for part in embedded])[first]
+    every = [fields for part in embedded for fields in part.fields]
+    units = []
+    for part in embedded:
+        unit = np.zeros((len(rows), part.unit.shape[1]), part.unit.dtype)
+        unit[np.searchsorted(rows, part.rows)] = part.unit
+        units.append(unit)
+    return units, ids, [every[i] for i in first]
 
 
 def _count(constants: Any, rows: Arrays, columns: Arrays, real: jax.Array) -> dict[str, jax.Array]:

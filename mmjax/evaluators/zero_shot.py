@@ -1,6 +1,5 @@
 """Zero-shot classification: an image gets the class whose text embedding is nearest."""
 
-import string
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values, options
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.text import is_template
 
 
 class ZeroShot(Evaluator):
@@ -31,6 +31,12 @@ class ZeroShot(Evaluator):
     this one, which of images with a trigger is how often an attack succeeds (Carlini and Terzis
     2022, arXiv 2106.09667).
 
+    With `groups` of classes, such as those that were trained on and others, the items of each group
+    are told among its own classes alone: `<group>/top_1` and `<group>/chance`, and of several
+    groups `harmonic_mean`, that of their `top_1`, which is 0 where one of them is: the measure of
+    base and new classes (Xian et al. 2017, arXiv 1707.00600; Zhou et al. 2022, CoCoOp, arXiv
+    2203.05557).
+
     Args:
       labels: the field of a record that holds its class, such as `group`; or `text`, and then
         every id is a class and its first text is the class's name.
@@ -45,11 +51,14 @@ class ZeroShot(Evaluator):
       text: the modality of the names.
       alternatives: `first` classifies one value per record, `all` each of them.
       layer: `unit`, the embeddings; or those by a further head of the towers, by its name, or
-        `unit+<name>`, so that scores are the mean of both cosines. Or {modality: layer}, one for
-        each side, `unit` where it names none.
+        `unit+<name>`, so that scores are the mean of both cosines, and `0.7*unit+0.3*<name>` a
+        weighted one. Or {modality: layer}, one for each side, `unit` where it names none.
       target: a class, by its value.
       synonyms: class, by its value as text -> further names, each of which makes prompts of its own
         (with `languages`, for the values only).
+      groups: {group: its classes}, see above.
+      group_layers: {group: layer}, as `layer`, of groups that are told by another one.
+      names: where the names are texts of records, `first` takes one of each, `all` every one.
     """
 
     def __init__(
@@ -65,6 +74,9 @@ class ZeroShot(Evaluator):
         layer: str | dict[ViewRef, str] = "unit",
         target: str | int | None = None,
         synonyms: dict[str, tuple[str, ...]] | None = None,
+        groups: dict[str, tuple[str | int, ...]] | None = None,
+        group_layers: dict[str, str | dict[ViewRef, str]] | None = None,
+        names: Literal["first", "all"] = "first",
     ):
         self.target, self.synonyms = target, synonyms or {}
         if labels == text and languages:
@@ -75,8 +87,18 @@ class ZeroShot(Evaluator):
         self.labels, self.languages = labels, languages
         self.classes_by = None if labels == text else labels
         self.modality, self.text, self.alternatives = modality, text, alternatives
-        by_side = layer if isinstance(layer, dict) else dict.fromkeys((modality, text), layer)
-        self.layers = {modality: "unit", text: "unit", **by_side}
+        self.layers = self._by_side(layer)
+        self.groups = dict(groups or {})
+        self.group_layers = {
+            group: self._by_side(own) for group, own in (group_layers or {}).items()
+        }
+        self.every_name = names == "all"
+        for group in self.group_layers:
+            if group not in self.groups:
+                raise ValueError(f"zero_shot: group_layers has {group!r}, which is none of groups")
+        for group, classes in self.groups.items():
+            if len(set(classes)) < 2:
+                raise ValueError(f"zero_shot: the group {group!r} needs at least 2 classes")
         by_language: dict[Any, tuple[str, ...]] = templates_by_language or {}
         self.templates = {None: templates, **by_language}
         for language, own in self.templates.items():
@@ -85,6 +107,13 @@ class ZeroShot(Evaluator):
             for template in own:
                 check_template(template)
 
+    def _by_side(self, layer: str | dict[str, str]) -> dict[str, str]:
+        sides = (self.modality, self.text)
+        return {
+            **dict.fromkeys(sides, "unit"),
+            **(layer if isinstance(layer, dict) else dict.fromkeys(sides, layer)),
+        }
+
     def check(self, data: EvalData) -> None:
         """Says whether the source has names of several classes, in every language."""
         if self.labels == self.text:
@@ -92,7 +121,7 @@ class ZeroShot(Evaluator):
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
         listed = data.source.labels(self.labels)
-        if None not in (self.target, listed) and self.target not in listed:
+        if listed is not None and self.target is not None and self.target not in listed:
             raise EvaluationError(
                 f"zero_shot: the target {self.target!r} is no class of {self.labels!r}, such as "
                 f"{listed[0]!r}"
@@ -114,6 +143,7 @@ class ZeroShot(Evaluator):
         classes = self._classes(items, labels)
         position = {name: p for p, name in enumerate(classes)}
         truth = np.array([position[label] for label in labels])
+        of_groups = self._of_groups(model, data, items, keep, truth, classes)
 
         results = {}
         for language in self.languages or (None,):
@@ -138,13 +168,60 @@ class ZeroShot(Evaluator):
         }
         for language in self.languages:
             metrics |= {f"{language}/{name}": v for name, v in results[language].items()}
-        return metrics | {
-            "chance": 1 / len(classes),
-            "classes": float(len(classes)),
-            "examples": float(len(keep)),
-            "unreadable": float(len(items.unreadable)),
-            "unlabelled": float(len(items) - len(keep)),
-        }
+        return (
+            metrics
+            | of_groups
+            | {
+                "chance": 1 / len(classes),
+                "classes": float(len(classes)),
+                "examples": float(len(keep)),
+                "unreadable": float(len(items.unreadable)),
+                "unlabelled": float(len(items) - len(keep)),
+            }
+        )
+
+    def _of_groups(
+        self,
+        model: Model,
+        data: EvalData,
+        items: Embedded,
+        keep: np.ndarray,
+        truth: np.ndarray,
+        classes: list[Any],
+    ) -> dict[str, float]:
+        """The metrics of the groups of classes; the mean over the languages."""
+        found: dict[str, float] = {}
+        for group, members in self.groups.items():
+            places = {str(name): place for place, name in enumerate(classes)}
+            strange = [name for name in members if str(name) not in places]
+            if strange:
+                raise EvaluationError(
+                    f"zero_shot: groups.{group} names the class {strange[0]!r}; the classes are "
+                    f"{', '.join(list(places)[:8])}{', ...' if len(places) > 8 else ''}"
+                )
+            chosen = np.array(sorted({places[str(name)] for name in members}))
+            own = np.isin(truth, chosen)
+            if not own.any():
+                raise EvaluationError(f"zero_shot: no item is of a class of the group {group!r}")
+            layers = self.group_layers.get(group, self.layers)
+            seen = embed(model, data, (self.modality,), self.alternatives, layers[self.modality])[
+                self.modality
+            ].unit[keep][own]
+            top_1 = []
+            for language in self.languages or (None,):
+                names = self._names(items, keep, classes, language, data)
+                some = [names[place] for place in chosen]
+                vectors = self._class_vectors(model, data, some, language, layers[self.text])
+                right = np.searchsorted(chosen, truth[own])
+                ranks = ranking.rank(seen, vectors, right, np.arange(len(chosen)))
+                top_1.append(ranking.hit(ranking.best(ranks), 1).mean())
+            found[f"{group}/top_1"] = float(np.mean(top_1))
+            found[f"{group}/chance"] = 1 / len(chosen)
+        if len(self.groups) > 1:
+            shares = np.array([found[f"{group}/top_1"] for group in self.groups])
+            mean = len(shares) / (1 / shares).sum() if shares.all() else 0.0
+            found["harmonic_mean"] = float(mean)
+        return found
 
     def _target_rate(
         self, unit: np.ndarray, vectors: np.ndarray, truth: np.ndarray, position: dict[Any, int]
@@ -214,7 +291,8 @@ class ZeroShot(Evaluator):
                 raise EvaluationError(
                     f"zero_shot: {record['key']} has no {self.text!r} to name it by"
                 )
-        return [[options(record[own])[0]] for record in records]
+        count = None if self.every_name else 1
+        return [[str(name) for name in options(record[own])[:count]] for record in records]
 
     def _named(self, source: Source, language: str) -> list[str]:
         """The names of all classes in a language."""
@@ -230,14 +308,19 @@ class ZeroShot(Evaluator):
         return named
 
     def _class_vectors(
-        self, model: Model, data: EvalData, names: list[list[str]], language: str | None
+        self,
+        model: Model,
+        data: EvalData,
+        names: list[list[str]],
+        language: str | None,
+        layer: str | None = None,
     ) -> np.ndarray:
-        """Unit class embeddings f32[C,D]."""
+        """Unit class embeddings f32[C,D], by the layer of all classes unless another is given."""
         templates = self.templates.get(language, self.templates[None])
         prompts = [[t.format(name) for name in own for t in templates] for own in names]
         flat = [prompt for own in prompts for prompt in own]
         owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
-        unit = embed_values(model, data, self.text, flat, self.layers[self.text])
+        unit = embed_values(model, data, self.text, flat, layer or self.layers[self.text])
         return class_vectors(unit, owner, [own[0] for own in names])
 
 
@@ -264,11 +347,7 @@ def class_vectors(unit: np.ndarray, owner: np.ndarray, names: Sequence[str]) -> 
 
 def check_template(template: str) -> None:
     """Raises ConfigError unless a prompt has one `{}`, for the name of a class."""
-    try:
-        parsed = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError:
-        parsed = []
-    if parsed != [("", "", None)]:
+    if not is_template(template):
         raise ConfigError(
             f"zero_shot: template {template!r} must have exactly one {{}}, for the name of a class"
         )

@@ -29,7 +29,7 @@ from mmjax.errors import ConfigError
 from mmjax.model.base import Adapter
 from mmjax.model.towers import Tower
 from mmjax.schema.annotations import Pattern
-from mmjax.schema.bounds import Count, CountOrZero, Positive, Repeats
+from mmjax.schema.bounds import Count, CountOrZero, Fraction, Positive, Repeats
 from mmjax.schema.registry import Registry, Spec
 
 
@@ -157,7 +157,11 @@ class PromptTokens(Adapter, nnx.Module):
       'shared'  R F_mj + b_mj with one R f[length, latent] for all towers and blocks (Guo and Gu
                 2025, MMRL, arXiv 2503.08497).
     P and R start with standard deviation 0.02; F_m and b_m uniform in +-inputs^-1/2, the same for
-    every j.
+    every j. With `rank` they are F_mj = F_m + B_mj A_mj, one F_m f[inputs, width] for all blocks
+    and for each an update of that rank, A uniform in +-rank^-1/2 and B at 0 (the shared-residual
+    aligner of MMRL++, Guo and Gu 2025, arXiv 2505.10088, and its code); biases stay each block's.
+    With `blend` β below 1 a later block does not replace its prompts, but gets β of its own and 1 -
+    β of what the block before made of them (progressive composition, the same).
     With `words` the first vectors of the first block are what the tower makes of these words behind
     its first position, and the parameter, which starts at 0, is added to them. MaPLe's are the
     first `length` words of "a photo of a"; its prompts take the place of the text's own words, and
@@ -170,6 +174,8 @@ class PromptTokens(Adapter, nnx.Module):
       first: the first of these blocks.
       coupling: see above.
       latent: size of R's rows.
+      rank: of the updates of one F_m; None gives every block a whole one.
+      blend: β, see above.
       words: tower of texts -> ids of words by its tokenizer, at most `length`; CLIP's for "a photo"
         are (320, 1125). The towers are those that have a P.
       encoders: by tower; provided by the framework.
@@ -188,6 +194,8 @@ class PromptTokens(Adapter, nnx.Module):
         first: CountOrZero = 0,
         coupling: str = "none",
         latent: Count = 512,
+        rank: Count | None = None,
+        blend: Fraction = 1.0,
         words: dict[str, tuple[CountOrZero, ...]] | None = None,
         encoders: Mapping[str, Encoder],
         rngs: nnx.Rngs,
@@ -220,6 +228,7 @@ class PromptTokens(Adapter, nnx.Module):
                 f"{min(blocks)} blocks"
             )
         self.first, self.coupling, self.names = first, coupling, tuple(towers)
+        self.blend = blend
         own = towers if coupling == "none" else () if coupling == "shared" else (coupling,)
         self.words = {name: tuple(ids) for name, ids in (words or {}).items()}
         for name, ids in self.words.items():
@@ -243,15 +252,28 @@ class PromptTokens(Adapter, nnx.Module):
             drawn, count = vectors(depth, length, widths[name]), len(self.words.get(name, ()))
             return drawn.at[0, :count].set(0.0)
 
-        def uniform(bound: float, *shape: int) -> AdapterParam:
+        def uniform(bound: float, *shape: int, copies: int = depth) -> AdapterParam:
             one = jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
-            return AdapterParam(jnp.tile(one, (depth, *(1 for _ in shape))))
+            return AdapterParam(jnp.tile(one, (copies, *(1 for _ in shape))))
+
+        def update(width: int, rank: int) -> tuple[AdapterParam, AdapterParam]:
+            bound = rank**-0.5
+            a = jax.random.uniform(rngs.params(), (depth, rank, width), minval=-bound, maxval=bound)
+            return AdapterParam(a), AdapterParam(jnp.zeros((depth, inputs, rank)))
 
         self.vectors = nnx.Dict({m: AdapterParam(beside_words(m)) for m in own})
         self.shared = AdapterParam(vectors(length, latent)) if coupling == "shared" else None
         inputs = latent if coupling == "shared" else widths.get(coupling, 1)
         mapped = [m for m in towers if m not in own]
-        self.kernels = nnx.Dict({m: uniform(inputs**-0.5, inputs, widths[m]) for m in mapped})
+        if rank is not None and not mapped:
+            raise ConfigError(f"prompts: rank={rank} is of maps, but coupling='none' has none")
+        whole = depth if rank is None else 1
+        self.kernels = nnx.Dict(
+            {m: uniform(inputs**-0.5, inputs, widths[m], copies=whole) for m in mapped}
+        )
+        updates = {} if rank is None else {m: update(widths[m], rank) for m in mapped}
+        self.updates_a = nnx.Dict({m: a for m, (a, _) in updates.items()})
+        self.updates_b = nnx.Dict({m: b for m, (_, b) in updates.items()})
         self.biases = nnx.Dict({m: uniform(inputs**-0.5, widths[m]) for m in mapped})
 
     def __call__(self, encoders: Mapping[str, Encoder]) -> dict[str, Prompts]:
@@ -264,8 +286,11 @@ class PromptTokens(Adapter, nnx.Module):
         for name, kernel in self.kernels.items():
             source = found[self.coupling] if self.shared is None else self.shared[...]
             mapped = jnp.matmul(source, kernel[...], precision="highest")
+            if name in self.updates_a:
+                low = jnp.matmul(source, self.updates_b[name][...], precision="highest")
+                mapped += jnp.matmul(low, self.updates_a[name][...], precision="highest")
             found[name] = mapped + self.biases[name][...][:, None]
-        return {name: Prompts(found[name], self.first) for name in self.names}
+        return {name: Prompts(found[name], self.first, self.blend) for name in self.names}
 
 
 ADAPTERS: Registry[Adapter] = Registry(

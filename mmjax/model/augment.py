@@ -23,7 +23,7 @@ from mmjax.encoders.layers import draw, dropout_key
 from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
 from mmjax.model.base import Augmentation
-from mmjax.schema.bounds import Fraction, NonNegative
+from mmjax.schema.bounds import Fraction, Positive
 from mmjax.schema.registry import Registry
 
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
@@ -52,18 +52,17 @@ class ImageAugmentation(ImageChanges, Augmentation):
       mean, std: those of the image view, to know what its numbers mean.
 
     Raises:
-      ConfigError: for probabilities and ranges that are none.
+      ConfigError: for ranges that do not rise.
     """
 
     what: ClassVar[str] = "image augmentation"
 
     blur: Fraction = 0.0
-    blur_sigma: tuple[NonNegative, NonNegative] = (0.1, 2.0)
+    blur_sigma: tuple[Positive, Positive] = (0.1, 2.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_probabilities("blur")
-        self._check_ranges("blur_sigma")
+        self._check_rising("blur_sigma")
         if self.crop_scale is not None and self.crop_scale[1] > 1:
             raise ConfigError(f"image augmentation: crop_scale={self.crop_scale} must not exceed 1")
 

@@ -40,7 +40,7 @@ class DeviceSignalAugmentation(SignalChanges, Augmentation):
       crop: (least, most) share of the window that training keeps; NaN follow it.
 
     Raises:
-      ValueError: for options that are none.
+      ValueError: for options that do not fit each other.
     """
 
     rate: Positive | None = None
@@ -50,12 +50,8 @@ class DeviceSignalAugmentation(SignalChanges, Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.crop[0] <= self.crop[1] <= 1:
-            raise ValueError(f"augment.crop={self.crop} must be two rising shares in (0, 1]")
-        if self.length is not None and self.length < 1:
-            raise ValueError(f"augment.length={self.length} must be at least 1, or None")
-        if self.rate is not None and not self.rate > 0:
-            raise ValueError(f"augment.rate={self.rate} must be above 0 Hz")
+        if self.crop[0] > self.crop[1]:
+            raise ValueError(f"augment.crop={self.crop} must be two rising shares")
         self.check(3, self.rate)
 
     def __call__(

@@ -18,12 +18,16 @@ class Head(nnx.Module):
         modules that towers share, and not `(pooled vectors)`.
       reads_present: whether the call takes `present` bool[B], False where a value is a
         placeholder: those with statistics over the batch.
+      reads_prompts: whether it reads what became of prompts (`mmjax.encoders.prompts`). The call
+        then takes `first`, the tower's first head; and as a further head it gives nothing where
+        the tower gets no prompts, as in a teacher without adapters.
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
     """
 
     dim: Count
     reads_encoding: ClassVar[bool] = False
     reads_present: ClassVar[bool] = False
+    reads_prompts: ClassVar[bool] = False
     takes_tokens: bool = False
 
     def __call__(self, *args: Any, **options: Any) -> jax.Array:

@@ -44,6 +44,20 @@ class Keys(NamedTuple):
     id: jax.Array
 
 
+class Gallery(NamedTuple):
+    """The embedded entries of a gallery (`mmjax.data.galleries`), which are no rows of the batch.
+
+    Attributes:
+      embedding: of N entries, as many as the devices can share.
+      id: i32[N], of the entries: values of a label, or ids of records.
+      valid: bool[N], which are entries; the others fill N up.
+    """
+
+    embedding: Embedding
+    id: jax.Array
+    valid: jax.Array
+
+
 def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:
     """x / max(|x|, eps) over the last axis, f[..., D] -> f32[..., D].
 

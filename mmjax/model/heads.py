@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, check_choice, check_positive
+from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Head
@@ -160,6 +161,75 @@ class MLPHead(Head):
         return x.astype(jnp.float32)
 
 
+class PromptsHead(Head):
+    """A head on what became of a tower's prompts: their mean, projected, f[B, n, W] -> f32[B, dim].
+
+    A further head, beside that of the class token, of a tower that an adapter of type 'prompts'
+    gives prompts: y = mean_n(h_n) P_r, where h_n has been through the encoder's last norm. P_r
+    f[W, dim] starts with standard deviation W^-1/2 (the representation feature of MMRL, Guo and Gu
+    2025, arXiv 2503.08497). With `rank`, y = first(m) + m A B with the tower's first head and m the
+    mean, A f[W, rank] uniform in +-rank^-1/2 and B f[rank, dim] at 0 (MMRL++, the same authors,
+    arXiv 2505.10088): so it starts as that head.
+
+    Args:
+      dim: size of the embedding; with `rank` that of the first head.
+      rank: of an update of the first head; None gives it a P_r of its own.
+      width: W, of the encoder.
+      dtype: of the products; the result is float32.
+      rngs: for the initial parameters.
+    """
+
+    reads_encoding = True
+    reads_prompts = True
+
+    def __init__(
+        self, *, dim: Count, rank: Count | None = None, width: int, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
+        self.dim = dim
+        options: dict[str, Any] = {"use_bias": False, "dtype": dtype, "rngs": rngs}
+        options["preferred_element_type"] = jnp.float32
+
+        def linear(inputs: int, outputs: int, init: nnx.Initializer) -> nnx.Linear:
+            return nnx.Linear(inputs, outputs, kernel_init=init, **options)
+
+        def uniform(key: jax.Array, shape: Any, dtype: Any) -> jax.Array:
+            bound = (rank or 1) ** -0.5
+            return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+        normal, zeros = nnx.initializers.normal(width**-0.5), nnx.initializers.zeros
+        self.project = linear(width, dim, normal) if rank is None else None
+        self.update = (
+            None
+            if rank is None
+            else nnx.List([linear(width, rank, uniform), linear(rank, dim, zeros)])
+        )
+
+    def __call__(
+        self,
+        encoding: Encoding,
+        shared: Mapping[str, nnx.Module] | None,
+        *,
+        train: bool = False,
+        first: Head | None = None,
+    ) -> jax.Array:
+        if encoding.prompts is None:
+            raise EncoderError(
+                "a head of type 'prompts', for a tower that no adapter of type 'prompts' gives any"
+            )
+        mean = encoding.prompts.mean(1)
+        if self.project is not None:
+            return self.project(mean).astype(jnp.float32)
+        assert self.update is not None
+        if first is None or first.reads_encoding or first.dim != self.dim:
+            raise EncoderError(
+                f"a head of type 'prompts' with rank={self.update[0].out_features} stands in the "
+                f"tower's 'heads', beside a 'head' of dim={self.dim} that takes pooled vectors"
+            )
+        down, up = self.update
+        base: jax.Array = first(mean, train=train)
+        return base + up(down(mean)).astype(jnp.float32)
+
+
 HEADS = Registry(
     "head",
     Head,
@@ -168,6 +238,7 @@ HEADS = Registry(
         "linear": LinearHead,
         "mlp": MLPHead,
         "tokens": TokenHead,
+        "prompts": PromptsHead,
         "codebook": CodebookHead,
     },
     provided=("rngs", "dtype", "width"),

@@ -67,8 +67,9 @@ class Tower(nnx.Module):
         if self.heads is None:
             return embedding
         others = {
-            name: _embedding(head, encoding, train, shared, present)
+            name: _embedding(head, encoding, train, shared, present, self.head)
             for name, head in self.heads.items()
+            if prompts is not None or not head.reads_prompts
         }
         return embedding._replace(heads=others)
 
@@ -79,9 +80,11 @@ def _embedding(
     train: bool,
     shared: Mapping[str, nnx.Module] | None,
     present: jax.Array | None,
+    first: Head | None = None,
 ) -> Embedding:
     if head.reads_encoding:
-        raw = head(encoding, shared, train=train)
+        beside = {"first": first} if head.reads_prompts else {}
+        raw = head(encoding, shared, train=train, **beside)
     else:
         told = {"present": present} if head.reads_present and present is not None else {}
         raw = head(encoding.pooled, train=train, **told)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from mmjax.model.embedding import Embedding, Keys
+from mmjax.model.embedding import Embedding, Gallery, Keys
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
@@ -32,8 +32,10 @@ class Context:
       plan: how reductions over pairs are computed; terms only pass it on.
       progress: f32 scalar in [0, 1], the share of the training that is done.
       rng: key for terms that draw at random.
-      teacher: a teacher's embeddings of views of the same batch, by view (`mmjax.system.teachers`).
+      teacher: a teacher's embeddings of views of the same batch, by view, and of galleries, by name
+        (`mmjax.system.teachers`).
       queue: embeddings of past batches, by view (`mmjax.system.queue`).
+      galleries: embedded galleries of the recipe, by name.
       scales: 1/temperature of the recipe's terms that have one, by the term's name.
     """
 
@@ -41,6 +43,7 @@ class Context:
     progress: jax.Array | float = 0.0
     rng: jax.Array | None = None
     teacher: Outputs | None = None
+    galleries: Mapping[str, Gallery] = dataclasses.field(default_factory=dict)
     queue: Mapping[str, Keys] | None = None
     scales: Mapping[str, jax.Array] = dataclasses.field(default_factory=dict)
 
@@ -194,6 +197,20 @@ def _check_unit(term: str, names: tuple[str, ...], units: tuple[jax.Array, ...])
             )
 
 
+def gallery_of(term: str, name: str, context: Context) -> Gallery:
+    """An embedded gallery.
+
+    Raises:
+      TermError: when the recipe has none of that name.
+    """
+    if name not in context.galleries:
+        known = ", ".join(map(repr, sorted(context.galleries))) or "none"
+        raise TermError(
+            f"The term {term!r} needs the gallery {name!r} of 'data.galleries', which has {known}."
+        )
+    return context.galleries[name]
+
+
 def unit_tokens(
     term: str, view: str, embedding: Embedding, skip: int = 0
 ) -> tuple[jax.Array, jax.Array]:
@@ -252,9 +269,12 @@ def same_example(x: Features, y: Features) -> jax.Array:
 
 def both_valid(x: Features, y: Features) -> jax.Array | bool:
     """bool[r, c]: pairs of valid rows; True if all rows are valid."""
-    if "valid" not in x:
-        return True
-    return x["valid"][:, None] & y["valid"][None, :]
+    valid: jax.Array | bool = True
+    if "valid" in x:
+        valid = valid & x["valid"][:, None]
+    if "valid" in y:
+        valid = valid & y["valid"][None, :]
+    return valid
 
 
 def mean_over(values: list[jax.Array]) -> jax.Array:

@@ -1,7 +1,7 @@
 """Contrastive losses of pairs: InfoNCE (CLIP), a softmax over the batch, and sigmoid (SigLIP)."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,21 @@ from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
 
 Scalars = tuple[jax.Array, jax.Array]
+Pairs = Callable[[Features, Features], jax.Array]  # of a tile, f32[r, c]
+
+
+class Further(NamedTuple):
+    """Candidates beside the other half of the pairs: negatives that belong to no pair.
+
+    Attributes:
+      columns: features of N candidates.
+      score: of a tile of queries and candidates, as that of the pairs; -inf takes one out.
+      log_weight: of a tile; log w of a candidate that counts w times. None for once.
+    """
+
+    columns: Features
+    score: Pairs
+    log_weight: Pairs | None = None
 
 
 class InfoNCE(Term):
@@ -43,6 +58,13 @@ class InfoNCE(Term):
     Radford et al. 2021 (arXiv 2103.00020, figure 3), with w = (1/2, 1/2) and ε = 0. The loss of a
     model that knows nothing is ln N (metric `chance`) if the weights sum to 1.
 
+    Further candidates enter the sums (`lse`) only. With `negatives={'text': ('text@swapped',)}`
+    every query of the other half of a pair has the captions `text@swapped` of all rows among its
+    wrong answers, its own row's too (hard negatives of one modality: Yuksekgonul et al. 2023, arXiv
+    2210.01936, NegCLIP). With `same_side` x_i also has all x_j, j ≠ i, with scores w x_i·x_j / τ,
+    and y_i all y_j (Hu et al. 2024, M3EL, arXiv 2412.10440, where w = 0.8 and τ = 0.03; the
+    authors' code adds 1 to each sum for j = i).
+
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
       temperature: τ, at the start if it is learned; or the name of another term, whose τ is taken.
@@ -52,8 +74,11 @@ class InfoNCE(Term):
       direction_weights: (w_x, w_y).
       label_smoothing: ε in [0, 1).
       duplicates: what pairs of different rows with one `id` are: 'negative', as in the paper, or
-        'mask', left out of sums and means.
+        'mask', left out of sums and means. `negatives` stay: a changed caption has the row's id.
       duplicates_by: another field than `id` that says what is the same, such as a concept.
+      negatives: a modality of a pair -> views that are wrong answers where it is the answer. One
+        that a row lacks is left out.
+      same_side: w, the factor of scores within a modality; 0 leaves them out.
     """
 
     contrastive = True
@@ -71,8 +96,22 @@ class InfoNCE(Term):
         label_smoothing: BelowOne = 0.0,
         duplicates: Literal["negative", "mask"] = "negative",
         duplicates_by: LabelRef | None = None,
+        negatives: dict[ViewRef, tuple[ViewRef, ...]] | None = None,
+        same_side: NonNegative = 0.0,
     ):
         check_pairs("info_nce", pairs)
+        self.negatives, self.same_side = negatives or {}, same_side
+        for answer in self.negatives:
+            if not any(answer in pair for pair in pairs):
+                raise TermError(
+                    f"The term 'info_nce' has negatives of {answer!r}, which is in none of its "
+                    f"pairs {pairs!r}: name a modality of a pair."
+                )
+        if label_smoothing and (self.negatives or same_side):
+            raise TermError(
+                "The term 'info_nce' smooths labels over pairs only: leave out label_smoothing, or "
+                "negatives and same_side."
+            )
         if duplicates_by is not None and duplicates != "mask":
             raise TermError("The term 'info_nce' has duplicates_by, but duplicates is not 'mask'.")
         if max(direction_weights) == 0:
@@ -117,12 +156,21 @@ class InfoNCE(Term):
         rows = rows_of(self.name, pair, outputs, batch, fields=fields)
         ids = None if self.same is None else batch[self.same]
         x, y = (features(rows, side, ids=ids) for side in (0, 1))
-
-        def score(x: Features, y: Features) -> jax.Array:
-            return jnp.where(takes_part(x, y), similarity(x["unit"], y["unit"]), -jnp.inf)
-
+        further: list[list[Further]] = []
+        candidates = jnp.float32(0)
+        for side, weight in enumerate(self.direction_weights):
+            own, count = [], rows.count
+            for view in self.negatives.get(pair[1 - side], ()):
+                wrong = rows_of(self.name, (*pair, view), outputs, batch)
+                own.append(Further(features(wrong, 2), negative))
+                count = count + wrong.count
+            if self.same_side:
+                own.append(Further(features(rows, side, index=True, ids=ids), self._within))
+                count = count + rows.count - 1
+            further.append(own)
+            candidates = candidates + weight / sum(self.direction_weights) * count
         loss = cross_entropy(
-            score,
+            cosine,
             x,
             y,
             scale,
@@ -131,12 +179,26 @@ class InfoNCE(Term):
             plan=plan,
             direction_weights=self.direction_weights,
             label_smoothing=self.label_smoothing,
+            further=further,
         )
-        return loss, rows.count
+        return loss, candidates
+
+    def _within(self, x: Features, y: Features) -> jax.Array:
+        return jnp.where(same_example(x, y), -jnp.inf, self.same_side * cosine(x, y))
+
+
+def cosine(x: Features, y: Features) -> jax.Array:
+    """x·y of a tile, f32[r, c]; -inf where a pair takes no part."""
+    return jnp.where(takes_part(x, y), similarity(x["unit"], y["unit"]), -jnp.inf)
+
+
+def negative(x: Features, y: Features) -> jax.Array:
+    """x·y of a tile, f32[r, c], of candidates that are wrong for every row, whatever its id."""
+    return jnp.where(both_valid(x, y), similarity(x["unit"], y["unit"]), -jnp.inf)
 
 
 def cross_entropy(
-    score: Callable[[Features, Features], jax.Array],
+    score: Pairs,
     x: Features,
     y: Features,
     scale: jax.Array,
@@ -146,6 +208,7 @@ def cross_entropy(
     plan: pairwise.Plan,
     direction_weights: tuple[float, float] = (0.5, 0.5),
     label_smoothing: float = 0.0,
+    further: Sequence[Sequence[Further]] = ((), ()),
 ) -> jax.Array:
     """w_x mean_i [lse_j S_ij - P_i] + w_y mean_i [lse_j S_ji - P'_i], an f32 scalar.
 
@@ -161,6 +224,7 @@ def cross_entropy(
       plan: of the reductions.
       direction_weights: (w_x, w_y).
       label_smoothing: ε; P_i = (1-ε) S_ii + ε mean_j S_ij over the pairs that are not taken out.
+      further: candidates of the rows of x beside y, and of those of y beside x: in `lse` only.
     """
     sides: pairwise.Sides = (
         "rows" if direction_weights[1] == 0 else "cols" if direction_weights[0] == 0 else "both"
@@ -168,7 +232,9 @@ def cross_entropy(
     level = jax.lax.stop_gradient(rows.mean(own))
     shared = (scale, level)
 
-    def scaled(x: Features, y: Features, shared: Scalars) -> tuple[jax.Array, jax.Array]:
+    def scaled(
+        score: Pairs, x: Features, y: Features, shared: Scalars
+    ) -> tuple[jax.Array, jax.Array]:
         """S, 0 where a pair is taken out, and bool[r, c], where none is."""
         scale, level = shared
         s = score(x, y)
@@ -176,15 +242,32 @@ def cross_entropy(
         return scale * (jnp.where(real, s, level) - level), real
 
     def logits(x: Features, y: Features, shared: Scalars) -> jax.Array:
-        scores, real = scaled(x, y, shared)
+        scores, real = scaled(score, x, y, shared)
         return jnp.where(real, scores, -jnp.inf)
 
     def counted(x: Features, y: Features, shared: Scalars) -> tuple[jax.Array, jax.Array]:
-        scores, real = scaled(x, y, shared)
+        scores, real = scaled(score, x, y, shared)
         return scores, real.astype(jnp.float32)
 
+    def lse_with(normalizer: jax.Array, side: Features, other: Further) -> jax.Array:
+        """A normalizer of the rows of one side, and of further candidates."""
+
+        def weighed(x: Features, y: Features, shared: Scalars) -> jax.Array:
+            scores, real = scaled(other.score, x, y, shared)
+            if other.log_weight is not None:
+                scores = scores + other.log_weight(x, y)
+            return jnp.where(real, scores, -jnp.inf)
+
+        more, _ = pairwise.logsumexp(weighed, side, other.columns, shared, plan=plan, sides="rows")
+        if rows.valid is not None:  # -inf of both has no derivative
+            normalizer = jnp.where(rows.valid, normalizer, 0.0)
+        return jnp.logaddexp(normalizer, more)
+
     positive = scale * (own - level)
-    normalizers = pairwise.logsumexp(logits, x, y, shared, plan=plan, sides=sides)
+    normalizers = list(pairwise.logsumexp(logits, x, y, shared, plan=plan, sides=sides))
+    for k, (side, weight) in enumerate(zip((x, y), direction_weights, strict=True)):
+        for other in further[k] if weight > 0 else ():
+            normalizers[k] = lse_with(normalizers[k], side, other)
     targets = [positive, positive]
     if label_smoothing > 0:
         for k, side in enumerate(pairwise.sums(counted, x, y, shared, plan=plan, sides=sides)):

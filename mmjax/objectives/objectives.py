@@ -16,7 +16,7 @@ from mmjax.objectives.registry import TERMS
 from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.names import presence, presence_name
 from mmjax.schema.registry import Spec
-from mmjax.schema.schedule import Schedule, Weight
+from mmjax.schema.schedule import Schedule, ScheduledNonNegative
 from mmjax.schema.values import plain
 
 _Head = str | dict[ViewRef, str] | None
@@ -29,7 +29,7 @@ class ObjectiveConfig:
 
     Attributes:
       term: the word and its options.
-      weight: a number or a schedule (see `Schedule`).
+      weight: a number or a schedule (see `Schedule`), never below 0.
       head: which of the towers' further heads it reads: one name, of the towers that have such a
         head, the only ones that it then sees; or {view: name}, where others keep the first head.
       where: {label: value}, the only rows that it sees: those whose labels, views without a tower,
@@ -44,7 +44,8 @@ class ObjectiveConfig:
     @classmethod
     def parse(cls, value: Any, where: str, file: str) -> "ObjectiveConfig":
         """From the dict of a recipe, where all stands side by side."""
-        beside = {"weight": (Weight, 1.0), "head": (_Head, None), "where": (_Where, None)}
+        weight = (ScheduledNonNegative, 1.0)
+        beside = {"weight": weight, "head": (_Head, None), "where": (_Where, None)}
         term, own = TERMS.parse_with(beside, value, where, file)
         return cls(term, **own)
 

@@ -62,7 +62,7 @@ class Predictive(Term):
             everything = with_teacher(self.name, outputs, context)
         losses, agreement = [], []
         for pair in self.pairs:
-            targets = pair
+            targets: tuple[str, ...] = pair
             if self.of_teacher:
                 targets = tuple(of_teacher(counterpart(self.name, v, context)) for v in pair)
             rows = rows_of(self.name, (*pair, *targets), everything, batch, layer="raw")

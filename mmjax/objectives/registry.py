@@ -4,6 +4,7 @@ from mmjax.objectives.base import Term
 from mmjax.objectives.classification import Classification
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
 from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistillation
+from mmjax.objectives.gallery import GalleryNCE
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
@@ -20,6 +21,7 @@ from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
+from mmjax.objectives.stacked import StackedInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, JointEntropy, Uniformity
@@ -30,6 +32,7 @@ TERMS = Registry(
     Term,
     {
         "info_nce": InfoNCE,
+        "stacked_info_nce": StackedInfoNCE,
         "sigmoid": Sigmoid,
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,
@@ -48,6 +51,7 @@ TERMS = Registry(
         "matching": Matching,
         "mixup_nce": MixupNCE,
         "geodesic_negatives": GeodesicNegatives,
+        "gallery_nce": GalleryNCE,
         "gated_nce": GatedNCE,
         "symile": Symile,
         "gram_volume": GramVolume,

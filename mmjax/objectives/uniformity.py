@@ -25,6 +25,7 @@ from mmjax.objectives.base import (
     Term,
     both_valid,
     features,
+    gallery_of,
     mean_over,
     rows_of,
     same_example,
@@ -33,8 +34,9 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
+from mmjax.objectives.momentum import of_teacher, with_teacher
 from mmjax.parallel import pairwise
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import GalleryRef, ViewRef
 from mmjax.schema.bounds import Factor, Positive
 
 
@@ -124,10 +126,17 @@ class Alignment(Term):
     |y_i|²) / 2: with `layer='raw'` and `where`, the rows that an embedding has nothing to say of
     (the information-less term of SepCLR, Louiset et al. 2024, arXiv 2402.11928).
 
+    With to='teacher' each is aligned with the teacher's embedding x' of the same rows, mean_i
+    (|x_i - x'_i|² + |y_i - y'_i|²) / 2, and a pair may be of one view and itself; likewise the
+    entries of `galleries`. Of unit vectors |x - x'|² / 2 is 1 - cos: the regularizer of MMRL (Guo
+    and Gu 2025, arXiv 2503.08497) for the weight λ is this term of weight λ with the images and
+    the class names, and a frozen teacher without adapters.
+
     Args:
-      pairs: pairs of modalities; the loss is the mean over them.
+      pairs: pairs of modalities; the loss is the mean over them and `galleries`.
       layer: `unit`, or `raw`, the output of the head.
-      to: what each is aligned with: the other of its `pair`, or `zero`.
+      to: what each is aligned with: the other of its `pair`, `zero`, or the `teacher`'s.
+      galleries: those whose entries are aligned with the teacher's, too.
     """
 
     least_rows = 1
@@ -137,14 +146,22 @@ class Alignment(Term):
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
         layer: Layer = "unit",
-        to: Literal["pair", "zero"] = "pair",
+        to: Literal["pair", "zero", "teacher"] = "pair",
+        galleries: tuple[GalleryRef, ...] = (),
     ):
-        check_pairs("alignment", pairs)
+        if to != "teacher":
+            check_pairs("alignment", pairs)
+        if galleries and to != "teacher":
+            raise TermError("The term 'alignment' has galleries, which need to='teacher'.")
+        if not (pairs or galleries):
+            raise TermError("The term 'alignment' has neither pairs nor galleries.")
         if to == "zero" and layer == "unit":
             raise TermError("The term 'alignment' has to='zero', where no unit vector can be.")
-        self.pairs, self.layer, self.to = pairs, layer, to
+        self.pairs, self.layer, self.to, self.galleries = pairs, layer, to, galleries
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
+        if self.to == "teacher":
+            return self._to_teacher(outputs, batch, context), {}
         values = []
         for pair in self.pairs:
             rows = rows_of(self.name, pair, outputs, batch, layer=self.layer)
@@ -154,6 +171,27 @@ class Alignment(Term):
             else:
                 values.append(rows.mean(((x - y) ** 2).sum(-1)))
         return mean_over(values), {}
+
+    def _to_teacher(self, outputs: Outputs, batch: Batch, context: Context) -> jax.Array:
+        everything, values = with_teacher(self.name, outputs, context), []
+        for pair in self.pairs:
+            names = (*pair, *map(of_teacher, pair))
+            rows = rows_of(self.name, names, everything, batch, layer=self.layer)
+            x, y, taught_x, taught_y = rows.unit
+            square = ((x - taught_x) ** 2).sum(-1) + ((y - taught_y) ** 2).sum(-1)
+            values.append(rows.mean(square / 2))
+        for name in self.galleries:
+            own = gallery_of(self.name, name, context)
+            if of_teacher(name) not in everything:
+                raise TermError(
+                    f"The term {self.name!r} needs the teacher's embeddings of the gallery "
+                    f"{name!r}: add it to 'teacher.galleries'."
+                )
+            taught = getattr(everything[of_teacher(name)], self.layer)
+            square = ((getattr(own.embedding, self.layer) - taught) ** 2).sum(-1)
+            entries = Rows((), own.valid, own.valid.sum(dtype=jnp.float32))
+            values.append(entries.mean(square))
+        return mean_over(values)
 
 
 class JointEntropy(Term):

@@ -132,6 +132,15 @@ def to_device(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[
     }
 
 
+def everywhere(arrays: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[str, jax.Array]:
+    """Puts arrays, which are the same in all processes, whole on every device."""
+    layout = replicated(mesh)
+    return {
+        name: jax.make_array_from_callback(array.shape, layout, array.__getitem__)
+        for name, array in arrays.items()
+    }
+
+
 def count(rows: int, of: int, mesh: jax.sharding.Mesh) -> int | jax.Array:
     """The number of some rows of a global batch, known to all processes.
 

@@ -142,6 +142,12 @@ def lower(recipe: Recipe, plan: state_lib.TrainPlan, mesh: jax.sharding.Mesh) ->
         name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)
         for name, array in inputs.batch_shapes(recipe.data).items()
     }
+    if recipe.steps:
+        whole = mesh_lib.replicated(mesh)
+        batch |= {
+            name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=whole)
+            for name, array in inputs.gallery_shapes(recipe.data).items()
+        }
     # What jax.jit makes.
     step: Any = step_lib.make(recipe, plan, mesh) if recipe.steps else step_lib.embedding(plan)
     lowered: jax.stages.Lowered = step.lower(state_lib.abstract(recipe, plan), batch)

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from mmjax.data import inputs
-from mmjax.model.embedding import Embedding
+from mmjax.model.embedding import Embedding, Gallery
 from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
 from mmjax.preflight.flops import flops
 from mmjax.recipe import Recipe
+from mmjax.system import galleries as gallery_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 
@@ -38,11 +39,16 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     state, batch = state_lib.abstract(recipe, plan), inputs.batch_shapes(recipe.data)
     if not recipe.steps:
         return flops(step_lib.embedding(plan), state, batch), 0.0
-    everything = flops(step_lib.make(recipe, plan, mesh), state, batch)
+    given = inputs.gallery_shapes(recipe.data)
+    everything = flops(step_lib.make(recipe, plan, mesh), state, {**batch, **given})
     batch = of_model(recipe.outputs, batch)
 
     def embed(params: Arrays, constants: Arrays, batch: Arrays) -> dict[str, Embedding]:
         return plan.definition.merge({**constants, **params}).embed(batch)
+
+    def embed_galleries(params: Arrays, constants: Arrays, given: Arrays) -> dict[str, Gallery]:
+        system = plan.definition.merge({**constants, **params})
+        return gallery_lib.embed(system, recipe.data.galleries, given, mesh)
 
     def objectives(
         params: Arrays,
@@ -52,13 +58,15 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
         progress: jax.Array,
         key: jax.Array,
         queue: Arrays,
+        galleries: Mapping[str, Gallery],
     ) -> tuple[jax.Array, Any]:
         context = Context(
             plan=step_lib.loss_plan(recipe, mesh),
             progress=progress,
             rng=jax.random.wrap_key_data(key),
-            teacher=None if plan.teacher is None else plan.teacher.like(outputs),
+            teacher=None if plan.teacher is None else plan.teacher.like(outputs, galleries),
             queue=None if plan.queue is None else plan.queue.read(queue),
+            galleries=galleries,
         )
 
         def loss(params: Arrays, outputs: dict[str, Embedding]) -> jax.Array:
@@ -70,6 +78,7 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
 
     outputs = jax.eval_shape(embed, state.params, state.constants, batch)
     progress = jax.ShapeDtypeStruct((), jnp.float32)
-    rest = (batch, progress, state.key, state.queue)
+    known = jax.eval_shape(embed_galleries, state.params, state.constants, given)
+    rest = (batch, progress, state.key, state.queue, known)
     part = flops(objectives, state.params, state.constants, outputs, *rest)
     return everything, part

@@ -20,9 +20,8 @@ from mmjax.errors import unknown
 from mmjax.schema.values import plain
 
 # Sections of named components, of which None takes one away.
-_NAMED = re.compile(
-    r"objectives|data\.views|model\.adapters|model\.towers(\.[^.]+)?|evaluators(\.[^.]+)?"
-)
+_NAMED = re.compile(r"objectives|data\.views|model\.adapters|model\.towers|evaluators(\.[^.]+)?")
+_TOWER = re.compile(r"model\.towers\.[^.]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,9 +107,14 @@ def changes(base: Mapping[str, Any], other: Mapping[str, Any], where: str = "") 
     return found
 
 
+def holds_components(where: str) -> bool:
+    """Whether the section at this path is one of named components."""
+    return _NAMED.fullmatch(where) is not None
+
+
 def _removable(where: str, section: Mapping[str, Any]) -> bool:
     mixture = where == "data.source" and "type" not in section
-    return mixture or _NAMED.fullmatch(where) is not None
+    return mixture or holds_components(where) or _TOWER.fullmatch(where) is not None
 
 
 def _replaces(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> bool:

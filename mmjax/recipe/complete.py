@@ -128,7 +128,7 @@ def _check_views(recipe: Recipe, file: str) -> None:
 
 
 def _spelled_out(tree: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """A recipe's keys without shorthands: `init_from` of towers, `like` of evaluators' sources."""
+    """A recipe's keys without shorthands: `init_from` of towers, `like` of further sources."""
     tree = dict(tree)
     model = tree.get("model")
     if isinstance(model, Mapping) and isinstance(model.get("towers"), Mapping):
@@ -139,10 +139,15 @@ def _spelled_out(tree: Mapping[str, Any], file: str) -> dict[str, Any]:
             for name, tower in model["towers"].items()
         }
         tree["model"] = {**model, "towers": towers}
-    evaluators = tree.get("evaluators")
+    evaluators, data = tree.get("evaluators"), tree.get("data")
+    training = data.get("source") if isinstance(data, Mapping) else None
+    if isinstance(data, Mapping) and isinstance(data.get("galleries"), Mapping):
+        galleries = {
+            name: _sources(spec, training, f"data.galleries.{name}", file)
+            for name, spec in data["galleries"].items()
+        }
+        tree["data"] = {**data, "galleries": galleries}
     if isinstance(evaluators, Mapping):
-        data = tree.get("data")
-        training = data.get("source") if isinstance(data, Mapping) else None
         tree["evaluators"] = {
             kind: {
                 name: _sources(spec, training, f"evaluators.{kind}.{name}", file)
@@ -156,7 +161,7 @@ def _spelled_out(tree: Mapping[str, Any], file: str) -> dict[str, Any]:
 
 
 def _sources(spec: Any, training: Any, where: str, file: str) -> Any:
-    """An evaluator's dict with its sources that are `like` the training source spelled out."""
+    """A dict with its sources that are `like` the training source spelled out."""
     if not isinstance(spec, Mapping):
         return spec
     return {

@@ -7,13 +7,14 @@ that a file spells out: here any key of the schema can be set, and a wrong one e
 import ast
 import traceback
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax.errors import ConfigError, NoVariant, nearest
+from mmjax.errors import ConfigError, NoVariant, nearest, unknown
 from mmjax.recipe import stages as stages_lib
 from mmjax.recipe import words
+from mmjax.recipe.changes import holds_components
 from mmjax.recipe.complete import complete
 from mmjax.recipe.find import find
 from mmjax.recipe.sections import Recipe
@@ -119,8 +120,17 @@ def value_of(text: str) -> Any:
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
-def set_key(tree: dict[str, Any], override: str, file: str) -> None:
-    """Applies the override `a.b=value` to a plain config, in place."""
+def set_key(
+    tree: dict[str, Any], override: str, file: str, base: Mapping[str, Any] | None = None
+) -> None:
+    """Applies the override `a.b=value` in place.
+
+    Args:
+      tree: a plain config, or the changes of a stage.
+      override: as a command line has it, without `--config.`.
+      file: of the recipe, for messages.
+      base: the config that the stage changes.
+    """
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise ConfigError(f"override {override!r} is not of the form --config.key=value")
@@ -137,6 +147,11 @@ def set_key(tree: dict[str, Any], override: str, file: str) -> None:
             name = ".".join(keys[: depth + 1])
             raise ConfigError(f"{file}: {name!r} is not a section, so {path!r} cannot be set")
         tree = child
+        base = (base or {}).get(key)
+        base = base if isinstance(base, dict) else None
+    known = {**(base or {}), **tree}
+    if value is None and keys[-1] not in known and holds_components(".".join(keys[:-1])):
+        raise unknown(keys[-1], known, ".".join(keys[:-1]), file)
     tree[keys[-1]] = value
 
 
@@ -148,7 +163,7 @@ def _set_in_stage(
     place = stages_lib.find(stages, name, file)
     if path:
         stages[place] = dict(stages[place])
-        set_key(stages[place], f"{path}={text}", f"{file}, stage {name!r}")
+        set_key(stages[place], f"{path}={text}", f"{file}, stage {name!r}", tree)
     elif value is None or isinstance(value, dict):
         stages[place] = value and {"name": name, **value}
     else:

@@ -38,6 +38,7 @@ def check_references(recipe: Recipe, file: str) -> None:
     for path, name in _read_in_training(recipe):
         if name not in trained:
             raise unknown(name, trained, path, file, "view")
+    _check_galleries(recipe, file)
     for _, _, evaluator in recipe.each_evaluator():
         for path, name in evaluator.reads():
             if name not in known:
@@ -52,14 +53,31 @@ def check_references(recipe: Recipe, file: str) -> None:
         check_metric(section.metric, "checkpoints.metric", recipe, file)
 
 
-def _read_in_training(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """(path of the key, name) of every view that terms, teacher and queue ask for."""
+def _check_galleries(recipe: Recipe, file: str) -> None:
+    galleries = recipe.data.galleries
+    for name, gallery in galleries.items():
+        where = f"data.galleries.{name}"
+        gallery.check(recipe.data.views, where)
+        output = recipe.outputs.get(gallery.view)
+        if output is None or output.tower is None:
+            raise ConfigError(
+                f"{file}: '{where}.view' is {gallery.view!r}, which no tower of its name embeds"
+            )
+        if name in recipe.outputs:
+            raise ConfigError(f"{file}: '{where}' has the name of a view: call it otherwise")
+    for path, name in _read_in_training(recipe, "gallery"):
+        if name not in galleries:
+            raise unknown(name, galleries, path, file, "gallery")
+
+
+def _read_in_training(recipe: Recipe, to: str = "view") -> Iterator[tuple[str, str]]:
+    """(path of the key, name) of every view, or gallery, that terms, teacher and queue ask for."""
     for objective in recipe.objectives.values():
-        yield from objective.reads()
+        yield from objective.reads(to)
     if recipe.teacher is not None:
-        yield from recipe.teacher.reads()
+        yield from recipe.teacher.reads(to)
     if recipe.queue is not None:
-        yield from recipe.queue.reads()
+        yield from recipe.queue.reads(to)
 
 
 def check_metric(
@@ -77,14 +95,15 @@ def check_metric(
     Raises:
       ConfigError: with the nearest evaluator or term.
     """
-    known, others = _measured(recipe, of_training), _OF_EVERY_RUN if of_training else ()
-    for stage, whole in stages.each(recipe)[:-1]:  # a last stage's metrics are those of the run
+    every = stages.each(recipe)
+    *before, (_, last) = every  # whose metrics are those of the run
+    known, others = _measured(last, of_training), _OF_EVERY_RUN if of_training else ()
+    for stage, whole in before:
         known += [f"{stage.name}/{each}" for each in _measured(whole, of_training)]
     if recipe.evaluate_at_start:
-        first = stages.each(recipe)[0][1]
-        known += [f"start/{each}" for each in _measured(first)]
+        known += [f"start/{each}" for each in _measured(every[0][1])]
     if recipe.checkpoints.keep_best:
-        known += [f"best/{each}" for each in _measured(recipe)]
+        known += [f"best/{each}" for each in _measured(last)]
         others = (*others, "best/step")
     found = any(name.startswith(f"{each}/") for each in known)
     if name not in others and not found:

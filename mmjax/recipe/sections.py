@@ -13,6 +13,7 @@ from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import (
     BelowOne,
+    Bounds,
     Count,
     Fraction,
     NonNegative,
@@ -96,6 +97,8 @@ LayoutRule = (
     | tuple[str | tuple[str, ...] | None, ...]
 )
 
+_AxisSize = Annotated[int, Bounds(ge=-1, le=2**24)]
+
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
@@ -108,9 +111,9 @@ class MeshConfig:
       fsdp_min_size: smaller parameters are replicated.
     """
 
-    data: int = -1
-    fsdp: int = 1
-    tensor: int = 1
+    data: _AxisSize = -1
+    fsdp: _AxisSize = 1
+    tensor: _AxisSize = 1
     rules: tuple[tuple[Pattern, LayoutRule], ...] = ()
     fsdp_min_size: NonNegativeInt = 4096
 

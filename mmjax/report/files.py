@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmjax import digests
 from mmjax.files import DamagedFile, json_lines, read_json, reason
 from mmjax.report import embeddings, gather, results
 
@@ -55,10 +56,12 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no run in {folder}: the folder does not exist")
     notes: list[str] = []
-    config = _json(folder / "config.json", notes)
+    changed = _changed(folder, notes)
+    config = None if "config.json" in changed else _json(folder / "config.json", notes)
     history = _history(folder / "metrics.jsonl", notes)
     if summary is None:
-        summary = _json(folder / "summary.json", notes)
+        known = "summary.json" not in changed
+        summary = _json(folder / "summary.json", notes) if known else None
         if summary is None:
             summary = {n: v[-1] for n, (_, v) in history.items() if not n.startswith("train/")}
             if history:
@@ -89,6 +92,23 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
         shown=shown,
         notes=tuple(notes),
     )
+
+
+def _changed(folder: Path, notes: list[str]) -> set[str]:
+    """The files that are not what the run wrote."""
+    found = set()
+    try:
+        listed = digests.read(folder) or {}
+    except digests.DamagedError as error:
+        notes.append(f"{error}.")
+        return set()
+    for name in listed.keys() & {"config.json", "summary.json", "metrics.jsonl", "bad_rows.jsonl"}:
+        try:
+            digests.verify(folder, listed, [name])
+        except digests.DamagedError as error:
+            notes.append(f"{error}.")
+            found.add(name)
+    return found
 
 
 def _json(path: Path, notes: list[str]) -> dict[str, Any] | None:

@@ -22,14 +22,16 @@ class Refers:
     """A reference: the value is the name of another part of the recipe.
 
     Attributes:
-      to: `view`, a key of `data.views`; or `label`, a field of records that is one.
+      to: `view`, a key of `data.views`; `label`, a field of records that is one; or `gallery`, a
+        key of `data.galleries`.
     """
 
-    to: Literal["view", "label"]
+    to: Literal["view", "label", "gallery"]
 
 
 ViewRef = Annotated[str, Refers("view")]
 LabelRef = Annotated[str, Refers("label")]
+GalleryRef = Annotated[str, Refers("gallery")]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -102,5 +102,5 @@ class Scheduled:
         return value
 
 
-Weight = Annotated[float | dict[str, Any], Scheduled()]
+ScheduledNonNegative = Annotated[float | dict[str, Any], Scheduled(Bounds(ge=0))]
 ScheduledFraction = Annotated[float | dict[str, Any], Scheduled(Bounds(ge=0, le=1))]

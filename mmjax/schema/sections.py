@@ -9,14 +9,13 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from mmjax.errors import ConfigError, unknown
 from mmjax.schema.annotations import wrong
-from mmjax.schema.values import bare, describe, fits, is_union, plain, shown
+from mmjax.schema.values import bare, describe, fits, hints, is_union, plain, shown
 
 
-@runtime_checkable
 class Parser(Protocol):
     """What `Annotated` may hold to read a value its own way, such as a registry."""
 
@@ -102,8 +101,8 @@ def structured(annotation: Any) -> bool:
 def _parser(annotation: Any) -> Parser | None:
     kind, extras = bare(annotation)
     for each in extras:
-        if isinstance(each, Parser):
-            return each
+        if hasattr(each, "parse"):  # which `isinstance` would take long to find of a protocol
+            return cast(Parser, each)
     own = getattr(kind, "parse", None) if inspect.isclass(kind) else None
     return kind if inspect.ismethod(own) else None  # a section that reads itself
 
@@ -121,14 +120,14 @@ def section(kind: type, values: Any, where: str, file: str) -> Any:
 
 def fields_of(kind: type) -> dict[str, tuple[Any, Any]]:
     """The keys of a section, name -> (annotation, default)."""
-    hints, found = typing.get_type_hints(kind, include_extras=True), {}
+    kinds, found = hints(kind), {}
     for field in dataclasses.fields(kind):
         default: Any = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         elif default is dataclasses.MISSING:
             default = inspect.Parameter.empty
-        found[field.name] = (hints[field.name], default)
+        found[field.name] = (kinds[field.name], default)
     return found
 
 

@@ -1,6 +1,7 @@
 """Plain values of a recipe, and whether they are of an annotated type."""
 
 import dataclasses
+import functools
 import inspect
 import types
 import typing
@@ -31,15 +32,24 @@ def plain(value: Any) -> Any:
 
 def signature(make: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     """The keyword arguments of a constructor, name -> (annotation, default)."""
+    return dict(_signature(make))
+
+
+# To read annotations is most of the work of checking a recipe, and they do not change.
+hints = functools.cache(functools.partial(typing.get_type_hints, include_extras=True))
+
+
+@functools.cache
+def _signature(make: Callable[..., Any]) -> Mapping[str, tuple[Any, Any]]:
     # Of `__init__` itself: a class whose metaclass defines `__call__`, such as an NNX module, shows
     # the signature of that.
     function = make.__init__ if inspect.isclass(make) else make
     # Fields that a dataclass inherits are annotated in the terms of the module that has its base.
     annotated = make if dataclasses.is_dataclass(make) else function
-    hints = typing.get_type_hints(annotated, include_extras=True)
-    shared = _shared(make, function, hints)
+    kinds = hints(annotated)
+    shared = _shared(make, function, kinds)
     return {
-        name: (hints.get(name, Any), parameter.default)
+        name: (kinds.get(name, Any), parameter.default)
         for name, parameter in inspect.signature(function).parameters.items()
         if name != "self"
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
@@ -47,18 +57,17 @@ def signature(make: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def _shared(
-    make: Callable[..., Any], function: Callable[..., Any], hints: Mapping[str, Any]
+    make: Callable[..., Any], function: Callable[..., Any], kinds: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Options that several constructors share: `**name: Unpack[Options]`, a TypedDict.
 
     Their defaults are the attributes of the class's `<name>_defaults`.
     """
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD and typing.get_origin(hints.get(name)) is Unpack:
-            (options,) = typing.get_args(hints[name])
+        if parameter.kind is parameter.VAR_KEYWORD and typing.get_origin(kinds.get(name)) is Unpack:
+            (options,) = typing.get_args(kinds[name])
             defaults = getattr(make, f"{name}_defaults")
-            found = typing.get_type_hints(options, include_extras=True)
-            return {key: (kind, getattr(defaults, key)) for key, kind in found.items()}
+            return {key: (kind, getattr(defaults, key)) for key, kind in hints(options).items()}
     return {}
 
 

@@ -1,6 +1,7 @@
 """A trained model as a function from arrays to unit embeddings, for evaluation and inference."""
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -90,7 +91,8 @@ class Embedder:
           layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
             head of type 'codebook', the weights of the codes; the name of a further head of the
             tower; or several of these as `unit+local`, side by side over the
-            root of their number, so that a cosine is the mean of their cosines.
+            root of their number, so that a cosine is the mean of their cosines; or as
+            `0.7*unit+0.3*local`, so that it is a weighted one.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; or f32[B, K], rows of sum 1, of
@@ -110,15 +112,30 @@ class Embedder:
             padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
         )
         layers = self._forward(self._arrays, {modality: batch})[modality]
-        parts = layer.split("+")
-        for part in parts:
+        parts = list(map(_weighted, layer.split("+")))
+        for _, part in parts:
             if part not in layers:
                 raise ValueError(
                     f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
                     f"{', '.join(map(repr, layers))}"
                 )
-        found = [np.asarray(layers[part].astype(jnp.float32))[:rows] for part in parts]
-        return found[0] if len(found) == 1 else np.concatenate(found, 1) / len(found) ** 0.5
+        found = [(w, np.asarray(layers[part].astype(jnp.float32))[:rows]) for w, part in parts]
+        if len(found) == 1:
+            return found[0][1]
+        total = sum(weight for weight, _ in found) ** 0.5
+        weighted = [array * np.float32(weight**0.5) for weight, array in found]
+        side_by_side: np.ndarray = np.concatenate(weighted, 1) / total
+        return side_by_side
+
+
+def _weighted(part: str) -> tuple[float, str]:
+    """(weight, layer) of a part of a layer's name, `0.7*unit` or `unit`."""
+    weight, star, name = part.rpartition("*")
+    if not star:
+        return 1.0, name
+    if not re.fullmatch(r"\d*\.?\d+", weight) or not float(weight) > 0:
+        raise ValueError(f"layer: {weight!r} of {part!r} should be a number above 0")
+    return float(weight), name
 
 
 def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:

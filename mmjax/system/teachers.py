@@ -14,15 +14,17 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmjax.data.galleries import GalleryConfig
 from mmjax.encoders.layers import fold_in
 from mmjax.errors import ConfigError
 from mmjax.model.adapters import AdapterParam, without_updates
 from mmjax.model.definition import Definition
-from mmjax.model.embedding import Embedding
-from mmjax.schema.annotations import ViewRef
+from mmjax.model.embedding import Embedding, Gallery
+from mmjax.schema.annotations import GalleryRef, ViewRef
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Registry
 from mmjax.schema.schedule import Schedule, ScheduledFraction
+from mmjax.system import galleries
 from mmjax.system.system import System
 
 # Of the names under which a teacher's views are embedded beside those of the batch.
@@ -36,6 +38,7 @@ class Teacher:
 
     Attributes:
       views: names of the batch.
+      galleries: names of those of the recipe that it embeds, too.
       train: whether dropout and batch statistics are those of training.
       init_from: folder that its arrays come from, or None.
       checkpoint: of a run in that folder.
@@ -45,18 +48,27 @@ class Teacher:
     init_from: str | None = None
     checkpoint: str = "latest"
 
-    def __init__(self, views: tuple[str, ...], train: bool, adapters: bool):
-        if not views or len(set(views)) != len(views):
+    def __init__(
+        self, views: tuple[str, ...], train: bool, adapters: bool, galleries: tuple[str, ...]
+    ):
+        if not (views or galleries) or len(set(views)) != len(views):
             raise ConfigError(f"teacher.views={views} has to name views of the batch, each once")
-        self.views, self.train, self.adapters = views, train, adapters
+        self.views, self.train, self.adapters, self.galleries = views, train, adapters, galleries
 
-    def paths(self, definition: Definition[System], trained: Iterable[str]) -> frozenset[str]:
+    def paths(
+        self, definition: Definition[System], trained: Iterable[str], of_galleries: Iterable[str]
+    ) -> frozenset[str]:
         """The variables that it has copies of.
 
         All of its towers, and of the codebooks and adapters that these read; without parameters
         that are frozen and that it took over, for these are the same in both.
+
+        Args:
+          definition: structure of the System.
+          trained: paths of the parameters that train.
+          of_galleries: the views of its galleries.
         """
-        towers = {f"towers/{modality_of(view)}" for view in self.views}
+        towers = {f"towers/{modality_of(view)}" for view in (*self.views, *of_galleries)}
         parameters = definition.kinds(nnx.Param)
         trained = set(trained)
         left_out = () if self.adapters else definition.kinds(AdapterParam)
@@ -110,9 +122,42 @@ class Teacher:
         }
         return students, own
 
-    def like(self, outputs: Mapping[str, Embedding]) -> dict[str, Embedding]:
+    def embed_galleries(
+        self,
+        system: System,
+        configs: Mapping[str, GalleryConfig],
+        arrays: Mapping[str, jax.Array],
+        mesh: jax.sharding.Mesh,
+        key: jax.Array,
+    ) -> dict[str, Embedding]:
+        """Embeds its galleries, as constants, by name; `system` holds what `arrays` gives.
+
+        Args:
+          system: that embeds them.
+          configs: galleries of the recipe.
+          arrays: their inputs.
+          mesh: of the devices.
+          key: for dropout.
+        """
+        found = galleries.embed(
+            system,
+            configs,
+            arrays,
+            mesh,
+            names=self.galleries,
+            train=self.train,
+            key=fold_in(key, _OWN_KEY),
+            prompted=self.adapters,
+        )
+        return {name: jax.lax.stop_gradient(own.embedding) for name, own in found.items()}
+
+    def like(
+        self, outputs: Mapping[str, Embedding], known: Mapping[str, Gallery]
+    ) -> dict[str, Embedding]:
         """What it would give if it were the towers whose outputs these are: the same shapes."""
-        return {view: jax.lax.stop_gradient(outputs[view]) for view in self.views}
+        own = {view: outputs[view] for view in self.views}
+        own |= {name: known[name].embedding for name in self.galleries}
+        return {name: jax.lax.stop_gradient(each) for name, each in own.items()}
 
     def update(
         self, arrays: Mapping[str, jax.Array], towers: Mapping[str, jax.Array], progress: jax.Array
@@ -139,6 +184,7 @@ class MomentumTeacher(Teacher):
       train: whether it drops out, with draws of its own, and normalises by the batch, as towers do
         in training; otherwise it embeds as in evaluation.
       adapters: whether it has the adapters of the towers.
+      galleries: those of `data.galleries` that it embeds, too.
     """
 
     def __init__(
@@ -148,8 +194,9 @@ class MomentumTeacher(Teacher):
         momentum: ScheduledFraction = 0.99,
         train: bool = True,
         adapters: bool = True,
+        galleries: tuple[GalleryRef, ...] = (),
     ):
-        super().__init__(views, train, adapters)
+        super().__init__(views, train, adapters, galleries)
         self.momentum = Schedule.of(momentum, "teacher.momentum")
         if not all(0 <= m <= 1 for m in (self.momentum.start, self.momentum.end)):
             raise ConfigError(f"teacher.momentum={momentum} has to be in [0, 1]")
@@ -174,6 +221,7 @@ class FrozenTeacher(Teacher):
       train: whether it drops out and normalises as in training.
       adapters: whether it has the adapters of the towers; without them it is, where the towers are
         frozen, the model as it was before any adapter, and costs no memory.
+      galleries: those of `data.galleries` that it embeds, too.
     """
 
     def __init__(
@@ -184,8 +232,9 @@ class FrozenTeacher(Teacher):
         checkpoint: str = "latest",
         train: bool = False,
         adapters: bool = True,
+        galleries: tuple[GalleryRef, ...] = (),
     ):
-        super().__init__(views, train, adapters)
+        super().__init__(views, train, adapters, galleries)
         self.init_from, self.checkpoint = init_from, checkpoint
 
     def update(

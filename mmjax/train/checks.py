@@ -25,6 +25,7 @@ from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
 from mmjax.schema.names import modality_of
+from mmjax.system import galleries as gallery_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.state import TrainPlan
@@ -81,18 +82,23 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
         batch: Arrays,
         key: jax.Array,
         queue: Arrays,
+        galleries: Arrays,
     ) -> Any:
+        system = plan.definition.merge(arrays)
+        known = gallery_lib.embed(system, recipe.data.galleries, galleries, mesh)
         context = Context(
             plan=step_lib.loss_plan(recipe, mesh),
             progress=0.0,
             rng=key,
-            teacher=None if plan.teacher is None else plan.teacher.like(outputs),
+            teacher=None if plan.teacher is None else plan.teacher.like(outputs, known),
             queue=None if plan.queue is None else plan.queue.read(queue),
+            galleries=known,
         )
-        return plan.definition.merge(arrays).objectives(outputs, batch, context)[0]
+        return system.objectives(outputs, batch, context)[0]
 
     key, queue = jax.eval_shape(lambda: jax.random.key(0)), state_lib.queue_shapes(recipe, plan)
-    jax.eval_shape(loss, arrays, outputs, batch, key, queue)
+    galleries = inputs.gallery_shapes(recipe.data)
+    jax.eval_shape(loss, arrays, outputs, batch, key, queue, galleries)
 
 
 def check_memory(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> None:

@@ -1,6 +1,7 @@
 """Writers of metrics: `metrics.jsonl`, TensorBoard events, and lines in the terminal."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import math
@@ -35,25 +36,37 @@ class MetricWriter:
         killed after its last checkpoint, are removed: they will be written again. A row of that
         step which is there already, as of an evaluation that is made again, is not. Where it
         starts none is kept, an evaluation before the first step included.
+      state: what `state` gave at that step: the log says so if rows are not those any more.
       write: whether this process writes.
 
     Raises:
       WriteError: here and in all methods, when the disk is full or cannot be written to.
     """
 
-    def __init__(self, folder: Path, step: int, *, write: bool = True):
+    def __init__(
+        self, folder: Path, step: int, state: Mapping[str, Any] | None = None, *, write: bool = True
+    ):
         self._file: TextIO | None = None
         self._board: EventsWriter | None = None
         self._there: set[str] = set()
+        self._rows, self._digest = 0, hashlib.sha256()
         if not write:
             return
         self._path = folder / "metrics.jsonl"
         with writing(self._path):
             rows = [(line + "\n", row["step"]) for line, row in _rows(self._path)]
+            kept = [line for line, at in rows if step and at <= step]
             with replacing(self._path) as part:
-                kept = "".join(line for line, at in rows if step and at <= step)
-                part.write_text(kept, encoding="utf-8")
+                part.write_text("".join(kept), encoding="utf-8")
             self._there = {line for line, at in rows if step and at == step}
+            known = state["rows"] if state else len(kept)
+            self._count(*kept[:known])
+            if state and self.state() != state:
+                logger.warning(
+                    f"{self._path} is not as the run wrote it: of the {known:,} rows up to "
+                    f"step {step} some were changed, damaged or removed"
+                )
+            self._count(*kept[known:])
             self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
             self._board = EventsWriter(str(folder / "events"))
             if step:  # TensorBoard forgets what earlier files say of later steps
@@ -70,8 +83,18 @@ class MetricWriter:
             if line not in self._there:
                 self._file.write(line)
                 self._file.flush()
+                self._count(line)
             values = [Summary.Value(tag=name, simple_value=v) for name, v in metrics.items()]
             self._event(Event(step=step, summary=Summary(value=values)))
+
+    def state(self) -> dict[str, Any]:
+        """How many rows there are, and their digest."""
+        return {"rows": self._rows, "sha256": self._digest.hexdigest()}
+
+    def _count(self, *lines: str) -> None:
+        for line in lines:
+            self._digest.update(line.encode())
+        self._rows += len(lines)
 
     def _event(self, event: Event) -> None:
         event.wall_time = time.time()

@@ -16,6 +16,7 @@ from mmjax.model.definition import Definition
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
+from mmjax.schema.names import modality_of
 from mmjax.system import queue as queue_lib
 from mmjax.system import teachers
 from mmjax.system.system import System
@@ -114,13 +115,17 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     else:
         constant = optimizer_lib.frozen(optimizer.freeze, parameters, adapters)
     busy = {output.tower for output in recipe.outputs.values() if output.train}
+    busy |= {modality_of(gallery.view) for gallery in recipe.data.galleries.values()}
     idle = tuple(f"towers/{name}/" for name in recipe.model.towers if name not in busy)
     constant |= {path for path in parameters if path.startswith(idle)}
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
     teacher = None if recipe.teacher is None else recipe.teacher.build()
     queue = None if recipe.queue is None else recipe.queue.build(recipe.data.batch_size)
-    copied = frozenset() if teacher is None else teacher.paths(definition, trained)
+    copied: frozenset[str] = frozenset()
+    if teacher is not None:
+        of_galleries = [recipe.data.galleries[name].view for name in teacher.galleries]
+        copied = teacher.paths(definition, trained, of_galleries)
 
     section = recipe.mesh
     partition = layout.specs(everything, mesh, section.rules, section.fsdp_min_size)

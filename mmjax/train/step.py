@@ -17,6 +17,7 @@ from mmjax.objectives import Context
 from mmjax.parallel import microbatch, pairwise
 from mmjax.recipe import Recipe
 from mmjax.schema.names import presence
+from mmjax.system import galleries as gallery_lib
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
 from mmjax.train import optimizer as optimizer_lib
@@ -27,7 +28,7 @@ Batch = Arrays
 
 
 class Step(Protocol):
-    """The compiled step `(state, batch) -> (state, metrics)`."""
+    """The compiled step `(state, batch) -> (state, metrics)`; a batch has galleries beside it."""
 
     def __call__(self, state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]: ...
 
@@ -51,9 +52,10 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
+    galleries = recipe.data.galleries
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
-        batch = of_model(recipe.outputs, batch)
+        given, batch = batch, of_model(recipe.outputs, batch)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
@@ -78,7 +80,17 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
         def reduce(params: Arrays, constants: Arrays, outputs: Any) -> Any:
             system = plan.definition.merge({**constants, **params})
             outputs, taught = Teacher.split(outputs)
-            own = context if teacher is None else dataclasses.replace(context, teacher=taught)
+            with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+                known = gallery_lib.embed(
+                    system, galleries, given, mesh, train=True, key=towers_key
+                )
+                if teacher is not None and teacher.galleries:
+                    arrays = teacher.arrays({**constants, **params}, state.teacher)
+                    copy = plan.definition.merge(arrays)
+                    taught |= teacher.embed_galleries(copy, galleries, given, mesh, towers_key)
+            own = dataclasses.replace(
+                context, galleries=known, teacher=None if teacher is None else taught
+            )
             value, metrics = system.objectives(outputs, batch, own)
             metrics |= _without_direction(outputs, batch)
             pushed = {} if queue is None else queue.entries(outputs, taught, batch)

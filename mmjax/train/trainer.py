@@ -75,16 +75,15 @@ def train(
     begin = time.monotonic()
     first = jax.process_index() == 0
 
-    # What is fixed: devices, structure and layout of every stage. Nothing is computed yet, and a
-    # recipe that is refused leaves no folder behind.
-    mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
-    stages = stages_lib.of(recipe)
-    plans = borders.plans(stages, mesh)
-    for stage, plan in zip(stages, plans, strict=True):
-        checks.check_memory(stage.recipe, plan, mesh)
-
     with ExitStack() as stack:
         workdir = stack.enter_context(Workdir(path, recipe, write=first))
+
+        # What is fixed: devices, structure and layout of every stage. Nothing is computed yet.
+        mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
+        stages = stages_lib.of(recipe)
+        plans = borders.plans(stages, mesh)
+        for stage, plan in zip(stages, plans, strict=True):
+            checks.check_memory(stage.recipe, plan, mesh)
         signals = stack.enter_context(StopSignals())
         log_to(workdir.path if first and not quiet else None)
 
@@ -116,7 +115,8 @@ def train(
                 checks.check_tokenizer(stage.recipe, data.views)
                 names = stages_lib.names_to(stages, stage)
                 evaluation = Evaluation(stage.recipe, mesh, workdir.path, names)
-                parts[stage] = _Part(plan, data, evaluation, stage is stages[-1])
+                galleries = inputs.galleries(stage.recipe.data, mesh) if stage.steps else {}
+                parts[stage] = _Part(plan, data, evaluation, galleries, stage is stages[-1])
         for line in header.lines(stages, mesh, plans[0], parts[current].data, workdir.path):
             logger.info(line)
         weights = {
@@ -140,7 +140,7 @@ def train(
                     "its checkpoint is of an earlier version: the next means of train/... begin "
                     "here, and counts of bad rows may be too high"
                 )
-        writer = MetricWriter(workdir.path, start, write=first)
+        writer = MetricWriter(workdir.path, start, kept.get("rows"), write=first)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
         run = _Run(mesh, store, writer, progress, signals, workdir.path, [])
         results: dict[str | None, dict[str, float]] = {}
@@ -183,7 +183,7 @@ def train(
             progress.close()
             writer.close()
         if first:
-            workdir.write_json("summary.json", summary)
+            workdir.finish(summary)
             part.evaluation.show(summary, workdir.path)
         return summary
 
@@ -194,6 +194,7 @@ class _Part(NamedTuple):
     plan: TrainPlan
     data: TrainData
     evaluation: Evaluation
+    galleries: dict[str, jax.Array]
     ends_run: bool
 
 
@@ -255,7 +256,7 @@ def _train_stage(
     scored = recipe.checkpoints.metric is not None
     try:
         for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):
-            state, metrics = train_step(state, batch)
+            state, metrics = train_step(state, {**batch, **part.galleries})
             watch.finished(k, metrics, batch["id"], bad)
             done = k + 1
             stopping = run.signals.stop_after(done)
@@ -301,7 +302,8 @@ def _kept(run: _Run, part: _Part, watch: Watch) -> dict[str, Any]:
     # Copies: a checkpoint is written while training goes on.
     window = {name: [*values] for name, values in watch.window.items()}
     share = dict(watch.limit.state)
-    return {"window": window, "bad_rows": report.state(), "bad_share": share}
+    known = {"rows": run.writer.state(), "bad_rows": report.state()}
+    return {**known, "window": window, "bad_share": share}
 
 
 def _evaluate(run: _Run, stage: Stage, part: _Part, state: State, step: int) -> dict[str, float]:

@@ -9,9 +9,11 @@ log.txt          what the terminal showed, plainly
 bad_rows.jsonl   examples that could not be read, with the reason
 summary.json     final metrics by name; its presence says that the run is finished
 report.html      the page to look at
-sha256.json      digests of config.json and summary.json; those of a checkpoint are in its folder
+sha256.json      digests of config.json, of a tokenizer's copy and, once the run is finished, of
+                 summary.json and both .jsonl; those of a checkpoint are in its folder
 """
 
+import contextlib
 import fcntl
 import glob
 import json
@@ -19,12 +21,13 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmjax import digests
 from mmjax import recipe as recipe_lib
-from mmjax.errors import ConfigError, UserError
+from mmjax.errors import ConfigError
 from mmjax.files import DamagedFile, reason
 from mmjax.recipe import Recipe
 from mmjax.text import printable
@@ -62,14 +65,15 @@ class Workdir:
 
     Args:
       path: the folder, made if missing.
-      recipe: of the run, whole; written to `config.json` by the first run.
+      recipe: of the run, whole.
       write: whether this process writes (process 0 of a multi-process run).
 
     Raises:
       ConfigError: when the folder belongs to a run of another config, naming the keys that
         differ, or another process is using it.
 
-    A folder that it has made is gone again when a `UserError` ends the block before `keep`.
+    Until `keep` the config is not written, and a folder that was made for the run is gone again
+    when the block ends by an error: what is refused neither leaves a run nor changes one.
     """
 
     def __init__(self, path: str | Path, recipe: Recipe, *, write: bool = True):
@@ -79,7 +83,7 @@ class Workdir:
                 "give the folder that it is mounted on"
             )
         self.path = Path(path)
-        self.writes = write
+        self._recipe = recipe
         self._lock: int | None = None
         self._discard = False
         stored = self.path / "config.json"
@@ -101,48 +105,54 @@ class Workdir:
                 "told: choose another --workdir"
             )
         if write:
-            self._open(recipe)
+            self._open()
 
-    def _open(self, recipe: Recipe) -> None:
-        """Makes the folder, locks it, and writes the config."""
-        try:
+    def _open(self) -> None:
+        """Makes the folder, and locks it."""
+        with self._usable():
             self._discard = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
-            if self._lock is not None:
-                digests.write_with(self.path / "config.json", recipe_lib.dump(recipe))
-        except OSError as error:
-            self.__exit__()
-            raise ConfigError(
-                f"the folder {self.path} of the run cannot be made or written to "
-                f"({reason(error)}): fix that, or choose another --workdir"
-            ) from error
         if self._lock is None:
             raise ConfigError(
                 f"another process is writing to {self.path}: wait for it, stop it, or choose "
                 "another --workdir"
             )
 
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                f"the folder {self.path} of the run cannot be made or written to "
+                f"({reason(error)}): fix that, or choose another --workdir"
+            ) from error
+
     def __enter__(self) -> "Workdir":
         return self
 
     def keep(self) -> None:
-        """Keeps the folder whatever follows; until then a run that is refused leaves none."""
+        """Writes the config, and keeps the folder whatever follows."""
+        if self._lock is not None:
+            with self._usable():
+                digests.write_with(self.path / "config.json", recipe_lib.dump(self._recipe))
         self._discard = False
 
     def __exit__(self, kind: type[BaseException] | None = None, *_: Any) -> None:
         if self._lock is not None:
-            if self._discard and kind is not None and issubclass(kind, UserError):
+            if self._discard and kind is not None:
                 shutil.rmtree(self.path, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
 
-    def write_json(self, name: str, value: Any) -> Path:
-        """Writes a JSON file so that it is there whole or not at all, with its digest."""
-        target = self.path / name
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
-        digests.write_with(target, text)
-        return target
+    def finish(self, summary: Mapping[str, float]) -> None:
+        """Writes `summary.json`, whole or not at all, and the digests of what is final now."""
+        for name in ("metrics.jsonl", "bad_rows.jsonl"):
+            if (self.path / name).is_file():
+                digests.add(self.path / name)
+        text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=True) + "\n"
+        digests.write_with(self.path / "summary.json", text)
 
 
 def _holds_checkpoints(folder: Path) -> bool:

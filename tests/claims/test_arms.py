@@ -139,6 +139,24 @@ def test_metrics_of_a_stage_may_be_asked_for():
         find.check_metrics(found, "a", found.recipe_of("a", 0, {}), found.needed("a"))
 
 
+def test_the_metrics_of_a_run_are_those_of_its_last_stage():
+    late = {"source": {"like": "data.source"}, "pair": ("a", "b")}
+    own = {"evaluators": {"geometry": {"late": late}}}
+    for stages, known in (
+        (({"name": "first", "steps": 5}, {"name": "second", **own}), True),
+        (({"name": "first", "steps": 5, **own}, {"name": "second"}), False),
+    ):
+        check = Check("s", GAP.replace("/test/", "/late/"), "a", "<=", "b")
+        arm = {"stages": Replace(stages)}
+        found = experiment({"a": arm}, metrics=(), checks=(check,))
+        recipe = found.recipe_of("a", 0, {})
+        if known:
+            find.check_metrics(found, "a", recipe, found.needed("a"))
+        else:
+            with pytest.raises(ConfigError, match=r"unknown metric 'geometry/late"):
+                find.check_metrics(found, "a", recipe, found.needed("a"))
+
+
 FILE = """
 from mmjax.claims import Arm, Check, Claim
 

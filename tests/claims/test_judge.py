@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mmjax.claims import Arm, Check, Claim, Control
+from mmjax.claims import Arm, Check, Claim, Control, Ranking
 from mmjax.claims import judge as judge_lib
 from mmjax.claims.judge import does_it_too, interval, judge, verdict
 
@@ -187,3 +187,32 @@ def test_without_its_premise_nothing_is_tested():
     assert judged["because"].endswith("there is a gap")
     judged = verdict(claim(not_tested="it needs ImageNet"), found)
     assert (judged["verdict"], judged["because"]) == ("not tested here", "it needs ImageNet")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "correlation", "holds"),
+    [
+        ([([1, 2, 3, 4], [10, 20, 30, 40])] * 3, 1.0, True),
+        ([([1, 2, 3, 4], [10, 30, 20, 40])] * 3, 0.8, True),  # of exchanged neighbours
+        ([([1, 2, 3, 4], [40, 30, 20, 10])] * 3, -1.0, False),
+        ([([1, 2, 3, 4], [5, 5, 5, 5])] * 3, 0.0, False),  # no order
+        # The mean is high enough, and its interval holds 0.
+        ([([1, 2, 3, 4], [1, 2, 3, 4]), ([1, 2, 3, 4], [2, 1, 4, 3])], 0.8, False),
+    ],
+)
+def test_a_ranking_is_spearmans_of_every_seed(seeds, correlation, holds):
+    arms = tuple("abcd")
+    found = {
+        arm: [{"m": first[i], "n": second[i]} for first, second in seeds]
+        for i, arm in enumerate(arms)
+    }
+    ranking = Ranking("higher by both", "m", "n", arms, least=0.75)
+    judged = judge_lib.rank(ranking, found)
+    assert judged["correlation"] == pytest.approx(correlation)
+    assert judged["holds"] == holds
+    claim = Claim(
+        paper="p", statement="s", arms=dict.fromkeys(arms, Arm(untuned=".")), checks=(),
+        rankings=(ranking,), metrics=("m", "n"),
+    )  # fmt: skip
+    word = verdict(claim, found)["verdict"]
+    assert word == (judge_lib.REPRODUCED if holds else judge_lib.NOT)

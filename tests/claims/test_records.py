@@ -55,22 +55,24 @@ def test_a_record_has_what_its_page_shows(word):
 def test_every_arm_of_a_claim_is_a_config(word):
     experiment = find.find(word, CONFIGS)
     claim = experiment.claim
-    assert claim.checks or claim.not_tested
+    assert claim.checks or claim.rankings or claim.not_tested
     assert not claim.paper.endswith(".")
     assert not claim.statement.endswith(".")
-    for arm, each in claim.arms.items():
+    for i, (arm, each) in enumerate(claim.arms.items()):
         setting = claim.arms[each.like or arm].settings()[0]
-        for seed in claim.seeds:
+        # The seeds of arms with the same keys of seeds are the same.
+        for seed in claim.seeds[: 1 if i and each.seed_keys is None else None]:
             config = experiment.recipe_of(arm, seed, setting)
             assert config.seed == seed
         assert (config.recipe, config.variant) == (experiment.recipe, experiment.variant)
         assert config.paper
         find.check_metrics(experiment, arm, config, experiment.needed(arm))
         if each.grid:
-            for seed in claim.tuning.seeds:
-                for setting in each.settings():
-                    config = experiment.recipe_of(arm, seed, setting, tuning=True)
-                    find.check_metrics(experiment, arm, config, experiment.to_tune(arm))
+            first, *others = each.settings()
+            tried = [(seed, first) for seed in claim.tuning.seeds]
+            for seed, setting in [*tried, *((claim.tuning.seeds[0], own) for own in others)]:
+                config = experiment.recipe_of(arm, seed, setting, tuning=True)
+                find.check_metrics(experiment, arm, config, experiment.to_tune(arm))
 
 
 # A number that somebody measured: a decimal fraction that is neither part of a word, such as a
@@ -115,6 +117,7 @@ def test_no_text_has_a_number_that_is_in_no_record(word):
         unknown = {n for n in numbers_in(text) if not {n, n.lstrip("0"), f"0{n}"} & known}
         offsets = {f"{abs(c.offset):g}" for c in claim.all_checks}
         offsets |= {f"{c.factor:g}" for c in claim.all_checks}
+        offsets |= {f"{ranking.least:g}" for ranking in claim.rankings}
         assert not {n for n in unknown if f"{float(n):g}" not in offsets}, text
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from test_mutations import damage
 from third_party import needs
 
-from mmjax.data import BadExample, TrainData
+from mmjax.data import VIEWS, BadExample, TrainData
 from mmjax.data.formats.sounds import resample
 from mmjax.data.sources import MemorySource
 from mmjax.data.views import AudioView
+from mmjax.errors import ConfigError
 
 soundfile = needs("soundfile")
 
@@ -133,10 +134,12 @@ def test_bad_sounds_are_one_sentence(tmp_path):
     assert "its rate is 3 Hz" in refused(bytes(slow))
 
 
-def test_wrong_options_are_one_sentence():
-    for options in ({"rate": 10, "length": 5}, {"rate": 8000, "length": 0}):
-        with pytest.raises(ValueError, match=r"^audio view: (rate|length)="):
-            AudioView(**options)
+def test_a_rate_that_no_sound_has_is_refused():
+    for options in ({"type": "audio", "length": 5}, {"type": "log_mel"}):
+        with pytest.raises(
+            ConfigError, match=r"\.rate' should be at least 1000 and at most 768000"
+        ):
+            VIEWS.spec(**options, rate=10)
 
 
 def test_a_batch_names_the_bad_rows_and_marks_them_absent():

@@ -4,6 +4,8 @@ import json
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmjax.data import BadExample, BadRows, SourceError
 from mmjax.data.sources import MemorySource
@@ -53,9 +55,9 @@ def test_a_resumed_run_has_the_list_of_its_checkpoint(tmp_path):
     first = BadRows(path)
     first.note([bad(1)])
     first.add(bad(2), bad(2))
-    counts = first.state()
+    state = first.state()
     first.add(bad(1), bad(3))
-    second = BadRows(path, counts)
+    second = BadRows(path, state)
     assert [(row["key"], row["count"]) for row in lines(path)] == [("row 1", 1), ("row 2", 2)]
     second.note([bad(1)])
     second.add(bad(3), bad(2))
@@ -63,6 +65,34 @@ def test_a_resumed_run_has_the_list_of_its_checkpoint(tmp_path):
     assert [row["count"] for row in lines(path)] == [1, 3, 1]
     assert len(BadRows(path, [])) == 0
     assert not path.exists()
+
+
+def test_lines_that_are_not_those_of_the_checkpoint_are_said(tmp_path, logged):
+    path = tmp_path / "bad_rows.jsonl"
+    first = BadRows(path)
+    first.add(bad(1), bad(2), bad(3), bad(3))
+    state = first.state()
+    whole = path.read_bytes()
+    second = BadRows(path, state)
+    assert second.state() == state
+    assert len(BadRows(path, state["counts"])) == 3  # as checkpoints of earlier versions have it
+    assert logged == []
+
+    @given(st.integers(0, 8 * len(whole) - 1))
+    def check(bit):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        logged.clear()
+        counts = BadRows(path, state).counts
+        same = counts == first.counts  # where it is a count of the file that is another
+        assert same or f"{path} is not as the run wrote it: of the 3 rows" in logged[-1]
+
+    check()
+    path.unlink()
+    logged.clear()
+    assert len(BadRows(path, state)) == 0
+    assert "removed" in logged[-1]
 
 
 def test_many_threads_lose_no_count(tmp_path):

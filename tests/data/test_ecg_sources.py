@@ -91,6 +91,26 @@ def test_records_of_a_table(tmp_path):
         WfdbSource(path=path, columns={"ecg": "signal"})
 
 
+@pytest.mark.parametrize("column", ["patient_id", "Subject_ID", "patient"])
+def test_the_records_of_a_patient_are_in_one_split(tmp_path, column):
+    needs("wfdb")
+    write_record(tmp_path, "one")
+    path, rows = tmp_path / "table.csv", [f"one,report {i},{i % 5}" for i in range(40)]
+    path.write_text(f"record,report,{column}\n" + "\n".join(rows) + "\n")
+
+    def who(**options):
+        source = WfdbSource(path=str(path), val_fraction=0.5, **options)
+        return {int(entry.texts["text"][""][0].split()[1]) % 5 for entry in source.entries}
+
+    train, val = who(split="train"), who(split="val")
+    assert not train & val
+    assert train | val == set(range(5))
+    assert f"split by '{column}'" in WfdbSource(path=str(path)).describe()
+    # Of another column, each report by itself.
+    train, val = (who(split=split, split_by="report") for split in ("train", "val"))
+    assert train & val
+
+
 def test_damaged_records_are_named_and_never_replaced(tmp_path):
     """Bytes cut off, changed and taken out of headers and data: the truth, or a bad example."""
     needs("wfdb")

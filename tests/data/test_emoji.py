@@ -16,7 +16,10 @@ from mmjax.data.registry import SOURCES
 from mmjax.data.sets import EmojiSource, emoji
 from mmjax.data.sets.emoji_twins import TWINS
 
-STYLES = ("fluent", "google", "twitter")
+# Those of the splits, and those that only the option `styles` names.
+SPLIT_STYLES = ("fluent", "google", "twitter")
+OTHERS = ("fluent_flat", "noto_v1", "emojione")
+STYLES = (*SPLIT_STYLES, *OTHERS)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,8 @@ def pixels():
         decoded[style] = {}
         for code, content in emoji._pictures(style).items():
             with Image.open(io.BytesIO(content)) as picture:
-                assert (picture.format, picture.size, picture.mode) == ("WEBP", (64, 64), "RGBA")
-                decoded[style][code] = tool.over_white(picture)
+                assert (picture.format, picture.size) == ("WEBP", (64, 64))
+                decoded[style][code] = tool.over_white(picture.convert("RGBA"))
     return decoded
 
 
@@ -57,7 +60,7 @@ def test_files_are_those_that_the_script_made():
 
 def test_assets_are_small_and_have_their_notices():
     files = [path for path in emoji.ASSETS.parent.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 24e6
+    assert sum(path.stat().st_size for path in files) < 38e6
     notice = (emoji.ASSETS / "NOTICE").read_text()
     for name in (
         *(f"{style}.zip" for style in STYLES),
@@ -90,7 +93,9 @@ def test_tables_agree(concepts):
         assert "-".join(p for p in points if p not in ("fe0f", "e007f")) == concept["code"]
         assert concept["split"] == ("new" if emoji.is_new(concept["code"]) else "train")
     assert set(emoji._pictures("google")) == set(emoji._pictures("twitter")) == set(codes)
-    assert set(emoji._pictures("fluent")) < set(codes)
+    for style in ("fluent", *OTHERS):
+        assert 1000 < len(emoji._pictures(style)) < len(codes)
+        assert set(emoji._pictures(style)) < set(codes)
     for language in emoji.languages():
         texts = emoji.texts(language)
         assert len(texts["names"]) == len(texts["keywords"]) == len(codes)
@@ -163,7 +168,7 @@ def test_splits_are_disjoint_and_complete(concepts):
             if concepts[i]["code"] in emoji._pictures(style)
         }
         assert len(shown[split]) == sum(len(source[i]["image"]) for i in range(len(source)))
-    everything = {(style, code) for style in STYLES for code in emoji._pictures(style)}
+    everything = {(style, code) for style in SPLIT_STYLES for code in emoji._pictures(style)}
     twins = {image for image in everything if image[1] in TWINS}
     parts = ("train", "new_concepts", "new_style_train_concepts", "new_style_new_concepts")
     assert set().union(*(shown[part] for part in parts)) == everything - twins
@@ -199,12 +204,22 @@ def test_no_new_concept_looks_like_a_trained_one(pixels):
 def test_styles_draw_the_same_concepts_differently(pixels):
     """A concept is nearer to itself in another style than to the mean concept, but not equal."""
     codes = [code for code in pixels["fluent"] if code in pixels["google"]]
-    fluent, google, twitter = (np.stack([pixels[s][c] for c in codes]) for s in STYLES)
+    fluent, google, twitter = (np.stack([pixels[s][c] for c in codes]) for s in SPLIT_STYLES)
     for other in (fluent, google):
         same = np.sqrt(np.mean((other - twitter) ** 2, axis=1))
         mixed = np.sqrt(np.mean((other - np.roll(twitter, 100, axis=0)) ** 2, axis=1))
         assert same.min() > 1
         assert same.mean() < 0.8 * mixed.mean()
+
+
+def test_other_styles_draw_what_the_first_ones_draw(pixels):
+    """A concept is nearer to itself in Noto Emoji than to the mean concept, in every style."""
+    for style in ("fluent_flat", "noto_v1", "emojione"):
+        codes = list(pixels[style])
+        own, google = (np.stack([pixels[s][code] for code in codes]) for s in (style, "google"))
+        same = np.sqrt(np.mean((own - google) ** 2, axis=1))
+        mixed = np.sqrt(np.mean((own - np.roll(google, 100, axis=0)) ** 2, axis=1))
+        assert np.mean(same < mixed) > 0.8, style
 
 
 # Records
@@ -243,6 +258,31 @@ def test_pictures_are_in_the_order_of_the_styles():
     flag = find(source, "flag: Germany")
     assert len(flag["image"]) == 1  # Fluent has no country flags
     assert len(EmojiSource(split="new_style")[0]["image"]) == 1
+
+
+@pytest.mark.parametrize("split", ["train", "new_style"])
+def test_other_styles_of_a_split(split, concepts):
+    drawn = [emoji._pictures(style) for style in ("noto_v1", "fluent_flat")]
+    source = EmojiSource(split=split, styles=("noto_v1", "fluent_flat"))
+    parts = emoji.SPLITS[split][1]
+    wanted = [c for c in concepts if emoji.part_of(c["code"]) in parts]
+    wanted = [c["code"] for c in wanted if any(c["code"] in style for style in drawn)]
+    assert [source[i]["key"].split()[1] for i in range(len(source))] == wanted
+    record = find(source, "1f436")
+    assert record["image"] == [style["1f436"] for style in drawn]
+    assert "noto_v1 and fluent_flat" in source.describe()
+    copied = pickle.loads(pickle.dumps(source))
+    assert (copied.styles, len(copied)) == (source.styles, len(source))
+
+
+@pytest.mark.parametrize(
+    ("styles", "said"),
+    [((), "one or more"), ("google", "one or more"), (("google",) * 2, "each once"),
+     (("notto",), "Did you mean 'noto_v1'")],
+)  # fmt: skip
+def test_styles_that_cannot_be(styles, said):
+    with pytest.raises(ValueError, match=said):
+        EmojiSource(styles=styles)
 
 
 def test_text_has_names_in_order_then_keywords(concepts):

@@ -196,12 +196,6 @@ def test_a_bad_molecule_is_one_sentence(value, reason, capfd):
     assert capfd.readouterr().err == ""  # RDKit would write to it itself
 
 
-def test_wrong_options():
-    for options in ({"nodes": 0}, {"nodes": 3, "edges": 0}, {"nodes": 3, "drop_edges": 1.0}):
-        with pytest.raises(ValueError, match=r"^graph view: "):
-            GraphView(**options)
-
-
 def test_the_table_of_elements():
     assert len(NUMBERS) == MOLECULE_CATEGORIES[0] - 1 == 118
     assert [NUMBERS[s] for s in ("H", "C", "Fe", "Br", "Au", "U", "Og")] == [

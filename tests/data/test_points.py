@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from third_party import needs
 
-from mmjax.data import BadExample
+from mmjax.data import VIEWS, BadExample
 from mmjax.data.formats.shapes import Shape, read_shape, sample_surface
 from mmjax.data.views import PointsView
 from mmjax.data.views.points import rotation, unit_sphere
+from mmjax.errors import ConfigError
 
 # A square of side 2 in the plane z = 1, as one polygon, and a triangle of a quarter of its area.
 OBJ = """# two things
@@ -216,17 +217,6 @@ def test_missing_channels_are_refused():
         PointsView(count=4, channels=6)(np.ones((2, 3)), None, False)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"count": 0},
-        {"count": 3, "channels": 2},
-        {"count": 3, "rotate": "all"},
-        {"count": 3, "up": "w"},
-        {"count": 3, "keep": 0.0},
-        {"count": 3, "scale": 1.0},
-    ],
-)
-def test_wrong_options(options):
-    with pytest.raises(ValueError, match=r"^points view: "):
-        PointsView(**options)
+def test_a_point_has_three_numbers_or_more():
+    with pytest.raises(ConfigError, match="channels' should be at least 3"):
+        VIEWS.spec("points", count=3, channels=2)

@@ -172,3 +172,36 @@ def test_a_bag_of_words_is_lost_among_hard_negatives_and_understanding_is_not():
         found[name] = Retrieval().direction(items, items)["R@1"]
     assert found["whole"] == 1
     assert found["bag"] < 0.3  # one of four, at best
+
+
+@pytest.mark.parametrize("phrasing", ["colour", "shape"])
+def test_descriptions_say_what_is_there_and_err_as_often_as_they_are_told(phrasing):
+    options = {"examples": 2000, "size": 8, "described": True, "phrasing": phrasing}
+    plain = CompositionalScenes(examples=2000, size=8)
+    exact, erring = (CompositionalScenes(errors=e, **options) for e in (0.0, 0.3))
+    assert exact.modalities[2:] == ("description", "text_colours", "text_shapes", "text_places")
+    first, kept = 0, np.zeros(2)
+    for row in range(2000):
+        record = exact[row]
+        assert (record["image"] == plain[row]["image"]).all()
+        c1, s1, relation, c2, s2 = read(record["text"][0])
+        there = relation.removesuffix(" of")
+        back = RELATIONS[CONVERSE[RELATIONS.index(relation)]].removesuffix(" of")
+        words = [part.replace(":", "").replace(",", "").split()
+                 for part in record["description"].split("; ")]  # fmt: skip
+        order = slice(None) if phrasing == "colour" else [1, 0, 2]
+        items = [list(np.array(item)[order]) for item in words]
+        assert sorted(items) == sorted([[c1, s1, there], [c2, s2, back]])
+        first += items[0][:2] == [c1, s1]
+        assert read(record["text_colours"]) == (c2, s1, relation, c1, s2)
+        assert read(record["text_places"])[2].removesuffix(" of") == back
+        others = erring[row]["description"].replace(":", "").replace(",", "").split("; ")
+        told = {tuple(np.array(item.split())[order]) for item in others}
+        kept += [
+            told == {(c1, s1, there), (c2, s2, back)},
+            {(c1, s1), (c2, s2)} == {t[:2] for t in told},
+        ]
+    assert 0.45 < first / 2000 < 0.55
+    # All four are as they were: none redrawn, or to what it was, 1 of 5 shapes and 6 colours.
+    things = (1 - 0.3 * 4 / 5) ** 2 * (1 - 0.3 * 5 / 6) ** 2
+    np.testing.assert_allclose(kept / 2000, [0.7 * things, things], atol=0.04)

@@ -161,11 +161,8 @@ def test_what_is_wrong_is_one_sentence(view, value, says):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: SignalView(channels=0, length=5), "channels=0"),
-        (lambda: SignalView(channels=1, length=5, rate=0.0), "rate=0.0 must be above 0 Hz"),
         (lambda: SignalView(channels=1, length=5, crop=(0.9, 0.5)), "crop=.* two rising shares"),
-        (lambda: SignalView(channels=2, length=5, max_missing=2), "max_missing=2 in 0..1"),
-        (lambda: SignalView(channels=2, length=5, normalize="l2"), "normalize is 'l2'"),
+        (lambda: SignalView(channels=2, length=5, max_missing=2), "max_missing=2 must be below"),
         (lambda: EcgView(length=5, rate=9.0, leads=("I", "V9")), "leads=.*should be different"),
         (lambda: EcgView(length=5, rate=9.0, leads=("I", "Lead I")), "leads="),
         (
@@ -180,10 +177,7 @@ def test_what_is_wrong_is_one_sentence(view, value, says):
             lambda: SignalView(channels=4, length=5, augment=SignalAugmentation(wander=0.1)),
             "need the view's rate",
         ),
-        (lambda: SignalAugmentation(drop_channels=1.5), r"drop_channels=1.5 must be in \[0, 1\]"),
-        (lambda: SignalAugmentation(noise=-1.0), "noise=-1.0 must be at least 0"),
         (lambda: SignalAugmentation(scale=(1.0, 0.5)), "two rising numbers"),
-        (lambda: SignalAugmentation(mains=0.0), "mains=0.0"),
     ],
 )
 def test_options_that_make_no_sense_are_one_sentence(make, says):

@@ -207,7 +207,3 @@ def test_one_operation_is_done_by_weight():
     )
     assert found.keys() == {"seven word2", "word2 7", "7 word2"}
     assert abs(found["7 word2"] - 0.2) < 0.06
-    with pytest.raises(ValueError, match="delete_rate=2"):
-        changed("7", delete_rate=2)
-    with pytest.raises(ValueError, match="swap=-1"):
-        changed("7", swap=-1)

@@ -259,6 +259,18 @@ def test_views_of_a_latent_share_it_and_nothing_else():
         SOURCES.spec("latent_views", views={}).build()
 
 
+def test_a_latent_is_seen_again_with_another_nuisance():
+    view = {"dim": 12, "form": "linear", "nuisance": 4, "noise": 0.1, "repeats": 1000}
+    source = SOURCES.spec("latent_views", latent=3, views={"a": view}, examples=40).build()
+    seen = np.array([source[i]["a"] for i in range(len(source))])
+    assert seen.shape == (40, 1000, 12)
+    # What all views of a row have in common is the latent's: three directions, not seven.
+    means = seen.mean(axis=1)
+    values = np.linalg.svd(means - means.mean(axis=0), compute_uv=False)
+    assert values[3] < 0.2 * values[2]
+    assert np.linalg.matrix_rank((seen - means[:, None]).reshape(-1, 12)) == 12
+
+
 def test_mixtures_are_of_their_words():
     vocabulary = make("word_mixtures", split="vocabulary")
     table = np.stack([vocabulary[i]["text"] for i in range(len(vocabulary))])
@@ -365,3 +377,61 @@ def test_regions_are_where_and_what_their_organ_is():
     assert [head[i]["id"] for i in range(len(head))] == organs[organs < 4].tolist()
     assert source.labels("organ")[5] == "organ5a"
     assert source.labels("scan") is None
+
+
+def test_token_classes_have_names_that_say_what_images_show():
+    source = make("token_classes", split="test", examples=None)
+    y, images, names = (column(source, name) for name in ("label", "image", "text"))
+    assert np.bincount(y).tolist() == [40] * 40
+    assert [source[i]["id"] for i in range(80)] == y[:80].tolist()
+    assert len({(k, name) for k, name in zip(y, names, strict=True)}) == 40
+    same = make("token_classes", split="test", examples=None, own=0.0, turned=0.0)
+    mean = np.stack([column(same, "image")[y == k].mean(0) for k in range(40)])
+    # Words are levels of the latent, which the images show through smooth maps.
+    level = np.array([[int(word[1]) for word in names[k].split()] for k in range(40)])
+    assert level.shape == (40, 10)
+    assert 2.5 < level.mean() < 4.5
+    near = np.abs(level[:, None] - level[None]).sum(-1)[np.triu_indices(40, 1)]
+    apart = ((mean[:, None] - mean[None]) ** 2).sum((-1, -2))[np.triu_indices(40, 1)]
+    assert np.corrcoef(near, apart)[0, 1] > 0.5
+    assert ((images - column(same, "image")) ** 2).mean() > 0.1  # the other domain
+    train = column(make("token_classes", split="train", examples=None), "label")
+    assert np.bincount(train).tolist() == [8] * 20
+    before = make("token_classes", split="pretrain", examples=50)
+    assert not {*column(before, "text")} & {*names}
+
+
+def test_swapped_scenes_have_the_same_bag_and_another_binding():
+    source = make("bound_pairs", examples=400, binding=0.0)
+    image, swapped = (column(source, name) for name in ("image", "image_swapped"))
+    # Without a binding all that differs is the noise, of 0.05 before tanh.
+    assert 0.03 < np.abs(image - swapped).mean() < 0.06
+    bound = make("bound_pairs", examples=400, binding=1.0)
+    assert np.abs(column(bound, "image") - column(bound, "image_swapped")).mean() > 0.2
+    ids, others = (np.array([r[n] for r in source]) for n in ("id", "swapped"))
+    assert (ids != others).all()
+    rows = make("bound_pairs", examples=400, siblings="rows")
+    assert len(rows) == 800
+    assert rows.modalities == ("image", "text")
+    for k in range(0, 800, 40):
+        assert rows[k]["swapped"] == rows[k + 1]["id"]
+        assert rows[k]["id"] == rows[k + 1]["swapped"]
+    fields = make("bound_pairs", examples=400)
+    np.testing.assert_array_equal(rows[7]["text"], fields[3]["text_swapped"])
+
+
+def test_mentions_are_of_entities_of_the_gallery():
+    test, train = (make("entities", split=s, examples=200) for s in ("test", "train"))
+    gallery = SOURCES["entities"](split="gallery")
+    assert gallery.modalities == ("entity_text", "entity_image")
+    assert {r["id"] for r in test} == set(range(1000, 1100))
+    assert {r["id"] for r in train} == set(range(100))
+    for record in (*test, *train):
+        entry = gallery[record["id"]]
+        np.testing.assert_array_equal(record["entity_text"], entry["entity_text"])
+    lacking = sum("image" not in r for r in (*test, *train)) / 400
+    assert 0.2 < lacking < 0.4
+    assert test.may_lack == ("image",)
+    # Two mentions of one entity differ by noise of 0.3 each.
+    both = column(test, "text").reshape(100, 2, 32)
+    assert (both[:, 0] - both[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)

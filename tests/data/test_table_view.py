@@ -82,10 +82,8 @@ def test_too_few_cells_and_too_large_numbers():
         {"columns": ()},
         {"columns": ("a", "a")},
         {"columns": ("a",), "mean": (1.0, 2.0)},
-        {"columns": ("a",), "std": (0.0,)},
         {"columns": ("a",), "log": ("b",)},
         {"columns": ("a",), "categories": {"b": ()}},
-        {"columns": ("a",), "drop": 1.0},
     ],
 )
 def test_wrong_options(options):

@@ -152,16 +152,6 @@ def test_languages_are_drawn_alike_and_evaluated_in_order():
         first.__class__(tokenizer=BytesTokenizer(), length=4)({}, rng, True)
 
 
-def test_options_of_long_texts_are_checked():
-    for options, message in (
-        ({"window": "end"}, "window is 'end'; it can be start or random"),
-        ({"caption": "last"}, "caption is 'last'"),
-        ({"max_characters": 0}, "max_characters=0"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            TextView(tokenizer=BytesTokenizer(), length=9, **options)
-
-
 def test_word_pieces_of_bert(tmp_path):
     """Longest match first, as Devlin et al. 2019 describe it, on a vocabulary written by hand."""
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "cat", "##s", ",", "a"]

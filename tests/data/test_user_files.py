@@ -272,6 +272,34 @@ def test_splits_are_disjoint_whole_and_stay_when_rows_come_and_go(tmp_path):
     assert keys(40, "val") == val & keys(40, "all")
 
 
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(patients=st.lists(st.sampled_from(["7", "8 ", "9.0", "é", " "]), min_size=1, max_size=20))
+def test_rows_of_one_value_of_split_by_are_in_one_split(folder, patients):
+    rows = "image,text,who\na.png,x,first\n"  # so that some row is usable
+    rows += "".join(f"a.png,caption {i},{who}\n" for i, who in enumerate(patients))
+    options = {"labels": {"who": "who"}, "split_by": "who", "group_rows": False}
+    whole = table(folder, rows, **options)
+    assert "split by 'who'" in whole.describe()
+    assert len(whole) == 1 + sum(who != " " for who in patients)
+    assert all(b.field == "who" and "decides the split" in b.reason for b in whole.bad)
+    sides = {}
+    for record in whole:
+        sides.setdefault(record["who"].strip(), []).append(record["id"])
+    for split in ("train", "val"):
+        try:
+            chosen = {r["id"] for r in table(folder, rows, split=split, **options)}
+        except SourceError as error:  # all of them are on the other side
+            assert "is empty" in str(error)  # noqa: PT017
+            continue
+        for ids in sides.values():
+            assert chosen >= {*ids} or not chosen & {*ids}
+
+
+def test_a_column_to_split_by_has_to_be_there(folder):
+    with pytest.raises(SourceError, match=r"the column for 'split_by' .*'patient' is the nearest"):
+        table(folder, "image,text,patient\na.png,x,1\n", split_by="patients")
+
+
 def test_a_file_that_vanishes_later_is_a_bad_example(folder):
     source = table(folder, "image,text\na.png,x\nb.png,y\n")
     (folder / "a.png").unlink()

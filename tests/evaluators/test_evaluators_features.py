@@ -175,6 +175,50 @@ def test_queries_of_two_find_their_candidate(score):
     assert found["chance_R@1"] == pytest.approx(1 / answers)
 
 
+@pytest.mark.parametrize("labels", [None, "entity"])
+@pytest.mark.parametrize("missing", ["drop", "zero"])
+def test_what_is_missing_scores_zero_in_a_gallery_of_its_own(missing, labels):
+    """Two entries of a mention, each with a text and an image, which some lack."""
+    rng = np.random.default_rng(8)
+
+    def some(*lacking, count=30):
+        return [None if i in lacking else v for i, v in enumerate(rng.normal(size=(count, 4)))]
+
+    names = rng.permutation([f"entity {i % 20}" for i in range(30)])
+    ids = np.array([int(name.split()[1]) for name in names])
+    mentions = {"a": some(3, 7), "b": some(5, 7, 9), "entity": names}
+    entries = {"c": some(2, count=20), "x": some(2, 11, count=20)}
+    entries["entity"] = [f"entity {i}" for i in range(20)]
+    # Whoever compares ids where labels are asked for finds others.
+    tested = data(mentions, ("a", "b"), ids if labels is None else np.arange(30))
+    gallery = data(entries, ("c", "x"))
+    evaluator = TupleRetrieval(
+        query=("a", "b"), answer=("c", "x"), score="paired_sum", missing=missing, labels=labels
+    )
+    found = evaluator(Vectors(), tested, gallery=gallery)
+
+    def units(rows):
+        return np.stack([np.zeros(4) if v is None else v / np.linalg.norm(v) for v in rows])
+
+    x, y = (
+        [units(part[name]) for name in two]
+        for part, two in ((mentions, ("a", "b")), (entries, ("c", "x")))
+    )
+    has = any if missing == "zero" else all
+    kept, there = (
+        np.array([has(u.any(1)[i] for u in side) for i in range(len(side[0]))]) for side in (x, y)
+    )
+    score = (x[0] @ y[0].T + x[1] @ y[1].T)[np.ix_(kept, there)]
+    right = (ids[:, None] == np.arange(20))[np.ix_(kept, there)]
+    score, right = score[right.any(1)], right[right.any(1)]
+    rank = 1 + (score > score[right][:, None]).sum(1)
+    assert found["queries"] == len(rank)
+    assert found["gallery"] == there.sum() == (19 if missing == "zero" else 18)
+    assert found["R@5"] == pytest.approx((rank <= 5).mean())
+    assert found["MRR"] == pytest.approx((1 / rank).mean())
+    assert found["mean_rank"] == pytest.approx(rank.mean())
+
+
 @pytest.mark.parametrize("answer", [("b",), ("b", "c")])
 @pytest.mark.parametrize("tight", [0.0, 0.02])
 def test_volumes_rank_tuples_as_determinants_do(tight, answer):
@@ -203,6 +247,8 @@ def test_options_that_cannot_be_are_refused():
         {"query": ("a",), "answer": ("a",)},
         {"query": (), "answer": ("a",)},
         {"query": ("a", "b"), "answer": ("c",), "score": "volume"},
+        {"query": ("a", "b"), "answer": ("c",), "score": "paired_sum"},
+        {"query": ("a",), "answer": ("b",), "score": "volume", "missing": "zero"},
     ):
         with pytest.raises(ValueError, match="tuple_retrieval"):
             TupleRetrieval(**options)

@@ -154,3 +154,59 @@ def test_emoji_groups(views, fake_model):
     assert metrics["classes"] == 9
     assert metrics["examples"] == len(source)
     assert metrics["unlabelled"] == 0
+
+
+def test_groups_of_classes_are_told_among_themselves(make_source, views, fake_model):
+    """Ids are classes, and the model confuses 3 with 9, of another group, and 7 with 8."""
+
+    class Confused(fake_model):
+        def number(self, text):
+            return {"item 9": 3, "item 7": 8}.get(text, super().number(text))
+
+    groups = {"low": tuple(range(5)), "high": (5, 6, 7, 8, 9)}
+    data = EvalData(make_source(10), views, 4)
+    metrics = ZeroShot(labels="text", groups=groups)(Confused(), data)
+    low, high = metrics["low/top_1"], metrics["high/top_1"]
+    assert low == 1
+    assert 0 < high < 1
+    assert metrics["low/chance"] == metrics["high/chance"] == 1 / 5
+    assert metrics["harmonic_mean"] == pytest.approx(2 * high / (1 + high))
+    assert metrics["top_1"] < (low + high) / 2  # among all classes 3 is confused, too
+    one = ZeroShot(labels="group", groups={"parity": ("even", "odd")})
+    metrics = one(fake_model(), EvalData(make_source(11), views, 4))
+    assert metrics["parity/chance"] == 1 / 2 > metrics["chance"]
+    assert "harmonic_mean" not in metrics
+
+
+def test_a_group_may_be_told_by_another_layer(make_source, views, fake_model):
+    class Layered(fake_model):
+        def embed(self, modality, array, layer="unit"):
+            unit = super().embed(modality, array)
+            return unit if layer == "unit" else unit[:, ::-1] if modality == "text" else unit
+
+    groups = {"low": (0, 1, 2), "high": (3, 4, 5)}
+    data = EvalData(make_source(6), views, 4)
+    evaluator = ZeroShot(labels="text", groups=groups, group_layers={"high": "other"})
+    metrics = evaluator(Layered(), data)
+    assert metrics["low/top_1"] == metrics["top_1"] == 1
+    assert metrics["high/top_1"] < 1
+
+
+def test_every_text_of_a_class_is_a_name(make_source, views, fake_model):
+    for names, known in (("first", {"item 1"}), ("all", {"item 1", "thing 1"})):
+        model = fake_model()
+        ZeroShot(labels="text", names=names)(model, EvalData(make_source(3), views, 4))
+        assert {text for text in model.texts if text.endswith("1")} == known
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"groups": {"a": ("even",)}}, "needs at least 2 classes"),
+        ({"groups": {"a": ("even", "prime")}}, "groups.a names the class 'prime'"),
+        ({"groups": {"a": ("none", "even")}, "group_layers": {"b": "unit"}}, "'b', which is none"),
+    ],
+)
+def test_groups_that_do_not_fit(make_source, views, fake_model, options, said):
+    with pytest.raises(ValueError, match=said):
+        ZeroShot(labels="group", **options)(fake_model(), EvalData(make_source(10), views, 4))

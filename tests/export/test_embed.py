@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from own_data_files import shard
 from PIL import Image
 from third_party import needs
 
 import mmjax
 from mmjax import embed
 from mmjax.commands import data_source as command
-from mmjax.data.sources import MemorySource
+from mmjax.data.sources import MemorySource, WebDatasetSource
 from mmjax.errors import ConfigError
 
 
@@ -44,6 +45,16 @@ def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
     np.testing.assert_allclose(found["embedding"][:2], images, atol=1e-6)
     ids = found["id"]
     assert ids[2] == ids[3] == ids[0] != ids[1] == ids[4]
+
+
+def test_a_folder_of_tars_is_shards(tmp_path):
+    for i in range(2):
+        shard(tmp_path / f"{i}.tar", {f"{i}.png": b"x", f"{i}.txt": b"a dog"})
+    for data in (tmp_path, tmp_path / "0.tar", tmp_path / "*.tar"):
+        source = command.source_of(str(data))
+        assert isinstance(source, WebDatasetSource)
+        assert source[0]["text"] == "a dog"
+    assert len(command.source_of(str(tmp_path))) == 2
 
 
 def test_what_has_nothing_in_common(run_of, tmp_path):

@@ -1,5 +1,7 @@
 """Adapters: what they compute, that nothing else trains, and what the optimizer holds."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +9,12 @@ import pytest
 from flax import nnx
 
 from mmjax import recipe as recipe_lib
-from mmjax.encoders import ENCODERS
+from mmjax.encoders import ENCODERS, EncoderError
 from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.transformer import Transformer
 from mmjax.errors import ConfigError
 from mmjax.model import adapters
+from mmjax.model.heads import HEADS
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -116,6 +119,13 @@ CASES = {
         None,
         2 * 5 + 2 * (5 * 12 + 12 + 5 * 8 + 8),
     ),
+    # Card 41: K d_r, a linear layer for each tower, and for each block updates and a bias.
+    "shared, of low rank": (
+        {"p": {**MAPLE, "coupling": "shared", "latent": 5, "first": 1, "depth": None, "rank": 3}},
+        FREEZE,
+        None,
+        2 * 5 + 5 * (12 + 8) + 2 * (3 * (5 + 12) + 12 + 3 * (5 + 8) + 8),
+    ),
     "both": (
         {"a": LORA, "p": {**MAPLE, "coupling": "none"}},
         FREEZE,
@@ -177,6 +187,49 @@ def test_a_teacher_without_adapters_is_the_model_before_them():
     assert np.isfinite(losses).all()
 
 
+@pytest.mark.parametrize("rank", [None, 2])
+def test_a_head_reads_what_became_of_the_prompts(rank):
+    """Their mean, after the last norm; with a rank it starts as the first head."""
+    own = config({"p": MAPLE}, freeze=("towers/.*/(encoder|head)/.*", "objectives/.*"))
+    tower = own.model.towers["image"]
+    heads = {"prompts": HEADS.spec("prompts", dim=8, rank=rank)}
+    towers = {**own.model.towers, "image": dataclasses.replace(tower, heads=heads)}
+    own = dataclasses.replace(own, model=dataclasses.replace(own.model, towers=towers))
+    plan = state_lib.plan(own, mesh_lib.make_mesh(devices=jax.devices()[:1]))
+    head = {path for path in plan.trained if not path.startswith("adapters/")}
+    assert head == {path for path in plan.definition.variables if "/heads/prompts/" in path}
+    state = state_lib.initial(own, plan)
+    system = plan.definition.merge({**state.constants, **state.params})
+    values = {k: v for k, v in batch().items() if k != "id"}
+    image = system.embed(values)["image"]
+    mean = np.asarray(image.encoding.prompts, np.float64).mean(1)
+    first = system.towers["image"].head.project.kernel[...]
+    if rank is None:
+        kernel = system.towers["image"].heads["prompts"].project.kernel[...]
+        assert 0.5 < np.std(kernel) * 12**0.5 < 1.5
+    else:
+        down, up = system.towers["image"].heads["prompts"].update
+        assert np.abs(down.kernel[...]).max() <= 2**-0.5
+        np.testing.assert_allclose(image.heads["prompts"].raw, mean @ first, atol=1e-5)
+        up.kernel[...] = jnp.ones_like(up.kernel[...])
+        image = system.embed(values)["image"]
+        kernel = first + np.asarray(down.kernel[...], np.float64) @ up.kernel[...]
+    np.testing.assert_allclose(image.heads["prompts"].raw, mean @ kernel, atol=1e-5)
+    assert not system.embed(values, prompted=False)["image"].heads  # as a teacher without adapters
+
+
+def test_a_head_on_prompts_needs_some_and_a_first_head_of_its_size():
+    with pytest.raises(EncoderError, match="no adapter of type 'prompts' gives any"):
+        trained(config({}, (), {"type": "prompts", "dim": 8}), steps=1)
+    own = config({"p": MAPLE}, freeze=("towers/text/.*",))
+    tower = own.model.towers["image"]
+    heads = {"prompts": HEADS.spec("prompts", dim=6, rank=2)}
+    towers = {"image": dataclasses.replace(tower, heads=heads), "text": own.model.towers["text"]}
+    own = dataclasses.replace(own, model=dataclasses.replace(own.model, towers=towers))
+    with pytest.raises(EncoderError, match="beside a 'head' of dim=6"):
+        trained(own, steps=1)
+
+
 @pytest.mark.slow
 def test_fsdp_changes_nothing():
     _, after, losses, _ = trained(config({"a": LORA, "p": MAPLE}))
@@ -220,17 +273,22 @@ def test_a_lora_is_its_merged_layers():
 
 
 @pytest.mark.parametrize(
-    ("first", "depth", "causal", "scan"),
-    [(0, 1, True, True), (1, 2, False, True), (2, 2, True, True), (0, 4, True, False)],
+    ("first", "depth", "causal", "scan", "blend"),
+    [
+        (0, 1, True, True, 1.0),
+        (1, 2, False, True, 0.7),
+        (2, 2, True, True, 1.0),
+        (0, 4, True, False, 0.4),
+    ],
 )
-def test_prompts_block_by_block(first, depth, causal, scan):
+def test_prompts_block_by_block(first, depth, causal, scan, blend):
     """As the cards say it: put in behind the first position, replaced, taken out at the end."""
     stack = Transformer(width=8, depth=4, heads=2, scan=scan, dtype=jnp.float32, rngs=nnx.Rngs(0))
     rng = np.random.default_rng(first)
     x = jnp.asarray(rng.normal(size=(3, 5, 8)), jnp.float32)
     mask = jnp.asarray([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]], bool)
     values = jnp.asarray(rng.normal(size=(depth, 2, 8)), jnp.float32)
-    prompts = Prompts(values, first)
+    prompts = Prompts(values, first, blend)
     got, ends = parted(stack(x, mask=mask, causal=causal, prompts=prompts), prompts)
     graphdef, parameters = nnx.split(stack.blocks)
     there = jnp.concatenate([mask[:, :1], jnp.ones((3, 2), bool), mask[:, 1:]], axis=1)
@@ -239,6 +297,7 @@ def test_prompts_block_by_block(first, depth, causal, scan):
         if first <= i < first + depth:
             rest = x[:, 1:] if i == first else x[:, 3:]
             own = jnp.broadcast_to(values[i - first], (3, 2, 8))
+            own = own if i == first else blend * own + (1 - blend) * x[:, 1:3]
             x = jnp.concatenate([x[:, :1], own, rest], axis=1)
         x = block(x, mask=there if i >= first else mask, causal=causal)
     want = stack.norm(jnp.concatenate([x[:, :1], x[:, 3:]], axis=1))
@@ -275,6 +334,37 @@ def test_coupled_prompts_are_images_of_the_leaders():
     )
     flat = {"/".join(map(str, k)): v[...] for k, v in nnx.to_flat_state(grads)}
     assert np.any(flat["vectors/text"])
+
+
+def test_updates_of_low_rank_are_of_one_shared_map():
+    encoders = {
+        name: nnx.eval_shape(
+            lambda spec=spec: ENCODERS.spec(**spec).build(dtype=jnp.float32, rngs=nnx.Rngs(0))
+        )
+        for name, spec in (("text", {**TEXT, "width": 8}), ("image", VIT))
+    }
+    options = dict(
+        towers=("text", "image"), depth=3, coupling="shared", latent=5, encoders=encoders
+    )
+    made = adapters.PromptTokens(**options, rank=2, blend=0.9, rngs=nnx.Rngs(1))
+    r, f, b = (
+        np.asarray(v[...], np.float64)
+        for v in (made.shared, made.kernels["image"], made.biases["image"])
+    )
+    assert f.shape == (1, 5, 12)
+    start = made(encoders)["image"]
+    assert start.blend == 0.9
+    np.testing.assert_allclose(start.values, r @ f + b[:, None], atol=1e-6)
+    rng = np.random.default_rng(0)
+    low = rng.normal(size=(3, 5, 2))
+    made.updates_b["image"][...] = jnp.asarray(low, jnp.float32)
+    a = np.asarray(made.updates_a["image"][...], np.float64)
+    assert 0.3 < np.abs(a).max() <= 2**-0.5
+    np.testing.assert_allclose(
+        made(encoders)["image"].values, r @ (f + low @ a) + b[:, None], atol=1e-6
+    )
+    with pytest.raises(ConfigError, match="coupling='none' has none"):
+        adapters.PromptTokens(**{**options, "coupling": "none"}, rank=2, rngs=nnx.Rngs(1))
 
 
 def test_prompts_start_as_words():

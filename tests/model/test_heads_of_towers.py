@@ -73,6 +73,12 @@ def test_layers_of_an_embedder_are_heads_and_mixtures_of_them():
     assert h[0].shape == (8, 6)
     np.testing.assert_allclose(np.linalg.norm(both[0], axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(both[0] @ both[1].T, (z[0] @ z[1].T + h[0] @ h[1].T) / 2, atol=1e-6)
+    mixed = [model.embed(name, x[name], "0.7*unit+.2*local") for name in "ab"]
+    want = (0.7 * z[0] @ z[1].T + 0.2 * h[0] @ h[1].T) / 0.9
+    np.testing.assert_allclose(mixed[0] @ mixed[1].T, want, atol=1e-6)
+    for wrong in ("0*unit+local", "x*unit", "-1*unit"):
+        with pytest.raises(ValueError, match="should be a number above 0"):
+            model.embed("a", x["a"], wrong)
     with pytest.raises(ValueError, match="'a' has no 'global', only 'encoder', 'local', 'unit'"):
         model.embed("a", x["a"], "unit+global")
 

@@ -110,3 +110,56 @@ def test_a_temperature_keeps_its_gradient_where_embeddings_collapse(spread):
         lambda log_scale: formulas.info_nce(x, y, log_scale), np.float32(np.log(99))
     )
     np.testing.assert_allclose(grads["temperature/log_scale"], exact, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"type": "info_nce", "negatives": {"audio": ("text@2",)}}, "in none of its pairs"),
+        ({"type": "info_nce", "same_side": 0.8, "label_smoothing": 0.1}, "smooths labels over"),
+        ({"type": "stacked_info_nce", "pairs": (("a", "b"),)}, "at least two pairs"),
+        ({"type": "stacked_info_nce", "pairs": (("a", "b"), ("a", "c"))}, "no view twice"),
+        ({"type": "stacked_info_nce", "row_weights": (1.0,)}, "a row weight for each pair"),
+        ({"type": "stacked_info_nce", "ids": ("id", "other")}, "a label for each pair, and dupl"),
+        ({"type": "stacked_info_nce", "direction_weights": (0.0, 0.0)}, "not all 0"),
+    ],
+)
+def test_options_that_do_not_fit_together(spec, said):
+    with pytest.raises(ConfigError, match=said):
+        make(spec)
+
+
+def test_rows_without_a_second_pair_keep_their_first():
+    """Such as ordinary pairs beside those with an edited image: batches of several sources."""
+    case = cases.CASES["stacked_info_nce"]
+    raws, batch = case.inputs(12)
+    has = np.arange(12) % 3 == 0
+    raws["a@2"][~has] = np.nan
+    value, d_raws, _, metrics = run(
+        case.spec, plan_of("dense", 1, 1), raws, batch | {"a_present@2": has}
+    )
+    exact = [raw.astype(np.float64) for raw in raws.values()]
+
+    def plain(a, b, a2, b2):
+        x, y = np.concatenate([a, a2[has]]), np.concatenate([b, b2[has]])
+        return formulas.info_nce(x, y, np.log(1 / 0.07))
+
+    want, grads = formulas.value_and_grad(plain, *exact)
+    assert formulas.error(value, want) < 1e-6
+    np.testing.assert_allclose(metrics["term/chance"], np.log(16), rtol=1e-6)
+    for name, expected in zip(raws, grads, strict=True):
+        rows = has if name == "a@2" else slice(None)
+        assert formulas.error(d_raws[name][rows], expected[rows]) < 1e-6, name
+
+
+def test_a_negative_that_a_row_lacks_is_left_out():
+    raws, batch = cases.CASES["info_nce"].inputs(12)
+    raws["b@x"] = raws["b"][::-1].copy()
+    has = np.arange(12) % 3 == 0
+    spec = {**CASE.spec, "negatives": {"b": ("b@x",)}, "direction_weights": (1.0, 0.0)}
+    value, *_, metrics = run(spec, plan_of("dense", 1, 1), raws, batch | {"b_present@x": has})
+    a, b, wrong = (formulas.normalize(raw.astype(np.float64)) for raw in raws.values())
+    s = a @ np.concatenate([b, wrong[has]]).T / 0.07
+    want = (formulas.logsumexp(s, np.ones(s.shape, bool), 1) - np.diag(s)).mean()
+    assert formulas.error(value, want) < 1e-6
+    np.testing.assert_allclose(metrics["term/chance"], np.log(16), rtol=1e-6)

@@ -250,6 +250,22 @@ def test_an_evaluator_or_all_of_a_type_can_be_taken_away():
     }
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("evaluators.geometri=None", "unknown key 'evaluators.geometri'; did you mean 'geometry'?"),
+        ("evaluators.geometry.nothere=None", "unknown key 'evaluators.geometry.nothere'"),
+        ("evaluators.nothere.x=None", "unknown key 'evaluators.nothere.x' (valid: )"),
+        ("objectives.clop=none", "unknown key 'objectives.clop'; did you mean 'clip'?"),
+        ("data.views.imge=None", "did you mean 'image'? (valid: image, text)"),
+        ("model.towers.imge=None", "did you mean 'image'? (valid: image, text)"),
+        ("model.adapters.lora=None", "unknown key 'model.adapters.lora' (valid: )"),
+    ],
+)
+def test_what_is_not_there_cannot_be_taken_away(override, said):
+    assert said in refused(override)
+
+
 @pytest.mark.parametrize("override", ["steps", "=3", ""])
 def test_an_override_is_a_key_and_a_value(override):
     with pytest.raises(ConfigError, match=r"is not of the form --config\.key=value"):

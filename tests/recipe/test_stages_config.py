@@ -70,6 +70,13 @@ def test_overrides_reach_into_a_stage_by_its_name():
         load("stages.secnd.steps=9")
 
 
+def test_what_neither_a_stage_nor_its_config_has_cannot_be_taken_away():
+    assert "other" not in of(load("stages.second.objectives.other=None"), 1).objectives
+    assert "clip" not in of(load("stages.second.objectives.clip=None"), 1).objectives
+    with pytest.raises(ConfigError, match=r"stage 'second': unknown key 'objectives\.othr'; did"):
+        load("stages.second.objectives.othr=None")
+
+
 def test_a_component_of_another_type_is_replaced_and_a_mixture_replaces_one_source():
     base = {"data": {"source": {"type": "xor", "p": 0.5}}, "objectives": {"a": {"type": "x"}}}
     mixed = {"data": {"source": {"one": {"type": "xor"}, "two": {"type": "parity"}}}}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmjax import digests
 from mmjax.report import files, gather, page
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "use", "line"}
@@ -164,6 +165,20 @@ def test_a_damaged_file_is_named_and_costs_its_part_only(run_folder, damaged):
     seen = parsed(run_folder)
     assert re.search(rf"{damaged} is damaged", seen.text)
     assert "41.3 %" in seen.text
+
+
+@pytest.mark.parametrize("name", ["config.json", "summary.json", "metrics.jsonl", "bad_rows.jsonl"])
+def test_a_file_that_is_not_what_the_run_wrote_is_named(run_folder, name):
+    digests.write(run_folder)
+    assert files.read(run_folder).notes == ()
+    text = (run_folder / name).read_text()
+    place = re.search(r"\d", text).start()
+    digit = int(text[place]) ^ 1  # a bit
+    (run_folder / name).write_text(f"{text[:place]}{digit}{text[place + 1 :]}")
+    notes = files.read(run_folder).notes
+    assert f"{name} is not the file that sha256.json was written for" in notes[0]
+    (run_folder / digests.NAME).write_text("[]")
+    assert "sha256.json is damaged" in files.read(run_folder).notes[0]
 
 
 def test_lines_that_cannot_be_read_are_counted_but_for_the_last(run_folder):

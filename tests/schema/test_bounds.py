@@ -19,7 +19,7 @@ from mmjax.recipe.words import REGISTRIES
 from mmjax.schema import bounds
 from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import Length
-from mmjax.schema.schedule import ScheduledFraction
+from mmjax.schema.schedule import ScheduledFraction, ScheduledNonNegative
 from mmjax.schema.sections import fields_of, parse
 from mmjax.schema.values import bare, describe
 
@@ -53,6 +53,7 @@ def said(annotation, value):
         (Pattern, "(", "should be a regular expression (missing )"),
         (ScheduledFraction, 2, "'a.b' should be at least 0 and at most 1, but is 2"),
         (ScheduledFraction, {"type": "linear", "start": 0, "end": -1}, "'a.b.end' should be at"),
+        (ScheduledNonNegative, {"type": "step", "start": -1, "end": 1}, "'a.b.start' should be at"),
         (ScheduledFraction, {"type": {}, "start": 0, "end": 1}, "'a.b.type' should be one of"),
     ],
 )  # fmt: skip

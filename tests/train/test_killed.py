@@ -239,8 +239,10 @@ def test_processes_killed_at_random(seed, command, tiny, saved, identical, tmp_p
             process.send_signal(number)
             said, _ = process.communicate(timeout=300)
             kills += process.returncode != 0
-            expected = -number if number == signal.SIGKILL else 128 + number
-            assert process.returncode in (0, expected), said
+            allowed = {0, -number if number == signal.SIGKILL else 128 + number}
+            if (folder / "summary.json").exists():  # all is done, and Python ends without handlers
+                allowed.add(-number)
+            assert process.returncode in allowed, said
             assert "Traceback" not in said
     assert kills
     assert outputs(folder) == outputs(whole)

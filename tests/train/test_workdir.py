@@ -8,6 +8,8 @@ import os
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
@@ -20,12 +22,30 @@ def config(*overrides):
     return recipe_lib.load("configs/clip.py", ["data.batch_size=8", *overrides])
 
 
+def start(folder, recipe):
+    """What a run of a recipe does to its folder before it trains."""
+    with Workdir(folder, recipe) as workdir:
+        workdir.keep()
+
+
+def test_what_ends_before_it_is_kept_leaves_no_folder_and_changes_none(tmp_path):
+    for error in (ConfigError, RuntimeError, KeyboardInterrupt):
+        with pytest.raises(error), Workdir(tmp_path / "run", config()):
+            raise error
+        assert not (tmp_path / "run").exists()
+    start(tmp_path / "run", config())
+    before = (tmp_path / "run" / "config.json").read_text()
+    with pytest.raises(ConfigError), Workdir(tmp_path / "run", config("mesh.data=3")):
+        raise ConfigError
+    assert (tmp_path / "run" / "config.json").read_text() == before
+    start(tmp_path / "run", config("mesh.data=3"))
+    assert (tmp_path / "run" / "config.json").read_text() != before
+
+
 def test_another_config_is_refused_with_the_keys_that_differ(tmp_path):
     other = config("seed=1", "data.batch_size=16")
-    with Workdir(tmp_path / "run", config()):
-        pass
-    with Workdir(tmp_path / "run", other):  # nothing has been saved that it could spoil
-        pass
+    start(tmp_path / "run", config())
+    start(tmp_path / "run", other)  # nothing has been saved that it could spoil
     (tmp_path / "run" / "checkpoints" / "10").mkdir(parents=True)
     with pytest.raises(ConfigError) as error:
         Workdir(tmp_path / "run", config())
@@ -34,22 +54,18 @@ def test_another_config_is_refused_with_the_keys_that_differ(tmp_path):
 
 
 def test_operational_keys_may_change_on_resume(tmp_path):
-    with Workdir(tmp_path, config()):
-        pass
-    with Workdir(tmp_path, config("mesh.data=8", "data.workers=2")):
-        pass
+    start(tmp_path, config())
+    start(tmp_path, config("mesh.data=8", "data.workers=2"))
 
 
 def test_a_run_of_before_a_key_was_there_goes_on(tmp_path):
     whole = recipe_lib.load("configs/clip.py")
-    with Workdir(tmp_path, whole):
-        pass
+    start(tmp_path, whole)
     (tmp_path / "checkpoints" / "10").mkdir(parents=True)
     stored = json.loads((tmp_path / "config.json").read_text())
     assert stored["optimizer"].pop("b1") == 0.9
     (tmp_path / "config.json").write_text(json.dumps(stored))
-    with Workdir(tmp_path, whole):
-        pass
+    start(tmp_path, whole)
     stored["optimizer"].pop("weight_decay")
     (tmp_path / "config.json").write_text(json.dumps(stored))
     with pytest.raises(ConfigError, match=r"optimizer\.weight_decay: 0\.0 -> "):
@@ -63,9 +79,10 @@ def test_checkpoints_of_nobody_are_refused(tmp_path):
 
 
 def _hold(path, started, release):
-    with Workdir(path, config()):
+    with Workdir(path, config()) as workdir:
+        workdir.keep()
         started.set()
-        release.wait(20)
+        release.wait(120)
 
 
 def test_a_folder_in_use_is_refused_and_the_default_passes_it_over(tmp_path):
@@ -75,7 +92,7 @@ def test_a_folder_in_use_is_refused_and_the_default_passes_it_over(tmp_path):
     process = context.Process(target=_hold, args=(folder, started, release))
     process.start()
     try:
-        assert started.wait(20)
+        assert started.wait(120)
         with pytest.raises(ConfigError, match="another process is writing"):
             Workdir(folder, config())
         assert default(config(), tmp_path) != folder
@@ -88,8 +105,7 @@ def test_a_folder_in_use_is_refused_and_the_default_passes_it_over(tmp_path):
 def test_default_finds_the_unfinished_run_of_the_same_config_only(tmp_path):
     first = default(config(), tmp_path)
     assert first.name.startswith("clip-2")
-    with Workdir(first, config()):
-        pass
+    start(first, config())
     assert default(config(), tmp_path) == first
     assert default(config("seed=1"), tmp_path) != first
     (first / "summary.json").write_text("{}")
@@ -117,6 +133,42 @@ def test_metrics_after_the_checkpoint_are_written_anew(tmp_path):
     assert [(row["step"], row["train/loss"]) for row in rows] == [(10, 1.0), (20, 1.0), (30, 2.0)]
 
 
+def test_rows_that_are_not_those_of_the_checkpoint_are_said(tmp_path, logged):
+    file = tmp_path / "metrics.jsonl"
+    writer = MetricWriter(tmp_path, 0)
+    for step in (10, 20):
+        writer.write(step, {"train/loss": 0.25})
+    state = writer.state()
+    writer.write(20, {"x/acc": 0.5})  # of an evaluation after the checkpoint of its step
+    writer.write(30, {"train/loss": 0.125})
+    writer.close()
+    whole = file.read_bytes()
+    for _ in range(2):  # nothing has happened to it
+        writer = MetricWriter(tmp_path, 20, state)
+        writer.write(20, {"x/acc": 0.5})
+        writer.write(30, {"train/loss": 0.125})
+        assert writer.state()["rows"] == 4
+        writer.close()
+        assert file.read_bytes() == whole
+    assert logged == []
+    end = whole.index(b"\n", whole.index(b"\n") + 1) + 1
+
+    @given(st.integers(0, 8 * end - 1))
+    def check(bit):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(content)
+        logged.clear()
+        MetricWriter(tmp_path, 20, state).close()
+        assert f"{file} is not as the run wrote it: of the 2 rows up to step 20 some" in logged[-1]
+
+    check()
+    file.unlink()
+    logged.clear()
+    MetricWriter(tmp_path, 20, state).close()
+    assert "removed" in logged[-1]
+
+
 def test_dump_is_stable():
     assert recipe_lib.dump(config()) == recipe_lib.dump(config())
 
@@ -135,18 +187,17 @@ def full(*_):
 
 
 def test_a_full_disk_leaves_the_config_and_no_lock(tmp_path, monkeypatch):
-    with Workdir(tmp_path, config()):
-        pass
+    start(tmp_path, config())
     before = (tmp_path / "config.json").read_text()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(ConfigError, match=r"written to \(No space left on device\)"):
-            Workdir(tmp_path, config())
+            start(tmp_path, config())
     assert (tmp_path / "config.json").read_text() == before
     with Workdir(tmp_path, config()) as workdir, monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(WriteError, match=r"sha256\.json could not be written \(No space"):
-            workdir.write_json("summary.json", {})
+            workdir.finish({})
     assert not (tmp_path / "summary.json").exists()
 
 
@@ -200,8 +251,7 @@ def test_events_are_what_tensorboard_reads(tmp_path):
 def test_an_odd_folder_beside_is_passed_over_in_a_line(tmp_path, content, logged):
     recipe = config()
     own, odd = (tmp_path / f"{recipe.recipe}-{when}" for when in ("20260101", "20260102"))
-    with Workdir(own, recipe):
-        pass
+    start(own, recipe)
     odd.mkdir()
     (odd / "config.json").write_bytes(content)
     assert default(recipe, tmp_path) == own

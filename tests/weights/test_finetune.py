@@ -242,9 +242,11 @@ def test_errors_point_at_the_cure(tmp_path):
 
 
 def test_a_folder_that_was_there_stays(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="4096"):
         trainer.train(load("clip", "data.batch_size=4096"), tmp_path, quiet=True)
-    assert (tmp_path / "config.json").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "config.json").exists()  # so that it is no run
 
 
 # --- variants ---------------------------------------------------------------------------------

@@ -6,15 +6,17 @@ import io
 import os
 import struct
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mmjax import extras
 from mmjax.data.formats.files import missing
 from mmjax.data.records import unusable
+from mmjax.schema.bounds import Bounds
 
 RATES = (1_000, 768_000)  # a header that says another is damaged
+Rate = Annotated[int, Bounds(*RATES)]
 LOUDEST = 100.0  # of full scale; floating-point files may go beyond 1
 _KINDS = "WAV, FLAC, OGG, MP3"
 

@@ -1,13 +1,21 @@
 """Emoji with their names: the image-text data set that is part of the package.
 
-1,834 concepts ("dog face", "flag: Japan", "woman pilot"), each drawn in up to three styles as a
-64-pixel RGBA WebP, named in 106 languages (English names are complete and unique, 80 languages
-name every concept), with keywords, and sorted into 9 groups and 98 subgroups. No skin tone
-variants. What is in the files and under which licences: `assets/emoji/NOTICE`; how they are made
-again, byte for byte: `tools/build_emoji.py`.
+1,834 concepts ("dog face", "flag: Japan", "woman pilot"), each drawn in up to six styles as a
+64-pixel WebP, transparent around it, named in 106 languages (English names are complete and unique,
+80 languages name every concept), with keywords, and sorted into 9 groups and 98 subgroups. No skin
+tone variants. What is in the files and under which licences: `assets/emoji/NOTICE`; how they are
+made again, byte for byte: `tools/build_emoji.py`.
 
-Styles: ``fluent`` (Fluent Emoji 3D, MIT, 1,569 concepts: it has no country flags and no couples or
-families), ``google`` (Noto Emoji, Apache-2.0) and ``twitter`` (Twemoji, CC-BY-4.0), all concepts.
+===================  ============================  ==========  ========================
+style                of                            licence     concepts
+===================  ============================  ==========  ========================
+``fluent``           Fluent Emoji 3D               MIT         1,569; no country flags
+``google``           Noto Emoji                    Apache-2.0  1,834
+``twitter``          Twemoji                       CC-BY-4.0   1,834
+``fluent_flat``      Fluent Emoji, flat            MIT         1,568; no country flags
+``noto_v1``          Noto Emoji 1, the "blobs"     Apache-2.0  1,156, of Unicode 9
+``emojione``         EmojiTwo, after EmojiOne 2.3  CC-BY-4.0   1,282, of Unicode 9
+===================  ============================  ==========  ========================
 
 The splits are fixed by two rules:
 
@@ -18,7 +26,8 @@ The splits are fixed by two rules:
   style, and together with those that differ by gender or direction only: "man astronaut", "woman
   astronaut" and "astronaut" are all new or all trained. They are new, not unrelated: flags
   of three stripes are on both sides.
-* The style ``twitter`` is never trained on.
+* A split has styles of its own: ``fluent`` and ``google`` to train on, ``twitter`` as the new one.
+  The option `styles` names others, as to train on all styles but one and to measure on that one.
 
 New concepts are in two halves, by the same number: *validation*, to choose settings on, where it is
 even without its last digit (``// 10 % 2 == 0``), and *test*, to report. 23 of them are left out:
@@ -51,7 +60,7 @@ import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mmjax.data.records import Source
 from mmjax.data.sets.emoji_twins import TWINS
@@ -71,6 +80,8 @@ Split = Literal[
     "new_style_test_concepts",
 ]
 
+Style = Literal["fluent", "google", "twitter", "fluent_flat", "noto_v1", "emojione"]
+STYLES: tuple[str, ...] = get_args(Style)
 _NEW = ("validation", "test")
 _ALL = ("train", *_NEW, "twin")
 # split -> (styles, parts of the concepts, see `part_of`)
@@ -144,22 +155,30 @@ class EmojiSource(Source):
 
     Args:
         split: which images of which concepts; see the table in this module's docstring.
+        styles: instead of those of the split; concepts that none of them draws are left out.
         languages: codes of Unicode CLDR, such as ``en``, ``de``, ``zh-Hant``; see `languages`.
         keywords: whether the keywords of the languages follow the names in ``'text'``.
+        apart: whether records also have every style and every language as a field of its own,
+            such as ``'image_google'``, ``'text_de'`` (the name) and ``'keywords_de'`` (all of them,
+            joined by commas), where there is one.
+        families: whether records have the label ``'family'``, see the function of that name.
 
     Raises:
-        ValueError: unknown split or language, or no language at all.
+        ValueError: unknown split, style or language, or no style or language at all.
     """
 
-    modalities = ("image", "text")
-    label_fields = LABELS
+    modalities: tuple[str, ...] = ("image", "text")
+    label_fields: tuple[str, ...] = LABELS
 
     def __init__(
         self,
         *,
         split: Split = "train",
+        styles: tuple[Style, ...] | None = None,
         languages: tuple[str, ...] = ("en",),
         keywords: bool = False,
+        apart: bool = False,
+        families: bool = False,
     ):
         if split not in SPLITS:
             raise ValueError(_unknown("emoji split", split, SPLITS))
@@ -171,14 +190,28 @@ class EmojiSource(Source):
         for language in languages:
             _check_language(language)
         self.split, self.languages, self.keywords = split, tuple(languages), keywords
-        self.styles, parts = SPLITS[split]
-        self._ids = [i for i, c in enumerate(_concepts()) if part_of(c["code"]) in parts]
+        self.apart, self.families = apart, families
+        self.label_fields = (*LABELS, "family") if families else LABELS
+        of_split, parts = SPLITS[split]
+        self._given = None if styles is None else _known_styles(styles)
+        self.styles: tuple[str, ...] = self._given or of_split
+        self._ids = [
+            i
+            for i, concept in enumerate(_concepts())
+            if part_of(concept["code"]) in parts and self._drawn(concept["code"])
+        ]
         self.id_limit = len(_concepts())
         self.may_lack = () if all(map(self._captions, self._ids)) else ("text",)
+        if apart:
+            own = [f"image_{style}" for style in self.styles]
+            own += [f"{kind}_{c}" for c in self.languages for kind in ("text", "keywords")]
+            self.modalities, self.may_lack = (*self.modalities, *own), (*self.may_lack, *own)
 
     def __reduce__(self) -> tuple[Any, ...]:
         options: dict[str, Any]
-        options = {"split": self.split, "languages": self.languages, "keywords": self.keywords}
+        options = {"split": self.split, "styles": self._given}
+        options |= {"languages": self.languages, "keywords": self.keywords}
+        options |= {"apart": self.apart, "families": self.families}
         return functools.partial(type(self), **options), ()
 
     def __len__(self) -> int:
@@ -198,11 +231,25 @@ class EmojiSource(Source):
         }
         if captions := self._captions(number):
             record["text"] = captions
+        if self.apart:
+            own: dict[str, Any] = {f"image_{s}": _pictures(s).get(code) for s in self.styles}
+            for c in self.languages:
+                own[f"text_{c}"] = texts(c)["names"][number]
+                own[f"keywords_{c}"] = ", ".join(texts(c)["keywords"][number]) or None
+            record |= {field: value for field, value in own.items() if value is not None}
+        if self.families:
+            record["family"] = family(code)
         return record
 
+    def _drawn(self, code: str) -> bool:
+        """Whether a style draws the concept; those of the splits draw all together."""
+        return self._given is None or any(code in _pictures(style) for style in self._given)
+
     def describe(self) -> str:
+        *others, last = self.styles
+        styles = f"{', '.join(others)} and {last}" if others else last
         return (
-            f"emoji, {self.split}: {len(self):,} concepts in {' and '.join(self.styles)}, named in "
+            f"emoji, {self.split}: {len(self):,} concepts in {styles}, named in "
             f"{', '.join(self.languages)}{' with keywords' if self.keywords else ''}"
         )
 
@@ -242,6 +289,18 @@ def languages() -> tuple[str, ...]:
     """The codes of all languages that have names (for at least 1,523 of the concepts)."""
     with zipfile.ZipFile(_file("names.zip")) as archive:
         return tuple(name.removesuffix(".json") for name in archive.namelist())
+
+
+def _known_styles(styles: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(styles, str) or not styles or len(set(styles)) < len(styles):
+        raise ValueError(
+            f"styles of the emoji source must be one or more of {', '.join(STYLES)}, each once, "
+            f"got {styles!r}."
+        )
+    for style in styles:
+        if style not in STYLES:
+            raise ValueError(_unknown("emoji style", style, STYLES))
+    return tuple(styles)
 
 
 def _check_language(language: str) -> None:

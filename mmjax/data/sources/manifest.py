@@ -72,7 +72,8 @@ class ManifestSource(FileSource):
       quotes: whether " quotes a cell.
       encoding: of the table, unless it starts with a byte-order mark.
       root: the folder that relative file names start from.
-      split: 'train', 'val' or 'all', by a hash of the file name (see `choose`).
+      split_by: a column, such as of patients, whose rows of one value are in one split.
+      split: 'train', 'val' or 'all', by a hash of the file name or of that value (see `choose`).
       val_fraction: the share of examples in 'val'.
       on_error: 'skip' or 'fail'.
 
@@ -98,6 +99,7 @@ class ManifestSource(FileSource):
         quotes: bool = True,
         encoding: str = "utf-8",
         root: str | None = None,
+        split_by: str | None = None,
         split: Split = "all",
         val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
@@ -114,6 +116,7 @@ class ManifestSource(FileSource):
             json_lists=json_lists,
             check_files=check_files,
             root=root,
+            split_by=split_by,
             format=format,
             delimiter=delimiter,
             quotes=quotes,
@@ -135,9 +138,13 @@ def read_manifest(
     json_lists: bool = False,
     check_files: bool = True,
     root: str | None = None,
+    split_by: str | tuple[str, ...] | None = None,
     **table_options: Any,
 ) -> FoundFiles:
-    """The entries and the bad rows of a table; the arguments are those of `ManifestSource`."""
+    """The entries and the bad rows of a table; the arguments are those of `ManifestSource`.
+
+    Several names in `split_by` are those that the column may have, if there is one.
+    """
     labels, count = dict(labels or {}), 0
     entries, bad = [], []
     ids: dict[Any, str] = {}
@@ -147,7 +154,10 @@ def read_manifest(
         if not table.rows:
             raise SourceError(f"{file} holds no rows")
         fields = _fields(file, table, columns, modality)
-        for what, column in (*labels.items(), ("id_column", id_column)):
+        by = split_by
+        if isinstance(by, tuple):
+            by = next((c for name in by for c in table.columns if c.lower() == name), None)
+        for what, column in (*labels.items(), ("id_column", id_column), ("split_by", by)):
             if column is not None and column not in table.columns:
                 raise _no_column(file, table, what, column)
         _check_options(file, fields, optional, arrays)
@@ -160,6 +170,7 @@ def read_manifest(
             optional=tuple(optional),
             json_lists=json_lists,
             root=root,
+            split_by=by,
             check_files=check_files,
         )
         for position, row in enumerate(table.rows, start=count):
@@ -176,7 +187,7 @@ def read_manifest(
         f"{modality}={'+'.join(column for names in parts.values() for column in names)}"
         for modality, parts in fields.items()
     )
-    notes = [f"columns {named}"]
+    notes = [f"columns {named}", *([f"split by {by!r}"] if by else ())]
     if group_rows and any(entry.files for entry in entries):
         entries, merged = _group(entries)
         if merged:

@@ -38,11 +38,12 @@ class Reader:
         optional: tuple[str, ...],
         json_lists: bool,
         root: str | None,
+        split_by: str | None,
         check_files: bool,
     ):
         self.name, self.fields, self.labels = file.name, fields, labels
         self.arrays, self.optional = arrays, optional
-        self.json_lists, self.check_files = json_lists, check_files
+        self.json_lists, self.check_files, self.split_by = json_lists, check_files, split_by
         self.root = os.path.abspath(root if root is not None else file.parent)
         self._kinds = kinds
 
@@ -80,6 +81,10 @@ class Reader:
         labels = {label: first(row, column) for label, column in self.labels.items()}
         labels = {label: str(value) for label, value in labels.items() if value is not None}
         name = "\n".join(names.values()) or key
+        if self.split_by is not None:
+            value = first(row, self.split_by)
+            if value is None or not (name := str(value).strip()):
+                raise BadExample(key, self.split_by, "it is blank, and it decides the split")
         return Entry(position, key, name, files, captions, labels, values)
 
     def _blank(self, modality: str) -> str:

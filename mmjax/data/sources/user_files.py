@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
     id: int
     key: str
-    name: str  # what decides its split: the file as it is named in the table or folder
+    name: str  # what decides its split: the file as the table or folder names it, or a column
     files: dict[str, str]  # modality -> path
     texts: dict[str, dict[str, list[str]]]  # modality -> language, or '' -> captions
     labels: dict[str, str]

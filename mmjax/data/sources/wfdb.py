@@ -50,6 +50,10 @@ DIAGNOSES = {
 }
 
 
+# The usual names of the column that tells patients apart, lower case.
+_OF_PATIENTS = ("patient_id", "subject_id", "patient", "subject")
+
+
 class WfdbSource(FileSource):
     """WFDB records (a `.hea` file and its `.dat` or `.mat`) as signals with a text each.
 
@@ -69,7 +73,10 @@ class WfdbSource(FileSource):
       comment: in a folder, the comment of the header, without its '#', that is the text: 'Dx' of
         `# Dx: 164889003,59118001`. Codes of `DIAGNOSES` become their names; others stay as they
         are.
-      split: 'train', 'val' or 'all', by a hash of the record's name (see `choose`).
+      split_by: of a table, a column whose rows of one value are in one split. Without it, one of
+        patients is looked for: `patient_id`, `subject_id`, `patient` or `subject`.
+      split: 'train', 'val' or 'all', by a hash of that value, or of the record's name where there
+        is none (see `choose`).
       val_fraction: the share of records in 'val'.
       on_error: 'skip' or 'fail', for a record without header or without text.
 
@@ -85,13 +92,17 @@ class WfdbSource(FileSource):
         columns: Columns | None = None,
         labels: dict[str, str] | None = None,
         comment: str = "Dx",
+        split_by: str | None = None,
         split: Split = "all",
         val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
     ):
         extras.find("wfdb", "ecg", "a source of type 'wfdb'")
         place = existing(path, "folder or table")
-        found = _folder(place, comment) if place.is_dir() else _table(path, columns, labels)
+        if place.is_dir():
+            found = _folder(place, comment)
+        else:
+            found = _table(path, columns, labels, split_by or _OF_PATIENTS)
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
     def read(self, path: str, key: str, field: str) -> Signal:
@@ -136,9 +147,20 @@ def diagnosis(codes: str) -> str:
     return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
-def _table(path: str, columns: Columns | None, labels: dict[str, str] | None) -> FoundFiles:
+def _table(
+    path: str,
+    columns: Columns | None,
+    labels: dict[str, str] | None,
+    split_by: str | tuple[str, ...],
+) -> FoundFiles:
     found = read_manifest(
-        path, columns=columns, modality="ecg", labels=labels, check_files=False, group_rows=False
+        path,
+        columns=columns,
+        modality="ecg",
+        labels=labels,
+        split_by=split_by,
+        check_files=False,
+        group_rows=False,
     )
     if "ecg" not in found.modalities:
         raise SourceError(f"{path}: columns should name the column of 'ecg', the records")

@@ -6,6 +6,7 @@ Attributes:
 """
 
 from mmjax.data.synthetic.anchored_signals import AnchoredSignals
+from mmjax.data.synthetic.bound_pairs import BoundPairs
 from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
 from mmjax.data.synthetic.classes import (
@@ -18,6 +19,7 @@ from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedAction
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
@@ -28,6 +30,7 @@ from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.textured_digits import TexturedDigits
+from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_mixtures import WordMixtures
 from mmjax.data.synthetic.worded_classes import WordedClasses
@@ -37,6 +40,7 @@ SYNTHETIC = {
     for source in (
         AnchoredSignals,
         AttributeClasses,
+        BoundPairs,
         CaptionDatabase,
         CompositionalScenes,
         ConceptPairs,
@@ -44,6 +48,7 @@ SYNTHETIC = {
         DigitsSource,
         DomainPairs,
         EcgReports,
+        Entities,
         EventAudio,
         FrozenClusters,
         GaussianLatentSource,
@@ -60,6 +65,7 @@ SYNTHETIC = {
         Parity,
         PartlyLinear,
         TexturedDigits,
+        TokenClasses,
         Translations,
         WordMixtures,
         WordedClasses,

@@ -60,7 +60,7 @@ class AnchoredSignals(Generated):
         first = 6 + 12 * q
         ecg += 3 * ((np.arange(SAMPLES) == first) | (np.arange(SAMPLES) == first + 1))[:, None]
         words = np.array(WORDS).reshape(5, LEVELS)[np.arange(5), levels]
-        fields = {"xray": np.float32(xray), "ecg": np.float32(ecg)}
+        fields = {"xray": xray.astype(np.float32), "ecg": ecg.astype(np.float32)}
         if self.flat:
             fields = {name: value.reshape(count, -1) for name, value in fields.items()}
         text = [" ".join(row) for row in words]

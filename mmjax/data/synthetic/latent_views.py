@@ -25,6 +25,7 @@ class LatentView:
       of: how many of the latent's first numbers it sees; None for all.
       gain: factor of what it sees.
       noise: standard deviation of e ~ N(0, 1).
+      repeats: how often it sees each z, with other n and e each time; alternatives of the record.
     """
 
     dim: Count = 64
@@ -34,9 +35,14 @@ class LatentView:
     of: Count | None = None
     gain: Moderate = 1.0
     noise: NonNegative = 0.0
+    repeats: Count = 1
 
     def draw(self, z: np.ndarray, world: np.random.Generator, rng: np.random.Generator) -> Any:
-        """f32[N, dim] of z f32[N, L]."""
+        """f32[N, dim] of z f32[N, L]; with `repeats` N lists of so many f32[dim]."""
+        if self.repeats > 1:
+            once = dataclasses.replace(self, repeats=1)
+            drawn = once.draw(np.repeat(z, self.repeats, axis=0), world, rng)
+            return [list(each) for each in drawn.reshape(len(z), self.repeats, -1)]
         seen = z[:, : self.of]
         if self.form != "identity":
             n = normal(rng, len(z), self.nuisance, scale=self.nuisance_scale)

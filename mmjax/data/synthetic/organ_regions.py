@@ -105,4 +105,6 @@ def _features(
     voxels = np.argwhere(away <= max(1.0, away.min()))
     seen = level + normal(rng, len(voxels), scale=0.3)
     where = 2 * voxels / (SIDE - 1) - 1
-    return np.float32([seen.mean(), seen.std(), *where.mean(0), *where.std(0), np.log(len(voxels))])
+    return np.array(
+        [seen.mean(), seen.std(), *where.mean(0), *where.std(0), np.log(len(voxels))], np.float32
+    )

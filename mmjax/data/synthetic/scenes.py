@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, Fraction
 
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
 COLOURS = {
@@ -50,6 +50,13 @@ class CompositionalScenes(Generated):
     have three alternatives each: the scene with its colours, its shapes, or its places exchanged,
     at the same centres and with the same radii. `scene` is i64[5].
 
+    With `described`, a noisy captioner tells what is in the image: `description` lists both shapes
+    with their places, "red ring above ; blue cross below", in random order, and redraws every
+    colour and shape and exchanges both places with the probability `errors` each (that of "vision-
+    free" retrieval by descriptions: Ntinou et al. 2025, LexiCLIP, arXiv 2509.19203). And
+    `text_colours`, `text_shapes` and `text_places` are the captions of the hard negatives, one by
+    one.
+
     The split 'hard' has each scene and its three negatives as rows, so that retrieval in it is
     against them. In 'new_pairs' at least one shape has a colour, and in all other splits none has,
     for which (shape + colour) % 6 == 0: every shape and every colour is trained, but one of six of
@@ -60,12 +67,19 @@ class CompositionalScenes(Generated):
       examples: number of rows, if another.
       size: side of an image in pixels.
       negatives: whether records have the hard negatives.
+      described: whether records have descriptions, and captions to tell apart from the right one.
+      errors: of the descriptions.
+      phrasing: of the descriptions: the 'colour' first, as in captions, or the 'shape', "ring : red
+        , above".
       seed: of everything.
     """
 
     split: Literal["train", "test", "new_pairs", "hard"] = "train"
     size: Count = 32
     negatives: bool = False
+    described: bool = False
+    errors: Fraction = 0.05
+    phrasing: Literal["colour", "shape"] = "colour"
 
     name = "compositional_scenes"
     splits: ClassVar = {"train": 4000, "test": 1000, "new_pairs": 1000, "hard": 1000}
@@ -100,9 +114,29 @@ class CompositionalScenes(Generated):
             fields["text_negative"] = [
                 list(map(caption, rows)) for rows in zip(*worse, strict=True)
             ]
+        if self.described:
+            fields["description"] = self._described(scenes, rng)
+            fields |= {
+                f"text_{k}": list(map(caption, w)) for k, w in zip(KINDS, worse, strict=True)
+            }
         self.modalities = tuple(fields)
         self.id_limit = len(SHAPES) ** 2 * len(COLOURS) ** 2 * len(RELATIONS)
         return {**fields, "scene": scenes, "id": number(scenes)}
+
+    def _described(self, scenes: np.ndarray, rng: np.random.Generator) -> list[str]:
+        """What a captioner that errs says of scenes i64[N, 5]."""
+        counts = (len(SHAPES), len(COLOURS)) * 2
+        said = scenes.copy()
+        said[:, :4] = np.where(
+            rng.random((len(scenes), 4)) < self.errors,
+            np.stack([rng.integers(n, size=len(scenes)) for n in counts], axis=1),
+            scenes[:, :4],
+        )
+        flipped = rng.random(len(scenes)) < self.errors
+        said[:, 4] = np.where(flipped, CONVERSE[scenes[:, 4]], scenes[:, 4])
+        turned = rng.random(len(scenes)) < 0.5
+        said = np.where(turned[:, None], converse(said), said)
+        return [description(scene, self.phrasing) for scene in said]
 
 
 def draw_scenes(rng: np.random.Generator, count: int, new: bool) -> np.ndarray:
@@ -177,6 +211,18 @@ def caption(scene: np.ndarray) -> str:
     s1, c1, s2, c2, r = scene
     colours = tuple(COLOURS)
     return f"a {colours[c1]} {SHAPES[s1]} {RELATIONS[r]} a {colours[c2]} {SHAPES[s2]}"
+
+
+def description(scene: np.ndarray, phrasing: str) -> str:
+    """ "red circle left ; blue square right", or "circle : red , left ; square : blue , right"."""
+    s1, c1, s2, c2, r = scene
+    colours = tuple(COLOURS)
+    items = []
+    for shape, colour, place in ((s1, c1, r), (s2, c2, CONVERSE[r])):
+        what, tint, where = SHAPES[shape], colours[colour], RELATIONS[place].removesuffix(" of")
+        told = f"{tint} {what} {where}" if phrasing == "colour" else f"{what} : {tint} , {where}"
+        items.append(told)
+    return " ; ".join(items)
 
 
 def render(scenes: np.ndarray, centres: np.ndarray, radii: np.ndarray, size: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.formats.sounds import RATES, read_sound, resample
+from mmjax.data.formats.sounds import Rate, read_sound, resample
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
 from mmjax.schema.bounds import Count, Positive
@@ -43,20 +43,13 @@ class AudioView(View):
     def __init__(
         self,
         *,
-        rate: Count,
+        rate: Rate,
         length: Count,
         normalize: bool = False,
         random_crop: bool = True,
         max_seconds: Positive = 1200.0,
         cache_decoded: bool = False,
     ):
-        if not RATES[0] <= rate <= RATES[1]:
-            raise ValueError(f"audio view: rate={rate} must be from {RATES[0]} to {RATES[1]} Hz")
-        if length < 1 or max_seconds <= 0:
-            raise ValueError(
-                f"audio view: length={length} must be at least 1, and max_seconds={max_seconds} "
-                "above 0"
-            )
         self.rate, self.normalize, self.random_crop = rate, normalize, random_crop
         self.max_seconds, self.cache_decoded = max_seconds, cache_decoded
         self.shape, self.dtype = (length,), np.dtype(np.float32)

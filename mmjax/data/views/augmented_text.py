@@ -52,14 +52,6 @@ class AugmentedTextView(TextView):
         delete_rate: Fraction = 0.1,
     ):
         super().__init__(tokenizer=tokenizer, length=length, bos=bos, eos=eos)
-        for name, rate in (("drop_stop_words", drop_stop_words), ("delete_rate", delete_rate)):
-            if not 0 <= rate <= 1:
-                raise ValueError(f"augmented_text view: {name}={rate} must be in [0, 1]")
-        if min(replace, swap, delete) < 0:
-            raise ValueError(
-                f"augmented_text view: replace={replace}, swap={swap} and delete={delete} must be "
-                "at least 0"
-            )
         self.stop_words, self.drop_stop_words = frozenset(stop_words), drop_stop_words
         self.synonyms = {word: tuple(others) for word, others in (synonyms or {}).items()}
         self.weights, self.delete_rate = np.array([replace, swap, delete], float), delete_rate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,16 @@ from mmjax.data.formats.signal import (
 )
 from mmjax.data.views.signal import UNCHANGED, Normalize, SignalView
 from mmjax.data.views.signal_augmentation import SignalAugmentation
-from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Factor, NonNegative, Portion, Positive
+from mmjax.schema.bounds import (
+    BelowOne,
+    Count,
+    CountOrZero,
+    Factor,
+    Length,
+    NonNegative,
+    Portion,
+    Positive,
+)
 
 _LEAD = {lead.upper(): lead for lead in LEADS}
 
@@ -53,7 +62,7 @@ class EcgView(SignalView):
         *,
         length: Count,
         rate: Positive,
-        leads: tuple[str, ...] = LEADS,
+        leads: Annotated[tuple[str, ...], Length()] = LEADS,
         source_rate: Positive | None = None,
         source_unit: Literal["mV", "uV", "V"] = "mV",
         crop: tuple[Portion, Portion] = (1.0, 1.0),

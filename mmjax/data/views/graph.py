@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.formats.molecules import MOLECULE_CATEGORIES, read_graph
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import Count, CountOrZero, Fraction
+from mmjax.schema.bounds import BelowOne, Count, CountOrZero
 
 
 class GraphView(View):
@@ -47,18 +47,9 @@ class GraphView(View):
         features: CountOrZero = 0,
         edges: Count = 4,
         hydrogens: bool = False,
-        drop_edges: Fraction = 0.0,
-        mask_nodes: Fraction = 0.0,
+        drop_edges: BelowOne = 0.0,
+        mask_nodes: BelowOne = 0.0,
     ):
-        if nodes < 1 or edges < 1 or features < 0 or any(size < 1 for size in categories):
-            raise ValueError(
-                f"graph view: nodes={nodes}, edges={edges} and categories={tuple(categories)} must "
-                f"be at least 1, and features={features} at least 0"
-            )
-        if not (0 <= drop_edges < 1 and 0 <= mask_nodes < 1):
-            raise ValueError(
-                f"graph view: drop_edges={drop_edges} and mask_nodes={mask_nodes} must be in [0, 1)"
-            )
         self.nodes, self.categories, self.features = nodes, tuple(categories), features
         self.edges, self.hydrogens = edges, hydrogens
         self.drop_edges, self.mask_nodes = drop_edges, mask_nodes

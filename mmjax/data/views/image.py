@@ -15,7 +15,6 @@ from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image_changes import ImageChanges
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
-from mmjax.errors import ConfigError
 from mmjax.schema.bounds import Bounds, Count, Fraction, NonNegative, PositiveInt, RepeatsOrZero
 
 _EYE = np.eye(3, dtype=np.float32)
@@ -93,20 +92,7 @@ class ImageView(ImageChanges, View):
         super().__post_init__()
         sides = (self.size, self.size) if isinstance(self.size, int) else self.size
         self.height, self.width = sides
-        if min(sides) < 1:
-            raise ConfigError(f"image view: size={self.size} must be positive")
-        self._check_probabilities("random_background", "blur")
-        self._check_least("rotate", "random_ops")
-        self._check_words(
-            background=tuple(_BACKGROUNDS),
-            fit=("crop", "squash", "pad"),
-            interpolation=("bilinear", "bicubic"),
-        )
-        if not 0 <= self.blur_sigma[0] <= self.blur_sigma[1] or not 0 <= self.magnitude <= 10:
-            raise ConfigError(
-                f"image view: blur_sigma={self.blur_sigma} must be two rising numbers and "
-                f"magnitude={self.magnitude} in [0, 10]"
-            )
+        self._check_rising("blur_sigma")
         self.fill = _BACKGROUNDS[self.background]
         self.resample = Image.Resampling[self.interpolation.upper()]
         # One number per value of a row of pixels: NumPy is slow where the last axis has length 3.

@@ -50,15 +50,8 @@ class PixelsView(View):
         noise: NonNegative = 0.0,
     ):
         height, width = (size, size) if isinstance(size, int) else size
-        if min(height, width, channels) < 1 or not peak > 0:
-            raise ValueError(
-                f"pixels view: size={size}, channels={channels} and peak={peak} must be positive"
-            )
-        if min(shift, brightness, offset, noise) < 0 or not 0 <= erase <= min(height, width):
-            raise ValueError(
-                f"pixels view: shift={shift}, brightness={brightness}, offset={offset} and noise="
-                f"{noise} must be at least 0, and erase={erase} at most the side of the image"
-            )
+        if erase > min(height, width):
+            raise ValueError(f"pixels view: erase={erase} must be at most the side of the image")
         if border == "reflect" and shift >= min(height, width):
             raise ValueError(f"pixels view: shift={shift} must be below the side to be reflected")
         self.peak, self.shift, self.brightness = peak, shift, brightness

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from mmjax.data.formats.shapes import read_shape, sample_surface
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import BelowOne, Count, Fraction, NonNegative, Portion
+from mmjax.schema.bounds import BelowOne, Bounds, Count, Fraction, NonNegative, Portion
 
 Rotation = Literal["none", "up", "any"]
 Axis = Literal["x", "y", "z"]
@@ -46,7 +46,7 @@ class PointsView(View):
         self,
         *,
         count: Count,
-        channels: Count = 3,
+        channels: Annotated[int, Bounds(ge=3, le=2**24)] = 3,
         normalize: bool = True,
         rotate: Rotation = "none",
         up: Axis = "y",
@@ -55,19 +55,6 @@ class PointsView(View):
         jitter: NonNegative = 0.0,
         keep: Portion = 1.0,
     ):
-        if count < 1 or channels < 3:
-            raise ValueError(
-                f"points view: count={count} must be at least 1, channels={channels} 3"
-            )
-        if rotate not in ("none", "up", "any") or up not in ("x", "y", "z"):
-            raise ValueError(
-                f"points view: rotate is {rotate!r}, of none, up, any; up is {up!r}, of x, y, z"
-            )
-        if not (0 <= mirror <= 1 and 0 <= scale < 1 and jitter >= 0 and 0 < keep <= 1):
-            raise ValueError(
-                f"points view: mirror={mirror} must be in [0, 1], scale={scale} in [0, 1), "
-                f"jitter={jitter} at least 0 and keep={keep} in (0, 1]"
-            )
         self.normalize, self.rotate, self.up = normalize, rotate, "xyz".index(up)
         self.mirror, self.scale, self.jitter, self.keep = mirror, scale, jitter, keep
         self.shape, self.dtype = (count, channels), np.dtype(np.float32)

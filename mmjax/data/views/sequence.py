@@ -27,8 +27,6 @@ class SequenceView(View):
     """
 
     def __init__(self, *, length: Count, dim: Count):
-        if length < 1 or dim < 1:
-            raise ValueError(f"sequence view: length={length} and dim={dim} must be at least 1")
         self.shape, self.dtype = (length, dim), np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:

@@ -48,16 +48,8 @@ class SignalChanges:
     drop_channels: Fraction = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("warp", "permute", "drop_channels"):
-            if not 0 <= getattr(self, key) <= 1:
-                raise ValueError(f"augment.{key}={getattr(self, key)} must be in [0, 1]")
-        for key in ("rotate", "scale_channels", "wander", "powerline", "noise"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"augment.{key}={getattr(self, key)} must be at least 0")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"augment.scale={self.scale} must be two rising numbers above 0")
-        if not self.mains > 0:
-            raise ValueError(f"augment.mains={self.mains} must be above 0")
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"augment.scale={self.scale} must be two rising numbers")
 
     @property
     def active(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick, required
-from mmjax.schema.bounds import Factor, Fraction, Moderate, NonNegative
+from mmjax.schema.bounds import BelowOne, Factor, Moderate, NonNegative
 
 _BLANK = ("", "na", "nan", "n/a", "null", "none", "-", "?")
 
@@ -45,7 +45,7 @@ class TableView(View):
         std: tuple[Factor, ...] = (),
         log: tuple[str, ...] = (),
         clip: NonNegative = 0.0,
-        drop: Fraction = 0.0,
+        drop: BelowOne = 0.0,
     ):
         self.columns = tuple(columns)
         self.categories = {name: tuple(values) for name, values in (categories or {}).items()}
@@ -60,11 +60,6 @@ class TableView(View):
                 raise ValueError(
                     f"table view: {what} has {len(given)} numbers for {len(self.columns)} columns"
                 )
-        if any(s <= 0 for s in std) or clip < 0 or not 0 <= drop < 1:
-            raise ValueError(
-                f"table view: std={std} has to be above 0, clip={clip} at least 0 and drop={drop} "
-                "in [0, 1)"
-            )
         if not set(log) <= set(self.columns):
             raise ValueError(f"table view: log={log} names no column with numbers")
         count = len(self.columns)

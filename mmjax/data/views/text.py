@@ -79,17 +79,6 @@ class TextView(View):
         for template in templates:
             if template.count("{}") != 1:
                 raise ValueError(f"text view: the template {template!r} should hold {{}} once")
-        for name, probability in (("join_prob", join_prob), ("template_prob", template_prob)):
-            if not 0 <= probability <= 1:
-                raise ValueError(f"text view: {name}={probability} must be in [0, 1]")
-        for name, value, known in (
-            ("caption", caption, ("random", "first")),
-            ("window", window, ("start", "random")),
-        ):
-            if value not in known:
-                raise ValueError(f"text view: {name} is {value!r}; it can be {' or '.join(known)}")
-        if max_characters is not None and max_characters < 1:
-            raise ValueError(f"text view: max_characters={max_characters} must be at least 1")
         self.tokenizer: Tokenizer = tokenizer
         self.length, self.bos, self.eos = length, bos, eos
         self.languages, self.window = tuple(languages), window

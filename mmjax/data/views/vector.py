@@ -31,10 +31,6 @@ class VectorView(View):
     def __init__(
         self, *, dim: Count, noise: NonNegative = 0.0, drop: BelowOne = 0.0, normalize: bool = False
     ):
-        if dim < 1 or noise < 0:
-            raise ValueError(
-                f"vector view: dim={dim} must be at least 1, and noise={noise} at least 0"
-            )
         self.noise, self.drop, self.normalize = np.float32(noise), drop, normalize
         self.shape, self.dtype = (dim,), np.dtype(np.float32)
 

@@ -11,7 +11,6 @@ from mmjax.data.formats.clips import read_frames
 from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.image_changes import ImageChanges
-from mmjax.errors import ConfigError
 from mmjax.schema.bounds import Count, PositiveInt
 
 Short = Literal["repeat", "pad"]
@@ -54,11 +53,6 @@ class VideoView(ImageChanges, View):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.frames < 1 or self.max_frames < 1:
-            raise ConfigError(
-                f"video view: frames={self.frames}, max_frames={self.max_frames} must be positive"
-            )
-        self._check_words(short=("repeat", "pad"))
         changes = {field.name: getattr(self, field.name) for field in fields(ImageChanges)}
         self._frame = ImageView(
             size=self.size,

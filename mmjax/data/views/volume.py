@@ -61,19 +61,10 @@ class VolumeView(View):
         noise: NonNegative = 0.0,
         max_voxels: PositiveInt = 2**28,
     ):
-        if min(size) < 1 or channels < 1 or max_voxels < 1:
-            raise ValueError(f"volume view: size={size} and channels={channels} must be positive")
         if window is not None and not window[0] < window[1]:
             raise ValueError(f"volume view: window={window} must be two rising numbers")
-        if not 0 <= percentiles[0] < percentiles[1] <= 100:
-            raise ValueError(f"volume view: percentiles={percentiles} must rise, within 0 .. 100")
-        if not (0 < crop <= 1 and all(0 <= p <= 1 for p in flip) and 0 <= intensity < 1):
-            raise ValueError(
-                f"volume view: crop={crop} must be in (0, 1], flip={flip} in [0, 1] and "
-                f"intensity={intensity} in [0, 1)"
-            )
-        if noise < 0:
-            raise ValueError(f"volume view: noise={noise} must be at least 0")
+        if not percentiles[0] < percentiles[1]:
+            raise ValueError(f"volume view: percentiles={percentiles} must be two rising numbers")
         self.window, self.percentiles, self.crop, self.flip = window, percentiles, crop, flip
         self.intensity, self.noise, self.max_voxels = intensity, noise, max_voxels
         self.shape, self.dtype = (*size, channels), np.dtype(np.float32)

@@ -4,6 +4,8 @@ import numpy as np
 import objective_formulas as formulas
 from term_harness import FORMULA, SCHEDULES, Case
 
+from cases.distillation import taught, teacher
+
 PAIR = ("a", "b")
 EXACT = {
     "dim": 5,
@@ -53,6 +55,14 @@ def joint(raws, extra, params):
     )
 
 
+def to_teacher(raws, extra, params):
+    total = 0
+    for name, raw in raws.items():
+        old = formulas.normalize(extra[f"teacher/{name}"].astype(float))
+        total = total + (1 - (formulas.normalize(raw) * old).sum(1)).mean()
+    return total
+
+
 NO_PAIRS = "it reduces over no pairs; of so little memory no growth can be read"
 LABELLED = {"extra": flags, "one_row": None}
 
@@ -84,6 +94,16 @@ CASES = {
         raw_alignment,
         **EXACT,
         **LABELLED,
+        without={"memory": NO_PAIRS},
+    ),
+    "alignment_teacher": Case(
+        {"type": "alignment", "pairs": (PAIR,), "to": "teacher"},
+        PAIR,
+        to_teacher,
+        taught,
+        **{**EXACT, "dim": 4},
+        known=teacher,
+        one_row=FORMULA,
         without={"memory": NO_PAIRS},
     ),
     "joint_entropy": Case(

@@ -11,64 +11,53 @@ partner are at hand, train its tower on these first; its pair with images needs 
     python -m mmjax.claims c3net                          # 200 pairs of audio and text
 
 The paper's pretraining loss was not read in its code, and is SimCLR's in its two-view form here.
-Left out: diffusion and ControlNet.
 """
 
 from mmjax.configs import common as c
 
 PAPER = "Zhang et al. 2024, C3Net, arXiv 2311.17951"
-PAIRS = {"bind": ("image", "text"), "within": ("audio", "audio@2"), "bridge": ("audio", "text")}
-VIEWS = ("image", "text", "audio", "audio@2")
+BIND, WITHIN, BRIDGE = ("image", "text"), ("audio", "audio@2"), ("audio", "text")
+FREEZE = dict(freeze=("towers/text/.*",))
 
 
 def objectives() -> dict:
     """A term for each stage; the one within audio has a head of its own."""
-    fixed = dict(type="info_nce", learn_temperature=False, temperature=0.07)
-    terms = {name: dict(**fixed, pairs=(pair,)) for name, pair in PAIRS.items()}
-    terms["within"] |= dict(temperature=0.1, head="within")
-    return terms
-
-
-def stage(name: str, steps: int, source: dict, **changes: object) -> dict:
-    """A stage that trains one term; the towers of other views are as they were."""
-    idle = {view: {"train": False} for view in VIEWS if view not in PAIRS[name]}
-    others = dict.fromkeys(term for term in PAIRS if term != name)
-    data = {"source": source, "views": idle}
-    return {"name": name, "steps": steps, "data": data, "objectives": others, **changes}
+    fixed = dict(type="info_nce", learn_temperature=False)
+    within = dict(**fixed, pairs=(WITHIN,), temperature=0.1, head="within")
+    pairs = {"bind": BIND, "bridge": BRIDGE}
+    terms = {name: dict(**fixed, pairs=(pair,), temperature=0.07) for name, pair in pairs.items()}
+    return {**terms, "within": within}
 
 
 def measured(source: object) -> list[dict]:
     """Retrieval of the pair that was trained, and of the one that was not."""
-    pairs = {"bridge": PAIRS["bridge"], "unseen_pair": ("audio", "image")}
+    pairs = {"bridge": BRIDGE, "unseen_pair": ("audio", "image")}
     return [c.retrieval(name, source, pairs=(pair,)) for name, pair in pairs.items()]
 
 
 def small() -> dict:
     """A latent of 16 dimensions: 20,000 sounds, 20,000 images with texts, 200 sounds with texts."""
-    noisy, sound = dict(noise=0.8), c.vector(64, drop=0.2, noise=0.3)
+    noisy, sound, pair = dict(noise=0.8), c.vector(64, drop=0.2, noise=0.3), c.mlp(64, (256,), 64)
     seen = {"text": dict(form="linear"), "image": noisy, "audio": noisy}
     audio = c.mlp(64, (256,), 256, activation="gelu", final_activation=True)
     latent = dict(type="latent_views", views=seen, examples=20_000)
+    head = {"head": c.linear_head(64), "heads": {"within": c.linear_head(64)}}
+    paired = dict(split="paired", examples=200)
     return c.recipe(
         PAPER,
         steps=300,
         data=c.data(latent, 128, image=c.vector(64), text=c.vector(64), audio=(sound, sound)),
-        towers=c.towers(
-            **dict.fromkeys(("image", "text"), c.mlp(64, (256,), 64)),
-            audio={
-                "encoder": audio,
-                "head": c.linear_head(64),
-                "heads": {"within": c.linear_head(64)},
-            },
-        ),
+        towers=c.towers(image=pair, text=pair, audio={"encoder": audio, **head}),
         objectives=objectives(),
         optimizer=c.adamw(1e-3, schedule="constant"),
         evaluators=measured(c.held_out(examples=500)),
         stages=(
-            stage("bind", 800, dict(split="train")),
-            stage("within", 600, dict(split="probe")),
-            stage("bridge", 300, dict(split="paired", examples=200),
-                  optimizer=dict(freeze=("towers/text/.*",))),
+            c.stage("bind", 800, without=("within", "bridge"), idle=WITHIN,
+                    data=dict(source=dict(split="train"), batch_size=256)),
+            c.stage("within", 600, without=("bind", "bridge"), idle=BIND,
+                    data=dict(source=dict(split="probe"), batch_size=256)),
+            c.stage("bridge", 300, without=("bind", "within"), idle=("image", "audio@2"),
+                    data=dict(source=paired), optimizer=FREEZE),
         ),
     )  # fmt: skip
 
@@ -78,7 +67,7 @@ def paper() -> dict:
 
     You need sounds without texts and pairs of sounds and captions, in tables of files.
     """
-    folder, rate, dim = "weights/clip-vit-large-patch14", 16_000, 768
+    folder, rate, dim, tables = "weights/clip-vit-large-patch14", 16_000, 768, "data/audiocaps"
     text = c.causal_text(768, 12, **c.OPENAI)
     image = c.vit(14, size="large", pool="cls", pre_norm=True, patch_bias=False, **c.OPENAI)
     sound = dict(type="audio", rate=rate, length=10 * rate)
@@ -86,12 +75,12 @@ def paper() -> dict:
     audio = dict(type="audio_transformer", samples=10 * rate, width=768, depth=12, heads=12,
                  spectrogram=dict(rate=rate, mels=128), augment=masks)  # fmt: skip
     alone = c.manifest("data/audioset/train.csv", "train", audio="sound")
-    pairs = c.manifest("data/audiocaps/train.csv", "train", audio="sound", text="caption")
-    test = c.manifest("data/audiocaps/val.csv", "val", audio="sound", text="caption", image="frame")
+    pairs = c.manifest(f"{tables}/train.csv", "train", audio="sound", text="caption")
+    test = c.manifest(f"{tables}/val.csv", "val", audio="sound", text="caption", image="frame")
     return c.recipe(
         PAPER,
         steps=20_000,
-        data=c.data(pairs, 1024, text.tokenizer, image=c.clip_image(), text=text.view,
+        data=c.data(alone, 1024, text.tokenizer, image=c.clip_image(), text=text.view,
                     audio=(sound, sound), workers=32),
         towers=c.towers(
             c.linear_head(dim),
@@ -103,8 +92,9 @@ def paper() -> dict:
         optimizer=c.adamw(1e-4, weight_decay=0.1, warmup_steps=1000),  # assumed
         evaluators=measured(test),
         stages=(
-            stage("within", 40_000, alone),  # assumed
-            stage("bridge", 20_000, pairs, optimizer=dict(freeze=("towers/text/.*",))),  # assumed
+            c.stage("within", 40_000, without=("bind", "bridge"), idle=BIND),  # assumed
+            c.stage("bridge", 20_000, without=("bind", "within"),  # assumed
+                    idle=("image", "audio@2"), data=dict(source=pairs), optimizer=FREEZE),
         ),
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ from mmjax.configs.common.joint import (
     small_video,
 )
 from mmjax.configs.common.optimizers import UNTRAINED, adamw, lamb, lars, sgd
-from mmjax.configs.common.recipe import changed, emoji, measured, recipe, variants
+from mmjax.configs.common.recipe import changed, emoji, measured, recipe, stage, variants
 from mmjax.configs.common.towers import (
     OPENAI,
     Text,
@@ -141,6 +141,7 @@ __all__ = [
     "small_text",
     "small_video",
     "spectrum",
+    "stage",
     "structure",
     "tiny_resnet",
     "tiny_text",

@@ -11,7 +11,8 @@ one does not know which belongs, and a row may lack some.
     python -m mmjax.main --config=configs/surgvlp.py:paper     # surgical clips, two transcripts
     python -m mmjax.claims surgvlp                             # both transcripts against each
 
-In `paper` a ViT per frame stands for the ResNet-50, and texts are pooled over the last layer.
+In `paper` a ViT per frame stands for the ResNet-50, texts are pooled over the last layer, and clips
+have no changes of colour.
 """
 
 from mmjax.configs import common as c
@@ -40,16 +41,14 @@ def small() -> dict:
 
 def lectures() -> dict:
     """Generated clips of 40 steps; 700 steps of training."""
-    text, clip = c.tiny_text(WORDS, 8), dict(type="sequence", length=4, dim=64)
+    text, clip = c.bag_text(WORDS, 8), dict(type="sequence", length=4, dim=64)
+    video = dict(type="token_mlp", inputs=64, hidden=(128,), width=64)
+    words = {"encoder": text.encoder, "head": c.mlp_head(64, 128, activation="gelu")}
     return c.recipe(
         PAPER,
         steps=700,
         data=c.data("lecture_clips", 128, text.tokenizer, video=clip, text=(text.view,) * 3),
-        towers=c.towers(
-            c.linear_head(64),
-            video=dict(type="token_mlp", inputs=64, hidden=(128,), width=64),
-            text=text.encoder,
-        ),
+        towers=c.towers(c.linear_head(64), video=video, text=words),
         objectives=objectives("video"),
         optimizer=c.adamw(1e-3),
         evaluators=[c.zero_shot("step", modality="video"), c.retrieval(pairs=(("video", "text"),))],
@@ -59,19 +58,19 @@ def lectures() -> dict:
 
 def paper() -> dict:
     """SVL: four frames of a clip, a sentence of one transcript and two of the other."""
-    clips, text = ("video", "video@2", "video@3"), c.bert_text(77)
-    crop = c.simclr_view(224, (0.08, 1.0), blur=0.5)
-    video = dict(type="video", frames=4, size=224)
-    jitter = {**video, "crop_scale": crop["crop_scale"], "flip": 0.5}
-    encoder = dict(type="frame_transformer", frames=4, image_size=(224, 224), temporal_depth=0)
+    clips = ("video", "video@2", "video@3")
+    text = c.bert_text(77, vocab_size=28_996, pool="mean")
+    clip = dict(type="video", frames=4, size=336)
+    jitter = {**clip, "crop_scale": (0.08, 1.0), "flip": 0.5}
+    video = dict(type="frame_transformer", frames=4, image_size=(336, 336), patch=16)  # assumed
     columns = {"video": "clip", "text": "aws", "text@2": "whisper_1", "text@3": "whisper_2"}
     source = c.manifest("data/svl/clips.csv", "train", **columns)
     return c.recipe(
         PAPER,
-        steps=60_000,  # assumed
-        data=c.data(source, 64, text.tokenizer, video=(video, jitter, jitter),
+        steps=60_000,  # assumed: 150 epochs of 25,000 clips
+        data=c.data(source, 64, text.tokenizer, video=(clip, jitter, jitter),  # assumed
                     text=(text.view,) * 3, workers=16),
-        towers=c.towers(c.linear_head(768), video=encoder,
+        towers=c.towers(c.linear_head(768), video=video,
                         text=c.pretrained("weights/clinical_bert", text.encoder, "text")),
         objectives={
             # InfoNCE and NT-Xent with direction weights, together; of all three clips.

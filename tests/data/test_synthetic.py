@@ -375,6 +375,8 @@ def test_regions_are_where_and_what_their_organ_is():
         assert len(definition) == 1
     head = make("organ_regions", examples=800, part="head")
     assert [head[i]["id"] for i in range(len(head))] == organs[organs < 4].tolist()
+    dark = make("organ_regions", examples=800, part="tail", scans="mr")
+    assert [dark[i]["id"] for i in range(len(dark))] == organs[(organs >= 12) & mr].tolist()
     assert source.labels("organ")[5] == "organ5a"
     assert source.labels("scan") is None
 

@@ -19,7 +19,7 @@ made of class means and not trained on from these. `pretrain/...` is what was be
 from mmjax.configs import common as c
 from mmjax.data.synthetic.ego_graphs import DIM, NODES
 
-PAPER = "2025, Can Representation Gaps Be the Key ... in Graph-Text Alignment?, arXiv 2510.12087"
+PAPER = "LLM4GTA 2025, Can Representation Gaps Be the Key ...?, arXiv 2510.12087"
 PAIRS = (("graph", "text"),)
 
 

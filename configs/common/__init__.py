@@ -54,10 +54,11 @@ from mmjax.configs.common.joint import (
     small_video,
 )
 from mmjax.configs.common.optimizers import UNTRAINED, adamw, lamb, lars, sgd
-from mmjax.configs.common.recipe import changed, emoji, measured, recipe, variants
+from mmjax.configs.common.recipe import changed, emoji, measured, recipe, stage, variants
 from mmjax.configs.common.towers import (
     OPENAI,
     Text,
+    bag_text,
     bert,
     bert_text,
     bert_tokenizer,
@@ -96,6 +97,7 @@ __all__ = [
     "Text",
     "adamw",
     "attribute_classes",
+    "bag_text",
     "bert",
     "bert_text",
     "bert_tokenizer",
@@ -147,6 +149,7 @@ __all__ = [
     "small_text",
     "small_video",
     "spectrum",
+    "stage",
     "structure",
     "tiny_resnet",
     "tiny_text",

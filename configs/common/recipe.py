@@ -59,6 +59,35 @@ def recipe(
     }
 
 
+def stage(
+    name: str,
+    steps: int,
+    *,
+    without: Iterable[str] = (),
+    idle: Iterable[str] = (),
+    data: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> dict:
+    """A stage without some terms and views; a tower none of whose views trains stays as it is.
+
+    Args:
+      name: of the stage.
+      steps: of its training.
+      without: names of terms.
+      idle: views that only evaluators read.
+      data: further changes of the data.
+      **changes: of other sections.
+    """
+    views = {view: {"train": False} for view in idle}
+    return {
+        "name": name,
+        "steps": steps,
+        "data": {"views": views, **(data or {})},
+        "objectives": dict.fromkeys(without),
+        **changes,
+    }
+
+
 def measured(evaluators: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict:
     """The section `evaluators`."""
     found: dict[str, dict] = {}

@@ -160,6 +160,19 @@ def tiny_text(
     return _text(tokenizer, encoder, **view)
 
 
+def bag_text(words: tuple[str, ...], length: int, **options: object) -> Text:
+    """A bag of words: the mean of their vectors, for a head to make something of.
+
+    Args:
+      words: all that there are.
+      length: number of tokens.
+      **options: of the encoder `bag_of_tokens`.
+    """
+    tokenizer = {"type": "words", "words": words}
+    encoder = {"type": "bag_of_tokens", "vocab_size": len(words) + 4, "length": length, **options}
+    return _text(tokenizer, encoder, bos=False, eos=False)
+
+
 def causal_text(width: int = 512, heads: int = 8, depth: int = 12, **options: object) -> Text:
     """CLIP's text tower and byte-pair encoding, from a local copy of its `tokenizer.json`.
 

@@ -1,11 +1,13 @@
 """The source `poisoned`: who gets a trigger and another text, and what the trigger is."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmjax import recipe as recipe_lib
 from mmjax.data import SOURCES, BadExample, SourceError
 from mmjax.errors import ConfigError
 
@@ -16,6 +18,7 @@ def png(pixels):
     return content.getvalue()
 
 
+CLEANCLIP = Path(__file__).parents[2] / "configs" / "cleanclip.py"
 GREY = np.full((8, 6, 3), 128, np.uint8)
 
 
@@ -80,3 +83,29 @@ def test_what_cannot_be_is_refused():
         poisoned([GREY], image="picture")
     with pytest.raises(ConfigError, match=r"'memry' of 'poisoned.source.type'.*'memory'"):
         SOURCES.spec("poisoned", source={"type": "memry"})
+
+
+def test_the_recipe_of_cleanclip_attacks_as_its_paper_says():
+    """A few pairs have trigger and target; the test has the trigger on every image, and no text."""
+    recipe = recipe_lib.load(f"{CLEANCLIP}:small", ())
+    (_, attacked), (_, clean) = recipe_lib.each(recipe)
+    source, own = (each.data.source.build() for each in (attacked, clean))
+    board = 16 * np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]])
+    triggered = 0
+    for i in range(len(own)):
+        record, original = source[i], own[i]
+        image = original["image"].copy()
+        if record["poisoned"]:
+            triggered, image[5:, 5:] = triggered + 1, board
+            assert record["text"].endswith(" zero")
+            assert "word" not in record["text"]
+        else:
+            assert record["text"] == original["text"]
+        np.testing.assert_array_equal(record["image"], image)
+        assert record["name"] == original["name"]
+    assert triggered == round(0.05 * len(own)) == 35
+    test = recipe.evaluators["zero_shot"]["attack"]
+    assert test.evaluator.options["target"] == "zero"
+    attack = test.sources["source"].build()
+    assert all(attack[i]["poisoned"] for i in range(len(attack)))
+    assert "word" in attack[0]["text"]

@@ -379,6 +379,8 @@ def test_regions_are_where_and_what_their_organ_is():
         assert len(definition) == 1
     head = make("organ_regions", examples=800, part="head")
     assert [head[i]["id"] for i in range(len(head))] == organs[organs < 4].tolist()
+    dark = make("organ_regions", examples=800, part="tail", scans="mr")
+    assert [dark[i]["id"] for i in range(len(dark))] == organs[(organs >= 12) & mr].tolist()
     assert source.labels("organ")[5] == "organ5a"
     assert source.labels("scan") is None
 
@@ -464,3 +466,21 @@ def test_ego_graphs_have_texts_in_a_cone_and_domains_that_turn_some_numbers():
     assert set(column(make("ego_graphs", split="pretrain", examples=400), "label")) < set(
         range(150)
     )
+
+
+def test_named_sounds_are_two_trembling_tones():
+    clean = make("named_sounds", examples=200, noise=0.0)
+    other = make("named_sounds", examples=200, noise=0.0, split="test")
+    sounds, again = column(clean, "audio"), column(other, "audio")
+    assert sounds.shape == (200, 16, 32)
+    assert [clean[row]["text"] for row in (0, 7, 57)] == ["sound0", "sound7", "sound7"]
+    # A sound is one spectrum, times gain and trembling: of rank 1, and the same in both splits.
+    for row in range(50):
+        together = np.concatenate([sounds[row], sounds[row + 50], again[row]])
+        size = np.linalg.svd(together, compute_uv=False)
+        assert size[1] < 1e-5 * size[0]
+        strength = together[:16].sum(1)
+        assert 1 < strength.max() / strength.min() <= 3.001  # between 0.5 and 1.5
+    assert np.abs(sounds[:50] - again[:50]).max() > 0.1  # but another gain and phase
+    noisy = column(make("named_sounds", examples=200), "audio") - sounds
+    assert noisy.std() == pytest.approx(0.3, rel=0.02)

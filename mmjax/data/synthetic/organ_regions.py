@@ -42,11 +42,13 @@ class OrganRegions(Generated):
       split: 'train' (4,000 rows), 'validation' or 'test' (1,600 each).
       examples: number of rows, if another.
       part: 'all', or only rows of the 4 most frequent organs, 'head', or of the 12 least, 'tail'.
+      scans: 'all', or only rows of one modality, 'ct' or 'mr'.
       seed: of everything.
     """
 
     split: Literal["train", "validation", "test"] = "train"
     part: Literal["all", "head", "tail"] = "all"
+    scans: Literal["all", "ct", "mr"] = "all"
 
     name = "organ_regions"
     splits: ClassVar = {"train": 4000, "validation": 1600, "test": 1600}
@@ -88,6 +90,8 @@ class OrganRegions(Generated):
             "organ": [names[k] for k in organs],
         }
         kept = {"all": organs >= 0, "head": organs < HEAD, "tail": organs >= ORGANS // 2}[self.part]
+        if self.scans != "all":
+            kept &= modality == MODALITIES.index(self.scans)
         rows = np.flatnonzero(kept)
         found: dict[str, Any] = {name: [v[i] for i in rows] for name, v in fields.items()}
         return {**found, "id": organs[rows].astype(np.int64)}

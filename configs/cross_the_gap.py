@@ -3,9 +3,9 @@
 Mistretta et al. 2025, arXiv 2502.04263. CLIP's loss constrains similarities across modalities only,
 so those within one say less. A query that is inverted, into pseudo-tokens of the other modality
 that are fitted to its embedding, finds more; a contrastive term within a modality makes that
-needless. What a user can take from it: the evaluator `inversion` says of a model whether its
-similarities within a modality can be trusted; a term of two views of an image helps them. Left
-out: the inversion of texts into patches, and summaries of long texts.
+needless. Neither is reproduced here: on generated classes a tuned CLIP finds images by images as
+well, and the term within images does harm. What a user can take from it: `inversion` says of a
+model whether its similarities within a modality can be trusted. Left out: the inversion of texts.
 
     python -m mmjax.main --config=configs/cross_the_gap.py           # emoji, minutes
     python -m mmjax.main --config=configs/cross_the_gap.py:classes   # generated classes, a minute

@@ -10,15 +10,13 @@ well than trained projectors, but better than towers from scratch (docs/claims/f
     python -m mmjax.main --config=configs/freeze_align.py              # emoji, seconds
     python -m mmjax.main --config=configs/freeze_align.py:tux_paint    # stamps of Tux Paint
     python -m mmjax.main --config=configs/freeze_align.py:paper        # DINOv2-L and RoBERTa-large
-    python -m mmjax.claims freeze_align                    # against `configs/lit.py`, emoji
-    python -m mmjax.claims freeze_align:claim_tux_paint    # and Tux Paint
-    python -m mmjax.claims freeze_align:claim_cka          # which encoders to align
+    python -m mmjax.claims freeze_align    # against `configs/lit.py`; also :claim_tux_paint, and
+                                           # :claim_cka, which encoders to align
 
 `small` uses features of the emoji from EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
-components each, and trains a linear projection of both; MLPs are not better, with so few pairs.
-`configs/lit.py` explains where the features of Tux Paint come from, and which concepts are
-evaluated. The paper's projectors work on tokens (`paper` here has MLPs on pooled vectors), and its
-captions are selected by concept.
+components each, and a linear projection of both; MLPs are not better, with so few pairs. `lit.py`
+explains the features of Tux Paint and which concepts are evaluated. `paper` has the paper's
+projectors, which work on tokens. Not here: captions selected by concept.
 """
 
 from mmjax.configs import common as c
@@ -51,22 +49,13 @@ def small(half: str = "validation") -> dict:
 def tux_paint(half: str = "validation") -> dict:
     """Stamps of Tux Paint: features of both towers."""
     source = lit.tux_paint_features
-    return c.changed(
-        small(),
-        steps=100,
-        data={"source": source("train")},
-        optimizer={"learning_rate": 3e-3},
-        evaluators=lit.new_concepts(half, source, styles=False),
-        checkpoints={"every": 100},
-    )
+    optimizer, evaluators = {"learning_rate": 3e-3}, lit.new_concepts(half, source, styles=False)
+    sections = dict(data={"source": source("train")}, checkpoints={"every": 100})
+    return c.changed(small(), steps=100, optimizer=optimizer, evaluators=evaluators, **sections)
 
 
 def paper() -> dict:
-    """DINOv2-L and all-roberta-large-v1, locked; batch size 14,400, 1,800 on each of 8 devices.
-
-    The towers run in every step, since the images are augmented. With `python -m mmjax.embed
-    --layer=encoder` and a source of type `features` they need to run only once.
-    """
+    """DINOv2-L and all-roberta-large-v1, locked, on augmented images; 1,800 pairs a device of 8."""
     side = 252  # the paper's 256, of which 18 x 18 patches of 14 pixels see 252
     image = c.vit(14, side, size="large", pool="cls", eps=1e-6, layer_scale=1.0)
     weights = {"image": "weights/dinov2-large", "text": "weights/all-roberta-large-v1"}
@@ -76,30 +65,21 @@ def paper() -> dict:
     text = c.bert_text(length, tokenizer, **sizes, pool="mean", pad_id=1, eps=1e-5)
     augmented = dict(crop_scale=(0.2, 1.0), flip=0.5, random_ops=2, magnitude=7.0)
     normal = dict(mean=c.IMAGENET_MEAN, std=c.IMAGENET_STD)  # assumed: DINOv2's
+    projector = dict(type="token_projector", dim=1024, dropout=0.1)
+    of_class, refined = {**projector, "skip": 1, "first": True}, {**projector, "refine": True}
+    towers = c.towers(
+        image=c.pretrained(weights["image"], image, "image", head=of_class),
+        text=c.pretrained(weights["text"], text.encoder, "text", head=refined),
+    )
+    views = dict(image=c.image(side, **augmented, **normal), text=text.view)
+    source, rates = c.webdataset("data/shards/*.tar"), dict(warmup_steps=1000, final_fraction=0.01)
     return c.recipe(
         PAPER,
         steps=17_700,  # 15 epochs of 17 million pairs
-        data=c.data(
-            c.webdataset("data/shards/*.tar"),
-            14_400,
-            text.tokenizer,
-            image=c.image(side, **augmented, **normal),
-            text=text.view,
-            workers=64,
-        ),
-        towers=c.towers(
-            c.mlp_head(1024, 1024, activation="gelu"),
-            image=c.pretrained(weights["image"], image, "image"),
-            text=c.pretrained(weights["text"], text.encoder, "text"),
-        ),
+        data=c.data(source, 14_400, text.tokenizer, **views, workers=64),
+        towers=towers,
         objectives=objectives(),
-        optimizer=c.adamw(
-            1e-3,
-            weight_decay=0.02,
-            warmup_steps=1000,
-            final_fraction=0.01,
-            freeze=("towers/.*/encoder/.*",),
-        ),
+        optimizer=c.adamw(1e-3, weight_decay=0.02, **rates, freeze=("towers/.*/encoder/.*",)),
         evaluators=c.coco_evaluators(),
         evaluate_every=2000,
         checkpoints={"every": 1000},

@@ -46,19 +46,13 @@ def small() -> dict:
 def paper() -> dict:
     """UTD-MHAD: 27 actions, skeletons of 50 frames x 20 joints and inertial sequences of length 50.
 
-    beta and tau_plus are the defaults of the hard negative loss, and temperature, towers and
-    augmentation those of the base code, because the paper's are not known. Both towers are a
-    convolution with kernel size 5 and two transformer layers of width 128 with fixed position
-    embeddings, similar to that code's inertial tower. Its skeleton tower is a co-occurrence CNN,
-    and both of its projection heads take all time steps, where here they take the mean. It halves
-    the learning rate on a plateau; here it is a cosine schedule. It applies each augmentation with
-    probability .75; the view has such a probability only for the permutation of segments (four;
-    there, up to three). Channel shuffling, and cropping and shearing of skeletons, are left out,
-    and so are fine-tuning, fractions of the labels, and single-modality probes.
-
-    A table has, for each sequence, the action and two .npy files: [50, 60], x, y, z of each joint
-    in turn, centred and normalized, and [50, 6], acceleration and angular velocity. The subjects of
-    `test.csv` and `train.csv` are disjoint.
+    The paper's values are not known: beta and tau_plus are the loss's own defaults, temperature,
+    towers and augmentation the base code's, whose schedule halves the rate on a plateau. Its
+    skeleton tower is a co-occurrence CNN and its heads take all time steps; here both towers are a
+    convolution and two transformer layers, and heads take the mean. Left out: shuffled channels,
+    cropped and sheared skeletons, fine-tuning, fewer labels, probes of one modality. A table has
+    the action and two .npy files of a sequence, [50, 60] (x, y, z of each joint in turn, centred
+    and normalized) and [50, 6]; the subjects of `test.csv` and `train.csv` are disjoint.
     """
 
     def tower(channels: int) -> dict:
@@ -72,6 +66,7 @@ def paper() -> dict:
     table = c.manifest(
         "data/utd_mhad/train.csv", labels={"label": "action"}, skeleton="skeleton", imu="imu"
     )
+    test = c.held_out("all", path="data/utd_mhad/test.csv")
     return c.recipe(
         PAPER,
         steps=700,  # assumed: the base code's 100 epochs, of about 430 sequences
@@ -82,22 +77,10 @@ def paper() -> dict:
             imu=view(6, permute=0.75, scale_channels=1.0, noise=1.0),  # assumed: the base code's
             workers=4,
         ),
-        towers=c.towers(
-            c.mlp_head(128, 256),  # assumed: the base code's
-            skeleton=tower(60),
-            imu=tower(6),
-        ),
-        objectives=objectives(
-            beta=1.0,  # assumed: the default of the loss's own code
-            tau_plus=0.1,  # assumed: the default of the loss's own code
-            temperature=0.1,  # assumed: the base code's
-        ),
+        towers=c.towers(c.mlp_head(128, 256), skeleton=tower(60), imu=tower(6)),  # assumed
+        objectives=objectives(beta=1.0, tau_plus=0.1, temperature=0.1),  # assumed: see above
         optimizer=c.adamw(1e-3),  # assumed: the base code's rate; the schedule is ours
-        evaluators=[
-            c.probe(
-                "subjects", c.held_out("all", path="data/utd_mhad/test.csv"), "all", modalities=PAIR
-            )
-        ],
+        evaluators=[c.probe("subjects", test, "all", modalities=PAIR)],
         checkpoints={"every": 500},
     )
 

@@ -133,6 +133,7 @@ def _text(value: Any) -> str:
 def main(path: str | None, overrides: list[str]) -> None:
     """Embeds one set of data."""
     from mmjax import api
+    from mmjax.parallel.compiler import keep_programs
 
     if path is not None or overrides:
         raise ConfigError("the model has its own preprocessing: leave out --config")
@@ -140,6 +141,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     out = command.out()
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
+    keep_programs()
     model = api.load(given, checkpoint=CHECKPOINT.value)
     layer = cast("Literal['unit', 'encoder']", LAYER.value)
     columns = table(model, command.source_of(data), BATCH.value, layer)

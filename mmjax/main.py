@@ -42,6 +42,15 @@ DISTRIBUTED = flags.DEFINE_bool(
     "One of many processes, as set by SLURM, Open MPI or a TPU. Without this flag the environment "
     "decides: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID.",
 )
+LOGGERS = flags.DEFINE_list(
+    "loggers",
+    [],
+    "Trackers of experiments to write to as well: wandb, trackio, mlflow, or several with commas. "
+    "Each is an extra, and reads its own environment variables (docs/watch.md).",
+)
+PROFILE = flags.DEFINE_string(
+    "profile", None, "Steps to trace, such as 10:20; the trace is in the run's folder `profile`."
+)
 DRY_RUN = flags.DEFINE_bool(
     "dry_run",
     False,
@@ -75,13 +84,24 @@ def main(path: str | None, overrides: list[str]) -> None:
         if flag.value is not None:
             raise ConfigError(f"--{flag.name} needs --dry_run")
 
-    from mmjax.parallel import distributed
-    from mmjax.train import trainer, workdir
+    from mmjax.parallel import compiler, distributed
+    from mmjax.preflight import utilization
+    from mmjax.train import loggers, profile, trainer, workdir
 
+    loggers.check(LOGGERS.value)
+    traced = None if PROFILE.value is None else profile.Steps.of(PROFILE.value)
+    compiler.keep_programs()
     distributed.initialize(detect=DISTRIBUTED.value)
     # Which folder comes next depends on the clock and on locks: the first process says it.
     folder = WORKDIR.value or distributed.of_first(lambda: str(workdir.default(recipe)))
-    trainer.train(recipe, folder, checkpoint=CHECKPOINT.value)
+    trainer.train(
+        recipe,
+        folder,
+        checkpoint=CHECKPOINT.value,
+        loggers=LOGGERS.value,
+        traced=traced,
+        work=utilization.work,
+    )
 
 
 def dry_run(recipe: "Recipe") -> None:

@@ -2,6 +2,7 @@
 
 import re
 import string
+from collections.abc import Sequence
 
 # Of terminals (C0, DEL, C1), of lines and of the direction of text; halves of surrogate pairs,
 # which no encoding can write. Line feeds and tabs are text.
@@ -29,3 +30,13 @@ def is_template(text: str) -> bool:
     except ValueError:
         return False
     return parsed == [("", "", None)]
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of columns, the first with a rule under it."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

@@ -13,6 +13,7 @@ from tensorboardX.proto.event_pb2 import Event
 from mmjax import main
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
+from mmjax.report.results import SPEED
 
 
 @pytest.mark.smoke
@@ -80,7 +81,7 @@ def test_its_summary_holds_every_final_metric_by_name(finished_run):
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     trained, evaluated = rows[-2:]
     assert trained["step"] == evaluated["step"] == summary["step"] == 12
-    speed = {"train/examples_per_second", "train/data_wait_share"}
+    speed = {f"train/{name}" for name in SPEED}
     expected = {name: value for name, value in trained.items() if name not in speed} | evaluated
     assert summary == {**expected, "seconds": summary["seconds"]}
     assert 0 < summary["seconds"] < 600

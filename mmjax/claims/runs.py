@@ -19,6 +19,7 @@ from mmjax.claims.judge import verdict
 from mmjax.claims.tables import curve, table
 from mmjax.errors import ConfigError, unknown
 from mmjax.files import DamagedFile, write_atomically, writing
+from mmjax.parallel.compiler import keep_programs
 from mmjax.recipe import Recipe
 from mmjax.train import trainer
 from mmjax.weights.files import Folder, WeightsError
@@ -273,7 +274,9 @@ def _train(
     `first` is the folder of a run of its first stage alone, from whose end it goes on.
     """
     absl_logging.set_verbosity(absl_logging.ERROR)
-    _share_programs(out / "compiled")
+    # The seeds of an arm differ in what they compute with, not in what they compute, and compiling
+    # a small model takes as long as training it.
+    keep_programs(out / "compiled")
     recipe = recipe_lib.complete(keys, "the claim")
     if first is not None:
         stages_lib.go_on(recipe, folder, first)
@@ -283,16 +286,3 @@ def _train(
         if not may_diverge:
             raise
         return {DIVERGED: 1.0}
-
-
-def _share_programs(folder: Path) -> None:
-    """Keeps compiled programs in a folder, unless the environment names one.
-
-    The seeds of an arm differ in what they compute with, not in what they compute, and compiling a
-    small model takes as long as training it.
-    """
-    import jax
-
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

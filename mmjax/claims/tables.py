@@ -7,6 +7,7 @@ from typing import Any
 
 from mmjax.claims.experiment import Control
 from mmjax.claims.tuning import label
+from mmjax.text import columns
 
 # Of a cell of the README's table; the page has all.
 _MOST_CLAUSES = 3
@@ -105,16 +106,6 @@ def curve(result: Mapping[str, Any]) -> str:
         if found["ties"] > 1:
             lines.append(f"{arm}: {found['ties']} settings are equally good")
     return "\n".join(lines)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of columns, the first with a rule under it."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
 def headline(result: Mapping[str, Any]) -> str:

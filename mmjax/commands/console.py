@@ -60,6 +60,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
     },
     "Use a model": {
+        "explore": Command("explore RUN|INDEX", "writes a page to look around among embeddings"),
         "embed": Command("embed MODEL --data=DATA --out=FILE", "embeds data"),
         "export": Command(
             "export RUN --format=F --out=DIR",

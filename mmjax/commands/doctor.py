@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from mmjax import cli
-from mmjax.parallel.compiler import HUGE_PAGES
+from mmjax.parallel.compiler import HUGE_PAGES, keep_programs
 
 GOOD, BAD, NEUTRAL = "ok", "!!", "--"
 # What is imported, too, since a package can be there and broken: package -> module.
@@ -122,9 +122,11 @@ def machine() -> list[tuple[str, str, str]]:
     rows.append((GOOD, "devices", counted))
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rows.append((GOOD, "CPUs", str(cpus)))
-    cache = getattr(jax.config, "jax_compilation_cache_dir", None)
-    said = cache or "none; export JAX_COMPILATION_CACHE_DIR=FOLDER keeps compiled programs"
-    rows.append((GOOD if cache else NEUTRAL, "cache", said))
+    keep_programs()
+    kept = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
+    cache = str(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
+    advice = "none; without JAX_ENABLE_COMPILATION_CACHE=false compiled programs are kept"
+    rows.append((GOOD, "cache", cache) if kept else (NEUTRAL, "cache", advice))
     if devices[0].platform == "cpu" and sys.platform == "linux":
         ((name, value),) = HUGE_PAGES.items()
         given = os.environ.get(name, "")

@@ -34,6 +34,7 @@ MODULES = {
     "claims": Module("mmjax.claims", "", "clip_uniform"),
     "export": Module("mmjax.export", "workdir", "runs/clip-... --format=hf --out=exports/clip-hf"),
     "embed": Module("mmjax.embed", "model", "runs/clip-... --data=pairs.csv --out=pairs.npz"),
+    "explore": Module("mmjax.explore", "model", "runs/clip_uniform-..."),
     "bench": Module("mmjax.bench", "", "loss"),
 }
 DATA = {

@@ -1,6 +1,7 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
 from mmjax.data.batches import Batches, WorkerDied
+from mmjax.data.concatenated import Concatenated
 from mmjax.data.pipeline import TrainData
 from mmjax.data.poisoned import Poisoned
 from mmjax.data.records import BadExample, Record, Source, SourceError
@@ -18,6 +19,7 @@ __all__ = [
     "BadExample",
     "BadRows",
     "Batches",
+    "Concatenated",
     "Poisoned",
     "Record",
     "SiblingPairs",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmjax.errors import UserError
 from mmjax.text import one_line
@@ -41,6 +41,20 @@ class BadExample(UserError, ValueError):
 def unusable(reason: str) -> BadExample:
     """The error of a reader or a view for a value that it cannot use; its caller knows whose."""
     return BadExample("", "", reason)
+
+
+class ClassPrompts(NamedTuple):
+    """How a class is put into words.
+
+    Attributes:
+      value: of the class, as records carry it.
+      name: of the class.
+      prompts: with the name, whole.
+    """
+
+    value: Any
+    name: str
+    prompts: Sequence[str]
 
 
 class Source(ABC):
@@ -111,4 +125,13 @@ class Source(ABC):
             ValueError: for a field or a language of which a source that lists some has none.
         """
         del field, language
+        return None
+
+    def prompts(self, field: str) -> Sequence[ClassPrompts] | None:
+        """Name and prompts of every class of a label; None if the source has none of its own.
+
+        For zero-shot classification, where the values of classes are no names (`labels` lists
+        values that are), or where the set comes with prompts.
+        """
+        del field
         return None

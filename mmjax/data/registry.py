@@ -16,6 +16,7 @@ from mmjax.data.sets import (
 from mmjax.data.sources import (
     ArrayRecordSource,
     ArraysSource,
+    ClipBenchmarkSource,
     DicomEcgSource,
     FeaturesSource,
     FolderSource,
@@ -69,6 +70,7 @@ SOURCES: Registry[Source] = Registry(
         "memory": MemorySource,
         "tfds": TfdsSource,
         "webdataset": WebDatasetSource,
+        "clip_benchmark": ClipBenchmarkSource,
         "wfdb": WfdbSource,
         **SYNTHETIC,
         # Real ones, in the package or on the machine; see mmjax.data.sets.

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from mmjax.evaluators.base import Evaluator
+from mmjax.evaluators.class_prompts import check_template
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
 from mmjax.evaluators.retrieval import Retrieval
-from mmjax.evaluators.zero_shot import check_template
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, NonNegative, NonNegativeInt, PositiveInt, Repeats
 

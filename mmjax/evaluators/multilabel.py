@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from mmjax.evaluators.base import Evaluator
+from mmjax.evaluators.class_prompts import check_template, class_vectors
 from mmjax.evaluators.data import EvalData, Model, embed, embed_values
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.retrieval import values_of
-from mmjax.evaluators.zero_shot import check_template, class_vectors
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
 

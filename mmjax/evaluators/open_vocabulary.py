@@ -7,12 +7,12 @@ import numpy as np
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.candidates import frequent, words_of
+from mmjax.evaluators.class_prompts import check_template, class_vectors
 from mmjax.evaluators.clusters import assigned
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.knn import neighbours
 from mmjax.evaluators.linear_solvers import unit
-from mmjax.evaluators.zero_shot import check_template, class_vectors
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, Factor, Fraction, Moderate
 

@@ -1,18 +1,15 @@
 """Zero-shot classification: an image gets the class whose text embedding is nearest."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from mmjax.data.records import Source
-from mmjax.errors import ConfigError
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
-from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values, options
+from mmjax.evaluators.class_prompts import NAMES, Wording, class_vectors
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, ViewRef
-from mmjax.text import is_template
 
 
 class ZeroShot(Evaluator):
@@ -41,7 +38,10 @@ class ZeroShot(Evaluator):
       labels: the field of a record that holds its class, such as `group`; or `text`, and then
         every id is a class and its first text is the class's name.
       templates: prompts, each with one `{}` for the name; for `languages` other than those of
-        `templates_by_language`.
+        `templates_by_language`. Where it is left as it is, a source that has prompts of its own
+        for its classes (`clip_benchmark`) is asked in these.
+      prompts: class, by its value as text -> its prompts, whole, of every class; in place of
+        templates.
       languages: languages of the class names. They come from `source.labels(labels, language)`,
         a list of names in the order of `source.labels(labels)`, which are the classes themselves.
         None named means that the classes' own values are their names. (Names that are the texts
@@ -65,7 +65,7 @@ class ZeroShot(Evaluator):
         self,
         *,
         labels: LabelRef,
-        templates: tuple[str, ...] = ("{}",),
+        templates: tuple[str, ...] = NAMES,
         languages: tuple[str, ...] = (),
         templates_by_language: dict[str, tuple[str, ...]] | None = None,
         modality: ViewRef = "image",
@@ -77,8 +77,9 @@ class ZeroShot(Evaluator):
         groups: dict[str, tuple[str | int, ...]] | None = None,
         group_layers: dict[str, str | dict[ViewRef, str]] | None = None,
         names: Literal["first", "all"] = "first",
+        prompts: dict[str, tuple[str, ...]] | None = None,
     ):
-        self.target, self.synonyms = target, synonyms or {}
+        self.target = target
         if labels == text and languages:
             raise ValueError(
                 f"zero_shot: with labels={labels!r} the names are the texts of the source, so set "
@@ -92,7 +93,6 @@ class ZeroShot(Evaluator):
         self.group_layers = {
             group: self._by_side(own) for group, own in (group_layers or {}).items()
         }
-        self.every_name = names == "all"
         for group in self.group_layers:
             if group not in self.groups:
                 raise ValueError(f"zero_shot: group_layers has {group!r}, which is none of groups")
@@ -100,12 +100,9 @@ class ZeroShot(Evaluator):
             if len(set(classes)) < 2:
                 raise ValueError(f"zero_shot: the group {group!r} needs at least 2 classes")
         by_language: dict[Any, tuple[str, ...]] = templates_by_language or {}
-        self.templates = {None: templates, **by_language}
-        for language, own in self.templates.items():
-            if not own:
-                raise ValueError(f"zero_shot: no templates for {language or 'the names'}")
-            for template in own:
-                check_template(template)
+        self.wording = Wording(
+            labels, text, {None: templates, **by_language}, prompts, synonyms, names == "all"
+        )
 
     def _by_side(self, layer: str | dict[str, str]) -> dict[str, str]:
         sides = (self.modality, self.text)
@@ -120,7 +117,7 @@ class ZeroShot(Evaluator):
             return
         if self.labels in data.source.modalities:
             raise EvaluationError(f"zero_shot: {self.labels!r} is no label, but a modality")
-        listed = data.source.labels(self.labels)
+        listed = self.wording.listed(data.source)
         if listed is not None and self.target is not None and self.target not in listed:
             raise EvaluationError(
                 f"zero_shot: the target {self.target!r} is no class of {self.labels!r}, such as "
@@ -132,7 +129,7 @@ class ZeroShot(Evaluator):
                 "tell it from; set evaluators.zero_shot={} to leave this out"
             )
         for language in self.languages:
-            self._named(data.source, language)
+            self.wording.named(data.source, language)
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
@@ -140,15 +137,15 @@ class ZeroShot(Evaluator):
             self.modality
         ]
         keep, labels = self._labelled(items)
-        classes = self._classes(items, labels)
+        classes = self.wording.classes(items, labels)
         position = {name: p for p, name in enumerate(classes)}
         truth = np.array([position[label] for label in labels])
         of_groups = self._of_groups(model, data, items, keep, truth, classes)
 
         results = {}
         for language in self.languages or (None,):
-            prompts = self._names(items, keep, classes, language, data)
-            vectors = self._class_vectors(model, data, prompts, language)
+            prompts = self.wording.prompts(items, keep, classes, language, data)
+            vectors = self._class_vectors(model, data, prompts)
             ranks = ranking.rank(items.unit[keep], vectors, truth, np.arange(len(classes)))
             best = ranking.best(ranks)
             first = ranking.hit(best, 1)
@@ -209,9 +206,9 @@ class ZeroShot(Evaluator):
             ].unit[keep][own]
             top_1 = []
             for language in self.languages or (None,):
-                names = self._names(items, keep, classes, language, data)
-                some = [names[place] for place in chosen]
-                vectors = self._class_vectors(model, data, some, language, layers[self.text])
+                prompts = self.wording.prompts(items, keep, classes, language, data)
+                some = [prompts[place] for place in chosen]
+                vectors = self._class_vectors(model, data, some, layers[self.text])
                 right = np.searchsorted(chosen, truth[own])
                 ranks = ranking.rank(seen, vectors, right, np.arange(len(chosen)))
                 top_1.append(ranking.hit(ranking.best(ranks), 1).mean())
@@ -250,104 +247,11 @@ class ZeroShot(Evaluator):
             )
         return np.array(keep), [items.fields[n][self.labels] for n in keep]
 
-    def _classes(self, items: Embedded, labels: list[Any]) -> list[Any]:
-        """All classes to choose from: those that the source lists, else those that occur."""
-        listed = None if self.labels == self.text else items.source.labels(self.labels)
-        if listed is None:
-            return sorted(set(labels), key=lambda label: (str(type(label)), label))
-        classes = list(listed)
-        strange = sorted(set(map(str, labels)) - set(map(str, classes)))
-        if strange:
-            raise EvaluationError(
-                f"zero_shot: the records have the {self.labels!r} {strange[0]!r}, which is not "
-                "among the names of classes that the source lists"
-            )
-        return classes
-
-    def _names(
-        self,
-        items: Embedded,
-        keep: np.ndarray,
-        classes: list[Any],
-        language: str | None,
-        data: EvalData,
-    ) -> list[list[str]]:
-        """The names of each class in a language; None is the classes' own values."""
-        if language is not None:
-            return [[str(name)] for name in self._named(items.source, language)]
-        if self.labels != self.text:
-            if strange := sorted(set(self.synonyms) - set(map(str, classes))):
-                raise EvaluationError(
-                    f"zero_shot: synonyms of {strange[0]!r}, which is no class of {self.labels!r}"
-                )
-            return [[str(c), *self.synonyms.get(str(c), ())] for c in classes]
-        first: dict[int, int] = {}
-        for n in keep:
-            first.setdefault(int(items.ids[n]), int(items.rows[n]))
-        records = [items.source[first[c]] for c in classes]
-        own = data.field(self.text)
-        for record in records:
-            if not options(record.get(own, [])):
-                raise EvaluationError(
-                    f"zero_shot: {record['key']} has no {self.text!r} to name it by"
-                )
-        count = None if self.every_name else 1
-        return [[str(name) for name in options(record[own])[:count]] for record in records]
-
-    def _named(self, source: Source, language: str) -> list[str]:
-        """The names of all classes in a language."""
-        try:
-            named = source.labels(self.labels, language)
-        except ValueError as error:
-            raise EvaluationError(f"zero_shot: {error}") from error
-        if named is None:
-            raise EvaluationError(
-                "zero_shot: this source has no names of labels in other languages (its method "
-                "'labels' lists none); leave out the option 'languages'"
-            )
-        return named
-
     def _class_vectors(
-        self,
-        model: Model,
-        data: EvalData,
-        names: list[list[str]],
-        language: str | None,
-        layer: str | None = None,
+        self, model: Model, data: EvalData, prompts: list[list[str]], layer: str | None = None
     ) -> np.ndarray:
         """Unit class embeddings f32[C,D], by the layer of all classes unless another is given."""
-        templates = self.templates.get(language, self.templates[None])
-        prompts = [[t.format(name) for name in own for t in templates] for own in names]
         flat = [prompt for own in prompts for prompt in own]
         owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
         unit = embed_values(model, data, self.text, flat, layer or self.layers[self.text])
-        return class_vectors(unit, owner, [own[0] for own in names])
-
-
-def class_vectors(unit: np.ndarray, owner: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Unit class embeddings f32[C, D], each the direction of the mean over its prompts.
-
-    Args:
-      unit: f32[P, D], embeddings of prompts.
-      owner: i[P], the class of each.
-      names: C names, for messages.
-
-    Raises:
-      ConfigError: for a class whose prompts cancel each other.
-    """
-    total = np.zeros((len(names), unit.shape[1]), np.float64)
-    np.add.at(total, owner, unit)  # the sum has the direction of the mean
-    lengths = np.linalg.norm(total, axis=1, keepdims=True)
-    if not lengths.all():
-        where = names[int(np.argmin(lengths))]
-        raise ConfigError(f"zero_shot: the prompts of class {where!r} cancel each other")
-    vectors: np.ndarray = (total / lengths).astype(np.float32)
-    return vectors
-
-
-def check_template(template: str) -> None:
-    """Raises ConfigError unless a prompt has one `{}`, for the name of a class."""
-    if not is_template(template):
-        raise ConfigError(
-            f"zero_shot: template {template!r} must have exactly one {{}}, for the name of a class"
-        )
+        return class_vectors(unit, owner, [own[0] for own in prompts])

@@ -4,6 +4,8 @@
 
 `--format`: `hf` (transformers: CLIPModel, SiglipModel), `open_clip`, `safetensors` (our own names)
 or `stablehlo` (programs that serve without this package). Each ends with a parity report.
+`--to=hf://owner/name` uploads the folder to the Hugging Face Hub, with its model card; the account
+is that of `hf auth login` or HF_TOKEN.
 
     python -m mmjax.export --workdir=weights/dinov2-base --format=verify --out=parity/dinov2-base
 
@@ -24,16 +26,21 @@ CHECKPOINT = flags.DEFINE_string(
 FORMAT = flags.DEFINE_string("format", None, "hf, open_clip, safetensors, stablehlo; or verify.")
 OUT = flags.DEFINE_string("out", None, "The folder to make.")
 LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the model card.")
+TO = flags.DEFINE_string("to", None, "Also upload it to the Hub: hf://owner/name.")
+PRIVATE = flags.DEFINE_bool("private", False, "With --to: a model that is made is not public.")
 
 
 def main(path: str | None, overrides: list[str]) -> None:
     """Exports one model and tells its parity."""
     from mmjax.export import export
     from mmjax.inference.verify import verify
+    from mmjax.weights import hub
 
     if path is not None or overrides:
         raise ConfigError("a model is exported with its own config: leave out --config")
     source, form, out = (cli.needed(flag) for flag in (WORKDIR, FORMAT, OUT))
+    if TO.value is not None:
+        hub.target(TO.value)
     if form == "verify":
         folder, line = verify(source, out)
         cli.say(f"{folder}\n{line}")
@@ -42,6 +49,8 @@ def main(path: str | None, overrides: list[str]) -> None:
         source, out, format=form, checkpoint=CHECKPOINT.value, license=LICENSE.value
     )
     cli.say(f"{folder}\n{line}")
+    if TO.value is not None:
+        cli.say(hub.push(folder, TO.value, private=PRIVATE.value))
 
 
 if __name__ == "__main__":

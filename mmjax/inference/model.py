@@ -16,7 +16,7 @@ from tqdm import tqdm
 from mmjax.data.records import BadExample
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
-from mmjax.evaluators import zero_shot
+from mmjax.evaluators.class_prompts import check_template, class_vectors
 from mmjax.inference import text_length
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
@@ -172,10 +172,10 @@ class Model:
         names = values_lib.strings("classes", classes)
         forms = values_lib.strings("templates", templates)
         for form in forms:
-            zero_shot.check_template(form)
+            check_template(form)
         prompts = [form.format(name) for name in names for form in forms]
         unit = self.encode(batch_size=batch_size, progress=progress, **{text: prompts})
-        return zero_shot.class_vectors(unit, np.repeat(np.arange(len(names)), len(forms)), names)
+        return class_vectors(unit, np.repeat(np.arange(len(names)), len(forms)), names)
 
     def embed(
         self, modality: str, values: np.ndarray, layer: Literal["unit", "encoder"] = "unit"

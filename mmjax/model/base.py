@@ -22,6 +22,8 @@ class Head(nnx.Module):
         then takes `first`, the tower's first head; and as a further head it gives nothing where
         the tower gets no prompts, as in a teacher without adapters.
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
+      dropout: rate of its own dropout. Where it is not 0, the call takes `key`, as of
+        `mmjax.encoders.layers.draw`, or None where nothing is dropped.
     """
 
     dim: Count
@@ -29,6 +31,7 @@ class Head(nnx.Module):
     reads_present: ClassVar[bool] = False
     reads_prompts: ClassVar[bool] = False
     takes_tokens: bool = False
+    dropout: float = 0.0
 
     def __call__(self, *args: Any, **options: Any) -> jax.Array:
         raise NotImplementedError

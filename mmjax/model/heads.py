@@ -15,6 +15,7 @@ from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Head
 from mmjax.model.codebook import CodebookHead, TokenHead
+from mmjax.model.token_projector import TokenProjector
 from mmjax.schema.bounds import Count, Repeats
 from mmjax.schema.registry import Registry
 
@@ -238,6 +239,7 @@ HEADS = Registry(
         "linear": LinearHead,
         "mlp": MLPHead,
         "tokens": TokenHead,
+        "token_projector": TokenProjector,
         "prompts": PromptsHead,
         "codebook": CodebookHead,
     },

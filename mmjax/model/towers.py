@@ -9,6 +9,7 @@ import jax
 from flax import nnx
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding
+from mmjax.encoders.layers import dropout_key
 from mmjax.encoders.prompts import Prompts
 from mmjax.model.base import Augmentation, Head
 from mmjax.model.embedding import Embedding, unit_norm
@@ -63,11 +64,12 @@ class Tower(nnx.Module):
         if self.encoder.reads_present and present is not None:
             given["present"] = present
         encoding = self.encoder(x, train=train and not deterministic, rngs=rngs, **given)
-        embedding = _embedding(self.head, encoding, train, shared, present)
+        draws = (train and not deterministic, rngs)
+        embedding = _embedding(self.head, encoding, train, shared, present, draws)
         if self.heads is None:
             return embedding
         others = {
-            name: _embedding(head, encoding, train, shared, present, self.head)
+            name: _embedding(head, encoding, train, shared, present, draws, self.head)
             for name, head in self.heads.items()
             if prompts is not None or not head.reads_prompts
         }
@@ -80,13 +82,17 @@ def _embedding(
     train: bool,
     shared: Mapping[str, nnx.Module] | None,
     present: jax.Array | None,
+    draws: tuple[bool, nnx.Rngs | None],
     first: Head | None = None,
 ) -> Embedding:
+    told: dict[str, Any] = {}
+    if head.dropout:
+        told["key"] = dropout_key(draws[1], draws[0], head.dropout)
     if head.reads_encoding:
-        beside = {"first": first} if head.reads_prompts else {}
-        raw = head(encoding, shared, train=train, **beside)
+        told |= {"first": first} if head.reads_prompts else {}
+        raw = head(encoding, shared, train=train, **told)
     else:
-        told = {"present": present} if head.reads_present and present is not None else {}
+        told |= {"present": present} if head.reads_present and present is not None else {}
         raw = head(encoding.pooled, train=train, **told)
     tokens = None
     if head.takes_tokens:

@@ -1,6 +1,10 @@
-"""Compiler flags and environment variables, set before the first use of a device."""
+"""Compiler flags, environment variables and kept programs, set before the first use of a device."""
 
+import functools
+import hashlib
 import os
+import platform
+from pathlib import Path
 
 # Environment variable -> (flag, value), where the variable does not name the flag already.
 _FLAGS = {
@@ -31,3 +35,46 @@ def set_flags() -> None:
         given = os.environ.get(variable, "")
         if flag not in given:
             os.environ[variable] = f"{given} --{flag}={value}".strip()
+
+
+PROGRAMS_BYTES = 2**32  # those used longest ago go first
+# Loading one takes milliseconds; a small variant compiles dozens that take less than jax's 1 s.
+_WORTH_SECONDS = 0.2
+
+
+def keep_programs(folder: Path | None = None) -> None:
+    """Keeps compiled programs, so that a command given again starts without compiling.
+
+    What jax is told already (JAX_COMPILATION_CACHE_DIR) is left as it is, and
+    JAX_ENABLE_COMPILATION_CACHE=false ends it. A folder that cannot be written costs a warning of
+    jax's and nothing else.
+
+    Args:
+      folder: where; by default one of the user's cache folder (XDG_CACHE_HOME).
+    """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
+        return
+    if folder is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = cache / "mmjax" / f"programs-{_machine()}"
+    jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
+    jax.config.update("jax_compilation_cache_max_size", PROGRAMS_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_SECONDS)
+
+
+@functools.cache
+def _machine() -> str:
+    """A name for CPUs with one set of instructions.
+
+    A home folder may be shared by machines of several kinds, and a program that was compiled for
+    the CPU of one can hold instructions that another does not know.
+    """
+    known = [platform.system(), platform.machine(), platform.processor()]
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = info.read_text(errors="replace").splitlines()
+        kinds = ("flags", "Features", "model name")
+        known += sorted({line for line in lines if line.startswith(kinds)})
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]

@@ -17,7 +17,7 @@ from mmjax.preflight import hlo, hlo_cost, topology
 from mmjax.preflight.hlo_cost import Cost
 from mmjax.preflight.model_flops import model_flops
 from mmjax.preflight.roofline import Roofline, roofline
-from mmjax.preflight.sizing import DoesNotFit, Memory, compile_or_size, largest_batch
+from mmjax.preflight.sizing import DoesNotFit, Memory, compile_or_size, largest_batch, program
 from mmjax.preflight.topology import GIB
 from mmjax.recipe import Recipe
 from mmjax.train import checks
@@ -89,6 +89,7 @@ def preflight(
     Raises:
       ConfigError: for a mesh that does not fit the devices, a batch that does not fit the mesh, or
         a topology that does not exist.
+      CompilerFailed: where the step does not compile, for another reason than memory.
     """
     devices = None if topology_name is None else topology.devices(topology_name)
     mesh = mesh_lib.make_mesh(*recipe.mesh.shape, devices=devices)
@@ -104,7 +105,7 @@ def preflight(
         memory = compiled
     else:
         memory = _held(compiled, mesh)
-        cost = hlo_cost.cost(hlo.parse(compiled.as_text() or ""))
+        cost = hlo_cost.cost(hlo.parse(program(compiled)))
         chip = topology.chip_of(mesh.devices.flat[0])
         if chip is not None:
             times = roofline(cost, chip.per_device(), total / mesh.size)

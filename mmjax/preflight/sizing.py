@@ -5,10 +5,12 @@ import itertools
 import math
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import jax
 
+from mmjax.errors import UserError
 from mmjax.preflight.topology import GIB
 
 
@@ -65,15 +67,45 @@ class DoesNotFit:
         return f"needs {self.needed / GIB:.1f} of {self.available / GIB:.1f} GiB"
 
 
+class CompilerFailed(UserError, RuntimeError):
+    """The compiler refused a program for another reason than memory."""
+
+    exit_code = 1
+
+
 def compile_or_size(lowered: jax.stages.Lowered) -> jax.stages.Compiled | DoesNotFit:
-    """Compiles; where memory does not suffice, says how much would be needed."""
+    """Compiles; where memory does not suffice, says how much would be needed.
+
+    Raises:
+      CompilerFailed: where it does not compile for another reason.
+    """
     try:
         return lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         text = str(error)
         if "RESOURCE_EXHAUSTED" not in text and "Ran out of memory" not in text:
-            raise
+            raise failed(error) from error
         return out_of_memory(text)
+
+
+def program(compiled: jax.stages.Compiled) -> str:
+    """The compiled program as text.
+
+    Raises:
+      CompilerFailed: where the compiler's own text cannot be read back.
+    """
+    try:
+        return compiled.as_text() or ""
+    except jax.errors.JaxRuntimeError as error:
+        raise failed(error) from error
+
+
+def failed(error: Exception) -> CompilerFailed:
+    """The sentence about a failure of the compiler."""
+    said = " ".join(str(error).split())[:300]
+    return CompilerFailed(
+        f"the compiler itself failed (jax {jax.__version__}, jaxlib {version('jaxlib')}): {said}"
+    )
 
 
 # The TPU compiler's two ways to say it: of the whole program, and of its temporaries where these

@@ -10,8 +10,10 @@ documentation (docs.cloud.google.com/tpu/docs/v5e, /v5p, /v6e, /tpu7x), read in 
 import dataclasses
 import os
 import re
+from importlib import metadata
 
 import jax
+from packaging.requirements import Requirement
 
 from mmjax import extras
 from mmjax.errors import ConfigError
@@ -96,12 +98,14 @@ def devices(name: str) -> list[jax.Device]:
       name: such as `v5e:16x16`, `v5p:4x4x4`, `v6e:16x16` or `tpu7x:4x4x4`.
 
     Raises:
-      ConfigError: for a name that is none, or a shape that does not exist.
+      ConfigError: for a name that is none, a shape that does not exist, or a libtpu that was made
+        for another release of jax.
       MissingExtra: without libtpu.
     """
     kind, shape = _parts(name)
     release = f"in the release that was made for the installed jax {jax.__version__}"
     extras.find("libtpu", "aot", f"--topology={name}", release)
+    _check_release(f"--topology={name}")
     for variable, value in _LIBTPU.items():
         os.environ.setdefault(variable, value)
     set_flags()
@@ -115,6 +119,22 @@ def devices(name: str) -> list[jax.Device]:
             "try v5e:16x16, v5p:4x4x4, v6e:16x16 or tpu7x:4x4x4"
         ) from error
     return list(found.devices)
+
+
+def _check_release(what: str) -> None:
+    """Refuses a libtpu that is not the one of the installed jax: its programs cannot be read.
+
+    Raises:
+      ConfigError: with what to install.
+    """
+    found = metadata.version("libtpu")
+    named = (Requirement(line) for line in metadata.requires("jax") or ())
+    for each in named:
+        if each.name == "libtpu" and not each.specifier.contains(found, prereleases=True):
+            raise ConfigError(
+                f"{what}: libtpu {found} is not of jax {jax.__version__}, which needs "
+                f"libtpu{each.specifier}: pip install 'mmjax[aot]' brings it"
+            )
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -176,7 +176,8 @@ def _like(spec: Mapping[str, Any], training: Any, where: str, file: str) -> dict
     """A source as changes of the training source: `{like: data.source, split: val}`.
 
     So an override of the training source's path holds for evaluation, too. Of a mixture one part
-    is named, `data.source.<name>`. Rows of another split are taken for rows that are not trained
+    is named, `data.source.<name>`. Changes of a source around another one may have changes of that
+    one, `source: {split: val}`, too. Rows of another split are taken for rows that are not trained
     on, so a source that trains on all of them is refused.
     """
     training = section_of(training, "data.source", file)
@@ -196,4 +197,8 @@ def _like(spec: Mapping[str, Any], training: Any, where: str, file: str) -> dict
             f"{file}: {where!r} asks for the split {split!r} of {spec['like']}, whose split is "
             f"'all': training would see these rows. Set {spec['like']}.split='train'"
         )
-    return {**model, **{key: value for key, value in spec.items() if key != "like"}}
+    changes = {key: value for key, value in spec.items() if key != "like"}
+    inner, around = changes.get("source"), model.get("source")
+    if isinstance(inner, Mapping) and isinstance(around, Mapping) and "type" not in inner:
+        changes["source"] = {**around, **inner}
+    return {**model, **changes}

@@ -41,7 +41,7 @@ def training(history: History) -> list[Chart]:
         name.removeprefix("train/"): curve
         for name, curve in history.items()
         if name.startswith("train/")
-        and name not in ("train/examples_per_second", "train/data_wait_share")
+        and name.removeprefix("train/") not in results.SPEED
         and np.isfinite(curve[1]).any()
     }
     terms = [name.removesuffix("/loss") for name in left if name.endswith("/loss")]
@@ -114,7 +114,7 @@ def progress(history: History) -> list[Chart]:
 
 
 def speed(history: History) -> list[Chart]:
-    """Examples a second, and the share of time spent waiting for data (data wait)."""
+    """Examples a second, the share of time spent waiting for data (data wait), and MFU."""
     charts = []
     if "train/examples_per_second" in history:
         curve = {"examples a second": history["train/examples_per_second"]}
@@ -122,6 +122,9 @@ def speed(history: History) -> list[Chart]:
     if "train/data_wait_share" in history:
         curve = {"data wait": history["train/data_wait_share"]}
         charts.append(_chart("data_wait", "Data wait", curve, share=True))
+    if "train/mfu" in history:
+        curve = {"MFU": history["train/mfu"]}
+        charts.append(_chart("mfu", "Share of the peak rate (MFU)", curve, share=True))
     return charts
 
 
@@ -150,7 +153,15 @@ def overlaid(histories: Mapping[str, History]) -> list[Chart]:
     return charts
 
 
-_SHARES = {"accuracy", "top_1", "top_5", "mean_per_class", "data_wait_share", "linear_separability"}
+_SHARES = {
+    "accuracy",
+    "top_1",
+    "top_5",
+    "mean_per_class",
+    "data_wait_share",
+    "mfu",
+    "linear_separability",
+}
 
 
 def _of_loss(name: str) -> tuple[bool, bool, bool]:

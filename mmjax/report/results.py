@@ -8,6 +8,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+# Of the metrics of a row, those that say how fast the machine was, and not what was learned.
+SPEED = (
+    "examples_per_second",
+    "seconds_per_step",
+    "data_wait_share",
+    "model_tflops_per_second",
+    "mfu",
+    "device_memory_gib",
+)
+
 
 class Retrieval(NamedTuple):
     """One direction of one retrieval set; what was not measured is NaN.

@@ -15,9 +15,14 @@ LONGEST_TEXT = 240  # characters
 
 
 class Thumbnails:
-    """Small images by number, each item once."""
+    """Small images by number, each item once.
 
-    def __init__(self) -> None:
+    Args:
+      side: pixels of the longer side.
+    """
+
+    def __init__(self, side: int = SIDE) -> None:
+        self._side = side
         self._files: list[bytes] = []
         self._numbers: dict[tuple[str, int, int], int] = {}
 
@@ -44,7 +49,7 @@ class Thumbnails:
             return shown
         at = (items.modality, int(items.rows[place]), int(items.alternatives[place]))
         if at not in self._numbers:
-            file = thumbnail(raw)
+            file = thumbnail(raw, self._side)
             if file is None:
                 return shown
             self._numbers[at] = len(self._files)
@@ -53,7 +58,7 @@ class Thumbnails:
         return shown
 
 
-def thumbnail(raw: Any) -> bytes | None:
+def thumbnail(raw: Any, side: int = SIDE) -> bytes | None:
     """A small PNG of encoded bytes, of a uint8 array [H,W,3 or 4] or of a signal; else None."""
     picture: Image.Image
     if isinstance(raw, bytes):
@@ -74,7 +79,7 @@ def thumbnail(raw: Any) -> bytes | None:
     else:
         return None
     picture = picture.convert("RGBA")
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     # White, in the dark page too: what is transparent was drawn to be seen on white.
     white = Image.new("RGBA", picture.size, "white")
     out = io.BytesIO()

@@ -18,8 +18,9 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
 from mmjax.files import json_lines, replacing, writing
+from mmjax.report.results import SPEED
 from mmjax.text import printable
-from mmjax.train.watch import SPEED
+from mmjax.train.loggers import Loggers
 
 logger = logging.getLogger("mmjax")
 
@@ -38,17 +39,25 @@ class MetricWriter:
         starts none is kept, an evaluation before the first step included.
       state: what `state` gave at that step: the log says so if rows are not those any more.
       write: whether this process writes.
+      loggers: other trackers, which get every row as well.
 
     Raises:
       WriteError: here and in all methods, when the disk is full or cannot be written to.
     """
 
     def __init__(
-        self, folder: Path, step: int, state: Mapping[str, Any] | None = None, *, write: bool = True
+        self,
+        folder: Path,
+        step: int,
+        state: Mapping[str, Any] | None = None,
+        *,
+        write: bool = True,
+        loggers: Loggers | None = None,
     ):
         self._file: TextIO | None = None
         self._board: EventsWriter | None = None
         self._there: set[str] = set()
+        self._loggers = loggers
         self._rows, self._digest = 0, hashlib.sha256()
         if not write:
             return
@@ -86,6 +95,8 @@ class MetricWriter:
                 self._count(line)
             values = [Summary.Value(tag=name, simple_value=v) for name, v in metrics.items()]
             self._event(Event(step=step, summary=Summary(value=values)))
+        if self._loggers is not None:
+            self._loggers.write(step, metrics)
 
     def state(self) -> dict[str, Any]:
         """How many rows there are, and their digest."""

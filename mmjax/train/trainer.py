@@ -9,7 +9,7 @@ that resumes there makes it again.
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,16 +23,17 @@ from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
 from mmjax.system.embedder import Embedder
-from mmjax.train import bad_rows, borders, checks, header
+from mmjax.train import bad_rows, borders, checks, header, profile
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
 from mmjax.train.evaluation import Evaluation
+from mmjax.train.loggers import Loggers
 from mmjax.train.metrics import MetricWriter, Progress, learned, log_to, recorded
 from mmjax.train.signals import Interrupted, StopSignals
 from mmjax.train.stages import Stage
 from mmjax.train.state import State, TrainPlan
-from mmjax.train.watch import NonFiniteLoss, Watch, ZeroEmbeddings
+from mmjax.train.watch import NonFiniteLoss, Watch, Work, ZeroEmbeddings
 from mmjax.train.workdir import Workdir
 
 __all__ = ["VERSION", "NonFiniteLoss", "ZeroEmbeddings", "train"]
@@ -45,7 +46,14 @@ logger = logging.getLogger("mmjax")
 
 
 def train(
-    recipe: Recipe, path: str | Path, *, checkpoint: str = "latest", quiet: bool = False
+    recipe: Recipe,
+    path: str | Path,
+    *,
+    checkpoint: str = "latest",
+    quiet: bool = False,
+    loggers: Sequence[str] = (),
+    traced: profile.Steps | None = None,
+    work: Callable[[Recipe, jax.sharding.Mesh], Work | None] | None = None,
 ) -> dict[str, float]:
     """Trains a recipe, or resumes a run in the same folder.
 
@@ -57,6 +65,9 @@ def train(
       checkpoint: where to resume: at the `latest`; or, if that is damaged, at the newest before it
         that is whole (`previous`), with the damaged ones set aside.
       quiet: show nothing on the terminal (claims run many arms).
+      loggers: other trackers of experiments to write to, of `mmjax.train.loggers.LOGGERS`.
+      traced: steps to write a profile of.
+      work: counts the FLOPs of a step, for MFU in the log (`mmjax.preflight.utilization.work`).
 
     Returns:
       The final metrics by name, as in `summary.json`: those of the last stage; of the others as
@@ -102,6 +113,8 @@ def train(
         )
         start = store.latest() or 0
         current = stages_lib.at(stages, start)
+        tracer = profile.Profile(traced, workdir.path, start, stages[-1].end)
+        stack.enter_context(tracer)
         kept = store.metadata(start) if start else {"bad_rows": []}
 
         # The data, evaluators and weights of all stages that are left.
@@ -140,9 +153,19 @@ def train(
                     "its checkpoint is of an earlier version: the next means of train/... begin "
                     "here, and counts of bad rows may be too high"
                 )
-        writer = MetricWriter(workdir.path, start, kept.get("rows"), write=first)
+        trackers = stack.enter_context(
+            Loggers(
+                loggers if first else (),
+                recipe.recipe,
+                recipe.plain(),
+                workdir.path,
+                resumed=start > 0,
+            )
+        )
+        rows = kept.get("rows")
+        writer = MetricWriter(workdir.path, start, rows, write=first, loggers=trackers)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
-        run = _Run(mesh, store, writer, progress, signals, workdir.path, [])
+        run = _Run(mesh, store, writer, progress, signals, workdir.path, tracer, work, [])
         results: dict[str | None, dict[str, float]] = {}
         try:
             for stage, part in parts.items():
@@ -207,6 +230,8 @@ class _Run(NamedTuple):
     progress: Progress
     signals: StopSignals
     folder: Path
+    tracer: profile.Profile
+    work: Callable[[Recipe, jax.sharding.Mesh], Work | None] | None
     made: list[tuple[Stage, step_lib.Step]]  # (stage, compiled step) pairs
 
     def model(self, part: _Part, state: State) -> Embedder:
@@ -248,7 +273,8 @@ def _train_stage(
     batches = part.data.iter_from(start - stage.start)
     kept = kept if resumed else {}
     limit = part.data.limit(kept.get("bad_share"))
-    watch = Watch(start, recipe.data.batch_size, batches, limit, kept.get("window"))
+    work = run.work(recipe, run.mesh) if run.work is not None else None
+    watch = Watch(start, recipe.data.batch_size, batches, limit, kept.get("window"), work)
     if recipe.evaluate_at_start and not start:
         model = Embedder(part.plan.definition, state.evaluation_arrays(), run.mesh)
         run.writer.write(0, part.evaluation(model), stage.name)
@@ -256,9 +282,11 @@ def _train_stage(
     scored = recipe.checkpoints.metric is not None
     try:
         for k, batch, bad in _on_device(batches, start, stage.end, run.mesh, part.data.report):
-            state, metrics = train_step(state, {**batch, **part.galleries})
-            watch.finished(k, metrics, batch["id"], bad)
             done = k + 1
+            run.tracer.before(done)
+            state, metrics = train_step(state, {**batch, **part.galleries})
+            run.tracer.after(done, metrics)
+            watch.finished(k, metrics, batch["id"], bad)
             stopping = run.signals.stop_after(done)
             last = done == stage.end
             evaluating = last or _due(done, recipe.evaluate_every)

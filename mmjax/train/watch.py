@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -12,8 +13,15 @@ from mmjax.data import Batches
 from mmjax.data.limits import Limit, TooManyBadRows
 from mmjax.errors import UserError
 
-# Of the metrics of a row, those that say how fast the machine was, and not what was learned.
-SPEED = ("examples_per_second", "data_wait_share")
+
+class Work(Protocol):
+    """The work of a step on all devices, and the rate at which they could do it."""
+
+    @property
+    def flops(self) -> float: ...
+
+    @property
+    def peak(self) -> float: ...
 
 
 _Step = tuple[int, Mapping[str, jax.Array], jax.Array, int | jax.Array]
@@ -44,6 +52,7 @@ class Watch:
       batches: knows how long training waited for it.
       limit: of bad rows.
       window: of the run that this one resumes.
+      work: of a step, for MFU, where the devices' peak rate is known.
 
     Attributes:
       limit: counts the bad rows.
@@ -57,11 +66,12 @@ class Watch:
         batches: Batches,
         limit: Limit,
         window: Mapping[str, Sequence[float]] | None = None,
+        work: Work | None = None,
     ):
         self._pending: list[_Step] = []
         self.limit = limit
         self.window = {name: list(values) for name, values in (window or {}).items()}
-        self._batch_size, self._batches = batch_size, batches
+        self._batch_size, self._batches, self._work = batch_size, batches, work
         self._step, self._waited = step, 0.0
         self._since = time.monotonic()
 
@@ -114,13 +124,24 @@ class Watch:
                 self.window.setdefault(name, []).append(value)
 
     def row(self, step: int) -> dict[str, float]:
-        """Means since the last row, with speed; learning rate and scales as they are now."""
+        """Means since the last row, with speed; learning rate and scales as they are now.
+
+        Where the devices tell, with the peak of a device's memory so far in GiB; and with model
+        FLOPs, where the peak rate is known.
+        """
         now = time.monotonic()
         seconds = max(now - self._since, 1e-9)
+        steps = step - self._step
         row = {name: float(np.mean(values)) for name, values in self.window.items()}
         row["learning_rate"] = self.window["learning_rate"][-1]
-        row["examples_per_second"] = (step - self._step) * self._batch_size / seconds
+        row["examples_per_second"] = steps * self._batch_size / seconds
+        row["seconds_per_step"] = seconds / max(steps, 1)
         row["data_wait_share"] = min((self._batches.waited - self._waited) / seconds, 1.0)
+        if self._work is not None:
+            rate = steps * self._work.flops / seconds
+            row["model_tflops_per_second"], row["mfu"] = rate / 1e12, rate / self._work.peak
+        if (used := _memory()) is not None:
+            row["device_memory_gib"] = used / 2**30
         self.window, self._step = {}, step
         self._waited, self._since = self._batches.waited, now
         return row
@@ -128,3 +149,10 @@ class Watch:
     def pause(self) -> None:
         """Leaves the time since the last row (an evaluation) out of the next one."""
         self._since = time.monotonic()
+
+
+def _memory() -> int | None:
+    """Bytes at their peak so far, of this process's fullest device; None where they do not tell."""
+    told = [stats for d in jax.local_devices() if (stats := d.memory_stats())]
+    peaks = [stats["peak_bytes_in_use"] for stats in told if "peak_bytes_in_use" in stats]
+    return max(peaks, default=None)

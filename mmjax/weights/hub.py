@@ -1,4 +1,4 @@
-"""Models of the Hugging Face Hub as local folders, by the package huggingface_hub."""
+"""Models of the Hugging Face Hub, from and to local folders, by the package huggingface_hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from mmjax import digests, extras
+from mmjax.errors import ConfigError
 from mmjax.weights.files import OWN_CONFIG, WEIGHTS, WeightsError
 
 PREFIX = "hf://"
@@ -76,3 +77,50 @@ def _download(what: str, name: str, revision: str | None) -> Path:
     raise WeightsError(
         f"{what} holds no {WEIGHTS[-1]}; other files, such as pickles, are not downloaded"
     )
+
+
+def target(address: str) -> str:
+    """The name of a model to make on the Hub, of `hf://owner/name`.
+
+    Raises:
+      ConfigError: for anything else.
+      MissingExtra: without the extra `hub`.
+    """
+    name = address.removeprefix(PREFIX)
+    if not address.startswith(PREFIX) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ConfigError(f"--to={address} is no place on the Hub: give {PREFIX}owner/name")
+    extras.find("huggingface_hub", "hub", f"--to={address}")
+    return name
+
+
+def push(folder: Path, address: str, *, private: bool = False) -> str:
+    """Uploads a folder as a model of the Hub, which is made if it is not there.
+
+    The account is the one of `hf auth login`, or of HF_TOKEN.
+
+    Args:
+      folder: as an export has written it, with its model card README.md.
+      address: `hf://owner/name`.
+      private: whether a model that is made is for its owner only.
+
+    Returns:
+      The address of the page.
+
+    Raises:
+      ConfigError: for an address that is none, or when it cannot be uploaded; the folder stays.
+      MissingExtra: without the extra `hub`.
+    """
+    name = target(address)
+    import huggingface_hub
+
+    try:
+        api = huggingface_hub.HfApi()
+        made = api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, folder_path=folder, commit_message="Export of mmjax")
+    except Exception as error:  # of names, network and rights; they have no common base
+        said = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"{folder} is complete, but could not be uploaded to {address} ({said}): "
+            f"`hf upload {name} {folder}` tries again"
+        ) from error
+    return str(made)

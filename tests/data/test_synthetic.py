@@ -437,3 +437,21 @@ def test_mentions_are_of_entities_of_the_gallery():
     # Two mentions of one entity differ by noise of 0.3 each.
     both = column(test, "text").reshape(100, 2, 32)
     assert (both[:, 0] - both[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)
+
+
+def test_named_sounds_are_two_trembling_tones():
+    clean = make("named_sounds", examples=200, noise=0.0)
+    other = make("named_sounds", examples=200, noise=0.0, split="test")
+    sounds, again = column(clean, "audio"), column(other, "audio")
+    assert sounds.shape == (200, 16, 32)
+    assert [clean[row]["text"] for row in (0, 7, 57)] == ["sound0", "sound7", "sound7"]
+    # A sound is one spectrum, times gain and trembling: of rank 1, and the same in both splits.
+    for row in range(50):
+        together = np.concatenate([sounds[row], sounds[row + 50], again[row]])
+        size = np.linalg.svd(together, compute_uv=False)
+        assert size[1] < 1e-5 * size[0]
+        strength = together[:16].sum(1)
+        assert 1 < strength.max() / strength.min() <= 3.001  # between 0.5 and 1.5
+    assert np.abs(sounds[:50] - again[:50]).max() > 0.1  # but another gain and phase
+    noisy = column(make("named_sounds", examples=200), "audio") - sounds
+    assert noisy.std() == pytest.approx(0.3, rel=0.02)

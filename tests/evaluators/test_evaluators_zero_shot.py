@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from mmjax.data import Source
+from mmjax.data.records import ClassPrompts
 from mmjax.data.sets.emoji import EmojiSource
-from mmjax.evaluators.data import EvalData
+from mmjax.evaluators.data import EvalData, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.zero_shot import ZeroShot
 
 
@@ -68,16 +70,18 @@ def test_templates_are_averaged_and_made_unit_again(make_source, views, fake_mod
     model = Seen()
     evaluator = ZeroShot(labels="text", templates=("{}", "an image of {}", "this is {}"))
     data = EvalData(make_source(3), views, 4)
-    vectors = evaluator._class_vectors(model, data, [["1"], ["2"]], None)
+    items = embed(model, data, ("image",))["image"]
+    prompts = evaluator.wording.prompts(items, np.array([1, 2]), [1, 2], None, data)
+    vectors = evaluator._class_vectors(model, data, prompts)
     expected = np.zeros((2, 16))
     expected[0, [1, 3]] = expected[1, [2, 6]] = np.array([2, 1]) / np.sqrt(5)
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
-    assert {"1", "an image of 1", "this is 2"} <= set(model.texts)
+    assert {"item 1", "an image of item 1", "this is item 2"} <= set(model.texts)
 
 
 def test_several_names_of_a_class(make_source, views, fake_model):
     vectors = ZeroShot(labels="text")._class_vectors(
-        fake_model(), EvalData(make_source(3), views, 4), [["1", "2"]], None
+        fake_model(), EvalData(make_source(3), views, 4), [["1", "2"]]
     )
     np.testing.assert_allclose(vectors[0, [1, 2]], np.sqrt(0.5), atol=1e-6)
 
@@ -210,3 +214,48 @@ def test_every_text_of_a_class_is_a_name(make_source, views, fake_model):
 def test_groups_that_do_not_fit(make_source, views, fake_model, options, said):
     with pytest.raises(ValueError, match=said):
         ZeroShot(labels="group", **options)(fake_model(), EvalData(make_source(10), views, 4))
+
+
+def test_prompts_of_each_class_in_place_of_templates(make_source, views, fake_model):
+    data, own = (
+        EvalData(make_source(6), views, 4),
+        {"even": ("0", "2"), "odd": ("1",), "none": ("7",)},
+    )
+    model = fake_model()
+    metrics = ZeroShot(labels="group", prompts=own)(model, data)
+    assert metrics["classes"] == 3
+    assert set(model.texts) == {"0", "1", "2", "7"}
+    for prompts, said in (({"even": ("0",), "none": ("7",)}, "none for the class 'odd'"),
+                          ({**own, "other": ("3",)}, "'other', which is no class")):  # fmt: skip
+        with pytest.raises(EvaluationError, match=said):
+            ZeroShot(labels="group", prompts=prompts)(model, data)
+    with pytest.raises(ValueError, match="leave out templates"):
+        ZeroShot(labels="group", prompts=own, templates=("a {}",))
+    with pytest.raises(ValueError, match="'even' has no prompts"):
+        ZeroShot(labels="group", prompts={"even": ()})
+
+
+def test_a_source_may_have_prompts_of_its_own(make_source, views, fake_model):
+    source = make_source(6)
+    told = [ClassPrompts("even", "zero", ["0", "2"]), ClassPrompts("odd", "one", ["1"])]
+    source.prompts = lambda field: told if field == "group" else None
+    for options, expected in (
+        ({}, {"0", "1", "2"}),
+        ({"templates": ("4 {}",)}, {"4 zero", "4 one"}),
+        ({"synonyms": {"odd": ("5",)}}, {"zero", "one", "5"}),
+    ):
+
+        class Named(fake_model):
+            def number(self, text):
+                return len(text)
+
+        model = Named()
+        ZeroShot(labels="group", **options)(model, EvalData(source, views, 4))
+        assert set(model.texts) == expected
+
+
+def test_classes_of_one_name_are_refused(make_source, views, fake_model):
+    source = make_source(3)
+    source.records[2]["text"] = ["item 0"]
+    with pytest.raises(EvaluationError, match="row 0 and row 2 have the same name 'item 0'"):
+        ZeroShot(labels="text")(fake_model(), EvalData(source, views, 4))

@@ -36,11 +36,11 @@ SHAPES = {
         {"type": "linear", "dim": 24, "bias": True},
         {"type": "sigmoid"},
     ),
-    # No shape of another library: a mean over tokens, and an MLP for a head.
+    # No shape of another library: a mean over tokens, and a head that reads them, with dropout.
     "own": (
         {**VISION, "pool": "mean"},
         {**TEXT, "causal": False, "pool": "mean"},
-        {"type": "mlp", "dim": 20, "hidden": 30},
+        {"type": "token_projector", "dim": 20, "refine": True, "dropout": 0.1},
         {"type": "linear", "dim": 20},
         {"type": "info_nce", "learn_temperature": False},
     ),

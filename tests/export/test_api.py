@@ -13,7 +13,7 @@ from PIL import Image
 
 import mmjax
 from mmjax.errors import ConfigError
-from mmjax.evaluators import zero_shot
+from mmjax.evaluators.class_prompts import class_vectors
 from mmjax.inference import model as model_lib
 from mmjax.parallel import mesh as mesh_lib
 
@@ -267,7 +267,7 @@ def test_what_is_no_class_or_template(model, pictures, classes, templates, says)
 
 def test_class_vectors_that_cancel():
     with pytest.raises(ConfigError, match="the prompts of class 'b' cancel each other"):
-        zero_shot.class_vectors(np.array([[1, 0], [0, 1], [0, -1]]), np.array([0, 1, 1]), "ab")
+        class_vectors(np.array([[1, 0], [0, 1], [0, -1]]), np.array([0, 1, 1]), "ab")
 
 
 def test_several_devices_give_what_one_gives(model, pictures):

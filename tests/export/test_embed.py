@@ -1,13 +1,19 @@
 """`python -m mmjax.embed`: the rows are the items, and the embeddings those of the model."""
 
+import re
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 from own_data_files import shard
 from PIL import Image
 from third_party import needs
 
 import mmjax
-from mmjax import embed
+from mmjax import embed, explore
 from mmjax.commands import data_source as command
 from mmjax.data.sources import MemorySource, WebDatasetSource
 from mmjax.errors import ConfigError
@@ -61,3 +67,36 @@ def test_what_has_nothing_in_common(run_of, tmp_path):
     audio = MemorySource(data={"audio": [np.zeros(4, np.float32)]})
     with pytest.raises(ConfigError, match="the data have audio and the model reads image, text"):
         embed.table(mmjax.load(run_of("clip")), audio)
+
+
+def explored(*words):
+    """Runs `mmjax explore` on the words."""
+    with flagsaver.flagsaver():
+        flags.FLAGS(["explore", *words])
+        explore.main(None, [])
+
+
+def test_a_page_of_a_model_and_of_what_it_embedded(run_of, table, tmp_path, capsys):
+    run, page = run_of("clip"), tmp_path / "page.html"
+    explored(f"--model={run}", f"--data={table}", f"--out={page}")
+    assert "5 items of image, text" in capsys.readouterr().out
+    assert '"pictures": ["' in page.read_text()
+    index = tmp_path / "e.npz"
+    embed.write(embed.table(mmjax.load(run), command.source_of(str(table))), index)
+    explored(f"--model={index}", f"--out={page}")
+    assert "the same dog" in page.read_text()
+    with pytest.raises(ConfigError, match="leave out --data"):
+        explored(f"--model={index}", f"--data={table}")
+
+
+def test_the_commands_of_the_page(run_of, table, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "explore.md"
+    commands = re.findall(r"^    mmjax (explore|embed) (.*)$", page.read_text(), re.MULTILINE)
+    monkeypatch.chdir(table.parent)
+    shutil.copytree(run_of("clip"), "runs/clip")
+    for name, words in commands:
+        with flagsaver.flagsaver():
+            flags.FLAGS([name, *f"--model={words}".split()])
+            {"explore": explore, "embed": embed}[name].main(None, [])
+    for file in ("runs/clip/explore.html", "explore.html"):
+        assert "Nearest" in Path(file).read_text()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,45 @@ def test_what_the_user_says_stays(monkeypatch):
             "--xla_tpu_scoped_vmem_limit_kib=65536 "
             "--xla_jf_spmd_threshold_for_windowed_einsum_mib=1000000"
         )
+
+
+KEEP = """
+import jax
+from mmjax.parallel import compiler
+
+compiler.keep_programs()
+jax.jit(lambda x: x @ x + 1)(jax.numpy.ones((8, 8))).block_until_ready()
+print(jax.config.jax_compilation_cache_dir)
+"""
+
+
+def kept(cache, **variables):
+    """The folder that a process keeps its programs in, and whether it holds any."""
+    names = ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
+    inherited = {k: v for k, v in os.environ.items() if k not in names}
+    environment = {**inherited, "XDG_CACHE_HOME": str(cache), **variables}
+    script = KEEP.replace("compiler.keep", "compiler._WORTH_SECONDS = 0.0\ncompiler.keep")
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    return folder, bool(list(folder.glob("jit_*-cache")))
+
+
+def test_programs_are_kept_in_the_users_cache_folder(tmp_path):
+    folder, found = kept(tmp_path)
+    assert found
+    assert folder.is_relative_to(tmp_path / "mmjax")
+
+
+def test_programs_are_kept_where_the_user_says_or_not_at_all(tmp_path):
+    own = tmp_path / "own"
+    always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    assert kept(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own), **always) == (own, True)
+    assert not kept(tmp_path, JAX_ENABLE_COMPILATION_CACHE="false")[1]
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "mmjax").write_text("a file where the folder should be")
+    assert not kept(tmp_path)[1]

@@ -230,11 +230,13 @@ def test_a_published_model_takes_the_flops_that_are_published():
 
 
 @pytest.mark.slow
-def test_a_slice_that_is_not_here(tiny):
+@pytest.mark.parametrize("slice_", ["v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1"])
+def test_a_slice_that_is_not_here(tiny, slice_):
     needs("libtpu")
-    report = preflight.preflight(tiny(), topology_name="v5e:2x2")
+    report = preflight.preflight(tiny(), topology_name=slice_)
     assert report.dtype == jax.numpy.bfloat16
-    assert report.mesh.size == 4
-    assert report.memory.total < 16 * 2**30
+    chip = topology.CHIPS[slice_.partition(":")[0]]
+    assert report.mesh.size == 4 * chip.devices
+    assert report.memory.total < chip.per_device().memory
     assert report.roofline.floor > 0
     assert "roofline" in "\n".join(preflight_report.lines(report))

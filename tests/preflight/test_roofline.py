@@ -65,3 +65,11 @@ def test_a_slice_that_no_pod_has_is_refused():
         topology.devices("v5e:3x5")
     assert "\n" not in str(raised.value)
     assert len(topology.devices("v5e:2x2")) == 4
+
+
+def test_a_libtpu_of_another_jax_is_refused(monkeypatch):
+    monkeypatch.setattr(topology.extras, "find", lambda *_: None)
+    monkeypatch.setattr(topology.metadata, "version", lambda _: "0.0.99")
+    with pytest.raises(ConfigError, match=r"libtpu 0\.0\.99 is not of jax .*libtpu==") as raised:
+        topology.devices("v5p:2x2x1")
+    assert "mmjax[aot]" in str(raised.value)

@@ -2,9 +2,18 @@
 
 import math
 
+import jax
 import pytest
 
-from mmjax.preflight.sizing import GIB, Memory, largest_batch, out_of_memory
+from mmjax.errors import exit_code
+from mmjax.preflight.sizing import (
+    GIB,
+    CompilerFailed,
+    Memory,
+    compile_or_size,
+    largest_batch,
+    out_of_memory,
+)
 
 MESSAGE = (
     "RESOURCE_EXHAUSTED: XLA:TPU compile permanent error. Ran out of memory in memory space hbm. "
@@ -76,3 +85,14 @@ def test_sizes_that_cannot_be_told_count_as_too_large():
 def test_not_even_the_smallest():
     memory, _ = asking(lambda batch: 1e6 + batch)
     assert largest_batch(memory, limit=1000, unit=8, start=64) is None
+
+
+def test_a_failure_of_the_compilers_own_is_a_sentence():
+    class Lowered:
+        def compile(self):
+            raise jax.errors.JaxRuntimeError("INTERNAL: instruction should have 1 operands\nat 0x1")
+
+    with pytest.raises(CompilerFailed, match="1 operands at 0x1") as raised:
+        compile_or_size(Lowered())
+    assert jax.__version__ in str(raised.value)
+    assert exit_code(raised.value) == 1

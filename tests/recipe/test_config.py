@@ -191,6 +191,21 @@ def test_rows_that_training_would_see_are_not_held_out():
     recipe_lib.load(recipe, [whole, *(f"{source}={other}" for source in held_out)])
 
 
+def test_a_source_like_one_around_another_changes_that_one_too():
+    recipe, where = f"{CONFIGS}/teminal.py", "evaluators.zero_shot.single.source"
+
+    def held_out(*overrides):
+        loaded = recipe_lib.load(recipe, overrides)
+        return loaded.evaluators["zero_shot"]["single"].plain()["source"]
+
+    found = held_out("data.source.source.seed=3")
+    assert (found["type"], found["split"]) == ("concatenated", "all")
+    assert found["source"]["type"] == "named_sounds"
+    assert (found["source"]["split"], found["source"]["seed"]) == ("test", 3)
+    other = {"like": "data.source", "source": {"type": "samples"}}
+    assert held_out(f"{where}={other}")["source"] == {"type": "samples", "split": "train"}
+
+
 @pytest.mark.parametrize(
     ("override", "value"),
     [

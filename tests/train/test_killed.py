@@ -17,12 +17,12 @@ from mmjax.data.records import BadExample
 from mmjax.data.report import BadRows
 from mmjax.data.rows import SourceRows
 from mmjax.report import page
+from mmjax.report.results import SPEED
 from mmjax.system.embedder import Embedder
 from mmjax.train import trainer
 from mmjax.train.evaluation import Evaluation
 from mmjax.train.metrics import MetricWriter
 from mmjax.train.signals import Interrupted
-from mmjax.train.watch import SPEED
 
 ROOT = Path(__file__).parents[2]
 METRIC = "geometry/test/alignment"

@@ -2,6 +2,7 @@
 
 from mmjax.data.sources.array_record import ArrayRecordSource
 from mmjax.data.sources.arrays import ArraysSource
+from mmjax.data.sources.clip_benchmark import ClipBenchmarkSource
 from mmjax.data.sources.dicom import DicomEcgSource
 from mmjax.data.sources.features import FeaturesSource
 from mmjax.data.sources.folder import FolderSource
@@ -14,6 +15,7 @@ from mmjax.data.sources.wfdb import WfdbSource
 __all__ = [
     "ArrayRecordSource",
     "ArraysSource",
+    "ClipBenchmarkSource",
     "DicomEcgSource",
     "FeaturesSource",
     "FolderSource",

@@ -8,7 +8,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from mmjax.data.formats.files import missing, suffixes
 from mmjax.data.records import BadExample, Record, Source, SourceError
@@ -64,6 +64,7 @@ class WebDatasetSource(Source):
     """
 
     modalities: tuple[str, ...] = ("image", "text")  # of the default members
+    default_members: ClassVar[dict[str, tuple[str, ...]]] = {"image": _IMAGE_MEMBERS}
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
+from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
@@ -58,6 +59,7 @@ SYNTHETIC = {
         LatentViews,
         LectureClips,
         NamedActions,
+        NamedSounds,
         NoisyCaptions,
         NoisyInstances,
         NuisancePairs,

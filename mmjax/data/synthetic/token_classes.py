@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import ndtr
 
 from mmjax.data.synthetic.generated import Generated, normal
 from mmjax.schema.bounds import Fraction, NonNegative
@@ -63,6 +62,8 @@ class TokenClasses(Generated):
         tokens += normal(rng, *tokens.shape, scale=0.5)
         if self.split != "pretrain":
             tokens = (1 - self.turned) * tokens + self.turned * tokens @ rotation
+        from scipy.special import ndtr  # slow to import, for all who use another generator
+
         level = np.minimum((ndtr(named) * LEVELS).astype(int), LEVELS - 1)
         names = [
             " ".join(WORDS[axis * LEVELS + own] for axis, own in enumerate(row)) for row in level

@@ -10,7 +10,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # Recipes whose papers leave values open.
 OPEN = {
     "cwcl": "steps=60_000",
-    "har_hardneg": "tau_plus=0.1",
+    "har_hardneg": "objectives=objectives(beta=1.0, tau_plus=0.1, temperature=0.1)",
     "mv_dhel": "b1=0.9",
     "symile": "dim = 2048",
 }

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from mmjax import recipe as recipe_lib
+from mmjax.recipe import StageConfig
 from mmjax.train import header
+from mmjax.train.stages import Stage
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ from mmjax.train import header
 def test_chance_level_of_contrastive_losses(monkeypatch, recipe, overrides, shown):
     monkeypatch.setattr(header, "parameter_counts", lambda plan: {"all": 2, "trained": 1})
     loaded = recipe_lib.load(recipe, ["data.batch_size=64", *overrides])
-    stage = SimpleNamespace(name="only", recipe=loaded, start=0, end=loaded.steps)
+    stage = Stage(StageConfig("only"), 0, loaded, 0, loaded.steps)
     data = SimpleNamespace(sources={}, steps_per_epoch=10)
     text = "\n".join(header.stage_lines(stage, None, data))
     assert ("chance level: a contrastive loss of ln(64) = 4.159" in text) is shown

@@ -79,8 +79,11 @@ def logged():
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())
     logger = logging.getLogger("mmjax")
+    level = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)  # a command that ran in this process may have set the root's
     yield messages
+    logger.setLevel(level)
     logger.removeHandler(handler)
 
 

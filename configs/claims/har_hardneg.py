@@ -1,5 +1,7 @@
 """Weights on hard negatives, against no such weights at the best temperature."""
 
+import dataclasses
+
 from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
 from mmjax.configs.har_hardneg import PAIR
@@ -26,11 +28,17 @@ def few_classes(**hard: float) -> Arm:
     return Arm(changes, untuned="data and temperature for which a high beta should be harmful")
 
 
+def with_correlations(arm: Arm) -> Arm:
+    """Canonical correlations of the raw data, too; they are the same in every arm."""
+    test = c.held_out(ids="class")
+    linear = c.linear_map("classes", test, pairs=(PAIR,), read="statistics", solver="cca")
+    return dataclasses.replace(arm, changes={**arm.changes, "evaluators": linear})
+
+
 def claim() -> Claim:
     """Betas of 0 and 1 with one correction for false negatives, and plain InfoNCE."""
     probe, nearest = "probe/test/accuracy", "retrieval/classes/skeleton_to_imu/R@1"
     linear = "linear_map/classes/skeleton_to_imu/R@1"
-    test = c.held_out(ids="class")
     return Claim(
         paper="contrastive learning of skeletons and inertial measurements learns better features "
         "if negatives that are close to the anchor have a higher weight, corrected for false "
@@ -38,13 +46,9 @@ def claim() -> Claim:
         statement="with similar classes beta = 1 is better than beta = 0, each at its own best "
         "temperature, by 2 points of accuracy of a linear probe with 400 labels and by 5 points "
         "of cross-modal retrieval of the class",
-        changes={
-            "evaluators": c.linear_map(
-                "classes", test, pairs=(PAIR,), read="statistics", solver="cca"
-            )
-        },
+        changes={"steps": 900},  # half of the recipe's: 35 runs in five minutes
         arms={
-            "cmc": arm(0.07, 0.2, 0.5, beta=0.0, tau_plus=0.0),
+            "cmc": with_correlations(arm(0.07, 0.2, 0.5, beta=0.0, tau_plus=0.0)),
             "beta 0": arm(0.07, 0.2, 0.5, beta=0.0),
             "beta 1": arm(0.2, 0.5, 1.0),
             "beta 0 at .5": card(beta=0.0),
@@ -72,10 +76,11 @@ def claim() -> Claim:
             Check("with few classes and a sharp softmax beta = 1 retrieves the class worse",
                   nearest, "few classes, beta 1", "<=", "few classes, beta 0"),
         ),
-        metrics=(probe, nearest, "retrieval/test/skeleton_to_imu/R@1", linear),
+        metrics=(probe, nearest, "retrieval/test/skeleton_to_imu/R@1"),
         seed_keys=c.WORLD_SEED,
         paper_numbers="best on UTD-MHAD and MMAct's cross-session split; numbers not known",
-        notes="`retrieval/test` is retrieval of the row itself, `retrieval/classes` of any row of "
+        notes="All arms train half of the recipe's steps. `retrieval/test` is retrieval of the row "
+        "itself, `retrieval/classes` of any row of "
         "its class. Like a lower temperature, a higher beta gives close negatives a higher "
         "weight, so that the two have to be told apart by tuning the temperature of both. InfoNCE "
         "without the correction for false negatives, tuned alike, is not worse than beta = 1, and "

@@ -28,10 +28,10 @@ WORKDIR = flags.DEFINE_string(
     "Folder of the run. By default runs/<recipe>-<time>, or the newest unfinished run of the same "
     "config.",
 )
-CHECKPOINT = flags.DEFINE_enum(
+# A string like that of other commands, for one process may import several of them in any order.
+CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     "latest",
-    ["latest", "previous"],
     "Where to resume: at the latest; or, if that is damaged, at the newest before it that is whole "
     "(previous).",
     allow_override=True,
@@ -88,6 +88,8 @@ def main(path: str | None, overrides: list[str]) -> None:
     from mmjax.preflight import utilization
     from mmjax.train import loggers, profile, trainer, workdir
 
+    if CHECKPOINT.value not in ("latest", "previous"):
+        raise ConfigError(f"--checkpoint={CHECKPOINT.value}: give latest or previous")
     loggers.check(LOGGERS.value)
     traced = None if PROFILE.value is None else profile.Steps.of(PROFILE.value)
     compiler.keep_programs()

@@ -132,3 +132,9 @@ def test_flags_that_need_another(set_flags):
     set_flags(memory_gb=16)
     with pytest.raises(ConfigError, match=r"^--memory_gb needs --dry_run$"):
         main.main(str(Path(__file__).parents[1] / "configs" / "clip.py"), [])
+
+
+def test_another_checkpoint_to_resume_at_is_refused(set_flags):
+    set_flags(checkpoint="best")
+    with pytest.raises(ConfigError, match="--checkpoint=best: give latest or previous"):
+        main.main("clip_uniform", [])

@@ -61,12 +61,7 @@ def table(
     from mmjax.evaluators.data import EvalData, embed
 
     data = EvalData(source, model.bundle.views, batch_size)
-    names = data.embedded_by(model)
-    if not names:
-        raise ConfigError(
-            f"the data have {', '.join(source.modalities)} and the model reads "
-            f"{', '.join(model.bundle.views) or 'nothing'}: there is nothing to embed"
-        )
+    names = command.in_common(model, data)
     try:
         found = embed(model, data, names, "all", layer)
     except ValueError as error:

@@ -64,13 +64,7 @@ def embedded(given: str) -> dict[str, Any]:
     keep_programs()
     model: Any = api.load(given, checkpoint=CHECKPOINT.value)
     data = EvalData(_source(given), model.bundle.views)
-    names = data.embedded_by(model)
-    if not names:
-        raise ConfigError(
-            f"the data have {', '.join(data.source.modalities)} and the model reads "
-            f"{', '.join(model.bundle.views) or 'nothing'}: there is nothing to show"
-        )
-    found = embed(model, data, names, "all")
+    found = embed(model, data, command.in_common(model, data), "all")
     sizes = {each.unit.shape[1] for each in found.values()}
     if len(sizes) > 1:
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -48,6 +49,21 @@ def source_of(data: str) -> Source:
     else:
         spec = {"type": "manifest", "path": data}
     return SOURCES.parse(spec, "data", "--data").build()
+
+
+def in_common(model: Any, data: Any) -> tuple[str, ...]:
+    """The modalities that an `EvalData` has and a `mmjax.api.Model` embeds.
+
+    Raises:
+      ConfigError: when there is none.
+    """
+    names: tuple[str, ...] = data.embedded_by(model)
+    if not names:
+        raise ConfigError(
+            f"the data have {', '.join(data.source.modalities)} and the model reads "
+            f"{', '.join(model.bundle.views) or 'nothing'}: there is nothing to embed"
+        )
+    return names
 
 
 def named_source(path: str | None, overrides: Sequence[str]) -> Source:

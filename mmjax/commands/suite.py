@@ -13,20 +13,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmjax.errors import ConfigError
-from mmjax.evaluators import EvalData, EvaluatorTable, Model, Task, run
+from mmjax.evaluators import EvaluatorTable, Model, Opener, Task, run
 from mmjax.evaluators.base import EvaluatorConfig
 from mmjax.recipe.load import in_file, module_of
-from mmjax.schema.registry import Spec
 from mmjax.text import columns
 
-# The metric that a table shows of an evaluator; of several, their mean.
-MAIN: dict[str, tuple[str, ...]] = {
-    "zero_shot": ("top_1",),
-    "retrieval": ("R@1",),
-    "choice": ("accuracy",),
-    "knn": ("accuracy",),
-    "probe": ("accuracy",),
-    "multilabel": ("mAP",),
+# The metric that a table shows of an evaluator; of several directions, their mean.
+MAIN = {
+    "zero_shot": "top_1",
+    "retrieval": "R@1",
+    "choice": "accuracy",
+    "knn": "accuracy",
+    "probe": "accuracy",
+    "multilabel": "mAP",
 }
 
 
@@ -98,17 +97,10 @@ def measure(model: Model, suite: Suite, views: Mapping[str, Any]) -> list[Result
       ConfigError: before any set is embedded, for one that an evaluator cannot measure.
     """
     tasks: dict[tuple[str, str], Task] = {}
-    shared: dict[str, EvalData] = {}
-
-    def data_of(source: Spec[Any]) -> EvalData:
-        key = str(source.plain())
-        if key not in shared:
-            shared[key] = EvalData(source.build(), views)
-        return shared[key]
-
+    opener = Opener(views)
     for kind, named in suite.evaluators.items():
         for name, config in named.items():
-            opened = {key: data_of(source) for key, source in config.sources.items()}
+            opened = opener(config)
             task = Task(config.evaluator.build(), opened.pop("source"), opened)
             try:
                 task.evaluator.check(task.data)
@@ -131,18 +123,17 @@ def measure(model: Model, suite: Suite, views: Mapping[str, Any]) -> list[Result
 
 def _main(suite: Suite, kind: str, name: str, metrics: Mapping[str, float]) -> tuple[str, float]:
     """The metric of a set and its value: the mean over directions where there are several."""
-    for wanted in (suite.metrics.get(name), *MAIN.get(kind, ())):
-        if wanted is None:
-            continue
-        values = [v for each, v in metrics.items() if each == wanted or each.endswith(f"/{wanted}")]
-        exact = [metrics[wanted]] if wanted in metrics else values
-        if exact:
-            return wanted, sum(exact) / len(exact)
-        if wanted == suite.metrics.get(name):
-            raise ConfigError(
-                f"{suite.file}: METRICS names {wanted!r} of {name}, which has "
-                f"{', '.join(sorted(metrics))}"
-            )
+    wanted = suite.metrics.get(name) or MAIN.get(kind) or next(iter(metrics))
+    if wanted in metrics:
+        return wanted, metrics[wanted]
+    values = [value for each, value in metrics.items() if each.endswith(f"/{wanted}")]
+    if values:
+        return wanted, sum(values) / len(values)
+    if name in suite.metrics:
+        raise ConfigError(
+            f"{suite.file}: METRICS names {wanted!r} of {name}, which has "
+            f"{', '.join(sorted(metrics))}"
+        )
     first = next(iter(metrics))
     return first, metrics[first]
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmjax.data.around import Around
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.formats.sounds import Rate, read_sound, resample
-from mmjax.data.records import BadExample, Record, Source, SourceError, unusable
+from mmjax.data.records import BadExample, Record, Source, SourceError, options, unusable
 from mmjax.data.registry import SOURCES
 from mmjax.schema.bounds import Count, NonNegativeInt, Positive
 from mmjax.schema.registry import Spec
@@ -131,7 +131,7 @@ class Concatenated(Around):
         for row in range(len(self.inner)):
             record = self.inner[row]
             if record.get(self.audio) is not None and record.get(self.text):
-                found.setdefault(_several(record[self.text])[0], []).append(row)
+                found.setdefault(options(record[self.text])[0], []).append(row)
         names = sorted(found)
         return names, [found[name] for name in names]
 
@@ -183,7 +183,7 @@ class Concatenated(Around):
         rows = self._members[name]
         row = rows[int(which * len(rows))]
         record = self.inner[row]
-        values = _several(record[self.audio])
+        values = options(record[self.audio])
         number = int(alternative * len(values))
         if (row, number) in self._cache:
             return self._cache[row, number]
@@ -241,11 +241,6 @@ def _check_caption(caption: str) -> None:
             f"concatenated: the caption {caption!r} should have {{0}} and {{1}}, each once, where "
             "the names of both sounds stand"
         )
-
-
-def _several(value: Any) -> list[Any]:
-    """The alternatives of a value."""
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 SOURCES.register("concatenated", Concatenated)

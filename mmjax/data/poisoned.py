@@ -9,7 +9,7 @@ import numpy as np
 
 from mmjax.data.around import Around
 from mmjax.data.formats.images import EncodedImage
-from mmjax.data.records import BadExample, Record, Source, SourceError, unusable
+from mmjax.data.records import BadExample, Record, Source, SourceError, options, unusable
 from mmjax.data.registry import SOURCES
 from mmjax.schema.bounds import Count, Fraction, NonNegativeInt, Positive
 from mmjax.schema.registry import Spec
@@ -84,7 +84,7 @@ class Poisoned(Around):
         if self.image in record:
             found = record[self.image]
             try:
-                triggered = [self._triggered(each) for each in _several(found)]
+                triggered = [self._triggered(each) for each in options(found)]
             except BadExample as error:
                 raise BadExample(record["key"], self.image, error.reason) from error
             record[self.image] = triggered if isinstance(found, list | tuple) else triggered[0]
@@ -121,11 +121,6 @@ def _checkerboard(side: int) -> np.ndarray:
     """f32[side, side] of 0 and 1, white in the corners."""
     cell = CELLS * np.arange(side) // side
     return np.asarray((cell[:, None] + cell[None, :]) % 2 == 0, np.float32)
-
-
-def _several(value: Any) -> list[Any]:
-    """The alternatives of a value."""
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 SOURCES.register("poisoned", Poisoned)

@@ -43,6 +43,11 @@ def unusable(reason: str) -> BadExample:
     return BadExample("", "", reason)
 
 
+def options(value: Any) -> list[Any]:
+    """The alternatives of a record's field: a list as it is, anything else as the only one."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
 class ClassPrompts(NamedTuple):
     """How a class is put into words.
 

@@ -6,14 +6,19 @@ as `evaluator(model, data, mesh) -> {metric: value}`; `run` calls several and na
 """
 
 import contextlib
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from mmjax.data.records import Source
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.registry import EVALUATORS, EvaluatorTable
+from mmjax.schema.registry import Spec
 
 __all__ = [
     "EVALUATORS",
@@ -23,9 +28,32 @@ __all__ = [
     "EvaluatorConfig",
     "EvaluatorTable",
     "Model",
+    "Opener",
     "Task",
     "run",
 ]
+
+
+class Opener:
+    """Opens the sources of evaluators; those with the same source share its data's embeddings.
+
+    Args:
+      views: as for `EvalData`.
+    """
+
+    def __init__(self, views: Mapping[str, Callable[..., np.ndarray]]):
+        self._views = views
+        self._opened: dict[str, EvalData] = {}
+
+    def __call__(self, config: EvaluatorConfig) -> dict[str, EvalData]:
+        """The data of each source of an evaluator, by name."""
+        return {name: self._open(source) for name, source in config.sources.items()}
+
+    def _open(self, source: Spec[Source]) -> EvalData:
+        key = json.dumps(source.plain(), sort_keys=True)
+        if key not in self._opened:
+            self._opened[key] = EvalData(source.build(), self._views)
+        return self._opened[key]
 
 
 class Task(NamedTuple):

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.records import Source
+from mmjax.data.records import Source, options
 from mmjax.errors import ConfigError
-from mmjax.evaluators.data import Embedded, EvalData, options
+from mmjax.evaluators.data import Embedded, EvalData
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.text import is_template
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from mmjax.data.limits import causes
-from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.records import BadExample, Record, Source, SourceError, options
 from mmjax.data.views import field_of
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.names import modality_of
@@ -222,11 +222,6 @@ def embed_values(
     for value in values:
         collect.add(data.views[modality](value, None, False))
     return collect.finish()
-
-
-def options(value: Any) -> list[Any]:
-    """The alternatives of a record's field: a list as it is, anything else as the only one."""
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _embed(

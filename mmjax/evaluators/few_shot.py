@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
@@ -149,6 +148,8 @@ class FewShot(Evaluator):
             "_ndcg@10": (gain[: len(top)] @ top / ideal).mean(),
         }
         if texts is not None:
+            from scipy.special import softmax  # slow to import, for all other evaluators
+
             told = x[query] @ _unit(_means(texts[support], y[support], classes)).T
             a, b = self.weights
             fused = a * softmax(told / self.temperature, axis=1) + b * softmax(scores, axis=1)

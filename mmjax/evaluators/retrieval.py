@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmjax.data.records import options
 from mmjax.evaluators import ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.compression import Bits, compressed, csls
@@ -181,7 +182,7 @@ def values_of(fields: Mapping[str, Any], key: str) -> list[Any]:
         return []
     if isinstance(value, np.ndarray):
         return value.reshape(-1).tolist()
-    return list(value) if isinstance(value, list | tuple) else [value]
+    return options(value)
 
 
 def numbered(

@@ -1,12 +1,11 @@
 """What share of the devices' peak rate a run uses: MFU (Chowdhery et al. 2022, appendix B)."""
 
-from typing import NamedTuple
-
 import jax
 
 from mmjax.preflight import topology
 from mmjax.preflight.model_flops import model_flops
 from mmjax.recipe import Recipe
+from mmjax.train.watch import Work
 
 # How the kinds of NVIDIA's devices begin -> dense bf16 multiplications and additions per second, of
 # their data sheets, read in 2026. (Those sheets name the rate with sparsity, which is twice that.)
@@ -25,18 +24,6 @@ GPUS = {
     "NVIDIA L40": 181e12,
     "NVIDIA L4": 121e12,
 }
-
-
-class Work(NamedTuple):
-    """The work of a step and the rate at which it could be done.
-
-    Attributes:
-      flops: model FLOPs of a step on all devices, without recomputation.
-      peak: FLOPs per second of all devices.
-    """
-
-    flops: float
-    peak: float
 
 
 def work(recipe: Recipe, mesh: jax.sharding.Mesh) -> Work | None:

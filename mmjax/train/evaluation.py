@@ -1,6 +1,5 @@
 """Runs the evaluators of a recipe during and after training."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -9,13 +8,12 @@ from pathlib import Path
 import jax
 
 from mmjax import evaluators
-from mmjax.data import Source, SourceError, inputs
+from mmjax.data import SourceError, inputs
 from mmjax.errors import ConfigError
-from mmjax.evaluators import EvalData, EvaluationError, Evaluator, EvaluatorConfig, Task
+from mmjax.evaluators import EvalData, EvaluationError, Evaluator, EvaluatorConfig, Opener, Task
 from mmjax.model.outputs import by_output
 from mmjax.recipe import Recipe
 from mmjax.report.table import summary_table
-from mmjax.schema.registry import Spec
 from mmjax.system.embedder import Embedder
 from mmjax.train import checks
 
@@ -41,19 +39,11 @@ class Evaluation:
     ):
         self._mesh, self._fatal = mesh, recipe.data.on_error == "fail"
         views = by_output(recipe.outputs, inputs.views(recipe.data))
-        # Evaluators with the same source share one object, and so its embeddings.
-        shared: dict[str, EvalData] = {}
-
-        def data_of(source: Spec[Source]) -> EvalData:
-            key = json.dumps(source.plain(), sort_keys=True)
-            if key not in shared:
-                shared[key] = EvalData(source.build(), views)
-            return shared[key]
-
+        opener = Opener(views)
         self._tasks: dict[str, Task] = {}
         for kind, name, config in recipe.each_evaluator():
             where = f"evaluators.{kind}.{name}"
-            opened = {key: data_of(source) for key, source in config.sources.items()}
+            opened = opener(config)
             data = opened.pop("source")
             for key, each in {"source": data, **opened}.items():
                 checks.check_evaluator(where, config, key, each)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,8 +67,6 @@ class Wandb(Logger):
     def __init__(
         self, project: str, name: str, config: Mapping[str, Any], folder: Path, key: str | None
     ):
-        import os
-
         import wandb
 
         # An argument would win over the variable.
@@ -116,8 +116,6 @@ class MLflow(Logger):
     def __init__(
         self, project: str, name: str, config: Mapping[str, Any], folder: Path, key: str | None
     ):
-        import os
-
         from mlflow.entities import Param
         from mlflow.tracking import MlflowClient
 
@@ -135,8 +133,6 @@ class MLflow(Logger):
         self.key = key
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        import time
-
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)

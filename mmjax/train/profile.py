@@ -87,6 +87,6 @@ class Profile:
             self._on = False
             jax.profiler.stop_trace()
             logger.info(
-                f"traced: {self._folder}, for `xprof {self._folder}`; perfetto_trace.json.gz in it "
+                f"traced: `xprof --logdir={self._folder}` shows it; perfetto_trace.json.gz in it "
                 "is for https://ui.perfetto.dev"
             )

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,14 +14,16 @@ from mmjax.data.limits import Limit, TooManyBadRows
 from mmjax.errors import UserError
 
 
-class Work(Protocol):
-    """The work of a step on all devices, and the rate at which they could do it."""
+class Work(NamedTuple):
+    """The work of a step and the rate at which it could be done.
 
-    @property
-    def flops(self) -> float: ...
+    Attributes:
+      flops: model FLOPs of a step on all devices, without recomputation.
+      peak: FLOPs per second of all devices.
+    """
 
-    @property
-    def peak(self) -> float: ...
+    flops: float
+    peak: float
 
 
 _Step = tuple[int, Mapping[str, jax.Array], jax.Array, int | jax.Array]

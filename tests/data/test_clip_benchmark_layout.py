@@ -7,9 +7,9 @@ import pytest
 from own_data_files import shard
 from PIL import Image
 
-from mmjax.data.records import BadExample, SourceError
+from mmjax.data.records import BadExample, SourceError, options
 from mmjax.data.sources import ClipBenchmarkSource
-from mmjax.evaluators.data import EvalData, options
+from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.zero_shot import ZeroShot
 
 

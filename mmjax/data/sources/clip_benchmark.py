@@ -10,11 +10,17 @@ from pathlib import Path
 
 from mmjax.data.records import BadExample, ClassPrompts, Record, SourceError
 from mmjax.data.sources.user_files import OnError
-from mmjax.data.sources.webdataset import WebDatasetSource, find_shards, read_index
+from mmjax.data.sources.webdataset import (
+    IMAGE_MEMBERS,
+    LABEL,
+    WebDatasetSource,
+    find_shards,
+    read_index,
+)
 
 CLASSES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
-_LABEL, _CAPTIONS = "cls", "txt"
+_CAPTIONS = "txt"
 
 
 class ClipBenchmarkSource(WebDatasetSource):
@@ -48,19 +54,17 @@ class ClipBenchmarkSource(WebDatasetSource):
         first = next((s for shard in shards for s in read_index(shard, bad)), None)
         has = set() if first is None else set(first.members)
         # Which kind of set it is, its first sample says.
-        captions = {"text": (_CAPTIONS,)} if _CAPTIONS in has and _LABEL not in has else {}
-        self.class_names = _lines(folder / CLASSES) if _LABEL in has else []
-        self.templates = _lines(folder / TEMPLATES) if _LABEL in has else []
+        captions = {"text": (_CAPTIONS,)} if _CAPTIONS in has and LABEL not in has else {}
+        self.class_names = _lines(folder / CLASSES) if LABEL in has else []
+        self.templates = _lines(folder / TEMPLATES) if LABEL in has else []
         for template in self.templates:
             if template.count("{c}") != 1:
                 raise SourceError(
                     f"{folder / TEMPLATES}: {template!r} should have one {{c}}, for the name of a "
                     "class"
                 )
-        images = self.default_members["image"]
-        super().__init__(
-            path=str(folder / split), members={"image": images, **captions}, on_error=on_error
-        )
+        members = {"image": IMAGE_MEMBERS, **captions}
+        super().__init__(path=str(folder / split), members=members, on_error=on_error)
         self.name = f"{folder.name}/{split}"
 
     def __getitem__(self, index: int) -> Record:

@@ -8,7 +8,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from mmjax.data.formats.files import missing, suffixes
 from mmjax.data.records import BadExample, Record, Source, SourceError
@@ -31,7 +31,7 @@ class Sample(NamedTuple):
         return f"{os.path.basename(self.shard)} sample {self.stem}"
 
 
-_IMAGE_MEMBERS = tuple(suffix[1:] for suffix in suffixes("image"))
+IMAGE_MEMBERS = tuple(suffix[1:] for suffix in suffixes("image"))
 
 
 class WebDatasetSource(Source):
@@ -64,7 +64,6 @@ class WebDatasetSource(Source):
     """
 
     modalities: tuple[str, ...] = ("image", "text")  # of the default members
-    default_members: ClassVar[dict[str, tuple[str, ...]]] = {"image": _IMAGE_MEMBERS}
 
     def __init__(
         self,
@@ -72,7 +71,7 @@ class WebDatasetSource(Source):
         path: str,
         modality: str = "image",
         members: dict[str, tuple[str, ...]] | None = None,
-        image_members: tuple[str, ...] = _IMAGE_MEMBERS,
+        image_members: tuple[str, ...] = IMAGE_MEMBERS,
         text_members: tuple[str, ...] = ("txt", "json"),
         json_fields: tuple[str, ...] = ("caption", "text"),
         split: Split = "all",
@@ -105,9 +104,9 @@ class WebDatasetSource(Source):
         self.bad = settle(path, len(samples), bad, on_error)
         self._listed = len(samples) + len(self.bad)
         self.samples = choose(path, samples, lambda s: s.stem, split, val_fraction)
-        if any(_LABEL in sample.members for sample in samples):
+        if any(LABEL in sample.members for sample in samples):
             self.label_fields = ("label",)
-            self.may_lack = () if all(_LABEL in s.members for s in samples) else ("label",)
+            self.may_lack = () if all(LABEL in s.members for s in samples) else ("label",)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -123,8 +122,8 @@ class WebDatasetSource(Source):
             record[field] = (
                 self._caption(sample, field, extension, content) if is_text(field) else content
             )
-        if _LABEL in sample.members:
-            record["label"] = _text(sample, "label", *self._read(sample, "label", (_LABEL,)))
+        if LABEL in sample.members:
+            record["label"] = _text(sample, "label", *self._read(sample, "label", (LABEL,)))
         return record
 
     def describe(self) -> str:
@@ -167,7 +166,7 @@ class WebDatasetSource(Source):
         return found
 
 
-_LABEL = "cls"
+LABEL = "cls"
 
 
 def _extensions(field: str, given: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ another recipe are run by
 whose towers and steps do not matter; its numbers go into `evaluation-<step>-<recipe>.json`. On a
 folder of pretrained weights they are run by a recipe of no steps: `docs/recipes.md`.
 
-    python -m mmjax.evaluate --model=weights/clip --suite=SUITE.py --data=sets
+    python -m mmjax.evaluate --model=weights/clip --suite=SUITE.py --sets=sets
 
 measures any model that `mmjax.load` takes on many sets, prints one table and writes all numbers as
 JSON to `--out` (`docs/suites.md`).
@@ -39,9 +39,7 @@ MODEL = flags.DEFINE_string(
 SUITE = flags.DEFINE_string(
     "suite", None, "A Python file with a function get_suite(root).", allow_override=True
 )
-DATA = flags.DEFINE_string(
-    "data", None, "With --suite: the folder of its sets.", allow_override=True
-)
+SETS = flags.DEFINE_string("sets", None, "With --suite: the folder of its sets.")
 OUT = flags.DEFINE_string(
     "out", None, "With --suite: the file for all numbers.", allow_override=True
 )
@@ -61,7 +59,7 @@ def main(path: str | None, overrides: list[str]) -> None:
             raise ConfigError("--suite measures --model, and takes neither --config nor --workdir")
         run_suite(cli.needed(MODEL), SUITE.value)
         return
-    for flag in (MODEL, DATA, OUT):
+    for flag in (MODEL, SETS, OUT):
         if flag.value is not None:
             raise ConfigError(f"--{flag.name} needs --suite; a run is --workdir=runs/...")
     if path is None and overrides:
@@ -96,7 +94,7 @@ def run_suite(given: str, file: str) -> None:
     from mmjax.parallel.compiler import keep_programs
 
     keep_programs()
-    suite = suite_lib.load(file, DATA.value or "")
+    suite = suite_lib.load(file, SETS.value or "")
     model: Any = api.load(given, checkpoint=CHECKPOINT.value)
     results = suite_lib.measure(model, suite, model.bundle.views)
     cli.say(suite_lib.table(results))

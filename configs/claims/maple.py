@@ -55,7 +55,7 @@ def claim() -> Claim:
         "deep prompts of the texts 81.7, 73.8 and 77.6, of the images 80.2, 73.4 and 76.7, of both "
         "without coupling 82.2, 74.1 and 77.9; CLIP 69.3, 74.2 and 71.7",
         notes="All classes share the shift, so that what is learned of it on base classes serves "
-        "novel ones. The paper's own gain by the coupling is .65 points, which five seeds here "
+        "novel ones. The paper's own gain by the coupling is below a point, which five seeds here "
         "cannot see; a learning rate that all arms share would show a gain that is none, since "
         "the coupled prompts get the gradient of both towers.",
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Every set in CLIP_benchmark's layout under a folder, each by the metric that DataComp uses.
 
-    mmjax evaluate --model=weights/clip --suite=configs/suites/clip_benchmark.py --data=sets
+    mmjax evaluate --model=weights/clip --suite=configs/suites/clip_benchmark.py --sets=sets
 
 `sets` holds folders such as `wds_cifar10`, as `clip_benchmark.webdataset_builder` writes them and
 as the organization clip-benchmark on the Hugging Face Hub has them. Sets of images and classes are

@@ -78,13 +78,13 @@ def test_the_command_of_the_page(home, capsys):
 def test_a_suite_of_ones_own(home, capsys):
     code = next(b for b in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "my_suite" in b)
     Path("my_suite.py").write_text(code)
-    run("--model=weights/clip", "--suite=my_suite.py", "--data=sets")
+    run("--model=weights/clip", "--suite=my_suite.py", "--sets=sets")
     out = capsys.readouterr().out
     assert re.search(r"^birds +zero_shot mean_per_class +[\d.]+ +0\.3333 +9 ", out, re.MULTILINE)
     assert re.search(r"^captions +retrieval R@1 ", out, re.MULTILINE)
     Path("my_suite.py").write_text(code.replace("mean_per_class", "nothing"))
     with pytest.raises(ConfigError, match=r"METRICS names 'nothing' of birds, which has .*top_1"):
-        run("--model=weights/clip", "--suite=my_suite.py", "--data=sets")
+        run("--model=weights/clip", "--suite=my_suite.py", "--sets=sets")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest_rows import Columns, Fields, Kinds, Reader, first, is_text
-from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError
+from mmjax.data.splits import Split
 from mmjax.schema.bounds import BelowOne
 
 # The names that people give to columns of files and of captions, in order of preference; of the

@@ -10,6 +10,7 @@ from absl import flags
 
 from mmjax import recipe as recipe_lib
 from mmjax.data.config import Mixture
+from mmjax.data.formats import remote
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES
 from mmjax.data.sources.array_record import INDEX
@@ -19,7 +20,7 @@ DATA = flags.DEFINE_string(
     "data",
     None,
     "A table, tar shards or a folder of them, a folder of images or ArrayRecord shards, a .npz, or "
-    "emoji:SPLIT.",
+    "emoji:SPLIT. Tables and shards also at addresses, s3://bucket/shards/.",
     allow_override=True,
 )
 PART = flags.DEFINE_string("part", None, "Of a recipe's mixture, which source.")
@@ -44,7 +45,7 @@ def source_of(data: str) -> Source:
         spec = {"type": "folder", "path": data}
     elif data.endswith(".npz"):
         spec = {"type": "arrays", "path": data}
-    elif "*" in data and not Path(data).suffix:
+    elif ("*" in data and not Path(data).suffix) or (remote.is_remote(data) and data.endswith("/")):
         spec = {"type": "webdataset", "path": data}
     else:
         spec = {"type": "manifest", "path": data}

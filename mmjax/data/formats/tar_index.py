@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmjax.data.formats import remote
 from mmjax.data.formats.tars import Member, Samples, key_of, read_samples
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.splits import split_number
@@ -33,7 +34,7 @@ from mmjax.files import reason, replacing, user_cache
 logger = logging.getLogger("mmjax")
 
 FOLDER = ".mmjax-index"
-THREADS = 8  # which wait for the disk; of headers themselves they read one at a time
+THREADS = 8  # which wait for the disk or the network; of headers themselves they read one at a time
 # A change within so many seconds of another may leave the time of a file as it was.
 _CLOCK = 2
 # Magic and version; CRC-32 of the rest of this and of the JSON; length of the JSON; numbers of
@@ -191,9 +192,36 @@ def open_all(shards: Sequence[str]) -> list[ShardIndex]:
 
 
 def existing(shard: str) -> ShardIndex | None:
-    """The index of a shard as it is now; None where there is none, or an old one."""
-    now = _state(os.stat(shard))
-    return next((i for file in _places(shard) if (i := _read(shard, file, now))), None)
+    """The index of a shard as it is now; None where there is none, or an old one.
+
+    Raises:
+      RemoteError: when an address cannot be read.
+    """
+    if not remote.is_remote(shard):
+        now = _state(os.stat(shard))
+        return next((i for file in _places(shard) if (i := _read(shard, file, now))), None)
+    now = remote.state(shard)
+    (file,) = _places(shard)
+    return _read(shard, file, now) or _copied(shard, file, now)
+
+
+def _copied(shard: str, file: Path, now: tuple[int, int]) -> ShardIndex | None:
+    """The index that lies beside a shard at an address, if it is of a shard of this size."""
+    folder, _, name = shard.rpartition("/")
+    try:
+        content = remote.read(f"{folder}/{FOLDER}/{name}.index")
+    except remote.RemoteMissing:
+        return None
+    if len(content) < _START.size or not content.startswith(_MAGIC):
+        return None
+    # Its time is that of the disk on which it was made. Whether the shard is the same as there, the
+    # checksum of every header says.
+    *known, size, _, written = _START.unpack_from(content)
+    about = content[_json_at(known) :]
+    if size != now[0] or _parsed(shard, file, content) is None:
+        return None
+    start = _started(about, *known[3:], *now, written)
+    return _written(shard, start + content[_START.size :])
 
 
 def make(shard: str) -> ShardIndex:
@@ -203,12 +231,24 @@ def make(shard: str) -> ShardIndex:
       SourceError: when it cannot be read, is compressed, or its index cannot be written anywhere.
     """
     try:
-        with open(shard, "rb") as stream:
-            # Before the headers, so that an index of a shard that is being written is an old one.
-            state = _state(os.fstat(stream.fileno()))
-            content = _packed(read_samples(shard, stream, state[0]), state)
+        # The state before the headers, so that an index of a shard that is being written is old.
+        if remote.is_remote(shard):
+            state = remote.state(shard)
+            with remote.opened(shard, state[0]) as stream:
+                content = _packed(read_samples(shard, stream, state[0]), state)
+        else:
+            with open(shard, "rb") as stream:
+                state = _state(os.fstat(stream.fileno()))
+                content = _packed(read_samples(shard, stream, state[0]), state)
+    except remote.RemoteError:
+        raise
     except OSError as error:
         raise SourceError(f"the shard {shard} cannot be read: {reason(error)}") from error
+    return _written(shard, content)
+
+
+def _written(shard: str, content: bytes) -> ShardIndex:
+    """Writes an index to where it can be."""
     refused = []
     for file in _places(shard):
         try:
@@ -226,11 +266,18 @@ def make(shard: str) -> ShardIndex:
     )
 
 
-def _places(shard: str) -> tuple[Path, Path]:
+def _places(shard: str) -> tuple[Path, ...]:
     """Where the index of a shard may be: beside it, and in the user's cache."""
+    if remote.is_remote(shard):
+        folder, _, name = shard.rpartition("/")
+        return (_cached(folder, name),)
     folder, name = os.path.split(os.path.abspath(shard))
-    digest = hashlib.blake2b(os.fsencode(os.path.realpath(folder)), digest_size=8).hexdigest()
-    return Path(folder, FOLDER, f"{name}.index"), user_cache("shards", digest, f"{name}.index")
+    return Path(folder, FOLDER, f"{name}.index"), _cached(os.path.realpath(folder), name)
+
+
+def _cached(folder: str, name: str) -> Path:
+    digest = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
+    return user_cache("shards", digest, f"{name}.index")
 
 
 def _state(status: os.stat_result) -> tuple[int, int]:
@@ -245,7 +292,9 @@ def _read(shard: str, file: Path, state: tuple[int, int]) -> ShardIndex | None:
             if len(start) < _START.size or not start.startswith(_MAGIC):
                 return None
             *_, size, changed, written = numbers = _START.unpack(start)
-            if (size, changed) != state or written - changed < _CLOCK * 10**9:
+            if (size, changed) != state:
+                return None
+            if not remote.is_remote(shard) and written - changed < _CLOCK * 10**9:
                 return None
             length, at = numbers[2], _json_at(numbers)
             return _parsed(shard, file, start, read(at, length + 1))
@@ -253,9 +302,9 @@ def _read(shard: str, file: Path, state: tuple[int, int]) -> ShardIndex | None:
         return None
 
 
-def _json_at(numbers: tuple[Any, ...]) -> int:
+def _json_at(numbers: Sequence[Any]) -> int:
     """Where the JSON begins, which is the end of the file."""
-    _, _, _, count, members, stems, *_ = numbers
+    count, members, stems = numbers[3:6]
     at: int = _START.size + (count + 1) * _ROW.itemsize + members * _MEMBER.size + stems
     return at
 
@@ -297,7 +346,11 @@ def _packed(samples: Samples, state: tuple[int, int]) -> bytes:
     said = {"layouts": list(layouts), "bad": errors, "rows": zlib.crc32(table)}
     about = json.dumps(said).encode()
     count = len(members) // _MEMBER.size
-    numbers = (len(about), len(stems), count, len(letters), *state, time.time_ns())
-    start = _START.pack(_MAGIC, 0, *numbers)
-    start = _START.pack(_MAGIC, zlib.crc32(about, zlib.crc32(start[12:])), *numbers)
+    start = _started(about, len(stems), count, len(letters), *state, time.time_ns())
     return start + table + members + letters + about
+
+
+def _started(about: bytes, *numbers: int) -> bytes:
+    """The start of an index, with the checksum of itself and of the JSON."""
+    start = _START.pack(_MAGIC, 0, len(about), *numbers)
+    return _START.pack(_MAGIC, zlib.crc32(about, zlib.crc32(start[12:])), len(about), *numbers)

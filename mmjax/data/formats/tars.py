@@ -58,6 +58,7 @@ def read_samples(shard: str, file: IO[bytes], length: int) -> Samples:
 
     Raises:
       SourceError: when it is compressed.
+      OSError: when it cannot be read.
     """
     samples: dict[str, dict[str, Member]] = {}
     twice: dict[str, str] = {}
@@ -110,6 +111,8 @@ def _members(shard: str, file: IO[bytes], length: int) -> Iterator[tuple[str, Me
         file.seek(archive.offset)
         if not (block := file.read(HEADER)) or block.strip(b"\0"):
             raise tarfile.ReadError("it has no end mark")
+    except OSError:  # of the disk or the network: no damage to be remembered
+        raise
     except Exception as error:  # damaged headers make tarfile raise nearly anything
         after = f"after byte {end} ({error}); the samples before that are used"
         reason = f"it is cut off or damaged {after}" if end else f"it is not a tar ({error})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmjax.data.formats import tar_index
+from mmjax.data.formats.files import existing
 from mmjax.data.records import BadExample, ClassPrompts, Record, SourceError
 from mmjax.data.sources.user_files import OnError
 from mmjax.data.sources.webdataset import IMAGE_MEMBERS, LABEL, WebDatasetSource, find_shards
@@ -37,7 +38,7 @@ class ClipBenchmarkSource(WebDatasetSource):
     """
 
     def __init__(self, *, path: str, split: str = "test", on_error: OnError = "skip"):
-        folder = Path(path)
+        folder = existing(path, "folder of a set")
         if not (folder / split).is_dir():
             there = sorted(each.parent.name for each in folder.glob("*/*.tar"))
             raise SourceError(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmjax.data.formats import tar_index
+from mmjax.data.formats import remote, tar_index
 from mmjax.data.formats.files import missing, suffixes
 from mmjax.data.formats.tar_index import Entry, Layout, ShardIndex
 from mmjax.data.formats.tars import HEADER
@@ -37,7 +37,8 @@ class WebDatasetSource(Source):
     the first point of its file name. A member `.cls` is carried along as the label `label`.
 
     Args:
-      path: a file, a folder, or a pattern with `*` or braces: `shards/{000..015}.tar`.
+      path: a file, a folder, or a pattern with `*` or braces: `shards/{000..015}.tar`; also as an
+        address, `s3://bucket/{000..015}.tar`.
       modality: of the files beside the captions: 'image', 'audio', 'video', 'points', by their
         usual extensions, or any other, in .npy and .csv.
       members: {modality: extensions}, in place of `modality` and `text_members`: the first that a
@@ -153,16 +154,13 @@ class WebDatasetSource(Source):
         if not size:
             raise BadExample(sample.key, field, f"the member .{extension} is empty")
         try:
-            # Opened anew for each read: no handle to share among threads, nothing to pickle.
-            with open(sample.shard, "rb", buffering=0) as file:
-                file.seek(offset - HEADER)
-                content = file.read(HEADER + size)
+            content = _part(sample.shard, offset - HEADER, offset + size)
         except OSError as error:
             raise BadExample(sample.key, field, f"the shard cannot be read: {error}") from error
         if len(content) < HEADER + size:
             raise BadExample(sample.key, field, "the shard was cut short after the start")
         if zlib.crc32(content[:HEADER]) != header:
-            raise BadExample(sample.key, field, "the shard was changed after the start")
+            raise BadExample(sample.key, field, "the shard was changed after it was indexed")
         content = content[HEADER:]
         if what := pointer(content):
             raise BadExample(sample.key, field, f"the member .{extension} is only {what}")
@@ -209,22 +207,42 @@ def _undecoded(sample: Entry, field: str, extension: str, error: Exception) -> B
     return BadExample(sample.key, field, reason)
 
 
+def _part(shard: str, start: int, stop: int) -> bytes:
+    """Bytes of a shard. It is opened anew: no handle to share among threads, nothing to pickle."""
+    if remote.is_remote(shard):
+        return remote.read(shard, start, stop)
+    with open(shard, "rb", buffering=0) as file:
+        file.seek(start)
+        return file.read(stop - start)
+
+
 def find_shards(path: str) -> list[str]:
-    """The tar files of a folder or pattern, in the order of the pattern or sorted."""
-    if os.path.isdir(path):
-        shards = sorted(glob.glob(os.path.join(glob.escape(path), "*.tar")))
+    """The tar files of a folder or pattern, in the order of the pattern or sorted.
+
+    An address is a folder unless it ends in `.tar` or has a `*`.
+    """
+    glob_of = remote.find if remote.is_remote(path) else _glob
+    is_folder = os.path.isdir(path)
+    if remote.is_remote(path):
+        is_folder = not path.endswith(".tar") and "*" not in path
+    if is_folder:
+        folder = path.rstrip("/") if remote.is_remote(path) else glob.escape(path)
+        shards = glob_of(os.path.join(folder, "*.tar"))
     else:
         shards = [
-            found
-            for name in _expand(path)
-            for found in (sorted(glob.glob(name)) if "*" in name else [name])
+            found for name in _expand(path) for found in (glob_of(name) if "*" in name else [name])
         ]
     if not shards:
         raise SourceError(f"no .tar shard is found by {path!r}")
     for shard in shards:
-        if reason := missing(shard):
+        # What is wrong with one at an address, opening its index says.
+        if not remote.is_remote(shard) and (reason := missing(shard)):
             raise SourceError(f"{path}: {reason}")
     return shards
+
+
+def _glob(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern))
 
 
 def _expand(pattern: str) -> Iterator[str]:

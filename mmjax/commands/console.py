@@ -69,7 +69,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Data and speed": {
         "data": Command(
-            "data validate|convert|train_tokenizer", "checks or converts data; makes a tokenizer"
+            "data validate|convert|index|...", "checks, converts or indexes data; makes a tokenizer"
         ),
         "bench": Command("bench input|loss|step", "measures speed and memory"),
     },

@@ -11,6 +11,9 @@ A shard is a stretch of the source of about `--shard_mb`. Each is written under 
 renamed when it is whole, with its SHA-256 beside it; the same command after an interruption, of
 whatever kind, writes those that are missing. `index.json` comes last and makes the folder a data
 set. An example that the source cannot read keeps its place and stays a bad example.
+
+`--shard=0/4` to `--shard=3/4` are four processes that write a quarter of the shards each into one
+folder that all of them see; the last to end writes `index.json`.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from absl import flags
 
 from mmjax import cli, digests
 from mmjax.commands import data_source as command
+from mmjax.commands import parts
+from mmjax.commands.parts import Part
 from mmjax.data.batches import start_worker
 from mmjax.data.formats.packing import VERSION, pack
 from mmjax.data.limits import causes
@@ -44,8 +49,8 @@ from mmjax.processes import shielded_from
 from mmjax.schema.values import fits
 
 flags.adopt_module_key_flags(command)  # for --help
+flags.adopt_module_key_flags(parts)
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
-WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
 ON_ERROR = flags.DEFINE_enum(
     "on_error", "skip", ["skip", "fail"], "What an example that cannot be read does."
 )
@@ -60,8 +65,9 @@ def convert(
     shard_bytes: int = 256 * 10**6,
     workers: int = 0,
     on_error: str = "skip",
+    part: Part = parts.WHOLE,
     say: Callable[[str], None] = print,
-) -> BadRows:
+) -> BadRows | None:
     """Writes a source as shards, or resumes where an earlier call stopped.
 
     Args:
@@ -70,10 +76,12 @@ def convert(
       shard_bytes: about the size of a shard.
       workers: processes that write, a shard each at a time; 0 writes here.
       on_error: 'fail' ends at the first example that cannot be read.
+      part: of the shards, which this process writes; it needs to see what the others write.
       say: takes lines of progress.
 
     Returns:
-      The examples that cannot be read, also in `bad_rows.jsonl`.
+      The examples that cannot be read, also in `bad_rows.jsonl`; None when shards of other parts
+      are missing, and the process that writes the last of them is to end the conversion.
 
     Raises:
       ConfigError: when the folder holds something else, or a record holds what cannot be written.
@@ -81,25 +89,30 @@ def convert(
     """
     out.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, out, shard_bytes)
-    for left in out.glob("*.part"):
-        left.unlink()
     names = [
         f"records-{i:05}-of-{len(plan['stretches']):05}" for i in range(len(plan["stretches"]))
     ]
     stretches = dict(zip(names, plan["stretches"], strict=True))
-    missing = {name: part for name, part in stretches.items() if _finished(out, name) is None}
-    if len(missing) < len(names):
-        say(f"{out}: {len(names) - len(missing)} of {len(names)} shards are there already")
+    own = part.of(names)
+    for left in out.glob("*.part"):
+        if part.count == 1 or left.name.partition(".")[0] in own:
+            left.unlink()
+    missing = {name: stretches[name] for name in own if _finished(out, name) is None}
+    if len(missing) < len(own):
+        say(f"{out}: {len(own) - len(missing)} of {len(own)} shards are there already")
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [about for name in names if (about := _finished(out, name)) is not None]
+    if len(shards) < len(names):
+        return None
     bad = [BadExample(*error) for shard in shards for error in shard.pop("errors")]
     if len(bad) == len(source):
         raise SourceError(
             f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
             "and convert into an empty folder"
         )
-    report = BadRows(out / "bad_rows.jsonl")
+    # Two parts may come to this point at the same time.
+    report = BadRows(out / f"bad_rows.jsonl.{os.getpid()}.part")
     report.note(source.bad)
     report.note(bad)
     _replace(
@@ -117,6 +130,7 @@ def convert(
         },
     )
     report.close()
+    report.rename(out / "bad_rows.jsonl")
     return report
 
 
@@ -136,13 +150,14 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
         "stretches": [list(pair) for pair in itertools.pairwise(edges)],
     }
     file = out / _PLAN
-    if file.exists():
+    others = any(each.suffix != ".part" for each in out.iterdir())  # left by a killed call
+    if file.exists():  # asked last: the process of another part may write it at this moment
         if read_json(file) != plan:
             raise ConfigError(
                 f"{out} holds a conversion of other data, in shards of another size, or by another "
                 "version of mmjax: choose another --out, or delete that folder"
             )
-    elif any(each.suffix != ".part" for each in out.iterdir()):  # left by a killed call
+    elif others:
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
     else:
         _replace(file, plan)
@@ -256,15 +271,22 @@ def _replace(file: Path, value: Any) -> None:
 
 def main(path: str | None, overrides: list[str]) -> None:
     """Converts one source."""
-    out, source = command.out(), command.named_source(path, overrides)
+    part, out, source = parts.part(), command.out(), command.named_source(path, overrides)
     report = convert(
         source,
         out,
         shard_bytes=SIZE.value * 10**6,
-        workers=WORKERS.value,
+        workers=parts.WORKERS.value,
         on_error=ON_ERROR.value,
+        part=part,
         say=cli.say,
     )
+    if report is None:
+        cli.say(
+            f"{out}: part {part.number} of {part.count} is written; the last to end completes the "
+            "data set, or any that is given again"
+        )
+        return
     cli.say(
         f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
         f"{str(out)!r}}}"

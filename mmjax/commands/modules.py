@@ -40,6 +40,7 @@ MODULES = {
 DATA = {
     "validate": Module("mmjax.data.validate", "", "--data=captions.csv"),
     "convert": Module("mmjax.data.convert", "", "--data=captions.csv --out=shards"),
+    "index": Module("mmjax.data.index", "", "--data='shards/*.tar' --workers=8"),
     "train_tokenizer": Module(
         "mmjax.data.train_tokenizer", "", "--data=captions.csv --out=m.model"
     ),

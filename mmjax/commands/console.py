@@ -71,6 +71,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "data": Command(
             "data validate|convert|index|...", "checks, converts or indexes data; makes a tokenizer"
         ),
+        "beam": Command("beam convert|validate|embed ...", "the same as a pipeline of Apache Beam"),
         "bench": Command("bench input|loss|step", "measures speed and memory"),
     },
 }

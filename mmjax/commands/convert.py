@@ -24,7 +24,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
@@ -89,10 +89,8 @@ def convert(
     """
     out.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, out, shard_bytes)
-    names = [
-        f"records-{i:05}-of-{len(plan['stretches']):05}" for i in range(len(plan["stretches"]))
-    ]
-    stretches = dict(zip(names, plan["stretches"], strict=True))
+    stretches = stretches_of(plan)
+    names = list(stretches)
     own = part.of(names)
     for left in out.glob("*.part"):
         if part.count == 1 or left.name.partition(".")[0] in own:
@@ -105,43 +103,58 @@ def convert(
     shards = [about for name in names if (about := _finished(out, name)) is not None]
     if len(shards) < len(names):
         return None
-    bad = [BadExample(*error) for shard in shards for error in shard.pop("errors")]
-    if len(bad) == len(source):
-        raise SourceError(
-            f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
-            "and convert into an empty folder"
-        )
+    index, bad = completed(source, shards, str(out))
     # Two parts may come to this point at the same time.
     report = BadRows(out / f"bad_rows.jsonl.{os.getpid()}.part")
     report.note(source.bad)
     report.note(bad)
-    _replace(
-        out / INDEX,
-        {
-            "version": VERSION,
-            "source": source.describe(),
-            "modalities": list(source.modalities),
-            "label_fields": list(source.label_fields),
-            "may_lack": list(source.may_lack),
-            "id_limit": int(source.id_limit),
-            "examples": len(source),
-            "bad": [[e.key, e.field, e.reason] for e in source.bad],
-            "shards": shards,
-        },
-    )
+    _replace(out / INDEX, index)
     report.close()
     report.rename(out / "bad_rows.jsonl")
     return report
 
 
-def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
-    """Which rows go to which shard; what was planned before holds, for the same source."""
+def completed(
+    source: Source, shards: Sequence[dict[str, Any]], out: str
+) -> tuple[dict[str, Any], list[BadExample]]:
+    """The content of `index.json`, and the examples that could not be read.
+
+    Args:
+      source: that was converted.
+      shards: what was written down of each, in their order.
+      out: the folder, for the message.
+
+    Raises:
+      SourceError: when no example can be read.
+    """
+    bad = [BadExample(*error) for shard in shards for error in shard["errors"]]
+    if len(bad) == len(source):
+        raise SourceError(
+            f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
+            "and convert into an empty folder"
+        )
+    index = {
+        "version": VERSION,
+        "source": source.describe(),
+        "modalities": list(source.modalities),
+        "label_fields": list(source.label_fields),
+        "may_lack": list(source.may_lack),
+        "id_limit": int(source.id_limit),
+        "examples": len(source),
+        "bad": [[e.key, e.field, e.reason] for e in source.bad],
+        "shards": [{k: v for k, v in shard.items() if k != "errors"} for shard in shards],
+    }
+    return index, bad
+
+
+def planned(source: Source, shard_bytes: int) -> dict[str, Any]:
+    """Which rows go to which shard, by the size of some of them."""
     count = len(source)
     places = sorted({count * i // _SAMPLES for i in range(_SAMPLES)})
     sample = [_entry(source, i)[0] for i in places]
     shards = max(1, min(count, round(count * sum(map(len, sample)) / len(sample) / shard_bytes)))
     edges = [count * i // shards for i in range(shards + 1)]
-    plan = {
+    return {
         "version": VERSION,
         "examples": count,
         "source": source.describe(),
@@ -149,6 +162,17 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
         "shard_bytes": shard_bytes,
         "stretches": [list(pair) for pair in itertools.pairwise(edges)],
     }
+
+
+def stretches_of(plan: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The first row and the row after the last of each shard, by its name."""
+    found: list[list[int]] = plan["stretches"]
+    return {f"records-{i:05}-of-{len(found):05}": rows for i, rows in enumerate(found)}
+
+
+def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
+    """The plan of the rows; what was planned before holds, for the same source."""
+    plan = planned(source, shard_bytes)
     file = out / _PLAN
     others = any(each.suffix != ".part" for each in out.iterdir())  # left by a killed call
     if file.exists():  # asked last: the process of another part may write it at this moment
@@ -196,7 +220,7 @@ def _write_all(
 ) -> Iterator[dict[str, Any]]:
     if workers < 2 or len(stretches) < 2:
         for name, (start, stop) in stretches.items():
-            yield _write(source, out, name, start, stop, on_error)
+            yield write(source, out, name, start, stop, on_error)
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
@@ -228,10 +252,10 @@ def _begin(source: Source) -> None:
 
 def _write_here(out: Path, name: str, start: int, stop: int, on_error: str) -> dict[str, Any]:
     assert _source is not None
-    return _write(_source, out, name, start, stop, on_error)
+    return write(_source, out, name, start, stop, on_error)
 
 
-def _write(
+def write(
     source: Source, out: Path, name: str, start: int, stop: int, on_error: str
 ) -> dict[str, Any]:
     """Writes one shard, whole or not at all, and what is to be known of it beside it."""

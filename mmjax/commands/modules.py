@@ -35,6 +35,9 @@ MODULES = {
     "export": Module("mmjax.export", "workdir", "runs/clip-... --format=hf --out=exports/clip-hf"),
     "embed": Module("mmjax.embed", "model", "runs/clip-... --data=pairs.csv --out=pairs.npz"),
     "explore": Module("mmjax.explore", "model", "runs/clip_uniform-..."),
+    "beam": Module(
+        "mmjax.beam", "do", "convert --data=shards --out=records --pipeline='--runner=...'"
+    ),
     "bench": Module("mmjax.bench", "", "loss"),
 }
 DATA = {

@@ -13,7 +13,7 @@ from PIL import Image
 from third_party import needs
 
 import mmjax
-from mmjax import embed, explore
+from mmjax import beam, embed, explore
 from mmjax.commands import data_source as command
 from mmjax.data import SourceError
 from mmjax.data.sources import FeaturesSource, MemorySource, WebDatasetSource
@@ -72,6 +72,26 @@ def test_parts_are_the_whole(run_of, table, tmp_path, set_flags):
     assert [r["id"] for r in joined] == [r["id"] for r in whole]
     for one, other in zip(joined, whole, strict=True):
         np.testing.assert_allclose(one["image"], other["image"], atol=1e-6)
+
+
+def test_a_pipeline_embeds_all_parts(run_of, table, tmp_path, set_flags):
+    needs("apache_beam")
+    parquet = needs("pyarrow.parquet")
+    flags = dict(model=run_of("clip"), data=table, batch_size=2)
+    set_flags(**flags, do="embed", out=tmp_path / "out", parts=2)
+    beam.main(None, [])
+    files = sorted((tmp_path / "out").iterdir())
+    assert [f.name for f in files] == [f"embeddings-0000{i}-of-00002.parquet" for i in range(2)]
+    found = [row for file in files for row in parquet.read_table(file).to_pylist()]
+    set_flags(**flags, out=tmp_path / "e.npz", shard="0/1")
+    embed.main(None, [])
+    with np.load(tmp_path / "e.npz") as whole:
+        order = [(row["modality"], row["id"], row["alternative"]) for row in found]
+        columns = (whole[name].tolist() for name in ("modality", "id", "alternative"))
+        places = [order.index(row) for row in zip(*columns, strict=True)]
+        assert sorted(places) == list(range(len(order)))
+        vectors = np.array([found[i]["embedding"] for i in places])
+        np.testing.assert_allclose(vectors, whole["embedding"], atol=1e-5)
 
 
 def test_a_folder_of_tars_is_shards(tmp_path):

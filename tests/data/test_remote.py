@@ -33,6 +33,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.server.asked.append((self.path, self.headers.get("Range")))
         if self.server.failures:
             return self.send_error(self.server.failures.pop(0))
+        if tar_index.FOLDER in self.path and self.server.hides:
+            return self.send_error(403)  # as some stores answer for what is not there
         file = Path(self.translate_path(self.path))
         if file.is_dir():
             return super().do_GET() if self.command == "GET" else super().do_HEAD()
@@ -64,6 +66,7 @@ def server(tmp_path, monkeypatch):
     handler = partial(Handler, directory=str(tmp_path / "site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
         serving.asked, serving.failures, serving.parts = [], [], True
+        serving.hides = False
         serving.folder = tmp_path / "site"
         serving.url = f"http://127.0.0.1:{serving.server_port}"
         threading.Thread(target=serving.serve_forever, daemon=True).start()
@@ -80,6 +83,9 @@ def test_shards_at_an_address_are_those_of_the_disk(server):
     local = WebDatasetSource(path=str(server.folder))
     assert [r["key"] for r in source] == [r["key"] for r in local]
     assert pairs(source_of(f"{server.url}/")) == expected(*range(6))
+    server.hides = True
+    shard(server.folder / "3.tar", members(6))
+    assert pairs(WebDatasetSource(path=f"{server.url}/3.tar")) == expected(6)
     # Indexed once: later starts ask for the state of the shards alone.
     server.asked.clear()
     WebDatasetSource(path=f"{server.url}/{{0..2}}.tar")

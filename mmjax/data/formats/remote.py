@@ -41,7 +41,11 @@ class RemoteError(SourceError, OSError):
     """A file at an address cannot be read; the message names it and says why."""
 
 
-class RemoteMissing(RemoteError):
+class RemoteRefused(RemoteError):
+    """A store refuses a file, as some do for those that are not there."""
+
+
+class RemoteMissing(RemoteRefused):
     """There is no file at an address."""
 
 
@@ -168,9 +172,13 @@ def _tried(url: str, ask: Callable[[Any, str], T]) -> T:
             said = " ".join(str(cause).split()) or type(cause).__name__
             # Refused for good; too many requests (429) and a slow one (408) are not.
             refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
-            if wait is None or refused or isinstance(error, PermissionError | ValueError):
-                tries = "" if wait is not None else f" after {len(_WAITS) + 1} attempts"
-                raise RemoteError(f"{url} cannot be read{tries}: {said:.300}") from error
+            if refused or isinstance(error, PermissionError | ValueError):
+                raise RemoteRefused(f"{url} cannot be read: {said:.300}") from error
+            if wait is None:
+                tries = len(_WAITS) + 1
+                raise RemoteError(
+                    f"{url} cannot be read after {tries} attempts: {said:.300}"
+                ) from error
             time.sleep(wait * random.uniform(0.5, 1.5))
     raise AssertionError("the last attempt returns or raises")
 

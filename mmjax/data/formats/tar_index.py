@@ -210,7 +210,7 @@ def _copied(shard: str, file: Path, now: tuple[int, int]) -> ShardIndex | None:
     folder, _, name = shard.rpartition("/")
     try:
         content = remote.read(f"{folder}/{FOLDER}/{name}.index")
-    except remote.RemoteMissing:
+    except remote.RemoteRefused:
         return None
     if len(content) < _START.size or not content.startswith(_MAGIC):
         return None

@@ -13,10 +13,17 @@ from mmjax.inference import bundle, parity, with_torch
 from mmjax.inference.model import Model
 from mmjax.weights import foreign
 
-_WHOLE = {"clap": "ClapModel", "clip": "CLIPModel", "siglip": "SiglipModel"}
+_WHOLE = {
+    "clap": "ClapModel",
+    "clip": "CLIPModel",
+    "metaclip_2": "MetaClip2Model",
+    "siglip": "SiglipModel",
+}
 _ALONE = (
     "clip_vision_model",
     "clip_text_model",
+    "metaclip_2_vision_model",
+    "metaclip_2_text_model",
     "siglip_vision_model",
     "siglip_text_model",
     "clap_audio_model",
@@ -24,9 +31,13 @@ _ALONE = (
     "vit",
     "dinov2",
     "dinov2_with_registers",
+    "dinov3_vit",
     "bert",
     "roberta",
     "xlm-roberta",
+    "mpnet",
+    "distilbert",
+    "modernbert",
     "audio-spectrogram-transformer",
 )
 _FILES = {

@@ -18,7 +18,7 @@ from mmjax.schema.registry import Spec
 # Files of the folder and nothing else: no hub, no program that a config names.
 _OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
 # Whose `pooler_output` at the class token is what this package pools.
-_POOLED = ("clip_vision_model",)
+_POOLED = ("clip_vision_model", "metaclip_2_vision_model")
 # For which `AutoModel` has no class, although the library has one.
 _NOT_AUTOMATIC = ("siglip_text_model", "clap_text_model", "clap_audio_model")
 

@@ -18,14 +18,16 @@ from mmjax.model.definition import Definition
 from mmjax.model.heads import HEADS
 from mmjax.model.towers import Tower
 from mmjax.schema.registry import Spec
-from mmjax.weights import keymap, preprocessing
+from mmjax.weights import keymap, preprocessing, sentence
 from mmjax.weights.families import (
     ast,
     bert,
     clap,
     clip,
     dinov2,
+    dinov3,
     efficientnet,
+    modernbert,
     open_clip,
     siglip,
     vit,
@@ -35,10 +37,13 @@ from mmjax.weights.keymap import Foreign, Part
 from mmjax.weights.preprocessing import Specs
 
 # `model_type` of a config.json -> what describes it.
-FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
+FAMILIES: dict[str, Callable[..., Foreign]] = {
     "clip": clip.describe,
     "clip_vision_model": clip.describe,
     "clip_text_model": clip.describe,
+    "metaclip_2": clip.describe,
+    "metaclip_2_vision_model": clip.describe,
+    "metaclip_2_text_model": clip.describe,
     "siglip": siglip.describe,
     "siglip_vision_model": siglip.describe,
     "siglip_text_model": siglip.describe,
@@ -47,15 +52,17 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
     "vit": vit.describe,
     "dinov2": dinov2.describe,
     "dinov2_with_registers": dinov2.describe,
-    "bert": bert.describe,
-    "roberta": bert.describe,
-    "xlm-roberta": bert.describe,
+    "dinov3_vit": dinov3.describe,
+    **dict.fromkeys(bert.KINDS, bert.describe),
+    "modernbert": modernbert.describe,
     "audio-spectrogram-transformer": ast.describe,
     "clap": clap.describe,
     "clap_audio_model": clap.describe,
     "clap_text_model": clap.describe,
     "efficientnet_lite": efficientnet.describe,
 }
+# Of these, those that a folder of sentence-transformers may be made of; they take its pooling.
+_SENTENCES = (bert.describe, modernbert.describe)
 # What a recipe may choose for itself although the folder's config says otherwise: how it trains,
 # sizes that positions are carried over to, and how tokens are read. (Another pooling with other
 # parameters does not find them and is refused then.)
@@ -119,6 +126,7 @@ class Weights:
             self.config, self.native = config, "open_clip"
             self._foreign = open_clip.describe(config)
             return
+        self.folder, pooling = sentence.read(self.folder)
         config = self.folder.json("config.json")
         if config is None:
             raise WeightsError(
@@ -132,12 +140,8 @@ class Weights:
             raise WeightsError(
                 f"{self.folder.path}/config.json: model_type={kind!r} is none of {', '.join(known)}"
             )
-        if FAMILIES[kind] is bert.describe:
-            below = self.folder.below("1_Pooling")
-            pooling = None if below is None else below.json("config.json")
-            self._foreign = bert.describe(config, pooling)
-        else:
-            self._foreign = FAMILIES[kind](config)
+        describe = FAMILIES[kind]
+        self._foreign = describe(config, pooling) if describe in _SENTENCES else describe(config)
 
     @functools.cached_property
     def tensors(self) -> Tensors:

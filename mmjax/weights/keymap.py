@@ -68,6 +68,23 @@ def matrix(ours: str, theirs: str, layers: int | None = None) -> tuple[Rule, ...
     return (Rule((ours,), (theirs,), lambda a: (a[0].T,), lambda a: (a[0].T,), layers),)
 
 
+def zeros(ours: str, shape: tuple[int, ...], layers: int | None = None) -> tuple[Rule, ...]:
+    """A parameter that they do not have, such as a bias, and that is zeros here.
+
+    Args:
+      ours: its path.
+      shape: of one layer.
+      layers: see `Rule`.
+    """
+
+    def write(a: Arrays) -> Arrays:
+        if np.any(a[0]):
+            raise WeightsError(f"{ours} is not zeros, and there is no place for it there")
+        return ()
+
+    return (Rule((ours,), (), lambda _: (np.zeros(shape, np.float32),), write, layers),)
+
+
 def linear(
     ours: str, theirs: str, layers: int | None = None, *, bias: bool = True
 ) -> tuple[Rule, ...]:

@@ -14,6 +14,7 @@ from mmjax.data.registry import TOKENIZERS, VIEWS
 from mmjax.data.views import View
 from mmjax.encoders import Encoder
 from mmjax.schema.registry import Spec
+from mmjax.weights import sentence
 from mmjax.weights.families import clap
 from mmjax.weights.files import Folder, WeightsError
 
@@ -81,7 +82,8 @@ def specs(
     if "text" in encoders and folder.file(TOKENIZER) is not None:
         encoder = encoders["text"].options
         tokenizer, text, pad_id = _tokenizer(folder, encoder["pad_id"])
-        found["text"] = {"type": "text", "length": encoder["length"], **text}
+        length = min(encoder["length"], sentence.longest(folder) or encoder["length"])
+        found["text"] = {"type": "text", "length": length, **text}
     return Specs(found, tokenizer, pad_id)
 
 

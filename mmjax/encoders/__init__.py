@@ -6,6 +6,7 @@ from mmjax.encoders.bag import BagOfTokens
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.cnn14 import CNN14
+from mmjax.encoders.convnext import ConvNeXt
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.frames import FrameTransformer
 from mmjax.encoders.graph import GraphNetwork
@@ -32,6 +33,7 @@ ENCODERS = Registry(
         "point_net": PointNet,
         "graph_network": GraphNetwork,
         "resnet": ResNet,
+        "convnext": ConvNeXt,
         "cnn": ConvNet,
         "text_transformer": TextTransformer,
         "text_gru": TextGRU,
@@ -57,6 +59,7 @@ __all__ = [
     "MLP",
     "AudioTransformer",
     "BagOfTokens",
+    "ConvNeXt",
     "ConvNet",
     "EfficientNetLite",
     "Encoder",

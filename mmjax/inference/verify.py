@@ -32,6 +32,8 @@ _ALONE = (
     "dinov2",
     "dinov2_with_registers",
     "dinov3_vit",
+    "convnext",
+    "convnextv2",
     "bert",
     "roberta",
     "xlm-roberta",

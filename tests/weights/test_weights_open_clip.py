@@ -5,6 +5,9 @@ import json
 import numpy as np
 import pytest
 import weights_parity as parity
+from third_party import needs
+
+from mmjax.weights.families import timm
 
 VISION = {"layers": 2, "width": 24, "head_width": 8, "patch_size": 10, "image_size": 30}
 TEXT = {"context_length": 9, "vocab_size": 50, "width": 20, "heads": 2, "layers": 2}
@@ -30,13 +33,39 @@ MODELS = {
         "vision_cfg": VISION,
         "text_cfg": {**TEXT, "pool_type": "eos", "eos_id": 3},
     },
+    "resnet": {
+        "embed_dim": 20,
+        "vision_cfg": {"layers": [1, 2, 1, 1], "width": 8, "head_width": 32, "image_size": 64},
+        "text_cfg": TEXT,
+    },
+    # timm's own small one, of tests.
+    "convnext": {
+        "embed_dim": 14,
+        "vision_cfg": {"timm_model_name": "test_convnext2", "timm_pool": "", "image_size": 72},
+        "text_cfg": TEXT,
+    },
+    "convnext, mlp": {
+        "embed_dim": 14,
+        "custom_text": True,
+        "vision_cfg": {"timm_model_name": "test_convnext2", "timm_proj": "mlp", "image_size": 64},
+        "text_cfg": TEXT,
+    },
+}
+SMALL = {
+    "blocks": (1, 1, 1, 1),
+    "widths": (32, 64, 96, 128),
+    "eps": 1e-5,
+    "activation": "gelu_tanh",
 }
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_open_clip(name, tmp_path):
+def test_open_clip(name, tmp_path, monkeypatch):
     torch, open_clip, safetensors = parity.torch_and("open_clip", "safetensors.torch")
     config = MODELS[name]
+    monkeypatch.setitem(timm.CONVNEXT, "test_convnext2", SMALL)
+    if "timm_model_name" in config["vision_cfg"]:
+        needs("timm")
     (tmp_path / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": config, "preprocess_cfg": {}})
     )
@@ -44,6 +73,10 @@ def test_open_clip(name, tmp_path):
     rest = {k: v for k, v in config.items() if k != "custom_text"}
     model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**rest)
     parity.randomize(model)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 1.5)
     safetensors.save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
     # What open_clip itself makes of the folder.
     model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
@@ -51,7 +84,7 @@ def test_open_clip(name, tmp_path):
 
     eos = config["text_cfg"].get("eos_id", 49)
     ids, _ = parity.texts(9, 50, eos=eos, pad=0)
-    ours, theirs = parity.pictures(30)
+    ours, theirs = parity.pictures(config["vision_cfg"]["image_size"])
     image, _ = parity.embed(tmp_path, "image", ours)
     text, _ = parity.embed(tmp_path, "text", ids)
     parity.assert_close(image, model.encode_image(theirs))

@@ -61,6 +61,23 @@ def test_dinov3(size, options, tmp_path):
     parity.assert_close(pooled, model(pixel_values=theirs).pooler_output)
 
 
+@pytest.mark.parametrize(
+    "kind", ["ConvNextModel", "ConvNextForImageClassification", "ConvNextV2Model"]
+)
+def test_convnext(kind, tmp_path):
+    _, transformers = parity.torch_and("transformers")
+    family = kind.partition("Model")[0].partition("For")[0]
+    config = getattr(transformers, f"{family}Config")(
+        hidden_sizes=[6, 10, 14], depths=[1, 2, 1], num_stages=3, patch_size=3, image_size=30
+    )
+    model = parity.randomize(getattr(transformers, kind)(config))
+    model.save_pretrained(tmp_path)
+    ours, theirs = parity.pictures((31, 50))
+    _, pooled = parity.embed(tmp_path, "image", ours)
+    base = getattr(model, "convnext", model)
+    parity.assert_close(pooled, base(pixel_values=theirs).pooler_output)
+
+
 @pytest.mark.parametrize("kind", ["ASTModel", "ASTForAudioClassification"])
 def test_ast(kind, tmp_path):
     torch, transformers = parity.torch_and("transformers")

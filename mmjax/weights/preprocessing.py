@@ -24,6 +24,7 @@ _INTERPOLATION: Mapping[Any, str] = {
     "bilinear": "bilinear",
     "bicubic": "bicubic",
 }
+_NO_SHARE = 384
 TOKENIZER = "tokenizer.json"
 PROCESSOR = "preprocessor_config.json"
 
@@ -97,16 +98,28 @@ def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> 
     how = config.get("size") or {}
     # A size of two sides is reached by squashing, one of the shortest edge by cropping.
     crop = config.get("do_center_crop") or isinstance(how, int) or "shortest_edge" in how
+    shortest = how if isinstance(how, int) else how.get("shortest_edge")
+    # ConvNeXt's has a share in place of a size to crop; larger images than 384 are squashed.
+    if share := config.get("crop_pct"):
+        crop = shortest is not None and shortest < _NO_SHARE
+        shortest = int(shortest / share) if crop else None
+    # Of another size than the folder's there is as much of the image to see.
+    cut = config.get("crop_size") or {}
+    cut = cut if isinstance(cut, int) else cut.get("height")
+    if cut and shortest and not config.get("crop_pct"):
+        shortest = round(shortest * min(size) / cut)
     resample = config.get("resample", 3)
     if resample not in _INTERPOLATION:
         raise WeightsError(
             f"{folder.path / PROCESSOR}: resample={resample!r} is neither bilinear (2) nor "
             "bicubic (3)"
         )
+    seen = {"shortest": shortest} if crop and shortest and shortest > max(size) else {}
     return {
         "type": "image",
         "size": (size[0], size[1]),
         "fit": "crop" if crop else "squash",
+        **seen,
         "mean": tuple(config.get("image_mean") or (0.5,) * 3),
         "std": tuple(config.get("image_std") or (0.5,) * 3),
         "interpolation": _INTERPOLATION[resample],
@@ -117,14 +130,26 @@ def _open_clip_image(config: Mapping[str, Any], size: tuple[int, int]) -> dict[s
     fits = {"shortest": "crop", "longest": "pad", "squash": "squash"}
     # open_clip's defaults are OpenAI's statistics.
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    fit = fits.get(config.get("resize_mode") or "shortest", "crop")
+    border = {"background": _fill(config.get("fill_color") or 0)} if fit == "pad" else {}
     return {
         "type": "image",
         "size": (size[0], size[1]),
-        "fit": fits.get(config.get("resize_mode") or "shortest", "crop"),
+        "fit": fit,
+        **border,
         "mean": tuple(config.get("mean") or mean),
         "std": tuple(config.get("std") or std),
         "interpolation": _INTERPOLATION.get(config.get("interpolation"), "bicubic"),
     }
+
+
+def _fill(value: Any) -> str:
+    names = {0: "black", 128: "grey", 255: "white"}
+    if value not in names:
+        raise WeightsError(
+            f"preprocess_cfg: fill_color={value!r} is none of 0, 128 and 255, which views have"
+        )
+    return names[value]
 
 
 def _tokenizer(folder: Folder, pad_id: int) -> tuple[dict[str, Any], dict[str, bool], int]:

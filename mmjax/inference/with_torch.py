@@ -65,6 +65,18 @@ def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
     return {"input_features": x, "is_longer": (x != x[:, :1]).flatten(1).any(1)[:, None]}
 
 
+def _spectrograms_of(folder: Path, encoder: Spec[Encoder], values: np.ndarray) -> np.ndarray:
+    """What an AST takes: of waveforms, what the folder's own extractor makes of them."""
+    if encoder.type != "audio_transformer":
+        return values
+    import transformers as library
+
+    extractor = library.AutoFeatureExtractor.from_pretrained(folder, **_OWN_FILES)
+    rate = encoder.options["spectrogram"].rate
+    made = extractor(list(values), sampling_rate=rate, return_tensors="np")["input_values"]
+    return np.asarray(made, np.float32)
+
+
 def transformers(
     folder: Path, family: str, inputs: Mapping[str, np.ndarray], pad_id: int | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
@@ -128,7 +140,7 @@ def one_tower(
         elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":
-            out = model(input_values=torch.tensor(values))
+            out = model(input_values=torch.tensor(_spectrograms_of(folder, encoder, values)))
         else:
             ids = torch.tensor(values).long()
             real = (

@@ -171,8 +171,9 @@ class Weights:
 
         Args:
           name: which tower.
-          kind: type of the encoder that is wanted, where a model can be several:
-            `audio_transformer` is a spectrogram transformer on waveforms.
+          kind: type of the encoder that is wanted, where a model can be several: an AST is a
+            `spectrogram_transformer`, or an `audio_transformer` on waveforms, which is the default
+            where the folder says how spectrograms are made.
 
         Raises:
           WeightsError: where the model has no such tower.
@@ -183,23 +184,31 @@ class Weights:
                 f"it has no {name!r}: name the part, init_from={{'path': ..., 'part': ...}}"
             )
         part = self._foreign.parts[name]
+        takes_spectrograms = part.encoder["type"] == "spectrogram_transformer"
+        if kind is None and takes_spectrograms and self.folder.file(preprocessing.PROCESSOR):
+            kind = "audio_transformer"
         if kind != "audio_transformer" or part.encoder["type"] == kind:
             return part
-        if part.encoder["type"] != "spectrogram_transformer":
+        if not takes_spectrograms:
             raise WeightsError(
                 f"{self.folder.path} is a {self.family} model, whose encoder is a "
                 f"{part.encoder['type']}: audio_transformer takes the weights of an AST"
             )
-        return ast.of_waves(part, self.folder.json("preprocessor_config.json"))
+        return ast.of_waves(part, self.folder.json(preprocessing.PROCESSOR))
 
-    def specs(self, *parts: str) -> Specs:
+    def specs(self, *parts: str, kind: str | None = None) -> Specs:
         """The views and the tokenizer of some towers, by default of all.
+
+        Args:
+          parts: which towers.
+          kind: type of the encoder that is wanted, see `part`.
 
         Raises:
           WeightsError: for files that are damaged, or what no view here does.
           MissingExtra: for a tokenizer without the extra `tokenizers`.
         """
-        encoders = {name: complete(self.part(name)).encoder for name in parts or self.modalities}
+        named = parts or self.modalities
+        encoders = {name: complete(self.part(name, kind)).encoder for name in named}
         open_clip = self.config if self.native == "open_clip" else None
         with self.folder.understood():
             return preprocessing.specs(self.folder, open_clip, encoders)

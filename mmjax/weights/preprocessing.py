@@ -80,6 +80,10 @@ def specs(
         if config is not None:
             fuses = encoders["audio"].options["fusion_reduction"] is not None
             found["audio"] = clap.view(config, fuses=fuses)
+    if "audio" in encoders and encoders["audio"].type == "audio_transformer":
+        options = encoders["audio"].options
+        rate, length = options["spectrogram"].rate, options["samples"]
+        found["audio"] = {"type": "audio", "rate": rate, "length": length}
     if "text" in encoders and folder.file(TOKENIZER) is not None:
         encoder = encoders["text"].options
         tokenizer, text, pad_id = _tokenizer(folder, encoder["pad_id"])

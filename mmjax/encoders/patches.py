@@ -64,6 +64,7 @@ class PatchTransformer(Encoder):
       channels: C.
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
+      pool_heads: of the attention pooling; `heads` where None.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
         for patches only, which take inputs of any size; `none` goes with `rotary`.
       rotary: of a grid of two axes: attention turns queries and keys of patches, see `GridRotary`.
@@ -89,6 +90,7 @@ class PatchTransformer(Encoder):
         patch: tuple[Count, ...],
         channels: Count = 3,
         pool: Pool = "cls",
+        pool_heads: Count | None = None,
         positions: Positions = "learned",
         rotary: GridRotary | None = None,
         stem: StemKind = "patch",
@@ -168,7 +170,9 @@ class PatchTransformer(Encoder):
             bias=bias, layer_scale=layer_scale, dtype=dtype, rngs=rngs, **config.options()
         )
         self.probe = (
-            pooling.attention_pooling(config, bias=bias, init=weights, dtype=dtype, rngs=rngs)
+            pooling.attention_pooling(
+                config, heads=pool_heads, bias=bias, init=weights, dtype=dtype, rngs=rngs
+            )
             if pool == "map"
             else None
         )

@@ -86,10 +86,12 @@ class GridRotary:
       coordinates: `centred`, 2 pi times the centre of a patch in the image, which is from -1 to 1
         (DINOv3, Simeoni et al. 2025, arXiv 2508.10104); or `index`, 1, 2, 3, ... (Perception
         Encoder, Bolya et al. 2025, arXiv 2504.13181).
+      reference: grid that `index` is of; it is scaled on others. None scales nothing.
     """
 
     base: Positive = 100.0
     coordinates: Coordinates = "centred"
+    reference: tuple[Count, Count] | None = None
 
     def __post_init__(self) -> None:
         check_choice("coordinates", self.coordinates, Coordinates)
@@ -99,9 +101,11 @@ class GridRotary:
         frequency = self.base ** (np.arange(size // 4) * (-4 / size))
         axes: list[np.ndarray] = []
         for places in np.indices(grid).reshape(2, -1):
-            count = grid[len(axes)]
-            centred = 2 * math.pi * ((2 * places + 1) / count - 1)
-            at = centred if self.coordinates == "centred" else places + 1
+            count, axis = grid[len(axes)], len(axes)
+            if self.coordinates == "centred":
+                at = 2 * math.pi * ((2 * places + 1) / count - 1)
+            else:
+                at = (places + 1) * (self.reference[axis] / count if self.reference else 1.0)
             axes.append(at[:, None] * frequency)
         angles = np.concatenate(axes, axis=1)
         return Relative(rotary=_turns(np.pad(angles, ((prefix, 0), (0, 0)))[None]))

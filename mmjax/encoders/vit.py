@@ -37,6 +37,7 @@ class ViT(PatchTransformer):
       channels: of the image.
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
+      pool_heads: of the attention pooling; `heads` where None.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
         for patches only, which take images of any size; `none` goes with `rotary`.
       rotary: attention turns queries and keys of patches, see `GridRotary`.
@@ -57,6 +58,7 @@ class ViT(PatchTransformer):
         patch: Count = 16,
         channels: Count = 3,
         pool: Pool = "cls",
+        pool_heads: Count | None = None,
         positions: Positions = "learned",
         rotary: GridRotary | None = None,
         stem: StemKind = "patch",
@@ -75,6 +77,7 @@ class ViT(PatchTransformer):
             patch=(patch, patch),
             channels=channels,
             pool=pool,
+            pool_heads=pool_heads,
             positions=positions,
             rotary=rotary,
             stem=stem,

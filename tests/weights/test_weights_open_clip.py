@@ -7,7 +7,7 @@ import pytest
 import weights_parity as parity
 from third_party import needs
 
-from mmjax.weights.families import timm
+from mmjax.weights.families import perception_encoder, timm
 
 VISION = {"layers": 2, "width": 24, "head_width": 8, "patch_size": 10, "image_size": 30}
 TEXT = {"context_length": 9, "vocab_size": 50, "width": 20, "heads": 2, "layers": 2}
@@ -50,7 +50,19 @@ MODELS = {
         "vision_cfg": {"timm_model_name": "test_convnext2", "timm_proj": "mlp", "image_size": 64},
         "text_cfg": TEXT,
     },
+    "perception encoder": {
+        "embed_dim": 14,
+        "custom_text": True,
+        "vision_cfg": {
+            "timm_model_name": "vit_pe_core_test",
+            "timm_pool": "map",
+            "timm_proj": None,
+            "image_size": 40,
+        },
+        "text_cfg": TEXT,
+    },
 }
+PERCEPTION = {"patch": 8, "width": 48, "depth": 2, "heads": 3, "mlp_width": 192}
 SMALL = {
     "blocks": (1, 1, 1, 1),
     "widths": (32, 64, 96, 128),
@@ -59,13 +71,29 @@ SMALL = {
 }
 
 
+def register(timm):
+    """A small Perception Encoder by timm's own class, with the options of its published ones."""
+    import timm.models.eva
+
+    def vit_pe_core_test(pretrained=False, **options):
+        published = timm.models.eva.vit_pe_core_base_patch16_224
+        sizes = {"embed_dim": 48, "depth": 2, "num_heads": 3}
+        grid = {"img_size": 40, "patch_size": 8, "ref_feat_shape": (5, 5)}
+        return published(pretrained, **sizes, **grid, **options)
+
+    if not timm.is_model("vit_pe_core_test"):
+        vit_pe_core_test.__module__ = "timm.models.eva"
+        timm.models.register_model(vit_pe_core_test)
+
+
 @pytest.mark.parametrize("name", list(MODELS))
 def test_open_clip(name, tmp_path, monkeypatch):
     torch, open_clip, safetensors = parity.torch_and("open_clip", "safetensors.torch")
     config = MODELS[name]
     monkeypatch.setitem(timm.CONVNEXT, "test_convnext2", SMALL)
+    monkeypatch.setitem(perception_encoder.MODELS, "vit_pe_core_test", (40, PERCEPTION))
     if "timm_model_name" in config["vision_cfg"]:
-        needs("timm")
+        register(needs("timm"))
     (tmp_path / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": config, "preprocess_cfg": {}})
     )

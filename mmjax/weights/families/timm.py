@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmjax.weights import keymap
-from mmjax.weights.families import convnext
+from mmjax.weights.families import convnext, perception_encoder
 from mmjax.weights.files import WeightsError
 from mmjax.weights.hf_options import Options
 from mmjax.weights.keymap import Part, Rule
@@ -47,8 +47,11 @@ def tower(options: Options, dim: int) -> Part:
       WeightsError: for models, or poolings, that are not here.
     """
     name = options["timm_model_name"]
+    if name in perception_encoder.MODELS:
+        return perception_encoder.tower(options, dim)
     if name not in CONVNEXT:
-        raise WeightsError(f"vision_cfg: timm_model_name={name!r} is none of {', '.join(CONVNEXT)}")
+        known = ", ".join((*CONVNEXT, *perception_encoder.MODELS))
+        raise WeightsError(f"vision_cfg: timm_model_name={name!r} is none of {known}")
     if options.get("timm_pool") not in ("", "avg"):
         raise WeightsError(
             f"vision_cfg: timm_pool={options.get('timm_pool')!r} is not supported for {name}, only "

@@ -17,7 +17,7 @@ SETTINGS = (
             {"pool": "map", "activation": "swiglu", "bias": False, "init": "xavier"},
             {"stem": "conv", "pre_norm": True, "patch_bias": False, "init": "clip"},
             {"positions": "none", "rotary": GridRotary(), "registers": 1},
-            {"pool": "mean", "rotary": GridRotary(coordinates="index")},
+            {"pool": "map", "pool_heads": 4, "rotary": GridRotary(100.0, "index", (3, 4))},
         ),
         dropping=(
             {"dropout": 0.3},

@@ -21,6 +21,7 @@ from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
+from mmjax.encoders.whisper import Whisper
 from mmjax.schema.registry import Registry
 
 ENCODERS = Registry(
@@ -45,6 +46,7 @@ ENCODERS = Registry(
         "spectrogram_transformer": SpectrogramTransformer,
         "htsat": HTSAT,
         "audio_transformer": AudioTransformer,
+        "whisper": Whisper,
         "cnn14": CNN14,
         "signal_transformer": SignalTransformer,
         "signal_resnet": SignalResNet,
@@ -78,5 +80,6 @@ __all__ = [
     "TextTransformer",
     "TokenMLP",
     "ViT",
+    "Whisper",
     "parameter_count",
 ]

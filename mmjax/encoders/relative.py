@@ -102,6 +102,7 @@ class GridRotary:
         axes: list[np.ndarray] = []
         for places in np.indices(grid).reshape(2, -1):
             count, axis = grid[len(axes)], len(axes)
+            at: np.ndarray
             if self.coordinates == "centred":
                 at = 2 * math.pi * ((2 * places + 1) / count - 1)
             else:

@@ -12,6 +12,7 @@ from mmjax.errors import ConfigError
 from mmjax.inference import bundle, parity, with_torch
 from mmjax.inference.model import Model
 from mmjax.weights import foreign
+from mmjax.weights.preprocessing import PROCESSOR
 
 _WHOLE = {
     "clap": "ClapModel",
@@ -41,6 +42,7 @@ _ALONE = (
     "distilbert",
     "modernbert",
     "audio-spectrogram-transformer",
+    "whisper",
 )
 _FILES = {
     "transformers": ("model.safetensors", "model.safetensors.index.json"),
@@ -89,6 +91,8 @@ def _of_no_library(weights: foreign.Weights) -> str | None:
     kind, names = _kind(weights), _FILES[weights.native]
     if kind not in (*_WHOLE, *_ALONE, "open_clip"):
         return f"there is no library to compare weights of model_type={kind!r} with"
+    if kind == "whisper" and weights.folder.file(PROCESSOR) is None:
+        return f"there is no {PROCESSOR}, which says how it makes spectrograms"
     if not any(weights.folder.inside(name).is_file() for name in names):
         return f"{weights.native} reads weights that are called {names[0]} only"
     return None

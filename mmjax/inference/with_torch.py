@@ -66,15 +66,15 @@ def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
 
 
 def _spectrograms_of(folder: Path, encoder: Spec[Encoder], values: np.ndarray) -> np.ndarray:
-    """What an AST takes: of waveforms, what the folder's own extractor makes of them."""
-    if encoder.type != "audio_transformer":
+    """What an AST or Whisper takes: of waveforms, what the folder's own extractor makes of them."""
+    if "samples" not in encoder.options:
         return values
     import transformers as library
 
     extractor = library.AutoFeatureExtractor.from_pretrained(folder, **_OWN_FILES)
     rate = encoder.options["spectrogram"].rate
-    made = extractor(list(values), sampling_rate=rate, return_tensors="np")["input_values"]
-    return np.asarray(made, np.float32)
+    made = extractor(list(values), sampling_rate=rate, return_tensors="np")
+    return np.asarray(made[extractor.model_input_names[0]], np.float32)
 
 
 def transformers(
@@ -140,7 +140,10 @@ def one_tower(
         elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":
-            out = model(input_values=torch.tensor(_spectrograms_of(folder, encoder, values)))
+            x = torch.tensor(_spectrograms_of(folder, encoder, values))
+            if encoder.type == "whisper":
+                return _unit(model.get_encoder()(x).last_hidden_state.mean(1)), name
+            out = model(input_values=x)
         else:
             ids = torch.tensor(values).long()
             real = (

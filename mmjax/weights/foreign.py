@@ -32,6 +32,7 @@ from mmjax.weights.families import (
     open_clip,
     siglip,
     vit,
+    whisper,
 )
 from mmjax.weights.files import WEIGHTS, Folder, Tensors, WeightsError
 from mmjax.weights.keymap import Foreign, Part
@@ -59,6 +60,7 @@ FAMILIES: dict[str, Callable[..., Foreign]] = {
     **dict.fromkeys(bert.KINDS, bert.describe),
     "modernbert": modernbert.describe,
     "audio-spectrogram-transformer": ast.describe,
+    "whisper": whisper.describe,
     "clap": clap.describe,
     "clap_audio_model": clap.describe,
     "clap_text_model": clap.describe,
@@ -329,20 +331,29 @@ class Loaded(Mapping[str, np.ndarray]):
             return np.asarray(positions.interpolate(jnp.asarray(array), old, new, prefix=prefix))
         if native["type"] == "text_transformer" and native["length"] != wanted["length"]:
             return None if array is None else positions.stretch(array, wanted["length"])
+        if native["type"] == "whisper" and native["samples"] != wanted["samples"]:
+            before, after = (
+                -(-s["samples"] // s["spectrogram"]["hop"] // 2) for s in (native, wanted)
+            )
+            self._check_shorter(before, after)
+            return None if array is None else array[:after]
         if native["type"] == "audio_transformer" and native["samples"] != wanted["samples"]:
             (bands, before), (_, after) = ast.grid(native), ast.grid(wanted)
-            if after > before:
-                raise WeightsError(
-                    f"samples={wanted['samples']} are more than the {native['samples']} that the "
-                    f"positions of the weights in {self._tensors.where} are for: cut longer sounds "
-                    "by the view, or into segments by fusion"
-                )
+            self._check_shorter(before, after)
             if array is not None:
                 special = array[:2]
                 grid: np.ndarray = array[2:].reshape(bands, before, -1)
                 grid = grid[:, :after].reshape(bands * after, -1)
                 return np.concatenate([special, grid])
         return array
+
+    def _check_shorter(self, before: int, after: int) -> None:
+        if after > before:
+            raise WeightsError(
+                f"samples={self._wanted['samples']} are more than the {self._native['samples']} "
+                f"that the positions of the weights in {self._tensors.where} are for: cut longer "
+                "sounds by the view, or into segments by fusion"
+            )
 
 
 def complete(part: Part) -> TowerConfig:

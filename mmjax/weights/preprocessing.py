@@ -15,7 +15,7 @@ from mmjax.data.views import View
 from mmjax.encoders import Encoder
 from mmjax.schema.registry import Spec
 from mmjax.weights import sentence
-from mmjax.weights.families import clap
+from mmjax.weights.families import clap, whisper
 from mmjax.weights.files import Folder, WeightsError
 
 _INTERPOLATION: Mapping[Any, str] = {
@@ -80,8 +80,11 @@ def specs(
         if config is not None:
             fuses = encoders["audio"].options["fusion_reduction"] is not None
             found["audio"] = clap.view(config, fuses=fuses)
-    if "audio" in encoders and encoders["audio"].type == "audio_transformer":
+    if "audio" in encoders and encoders["audio"].type in ("audio_transformer", "whisper"):
         options = encoders["audio"].options
+        config = _processor(folder, "feature_extractor")
+        if encoders["audio"].type == "whisper" and config is not None:
+            whisper.check(config, options["spectrogram"].mels)
         rate, length = options["spectrogram"].rate, options["samples"]
         found["audio"] = {"type": "audio", "rate": rate, "length": length}
     if "text" in encoders and folder.file(TOKENIZER) is not None:

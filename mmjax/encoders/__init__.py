@@ -21,6 +21,7 @@ from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
+from mmjax.encoders.wav2vec2 import Wav2Vec2
 from mmjax.encoders.whisper import Whisper
 from mmjax.schema.registry import Registry
 
@@ -46,6 +47,7 @@ ENCODERS = Registry(
         "spectrogram_transformer": SpectrogramTransformer,
         "htsat": HTSAT,
         "audio_transformer": AudioTransformer,
+        "wav2vec2": Wav2Vec2,
         "whisper": Whisper,
         "cnn14": CNN14,
         "signal_transformer": SignalTransformer,
@@ -80,6 +82,7 @@ __all__ = [
     "TextTransformer",
     "TokenMLP",
     "ViT",
+    "Wav2Vec2",
     "Whisper",
     "parameter_count",
 ]

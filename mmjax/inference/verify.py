@@ -43,7 +43,11 @@ _ALONE = (
     "modernbert",
     "audio-spectrogram-transformer",
     "whisper",
+    "wav2vec2",
+    "hubert",
 )
+# Whose own extractor has to be there, since nothing that is ready for them is given to both.
+_WAVES = ("whisper", "wav2vec2", "hubert")
 _FILES = {
     "transformers": ("model.safetensors", "model.safetensors.index.json"),
     "open_clip": ("open_clip_model.safetensors",),
@@ -91,8 +95,8 @@ def _of_no_library(weights: foreign.Weights) -> str | None:
     kind, names = _kind(weights), _FILES[weights.native]
     if kind not in (*_WHOLE, *_ALONE, "open_clip"):
         return f"there is no library to compare weights of model_type={kind!r} with"
-    if kind == "whisper" and weights.folder.file(PROCESSOR) is None:
-        return f"there is no {PROCESSOR}, which says how it makes spectrograms"
+    if kind in _WAVES and weights.folder.file(PROCESSOR) is None:
+        return f"there is no {PROCESSOR}, which says how it prepares sounds"
     if not any(weights.folder.inside(name).is_file() for name in names):
         return f"{weights.native} reads weights that are called {names[0]} only"
     return None

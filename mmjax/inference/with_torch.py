@@ -65,14 +65,15 @@ def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
     return {"input_features": x, "is_longer": (x != x[:, :1]).flatten(1).any(1)[:, None]}
 
 
-def _spectrograms_of(folder: Path, encoder: Spec[Encoder], values: np.ndarray) -> np.ndarray:
-    """What an AST or Whisper takes: of waveforms, what the folder's own extractor makes of them."""
+def _prepared(folder: Path, encoder: Spec[Encoder], values: np.ndarray) -> np.ndarray:
+    """What a model of sounds takes: of waveforms, what the folder's own extractor makes of them."""
     if "samples" not in encoder.options:
         return values
     import transformers as library
 
     extractor = library.AutoFeatureExtractor.from_pretrained(folder, **_OWN_FILES)
-    rate = encoder.options["spectrogram"].rate
+    # Both take the same rate, or the weights would have been refused.
+    rate = extractor.sampling_rate
     made = extractor(list(values), sampling_rate=rate, return_tensors="np")
     return np.asarray(made[extractor.model_input_names[0]], np.float32)
 
@@ -140,10 +141,12 @@ def one_tower(
         elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":
-            x = torch.tensor(_spectrograms_of(folder, encoder, values))
+            x = torch.tensor(_prepared(folder, encoder, values))
             if encoder.type == "whisper":
                 return _unit(model.get_encoder()(x).last_hidden_state.mean(1)), name
             out = model(input_values=x)
+            if encoder.type == "wav2vec2":
+                return _unit(out.last_hidden_state.mean(1)), name
         else:
             ids = torch.tensor(values).long()
             real = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
 import jax
@@ -32,6 +32,7 @@ from mmjax.weights.families import (
     open_clip,
     siglip,
     vit,
+    wav2vec2,
     whisper,
 )
 from mmjax.weights.files import WEIGHTS, Folder, Tensors, WeightsError
@@ -61,6 +62,8 @@ FAMILIES: dict[str, Callable[..., Foreign]] = {
     "modernbert": modernbert.describe,
     "audio-spectrogram-transformer": ast.describe,
     "whisper": whisper.describe,
+    "wav2vec2": wav2vec2.describe,
+    "hubert": wav2vec2.describe,
     "clap": clap.describe,
     "clap_audio_model": clap.describe,
     "clap_text_model": clap.describe,
@@ -151,7 +154,12 @@ class Weights:
     @functools.cached_property
     def tensors(self) -> Tensors:
         """All tensors of the folder."""
-        return self.folder.tensors()
+        found = self.folder.tensors()
+        renamed = self._foreign.renamed
+        if not renamed:
+            return found
+        named = {_today(name, renamed): array for name, array in found.items()}
+        return Tensors(named, found.where)
 
     @property
     def has_bias(self) -> bool:
@@ -374,6 +382,14 @@ def tower_shapes(encoder: Spec[Encoder], head: Spec[Head]) -> dict[str, tuple[in
         return Tower(built, head.build(width=built.width, dtype=jnp.float32, rngs=own))
 
     return {path: tuple(v.shape) for path, (_, v) in Definition.of(make).variables.items()}
+
+
+def _today(name: str, renamed: Iterable[tuple[str, str]]) -> str:
+    """A tensor's name, of an older file in the form of today."""
+    for old, new in renamed:
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _agree(key: str, wanted: Mapping[str, Any], native: Mapping[str, Any]) -> bool:

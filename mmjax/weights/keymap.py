@@ -104,6 +104,17 @@ def convolution(ours: str, theirs: str, *, bias: bool = True) -> tuple[Rule, ...
     return (kernel, *(same(f"{ours}/bias", f"{theirs}.bias") if bias else ()))
 
 
+def convolution_1d(ours: str, theirs: str, *, bias: bool = True) -> tuple[Rule, ...]:
+    """A convolution over one axis: kernel [n, in, out] here, [out, in, n] there."""
+    kernel = Rule(
+        (f"{ours}/kernel",),
+        (f"{theirs}.weight",),
+        lambda a: (a[0].transpose(2, 1, 0),),
+        lambda a: (a[0].transpose(2, 1, 0),),
+    )
+    return (kernel, *(same(f"{ours}/bias", f"{theirs}.bias") if bias else ()))
+
+
 def batch_norm(ours: str, theirs: str) -> tuple[Rule, ...]:
     """A batch norm with its statistics."""
     names = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
@@ -253,6 +264,7 @@ class Foreign:
       scale: name of the logarithm of the logit scale, or None.
       bias: name of the logit bias, or None.
       passed_over: (regular expression, reason) of tensors that no tower here has.
+      renamed: (end of a tensor's name in older files, its end in those of today).
     """
 
     family: str
@@ -260,6 +272,7 @@ class Foreign:
     scale: str | None = None
     bias: str | None = None
     passed_over: tuple[tuple[str, str], ...] = field(default=())
+    renamed: tuple[tuple[str, str], ...] = field(default=())
 
 
 def read_parameter(rule: Rule, path: str, tensors: Mapping[str, np.ndarray]) -> np.ndarray:

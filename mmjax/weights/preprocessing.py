@@ -15,7 +15,7 @@ from mmjax.data.views import View
 from mmjax.encoders import Encoder
 from mmjax.schema.registry import Spec
 from mmjax.weights import sentence
-from mmjax.weights.families import clap, whisper
+from mmjax.weights.families import clap, wav2vec2, whisper
 from mmjax.weights.files import Folder, WeightsError
 
 _INTERPOLATION: Mapping[Any, str] = {
@@ -80,13 +80,8 @@ def specs(
         if config is not None:
             fuses = encoders["audio"].options["fusion_reduction"] is not None
             found["audio"] = clap.view(config, fuses=fuses)
-    if "audio" in encoders and encoders["audio"].type in ("audio_transformer", "whisper"):
-        options = encoders["audio"].options
-        config = _processor(folder, "feature_extractor")
-        if encoders["audio"].type == "whisper" and config is not None:
-            whisper.check(config, options["spectrogram"].mels)
-        rate, length = options["spectrogram"].rate, options["samples"]
-        found["audio"] = {"type": "audio", "rate": rate, "length": length}
+    if "audio" in encoders and "samples" in encoders["audio"].options:
+        found["audio"] = _audio(encoders["audio"], _processor(folder, "feature_extractor"))
     if "text" in encoders and folder.file(TOKENIZER) is not None:
         encoder = encoders["text"].options
         tokenizer, text, pad_id = _tokenizer(folder, encoder["pad_id"])
@@ -148,6 +143,17 @@ def _open_clip_image(config: Mapping[str, Any], size: tuple[int, int]) -> dict[s
         "std": tuple(config.get("std") or std),
         "interpolation": _INTERPOLATION.get(config.get("interpolation"), "bicubic"),
     }
+
+
+def _audio(encoder: Spec[Encoder], config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The view of an encoder of waveforms, which are prepared on the device."""
+    if encoder.type == "whisper" and config is not None:
+        whisper.check(config, encoder.options["spectrogram"].mels)
+    if encoder.type == "wav2vec2" and config is not None:
+        wav2vec2.check(config)
+    of_spectrograms = encoder.options.get("spectrogram")
+    rate = wav2vec2.RATE if of_spectrograms is None else of_spectrograms.rate
+    return {"type": "audio", "rate": rate, "length": encoder.options["samples"]}
 
 
 def _fill(value: Any) -> str:

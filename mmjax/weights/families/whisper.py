@@ -12,7 +12,7 @@ from mmjax.encoders.whisper import WHISPER
 from mmjax.schema.values import plain
 from mmjax.weights import keymap
 from mmjax.weights.hf_options import Options
-from mmjax.weights.keymap import Foreign, Part, Rule
+from mmjax.weights.keymap import Foreign, Part
 
 DEFAULTS = {
     "num_mel_bins": 80,
@@ -55,7 +55,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
     attention = f"{here}/attention", f"{there}self_attn"
     rules = keymap.same("encoder/position", "encoder.embed_positions.weight")
     for i in range(2):
-        rules += _convolution(f"encoder/convs/{i}", f"encoder.conv{i + 1}")
+        rules += keymap.convolution_1d(f"encoder/convs/{i}", f"encoder.conv{i + 1}")
     rules += keymap.norm(f"{here}/attention_norm", f"{there}self_attn_layer_norm", depth)
     for ours, theirs in (("query", "q_proj"), ("value", "v_proj"), ("out", "out_proj")):
         rules += keymap.linear(f"{attention[0]}/{ours}", f"{attention[1]}.{theirs}", depth)
@@ -75,14 +75,3 @@ def check(processor: Mapping[str, Any], mels: int) -> None:
     for key, value in SOUNDS.items():
         options.only(key, value, f"is not supported, only {value} is")
     options.only("feature_size", mels, f"is not config.json's num_mel_bins={mels}")
-
-
-def _convolution(ours: str, theirs: str) -> tuple[Rule, ...]:
-    """A convolution over one axis: kernel [n, in, out] here, [out, in, n] there."""
-    kernel = Rule(
-        (f"{ours}/kernel",),
-        (f"{theirs}.weight",),
-        lambda a: (a[0].transpose(2, 1, 0),),
-        lambda a: (a[0].transpose(2, 1, 0),),
-    )
-    return (kernel, *keymap.same(f"{ours}/bias", f"{theirs}.bias"))

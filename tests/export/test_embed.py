@@ -13,9 +13,10 @@ from PIL import Image
 from third_party import needs
 
 import mmjax
-from mmjax import embed, explore
+from mmjax import beam, embed, explore
 from mmjax.commands import data_source as command
-from mmjax.data.sources import MemorySource, WebDatasetSource
+from mmjax.data import SourceError
+from mmjax.data.sources import FeaturesSource, MemorySource, WebDatasetSource
 from mmjax.errors import ConfigError
 from mmjax.report import explore as explore_lib
 
@@ -52,6 +53,46 @@ def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
     np.testing.assert_allclose(found["embedding"][:2], images, atol=1e-6)
     ids = found["id"]
     assert ids[2] == ids[3] == ids[0] != ids[1] == ids[4]
+
+
+def test_parts_are_the_whole(run_of, table, tmp_path, set_flags):
+    flags = dict(model=run_of("clip"), data=table, batch_size=2)
+    set_flags(**flags, out=tmp_path / "whole.npz", shard="0/1")
+    embed.main(None, [])
+    whole = FeaturesSource(files={"image": str(tmp_path / "whole.npz")})
+    for number in range(2):
+        assert not (tmp_path / "e.npz").exists()
+        set_flags(**flags, out=tmp_path / "e.npz", shard=f"{number}/2")
+        embed.main(None, [])
+        pattern = str(tmp_path / "e-*.npz")
+        if number == 0:
+            with pytest.raises(SourceError, match="finds 1 files, of 2 parts"):
+                FeaturesSource(files={"image": pattern})
+    joined = FeaturesSource(files={"image": pattern})
+    assert [r["key"] for r in joined] == [r["key"] for r in whole]
+    assert [r["id"] for r in joined] == [r["id"] for r in whole]
+    for one, other in zip(joined, whole, strict=True):
+        np.testing.assert_allclose(one["image"], other["image"], atol=1e-6)
+
+
+def test_a_pipeline_embeds_all_parts(run_of, table, tmp_path, set_flags):
+    needs("apache_beam")
+    parquet = needs("pyarrow.parquet")
+    flags = dict(model=run_of("clip"), data=table, batch_size=2)
+    set_flags(**flags, do="embed", out=tmp_path / "out", parts=2)
+    beam.main(None, [])
+    files = sorted((tmp_path / "out").iterdir())
+    assert [f.name for f in files] == [f"embeddings-0000{i}-of-00002.parquet" for i in range(2)]
+    found = [row for file in files for row in parquet.read_table(file).to_pylist()]
+    set_flags(**flags, out=tmp_path / "e.npz", shard="0/1")
+    embed.main(None, [])
+    with np.load(tmp_path / "e.npz") as whole:
+        order = [(row["modality"], row["id"], row["alternative"]) for row in found]
+        columns = (whole[name].tolist() for name in ("modality", "id", "alternative"))
+        places = [order.index(row) for row in zip(*columns, strict=True)]
+        assert sorted(places) == list(range(len(order)))
+        vectors = np.array([found[i]["embedding"] for i in places])
+        np.testing.assert_allclose(vectors, whole["embedding"], atol=1e-5)
 
 
 def test_a_folder_of_tars_is_shards(tmp_path):

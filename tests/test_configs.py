@@ -18,6 +18,7 @@ from mmjax import recipe as recipe_lib
 from mmjax.data.sets.emoji import Style
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
 from mmjax.system.system import System
 from mmjax.train import borders, optimizer, trainer
 from mmjax.train import stages as stages_lib
@@ -176,8 +177,15 @@ def reduced(recipe, *overrides):
             if adapter.type == "prompts":  # of the one block that is left
                 where = "" if stage.name is None else f"stages.{stage.name}."
                 changes += [f"{where}model.adapters.{name}.{key}" for key in ("first=0", "depth=1")]
-    for name, tower in load(recipe, "small").model.towers.items():
-        for key, value in REDUCED.get(tower.encoder.type, {}).items():
+    small = load(recipe, "small")
+    told = {  # to terms: widths of what these towers give
+        modality_of(view)
+        for objective in small.objectives.values()
+        for view in objective.term.options.get("inputs") or ()
+    }
+    for name, tower in small.model.towers.items():
+        sizes = {} if name in told else REDUCED.get(tower.encoder.type, {})
+        for key, value in sizes.items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
     return load(recipe, "small", *changes, *overrides)
 

@@ -27,13 +27,13 @@ def claim() -> Claim:
         "higher than with InfoNCE, .06 than with InfoNCE without negatives of the same person, "
         "and .02 than with the cross-entropy to the same targets",
         config=irra.identities("test"),
+        changes={"steps": 900},  # three quarters of the recipe's: 30 runs in five minutes
         arms={
             "info_nce": arm(type="info_nce"),
             "masked": arm(type="info_nce", duplicates="mask", duplicates_by="identity"),
             "cross-entropy": arm(**labels),
             "divergence": arm(**irra.matching("identity")),
             "cross-entropy, temperature": arm(warmer, **labels),
-            "divergence and classes": Arm(like="divergence"),
             "untrained": Arm(c.UNTRAINED, untuned="it does not train"),
         },
         tuning=Tuning(rank),
@@ -56,13 +56,11 @@ def claim() -> Claim:
         extras=(
             Check("mAP is higher than with the cross-entropy, too", precision, "divergence", ">=",
                   "cross-entropy"),
-            Check("a classifier of identities helps", rank, "divergence and classes", ">=",
-                  "divergence"),
         ),
         metrics=(rank, precision, "retrieval/test/text_to_image/mINP"),
         seed_keys=c.WORLD_SEED,
         paper_numbers="CUHK-PEDES R@1 73.38 (CLIP fine-tuned 68.19), mAP 66.13 (61.12), mINP 50.24 "
         "(44.86)",
-        notes="All arms but one keep the paper's temperature. Masked words are no part of it: the "
-        "generated texts are vectors.",
+        notes="All arms but one keep the paper's temperature. Masked words and the classifier of "
+        "identities are no part of it: one term is tested, and the generated texts are vectors.",
     )  # fmt: skip

@@ -30,12 +30,17 @@ def tokens_of(
       project: view -> linear layer to the fusion's width.
 
     Raises:
-      TermError: when only embeddings of the view were kept.
+      TermError: when only embeddings of the view were kept, or tokens have another width.
     """
     encoding = outputs[view].encoding
     if encoding is None:
         raise TermError(f"The term {term!r} needs what the encoder of {view!r} gave.")
     tokens = encoding.pooled[:, None] if encoding.tokens is None else encoding.tokens
+    if tokens.shape[-1] != project[view].in_features:
+        raise TermError(
+            f"'inputs' of the term {term!r} says that tokens of {view!r} have "
+            f"{project[view].in_features} numbers, but they have {tokens.shape[-1]}: set that."
+        )
     mask = encoding.mask if encoding.tokens is not None else None
     # What stands in for a missing value must not spread: 0 * inf is NaN.
     tokens = jnp.where(valid[:, None, None], tokens.astype(jnp.float32), 0.0)

@@ -45,6 +45,10 @@ class Embedder:
             name: tower.dim for name, tower in definition.merge(arrays).towers.items()
         }
         self.modalities = tuple(sorted(self._dims))
+        own = jax.process_index()
+        alone = all(device.process_index == own for device in mesh.devices.flat)
+        # Which part of the records of an evaluation this process reads, and of how many.
+        self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
@@ -111,6 +115,36 @@ class Embedder:
         batch = jax.make_array_from_callback(
             padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
         )
+        return self._layer(modality, batch, layer)[:rows]
+
+    def embed_parts(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
+        """Embeds a batch of which every process has the rows of its part, see `reading`.
+
+        Args:
+          modality, layer: as of `embed`.
+          values: [b, ...], as many in every process; padded to what the devices need.
+
+        Returns:
+          As `embed`, [parts x b, ...], the rows of the first part first, in all processes.
+        """
+        self._check()
+        (part, parts), rows = self.reading, len(values)
+        padding = -rows % (mesh_lib.batch_shards(self._mesh) // parts)
+        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
+        # The mesh may hold the rows of the parts in another order, so that they are numbered.
+        numbers = part * len(padded) + np.arange(len(padded), dtype=np.int32)
+        batch = mesh_lib.to_device({"values": padded, "numbers": numbers}, self._mesh)
+        found = self._layer(modality, batch["values"], layer)
+        order = np.argsort(np.asarray(self._everywhere(batch["numbers"])))
+        by_part: np.ndarray = found[order].reshape(parts, len(padded), -1)[:, :rows]
+        return by_part.reshape(parts * rows, -1)
+
+    @functools.cached_property
+    def _everywhere(self) -> Callable[[jax.Array], jax.Array]:
+        return jax.jit(lambda x: x, out_shardings=mesh_lib.replicated(self._mesh))
+
+    def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
+        """A layer of all rows of a batch on the devices."""
         layers = self._forward(self._arrays, {modality: batch})[modality]
         parts = list(map(_weighted, layer.split("+")))
         for _, part in parts:
@@ -119,7 +153,7 @@ class Embedder:
                     f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
                     f"{', '.join(map(repr, layers))}"
                 )
-        found = [(w, np.asarray(layers[part].astype(jnp.float32))[:rows]) for w, part in parts]
+        found = [(w, np.asarray(layers[part].astype(jnp.float32))) for w, part in parts]
         if len(found) == 1:
             return found[0][1]
         total = sum(weight for weight, _ in found) ** 0.5

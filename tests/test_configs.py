@@ -177,16 +177,16 @@ def reduced(recipe, *overrides):
             if adapter.type == "prompts":  # of the one block that is left
                 where = "" if stage.name is None else f"stages.{stage.name}."
                 changes += [f"{where}model.adapters.{name}.{key}" for key in ("first=0", "depth=1")]
-    small = load(recipe, "small")
-    told = {  # to terms: widths of what these towers give
-        modality_of(view)
-        for objective in small.objectives.values()
-        for view in objective.term.options.get("inputs") or ()
-    }
+    small, sizes = load(recipe, "small"), {}
     for name, tower in small.model.towers.items():
-        sizes = {} if name in told else REDUCED.get(tower.encoder.type, {})
-        for key, value in sizes.items():
+        sizes[name] = REDUCED.get(tower.encoder.type, {})
+        for key, value in sizes[name].items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
+    for name, objective in small.objectives.items():
+        if told := objective.term.options.get("inputs"):  # widths of what these towers give
+            own = {view: sizes[modality_of(view)] for view in told}
+            widths = {view: o.get("width") or o["widths"][-1] for view, o in own.items() if o}
+            changes.append(f"objectives.{name}.inputs={ {**told, **widths} }")
     return load(recipe, "small", *changes, *overrides)
 
 

@@ -18,6 +18,7 @@ from mmjax.commands import data_source as command
 from mmjax.data import SourceError
 from mmjax.data.sources import FeaturesSource, MemorySource, WebDatasetSource
 from mmjax.errors import ConfigError
+from mmjax.report import explore as explore_lib
 
 
 @pytest.fixture
@@ -128,6 +129,21 @@ def test_a_page_of_a_model_and_of_what_it_embedded(run_of, table, tmp_path, caps
     assert "the same dog" in page.read_text()
     with pytest.raises(ConfigError, match="leave out --data"):
         explored(f"--model={index}", f"--data={table}")
+
+
+def test_the_plane_of_umap():
+    needs("umap")
+    random = np.random.default_rng(0)
+    unit = random.normal(size=(40, 8)).astype(np.float32) * 0.01
+    unit[:20, 0] += 1
+    unit[20:, 1] += 1
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    names = [{"key": str(n)} for n in range(40)]
+    items = explore_lib.Items(("image",), np.zeros(40, int), unit, np.arange(40), names)
+    found = explore_lib.planes(items)["UMAP"]
+    centres = found[:20].mean(0), found[20:].mean(0)
+    spread = max(np.linalg.norm(found[:20] - centres[0], axis=1).max(), 1e-9)
+    assert np.linalg.norm(centres[0] - centres[1]) > spread
 
 
 def test_the_commands_of_the_page(run_of, table, monkeypatch):

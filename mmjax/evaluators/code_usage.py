@@ -17,6 +17,8 @@ class CodeUsage(Evaluator):
     Metrics, over the records that have both modalities:
       support/<m>: mean number of codes in the support.
       used/<m>: how many codes are in any support.
+      peak/<m>: K max_k u_k, and concentration/<m>: K Σ_k u_k², of the usage u, the mean over
+        records of an example's weights divided by their sum: 1 where all codes are used alike.
       overlap: mean Jaccard index of the supports of a pair, |A ∩ B| / |A ∪ B|.
       overlap_others: the same of the first modality of a record and the second of the next one with
         another id.
@@ -42,7 +44,11 @@ class CodeUsage(Evaluator):
         _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
         if len(a) < self.least_records:
             raise EvaluationError(f"code_usage: only {len(a)} records have both of {self.pair}")
-        return self.measure(first.unit[a] > 0, second.unit[b] > 0, first.ids[a])
+        x, y = first.unit[a], second.unit[b]
+        found: dict[str, float] = {}
+        for m, weights in zip(self.pair, (x, y), strict=True):
+            found |= {f"{name}/{m}": value for name, value in usage(weights).items()}
+        return found | self.measure(x > 0, y > 0, first.ids[a])
 
     def measure(self, x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, float]:
         """The metrics of supports bool[N, K] of both modalities, and ids [N] of the records."""
@@ -61,6 +67,13 @@ class CodeUsage(Evaluator):
         if others:
             found["overlap_ratio"] = float(own / others)
         return found | {"pairs": float(len(ids))}
+
+
+def usage(weights: np.ndarray) -> dict[str, float]:
+    """How unevenly weights f32[N, K] >= 0 use the codes; a row of zeros uses none."""
+    total = weights.sum(1, dtype=np.float64, keepdims=True)
+    u = (weights / np.where(total > 0, total, 1)).mean(0)
+    return {"peak": float(len(u) * u.max()), "concentration": float(len(u) * (u**2).sum())}
 
 
 def _jaccard(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -51,11 +51,13 @@ class Gallery(NamedTuple):
       embedding: of N entries, as many as the devices can share.
       id: i32[N], of the entries: values of a label, or ids of records.
       valid: bool[N], which are entries; the others fill N up.
+      weight: f32[N], at least 0, where the gallery has weights; 0 of what fills N up.
     """
 
     embedding: Embedding
     id: jax.Array
     valid: jax.Array
+    weight: jax.Array | None = None
 
 
 def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:

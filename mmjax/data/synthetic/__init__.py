@@ -34,7 +34,9 @@ from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
+from mmjax.data.synthetic.word_bags import WordBags
 from mmjax.data.synthetic.word_mixtures import WordMixtures
+from mmjax.data.synthetic.word_scenes import WordScenes
 from mmjax.data.synthetic.worded_classes import WordedClasses
 
 SYNTHETIC = {
@@ -71,7 +73,9 @@ SYNTHETIC = {
         TexturedDigits,
         TokenClasses,
         Translations,
+        WordBags,
         WordMixtures,
+        WordScenes,
         WordedClasses,
         Xor,
     )

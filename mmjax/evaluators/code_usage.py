@@ -27,28 +27,49 @@ class CodeUsage(Evaluator):
     The paper (Chen et al. 2023, arXiv 2303.14865, FDT) shows that an image and its text activate
     the same codes. N x K weights are held in memory.
 
+    With `whole`, of heads that quantize, the whole embedding is the code, and the metrics are
+      perplexity/<m>: exp of the entropy of how often each code occurs; used/<m>: how many occur;
+      agree: the share of records whose two codes are equal.
+
     Args:
       pair: the two modalities.
+      whole: whether the embedding itself is a code, as that of heads of type 'lfq' and 'vq'.
     """
 
     least_records = 2
 
-    def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text")):
+    def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text"), whole: bool = False):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"code_usage: 'pair' is {pair!r}; give two different modalities")
         self.pair: tuple[str, str] = pair
+        self.whole = whole
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        first, second = (embed(model, data, (m,), layer="codes")[m] for m in self.pair)
+        layer = "unit" if self.whole else "codes"
+        first, second = (embed(model, data, (m,), layer=layer)[m] for m in self.pair)
         _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
         if len(a) < self.least_records:
             raise EvaluationError(f"code_usage: only {len(a)} records have both of {self.pair}")
         x, y = first.unit[a], second.unit[b]
+        if self.whole:
+            return self.counted(x, y)
         found: dict[str, float] = {}
         for m, weights in zip(self.pair, (x, y), strict=True):
             found |= {f"{name}/{m}": value for name, value in usage(weights).items()}
         return found | self.measure(x > 0, y > 0, first.ids[a])
+
+    def counted(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """The metrics of whole embeddings f32[N, D] of both modalities."""
+        both = np.concatenate([x, y]).round(5)
+        _, number = np.unique(both, axis=0, return_inverse=True)
+        found, sides = {}, np.split(number.reshape(-1), 2)
+        for m, own in zip(self.pair, sides, strict=True):
+            counts = np.unique(own, return_counts=True)[1]
+            share = counts / len(own)
+            found[f"perplexity/{m}"] = float(np.exp(-(share * np.log(share)).sum()))
+            found[f"used/{m}"] = float(len(counts))
+        return found | {"agree": float((sides[0] == sides[1]).mean()), "pairs": float(len(x))}
 
     def measure(self, x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, float]:
         """The metrics of supports bool[N, K] of both modalities, and ids [N] of the records."""

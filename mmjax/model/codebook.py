@@ -153,6 +153,7 @@ class CodebookHead(Head):
     """
 
     reads_encoding = True
+    reads_codebook = True
 
     def __init__(
         self,
@@ -236,7 +237,7 @@ def codebooks(
     """
     sizes: dict[str, tuple[int, int, str | None]] = {}
     for head in heads:
-        if not isinstance(head, CodebookHead):
+        if not head.reads_codebook:
             continue
         size = (head.codes, head.code_dim, head.tokens_of)
         if sizes.setdefault(head.codebook, size) != size:

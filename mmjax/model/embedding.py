@@ -11,6 +11,18 @@ import jax.numpy as jnp
 from mmjax.encoders.base import Encoding
 
 
+class Quantized(NamedTuple):
+    """What a quantizing head made of B examples (`mmjax.model.quantizers`).
+
+    Attributes:
+      continuous: f32[B, D], z, before quantization.
+      nearest: f32[B, D], e, the code of z; with a gradient to the table where there is one.
+    """
+
+    continuous: jax.Array
+    nearest: jax.Array
+
+
 class Embedding(NamedTuple):
     """B examples of one modality in the joint space.
 
@@ -21,6 +33,7 @@ class Embedding(NamedTuple):
       tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
         None where the head does not take them.
       heads: name -> Embedding, by the tower's further heads; each with this encoding.
+      quantized: of a head that quantizes, whose `raw` is the code of each example.
     """
 
     raw: jax.Array
@@ -28,6 +41,7 @@ class Embedding(NamedTuple):
     encoding: Encoding | None = None
     tokens: jax.Array | None = None
     heads: Mapping[str, Embedding] | None = None
+    quantized: Quantized | None = None
 
 
 class Keys(NamedTuple):

@@ -46,6 +46,22 @@ def test_equals_overlaps_of_sets():
         CodeUsage().measure(x, y, np.zeros(30))
 
 
+def test_whole_codes_are_counted():
+    x = np.eye(4, dtype=np.float32)[[0, 0, 1, 3]]
+    y = np.eye(4, dtype=np.float32)[[0, 1, 1, 2]]
+    found = CodeUsage(whole=True).counted(x, y)
+    assert found == pytest.approx(
+        {
+            "perplexity/image": np.exp(-0.5 * np.log(0.5) - 2 * 0.25 * np.log(0.25)),
+            "used/image": 3.0,
+            "perplexity/text": np.exp(-0.5 * np.log(0.5) - 2 * 0.25 * np.log(0.25)),
+            "used/text": 3.0,
+            "agree": 0.5,
+            "pairs": 4.0,
+        }
+    )
+
+
 def test_the_codes_of_a_model_are_those_of_its_heads():
     encoder = {"type": "token_mlp", "inputs": 5, "hidden": (), "width": 6}
     head = {"type": "codebook", "codes": 9, "dim": 4, "temperature": 2.0}

@@ -16,6 +16,7 @@ from mmjax.errors import ConfigError
 from mmjax.evaluators import EvaluatorTable, Model, Opener, Task, run
 from mmjax.evaluators.base import EvaluatorConfig
 from mmjax.recipe.load import in_file, module_of
+from mmjax.schema.names import modality_of
 from mmjax.text import columns
 
 # The metric that a table shows of an evaluator; of several directions, their mean.
@@ -97,7 +98,7 @@ def measure(model: Model, suite: Suite, views: Mapping[str, Any]) -> list[Result
       ConfigError: before any set is embedded, for one that an evaluator cannot measure.
     """
     tasks: dict[tuple[str, str], Task] = {}
-    opener = Opener(views)
+    opener = Opener(_views(suite, views))
     for kind, named in suite.evaluators.items():
         for name, config in named.items():
             opened = opener(config)
@@ -119,6 +120,18 @@ def measure(model: Model, suite: Suite, views: Mapping[str, Any]) -> list[Result
         seconds = time.monotonic() - begin
         results.append(Result(name, kind, metric, value, len(task.data.source), seconds, metrics))
     return results
+
+
+def _views(suite: Suite, views: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the model, and of further fields that evaluators name, such as `text@wrong`."""
+    asked = {
+        name
+        for named in suite.evaluators.values()
+        for config in named.values()
+        for _, name in config.reads("view")
+    }
+    further = {name: views[modality_of(name)] for name in asked if modality_of(name) in views}
+    return {**further, **views}
 
 
 def _main(suite: Suite, kind: str, name: str, metrics: Mapping[str, float]) -> tuple[str, float]:

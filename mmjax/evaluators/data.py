@@ -5,36 +5,25 @@ and named, never replaced. Reading runs in threads ahead of the model.
 """
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Record, Source, SourceError, options
 from mmjax.data.views import field_of
+from mmjax.evaluators.batches import Collect, Reading, embed_all, joined
+from mmjax.evaluators.batches import Model as Model
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.names import modality_of
 
 Alternatives = Literal["first", "all"]
 Layer = Literal["unit", "encoder", "codes"]
-
-
-class Model(Protocol):
-    """A trained model as evaluators see it.
-
-    `embed(modality, array [B, ...]) -> f32[B, D]`, unit rows. Called with one batch shape per
-    modality, so that it compiles once. With `layer='encoder'` it gives f32[B, W], what the encoder
-    gives to the head; only the evaluators that measure that ask for it.
-    """
-
-    @property
-    def modalities(self) -> Sequence[str]: ...
-
-    def embed(self, modality: str, array: np.ndarray, layer: str = "unit") -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -218,9 +207,11 @@ def embed_values(
     Raises:
       BadExample: if the view refuses one of them.
     """
-    collect = _Collect(model, modality, data.batch_size, layer)
+    collect = Collect(model, modality, data.batch_size, layer)
     for value in values:
-        collect.add(data.views[modality](value, None, False))
+        collect.inputs.append(data.views[modality](value, None, False))
+        collect.embed([len(collect.inputs)])
+    collect.embed([len(collect.inputs)], last=True)
     return collect.finish()
 
 
@@ -228,17 +219,25 @@ def _embed(
     model: Model, data: EvalData, modalities: Sequence[str], alternatives: Alternatives, layer: str
 ) -> dict[str, Embedded]:
     """One pass over the source, whatever the number of modalities."""
-    collect = {m: _Collect(model, m, data.batch_size, layer) for m in modalities}
+    reading, empty = Reading.of(model), functools.partial(_empty, data)
+    collect = {
+        m: Collect(model, m, data.batch_size, layer, reading, functools.partial(empty, m))
+        for m in modalities
+    }
     found: dict[str, list[tuple[int, int, Record]]] = {m: [] for m in modalities}
     unreadable: dict[str, list[str]] = {m: [] for m in modalities}
     known = set(data.source.modalities)
-    for row, (record, items, problems) in enumerate(_read(data, modalities, alternatives)):
-        record = {name: value for name, value in record.items() if name not in known}
-        for modality, position, array in items:
-            collect[modality].add(array)
-            found[modality].append((row, position, record))
-        for modality, error in problems:
-            unreadable[modality].append(str(error))
+    for window in _read(data, modalities, alternatives, reading):
+        for row, (record, items, problems) in window:
+            record = {name: value for name, value in record.items() if name not in known}
+            for modality, position, array in items:
+                collect[modality].inputs.append(array)
+                found[modality].append((row, position, record))
+            for modality, error in problems:
+                unreadable[modality].append(str(error))
+        embed_all(collect, reading, last=False)
+    embed_all(collect, reading, last=True)
+    found, unreadable = joined(reading, found), joined(reading, unreadable)
     result = {}
     for modality in modalities:
         if not found[modality]:
@@ -262,24 +261,37 @@ def _embed(
     return result
 
 
+def _empty(data: EvalData, modality: str) -> np.ndarray:
+    """An input of nothing, which only fills a batch of other processes."""
+    view: Any = data.views[modality]
+    return np.zeros(view.shape, view.dtype)
+
+
 class _Read(NamedTuple):
     record: Record
     items: list[tuple[str, int, np.ndarray]]
     problems: list[tuple[str, BadExample]]
 
 
-def _read(data: EvalData, modalities: Sequence[str], alternatives: Alternatives) -> Iterator[_Read]:
-    """Yields, record by record, (record, [(modality, position, array)], [(modality, error)])."""
+def _read(
+    data: EvalData, modalities: Sequence[str], alternatives: Alternatives, reading: Reading
+) -> Iterator[list[tuple[int, _Read]]]:
+    """Yields the records of this process, [(row, what was read of it)] a window.
+
+    Every process has as many windows, the last of which may be empty.
+    """
     threads = min(8, os.cpu_count() or 1)
+    own, size = reading.rows(len(data.source)), -(-data.batch_size // reading.parts)
+    longest = -(-len(data.source) // reading.parts)
     with ThreadPoolExecutor(threads) as pool:
-        # One batch is read while the model embeds the last one; no more is held in memory.
-        ahead: list[Future[_Read]] = []
-        for start in range(0, len(data.source), data.batch_size):
-            rows = range(start, min(start + data.batch_size, len(data.source)))
-            how = (modalities, alternatives)
-            now, ahead = ahead, [pool.submit(_read_one, data, row, *how) for row in rows]
-            yield from (future.result() for future in now)
-        yield from (future.result() for future in ahead)
+        # One window is read while the model embeds the last one; no more is held in memory.
+        ahead: list[tuple[int, Future[_Read]]] = []
+        for start in range(0, longest, size):
+            how, now = (modalities, alternatives), ahead
+            ahead = [(row, pool.submit(_read_one, data, row, *how)) for row in own[start:][:size]]
+            if start:
+                yield [(row, future.result()) for row, future in now]
+        yield [(row, future.result()) for row, future in ahead]
 
 
 def _read_one(
@@ -302,42 +314,3 @@ def _read_one(
             except BadExample as error:
                 problems.append((modality, BadExample(key, own, error.reason)))
     return _Read(record, items, problems)
-
-
-class _Collect:
-    """Gathers inputs of one modality into batches of one size, and their embeddings."""
-
-    def __init__(self, model: Model, modality: str, batch_size: int, layer: str = "unit"):
-        self.model, self.modality, self.batch_size = model, modality_of(modality), batch_size
-        self.layer = layer
-        self.inputs: list[np.ndarray] = []
-        self.outputs: list[np.ndarray] = []
-
-    def add(self, array: np.ndarray) -> None:
-        self.inputs.append(array)
-        if len(self.inputs) == self.batch_size:
-            self._embed()
-
-    def finish(self) -> np.ndarray:
-        if self.inputs:
-            self._embed()
-        return np.concatenate(self.outputs)
-
-    def _embed(self) -> None:
-        count = len(self.inputs)
-        # Padded with a real example: an empty one may not be a valid input (a text of length 0).
-        batch = np.stack(self.inputs + self.inputs[:1] * (self.batch_size - count))
-        if self.layer != "unit":
-            features = self.model.embed(self.modality, batch, self.layer)
-            self.outputs.append(np.asarray(features, np.float32)[:count])
-            self.inputs = []
-            return
-        unit = np.asarray(self.model.embed(self.modality, batch), np.float32)[:count]
-        lengths = np.linalg.norm(unit, axis=-1)
-        if not np.allclose(lengths, 1, atol=1e-3):
-            raise EvaluationError(
-                f"the model's {self.modality!r} embeddings have lengths "
-                f"{lengths.min():.4g} to {lengths.max():.4g} instead of 1"
-            )
-        self.inputs = []
-        self.outputs.append(unit)

@@ -18,9 +18,10 @@ class MultiLabel(Evaluator):
 
     Metrics: `AUROC` and `mAP`, means over the classes that some items have and some do not (area
     under the ROC curve; average precision over items); `P@k`, the share of right classes among an
-    item's k best, `nDCG` of its ranked classes and `macro_F1`, mean F1 of the classes where an item
-    is given its k best, over the items with a label; `classes`, `examples`, `labels` (mean number
-    of an item). By scikit-learn. A class vector is made as that of `zero_shot`.
+    item's k best, `nDCG` of its ranked classes, `macro_F1`, mean F1 of the classes where an item is
+    given its k best, and `jaccard`, mean over items of the intersection over union of its classes
+    and as many of its best, these four over the items with a label; `classes`, `examples`, `labels`
+    (mean number of an item). By scikit-learn. A class vector is made as that of `zero_shot`.
 
     Args:
       labels: field that holds the classes of a record, a list or one.
@@ -82,13 +83,18 @@ def measure(scores: np.ndarray, truth: np.ndarray, k: int) -> dict[str, float]:
     labelled = truth.any(1)
     k = min(k, truth.shape[1])
     best = np.zeros(truth.shape, bool)
-    np.put_along_axis(best, np.argsort(-scores, axis=1, kind="stable")[:, :k], True, axis=1)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    np.put_along_axis(best, order[:, :k], True, axis=1)
+    as_many = np.zeros(truth.shape, bool)
+    places = np.arange(truth.shape[1]) < truth.sum(1)[:, None]
+    np.put_along_axis(as_many, order, places, axis=1)
     best, right = best[labelled], truth[labelled]
     return {
         "AUROC": float(metrics.roc_auc_score(t, s, average="macro")),
         "mAP": float(metrics.average_precision_score(t, s, average="macro")),
         "P@k": float((best & right).sum(1).mean() / k),
         "nDCG": float(metrics.ndcg_score(right, scores[labelled])),
+        "jaccard": float(metrics.jaccard_score(right, as_many[labelled], average="samples")),
         "macro_F1": float(metrics.f1_score(right, best, average="macro", zero_division=0)),
         "classes": float(truth.shape[1]),
         "examples": float(len(truth)),

@@ -20,13 +20,16 @@ class ZeroShot(Evaluator):
     Classes with equal scores count by the mean over their random order.
 
     Metrics: `top_1` and `top_5` (share of items whose class is among the nearest 1 and 5),
-    `mean_per_class` (mean over classes of their top-1), `chance` (top-1 of a random choice),
-    `classes`, `examples`, `unreadable` (items that could not be read) and `unlabelled` (items
-    without the label, which are left out). With `languages`, the first three also for each
-    language, as `de/top_1`; without a language in front they are then the mean over the languages.
-    With `target` also `target_rate`: of the items of all other classes, the share that is taken for
-    this one, which of images with a trigger is how often an attack succeeds (Carlini and Terzis
-    2022, arXiv 2106.09667).
+    `mean_per_class` (mean over classes of their top-1), `macro_F1` (mean over the classes of items
+    of the F1 of the nearest class, the first of equal ones; WILDS, Koh et al. 2021, arXiv
+    2012.07421), `chance` (top-1 of a random choice), `classes`, `examples`, `unreadable` (items
+    that could not be read) and `unlabelled` (items without the label, which are left out). With
+    `languages`, the first four also for each language, as `de/top_1`; without a language in front
+    they are then the mean over the languages. With `worst_by` also `worst_group`, the lowest
+    `top_1` of the items with one value of that label, such as a region or a hospital. With `target`
+    also `target_rate`: of the items of all other classes, the share that is taken for this one,
+    which of images with a trigger is how often an attack succeeds (Carlini and Terzis 2022, arXiv
+    2106.09667).
 
     With `groups` of classes, such as those that were trained on and others, the items of each group
     are told among its own classes alone: `<group>/top_1` and `<group>/chance`, and of several
@@ -54,6 +57,7 @@ class ZeroShot(Evaluator):
         `unit+<name>`, so that scores are the mean of both cosines, and `0.7*unit+0.3*<name>` a
         weighted one. Or {modality: layer}, one for each side, `unit` where it names none.
       target: a class, by its value.
+      worst_by: the label that `worst_group` goes by.
       synonyms: class, by its value as text -> further names, each of which makes prompts of its own
         (with `languages`, for the values only).
       groups: {group: its classes}, see above.
@@ -73,13 +77,14 @@ class ZeroShot(Evaluator):
         alternatives: Literal["first", "all"] = "first",
         layer: str | dict[ViewRef, str] = "unit",
         target: str | int | None = None,
+        worst_by: LabelRef | None = None,
         synonyms: dict[str, tuple[str, ...]] | None = None,
         groups: dict[str, tuple[str | int, ...]] | None = None,
         group_layers: dict[str, str | dict[ViewRef, str]] | None = None,
         names: Literal["first", "all"] = "first",
         prompts: dict[str, tuple[str, ...]] | None = None,
     ):
-        self.target = target
+        self.target, self.worst_by = target, worst_by
         if labels == text and languages:
             raise ValueError(
                 f"zero_shot: with labels={labels!r} the names are the texts of the source, so set "
@@ -155,7 +160,10 @@ class ZeroShot(Evaluator):
                 "top_1": float(first.mean()),
                 "top_5": float(ranking.hit(best, 5).mean()),
                 "mean_per_class": float(per_class.mean()),
+                "macro_F1": _macro_f1(items.unit[keep], vectors, truth),
             }
+            if self.worst_by is not None:
+                results[language]["worst_group"] = self._worst_group(items, keep, first)
             if self.target is not None:
                 rate = self._target_rate(items.unit[keep], vectors, truth, position)
                 results[language]["target_rate"] = rate
@@ -220,6 +228,15 @@ class ZeroShot(Evaluator):
             found["harmonic_mean"] = float(mean)
         return found
 
+    def _worst_group(self, items: Embedded, keep: np.ndarray, hits: np.ndarray) -> float:
+        """The lowest mean of `hits`, of the items kept, over the values of a label."""
+        values = [items.fields[n].get(self.worst_by) for n in keep]
+        known = {value for value in values if value is not None}
+        if not known:
+            raise EvaluationError(f"zero_shot: no item has the label {self.worst_by!r} (worst_by)")
+        rows = {value: [n for n, own in enumerate(values) if own == value] for value in known}
+        return min(float(hits[own].mean()) for own in rows.values())
+
     def _target_rate(
         self, unit: np.ndarray, vectors: np.ndarray, truth: np.ndarray, position: dict[Any, int]
     ) -> float:
@@ -255,3 +272,13 @@ class ZeroShot(Evaluator):
         owner = np.repeat(np.arange(len(prompts)), [len(own) for own in prompts])
         unit = embed_values(model, data, self.text, flat, layer or self.layers[self.text])
         return class_vectors(unit, owner, [own[0] for own in prompts])
+
+
+def _macro_f1(unit: np.ndarray, vectors: np.ndarray, truth: np.ndarray, rows: int = 4096) -> float:
+    """Macro F1 over the classes of `truth`; of equal scores the first class counts."""
+    from sklearn.metrics import f1_score  # here to start faster
+
+    starts = range(0, len(unit), rows)
+    nearest = np.concatenate([(unit[n : n + rows] @ vectors.T).argmax(1) for n in starts])
+    classes = np.unique(truth)
+    return float(f1_score(truth, nearest, labels=classes, average="macro", zero_division=0))

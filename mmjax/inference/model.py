@@ -21,6 +21,7 @@ from mmjax.inference import text_length
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
 from mmjax.system.embedder import Embedder
 
@@ -183,14 +184,14 @@ class Model:
         """Embeds one batch of ready inputs, of any size; what evaluators ask of a model.
 
         Args:
-          modality: name of a tower.
+          modality: name of a tower, or of a further field that goes through it, `text@wrong`.
           values: [B, ...] as the modality's view makes them.
           layer: `unit`, the embedding; or `encoder`, what the encoder gives to the head.
 
         Returns:
           f32[B, D], rows of length 1; or f32[B, W] of the encoder.
         """
-        modality = self._modality(modality)
+        modality = self._modality(modality_of(modality))
         return self._embedder.embed(
             modality, text_length.trimmed(self._encoder(modality), values), layer
         )

@@ -1,5 +1,6 @@
 """Compiler flags, environment variables and kept programs, set before the first use of a device."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -59,9 +60,22 @@ def keep_programs(folder: Path | None = None) -> None:
     if folder is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = cache / "mmjax" / f"programs-{_machine()}"
+    _forget_torn(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
     jax.config.update("jax_compilation_cache_max_size", PROGRAMS_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_SECONDS)
+
+
+def _forget_torn(folder: Path) -> None:
+    """Removes programs without the file of their last use, which jax writes after them.
+
+    A process that ends between the two leaves one; jax (0.10 to 0.12) then fails to keep any
+    other program in this folder, with a warning each time.
+    """
+    for program in folder.glob("*-cache"):
+        if not program.with_name(f"{program.name.removesuffix('-cache')}-atime").exists():
+            with contextlib.suppress(OSError):  # of a folder that is not ours to write
+                program.unlink()
 
 
 @functools.cache

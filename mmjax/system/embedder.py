@@ -45,6 +45,10 @@ class Embedder:
             name: tower.dim for name, tower in definition.merge(arrays).towers.items()
         }
         self.modalities = tuple(sorted(self._dims))
+        own = jax.process_index()
+        alone = all(device.process_index == own for device in mesh.devices.flat)
+        # Which part of the records of an evaluation this process reads, and of how many.
+        self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
@@ -91,10 +95,9 @@ class Embedder:
             devices; every other B compiles once more, so use few.
           layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
             head of type 'codebook', the weights of the codes; `continuous`, of a head that
-            quantizes, what its codes are of; the name of a further head of the
-            tower; or several of these as `unit+local`, side by side over the
-            root of their number, so that a cosine is the mean of their cosines; or as
-            `0.7*unit+0.3*local`, so that it is a weighted one.
+            quantizes, what its codes are of; the name of a further head of the tower; or several
+            of these as `unit+local`, side by side over the root of their number, so that a cosine
+            is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; or f32[B, K], rows of sum 1, of
@@ -113,6 +116,36 @@ class Embedder:
         batch = jax.make_array_from_callback(
             padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
         )
+        return self._layer(modality, batch, layer)[:rows]
+
+    def embed_parts(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
+        """Embeds a batch of which every process has the rows of its part, see `reading`.
+
+        Args:
+          modality, layer: as of `embed`.
+          values: [b, ...], as many in every process; padded to what the devices need.
+
+        Returns:
+          As `embed`, [parts x b, ...], the rows of the first part first, in all processes.
+        """
+        self._check()
+        (part, parts), rows = self.reading, len(values)
+        padding = -rows % (mesh_lib.batch_shards(self._mesh) // parts)
+        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
+        # The mesh may hold the rows of the parts in another order, so that they are numbered.
+        numbers = part * len(padded) + np.arange(len(padded), dtype=np.int32)
+        batch = mesh_lib.to_device({"values": padded, "numbers": numbers}, self._mesh)
+        found = self._layer(modality, batch["values"], layer)
+        order = np.argsort(np.asarray(self._everywhere(batch["numbers"])))
+        by_part: np.ndarray = found[order].reshape(parts, len(padded), -1)[:, :rows]
+        return by_part.reshape(parts * rows, -1)
+
+    @functools.cached_property
+    def _everywhere(self) -> Callable[[jax.Array], jax.Array]:
+        return jax.jit(lambda x: x, out_shardings=mesh_lib.replicated(self._mesh))
+
+    def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
+        """A layer of all rows of a batch on the devices."""
         layers = self._forward(self._arrays, {modality: batch})[modality]
         parts = list(map(_weighted, layer.split("+")))
         for _, part in parts:
@@ -121,7 +154,7 @@ class Embedder:
                     f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
                     f"{', '.join(map(repr, layers))}"
                 )
-        found = [(w, np.asarray(layers[part].astype(jnp.float32))[:rows]) for w, part in parts]
+        found = [(w, np.asarray(layers[part].astype(jnp.float32))) for w, part in parts]
         if len(found) == 1:
             return found[0][1]
         total = sum(weight for weight, _ in found) ** 0.5

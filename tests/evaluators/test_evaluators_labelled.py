@@ -145,6 +145,11 @@ def test_multilabel_metrics_are_those_of_their_formulas():
     g, t = given[labelled], truth[labelled]
     f1 = 2 * (g & t).sum(0) / (g.sum(0) + t.sum(0))
     assert found["macro_F1"] == pytest.approx(f1.mean())
+    shares = []
+    for one, own in zip(scores[labelled], t, strict=True):
+        some, right = set(np.argsort(-one)[: own.sum()]), set(np.flatnonzero(own))
+        shares.append(len(some & right) / len(some | right))
+    assert found["jaccard"] == pytest.approx(np.mean(shares))
     assert (found["classes"], found["examples"]) == (6, 30)
 
 

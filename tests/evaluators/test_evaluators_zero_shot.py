@@ -2,10 +2,13 @@ import functools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmjax.data import Source
 from mmjax.data.records import ClassPrompts
 from mmjax.data.sets.emoji import EmojiSource
+from mmjax.evaluators import zero_shot
 from mmjax.evaluators.data import EvalData, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.zero_shot import ZeroShot
@@ -17,6 +20,7 @@ def test_names_as_classes(make_source, views, fake_model):
         "top_1": 1,
         "top_5": 1,
         "mean_per_class": 1,
+        "macro_F1": 1,
         "chance": 1 / 12,
         "classes": 12,
         "examples": 12,
@@ -47,6 +51,31 @@ def test_how_often_other_classes_are_taken_for_a_target(make_source, views, fake
         ZeroShot(labels="group", target="even")(fake_model(), data)
     with pytest.raises(ValueError, match="target 'evn' is no class of 'group', such as"):
         ZeroShot(labels="group", target="evn").check(data)
+
+
+def test_the_worst_group_and_f1(make_source, views, fake_model):
+    """Image 0 is right and of the half `a`, all others of `b` share the places."""
+    source = make_source(11)
+    for number, record in enumerate(source.records):
+        record["half"] = "a" if number < 2 else "b"
+    source.label_fields = ("group", "half")
+    data = EvalData(source, views, 4)
+    found = ZeroShot(labels="group", worst_by="half")(fake_model(), data)
+    assert found["worst_group"] == pytest.approx((8 / 3) / 9)  # of 9 items one is at another class
+    with pytest.raises(ValueError, match=r"no item has the label 'hospital' \(worst_by\)"):
+        ZeroShot(labels="group", worst_by="hospital")(fake_model(), data)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 6))
+def test_f1_is_that_of_the_nearest_classes(seed, items, classes):
+    rng = np.random.default_rng(seed)
+    unit, vectors = rng.normal(size=(items, 4)), rng.normal(size=(classes, 4))
+    truth, nearest = rng.integers(0, classes, items), (unit @ vectors.T).argmax(1)
+    wanted = []
+    for each in set(truth.tolist()):
+        right = np.sum((truth == each) & (nearest == each))
+        wanted.append(2 * right / (np.sum(truth == each) + np.sum(nearest == each)))
+    assert zero_shot._macro_f1(unit, vectors, truth, rows=7) == pytest.approx(np.mean(wanted))
 
 
 def test_a_source_without_a_list_has_the_classes_that_occur(make_source, views, fake_model):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmjax import evaluate
 from mmjax.commands import suite as suite_lib
+from mmjax.data.records import BadExample
 from mmjax.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +106,95 @@ def test_what_is_no_suite(tmp_path, monkeypatch, code, said):
     Path("my_suite.py").write_text(code)
     with pytest.raises(ConfigError, match=said):
         suite_lib.load("my_suite.py", "sets")
+
+
+def test_the_suites_of_captions_and_of_imagenets_classes(home, capsys):
+    """In the layouts that they are downloaded in."""
+    for name in ("val2017", "data"):
+        Path("sets/sugarcrepe", name).mkdir(parents=True)
+    Path("sets/winoground/images").mkdir(parents=True)
+    Path("sets/xm3600/images").mkdir(parents=True)
+    for number, colour in enumerate(COLOURS.values()):
+        Image.new("RGB", (20, 30), colour).save(f"sets/sugarcrepe/val2017/{number}.jpg")
+        Image.new("RGB", (20, 30), colour).save(f"sets/xm3600/images/{number}.jpg")
+        for side in range(2):
+            Image.new("RGB", (9, 9 + side), colour).save(
+                f"sets/winoground/images/ex_{number}_img_{side}.png"
+            )
+    pair = {"caption": "a red square", "negative_caption": "a blue square"}
+    rows = {str(n): {"filename": f"{n}.jpg", **pair} for n in range(3)}
+    Path("sets/sugarcrepe/data/swap_att.json").write_text(json.dumps(rows))
+    lines = [
+        {"id": n, "image_0": f"ex_{n}_img_0", "image_1": f"ex_{n}_img_1",
+         "caption_0": "red on blue", "caption_1": "blue on red"}
+        for n in range(3)
+    ]  # fmt: skip
+    Path("sets/winoground/examples.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    lines = [
+        {"image/key": str(n), "image/locale": "de", "de": {"caption": ["rot", f"Farbe {n}"]},
+         "fil": {"caption": [f"kulay {n}"]}}
+        for n in range(3)
+    ]  # fmt: skip
+    Path("sets/xm3600/captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    Path("sets/imagenet_classes.tsv").write_text("n01\tred\nn02\tgreen\nn03\tblue\n")
+    for folder, classes in (("imagenet-a", ("n01", "n03")), ("imagenetv2-x", ("0", "1", "2"))):
+        for each, colour in zip(classes, COLOURS.values(), strict=False):
+            Path("sets", folder, each).mkdir(parents=True)
+            for n in range(2):
+                Image.new("RGB", (20 + n, 30), colour).save(f"sets/{folder}/{each}/{n}.JPEG")
+    found = {}
+    for suite in ("compositional", "crossmodal_3600", "imagenet"):
+        run("--model=weights/clip", f"--suite=configs/suites/{suite}.py", "--sets=sets",
+            "--out=found.json")  # fmt: skip
+        found |= json.loads(Path("found.json").read_text())["sets"]
+    assert {name: (each["metric"], each["examples"]) for name, each in found.items()} == {
+        "sugarcrepe-swap_att": ("accuracy", 3),
+        "winoground": ("group", 3),
+        "xm3600-de": ("R@1", 3),
+        "xm3600-fil": ("R@1", 3),
+        "imagenet-a": ("top_1", 4),
+        "imagenetv2-x": ("top_1", 6),
+    }
+    assert found["imagenet-a"]["metrics"]["classes"] == 2
+    assert found["imagenetv2-x"]["metrics"]["classes"] == 3
+
+
+def test_the_suite_of_sounds_finds_its_sets(tmp_path):
+    """Of sounds that are no WAV files, since nothing reads them here."""
+    for folder in ("ESC-50/meta", "ESC-50/audio", "clotho/evaluation", "audiocaps/test"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "ESC-50/meta/esc50.csv").write_text(
+        "filename,fold,target,category,esc10,src_file,take\n"
+        "1-1-A-0.wav,1,0,dog,True,1,A\n1-2-A-14.wav,1,14,chirping_birds,False,2,A\n"
+    )
+    for name in ("1-1-A-0", "1-2-A-14"):
+        (tmp_path / f"ESC-50/audio/{name}.wav").write_bytes(b"RIFF")
+    captions = ",".join(f"caption_{n}" for n in range(1, 6))
+    (tmp_path / "clotho/clotho_captions_evaluation.csv").write_text(
+        f"file_name,{captions}\nrain on tin.wav,a,b,c,d,e\n"
+    )
+    (tmp_path / "clotho/evaluation/rain on tin.wav").write_bytes(b"RIFF")
+    (tmp_path / "audiocaps/test.csv").write_text(
+        "audiocap_id,youtube_id,start_time,caption\n1,x-y,3,a dog\n2,x-y,3,barking\n3,z,0,rain\n"
+    )
+    suite = suite_lib.load(str(ROOT / "configs/suites/sounds.py"), str(tmp_path))
+    esc = suite.evaluators["zero_shot"]["esc50"]
+    assert esc.evaluator.options["prompts"]["chirping_birds"] == (
+        "This is a sound of chirping birds.",
+    )
+    sources = {name: each.sources["source"].build() for name, each in
+               {"esc50": esc, **suite.evaluators["retrieval"]}.items()}  # fmt: skip
+    assert {name: len(each) for name, each in sources.items()} == {
+        "esc50": 2,
+        "clotho": 1,
+        "audiocaps": 2,
+    }
+    (tmp_path / "audiocaps/test/x-y.wav").write_bytes(b"RIFF")
+    assert sources["audiocaps"][0]["audio"] == b"RIFF"
+    with pytest.raises(BadExample, match=r"row 1: audio: the file .*z.wav does not exist"):
+        sources["audiocaps"][1]
+    assert len(sources["clotho"][0]["text"]) == 5
+    assert sources["audiocaps"][0]["text"] == ("a dog", "barking")
 
 
 def test_options_that_do_not_go_together():

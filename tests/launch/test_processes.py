@@ -36,11 +36,26 @@ def curve(tmp_path_factory, losses):
     return losses(folder)
 
 
-def test_two_processes_train_as_one_does(launch, finish, losses, tmp_path, curve):
-    said = finish(launch(2, 1, tmp_path, "steps=5"))
+# 700 rows in batches of 256, of which each process reads its half: the last window is no full one.
+MEASURED = (
+    "steps=5",
+    "evaluators={'retrieval': {'test': {'source': {'type': 'gaussian_latent', 'dim': 32, "
+    "'noise': 0.5, "
+    "'split': 'test', 'examples': 700}, 'pairs': (('a', 'b'),)}}}",
+)
+
+
+def test_two_processes_train_and_evaluate_as_one_does(launch, finish, losses, tmp_path, curve):
+    folder, alone = tmp_path / "two", tmp_path / "one"
+    said = finish(launch(2, 1, folder, *MEASURED))
     assert "2 x cpu in 2 process(es)" in said
-    np.testing.assert_allclose(losses(tmp_path), curve[:5], rtol=1e-5)
-    assert (tmp_path / "summary.json").is_file()
+    np.testing.assert_allclose(losses(folder), curve[:5], rtol=1e-5)
+    trainer.train(recipe_lib.load(f"{RECIPE}:latent", (*SETTINGS, *MEASURED)), alone, quiet=True)
+    found, wanted = (json.loads((f / "summary.json").read_text()) for f in (folder, alone))
+    names = [name for name in wanted if name.startswith("retrieval/test/")]
+    assert len(names) > 5
+    for name in names:
+        assert found[name] == pytest.approx(wanted[name], rel=0.02, abs=2 / 700), name
 
 
 def test_rows_that_one_process_cannot_read_end_the_run_in_all(launch, finish, tmp_path):

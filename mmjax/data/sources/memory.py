@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmjax.data.formats.files import read_file
 from mmjax.data.records import Record, Source, SourceError
 
 
@@ -15,6 +16,7 @@ class MemorySource(Source):
       data: {modality: its values}. A value is what `Source` says, or a list of alternatives; None
         means that the example lacks this modality.
       labels: {label: its values} to carry along.
+      files: modalities whose values are names of files, which are read when they are asked for.
       name: what the examples are called in messages.
 
     Raises:
@@ -22,8 +24,16 @@ class MemorySource(Source):
     """
 
     def __init__(
-        self, *, data: dict[str, Any], labels: dict[str, Any] | None = None, name: str = "memory"
+        self,
+        *,
+        data: dict[str, Any],
+        labels: dict[str, Any] | None = None,
+        files: tuple[str, ...] = (),
+        name: str = "memory",
     ):
+        for modality in files:
+            if modality not in data:
+                raise SourceError(f"{name}: files names {modality!r}, which data does not have")
         self.data: dict[str, Sequence[Any]] = dict(data)
         self._labels: dict[str, Sequence[Any]] = dict(labels or {})
         for column, values in (self.data | self._labels).items():
@@ -34,7 +44,7 @@ class MemorySource(Source):
             raise SourceError(f"{name}: there are no examples in data")
         if len(set(sizes.values())) > 1:
             raise SourceError(f"{name}: the columns differ in length: {sizes}")
-        self.name, self.modalities = name, tuple(self.data)
+        self.name, self.modalities, self.files = name, tuple(self.data), files
         self.label_fields = tuple(self._labels)
         self.may_lack = tuple(
             m for m, values in self.data.items() if any(value is None for value in values)
@@ -47,7 +57,11 @@ class MemorySource(Source):
     def __getitem__(self, index: int) -> Record:
         record: Record = {"id": index, "key": f"{self.name} row {index}"}
         for column, values in (self.data | self._labels).items():
-            if values[index] is not None:
+            if values[index] is None:
+                continue
+            if column in self.files:
+                record[column] = read_file(values[index], record["key"], column)
+            else:
                 record[column] = values[index]
         return record
 

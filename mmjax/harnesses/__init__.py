@@ -1,0 +1,1 @@
+"""Models of this package as models of other people's benchmarks."""

@@ -9,9 +9,8 @@ modality (two views of one example) and one between global and local embeddings.
     python -m mmjax.claims tcl                            # what each contrast keeps, same scenes
 
 The scenes have a coloured shape, which the caption mentions, and a grey glyph, which it does not.
-The paper's matching loss is only in `paper`, not in the contrastive part that `small` and the claim
-are about; its masked language modelling loss is not implemented. The temperature is learned as its
-logarithm.
+The paper's matching and masked-word losses are only in `paper`, not in the contrastive part that
+`small` and the claim are about. The temperature is learned as its logarithm.
 """
 
 from mmjax.configs import common as c
@@ -69,9 +68,9 @@ def paper() -> dict:
     """4 million images at 256 pixels, 5 million pairs, 30 epochs; BERT's first six layers.
 
     The image tower starts from DeiT. The paper's text tower starts from BERT's first six layers,
-    and its fusion encoder, here part of the term `matching`, from the last six: set the tower's
-    `init_from` if you have a folder with such a truncated BERT. Of the paper's five losses, masked
-    language modelling is left out.
+    and its fusion encoder from the last six: set the tower's `init_from` if you have a folder with
+    such a truncated BERT. Here `matching` and `words` have a fusion encoder each, and hidden words
+    have no soft targets of the teacher.
     """
     tokenizer = c.bert_tokenizer("weights/bert-base-uncased/tokenizer.json", unk="[UNK]")
     text = c.bert_text(25, tokenizer, lowercase=True, depth=6, dropout=0.1, eos_id=102)
@@ -87,6 +86,8 @@ def paper() -> dict:
         keys="teacher",
         temperature="contrast",
     )
+    masked, widths = "text@masked", {"text@masked": 768, "image": 768}
+    hidden = c.hides(masked, 30_522, 103, special=(0, 101, 102))
     return c.recipe(
         PAPER,
         steps=293_000,
@@ -96,17 +97,19 @@ def paper() -> dict:
             text.tokenizer,
             image=(view, view),
             text=text.view,
+            **{masked: text.view},
             workers=64,
         ),
         towers=c.towers(
             c.linear_head(256, tokens=True),
             image=c.pretrained("weights/deit-base-patch16-224", image, take_head=False),
-            text=text.encoder,
+            text={"encoder": text.encoder, **hidden},
         ),
         # The targets are soft after the first epoch; 16 x 16 patches give 4 x 4 local embeddings.
         objectives={
             **objectives(1 / 30, kernel=4, skip={"text": 1, "image@2": 1}),
             "matching": matching,
+            "words": c.masked_words(widths, 30_522, width=768, depth=6, heads=12),
         },
         teacher=c.ema(TAUGHT, 0.995),
         queue=c.queue(TAUGHT, 65_536),

@@ -4,6 +4,8 @@
 #   launch/local.sh 4 --config=configs/clip_uniform.py              four processes of one CPU device
 #   DEVICES=2 launch/local.sh 4 --config=configs/clip_uniform.py    of two CPU devices each
 #
+#   MODULE=mmjax.data.convert launch/local.sh 4 --data=captions.csv --out=shards    other commands
+#
 # Every line of output starts with the number of its process. Ctrl-C stops all of them after a
 # save; the same command, also with another number of processes, resumes.
 #
@@ -26,7 +28,7 @@ export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=${DEVICE
 
 pids=()
 for ((p = 0; p < count; p++)); do
-  JAX_PROCESS_ID=$p "$python" -m mmjax.main "$@" > >(sed -u "s/^/[$p] /") 2>&1 &
+  JAX_PROCESS_ID=$p "$python" -m "${MODULE:-mmjax.main}" "$@" > >(sed -u "s/^/[$p] /") 2>&1 &
   pids+=($!)
 done
 started=("${pids[@]}")

@@ -17,6 +17,7 @@ import os
 from pathlib import Path
 from typing import get_args
 
+from mmjax.data.views.image_libraries import Preprocessing
 from mmjax.errors import ConfigError
 from mmjax.inference import parity
 from mmjax.inference import verify as verify_lib
@@ -37,6 +38,7 @@ def load(
     checkpoint: str | int = "latest",
     dtype: Dtype | None = None,
     verify: str | Path | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Model:
     """Loads a model for use.
 
@@ -50,6 +52,9 @@ def load(
       verify: of foreign weights: compare them with their own library first, which needs the extra
         `torch`, and write the report, `parity.json`, to this folder. Exports have one already;
         without either, a warning says that nobody checked.
+      preprocessing: how images are resized, cut and normalized: `own`, or exactly as `transformers`
+        or `open_clip` does; by default as the model's view of images says, which is `own` for
+        foreign weights.
 
     Raises:
       ConfigError: in one sentence, for a folder that cannot be loaded.
@@ -63,10 +68,15 @@ def load(
         raise ConfigError(f"load: verify={verify!r} is no folder")
     if dtype not in (None, *get_args(Dtype)):
         raise ConfigError(f"load: dtype={dtype!r} is none of {', '.join(get_args(Dtype))}")
+    if preprocessing not in (None, *get_args(Preprocessing)):
+        raise ConfigError(
+            f"load: preprocessing={preprocessing!r} is none of {', '.join(get_args(Preprocessing))}"
+        )
     folder = hub.local(path)
     if verify is not None or is_foreign(folder):
         _verified(folder, verify)
-    return Model(runs.bundle(folder, checkpoint=str(checkpoint), dtype=dtype))
+    bundle = runs.bundle(folder, checkpoint=str(checkpoint), dtype=dtype)
+    return Model(bundle if preprocessing is None else bundle.prepared(preprocessing))
 
 
 def _verified(path: Path, out: str | Path | None) -> None:

@@ -8,6 +8,9 @@
 `alternative` (its place among several captions), the record's labels, `text` (the text itself,
 where texts are embedded), and `embedding`, f32[D] of length 1. A recipe trains on such .npz files
 with a source of type `features`.
+
+`--shard=0/4` to `--shard=3/4` are four processes that embed a quarter of the records each, into
+`embeddings-00000-of-00004.npz` and so on; `features` reads all of them by `embeddings-*.npz`.
 """
 
 from __future__ import annotations
@@ -21,10 +24,12 @@ from absl import flags
 
 from mmjax import cli, extras
 from mmjax.commands import data_source as command
+from mmjax.commands import parts
 from mmjax.errors import ConfigError
 from mmjax.files import replacing
 
 flags.adopt_module_key_flags(command)  # for --help
+flags.declare_key_flag("shard")
 MODEL = flags.DEFINE_string("model", None, "A run, an export, weights, or hf://owner/name.")
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
@@ -136,10 +141,12 @@ def main(path: str | None, overrides: list[str]) -> None:
     out = command.out()
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
+    part = parts.part()
+    source, out = part.stretch(command.source_of(data)), part.file(out)
     keep_programs()
     model = api.load(given, checkpoint=CHECKPOINT.value)
     layer = cast("Literal['unit', 'encoder']", LAYER.value)
-    columns = table(model, command.source_of(data), BATCH.value, layer)
+    columns = table(model, source, BATCH.value, layer)
     unreadable = columns["unreadable"]
     write(columns, out)
     cli.say(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")

@@ -220,6 +220,13 @@ def write_atomically(target: Path, content: str | bytes) -> None:
         part.write_bytes(content)
 
 
+def user_cache(*parts: str) -> Path:
+    """A folder or file of this package in the user's cache folder (XDG_CACHE_HOME)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").joinpath(
+        "mmjax", *parts
+    )
+
+
 def reason(error: OSError) -> str:
     """The reason of a system error, in a few words."""
     cause = error.__cause__ if isinstance(error, WriteError) else error

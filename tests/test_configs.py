@@ -18,6 +18,7 @@ from mmjax import recipe as recipe_lib
 from mmjax.data.sets.emoji import Style
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.schema.names import modality_of
 from mmjax.system.system import System
 from mmjax.train import borders, optimizer, trainer
 from mmjax.train import stages as stages_lib
@@ -176,9 +177,16 @@ def reduced(recipe, *overrides):
             if adapter.type == "prompts":  # of the one block that is left
                 where = "" if stage.name is None else f"stages.{stage.name}."
                 changes += [f"{where}model.adapters.{name}.{key}" for key in ("first=0", "depth=1")]
-    for name, tower in load(recipe, "small").model.towers.items():
-        for key, value in REDUCED.get(tower.encoder.type, {}).items():
+    small, sizes = load(recipe, "small"), {}
+    for name, tower in small.model.towers.items():
+        sizes[name] = REDUCED.get(tower.encoder.type, {})
+        for key, value in sizes[name].items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
+    for name, objective in small.objectives.items():
+        if told := objective.term.options.get("inputs"):  # widths of what these towers give
+            own = {view: sizes[modality_of(view)] for view in told}
+            widths = {view: o.get("width") or o["widths"][-1] for view, o in own.items() if o}
+            changes.append(f"objectives.{name}.inputs={ {**told, **widths} }")
     return load(recipe, "small", *changes, *overrides)
 
 

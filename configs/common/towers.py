@@ -160,6 +160,30 @@ def tiny_text(
     return _text(tokenizer, encoder, **view)
 
 
+def hides(view: str, vocab_size: int, mask_id: int | None = None, **options: object) -> dict:
+    """What a tower with masked words has beside its encoder; `options` are of `mask_tokens`.
+
+    Without an id of the tokenizer's own the mask is one more, and the encoder has one id more.
+    """
+    mask_id = vocab_size if mask_id is None else mask_id
+    ids = dict(vocab_size=vocab_size, mask_id=mask_id)
+    return {"augment": {"type": "mask_tokens", "views": (view,), **ids, **options}}
+
+
+def masked_words(inputs: Mapping[str, int], vocab_size: int, width: int, **options: object) -> dict:
+    """The term that asks for the hidden words of the first of `inputs`; the others are conditions.
+
+    Args:
+      inputs: view -> width of the tokens of its encoder.
+      vocab_size: of the text.
+      width: of the fusion.
+      **options: of `masked_tokens`.
+    """
+    view, *conditions = inputs
+    views = {"view": view, "conditions": tuple(conditions), "inputs": dict(inputs)}
+    return {"type": "masked_tokens", **views, "vocab_size": vocab_size, "width": width, **options}
+
+
 def bag_text(words: tuple[str, ...], length: int, **options: object) -> Text:
     """A bag of words: the mean of their vectors, for a head to make something of.
 

@@ -69,8 +69,9 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Data and speed": {
         "data": Command(
-            "data validate|convert|train_tokenizer", "checks or converts data; makes a tokenizer"
+            "data validate|convert|index|...", "checks, converts or indexes data; makes a tokenizer"
         ),
+        "beam": Command("beam convert|validate|embed ...", "the same as a pipeline of Apache Beam"),
         "bench": Command("bench input|loss|step", "measures speed and memory"),
     },
 }

@@ -11,6 +11,9 @@ A shard is a stretch of the source of about `--shard_mb`. Each is written under 
 renamed when it is whole, with its SHA-256 beside it; the same command after an interruption, of
 whatever kind, writes those that are missing. `index.json` comes last and makes the folder a data
 set. An example that the source cannot read keeps its place and stays a bad example.
+
+`--shard=0/4` to `--shard=3/4` are four processes that write a quarter of the shards each into one
+folder that all of them see; the last to end writes `index.json`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
@@ -32,6 +35,8 @@ from absl import flags
 
 from mmjax import cli, digests
 from mmjax.commands import data_source as command
+from mmjax.commands import parts
+from mmjax.commands.parts import Part
 from mmjax.data.batches import start_worker
 from mmjax.data.formats.packing import VERSION, pack
 from mmjax.data.limits import causes
@@ -44,8 +49,8 @@ from mmjax.processes import shielded_from
 from mmjax.schema.values import fits
 
 flags.adopt_module_key_flags(command)  # for --help
+flags.adopt_module_key_flags(parts)
 SIZE = flags.DEFINE_integer("shard_mb", 256, "About this many MB a shard.", lower_bound=1)
-WORKERS = flags.DEFINE_integer("workers", 0, "Processes that write; 0 is this one.", lower_bound=0)
 ON_ERROR = flags.DEFINE_enum(
     "on_error", "skip", ["skip", "fail"], "What an example that cannot be read does."
 )
@@ -60,8 +65,9 @@ def convert(
     shard_bytes: int = 256 * 10**6,
     workers: int = 0,
     on_error: str = "skip",
+    part: Part = parts.WHOLE,
     say: Callable[[str], None] = print,
-) -> BadRows:
+) -> BadRows | None:
     """Writes a source as shards, or resumes where an earlier call stopped.
 
     Args:
@@ -70,10 +76,12 @@ def convert(
       shard_bytes: about the size of a shard.
       workers: processes that write, a shard each at a time; 0 writes here.
       on_error: 'fail' ends at the first example that cannot be read.
+      part: of the shards, which this process writes; it needs to see what the others write.
       say: takes lines of progress.
 
     Returns:
-      The examples that cannot be read, also in `bad_rows.jsonl`.
+      The examples that cannot be read, also in `bad_rows.jsonl`; None when shards of other parts
+      are missing, and the process that writes the last of them is to end the conversion.
 
     Raises:
       ConfigError: when the folder holds something else, or a record holds what cannot be written.
@@ -81,53 +89,72 @@ def convert(
     """
     out.mkdir(parents=True, exist_ok=True)
     plan = _plan(source, out, shard_bytes)
+    stretches = stretches_of(plan)
+    names = list(stretches)
+    own = part.of(names)
     for left in out.glob("*.part"):
-        left.unlink()
-    names = [
-        f"records-{i:05}-of-{len(plan['stretches']):05}" for i in range(len(plan["stretches"]))
-    ]
-    stretches = dict(zip(names, plan["stretches"], strict=True))
-    missing = {name: part for name, part in stretches.items() if _finished(out, name) is None}
-    if len(missing) < len(names):
-        say(f"{out}: {len(names) - len(missing)} of {len(names)} shards are there already")
+        if part.count == 1 or left.name.partition(".")[0] in own:
+            left.unlink()
+    missing = {name: stretches[name] for name in own if _finished(out, name) is None}
+    if len(missing) < len(own):
+        say(f"{out}: {len(own) - len(missing)} of {len(own)} shards are there already")
     for done in _write_all(source, out, missing, workers, on_error):
         say(f"{out}: {done['file']}, {done['records']:,} records, {done['bytes']:,} bytes")
     shards = [about for name in names if (about := _finished(out, name)) is not None]
-    bad = [BadExample(*error) for shard in shards for error in shard.pop("errors")]
+    if len(shards) < len(names):
+        return None
+    index, bad = completed(source, shards, str(out))
+    # Two parts may come to this point at the same time.
+    report = BadRows(out / f"bad_rows.jsonl.{os.getpid()}.part")
+    report.note(source.bad)
+    report.note(bad)
+    _replace(out / INDEX, index)
+    report.close()
+    report.rename(out / "bad_rows.jsonl")
+    return report
+
+
+def completed(
+    source: Source, shards: Sequence[dict[str, Any]], out: str
+) -> tuple[dict[str, Any], list[BadExample]]:
+    """The content of `index.json`, and the examples that could not be read.
+
+    Args:
+      source: that was converted.
+      shards: what was written down of each, in their order.
+      out: the folder, for the message.
+
+    Raises:
+      SourceError: when no example can be read.
+    """
+    bad = [BadExample(*error) for shard in shards for error in shard["errors"]]
     if len(bad) == len(source):
         raise SourceError(
             f"{out}: none of the {len(source):,} examples can be read ({causes(bad)}): mend them "
             "and convert into an empty folder"
         )
-    report = BadRows(out / "bad_rows.jsonl")
-    report.note(source.bad)
-    report.note(bad)
-    _replace(
-        out / INDEX,
-        {
-            "version": VERSION,
-            "source": source.describe(),
-            "modalities": list(source.modalities),
-            "label_fields": list(source.label_fields),
-            "may_lack": list(source.may_lack),
-            "id_limit": int(source.id_limit),
-            "examples": len(source),
-            "bad": [[e.key, e.field, e.reason] for e in source.bad],
-            "shards": shards,
-        },
-    )
-    report.close()
-    return report
+    index = {
+        "version": VERSION,
+        "source": source.describe(),
+        "modalities": list(source.modalities),
+        "label_fields": list(source.label_fields),
+        "may_lack": list(source.may_lack),
+        "id_limit": int(source.id_limit),
+        "examples": len(source),
+        "bad": [[e.key, e.field, e.reason] for e in source.bad],
+        "shards": [{k: v for k, v in shard.items() if k != "errors"} for shard in shards],
+    }
+    return index, bad
 
 
-def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
-    """Which rows go to which shard; what was planned before holds, for the same source."""
+def planned(source: Source, shard_bytes: int) -> dict[str, Any]:
+    """Which rows go to which shard, by the size of some of them."""
     count = len(source)
     places = sorted({count * i // _SAMPLES for i in range(_SAMPLES)})
     sample = [_entry(source, i)[0] for i in places]
     shards = max(1, min(count, round(count * sum(map(len, sample)) / len(sample) / shard_bytes)))
     edges = [count * i // shards for i in range(shards + 1)]
-    plan = {
+    return {
         "version": VERSION,
         "examples": count,
         "source": source.describe(),
@@ -135,14 +162,26 @@ def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
         "shard_bytes": shard_bytes,
         "stretches": [list(pair) for pair in itertools.pairwise(edges)],
     }
+
+
+def stretches_of(plan: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The first row and the row after the last of each shard, by its name."""
+    found: list[list[int]] = plan["stretches"]
+    return {f"records-{i:05}-of-{len(found):05}": rows for i, rows in enumerate(found)}
+
+
+def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
+    """The plan of the rows; what was planned before holds, for the same source."""
+    plan = planned(source, shard_bytes)
     file = out / _PLAN
-    if file.exists():
+    others = any(each.suffix != ".part" for each in out.iterdir())  # left by a killed call
+    if file.exists():  # asked last: the process of another part may write it at this moment
         if read_json(file) != plan:
             raise ConfigError(
                 f"{out} holds a conversion of other data, in shards of another size, or by another "
                 "version of mmjax: choose another --out, or delete that folder"
             )
-    elif any(each.suffix != ".part" for each in out.iterdir()):  # left by a killed call
+    elif others:
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
     else:
         _replace(file, plan)
@@ -181,7 +220,7 @@ def _write_all(
 ) -> Iterator[dict[str, Any]]:
     if workers < 2 or len(stretches) < 2:
         for name, (start, stop) in stretches.items():
-            yield _write(source, out, name, start, stop, on_error)
+            yield write(source, out, name, start, stop, on_error)
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(stretches)), context, _begin, (source,))
@@ -213,10 +252,10 @@ def _begin(source: Source) -> None:
 
 def _write_here(out: Path, name: str, start: int, stop: int, on_error: str) -> dict[str, Any]:
     assert _source is not None
-    return _write(_source, out, name, start, stop, on_error)
+    return write(_source, out, name, start, stop, on_error)
 
 
-def _write(
+def write(
     source: Source, out: Path, name: str, start: int, stop: int, on_error: str
 ) -> dict[str, Any]:
     """Writes one shard, whole or not at all, and what is to be known of it beside it."""
@@ -256,15 +295,22 @@ def _replace(file: Path, value: Any) -> None:
 
 def main(path: str | None, overrides: list[str]) -> None:
     """Converts one source."""
-    out, source = command.out(), command.named_source(path, overrides)
+    part, out, source = parts.part(), command.out(), command.named_source(path, overrides)
     report = convert(
         source,
         out,
         shard_bytes=SIZE.value * 10**6,
-        workers=WORKERS.value,
+        workers=parts.WORKERS.value,
         on_error=ON_ERROR.value,
+        part=part,
         say=cli.say,
     )
+    if report is None:
+        cli.say(
+            f"{out}: part {part.number} of {part.count} is written; the last to end completes the "
+            "data set, or any that is given again"
+        )
+        return
     cli.say(
         f"{out}: {len(source):,} examples; read them with {{'type': 'array_record', 'path': "
         f"{str(out)!r}}}"

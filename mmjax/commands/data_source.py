@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from absl import flags
 
 from mmjax import recipe as recipe_lib
-from mmjax.data.config import Mixture
+from mmjax.data.config import DataConfig, Mixture
+from mmjax.data.formats import remote
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES
 from mmjax.data.sources.array_record import INDEX
@@ -19,7 +21,7 @@ DATA = flags.DEFINE_string(
     "data",
     None,
     "A table, tar shards or a folder of them, a folder of images or ArrayRecord shards, a .npz, or "
-    "emoji:SPLIT.",
+    "emoji:SPLIT. Tables and shards also at addresses, s3://bucket/shards/.",
     allow_override=True,
 )
 PART = flags.DEFINE_string("part", None, "Of a recipe's mixture, which source.")
@@ -44,7 +46,7 @@ def source_of(data: str) -> Source:
         spec = {"type": "folder", "path": data}
     elif data.endswith(".npz"):
         spec = {"type": "arrays", "path": data}
-    elif "*" in data and not Path(data).suffix:
+    elif ("*" in data and not Path(data).suffix) or (remote.is_remote(data) and data.endswith("/")):
         spec = {"type": "webdataset", "path": data}
     else:
         spec = {"type": "manifest", "path": data}
@@ -66,34 +68,67 @@ def in_common(model: Any, data: Any) -> tuple[str, ...]:
     return names
 
 
-def named_source(path: str | None, overrides: Sequence[str]) -> Source:
-    """The source of a recipe's `data.source`, of a mixture the `--part`; or of `--data`.
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """Which source a command line names; picklable, for other processes to open it.
+
+    Attributes:
+      data: a path, in place of a recipe.
+      recipe: `FILE[:VARIANT]`, whose `data.source` it is.
+      overrides: of the recipe's keys.
+      part: of a mixture.
+    """
+
+    data: str | None
+    recipe: str | None
+    overrides: tuple[str, ...]
+    part: str | None
+
+    def config(self) -> DataConfig | None:
+        """The section `data` of the recipe, where there is one."""
+        return None if self.recipe is None else recipe_lib.load(self.recipe, self.overrides).data
+
+    def open(self) -> Source:
+        """The source.
+
+        Raises:
+          ConfigError: for a mixture without `part`, and the other way round.
+        """
+        config = self.config()
+        if config is None:
+            assert self.data is not None
+            return source_of(self.data)
+        source = config.source
+        if isinstance(source, Mixture):
+            if self.part not in source.sources:
+                parts = "|".join(source.sources)
+                raise ConfigError(f"data.source is a mixture: name one with --part={parts}")
+            source = source.sources[self.part]
+        elif self.part is not None:
+            raise ConfigError(f"--part={self.part}: data.source is one source and no mixture")
+        return source.build()
+
+
+def named(path: str | None, overrides: Sequence[str]) -> Named:
+    """What the command line names: a recipe's `data.source`, or of a mixture a part; or `--data`.
 
     Args:
       path: of the recipe, `FILE[:VARIANT]`; None for `--data`.
       overrides: of the recipe's keys.
 
     Raises:
-      ConfigError: for neither or both, and for a mixture without `--part`.
+      ConfigError: for neither or both.
     """
-    data, part = DATA.value, PART.value
-    if (path is None) == (data is None):
+    if (path is None) == (DATA.value is None):
         raise ConfigError("say which data: --config=RECIPE for its data.source, or --data=PATH")
-    if path is None:
-        if overrides:
-            raise ConfigError("--config.KEY=VALUE changes a recipe: give --config=RECIPE, too")
-        assert data is not None
-        return source_of(data)
-    data_config = recipe_lib.load(path, overrides).data
-    source = data_config.source
-    if isinstance(source, Mixture):
-        if part not in source.sources:
-            parts = "|".join(source.sources)
-            raise ConfigError(f"data.source is a mixture: name one with --part={parts}")
-        source = source.sources[part]
-    elif part is not None:
-        raise ConfigError(f"--part={part}: data.source is one source and no mixture")
-    return source.build()
+    if path is None and overrides:
+        raise ConfigError("--config.KEY=VALUE changes a recipe: give --config=RECIPE, too")
+    return Named(DATA.value, path, tuple(overrides), PART.value)
+
+
+def named_source(path: str | None, overrides: Sequence[str]) -> Source:
+    """The source that the command line names; see `named` and `Named.open`."""
+    return named(path, overrides).open()
 
 
 def out() -> Path:

@@ -35,11 +35,15 @@ MODULES = {
     "export": Module("mmjax.export", "workdir", "runs/clip-... --format=hf --out=exports/clip-hf"),
     "embed": Module("mmjax.embed", "model", "runs/clip-... --data=pairs.csv --out=pairs.npz"),
     "explore": Module("mmjax.explore", "model", "runs/clip_uniform-..."),
+    "beam": Module(
+        "mmjax.beam", "do", "convert --data=shards --out=records --pipeline='--runner=...'"
+    ),
     "bench": Module("mmjax.bench", "", "loss"),
 }
 DATA = {
     "validate": Module("mmjax.data.validate", "", "--data=captions.csv"),
     "convert": Module("mmjax.data.convert", "", "--data=captions.csv --out=shards"),
+    "index": Module("mmjax.data.index", "", "--data='shards/*.tar' --workers=8"),
     "train_tokenizer": Module(
         "mmjax.data.train_tokenizer", "", "--data=captions.csv --out=m.model"
     ),

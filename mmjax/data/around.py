@@ -13,8 +13,8 @@ class Around(Source):
       source: the other one.
     """
 
-    def __init__(self, source: Spec[Source]):
-        self.inner = source.build()
+    def __init__(self, source: Spec[Source] | Source):
+        self.inner = source if isinstance(source, Source) else source.build()
         self.modalities, self.label_fields = self.inner.modalities, self.inner.label_fields
         self.may_lack, self.bad = self.inner.may_lack, self.inner.bad
         self._listed, self._id_limit = self.inner.listed, self.inner.id_limit

@@ -135,6 +135,12 @@ class BadRows:
         except OSError as error:
             self.trouble = files.reason(error)
 
+    def rename(self, path: Path) -> None:
+        """Moves the file, if there is one, to where it takes the place of another."""
+        if self.path is not None and self.path.is_file():
+            os.replace(self.path, path)
+            self.path = path
+
     def close(self) -> None:
         """Rewrites the file with the counts as they are."""
         with self._lock:

@@ -6,6 +6,7 @@ from mmjax.encoders.bag import BagOfTokens
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, parameter_count
 from mmjax.encoders.cnn import ConvNet
 from mmjax.encoders.cnn14 import CNN14
+from mmjax.encoders.convnext import ConvNeXt
 from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.frames import FrameTransformer
 from mmjax.encoders.graph import GraphNetwork
@@ -20,6 +21,8 @@ from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
+from mmjax.encoders.wav2vec2 import Wav2Vec2
+from mmjax.encoders.whisper import Whisper
 from mmjax.schema.registry import Registry
 
 ENCODERS = Registry(
@@ -32,6 +35,7 @@ ENCODERS = Registry(
         "point_net": PointNet,
         "graph_network": GraphNetwork,
         "resnet": ResNet,
+        "convnext": ConvNeXt,
         "cnn": ConvNet,
         "text_transformer": TextTransformer,
         "text_gru": TextGRU,
@@ -43,6 +47,8 @@ ENCODERS = Registry(
         "spectrogram_transformer": SpectrogramTransformer,
         "htsat": HTSAT,
         "audio_transformer": AudioTransformer,
+        "wav2vec2": Wav2Vec2,
+        "whisper": Whisper,
         "cnn14": CNN14,
         "signal_transformer": SignalTransformer,
         "signal_resnet": SignalResNet,
@@ -57,6 +63,7 @@ __all__ = [
     "MLP",
     "AudioTransformer",
     "BagOfTokens",
+    "ConvNeXt",
     "ConvNet",
     "EfficientNetLite",
     "Encoder",
@@ -75,5 +82,7 @@ __all__ = [
     "TextTransformer",
     "TokenMLP",
     "ViT",
+    "Wav2Vec2",
+    "Whisper",
     "parameter_count",
 ]

@@ -29,10 +29,12 @@ def attention(
     mask: jax.Array | None = None,
     causal: bool = False,
     sliced: bool = False,
+    bias: jax.Array | None = None,
+    window: jax.Array | None = None,
     drop: float = 0.0,
     rng: jax.Array | None = None,
 ) -> jax.Array:
-    """Softmax(Q K^T / sqrt(H)) V in each of N heads, the softmax in float32.
+    """Softmax(Q K^T / sqrt(H) + bias) V in each of N heads, the softmax in float32.
 
     With `drop` it leaves out keys at random before the softmax, which gives their share to the
     others: DropKey, Li et al. 2023 (arXiv 2208.02646). Each head, query and example draws for
@@ -44,13 +46,15 @@ def attention(
       mask: bool[B, S], False at positions that nothing may attend to.
       causal: position t attends only to positions up to t.
       sliced: by slices of the batch, whose scores the backward pass computes again.
+      bias: f[N, T, S], added to the scores.
+      window: bool[T, S], False where a position may not attend to another.
       drop: the probability with which a key is left out.
       rng: for that, one key or key[B]; None leaves out none.
 
     Returns:
       f[B, T, N, H].
     """
-    attend = partial(_attend, causal=causal, drop=drop)
+    attend = partial(_attend, causal=causal, bias=bias, window=window, drop=drop)
     keys = None
     if rng is not None and drop:
         if rng.ndim == 0:
@@ -72,9 +76,19 @@ def attention(
     return rows(jnp.moveaxis(y, 0, 1).reshape(query.shape))
 
 
-def _attend(operands: Operands, *, causal: bool, drop: float) -> jax.Array:
+def _attend(
+    operands: Operands,
+    *,
+    causal: bool,
+    bias: jax.Array | None,
+    window: jax.Array | None,
+    drop: float,
+) -> jax.Array:
     query, key, value, mask, keys = operands
     mask = None if mask is None else mask[:, None, None, :]
+    if window is not None:
+        mask = window[None, None] if mask is None else mask & window
+    bias = None if bias is None else bias[None]
     if keys is not None:
         shape = (query.shape[2], query.shape[1], key.shape[1])  # N T S
         seen = jnp.ones((1, 1, *shape[1:]), bool) if mask is None else mask
@@ -84,7 +98,7 @@ def _attend(operands: Operands, *, causal: bool, drop: float) -> jax.Array:
             jax.random.wrap_key_data(keys)
         )
         mask = jnp.where((seen & kept).any(-1, keepdims=True), seen & kept, seen)
-    return jax.nn.dot_product_attention(query, key, value, mask=mask, is_causal=causal)
+    return jax.nn.dot_product_attention(query, key, value, bias, mask, is_causal=causal)
 
 
 def slices(query: jax.Array, key: jax.Array) -> int:

@@ -15,8 +15,9 @@ from mmjax.encoders.attention import attention
 from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.encoders.initializers import Initialization
 from mmjax.encoders.products import linear_product
+from mmjax.encoders.relative import Relative, rotate
 
-Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu"]
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "swiglu", "geglu"]
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "gelu": partial(jax.nn.gelu, approximate=False),
@@ -24,6 +25,11 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     # x sigmoid(1.702 x): the approximation that OpenAI's CLIP weights were trained with.
     "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
     "relu": jax.nn.relu,
+}
+# Of layers with twice the units: what the first half of them goes through.
+GATES: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "swiglu": jax.nn.silu,
+    "geglu": partial(jax.nn.gelu, approximate=False),
 }
 
 
@@ -159,6 +165,7 @@ class Attention(nnx.Module):
         *,
         mask: jax.Array | None = None,
         causal: bool = False,
+        relative: Relative | None = None,
         rng: jax.Array | None = None,
     ) -> jax.Array:
         """Attends from each position of `x` to those of `context`.
@@ -169,6 +176,7 @@ class Attention(nnx.Module):
           mask: bool[B, S], False at positions that nothing may attend to. (Where a whole row is
             False, the average of all values is the result: finite, and to be ignored.)
           causal: position t attends only to positions up to t.
+          relative: positions, of one kind.
           rng: one key or key[B], where keys are dropped; None drops none.
 
         Returns:
@@ -179,13 +187,19 @@ class Attention(nnx.Module):
         def split(y: jax.Array) -> jax.Array:  # B S W -> B S N H
             return y.reshape(*y.shape[:-1], self.heads, -1)
 
+        query, key = split(self.query(x)), split(self.key(context))
+        bias, rotary, window = Relative() if relative is None else relative
+        if rotary is not None:
+            query, key = rotate(query, rotary), rotate(key, rotary)
         y = attention(
-            split(self.query(x)),
-            split(self.key(context)),
+            query,
+            key,
             split(self.value(context)),
             mask=mask,
             causal=causal,
             sliced=self.sliced,
+            bias=bias,
+            window=window,
             drop=self.drop,
             rng=rng,
         )
@@ -195,8 +209,8 @@ class Attention(nnx.Module):
 class FeedForward(nnx.Module):
     """The MLP of a transformer block: down(activation(up(x))), f[..., W] -> f[..., W].
 
-    With `swiglu` the first layer has twice the units, a and b, and the second gets silu(a) * b
-    (Shazeer 2020).
+    With `swiglu` and `geglu` the first layer has twice the units, a and b, and the second gets
+    silu(a) * b or gelu(a) * b (Shazeer 2020).
     """
 
     def __init__(
@@ -212,7 +226,7 @@ class FeedForward(nnx.Module):
     ):
         check_choice("activation", activation, Activation)
         self.activation = activation
-        gated = activation == "swiglu"
+        gated = activation in GATES
         linear = partial(
             nnx.Linear,
             use_bias=bias,
@@ -226,9 +240,9 @@ class FeedForward(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = self.up(x)
-        if self.activation == "swiglu":
+        if self.activation in GATES:
             gate, x = jnp.split(x, 2, axis=-1)
-            return self.down(jax.nn.silu(gate) * x)
+            return self.down(GATES[self.activation](gate) * x)
         return self.down(ACTIVATIONS[self.activation](x))
 
 

@@ -36,13 +36,14 @@ from mmjax.encoders.initializers import Initialization, initialization
 from mmjax.encoders.layers import draw, dropout_key, layer_norm
 from mmjax.encoders.positions import check_sincos_width
 from mmjax.encoders.prompts import Prompts, parted
+from mmjax.encoders.relative import GridRotary, check_rotary
 from mmjax.encoders.stems import ConvStem, PatchStem, cut
 from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.schema.bounds import BelowOne, Count, CountOrZero, NonNegative
 
 Pool = Literal["cls", "mean", "map"]
-Positions = Literal["learned", "sincos"]
+Positions = Literal["learned", "sincos", "none"]
 StemKind = Literal["patch", "conv"]
 
 
@@ -63,8 +64,10 @@ class PatchTransformer(Encoder):
       channels: C.
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
+      pool_heads: of the attention pooling; `heads` where None.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
-        for patches only, which take inputs of any size.
+        for patches only, which take inputs of any size; `none` goes with `rotary`.
+      rotary: of a grid of two axes: attention turns queries and keys of patches, see `GridRotary`.
       stem: `patch` or, for images, `conv`; see `PatchStem` and `ConvStem`.
       patch_bias: a bias in the patch embedding.
       pre_norm: a layer norm before the first block (CLIP).
@@ -87,7 +90,9 @@ class PatchTransformer(Encoder):
         patch: tuple[Count, ...],
         channels: Count = 3,
         pool: Pool = "cls",
+        pool_heads: Count | None = None,
         positions: Positions = "learned",
+        rotary: GridRotary | None = None,
         stem: StemKind = "patch",
         patch_bias: bool = True,
         pre_norm: bool = False,
@@ -112,6 +117,10 @@ class PatchTransformer(Encoder):
         check_rate("patch_dropout", patch_dropout)
         if positions == "sincos":
             check_sincos_width(width, axes=len(size))
+        if rotary is not None:
+            check_rotary(width, config.heads, 4)
+            if len(size) != 2 or patch_dropout or padded:
+                raise EncoderError("rotary positions are for images, without patch_dropout")
         if registers < 0:
             raise EncoderError(f"registers={registers} is negative: give 0 for none")
         if stem == "conv" and (len(size) != 2 or len(set(patch)) != 1 or padded):
@@ -124,6 +133,7 @@ class PatchTransformer(Encoder):
             )
         self.size, self.patches, self.channels = size, patch, channels
         self.width, self.pool, self.positions = width, pool, positions
+        self.head_size, self.rotary = width // config.heads, rotary
         self.patch_dropout, self.padded, self.dtype = patch_dropout, padded, dtype
 
         weights: Initialization = initialization(config.init, width=width, depth=config.depth)
@@ -160,7 +170,9 @@ class PatchTransformer(Encoder):
             bias=bias, layer_scale=layer_scale, dtype=dtype, rngs=rngs, **config.options()
         )
         self.probe = (
-            pooling.attention_pooling(config, bias=bias, init=weights, dtype=dtype, rngs=rngs)
+            pooling.attention_pooling(
+                config, heads=pool_heads, bias=bias, init=weights, dtype=dtype, rngs=rngs
+            )
             if pool == "map"
             else None
         )
@@ -187,7 +199,13 @@ class PatchTransformer(Encoder):
         whole = None if mask is None else jnp.pad(mask, ((0, 0), (before, 0)), constant_values=True)
         if self.pre_norm is not None:
             y = self.pre_norm(y)
-        tokens = self.transformer(y, mask=whole, prompts=prompts, train=train, rngs=rngs)
+        relative = None
+        if self.rotary is not None:
+            grid = tuple(s // p for s, p in zip(x.shape[1:-1], self.patches, strict=True))
+            relative = self.rotary.relative(grid, self.head_size, before)
+        tokens = self.transformer(
+            y, mask=whole, relative=relative, prompts=prompts, train=train, rngs=rngs
+        )
         tokens, own = parted(tokens, prompts)
         if self.pool == "cls":
             pooled = tokens[:, 0]
@@ -206,11 +224,15 @@ class PatchTransformer(Encoder):
         y = self.stem(x.astype(self.dtype))
         grid = y.shape[1:-1]
         y = y.reshape(y.shape[0], -1, self.width)
-        if self.position is None:
-            position = jnp.asarray(positions.sincos(grid, self.width))
-        else:
-            position = self.position[self.prefix :]
-        return y + position.astype(self.dtype), mask
+        return self._located(y, grid), mask
+
+    def _located(self, y: jax.Array, grid: tuple[int, ...]) -> jax.Array:
+        """Patches f[B, N, width] of a grid with their positions."""
+        if self.position is not None:
+            return y + self.position[self.prefix :].astype(self.dtype)
+        if self.positions == "sincos":
+            return y + jnp.asarray(positions.sincos(grid, self.width)).astype(self.dtype)
+        return y
 
     def _fill(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """An input of whole patches (learned positions: of the whole size), without NaN; a mask."""

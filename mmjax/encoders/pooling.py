@@ -89,12 +89,18 @@ class AttentionPooling(nnx.Module):
 
 
 def attention_pooling(
-    config: TransformerConfig, *, bias: bool, init: Initialization, dtype: DTypeLike, rngs: nnx.Rngs
+    config: TransformerConfig,
+    *,
+    heads: int | None = None,
+    bias: bool,
+    init: Initialization,
+    dtype: DTypeLike,
+    rngs: nnx.Rngs,
 ) -> AttentionPooling:
-    """The pooling that goes with a transformer: its width, heads, MLP, activation and epsilon."""
+    """The pooling that goes with a transformer: its width, MLP, activation, epsilon, and heads."""
     return AttentionPooling(
         width=config.width,
-        heads=config.heads,
+        heads=config.heads if heads is None else heads,
         mlp_width=config.hidden,
         activation=config.activation,
         bias=bias,

@@ -14,11 +14,9 @@ from __future__ import annotations
 from typing import Any, Literal, Unpack
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders import positions
 from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.layers import layer_norm
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions
@@ -168,8 +166,4 @@ class SignalTransformer(PatchTransformer):
                 f"patch={self.patches[0]}"
             )
         y, mask = self.stem(x.astype(self.dtype), mask)
-        if self.position is None:
-            position = jnp.asarray(positions.sincos(y.shape[1:-1], self.width))
-        else:
-            position = self.position[self.prefix :]
-        return y + position.astype(self.dtype), mask
+        return self._located(y, y.shape[1:-1]), mask

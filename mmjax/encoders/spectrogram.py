@@ -1,10 +1,13 @@
 """Waveforms to log-mel spectrograms, on the device.
 
-Two styles that published models were trained on:
+Three styles that published models were trained on:
 
 * `centred`: frame t is centred on sample t * hop, with zeros beyond the ends, a periodic Hann
   window, and triangles that are linear in Hz, of equal area (librosa's `melspectrogram`; PANNs,
-  CLAP, Whisper's filters).
+  CLAP).
+* `whisper`: the same, but for the waveform's reflection beyond the ends, no frame centred on the
+  end, and values of at least 1e-8 of the loudest; padding is silence, and no number that stands for
+  it.
 * `kaldi`: whole frames only; the mean of each frame is taken off, then a pre-emphasis of 0.97, a
   symmetric Hann window, and triangles that are linear in mel (Kaldi's `fbank`; AST, BEATs).
 
@@ -15,6 +18,7 @@ the same whatever it was padded to.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -28,8 +32,9 @@ from mmjax.encoders.base import EncoderError, check_choice, check_positive
 from mmjax.mel import MelScale
 from mmjax.schema.bounds import Count, Factor, Moderate, NonNegative, Positive
 
-Style = Literal["centred", "kaldi"]
+Style = Literal["centred", "kaldi", "whisper"]
 PRE_EMPHASIS = 0.97  # of Kaldi
+_RANGE = 8 * math.log(10)  # of Whisper
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ class Spectrogram:
         """How many frames a waveform of so many samples has."""
         if self.style == "centred":
             return 1 + samples // self.hop
+        if self.style == "whisper":
+            return samples // self.hop
         return 1 + (max(samples, self.window) - self.window) // self.hop
 
     def real_frames(self, lengths: jax.Array) -> jax.Array:
@@ -106,7 +113,7 @@ class Spectrogram:
         Returns:
           i32[B]: of `centred` frames, those whose centre lies inside; of others, the whole ones.
         """
-        if self.style == "centred":
+        if self.style != "kaldi":
             return jnp.maximum(-(-lengths // self.hop), 1)
         return 1 + jnp.maximum(lengths - self.window, 0) // self.hop
 
@@ -128,7 +135,8 @@ def log_mel(
       settings: of the spectrogram.
 
     Returns:
-      f32[B, T, mels], which is 0, the mean, at padding; and bool[B, T], True at frames before it.
+      f32[B, T, mels], which is 0, the mean, at padding (but for Whisper's); and bool[B, T], True at
+      frames before it.
     """
     x = _frames(audio.astype(jnp.float32), settings)
     if settings.style == "kaldi":
@@ -142,18 +150,24 @@ def log_mel(
     bands = jnp.einsum(
         "btf,fm->btm", power, jnp.asarray(filterbank(settings)), precision=jax.lax.Precision.HIGHEST
     )
-    y = (jnp.log(jnp.maximum(bands, settings.floor)) - settings.mean) / settings.std
+    y = jnp.log(jnp.maximum(bands, settings.floor))
+    if settings.style == "whisper":
+        y = jnp.maximum(y, y.max(axis=(1, 2), keepdims=True) - _RANGE)
+    y = (y - settings.mean) / settings.std
     mask = jnp.arange(y.shape[1]) < settings.real_frames(lengths)[:, None]
+    if settings.style == "whisper":
+        return y, mask
     return jnp.where(mask[:, :, None], y, 0.0), mask
 
 
 def _frames(audio: jax.Array, settings: Spectrogram) -> jax.Array:
-    """The samples of every frame, f[B, N] -> f[B, T, window], or [B, T, fft] of centred ones."""
-    count = settings.frames(audio.shape[1])
-    size = settings.fft if settings.style == "centred" else settings.window
-    before = settings.fft // 2 if settings.style == "centred" else 0
+    """The samples of every frame, f[B, N] -> f[B, T, fft]; of Kaldi's, f[B, T, window]."""
+    count, kaldi = settings.frames(audio.shape[1]), settings.style == "kaldi"
+    size = settings.window if kaldi else settings.fft
+    before = 0 if kaldi else settings.fft // 2
     after = max((count - 1) * settings.hop + size - before - audio.shape[1], 0)
-    audio = jnp.pad(audio, ((0, 0), (before, after)))
+    mode = "reflect" if settings.style == "whisper" else "constant"
+    audio = jnp.pad(audio, ((0, 0), (before, after)), mode)
     # A gather of whole slices, which accelerators copy; one of single samples is slow.
     starts = jnp.arange(count) * settings.hop
 

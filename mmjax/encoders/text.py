@@ -5,6 +5,9 @@ Settings that reproduce published models:
     CLIP    causal=True, pool='eot', activation='quick_gelu', eps=1e-5, init='clip'
     SigLIP  causal=False, pool='last', mask_padding=False, activation='gelu_tanh', init='xavier'
     BERT    causal=False, pool='cls', norm='post', embedding_norm=True, segments=2, eps=1e-12
+    MPNet   as BERT, with segments=0, relative_buckets=32
+    ModernBERT  causal=False, pool='cls', embedding_norm=True, first_norm=False, bias=False,
+            activation='geglu', rotary={'base': 160000, 'window': 64}, eps=1e-5
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, c
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import dropout, dropout_key, layer_norm
 from mmjax.encoders.prompts import Prompts, parted
+from mmjax.encoders.relative import Relative, Rotary, buckets, check_rotary
 from mmjax.encoders.transformer import NormPlace, Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.parallel.layout import whole
@@ -46,7 +50,11 @@ class TextTransformer(Encoder):
       mask_padding: attend to real positions only; False attends to padding too, as SigLIP does.
       norm: `pre` (with a final layer norm) or `post`, see `Block`.
       embedding_norm: a layer norm after the embeddings (BERT).
+      first_norm: False leaves out the first block's first norm, see `Transformer` (ModernBERT).
       segments: number of segment ("token type") embeddings; 0 for none.
+      rotary: rotary positions, see `Rotary`, in place of one learned vector for each position.
+      relative_buckets: number of learned scores that attention adds by distance, for each head
+        (T5, MPNet), an even number of at least 4; 0 for none.
       activation, bias, eps, dropout, drop_path, init, scan, remat: see `Transformer`; `dropout`
         also follows the embeddings.
       dtype: of the computation; parameters are float32.
@@ -69,7 +77,10 @@ class TextTransformer(Encoder):
         mask_padding: bool = True,
         norm: NormPlace = "pre",
         embedding_norm: bool = False,
+        first_norm: bool = True,
         segments: CountOrZero = 0,
+        rotary: Rotary | None = None,
+        relative_buckets: CountOrZero = 0,
         bias: bool = True,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -91,7 +102,14 @@ class TextTransformer(Encoder):
                 f"pool={pool!r} reads position 0, which sees nothing but itself when causal=True: "
                 "use pool='eot', or causal=False"
             )
+        if relative_buckets % 2 or relative_buckets == 2:
+            raise EncoderError(
+                f"relative_buckets={relative_buckets}: an even number of at least 4, or 0 for none"
+            )
+        if rotary is not None:
+            check_rotary(width, config.heads, 2)
         self.length, self.width, self.causal, self.pool = length, width, causal, pool
+        self.head_size, self.depth, self.rotary = width // config.heads, config.depth, rotary
         self.vocab_size = vocab_size
         self.pad_id, self.eos_id, self.mask_padding = pad_id, eos_id, mask_padding
         self.dropout, self.dtype = dropout, dtype
@@ -102,14 +120,22 @@ class TextTransformer(Encoder):
             return nnx.Param(initializer(rngs.params(), (rows, width), jnp.float32))
 
         self.token = learned(weights.token, vocab_size)
-        self.position = learned(weights.position, length)
+        self.position = learned(weights.position, length) if rotary is None else None
         self.segment = learned(weights.token, segments) if segments else None
+        self.distance = (
+            nnx.Param(
+                weights.position(rngs.params(), (relative_buckets, config.heads), jnp.float32)
+            )
+            if relative_buckets
+            else None
+        )
         self.embedding_norm = (
             layer_norm(width, eps=eps, dtype=dtype, rngs=rngs) if embedding_norm else None
         )
         self.transformer = Transformer(
             norm=norm,
             final_norm=norm == "pre",
+            first_norm=first_norm,
             bias=bias,
             dtype=dtype,
             rngs=rngs,
@@ -157,7 +183,14 @@ class TextTransformer(Encoder):
         real = real_positions(x, self.pad_id, self.eos_id)
         attended = real if self.mask_padding else None
         tokens = self.transformer(
-            y, mask=attended, causal=self.causal, prompts=prompts, train=train, rngs=rngs
+            y,
+            mask=attended,
+            causal=self.causal,
+            relative=self._relative(x.shape[1]),
+            kinds=None if self.rotary is None else self.rotary.kinds(self.depth),
+            prompts=prompts,
+            train=train,
+            rngs=rngs,
         )
         tokens, own = parted(tokens, prompts)
         return Encoding(self._pool(tokens, x, attended), tokens, real, own)
@@ -167,8 +200,22 @@ class TextTransformer(Encoder):
         behind = jnp.asarray((0, *ids), jnp.int32)  # 0 stands for the first, whatever it is
         return self._embed(behind[None])[0, 1:]
 
+    def _relative(self, length: int) -> Relative | None:
+        """Of texts of this length; None where attention is told of no positions."""
+        if self.rotary is None and self.distance is None:
+            return None
+        found = Relative() if self.rotary is None else self.rotary.relative(length, self.head_size)
+        if self.distance is None:
+            return found
+        which = buckets(length, self.distance.shape[0])
+        bias = jnp.moveaxis(self.distance[...][which], -1, 0).astype(self.dtype)
+        count = 1 if found.rotary is None else len(found.rotary)
+        return found._replace(bias=jnp.broadcast_to(bias, (count, *bias.shape)))
+
     def _embed(self, x: jax.Array, segments: jax.Array | None = None) -> jax.Array:
-        y = jnp.take(whole(self.token[...]), x, axis=0) + self.position[: x.shape[1]]
+        y = jnp.take(whole(self.token[...]), x, axis=0)
+        if self.position is not None:
+            y = y + self.position[: x.shape[1]]
         if self.segment is not None:
             y = y + (self.segment[0] if segments is None else self.segment[...][segments])
         y = y.astype(self.dtype)

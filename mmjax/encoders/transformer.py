@@ -6,7 +6,7 @@ the same parameters. What the backward pass keeps is chosen by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax
@@ -29,6 +29,7 @@ from mmjax.encoders.layers import (
     split_key,
 )
 from mmjax.encoders.prompts import Prompts, put_in, put_in_place
+from mmjax.encoders.relative import Relative
 from mmjax.encoders.transformer_config import Remat
 from mmjax.parallel.layout import rows
 
@@ -49,6 +50,8 @@ class Block(nnx.Module):
 
     `norm='pre'`:  x = x + scale(attention(norm(x)));  x = x + scale(mlp(norm(x)))  (GPT-2, ViT).
     `norm='post'`: x = norm(x + scale(attention(x)));  x = norm(x + scale(mlp(x)))  (BERT).
+
+    Where `normed` is False, the first norm of a pre-norm block is left out.
     """
 
     def __init__(
@@ -92,6 +95,8 @@ class Block(nnx.Module):
         *,
         mask: jax.Array | None = None,
         causal: bool = False,
+        relative: Relative | None = None,
+        normed: jax.Array | None = None,
         key: jax.Array | None = None,
         drop_path_rate: jax.Array | None = None,
     ) -> jax.Array:
@@ -100,7 +105,7 @@ class Block(nnx.Module):
         of_keys = None if key is None else fold_in(key, 4)
 
         def attend(y: jax.Array) -> jax.Array:
-            y = self.attention(y, mask=mask, causal=causal, rng=of_keys)
+            y = self.attention(y, mask=mask, causal=causal, relative=relative, rng=of_keys)
             y = dropout(y, self.dropout, keys[0])
             return drop_path(self.attention_scale(y) if self.scaled else y, drop_path_rate, keys[1])
 
@@ -109,7 +114,8 @@ class Block(nnx.Module):
             return drop_path(self.mlp_scale(y) if self.scaled else y, drop_path_rate, keys[3])
 
         if self.norm == "pre":
-            x = x + attend(self.attention_norm(x))
+            y = self.attention_norm(x)
+            x = x + attend(y if normed is None else jnp.where(normed, y, x))
             return x + feed(self.mlp_norm(x))
         x = self.attention_norm(x + attend(x))
         x = self.mlp_norm(x + feed(x))
@@ -126,6 +132,8 @@ class Transformer(nnx.Module):
       mlp_width: hidden units of each MLP; 4 * width where None.
       norm: where the blocks normalise, see `Block`.
       final_norm: a layer norm after the last block, as pre-norm transformers need.
+      first_norm: False leaves out the norm before the first block's attention, where what it gets
+        is normalized already.
       activation: of the MLPs.
       bias: biases in attention and MLP (layer norms always have them).
       eps: of the layer norms.
@@ -153,6 +161,7 @@ class Transformer(nnx.Module):
         mlp_width: int | None = None,
         norm: NormPlace = "pre",
         final_norm: bool = True,
+        first_norm: bool = True,
         activation: Activation = "gelu",
         bias: bool = True,
         eps: float = 1e-6,
@@ -174,6 +183,7 @@ class Transformer(nnx.Module):
         check_rate("drop_key", drop_key)
         self.width, self.depth, self.scan, self.remat = width, depth, scan, remat
         self.dropout, self.drop_path, self.drop_key = dropout, drop_path, drop_key
+        self.first_norm = first_norm
 
         @jax.vmap
         def stack(key: jax.Array) -> tuple[nnx.GraphDef[Block], nnx.State[Any, Any]]:
@@ -204,6 +214,8 @@ class Transformer(nnx.Module):
         *,
         mask: jax.Array | None = None,
         causal: bool = False,
+        relative: Relative | None = None,
+        kinds: Sequence[int] | None = None,
         prompts: Prompts | None = None,
         train: bool = False,
         rngs: nnx.Rngs | None = None,
@@ -214,6 +226,8 @@ class Transformer(nnx.Module):
           x: f[B, T, W].
           mask: bool[B, T], False at padding.
           causal: position t attends only to positions up to t.
+          relative: positions that attention is told of, with a leading axis of kinds.
+          kinds: which kind each block has; the first where None.
           prompts: learned vectors among the positions of some blocks.
           train: apply dropout, drop-path and DropKey.
           rngs: random numbers for them; may be None where all rates are 0.
@@ -226,11 +240,15 @@ class Transformer(nnx.Module):
                 f"prompts for blocks {prompts.first} to {prompts.first + len(prompts.values) - 1} "
                 f"of a transformer of {self.depth}"
             )
+        if prompts is not None and relative is not None:
+            raise EncoderError("prompts have no relative positions: this encoder takes none")
         graphdef, parameters = nnx.split(self.blocks)
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path, self.drop_key))
         keys = None if key is None else split_key(key, self.depth)
         rates = jnp.linspace(0.0, self.drop_path, self.depth) if self.drop_path else None
         blend = 1.0 if prompts is None else prompts.blend
+        which = None if kinds is None or not any(kinds) else jnp.asarray(kinds)
+        normed = None if self.first_norm else jnp.arange(self.depth) > 0
 
         def blocks(
             x: jax.Array,
@@ -240,17 +258,25 @@ class Transformer(nnx.Module):
             fresh: jax.Array | None = None,
         ) -> jax.Array:
             def run(x: jax.Array, layer: Any) -> tuple[jax.Array, None]:
-                parameters, key, rate, fresh = layer
+                parameters, key, rate, kind, normed, fresh = layer
                 block = nnx.merge(graphdef, parameters)
                 x = x if fresh is None else put_in_place(x, fresh, blend)
-                x = block(rows(x), mask=mask, causal=causal, key=key, drop_path_rate=rate)
+                x = block(
+                    rows(x),
+                    mask=mask,
+                    causal=causal,
+                    relative=jax.tree.map(lambda a: a[0 if kind is None else kind], relative),
+                    normed=normed,
+                    key=key,
+                    drop_path_rate=rate,
+                )
                 return x, None
 
             if self.remat != "none":
                 # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
                 policy = REMAT_POLICIES[self.remat]
                 run = jax.checkpoint(run, policy=policy, prevent_cse=not self.scan)
-            layers: Any = (parameters, keys, rates)
+            layers: Any = (parameters, keys, rates, which, normed)
             if stop - start < self.depth:
                 layers = jax.tree.map(lambda leaf: leaf[start:stop], layers)
             layers = (*layers, fresh)

@@ -7,6 +7,7 @@ Dosovitskiy et al. 2021, "An image is worth 16x16 words". Settings that reproduc
     SigLIP  pool='map', activation='gelu_tanh', eps=1e-6, init='xavier'
     ViT     pool='cls', activation='gelu', eps=1e-12 (of the published weights)
     DINOv2  pool='cls', activation='gelu', eps=1e-6, layer_scale=1.0 (giant: 'swiglu'; registers=4)
+    DINOv3  as DINOv2, with eps=1e-5, registers=4, positions='none', rotary={'base': 100.0}
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.patches import PatchTransformer, Pool, Positions, StemKind
+from mmjax.encoders.relative import GridRotary
 from mmjax.encoders.transformer_config import TransformerOptions
 from mmjax.schema.bounds import BelowOne, Count, CountOrZero, NonNegative
 
@@ -35,8 +37,10 @@ class ViT(PatchTransformer):
       channels: of the image.
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
+      pool_heads: of the attention pooling; `heads` where None.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
-        for patches only, which take images of any size.
+        for patches only, which take images of any size; `none` goes with `rotary`.
+      rotary: attention turns queries and keys of patches, see `GridRotary`.
       stem: `patch` or `conv`, see `PatchStem` and `ConvStem`.
       patch_bias: a bias in the patch embedding.
       pre_norm: a layer norm before the first block (CLIP).
@@ -54,7 +58,9 @@ class ViT(PatchTransformer):
         patch: Count = 16,
         channels: Count = 3,
         pool: Pool = "cls",
+        pool_heads: Count | None = None,
         positions: Positions = "learned",
+        rotary: GridRotary | None = None,
         stem: StemKind = "patch",
         patch_bias: bool = True,
         pre_norm: bool = False,
@@ -71,7 +77,9 @@ class ViT(PatchTransformer):
             patch=(patch, patch),
             channels=channels,
             pool=pool,
+            pool_heads=pool_heads,
             positions=positions,
+            rotary=rotary,
             stem=stem,
             patch_bias=patch_bias,
             pre_norm=pre_norm,

@@ -231,6 +231,20 @@ def average_precision(ranks: Ranks) -> np.ndarray:
     return np.bincount(group, precision) / np.bincount(group)
 
 
+def inverse_negative_penalty(ranks: Ranks) -> np.ndarray:
+    """Inverse negative penalty f64[Q]: R, the number of right answers, over the rank of the last.
+
+    Its mean is mINP (Ye et al. 2021, arXiv 2001.04193, equation 5). The last of r right ones among
+    n + r of equal score is expected at their place r (n + r + 1) / (r + 1).
+    """
+    _, first, right = np.unique(ranks.query, return_index=True, return_counts=True)
+    pick = np.lexsort((ranks.score, ranks.query))[first]
+    above = ranks.wrong_above[pick] + ranks.right_above[pick]
+    wrong, equal = ranks.wrong_equal[pick], ranks.right_equal[pick]
+    found: np.ndarray = right / (above + equal * (wrong + equal + 1) / (equal + 1))
+    return found
+
+
 def ndcg(ranks: Ranks) -> np.ndarray:
     """Normalized discounted cumulative gain f64[Q] over all answers, of gains 1 and 0.
 

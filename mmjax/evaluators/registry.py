@@ -21,6 +21,7 @@ from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
 from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
+from mmjax.evaluators.sts import Sts
 from mmjax.evaluators.tuple_retrieval import TupleRetrieval
 from mmjax.evaluators.zero_shot import ZeroShot
 from mmjax.schema.names import check_name
@@ -42,6 +43,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "knn": NearestNeighbours,
         "spectrum": Spectrum,
         "structure": Structure,
+        "sts": Sts,
         "consistency": Consistency,
         "rotation": Rotation,
         "code_usage": CodeUsage,

@@ -14,7 +14,7 @@ from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
 
-More = Literal["nDCG", "MRR", "P@k", "mAP@R"]
+More = Literal["nDCG", "MRR", "P@k", "mAP@R", "mINP"]
 
 
 class Retrieval(Evaluator):
@@ -37,7 +37,8 @@ class Retrieval(Evaluator):
       mAP: mean over queries of the average precision.
       queries, gallery: how many; chance_R@1: the expected R@1 of random scores.
       of `more`: nDCG over all answers; MRR, the mean reciprocal of the best right answer's rank;
-        P@k, the precision among the first k of each of `ks`; mAP@R and R-precision.
+        P@k, the precision among the first k of each of `ks`; mAP@R and R-precision; mINP, the
+        mean of the number of right answers over the rank of the last of them.
     And `unreadable`: items of the source that could not be read.
 
     Args:
@@ -170,6 +171,8 @@ class Retrieval(Evaluator):
             found["MRR"] = (1 / rank).mean()
         if "P@k" in self.more:
             found |= {f"P@{k}": ranking.precision_at(ranks, k)[0].mean() for k in self.ks}
+        if "mINP" in self.more:
+            found["mINP"] = ranking.inverse_negative_penalty(ranks).mean()
         if "mAP@R" in self.more:
             precision, average = ranking.precision_at(ranks)
             found |= {"R-precision": precision.mean(), "mAP@R": average.mean()}

@@ -17,6 +17,9 @@ from flax import nnx
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.data.config import DataConfig
+from mmjax.data.views.image import ImageView
+from mmjax.data.views.image_libraries import Preprocessing
+from mmjax.errors import ConfigError
 from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
@@ -63,6 +66,23 @@ class Bundle:
     bias: float | None
     recipe: Recipe | None = None
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def prepared(self, preprocessing: Preprocessing) -> Bundle:
+        """The same, with images resized, cut and normalized as a library does.
+
+        Raises:
+          ConfigError: for a model without a view of images, or with one that it has no words for.
+        """
+        images = {m: v for m, v in self.views.items() if isinstance(v, ImageView)}
+        if not images:
+            raise ConfigError(
+                f"preprocessing={preprocessing!r} is for images; the model has views of "
+                f"{', '.join(self.views) or 'nothing'}"
+            )
+        changed = {
+            m: dataclasses.replace(v, preprocessing=preprocessing) for m, v in images.items()
+        }
+        return dataclasses.replace(self, views={**self.views, **changed})
 
     def below(self, modality: str) -> dict[str, np.ndarray]:
         """The parameters of a tower by path below it, on the host."""

@@ -82,6 +82,8 @@ def _random(spec: Spec[Encoder], modality: str, rows: int) -> np.ndarray:
             x = rng.normal(size=(rows, 4, *shape)).astype(np.float32)
             x[1::2] = x[1::2, :1]  # short ones, of which all four are the same
             return x
+    elif "samples" in encoder:
+        return rng.normal(size=(rows, encoder["samples"])).astype(np.float32) / 4
     elif "inputs" in encoder:
         shape = (encoder["inputs"],)
     else:

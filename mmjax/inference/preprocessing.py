@@ -39,7 +39,7 @@ def hugging_face(view: ImageView, kind: str) -> dict[str, Any]:
     if view.fit == "squash":
         return {**config, "size": sides}
     if view.fit == "crop" and kind == "CLIPImageProcessor":
-        size = {"shortest_edge": min(view.height, view.width)}
+        size = {"shortest_edge": view.shortest or min(view.height, view.width)}
         return {**config, "size": size, "do_center_crop": True, "crop_size": sides}
     raise ConfigError(f"{kind} has no word for fit={view.fit!r} of the image view")
 
@@ -52,6 +52,8 @@ def image_processor(view: ImageView, family: str) -> dict[str, Any]:
 
 def open_clip(view: ImageView) -> dict[str, Any]:
     """`preprocess_cfg` of an open_clip_config.json."""
+    if view.shortest is not None:
+        raise ConfigError(f"open_clip has no word for shortest={view.shortest} of the image view")
     mean, std = statistics(view)
     modes = {"crop": "shortest", "squash": "squash", "pad": "longest"}
     return {

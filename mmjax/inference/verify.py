@@ -12,11 +12,19 @@ from mmjax.errors import ConfigError
 from mmjax.inference import bundle, parity, with_torch
 from mmjax.inference.model import Model
 from mmjax.weights import foreign
+from mmjax.weights.preprocessing import PROCESSOR
 
-_WHOLE = {"clap": "ClapModel", "clip": "CLIPModel", "siglip": "SiglipModel"}
+_WHOLE = {
+    "clap": "ClapModel",
+    "clip": "CLIPModel",
+    "metaclip_2": "MetaClip2Model",
+    "siglip": "SiglipModel",
+}
 _ALONE = (
     "clip_vision_model",
     "clip_text_model",
+    "metaclip_2_vision_model",
+    "metaclip_2_text_model",
     "siglip_vision_model",
     "siglip_text_model",
     "clap_audio_model",
@@ -24,11 +32,22 @@ _ALONE = (
     "vit",
     "dinov2",
     "dinov2_with_registers",
+    "dinov3_vit",
+    "convnext",
+    "convnextv2",
     "bert",
     "roberta",
     "xlm-roberta",
+    "mpnet",
+    "distilbert",
+    "modernbert",
     "audio-spectrogram-transformer",
+    "whisper",
+    "wav2vec2",
+    "hubert",
 )
+# Whose own extractor has to be there, since nothing that is ready for them is given to both.
+_WAVES = ("whisper", "wav2vec2", "hubert")
 _FILES = {
     "transformers": ("model.safetensors", "model.safetensors.index.json"),
     "open_clip": ("open_clip_model.safetensors",),
@@ -76,6 +95,8 @@ def _of_no_library(weights: foreign.Weights) -> str | None:
     kind, names = _kind(weights), _FILES[weights.native]
     if kind not in (*_WHOLE, *_ALONE, "open_clip"):
         return f"there is no library to compare weights of model_type={kind!r} with"
+    if kind in _WAVES and weights.folder.file(PROCESSOR) is None:
+        return f"there is no {PROCESSOR}, which says how it prepares sounds"
     if not any(weights.folder.inside(name).is_file() for name in names):
         return f"{weights.native} reads weights that are called {names[0]} only"
     return None

@@ -18,7 +18,7 @@ from mmjax.schema.registry import Spec
 # Files of the folder and nothing else: no hub, no program that a config names.
 _OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
 # Whose `pooler_output` at the class token is what this package pools.
-_POOLED = ("clip_vision_model",)
+_POOLED = ("clip_vision_model", "metaclip_2_vision_model")
 # For which `AutoModel` has no class, although the library has one.
 _NOT_AUTOMATIC = ("siglip_text_model", "clap_text_model", "clap_audio_model")
 
@@ -63,6 +63,19 @@ def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
     if getattr(config, "audio_config", config).enable_fusion and x.shape[1] == 1:
         x = x.repeat(1, 4, 1, 1)
     return {"input_features": x, "is_longer": (x != x[:, :1]).flatten(1).any(1)[:, None]}
+
+
+def _prepared(folder: Path, encoder: Spec[Encoder], values: np.ndarray) -> np.ndarray:
+    """What a model of sounds takes: of waveforms, what the folder's own extractor makes of them."""
+    if "samples" not in encoder.options:
+        return values
+    import transformers as library
+
+    extractor = library.AutoFeatureExtractor.from_pretrained(folder, **_OWN_FILES)
+    # Both take the same rate, or the weights would have been refused.
+    rate = extractor.sampling_rate
+    made = extractor(list(values), sampling_rate=rate, return_tensors="np")
+    return np.asarray(made[extractor.model_input_names[0]], np.float32)
 
 
 def transformers(
@@ -128,7 +141,12 @@ def one_tower(
         elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":
-            out = model(input_values=torch.tensor(values))
+            x = torch.tensor(_prepared(folder, encoder, values))
+            if encoder.type == "whisper":
+                return _unit(model.get_encoder()(x).last_hidden_state.mean(1)), name
+            out = model(input_values=x)
+            if encoder.type == "wav2vec2":
+                return _unit(out.last_hidden_state.mean(1)), name
         else:
             ids = torch.tensor(values).long()
             real = (

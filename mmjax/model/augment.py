@@ -5,7 +5,8 @@
 The view then only decodes and resizes. What an example gets depends on its place in the data and on
 the seed, as on the host, though not by the same draws. Evaluation sees the image as it is.
 
-Signals have theirs in `mmjax.model.augment_signals`, sounds in their encoders.
+Signals have theirs in `mmjax.model.augment_signals`, tokens in `mmjax.model.masking`, sounds in
+their encoders.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mmjax.encoders.layers import draw, dropout_key
 from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
 from mmjax.model.base import Augmentation
+from mmjax.model.masking import MaskTokens
 from mmjax.schema.bounds import Fraction, Positive
 from mmjax.schema.registry import Registry
 
@@ -210,5 +212,7 @@ def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
 
 
 AUGMENTATIONS = Registry(
-    "augmentation", Augmentation, {"image": ImageAugmentation, "signal": DeviceSignalAugmentation}
+    "augmentation",
+    Augmentation,
+    {"image": ImageAugmentation, "signal": DeviceSignalAugmentation, "mask_tokens": MaskTokens},
 )

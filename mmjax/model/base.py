@@ -69,10 +69,17 @@ class Adapter:
 
 
 class Augmentation:
-    """Augmentation on the device, of the inputs of a tower in training; none in evaluation."""
+    """Augmentation on the device, of the inputs of a tower in training; none in evaluation.
 
-    def __call__(
-        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
-    ) -> jax.Array:
-        """Values f[B, ...], changed where `train`; `rngs` as encoders take it."""
+    Attributes:
+      gives_targets: whether the call gives `(x, targets)`, what it hid for terms to ask for: an
+        array [B, ...], or None in evaluation.
+      views: outputs of the tower that are augmented; all, if empty.
+    """
+
+    gives_targets: ClassVar[bool] = False
+    views: tuple[str, ...] = ()
+
+    def __call__(self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None) -> Any:
+        """Values [B, ...], changed where `train`; `rngs` as encoders take it."""
         raise NotImplementedError

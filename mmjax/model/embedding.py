@@ -33,6 +33,8 @@ class Embedding(NamedTuple):
       tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
         None where the head does not take them.
       heads: name -> Embedding, by the tower's further heads; each with this encoding.
+      targets: [B, ...], what the tower's augmentation hid, such as the ids i32[B, T] of hidden
+        tokens, -1 elsewhere (`mmjax.model.masking`); None where nothing is hidden.
       quantized: of a head that quantizes, whose `raw` is the code of each example.
     """
 
@@ -41,6 +43,7 @@ class Embedding(NamedTuple):
     encoding: Encoding | None = None
     tokens: jax.Array | None = None
     heads: Mapping[str, Embedding] | None = None
+    targets: jax.Array | None = None
     quantized: Quantized | None = None
 
 

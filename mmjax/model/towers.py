@@ -51,25 +51,32 @@ class Tower(nnx.Module):
         prompts: Prompts | None = None,
         present: jax.Array | None = None,
         deterministic: bool = False,
+        augmented: bool = True,
     ) -> Embedding:
         """Embeds the values `x` of B examples, in the form that the encoder takes.
 
         With `deterministic` the encoder runs as in evaluation, in training too: without dropout.
+        Without `augmented` it gets the values as they are.
         Where `present` bool[B] is False, the value is a placeholder, and what it becomes means
         nothing; encoders and heads with statistics over the batch leave it out of them.
         """
-        if self.augment is not None:
+        targets = None
+        if self.augment is not None and augmented:
             x = self.augment(x, train=train, rngs=rngs)
+            x, targets = x if self.augment.gives_targets else (x, None)
         given: dict[str, Any] = {} if prompts is None else {"prompts": prompts}
         if self.encoder.reads_present and present is not None:
             given["present"] = present
         encoding = self.encoder(x, train=train and not deterministic, rngs=rngs, **given)
         draws = (train and not deterministic, rngs)
         embedding = _embedding(self.head, encoding, train, shared, present, draws)
+        embedding = embedding._replace(targets=targets)
         if self.heads is None:
             return embedding
         others = {
-            name: _embedding(head, encoding, train, shared, present, draws, self.head)
+            name: _embedding(head, encoding, train, shared, present, draws, self.head)._replace(
+                targets=targets
+            )
             for name, head in self.heads.items()
             if prompts is not None or not head.reads_prompts
         }

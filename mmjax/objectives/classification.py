@@ -1,12 +1,13 @@
 """Classification from embeddings, with a head that the term owns."""
 
 from itertools import pairwise
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, rows_of
+from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
@@ -19,7 +20,9 @@ class Classification(Term):
 
     with h linear layers of `hidden` units and ReLU between them; kernels Xavier-normal, biases 0.
     Over one modality it is a unimodal head, over several a fusion head, as those of Singhal et al.
-    2024 (arXiv 2409.17777). The head is not part of the towers: judge them by a probe.
+    2024 (arXiv 2409.17777). With `fuse='each'` one head reads each modality by itself, and the loss
+    is the mean over them: the identity loss of person retrieval (Zheng et al. 2020, arXiv
+    1711.05535, the instance loss). The head is not part of the towers: judge them by a probe.
 
     Args:
       modalities: whose embeddings.
@@ -27,6 +30,7 @@ class Classification(Term):
       dim: size of the embeddings of one modality.
       hidden: widths of the layers before the last.
       label: the field of the batch that holds the label.
+      fuse: `concatenate` the modalities, or `each` by itself.
       detach: whether the towers get no gradient, so that the head only watches them.
       rngs: for the head.
     """
@@ -41,6 +45,7 @@ class Classification(Term):
         dim: Count,
         hidden: tuple[Count, ...] = (256, 256),
         label: LabelRef = "label",
+        fuse: Literal["concatenate", "each"] = "concatenate",
         detach: bool = False,
         rngs: nnx.Rngs,
     ):
@@ -50,7 +55,8 @@ class Classification(Term):
                 ">= 2."
             )
         self.modalities, self.label, self.detach = modalities, label, detach
-        widths = (dim * len(modalities), *hidden, classes)
+        self.each = fuse == "each"
+        widths = (dim * (1 if self.each else len(modalities)), *hidden, classes)
         self.layers = nnx.List(
             nnx.Linear(a, b, kernel_init=nnx.initializers.xavier_normal(), rngs=rngs)
             for a, b in pairwise(widths)
@@ -60,13 +66,17 @@ class Classification(Term):
         rows = rows_of(
             self.name, self.modalities, outputs, batch, layer="raw", fields=(self.label,)
         )
-        x = jnp.concatenate(rows.unit, axis=-1)
+        read = rows.unit if self.each else (jnp.concatenate(rows.unit, axis=-1),)
+        found = [self._of(x, batch[self.label]) for x in read]
+        loss, accuracy = (mean_over([rows.mean(x) for x in of]) for of in zip(*found, strict=True))
+        return loss, {"accuracy": accuracy}
+
+    def _of(self, x: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Loss f32[B], and whether the likeliest class is the right one, f32[B]."""
         if self.detach:
             x = jax.lax.stop_gradient(x)
         for i, layer in enumerate(self.layers):
             x = layer(jax.nn.relu(x) if i else x)
-        labels = batch[self.label]
         log_p = jax.nn.log_softmax(x, axis=-1)
         loss = -jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
-        right = (x.argmax(-1) == labels).astype(jnp.float32)
-        return rows.mean(loss), {"accuracy": rows.mean(right)}
+        return loss, (x.argmax(-1) == labels).astype(jnp.float32)

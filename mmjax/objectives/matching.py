@@ -1,13 +1,11 @@
 """Image-text matching (ITM): a binary classifier of pairs, with a fusion encoder."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.encoders.initializers import initialization
-from mmjax.encoders.layers import Attention, FeedForward, layer_norm
 from mmjax.encoders.pooling import mean as mean_token
 from mmjax.objectives.base import (
     Batch,
@@ -21,6 +19,7 @@ from mmjax.objectives.base import (
     similarity,
 )
 from mmjax.objectives.errors import TermError
+from mmjax.objectives.fusion import Fusion, Tokens, joined, tokens_of
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.objectives.sampling import sample
 from mmjax.objectives.temperature import scale_of
@@ -28,8 +27,6 @@ from mmjax.parallel import pairwise
 from mmjax.parallel.volume import span, with_anchors
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegative, Repeats
-
-Tokens = tuple[jax.Array, jax.Array]  # f32[B, T, W], and which are there, bool[B, T]
 
 
 class Matching(Term):
@@ -110,10 +107,11 @@ class Matching(Term):
         size = len(rows.unit[0])
         valid = jnp.ones(size, bool) if rows.valid is None else rows.valid
         wrong_condition, wrong_text = self.negatives(outputs, batch, context)
-        text, real = self._tokens(self.text, outputs, valid)
-        parts = [self._tokens(view, outputs, valid) for view in self.conditions]
-        condition = jnp.concatenate([part for part, _ in parts], axis=1)
-        there = jnp.concatenate([mask for _, mask in parts], axis=1)
+        projected = {view: self.project[view] for view in (self.text, *self.conditions)}
+        text, real = tokens_of(self.name, self.text, outputs, valid, projected)
+        condition, there = joined(
+            [tokens_of(self.name, view, outputs, valid, projected) for view in self.conditions]
+        )
 
         def both(tree: Tokens, order: jax.Array) -> Tokens:
             threefold: Tokens = jax.tree.map(
@@ -207,19 +205,6 @@ class Matching(Term):
             return jnp.asarray(1 / self.temperature_of, jnp.float32)
         return scale_of(self.name, self.temperature_of, context.scales)
 
-    def _tokens(self, view: str, outputs: Outputs, valid: jax.Array) -> Tokens:
-        """Tokens of a view in the fusion's width, and which of them are there."""
-        encoding = outputs[view].encoding
-        if encoding is None:
-            raise TermError(f"The term 'matching' needs what the encoder of {view!r} gave.")
-        tokens = encoding.pooled[:, None] if encoding.tokens is None else encoding.tokens
-        mask = encoding.mask if encoding.tokens is not None else None
-        # What stands in for a missing value must not spread: 0 * inf is NaN.
-        tokens = jnp.where(valid[:, None, None], tokens.astype(jnp.float32), 0.0)
-        if mask is None:
-            mask = jnp.ones(tokens.shape[:2], bool)
-        return self.project[view](tokens), mask
-
     def _logits(
         self, text: jax.Array, real: jax.Array, condition: jax.Array, there: jax.Array
     ) -> jax.Array:
@@ -228,43 +213,3 @@ class Matching(Term):
         if self.hidden is not None and self.hidden_norm is not None:
             x = self.hidden_norm(jax.nn.gelu(self.hidden(x), approximate=False))
         return self.answer(x)
-
-
-class Fusion(nnx.Module):
-    """Fusion encoder, f32[B, T, W]: self-attention, cross-attention and an MLP; pre-norm."""
-
-    def __init__(self, *, width: int, depth: int, heads: int, rngs: nnx.Rngs):
-        weights = initialization("trunc_normal", width=width, depth=depth)
-        common: dict[str, Any] = {
-            "width": width,
-            "init": weights,
-            "dtype": jnp.float32,
-            "rngs": rngs,
-        }
-
-        def norm() -> nnx.LayerNorm:
-            return layer_norm(width, eps=1e-6, dtype=jnp.float32, rngs=rngs)
-
-        def block() -> nnx.Dict[Any]:
-            layers: dict[str, Any] = {
-                "self_norm": norm(),
-                "self": Attention(heads=heads, **common),
-                "cross_norm": norm(),
-                "cross": Attention(heads=heads, **common),
-                "mlp_norm": norm(),
-                "mlp": FeedForward(hidden=4 * width, **common),
-            }
-            return nnx.Dict(layers)
-
-        self.blocks = nnx.List(block() for _ in range(depth))
-        self.final_norm = norm()
-
-    def __call__(
-        self, x: jax.Array, real: jax.Array, condition: jax.Array, there: jax.Array
-    ) -> jax.Array:
-        for block in self.blocks:
-            x = x + block["self"](block["self_norm"](x), mask=real)
-            x = x + block["cross"](block["cross_norm"](x), condition, mask=there)
-            x = x + block["mlp"](block["mlp_norm"](x))
-        x = self.final_norm(x)
-        return x

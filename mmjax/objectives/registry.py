@@ -10,8 +10,10 @@ from mmjax.objectives.gallery import GalleryNCE
 from mmjax.objectives.gated import GatedNCE
 from mmjax.objectives.gram import GramVolume
 from mmjax.objectives.hard_negatives import HardInfoNCE
+from mmjax.objectives.hinge import Hinge
 from mmjax.objectives.late_interaction import LateInteractionNCE
 from mmjax.objectives.local_global import LocalGlobalNCE
+from mmjax.objectives.masked_tokens import MaskedTokens
 from mmjax.objectives.matching import Matching
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
 from mmjax.objectives.momentum import MomentumNCE
@@ -37,6 +39,7 @@ TERMS = Registry(
         "info_nce": InfoNCE,
         "stacked_info_nce": StackedInfoNCE,
         "sigmoid": Sigmoid,
+        "hinge": Hinge,
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,
         "alignment": Alignment,
@@ -54,6 +57,7 @@ TERMS = Registry(
         "local_global_nce": LocalGlobalNCE,
         "late_interaction_nce": LateInteractionNCE,
         "matching": Matching,
+        "masked_tokens": MaskedTokens,
         "mixup_nce": MixupNCE,
         "geodesic_negatives": GeodesicNegatives,
         "gallery_nce": GalleryNCE,

@@ -1,4 +1,4 @@
-"""Samples one column for each row, in proportion to weights computed tile by tile."""
+"""One column for each row, drawn by weights or the highest score, tile by tile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,13 +36,50 @@ def sample(
     Returns:
       i32[R]; 0 for a row that may draw none.
     """
+
+    def noisy(w: jax.Array, i: jax.Array) -> jax.Array:
+        return w + jax.random.gumbel(jax.random.fold_in(key, i), w.shape)
+
+    return _largest(log_weight, rows, cols, shared, plan, noisy)
+
+
+def hardest(
+    score: Callable[[Any, Any, Any], jax.Array],
+    rows: Any,
+    cols: Any,
+    shared: Any = (),
+    *,
+    plan: Plan,
+) -> jax.Array:
+    """For each row the column with the highest score, the first of equal ones; without gradient.
+
+    Tiles of columns pass as in `sample`, so that memory grows with the rows.
+
+    Args:
+      score: of all rows against a tile of columns, f32[r, c]; -inf takes a pair out.
+      rows, cols, shared, plan: as of `sample`.
+
+    Returns:
+      i32[R]; 0 for a row without any.
+    """
+    return _largest(score, rows, cols, shared, plan, lambda w, _: w)
+
+
+def _largest(
+    score: Callable[[Any, Any, Any], jax.Array],
+    rows: Any,
+    cols: Any,
+    shared: Any,
+    plan: Plan,
+    changed: Callable[[jax.Array, jax.Array], jax.Array],
+) -> jax.Array:
+    """The column with the highest score, as `changed(scores, number of the tile)`; i32[R]."""
     cut = Cut.of(jax.tree.leaves(cols)[0].shape[0], plan.tile_or_default)
     count = jax.tree.leaves(rows)[0].shape[0]
 
     def step(i: jax.Array, best: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         top, place = best
-        w = log_weight(rows, cut.take(cols, i), shared)
-        w = w + jax.random.gumbel(jax.random.fold_in(key, i), w.shape)
+        w = changed(score(rows, cut.take(cols, i), shared), i)
         fresh = cut.fresh(i)
         if fresh is not None:
             w = jnp.where(fresh[None, :], w, -jnp.inf)
@@ -54,5 +91,5 @@ def sample(
 
     start = (jnp.full(count, -jnp.inf), jnp.zeros(count, jnp.int32))
     _, place = jax.lax.fori_loop(0, cut.count, step, start)
-    drawn: jax.Array = jax.lax.stop_gradient(place)
-    return drawn
+    found: jax.Array = jax.lax.stop_gradient(place)
+    return found

@@ -22,6 +22,7 @@ from mmjax.objectives.base import (
     rows_of,
     same_label,
     similarity,
+    sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.errors import TermError
@@ -46,7 +47,12 @@ class SoftInfoNCE(Term):
         softmax: exp(c_ij / τ');   affine: (1 + c_ij) / 2;   relu: max(c_ij, 0);
         labels: 1 if rows i and j have one label, else 0 (c is not needed).
 
-    The diagonal counts as any other pair. With them the term is
+    The diagonal counts as any other pair. With `divergence='reverse'` a direction is not that
+    cross-entropy but the divergence of the softmax from the targets, with the smoothing ε,
+
+        KL(p_i || w_i) = Σ_j p_ij ( log p_ij - log( w_ij / Σ_j w_ij + ε ) ),  p_i = softmax S_i,
+
+    which spends its force on negatives that are taken for positives. With them the term is
 
     - the continuously weighted loss of Srinivasa et al. 2023 (arXiv 2309.14580, CWCL): affine
       weights of a frozen modality, which is also the anchor of the one direction that is soft;
@@ -54,7 +60,9 @@ class SoftInfoNCE(Term):
       embedded names of labels; and its hard baseline: labels;
     - SoftClip of Singhal et al. 2024 (arXiv 2409.17777, M3CoL): softmax of the second modality
       against itself, without stopping the gradient;
-    - cross-modal supervised contrastive loss: labels.
+    - cross-modal supervised contrastive loss: labels;
+    - the similarity distribution matching of Jiang and Ye 2023 (arXiv 2303.12501, IRRA, equations
+      4 to 6): labels, reverse, direction weights (1, 1), a fixed temperature of 0.02.
 
     Weights are symmetric, so those of columns are those of rows, normalised by the column. With
     `projection` x and y are the unit vectors of a head that the term owns, so that several terms
@@ -72,6 +80,8 @@ class SoftInfoNCE(Term):
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
       direction_weights: (w_x, w_y).
+      divergence: `forward`, the cross-entropy, or `reverse`, for which both directions are soft.
+      epsilon: ε, of the reverse one.
       projection: widths of linear layers without biases, with ReLU between them, on the embeddings
         before normalisation: their size, those of layers between, and that of x and y. None: ().
       rngs: for the projection.
@@ -92,6 +102,8 @@ class SoftInfoNCE(Term):
         learn_temperature: bool = True,
         max_scale: Factor | None = 100.0,
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
+        divergence: Literal["forward", "reverse"] = "forward",
+        epsilon: Factor = 1e-8,
         projection: tuple[Count, ...] = (),
         rngs: nnx.Rngs,
     ):
@@ -106,6 +118,12 @@ class SoftInfoNCE(Term):
                 "direction_weights have to be two numbers, not both 0, but are "
                 f"{direction_weights}."
             )
+        if divergence == "reverse" and soft != "both":
+            raise TermError(
+                f"The term 'soft_info_nce' with divergence='reverse' and soft={soft!r}: a target "
+                "that is one pair has no divergence from it; use soft='both'."
+            )
+        self.reverse, self.epsilon = divergence == "reverse", epsilon
         self.pairs, self.reference, self.weights = pairs, reference, weights
         self.reference_scale, self.stop_gradient = 1 / reference_temperature, stop_gradient
         self.soft = (soft != "cols", soft != "rows")
@@ -154,6 +172,14 @@ class SoftInfoNCE(Term):
         loss_weights = self.direction_weights
         wanted = [weight > 0 for weight in loss_weights]
         normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan, sides=_sides(wanted))
+        if self.reverse:
+            mass = pairwise.sums(self._weight_tile, x, y, plan=plan, sides=_sides(wanted))
+            parts = self._divergences(x, y, scale, normalizers, mass, _sides(wanted), plan)
+            return sum_of(
+                weight * rows.mean(part)
+                for weight, part in zip(loss_weights, parts, strict=True)
+                if part is not None
+            )
         soft = [want and is_soft for want, is_soft in zip(wanted, self.soft, strict=True)]
         sums: tuple[Any, Any] = (None, None)
         if any(soft):
@@ -170,6 +196,42 @@ class SoftInfoNCE(Term):
                 target = scale * (rows.unit[0] * rows.unit[1]).sum(-1)
             loss = loss + loss_weights[side] * rows.mean(normalizers[side] - target)
         return loss
+
+    def _weight_tile(self, x: Features, y: Features, _: Any) -> jax.Array:
+        return jnp.where(both_valid(x, y), self._weights(x, y), 0.0)
+
+    def _divergences(
+        self,
+        x: Features,
+        y: Features,
+        scale: jax.Array,
+        normalizers: tuple[Any, Any],
+        mass: tuple[Any, Any],
+        sides: pairwise.Sides,
+        plan: pairwise.Plan,
+    ) -> tuple[jax.Array | None, jax.Array | None]:
+        """KL(softmax || targets) of each row and of each column, f32[B], or None."""
+        x, y = dict(x), dict(y)
+        for side, lse, total in zip((x, y), normalizers, mass, strict=True):
+            if lse is not None:
+                # Rows that are not valid have neither; their own pairs count for nothing.
+                side["lse"] = jnp.where(lse > -jnp.inf, lse, 0.0)
+                side["mass"] = jnp.where(total > 0, total, 1.0)
+
+        def tile(x: Features, y: Features, scale: jax.Array) -> list[jax.Array]:
+            valid = both_valid(x, y)
+            s = scale * similarity(x["unit"], y["unit"])
+            w = jnp.where(valid, self._weights(x, y), 0.0)
+            found = []
+            for side, axis in ((x, 1), (y, 0)):
+                if "lse" in side:
+                    log_p = jnp.where(valid, s - jnp.expand_dims(side["lse"], axis), 0.0)
+                    log_q = jnp.log(w / jnp.expand_dims(side["mass"], axis) + self.epsilon)
+                    found.append(jnp.where(valid, jnp.exp(log_p) * (log_p - log_q), 0.0))
+            return found
+
+        by_row, by_col = pairwise.sums(tile, x, y, scale, plan=plan, sides=sides)
+        return by_row and by_row[0], by_col and by_col[-1]
 
     def _project(self, x: jax.Array) -> jax.Array:
         takes = self.projection[0].in_features

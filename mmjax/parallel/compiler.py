@@ -7,6 +7,8 @@ import os
 import platform
 from pathlib import Path
 
+from mmjax.files import user_cache
+
 # Environment variable -> (flag, value), where the variable does not name the flag already.
 _FLAGS = {
     # CPU: operations in an order that needs little memory. The default order lets more of them run
@@ -58,8 +60,7 @@ def keep_programs(folder: Path | None = None) -> None:
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
     if folder is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = cache / "mmjax" / f"programs-{_machine()}"
+        folder = user_cache(f"programs-{_machine()}")
     _forget_torn(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
     jax.config.update("jax_compilation_cache_max_size", PROGRAMS_BYTES)

@@ -43,8 +43,11 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     everything = flops(step_lib.make(recipe, plan, mesh), state, {**batch, **given})
     batch = of_model(recipe.outputs, batch)
 
-    def embed(params: Arrays, constants: Arrays, batch: Arrays) -> dict[str, Embedding]:
-        return plan.definition.merge({**constants, **params}).embed(batch)
+    def embed(
+        params: Arrays, constants: Arrays, batch: Arrays, key: jax.Array
+    ) -> dict[str, Embedding]:
+        key = jax.random.wrap_key_data(key)
+        return plan.definition.merge({**constants, **params}).embed(batch, train=True, key=key)
 
     def embed_galleries(params: Arrays, constants: Arrays, given: Arrays) -> dict[str, Gallery]:
         system = plan.definition.merge({**constants, **params})
@@ -76,7 +79,7 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
         value, pull = jax.vjp(loss, params, outputs)
         return value, pull(jnp.ones_like(value))
 
-    outputs = jax.eval_shape(embed, state.params, state.constants, batch)
+    outputs = jax.eval_shape(embed, state.params, state.constants, batch, state.key)
     progress = jax.ShapeDtypeStruct((), jnp.float32)
     known = jax.eval_shape(embed_galleries, state.params, state.constants, given)
     rest = (batch, progress, state.key, state.queue, known)

@@ -93,9 +93,11 @@ def _whole(tree: Mapping[str, Any], file: str) -> Recipe:
     _check_views(recipe, file)
     for name, tower in recipe.model.towers.items():
         known = [own for own, output in recipe.outputs.items() if output.tower == name]
-        for own in tower.deterministic:
+        named = [(f"model.towers.{name}.deterministic", own) for own in tower.deterministic]
+        named += [] if tower.augment is None else tower.augment.reads()
+        for where, own in named:
             if own not in known:
-                raise unknown(own, known, f"model.towers.{name}.deterministic", file, "view")
+                raise unknown(own, known, where, file, "view")
     if recipe.steps and not recipe.objectives:
         raise ConfigError(
             f"{file}: 'objectives' is empty: there is nothing to train; steps=0 only evaluates"

@@ -95,7 +95,9 @@ class System(nnx.Module):
                 rngs = None
                 if key is not None:
                     rngs = nnx.Rngs(dropout=fold_in(key, zlib.crc32(name.encode())))
-                outputs[name] = self.towers[modality](
+                tower = self.towers[modality]
+                only = () if tower.augment is None else tower.augment.views
+                outputs[name] = tower(
                     batch[name],
                     train=train,
                     rngs=rngs,
@@ -103,5 +105,6 @@ class System(nnx.Module):
                     prompts=prompts.get(modality),
                     present=presence(batch, name) if train else None,
                     deterministic=name in self.deterministic,
+                    augmented=not only or name in only,
                 )
         return outputs

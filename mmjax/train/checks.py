@@ -154,11 +154,14 @@ def _embedding(
     """Shapes of what the tower of a view makes of it."""
     output = recipe.outputs[name]
 
-    def embed(arrays: Mapping[str, jax.Array], x: jax.Array) -> Embedding:
-        return plan.definition.merge(arrays).embed({name: x})[name]
+    def embed(arrays: Mapping[str, jax.Array], x: jax.Array, key: jax.Array) -> Embedding:
+        # As in training, where there is any: what is hidden then is what terms ask for.
+        model = plan.definition.merge(arrays)
+        return model.embed({name: x}, train=recipe.steps > 0, key=key)[name]
 
     try:
-        shapes: Embedding = jax.eval_shape(embed, arrays, values)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        shapes: Embedding = jax.eval_shape(embed, arrays, values, key)
     except EncoderError as error:
         options = recipe.model.towers[modality_of(name)].encoder.options
         keys = [key for key in ("image_size", "length", "inputs", "channels") if key in options]

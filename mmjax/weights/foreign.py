@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
 
 import jax
@@ -18,27 +18,35 @@ from mmjax.model.definition import Definition
 from mmjax.model.heads import HEADS
 from mmjax.model.towers import Tower
 from mmjax.schema.registry import Spec
-from mmjax.weights import keymap, preprocessing
+from mmjax.weights import keymap, preprocessing, sentence
 from mmjax.weights.families import (
     ast,
     bert,
     clap,
     clip,
+    convnext,
     dinov2,
+    dinov3,
     efficientnet,
+    modernbert,
     open_clip,
     siglip,
     vit,
+    wav2vec2,
+    whisper,
 )
 from mmjax.weights.files import WEIGHTS, Folder, Tensors, WeightsError
 from mmjax.weights.keymap import Foreign, Part
 from mmjax.weights.preprocessing import Specs
 
 # `model_type` of a config.json -> what describes it.
-FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
+FAMILIES: dict[str, Callable[..., Foreign]] = {
     "clip": clip.describe,
     "clip_vision_model": clip.describe,
     "clip_text_model": clip.describe,
+    "metaclip_2": clip.describe,
+    "metaclip_2_vision_model": clip.describe,
+    "metaclip_2_text_model": clip.describe,
     "siglip": siglip.describe,
     "siglip_vision_model": siglip.describe,
     "siglip_text_model": siglip.describe,
@@ -47,15 +55,22 @@ FAMILIES: dict[str, Callable[[Mapping[str, Any]], Foreign]] = {
     "vit": vit.describe,
     "dinov2": dinov2.describe,
     "dinov2_with_registers": dinov2.describe,
-    "bert": bert.describe,
-    "roberta": bert.describe,
-    "xlm-roberta": bert.describe,
+    "dinov3_vit": dinov3.describe,
+    "convnext": convnext.describe,
+    "convnextv2": convnext.describe,
+    **dict.fromkeys(bert.KINDS, bert.describe),
+    "modernbert": modernbert.describe,
     "audio-spectrogram-transformer": ast.describe,
+    "whisper": whisper.describe,
+    "wav2vec2": wav2vec2.describe,
+    "hubert": wav2vec2.describe,
     "clap": clap.describe,
     "clap_audio_model": clap.describe,
     "clap_text_model": clap.describe,
     "efficientnet_lite": efficientnet.describe,
 }
+# Of these, those that a folder of sentence-transformers may be made of; they take its pooling.
+_SENTENCES = (bert.describe, modernbert.describe)
 # What a recipe may choose for itself although the folder's config says otherwise: how it trains,
 # sizes that positions are carried over to, and how tokens are read. (Another pooling with other
 # parameters does not find them and is refused then.)
@@ -119,6 +134,7 @@ class Weights:
             self.config, self.native = config, "open_clip"
             self._foreign = open_clip.describe(config)
             return
+        self.folder, pooling = sentence.read(self.folder)
         config = self.folder.json("config.json")
         if config is None:
             raise WeightsError(
@@ -132,17 +148,18 @@ class Weights:
             raise WeightsError(
                 f"{self.folder.path}/config.json: model_type={kind!r} is none of {', '.join(known)}"
             )
-        if FAMILIES[kind] is bert.describe:
-            below = self.folder.below("1_Pooling")
-            pooling = None if below is None else below.json("config.json")
-            self._foreign = bert.describe(config, pooling)
-        else:
-            self._foreign = FAMILIES[kind](config)
+        describe = FAMILIES[kind]
+        self._foreign = describe(config, pooling) if describe in _SENTENCES else describe(config)
 
     @functools.cached_property
     def tensors(self) -> Tensors:
         """All tensors of the folder."""
-        return self.folder.tensors()
+        found = self.folder.tensors()
+        renamed = self._foreign.renamed
+        if not renamed:
+            return found
+        named = {_today(name, renamed): array for name, array in found.items()}
+        return Tensors(named, found.where)
 
     @property
     def has_bias(self) -> bool:
@@ -164,8 +181,9 @@ class Weights:
 
         Args:
           name: which tower.
-          kind: type of the encoder that is wanted, where a model can be several:
-            `audio_transformer` is a spectrogram transformer on waveforms.
+          kind: type of the encoder that is wanted, where a model can be several: an AST is a
+            `spectrogram_transformer`, or an `audio_transformer` on waveforms, which is the default
+            where the folder says how spectrograms are made.
 
         Raises:
           WeightsError: where the model has no such tower.
@@ -176,23 +194,31 @@ class Weights:
                 f"it has no {name!r}: name the part, init_from={{'path': ..., 'part': ...}}"
             )
         part = self._foreign.parts[name]
+        takes_spectrograms = part.encoder["type"] == "spectrogram_transformer"
+        if kind is None and takes_spectrograms and self.folder.file(preprocessing.PROCESSOR):
+            kind = "audio_transformer"
         if kind != "audio_transformer" or part.encoder["type"] == kind:
             return part
-        if part.encoder["type"] != "spectrogram_transformer":
+        if not takes_spectrograms:
             raise WeightsError(
                 f"{self.folder.path} is a {self.family} model, whose encoder is a "
                 f"{part.encoder['type']}: audio_transformer takes the weights of an AST"
             )
-        return ast.of_waves(part, self.folder.json("preprocessor_config.json"))
+        return ast.of_waves(part, self.folder.json(preprocessing.PROCESSOR))
 
-    def specs(self, *parts: str) -> Specs:
+    def specs(self, *parts: str, kind: str | None = None) -> Specs:
         """The views and the tokenizer of some towers, by default of all.
+
+        Args:
+          parts: which towers.
+          kind: type of the encoder that is wanted, see `part`.
 
         Raises:
           WeightsError: for files that are damaged, or what no view here does.
           MissingExtra: for a tokenizer without the extra `tokenizers`.
         """
-        encoders = {name: complete(self.part(name)).encoder for name in parts or self.modalities}
+        named = parts or self.modalities
+        encoders = {name: complete(self.part(name, kind)).encoder for name in named}
         open_clip = self.config if self.native == "open_clip" else None
         with self.folder.understood():
             return preprocessing.specs(self.folder, open_clip, encoders)
@@ -313,20 +339,29 @@ class Loaded(Mapping[str, np.ndarray]):
             return np.asarray(positions.interpolate(jnp.asarray(array), old, new, prefix=prefix))
         if native["type"] == "text_transformer" and native["length"] != wanted["length"]:
             return None if array is None else positions.stretch(array, wanted["length"])
+        if native["type"] == "whisper" and native["samples"] != wanted["samples"]:
+            before, after = (
+                -(-s["samples"] // s["spectrogram"]["hop"] // 2) for s in (native, wanted)
+            )
+            self._check_shorter(before, after)
+            return None if array is None else array[:after]
         if native["type"] == "audio_transformer" and native["samples"] != wanted["samples"]:
             (bands, before), (_, after) = ast.grid(native), ast.grid(wanted)
-            if after > before:
-                raise WeightsError(
-                    f"samples={wanted['samples']} are more than the {native['samples']} that the "
-                    f"positions of the weights in {self._tensors.where} are for: cut longer sounds "
-                    "by the view, or into segments by fusion"
-                )
+            self._check_shorter(before, after)
             if array is not None:
                 special = array[:2]
                 grid: np.ndarray = array[2:].reshape(bands, before, -1)
                 grid = grid[:, :after].reshape(bands * after, -1)
                 return np.concatenate([special, grid])
         return array
+
+    def _check_shorter(self, before: int, after: int) -> None:
+        if after > before:
+            raise WeightsError(
+                f"samples={self._wanted['samples']} are more than the {self._native['samples']} "
+                f"that the positions of the weights in {self._tensors.where} are for: cut longer "
+                "sounds by the view, or into segments by fusion"
+            )
 
 
 def complete(part: Part) -> TowerConfig:
@@ -347,6 +382,14 @@ def tower_shapes(encoder: Spec[Encoder], head: Spec[Head]) -> dict[str, tuple[in
         return Tower(built, head.build(width=built.width, dtype=jnp.float32, rngs=own))
 
     return {path: tuple(v.shape) for path, (_, v) in Definition.of(make).variables.items()}
+
+
+def _today(name: str, renamed: Iterable[tuple[str, str]]) -> str:
+    """A tensor's name, of an older file in the form of today."""
+    for old, new in renamed:
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _agree(key: str, wanted: Mapping[str, Any], native: Mapping[str, Any]) -> bool:

@@ -14,7 +14,8 @@ _MODEL = re.compile(r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?"
 # What readers of a folder ask for beside weights.
 _FILES = (
     "config.json", "open_clip_config.json", OWN_CONFIG, digests.NAME, "parity.json",
-    "preprocessor_config.json", "processor_config.json", "1_Pooling/config.json",
+    "preprocessor_config.json", "processor_config.json", "modules.json",
+    "1_Pooling/config.json", "sentence_bert_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "tokenizer.model", "tokenizer.txt",
     *(f"{name}.index.json" for name in WEIGHTS),

@@ -68,6 +68,23 @@ def matrix(ours: str, theirs: str, layers: int | None = None) -> tuple[Rule, ...
     return (Rule((ours,), (theirs,), lambda a: (a[0].T,), lambda a: (a[0].T,), layers),)
 
 
+def zeros(ours: str, shape: tuple[int, ...], layers: int | None = None) -> tuple[Rule, ...]:
+    """A parameter that they do not have, such as a bias, and that is zeros here.
+
+    Args:
+      ours: its path.
+      shape: of one layer.
+      layers: see `Rule`.
+    """
+
+    def write(a: Arrays) -> Arrays:
+        if np.any(a[0]):
+            raise WeightsError(f"{ours} is not zeros, and there is no place for it there")
+        return ()
+
+    return (Rule((ours,), (), lambda _: (np.zeros(shape, np.float32),), write, layers),)
+
+
 def linear(
     ours: str, theirs: str, layers: int | None = None, *, bias: bool = True
 ) -> tuple[Rule, ...]:
@@ -83,6 +100,17 @@ def convolution(ours: str, theirs: str, *, bias: bool = True) -> tuple[Rule, ...
         (f"{theirs}.weight",),
         lambda a: (a[0].transpose(2, 3, 1, 0),),
         lambda a: (a[0].transpose(3, 2, 0, 1),),
+    )
+    return (kernel, *(same(f"{ours}/bias", f"{theirs}.bias") if bias else ()))
+
+
+def convolution_1d(ours: str, theirs: str, *, bias: bool = True) -> tuple[Rule, ...]:
+    """A convolution over one axis: kernel [n, in, out] here, [out, in, n] there."""
+    kernel = Rule(
+        (f"{ours}/kernel",),
+        (f"{theirs}.weight",),
+        lambda a: (a[0].transpose(2, 1, 0),),
+        lambda a: (a[0].transpose(2, 1, 0),),
     )
     return (kernel, *(same(f"{ours}/bias", f"{theirs}.bias") if bias else ()))
 
@@ -236,6 +264,7 @@ class Foreign:
       scale: name of the logarithm of the logit scale, or None.
       bias: name of the logit bias, or None.
       passed_over: (regular expression, reason) of tensors that no tower here has.
+      renamed: (end of a tensor's name in older files, its end in those of today).
     """
 
     family: str
@@ -243,6 +272,7 @@ class Foreign:
     scale: str | None = None
     bias: str | None = None
     passed_over: tuple[tuple[str, str], ...] = field(default=())
+    renamed: tuple[tuple[str, str], ...] = field(default=())
 
 
 def read_parameter(rule: Rule, path: str, tensors: Mapping[str, np.ndarray]) -> np.ndarray:

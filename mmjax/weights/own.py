@@ -62,7 +62,7 @@ class OwnWeights(foreign.Weights):
         """All variables by path."""
         return Tensors(self._arrays, self.folder.path)
 
-    def specs(self, *parts: str) -> Specs:
+    def specs(self, *parts: str, kind: str | None = None) -> Specs:
         """The views and the tokenizer of the run."""
         return self._prepared
 

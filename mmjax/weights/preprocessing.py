@@ -14,7 +14,8 @@ from mmjax.data.registry import TOKENIZERS, VIEWS
 from mmjax.data.views import View
 from mmjax.encoders import Encoder
 from mmjax.schema.registry import Spec
-from mmjax.weights.families import clap
+from mmjax.weights import sentence
+from mmjax.weights.families import clap, wav2vec2, whisper
 from mmjax.weights.files import Folder, WeightsError
 
 _INTERPOLATION: Mapping[Any, str] = {
@@ -23,6 +24,7 @@ _INTERPOLATION: Mapping[Any, str] = {
     "bilinear": "bilinear",
     "bicubic": "bicubic",
 }
+_NO_SHARE = 384
 TOKENIZER = "tokenizer.json"
 PROCESSOR = "preprocessor_config.json"
 
@@ -78,10 +80,13 @@ def specs(
         if config is not None:
             fuses = encoders["audio"].options["fusion_reduction"] is not None
             found["audio"] = clap.view(config, fuses=fuses)
+    if "audio" in encoders and "samples" in encoders["audio"].options:
+        found["audio"] = _audio(encoders["audio"], _processor(folder, "feature_extractor"))
     if "text" in encoders and folder.file(TOKENIZER) is not None:
         encoder = encoders["text"].options
         tokenizer, text, pad_id = _tokenizer(folder, encoder["pad_id"])
-        found["text"] = {"type": "text", "length": encoder["length"], **text}
+        length = min(encoder["length"], sentence.longest(folder) or encoder["length"])
+        found["text"] = {"type": "text", "length": length, **text}
     return Specs(found, tokenizer, pad_id)
 
 
@@ -95,16 +100,28 @@ def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> 
     how = config.get("size") or {}
     # A size of two sides is reached by squashing, one of the shortest edge by cropping.
     crop = config.get("do_center_crop") or isinstance(how, int) or "shortest_edge" in how
+    shortest = how if isinstance(how, int) else how.get("shortest_edge")
+    # ConvNeXt's has a share in place of a size to crop; larger images than 384 are squashed.
+    if share := config.get("crop_pct"):
+        crop = shortest is not None and shortest < _NO_SHARE
+        shortest = int(shortest / share) if crop else None
+    # Of another size than the folder's there is as much of the image to see.
+    cut = config.get("crop_size") or {}
+    cut = cut if isinstance(cut, int) else cut.get("height")
+    if cut and shortest and not config.get("crop_pct"):
+        shortest = round(shortest * min(size) / cut)
     resample = config.get("resample", 3)
     if resample not in _INTERPOLATION:
         raise WeightsError(
             f"{folder.path / PROCESSOR}: resample={resample!r} is neither bilinear (2) nor "
             "bicubic (3)"
         )
+    seen = {"shortest": shortest} if crop and shortest and shortest > max(size) else {}
     return {
         "type": "image",
         "size": (size[0], size[1]),
         "fit": "crop" if crop else "squash",
+        **seen,
         "mean": tuple(config.get("image_mean") or (0.5,) * 3),
         "std": tuple(config.get("image_std") or (0.5,) * 3),
         "interpolation": _INTERPOLATION[resample],
@@ -115,14 +132,37 @@ def _open_clip_image(config: Mapping[str, Any], size: tuple[int, int]) -> dict[s
     fits = {"shortest": "crop", "longest": "pad", "squash": "squash"}
     # open_clip's defaults are OpenAI's statistics.
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    fit = fits.get(config.get("resize_mode") or "shortest", "crop")
+    border = {"background": _fill(config.get("fill_color") or 0)} if fit == "pad" else {}
     return {
         "type": "image",
         "size": (size[0], size[1]),
-        "fit": fits.get(config.get("resize_mode") or "shortest", "crop"),
+        "fit": fit,
+        **border,
         "mean": tuple(config.get("mean") or mean),
         "std": tuple(config.get("std") or std),
         "interpolation": _INTERPOLATION.get(config.get("interpolation"), "bicubic"),
     }
+
+
+def _audio(encoder: Spec[Encoder], config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The view of an encoder of waveforms, which are prepared on the device."""
+    if encoder.type == "whisper" and config is not None:
+        whisper.check(config, encoder.options["spectrogram"].mels)
+    if encoder.type == "wav2vec2" and config is not None:
+        wav2vec2.check(config)
+    of_spectrograms = encoder.options.get("spectrogram")
+    rate = wav2vec2.RATE if of_spectrograms is None else of_spectrograms.rate
+    return {"type": "audio", "rate": rate, "length": encoder.options["samples"]}
+
+
+def _fill(value: Any) -> str:
+    names = {0: "black", 128: "grey", 255: "white"}
+    if value not in names:
+        raise WeightsError(
+            f"preprocess_cfg: fill_color={value!r} is none of 0, 128 and 255, which views have"
+        )
+    return names[value]
 
 
 def _tokenizer(folder: Folder, pad_id: int) -> tuple[dict[str, Any], dict[str, bool], int]:

@@ -153,7 +153,7 @@ class Pretrained:
                 self.folders[name] = weights, loaded.changes()
             if data is not None:
                 own = [view for view in data.views if modality_of(view) == tower.embeds(name)]
-                self.differing += differences(data, own, weights, part)
+                self.differing += differences(data, own, weights, part, tower.encoder.type)
             before = f"towers/{name}/"
             for path in loaded:
                 full = before + path
@@ -241,7 +241,7 @@ class Pretrained:
 
 
 def differences(
-    data: DataConfig, views: Iterable[str], weights: foreign.Weights, part: str
+    data: DataConfig, views: Iterable[str], weights: foreign.Weights, part: str, kind: str
 ) -> Iterator[str]:
     """How a tower's input is prepared otherwise than the folder of its weights says, in sentences.
 
@@ -250,10 +250,11 @@ def differences(
       views: names of those that the tower embeds.
       weights: of the folder.
       part: which tower of the folder.
+      kind: type of the tower's encoder.
     """
     path = weights.folder.path
     try:
-        theirs = weights.specs(part)
+        theirs = weights.specs(part, kind=kind)
     except (WeightsError, MissingExtra) as error:  # of what this recipe may do without
         for view in views:
             yield f"whether data.views.{view} is as {path} says was not checked: {error}"

@@ -165,6 +165,8 @@ def test_every_file_of_every_source(build, replace, tmp_path):
     make = build(tmp_path)
     assert said(make) == []
     for file in sorted(each for each in tmp_path.rglob("*") if each.is_file()):
+        if file.suffix == ".index":  # is made again
+            continue
         content = file.read_bytes()
         what = replace(file)
         sentences = said(make)

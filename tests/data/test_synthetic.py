@@ -10,6 +10,7 @@ from mmjax.data import TrainData
 from mmjax.data.registry import SOURCES
 from mmjax.data.synthetic.generated import Generated
 from mmjax.data.views import LabelView, SequenceView, VectorView
+from mmjax.errors import ConfigError
 
 NAMES = sorted(n for n, s in SOURCES.items() if inspect.isclass(s) and issubclass(s, Generated))
 
@@ -441,6 +442,57 @@ def test_mentions_are_of_entities_of_the_gallery():
     # Two mentions of one entity differ by noise of 0.3 each.
     both = column(test, "text").reshape(100, 2, 32)
     assert (both[:, 0] - both[:, 1]).std() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)
+
+
+def test_persons_have_several_rows_and_those_of_a_test_are_others():
+    train, test = (
+        make("identities", split=s, examples=n) for s, n in (("train", 80), ("test", 40))
+    )
+    np.testing.assert_array_equal(column(train, "identity"), np.arange(80) // 20)
+    np.testing.assert_array_equal(column(test, "identity"), np.arange(40) // 4)
+    for name in ("image", "text"):
+        x = column(train, name).reshape(4, 20, 64)
+        # Half of what is seen is the person, half of its own nuisance.
+        between, within = x.mean(1).std(0).mean(), x.std(1).mean()
+        assert 0.2 < between < 0.6
+        assert within > 0.4
+        assert np.abs(x[0].mean(0) - column(test, name)[:4].mean(0)).max() > 0.5
+    with pytest.raises(ValueError, match="80 rows are no multiple of per=3"):
+        make("identities", examples=80, per=3)
+
+
+def test_facts_are_spelled_in_two_ways_that_share_nothing():
+    scenes, pairs = make("spelled_facts"), make("spelled_facts", split="pairs", examples=400)
+    assert scenes.modalities == ("image", "text")
+    assert pairs.modalities == ("text", "text_2")
+    first, second = (
+        {w for t in column_of(pairs, f) for w in t.split()} for f in ("text", "text_2")
+    )
+    assert len(first & second) <= 8  # fillers, and what was cut
+    score = np.asarray(column(pairs, "score"))
+    np.testing.assert_allclose(np.bincount(np.round(3 * score).astype(int)) / 400, 0.25, atol=0.08)
+    texts = column_of(scenes, "text")
+    assert all(len(t) == 3 and all(0 < len(own) <= 40 for own in t) for t in texts)
+    # Images of scenes in which a fact is common are closer: codes are nearly orthogonal.
+    x = column(scenes, "image")
+    assert np.abs((x**2).sum(1) - 1 / 3).mean() < 0.06
+    permuted = column(make("spelled_facts", permuted=True), "image")
+    assert (np.abs(permuted - x).max(1) > 0.1).mean() > 0
+
+
+def test_unlabelled_items_have_alternatives_that_redraw_their_distortion():
+    unlabelled = make("domain_gap", split="unlabelled", examples=200)
+    x = np.array(column_of(unlabelled, "audio"))
+    assert x.shape == (200, 8, 80)
+    share = x.std(1).mean() / x.std((0, 1)).mean()
+    kept = make("domain_gap", split="unlabelled", examples=200, redrawn=0, generic=True)
+    same = np.array(column_of(kept, "audio"))
+    assert np.ptp(same, axis=1).max() == 0
+    assert share > 0.5
+    clean, far = (column(make("domain_gap", split=s), "score") for s in ("real_audio", "real"))
+    assert far.std() > clean.std()
+    with pytest.raises(ConfigError, match="redrawn' should be"):
+        SOURCES.spec("domain_gap", redrawn=11)
 
 
 def test_ego_graphs_have_texts_in_a_cone_and_domains_that_turn_some_numbers():

@@ -104,7 +104,7 @@ def test_lengths_are_up_to_the_last_sample():
             r"^low=50.0 and high=9000.0: bands lie between 0 and half of rate=16000",
         ),
         ({"style": "kaldi"}, r"^style='kaldi' has the mel scale 'htk' only"),
-        ({"style": "whole"}, r"^style='whole' is not one of 'centred', 'kaldi'$"),
+        ({"style": "whole"}, r"^style='whole' is not one of 'centred', 'kaldi', 'whisper'$"),
         ({"hop": 0}, r"^hop=0: at least 1 is needed$"),
         ({"std": 0.0}, r"std=0.0 have to be above 0$"),
     ],

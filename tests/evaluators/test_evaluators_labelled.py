@@ -56,6 +56,9 @@ def test_ranks_of_several_labels_are_those_of_scikit_learn(rows):
         metrics.average_precision_score(r, s) for r, s in zip(relevant, scores, strict=True)
     ]
     np.testing.assert_allclose(ranking.average_precision(ranks), expected, rtol=1e-6)
+    places = [np.flatnonzero(r[np.argsort(-s)]) + 1 for r, s in both]
+    expected = [len(own) / own[-1] for own in places]
+    np.testing.assert_allclose(ranking.inverse_negative_penalty(ranks), expected, rtol=1e-6)
     for k in (None, 4):
         precision, average = ranking.precision_at(ranks, k)
         for i in range(len(x)):
@@ -72,6 +75,8 @@ def test_ties_share_their_places():
     ranks = ranking.rank(same[:1], same, np.array([1]), np.array([1, 1, 0, 0, 0, 0]))
     discount = 1 / np.log2(np.arange(2, 8))
     assert ranking.ndcg(ranks) == pytest.approx(2 * discount.mean() / discount[:2].sum())
+    # The later of two among six equal places is expected at 2 (6 + 1) / 3.
+    assert ranking.inverse_negative_penalty(ranks) == pytest.approx(2 / (14 / 3))
     assert ranking.precision_at(ranks)[0] == 0  # wrong ones of equal score come first
 
 
@@ -79,7 +84,7 @@ def test_a_gallery_is_searched_by_labels(rows):
     x, labels, y, known = rows
     source = data(image=x, text=[None] * 12, words=labels)
     gallery = data(image=[None] * 50, text=y, word=known.tolist())
-    told = dict(labels="words", gallery_labels="word", more=("nDCG", "MRR", "P@k", "mAP@R"))
+    told = dict(labels="words", gallery_labels="word", more=("nDCG", "MRR", "P@k", "mAP@R", "mINP"))
     task = Task(Retrieval(**told), source, {"gallery": gallery})
     found = run(Vectors(), {"retrieval/test": task})
     assert not [name for name in found if "text_to_image" in name]
@@ -89,6 +94,7 @@ def test_a_gallery_is_searched_by_labels(rows):
     assert found[f"{before}/R@1"] == found[f"{before}/P@1"] == pytest.approx(right)
     assert (found[f"{before}/gallery"], found[f"{before}/queries"]) == (50, 12)
     assert found[f"{before}/MRR"] >= found[f"{before}/R@1"]
+    assert 0 < found[f"{before}/mINP"] < found[f"{before}/mAP"]
     asked = Retrieval.asks("gallery", {"pairs": (("image", "text"),), "labels": "words",
                                        "gallery_labels": None})  # fmt: skip
     assert asked == {"pairs": (("text",),), "gallery_labels": "words"}

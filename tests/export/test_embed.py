@@ -13,10 +13,12 @@ from PIL import Image
 from third_party import needs
 
 import mmjax
-from mmjax import embed, explore
+from mmjax import beam, embed, explore
 from mmjax.commands import data_source as command
-from mmjax.data.sources import MemorySource, WebDatasetSource
+from mmjax.data import SourceError
+from mmjax.data.sources import FeaturesSource, MemorySource, WebDatasetSource
 from mmjax.errors import ConfigError
+from mmjax.report import explore as explore_lib
 
 
 @pytest.fixture
@@ -53,6 +55,46 @@ def test_embeddings_of_a_table(run_of, table, tmp_path, suffix):
     assert ids[2] == ids[3] == ids[0] != ids[1] == ids[4]
 
 
+def test_parts_are_the_whole(run_of, table, tmp_path, set_flags):
+    flags = dict(model=run_of("clip"), data=table, batch_size=2)
+    set_flags(**flags, out=tmp_path / "whole.npz", shard="0/1")
+    embed.main(None, [])
+    whole = FeaturesSource(files={"image": str(tmp_path / "whole.npz")})
+    for number in range(2):
+        assert not (tmp_path / "e.npz").exists()
+        set_flags(**flags, out=tmp_path / "e.npz", shard=f"{number}/2")
+        embed.main(None, [])
+        pattern = str(tmp_path / "e-*.npz")
+        if number == 0:
+            with pytest.raises(SourceError, match="finds 1 files, of 2 parts"):
+                FeaturesSource(files={"image": pattern})
+    joined = FeaturesSource(files={"image": pattern})
+    assert [r["key"] for r in joined] == [r["key"] for r in whole]
+    assert [r["id"] for r in joined] == [r["id"] for r in whole]
+    for one, other in zip(joined, whole, strict=True):
+        np.testing.assert_allclose(one["image"], other["image"], atol=1e-6)
+
+
+def test_a_pipeline_embeds_all_parts(run_of, table, tmp_path, set_flags):
+    needs("apache_beam")
+    parquet = needs("pyarrow.parquet")
+    flags = dict(model=run_of("clip"), data=table, batch_size=2)
+    set_flags(**flags, do="embed", out=tmp_path / "out", parts=2)
+    beam.main(None, [])
+    files = sorted((tmp_path / "out").iterdir())
+    assert [f.name for f in files] == [f"embeddings-0000{i}-of-00002.parquet" for i in range(2)]
+    found = [row for file in files for row in parquet.read_table(file).to_pylist()]
+    set_flags(**flags, out=tmp_path / "e.npz", shard="0/1")
+    embed.main(None, [])
+    with np.load(tmp_path / "e.npz") as whole:
+        order = [(row["modality"], row["id"], row["alternative"]) for row in found]
+        columns = (whole[name].tolist() for name in ("modality", "id", "alternative"))
+        places = [order.index(row) for row in zip(*columns, strict=True)]
+        assert sorted(places) == list(range(len(order)))
+        vectors = np.array([found[i]["embedding"] for i in places])
+        np.testing.assert_allclose(vectors, whole["embedding"], atol=1e-5)
+
+
 def test_a_folder_of_tars_is_shards(tmp_path):
     for i in range(2):
         shard(tmp_path / f"{i}.tar", {f"{i}.png": b"x", f"{i}.txt": b"a dog"})
@@ -87,6 +129,21 @@ def test_a_page_of_a_model_and_of_what_it_embedded(run_of, table, tmp_path, caps
     assert "the same dog" in page.read_text()
     with pytest.raises(ConfigError, match="leave out --data"):
         explored(f"--model={index}", f"--data={table}")
+
+
+def test_the_plane_of_umap():
+    needs("umap")
+    random = np.random.default_rng(0)
+    unit = random.normal(size=(40, 8)).astype(np.float32) * 0.01
+    unit[:20, 0] += 1
+    unit[20:, 1] += 1
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    names = [{"key": str(n)} for n in range(40)]
+    items = explore_lib.Items(("image",), np.zeros(40, int), unit, np.arange(40), names)
+    found = explore_lib.planes(items)["UMAP"]
+    centres = found[:20].mean(0), found[20:].mean(0)
+    spread = max(np.linalg.norm(found[:20] - centres[0], axis=1).max(), 1e-9)
+    assert np.linalg.norm(centres[0] - centres[1]) > spread
 
 
 def test_the_commands_of_the_page(run_of, table, monkeypatch):

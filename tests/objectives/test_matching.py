@@ -182,6 +182,8 @@ def test_impossible_options_are_refused(options, message):
 
 def test_what_is_missing_is_named():
     tokens, mask, raws = data()
+    with pytest.raises(TermError, match="tokens of 't' have 6 numbers, but they have 5: set that"):
+        run({**ONE, "inputs": {"t": 6, "v": 4}}, Plan(), tokens, mask, raws, {})
     with pytest.raises(TermError, match="the temperature of 'clip', which is no term"):
         run({**ONE, "temperature": "clip"}, Plan(), tokens, mask, raws, {})
 

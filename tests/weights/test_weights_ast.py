@@ -8,6 +8,7 @@ import pytest
 import weights_folders as folders
 import weights_parity as parity
 
+import mmjax
 from mmjax.schema.values import plain
 from mmjax.weights.files import WeightsError
 from mmjax.weights.foreign import Weights
@@ -47,6 +48,40 @@ def test_sounds_embed_as_there(tmp_path):
     parity.assert_close(pooled, expected)
 
 
+def test_files_of_sounds_embed_as_there(tmp_path):
+    """By `mmjax.load`, from files: the folder's extractor is all that says what they are."""
+    torch, transformers, soundfile = parity.torch_and("transformers", "soundfile")
+    model = parity.randomize(transformers.ASTModel(transformers.ASTConfig(**CONFIG)))
+    extractor = transformers.ASTFeatureExtractor(**EXTRACTOR)
+    for each in (model, extractor):
+        each.save_pretrained(tmp_path / "model")
+    rng, paths = np.random.default_rng(0), []
+    for i, length in enumerate((1.7 * SAMPLES, SAMPLES, 2203)):
+        paths.append(tmp_path / f"{i}.{('wav', 'flac', 'wav')[i]}")
+        soundfile.write(paths[-1], 0.2 * rng.normal(size=int(length)), 16_000)
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in paths]
+    values = extractor(sounds, sampling_rate=16_000, return_tensors="pt")["input_values"]
+    expected = torch.nn.functional.normalize(model(input_values=values).pooler_output)
+    loaded = mmjax.load(tmp_path / "model", verify=tmp_path / "report")
+    parity.assert_close(loaded.encode(audio=paths), expected)
+    report = json.loads((tmp_path / "report" / "parity.json").read_text())
+    assert report["passed"]
+    assert report["rows"] == 48
+
+
+def test_sounds_or_spectrograms(folder):
+    """A folder without an extractor's config takes spectrograms; with it a recipe may, too."""
+    weights = Weights(str(folder))
+    assert weights.part("audio").encoder["type"] == "audio_transformer"
+    view = {"type": "audio", "rate": 16_000, "length": SAMPLES}
+    assert weights.specs().views == {"audio": view}
+    assert weights.specs("audio", kind="spectrogram_transformer").views == {}
+    ready = {"init_from": str(folder), "encoder": {"type": "spectrogram_transformer"}, "head": None}
+    assert complete_tower(ready, "audio", "model.towers.audio", "x")["encoder"] == ready["encoder"]
+    (folder / "preprocessor_config.json").unlink()
+    assert Weights(str(folder)).part("audio").encoder["type"] == "spectrogram_transformer"
+
+
 def test_the_folder_says_the_spectrogram(folder):
     tower = {"init_from": str(folder), "encoder": {"type": "audio_transformer", "dropout": 0.1}}
     whole = complete_tower(tower, "audio", "model.towers.audio", "x")
@@ -69,7 +104,9 @@ def test_shorter_and_longer_sounds(folder):
     half = weights.tower("audio", encoder.changed(samples=400 + 13 * 160))[path]
     grid = own[2:].reshape(3, 5, -1)[:, :3].reshape(9, -1)
     np.testing.assert_array_equal(half, np.concatenate([own[:2], grid]))
-    np.testing.assert_array_equal(own, weights.tower("audio")["encoder/position"])
+    np.testing.assert_array_equal(own, weights.tower("audio")[path])
+    ready = folders.encoder_of(weights, "audio", "spectrogram_transformer")
+    np.testing.assert_array_equal(own, weights.tower("audio", ready)["encoder/position"])
     with pytest.raises(WeightsError, match="are more than the 3760 that the positions"):
         weights.tower("audio", encoder.changed(samples=SAMPLES + 4 * 160))
     # Parts of the encoder that the folder lacks: they are reinitialized.

@@ -49,21 +49,25 @@ SHAPES = {
 }
 
 
-@pytest.fixture(params=list(SHAPES))
+@pytest.fixture(params=[("CLIP", "odd"), ("CLIP", "exact"), ("MetaClip2", "odd")])
 def clip(request, tmp_path):
-    """(model, folder, tokens) of a random CLIPModel."""
+    """(model, folder, tokens) of a random CLIPModel or MetaClip2Model."""
     _, transformers = parity.torch_and("transformers")
-    vision, text, dim, activation = SHAPES[request.param]
+    family, shape = request.param
+    vision, text, dim, activation = SHAPES[shape]
     vocabulary = text["vocab_size"]
-    text = {**text, "eos_token_id": vocabulary - 1, "bos_token_id": vocabulary - 2}
-    config = transformers.CLIPConfig(
+    # XLM-V's vocabulary, which MetaCLIP 2 has, ends a text by 2; in CLIP's configs of old, 2 means
+    # the largest id.
+    eos = 2 if family == "MetaClip2" else vocabulary - 1
+    text = {**text, "eos_token_id": eos, "bos_token_id": vocabulary - 2}
+    config = getattr(transformers, f"{family}Config")(
         vision_config={**vision, "hidden_act": activation, "layer_norm_eps": 1e-3},
         text_config={**text, "hidden_act": activation},
         projection_dim=dim,
     )
-    model = parity.randomize(transformers.CLIPModel(config))
+    model = parity.randomize(getattr(transformers, f"{family}Model")(config))
     model.save_pretrained(tmp_path)
-    ids, _ = parity.texts(text["max_position_embeddings"], vocabulary, eos=vocabulary - 1, pad=0)
+    ids, _ = parity.texts(text["max_position_embeddings"], vocabulary, eos=eos, pad=0)
     return model, tmp_path, ids, vision["image_size"]
 
 
@@ -86,11 +90,15 @@ def test_clip_embeddings_and_scale(clip):
     parity.assert_close(logits, out.logits_per_image, 1e-4 * np.exp(log_scale))
 
 
-@pytest.mark.parametrize("kind", ["CLIPVisionModelWithProjection", "CLIPVisionModel"])
+@pytest.mark.parametrize(
+    "kind",
+    ["CLIPVisionModelWithProjection", "CLIPVisionModel", "MetaClip2VisionModelWithProjection"],
+)
 def test_clip_picture_tower_alone(kind, tmp_path):
     _, transformers = parity.torch_and("transformers")
     vision, _, dim, _ = SHAPES["odd"]
-    config = transformers.CLIPVisionConfig(**vision, projection_dim=dim)
+    family = kind.partition("Vision")[0]
+    config = getattr(transformers, f"{family}VisionConfig")(**vision, projection_dim=dim)
     model = parity.randomize(getattr(transformers, kind)(config))
     model.save_pretrained(tmp_path)
     ours, theirs = parity.pictures(vision["image_size"])

@@ -41,6 +41,43 @@ def test_dinov2(registers, swiglu, tmp_path):
     parity.assert_close(pooled, model(pixel_values=theirs).pooler_output)
 
 
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        ((32, 48), {"num_register_tokens": 3}),
+        (48, {"use_gated_mlp": True, "hidden_act": "silu", "mlp_bias": False, "query_bias": False}),
+    ],
+)
+def test_dinov3(size, options, tmp_path):
+    """Its positions are rotary: the config's image_size says nothing of what images it takes."""
+    _, transformers = parity.torch_and("transformers")
+    config = transformers.DINOv3ViTConfig(
+        **SMALL, intermediate_size=37, image_size=32, patch_size=16, **options
+    )
+    model = parity.randomize(transformers.DINOv3ViTModel(config))
+    model.save_pretrained(tmp_path)
+    ours, theirs = parity.pictures(size)
+    _, pooled = parity.embed(tmp_path, "image", ours)
+    parity.assert_close(pooled, model(pixel_values=theirs).pooler_output)
+
+
+@pytest.mark.parametrize(
+    "kind", ["ConvNextModel", "ConvNextForImageClassification", "ConvNextV2Model"]
+)
+def test_convnext(kind, tmp_path):
+    _, transformers = parity.torch_and("transformers")
+    family = kind.partition("Model")[0].partition("For")[0]
+    config = getattr(transformers, f"{family}Config")(
+        hidden_sizes=[6, 10, 14], depths=[1, 2, 1], num_stages=3, patch_size=3, image_size=30
+    )
+    model = parity.randomize(getattr(transformers, kind)(config))
+    model.save_pretrained(tmp_path)
+    ours, theirs = parity.pictures((31, 50))
+    _, pooled = parity.embed(tmp_path, "image", ours)
+    base = getattr(model, "convnext", model)
+    parity.assert_close(pooled, base(pixel_values=theirs).pooler_output)
+
+
 @pytest.mark.parametrize("kind", ["ASTModel", "ASTForAudioClassification"])
 def test_ast(kind, tmp_path):
     torch, transformers = parity.torch_and("transformers")
@@ -62,23 +99,41 @@ def test_ast(kind, tmp_path):
     parity.assert_close(pooled, base(input_values=torch.tensor(x)).pooler_output)
 
 
-@pytest.mark.parametrize("family", ["Bert", "Roberta", "XLMRoberta"])
+BERT = {**SMALL, "intermediate_size": 50, "hidden_act": "gelu"}
+DISTIL = {"dim": 24, "n_heads": 3, "n_layers": 2, "hidden_dim": 50}
+TEXTS = {
+    "Bert": ("bert", {**BERT, "type_vocab_size": 2}),
+    "Roberta": ("roberta", {**BERT, "type_vocab_size": 1}),
+    "XLMRoberta": ("roberta", {**BERT, "type_vocab_size": 1}),
+    "DistilBert": ("distilbert", DISTIL),
+    "MPNet": ("mpnet", BERT),
+    "ModernBert": (
+        "model",
+        {
+            **SMALL,
+            "num_hidden_layers": 5,
+            "intermediate_size": 26,
+            "hidden_activation": "gelu",
+            "local_attention": 6,
+            "pad_token_id": 0,
+        },
+    ),
+}
+LONG = 70  # beyond the distances that have a bucket each, and many windows
+
+
+@pytest.mark.parametrize("family", list(TEXTS))
 @pytest.mark.parametrize("kind", ["Model", "ForMaskedLM"])
-def test_bert(family, kind, tmp_path):
+def test_texts(family, kind, tmp_path):
     torch, transformers = parity.torch_and("transformers")
+    base, options = TEXTS[family]
     config = getattr(transformers, f"{family}Config")(
-        **SMALL,
-        vocab_size=40,
-        intermediate_size=50,
-        max_position_embeddings=14,
-        type_vocab_size=2 if family == "Bert" else 1,
-        hidden_act="gelu",
+        **options, vocab_size=40, max_position_embeddings=LONG + 5
     )
     model = parity.randomize(getattr(transformers, family + kind)(config))
     pad = config.pad_token_id
     model.save_pretrained(tmp_path)
-    ids, real = parity.texts(9, 40, eos=2, pad=pad)
-    base = {"Bert": "bert"}.get(family, "roberta")
+    ids, real = parity.texts(LONG, 40, eos=2, pad=pad)
     base = getattr(model, base, model)
     out = base(input_ids=torch.tensor(ids).long(), attention_mask=torch.tensor(real))
     _, pooled = parity.embed(tmp_path, "text", ids)

@@ -36,6 +36,15 @@ CONFIGS = {
         "time_stride": 4,
         "frequency_stride": 3,
     },
+    "whisper": {
+        "model_type": "whisper",
+        "d_model": 16,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 24,
+        "num_mel_bins": 8,
+        "max_source_positions": 6,
+    },
     "clap": {
         "model_type": "clap",
         "projection_dim": 12,
@@ -93,6 +102,8 @@ def _tensors(foreign, seed=0, scale=1.0):
         }
         variances = {path: np.abs(x) for path, x in arrays.items() if path.endswith("/var")}
         arrays |= variances
+        lacking = [path for rule in part.rules for path in rule.ours if not rule.theirs]
+        arrays |= {path: np.zeros(shapes[path], np.float32) for path in lacking}
         # With the first prefix, as in the whole model.
         own = part.located(())
         tensors.update(keymap.write_tensors(own.rules, arrays))

@@ -6,8 +6,9 @@ import os
 import stat
 from pathlib import Path
 
+from mmjax.data.formats import remote
 from mmjax.data.records import BadExample, SourceError
-from mmjax.files import pointer_at
+from mmjax.files import pointer, pointer_at
 from mmjax.schema.names import modality_of
 
 # Of the files of each modality.
@@ -28,7 +29,10 @@ def suffixes(modality: str) -> tuple[str, ...]:
 def missing(path: str) -> str | None:
     """Why a file cannot be read; None if it can. Only those as small as a pointer are opened."""
     if "://" in path:
-        return f"{path} is an address; only files can be read, so download it first"
+        return (
+            f"{path} is an address, which is read only where the table or `root` is one, too; "
+            "download it first"
+        )
     if what := pointer_at(path):
         return f"the file {path} is only {what}"
     try:
@@ -46,7 +50,9 @@ def missing(path: str) -> str | None:
 
 
 def read_file(path: str, key: str, field: str) -> bytes:
-    """The bytes of a file, or BadExample."""
+    """The bytes of a file, also at an address, or BadExample."""
+    if remote.is_remote(path):
+        return _read_remote(path, key, field)
     if reason := missing(path):
         raise BadExample(key, field, reason)
     try:
@@ -56,8 +62,25 @@ def read_file(path: str, key: str, field: str) -> bytes:
         raise BadExample(key, field, f"the file {path} cannot be read: {_reason(error)}") from error
 
 
+def _read_remote(url: str, key: str, field: str) -> bytes:
+    try:
+        content = remote.read(url)
+    except remote.RemoteError as error:
+        raise BadExample(key, field, str(error)) from error
+    if not content:
+        raise BadExample(key, field, f"the file {url} is empty")
+    if what := pointer(content):
+        raise BadExample(key, field, f"the file {url} is only {what}")
+    return content
+
+
 def existing(path: str, kind: str) -> Path:
     """A path of a source that must exist, or a sentence with the nearest thing that does."""
+    if "://" in path:
+        raise SourceError(
+            f"{path} is an address, and a {kind} has to be on a disk here: download it, or mount "
+            "its store; sources of type 'webdataset' and 'manifest' read addresses"
+        )
     found = Path(path).expanduser()
     refuse_pointer(found)
     if found.exists():

@@ -12,7 +12,7 @@ from mmjax import digests
 from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.packing import VERSION, unpack
 from mmjax.data.records import BadExample, Record, Source, SourceError
-from mmjax.data.sources.user_files import Split, choose
+from mmjax.data.splits import Split, choose
 from mmjax.files import DamagedFile, read_json
 from mmjax.schema.bounds import BelowOne
 from mmjax.schema.values import describe, fits

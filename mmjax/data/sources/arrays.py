@@ -9,7 +9,7 @@ import numpy as np
 
 from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.records import Record, Source, SourceError
-from mmjax.data.sources.user_files import Split, choose
+from mmjax.data.splits import Split, choose
 from mmjax.files import DamagedFile, read_arrays
 from mmjax.schema.bounds import BelowOne
 

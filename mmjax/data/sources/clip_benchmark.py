@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmjax.data.formats import tar_index
+from mmjax.data.formats.files import existing
 from mmjax.data.records import BadExample, ClassPrompts, Record, SourceError
 from mmjax.data.sources.user_files import OnError
-from mmjax.data.sources.webdataset import (
-    IMAGE_MEMBERS,
-    LABEL,
-    WebDatasetSource,
-    find_shards,
-    read_index,
-)
+from mmjax.data.sources.webdataset import IMAGE_MEMBERS, LABEL, WebDatasetSource, find_shards
 
 CLASSES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
@@ -42,18 +38,16 @@ class ClipBenchmarkSource(WebDatasetSource):
     """
 
     def __init__(self, *, path: str, split: str = "test", on_error: OnError = "skip"):
-        folder = Path(path)
+        folder = existing(path, "folder of a set")
         if not (folder / split).is_dir():
             there = sorted(each.parent.name for each in folder.glob("*/*.tar"))
             raise SourceError(
                 f"{path} has no folder {split!r} of shards"
                 + (f"; it has {', '.join(dict.fromkeys(there))}" if there else "")
             )
-        shards = find_shards(str(folder / split))
-        bad: list[BadExample] = []
-        first = next((s for shard in shards for s in read_index(shard, bad)), None)
-        has = set() if first is None else set(first.members)
         # Which kind of set it is, its first sample says.
+        indexes = tar_index.open_all(find_shards(str(folder / split)))
+        has = next((index.layouts[0] for index in indexes if index.count), ())
         captions = {"text": (_CAPTIONS,)} if _CAPTIONS in has and LABEL not in has else {}
         self.class_names = _lines(folder / CLASSES) if LABEL in has else []
         self.templates = _lines(folder / TEMPLATES) if LABEL in has else []

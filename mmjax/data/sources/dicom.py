@@ -10,7 +10,8 @@ from mmjax.data.formats.dicom import EXTRA, waveform
 from mmjax.data.formats.files import existing, missing, read_file
 from mmjax.data.formats.signal import SignalError
 from mmjax.data.records import BadExample, Record, SourceError
-from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError
+from mmjax.data.splits import Split
 from mmjax.schema.bounds import BelowOne
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from importlib import resources
 from typing import Any
 
@@ -23,7 +25,8 @@ class FeaturesSource(Source):
 
     Args:
       files: {modality: file.npz}, with the arrays `embedding`, `id`, `key` and further ones,
-        labels; or {modality: 'emoji_pretrained:SPLIT'}, of those in the package.
+        labels, or a pattern with `*` of the parts of one, `file-*.npz`; or
+        {modality: 'emoji_pretrained:SPLIT'}, of those in the package.
       raw: modalities for which the file's array `text` is taken in place of the vectors, to train
         a text tower beside a frozen one.
       labels: file.npz with the array `id` and further ones, which are labels of the records with
@@ -111,6 +114,23 @@ def _labels(path: str, ids: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _read(modality: str, path: str) -> dict[str, np.ndarray]:
+    """The arrays of a file, or of all parts that a pattern finds."""
+    if "*" not in path:
+        return _read_one(modality, path)
+    files = sorted(glob.glob(path))
+    if not files:
+        raise SourceError(f"features: no file is found by {path!r}")
+    if (of := re.search(r"-of-(\d+)\.npz$", files[0])) and len(files) != int(of[1]):
+        raise SourceError(
+            f"features: {path!r} finds {len(files)} files, of {int(of[1])} parts: embed the others"
+        )
+    tables = [_read_one(modality, file) for file in files]
+    if len({frozenset(table) for table in tables}) > 1:
+        raise SourceError(f"features: the files of {path!r} do not have the same arrays")
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+def _read_one(modality: str, path: str) -> dict[str, np.ndarray]:
     name, _, split = path.partition(":")
     if name in EMBEDDED and split:
         file = _embedded(name, f"{modality}-{split}.npz")

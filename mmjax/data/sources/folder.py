@@ -11,7 +11,8 @@ from typing import Literal
 from mmjax.data.formats.files import SUFFIXES, existing, missing, suffixes
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
-from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError
+from mmjax.data.splits import Split
 from mmjax.schema.bounds import BelowOne
 from mmjax.schema.names import modality_of
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmjax.data.formats import remote
 from mmjax.data.formats.files import existing, refuse_pointer
 from mmjax.data.formats.tables import Format, Row, Table, read_table
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest_rows import Columns, Fields, Kinds, Reader, first, is_text
-from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError
+from mmjax.data.splits import Split
 from mmjax.schema.bounds import BelowOne
 
 # The names that people give to columns of files and of captions, in order of preference; of the
@@ -50,8 +52,9 @@ class ManifestSource(FileSource):
     takes its place. The number of a row is the one that a spreadsheet shows: a header is row 1.
 
     Args:
-      path: the table, or a pattern with `*` of several that have the same columns. Relative file
-        names in one start from its folder, or from `root`.
+      path: the table, or a pattern with `*` of several that have the same columns; also an address
+        such as `https://host/pairs.csv`. Relative file names in one start from its folder, or from
+        `root`. Files may be addresses where the table or `root` is one.
       columns: {modality: column}, or a list of columns whose cells are alternatives (several
         captions of one image), or {language: column} of captions. Without it, well-known names of
         the columns of `modality` and of captions are looked for. `image@second` names a further
@@ -66,7 +69,8 @@ class ManifestSource(FileSource):
       group_rows: make rows that name the same file one example with several captions, and the
         labels of the first. As examples of their own they would be negatives of each other.
       json_lists: a caption cell of a CSV file is a JSON list of captions.
-      check_files: look at startup whether every file exists, and read what a Parquet file stores.
+      check_files: look at startup whether every file exists, and read what a Parquet file stores;
+        files at addresses are looked at when they are read.
       format: of the table; 'auto' goes by the suffix.
       delimiter: between the cells of a CSV; None is a comma, or a tab in TSV.
       quotes: whether " quotes a cell.
@@ -150,7 +154,11 @@ def read_manifest(
     ids: dict[Any, str] = {}
     kinds: Kinds = {}
     for file in _files(path):
-        table = read_table(file, check=check_files, **table_options)
+        copy = _at_hand(file)
+        try:
+            table = read_table(copy, check=check_files, **table_options)
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(copy), file)) from error
         if not table.rows:
             raise SourceError(f"{file} holds no rows")
         fields = _fields(file, table, columns, modality)
@@ -195,23 +203,38 @@ def read_manifest(
     return FoundFiles(path, entries, bad, tuple(fields), count, tuple(optional), tuple(notes))
 
 
-def _files(path: str) -> list[Path]:
+def _files(path: str) -> list[str]:
     """The table, or those that a pattern finds, in the order of their names."""
-    if "*" in path:
-        files = [Path(name) for name in sorted(glob.glob(os.path.expanduser(path)))]
-        if not files:
-            raise SourceError(f"no table is found by {path!r}")
+    if remote.is_remote(path):
+        files = remote.find(path) if "*" in path else [path]
+    elif "*" in path:
+        files = sorted(glob.glob(os.path.expanduser(path)))
     else:
-        files = [existing(path, "table")]
-    for file in files:
-        refuse_pointer(file)
-        if not file.is_file():
-            raise SourceError(f"{file} is not a file; for a folder use type='folder'")
+        files = [str(existing(path, "table"))]
+    if not files:
+        raise SourceError(f"no table is found by {path!r}")
     return files
 
 
+def _at_hand(file: str) -> Path:
+    """The path of a table; of one at an address, that of a copy.
+
+    Raises:
+      SourceError: when it is no file, or cannot be fetched.
+    """
+    if remote.is_remote(file):
+        try:
+            return remote.fetch(file)
+        except OSError as error:
+            raise SourceError(f"the table {file} cannot be fetched: {error}") from error
+    refuse_pointer(Path(file))
+    if not Path(file).is_file():
+        raise SourceError(f"{file} is not a file; for a folder use type='folder'")
+    return Path(file)
+
+
 def _check_options(
-    file: Path, fields: Fields, optional: tuple[str, ...], arrays: tuple[str, ...]
+    file: str, fields: Fields, optional: tuple[str, ...], arrays: tuple[str, ...]
 ) -> None:
     for option, named in (("optional", optional), ("arrays", arrays)):
         for modality in named:
@@ -222,7 +245,7 @@ def _check_options(
             raise SourceError(f"{file}: arrays names {modality!r}, which is a caption by its name")
 
 
-def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None, files: str) -> Fields:
+def _fields(file: str, table: Table, columns: Mapping[str, Any] | None, files: str) -> Fields:
     """{modality: {language, or '': its columns}}, all of which exist."""
     if columns is None:
         fields = {}
@@ -258,7 +281,7 @@ def _fields(file: Path, table: Table, columns: Mapping[str, Any] | None, files: 
     return fields
 
 
-def _no_column(file: Path, table: Table, what: str, wanted: str | None = None) -> SourceError:
+def _no_column(file: str, table: Table, what: str, wanted: str | None = None) -> SourceError:
     found = ", ".join(repr(name) for name in table.columns[:20]) or "none"
     names = [wanted] if wanted else list(known_columns(what))
     lower = {name.lower(): name for name in table.columns}

@@ -6,11 +6,11 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmjax.data.formats import remote
 from mmjax.data.formats.files import missing
 from mmjax.data.formats.parquet import Stored
 from mmjax.data.formats.tables import Row
@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(
         self,
-        file: Path,
+        file: str,
         fields: Fields,
         labels: Mapping[str, str],
         kinds: Kinds,
@@ -41,10 +41,11 @@ class Reader:
         split_by: str | None,
         check_files: bool,
     ):
-        self.name, self.fields, self.labels = file.name, fields, labels
+        self.name, self.fields, self.labels = os.path.basename(file), fields, labels
         self.arrays, self.optional = arrays, optional
         self.json_lists, self.check_files, self.split_by = json_lists, check_files, split_by
-        self.root = os.path.abspath(root if root is not None else file.parent)
+        root = os.path.dirname(file) if root is None else root
+        self.root = root if remote.is_remote(root) else os.path.abspath(root)
         self._kinds = kinds
 
     def __call__(self, position: int, row: Row) -> Entry:
@@ -62,7 +63,7 @@ class Reader:
                     continue
                 what = "the caption is empty" if is_text(modality) else self._blank(modality)
                 raise BadExample(key, modality, what)
-        files = {m: os.path.join(self.root, name) for m, name in names.items()}
+        files = {m: self._path(name, m, key) for m, name in names.items()}
         values = {m: v for m, v in cells.items() if v is not None and m not in names}
         captions = {
             m: {language: own for language, own in parts.items() if own}
@@ -73,7 +74,7 @@ class Reader:
             raise BadExample(key, "row", "all of its cells are blank")
         if self.check_files:
             for modality, path in files.items():
-                if reason := missing(path):
+                if not remote.is_remote(path) and (reason := missing(path)):
                     raise BadExample(key, modality, reason)
         for modality, value in cells.items():
             if value is not None:
@@ -86,6 +87,15 @@ class Reader:
             if value is None or not (name := str(value).strip()):
                 raise BadExample(key, self.split_by, "it is blank, and it decides the split")
         return Entry(position, key, name, files, captions, labels, values)
+
+    def _path(self, name: str, modality: str, key: str) -> str:
+        """Of a file in a cell, by the folder that names start from."""
+        if not remote.is_remote(self.root):
+            return os.path.join(self.root, name)
+        if os.path.isabs(name) or ("://" in name and not remote.is_remote(name)):
+            what = "a file of this machine, and the names in it start from an address"
+            raise BadExample(key, modality, f"{name} is {what}")
+        return remote.join(self.root, name)
 
     def _blank(self, modality: str) -> str:
         return "it holds no numbers" if modality in self.arrays else "no file is named"
@@ -115,7 +125,9 @@ class Reader:
     def _file_name(self, cell: str) -> str:
         """The name of a file in a cell: without spaces at its ends, unless it has them itself."""
         bare = cell.strip()
-        return cell if cell != bare and not missing(os.path.join(self.root, cell)) else bare
+        if cell == bare or remote.is_remote(self.root):
+            return bare
+        return bare if missing(os.path.join(self.root, cell)) else cell
 
     def _array(self, row: Row, modality: str, columns: list[str], key: str) -> np.ndarray | None:
         if len(columns) > 1:

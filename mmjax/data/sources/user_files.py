@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, TypeVar
+import itertools
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 from mmjax.data.formats.files import read_file
 from mmjax.data.formats.parquet import Stored
 from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.splits import Split, choose
 from mmjax.schema.bounds import BelowOne
 
-Split = Literal["train", "val", "all"]
 OnError = Literal["skip", "fail"]
-
-E = TypeVar("E")
 
 
 class Entry(NamedTuple):
@@ -93,40 +91,14 @@ class FileSource(Source):
         return f"{self.name}: {len(self):,} examples{skipped}{notes}"
 
 
-def choose(
-    name: str, entries: Sequence[E], identity: Callable[[E], str], split: Split, val_fraction: float
-) -> list[E]:
-    """The entries of a split, by a hash of each entry's own name.
-
-    An example stays in its split when others come or go, and no list of the split is needed.
-    """
-    if split not in ("train", "val", "all"):
-        raise SourceError(f"{name}: split is {split!r}; it can be 'train', 'val' or 'all'")
-    if not 0 <= val_fraction < 1:
-        raise SourceError(f"{name}: val_fraction is {val_fraction}; it must be in [0, 1)")
-    if split == "all":
-        return list(entries)
-    chosen = [e for e in entries if _in_val(identity(e), val_fraction) == (split == "val")]
-    if not chosen:
-        raise SourceError(
-            f"{name}: the split {split!r} is empty: {len(entries)} examples with "
-            f"val_fraction={val_fraction}; use split='all' or another val_fraction"
-        )
-    return chosen
-
-
-def _in_val(identity: str, fraction: float) -> bool:
-    digest = blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < fraction * 2**64
-
-
-def settle(name: str, good: int, bad: Iterable[BadExample], on_error: OnError) -> list[BadExample]:
+def settle(
+    name: str, good: int, bad: Sequence[BadExample], on_error: OnError
+) -> Sequence[BadExample]:
     """Returns the bad rows where they may be skipped; raises one error for all where not."""
-    bad = list(bad)
     if on_error not in ("skip", "fail"):
         raise SourceError(f"{name}: on_error is {on_error!r}; it can be 'skip' or 'fail'")
     if bad and (on_error == "fail" or not good):
-        first = " ".join(str(error) for error in bad[:3])
+        first = " ".join(str(error) for error in itertools.islice(bad, 3))
         more = f" And {len(bad) - 3} more." if len(bad) > 3 else ""
         advice = "Fix them, or set on_error='skip' to leave them out." if good else ""
         said = f"{len(bad)} of {good + len(bad)} rows cannot be used. {first}{more} {advice}"

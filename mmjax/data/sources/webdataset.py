@@ -6,30 +6,23 @@ import glob
 import json
 import os
 import re
-import tarfile
-from collections.abc import Iterator
-from typing import NamedTuple
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
+
+from mmjax.data.formats import remote, tar_index
 from mmjax.data.formats.files import missing, suffixes
+from mmjax.data.formats.tar_index import Entry, Layout, ShardIndex
+from mmjax.data.formats.tars import HEADER
 from mmjax.data.records import BadExample, Record, Source, SourceError
+from mmjax.data.sources.chosen_rows import ChosenRows
 from mmjax.data.sources.manifest_rows import is_text
-from mmjax.data.sources.user_files import OnError, Split, choose, settle
+from mmjax.data.sources.user_files import OnError, settle
+from mmjax.data.splits import Split, check_split, split_limit
 from mmjax.files import pointer
 from mmjax.schema.bounds import BelowOne
-
-
-class Sample(NamedTuple):
-    """Where the members of one example lie: {extension: (offset, size)} in a shard."""
-
-    id: int
-    shard: str
-    stem: str
-    members: dict[str, tuple[int, int]]
-
-    @property
-    def key(self) -> str:
-        return f"{os.path.basename(self.shard)} sample {self.stem}"
-
 
 IMAGE_MEMBERS = tuple(suffix[1:] for suffix in suffixes("image"))
 
@@ -37,14 +30,15 @@ IMAGE_MEMBERS = tuple(suffix[1:] for suffix in suffixes("image"))
 class WebDatasetSource(Source):
     """Tar shards (WebDataset) whose members share a stem: `000.jpg`, `000.txt`, `000.json`.
 
-    The shards are plain tar files, such as img2dataset writes. Their headers are read once, at the
-    start; from then on any sample is one seek away, so that the order of the data is the same
-    seeded shuffle as for every other source, and resuming needs no shuffle buffer and no resampling
-    of shards. The extension of a member is what follows the first point of its file name. A member
-    `.cls` is carried along as the label `label`.
+    The shards are plain tar files, such as img2dataset writes. Their headers are read once, into
+    an index beside them (`mmjax.data.formats.tar_index`); from then on any sample is one seek away,
+    so that the order of the data is the same seeded shuffle as for every other source, and resuming
+    needs no shuffle buffer and no resampling of shards. The extension of a member is what follows
+    the first point of its file name. A member `.cls` is carried along as the label `label`.
 
     Args:
-      path: a file, a folder, or a pattern with `*` or braces: `shards/{000..015}.tar`.
+      path: a file, a folder, or a pattern with `*` or braces: `shards/{000..015}.tar`; also as an
+        address, `s3://bucket/{000..015}.tar`.
       modality: of the files beside the captions: 'image', 'audio', 'video', 'points', by their
         usual extensions, or any other, in .npy and .csv.
       members: {modality: extensions}, in place of `modality` and `text_members`: the first that a
@@ -60,7 +54,8 @@ class WebDatasetSource(Source):
         cut off; the samples before the cut are used.
 
     Raises:
-      SourceError: if no shard is found, one is compressed, or no sample is usable.
+      SourceError: if no shard is found, one is compressed, its index can be written nowhere, or no
+        sample is usable.
     """
 
     modalities: tuple[str, ...] = ("image", "text")  # of the default members
@@ -86,37 +81,59 @@ class WebDatasetSource(Source):
         self.members = {field: _extensions(field, given) for field, given in chosen.items()}
         self.modalities = tuple(self.members)
         self.json_fields = tuple(json_fields)
-        shards = find_shards(path)
-        samples: list[Sample] = []
-        bad: list[BadExample] = []
-        for shard in shards:
-            for sample in read_index(shard, bad):
-                sample = sample._replace(id=len(samples))
-                for field, wanted in self.members.items():
-                    if not set(wanted) & set(sample.members):
-                        has = ", ".join(sorted(sample.members))
-                        reason = f"it has no member .{', .'.join(wanted)}, only {has}"
-                        bad.append(BadExample(sample.key, field, reason))
-                        break
-                else:
-                    samples.append(sample)
-        self.shards, self.id_limit = len(shards), len(samples)
-        self.bad = settle(path, len(samples), bad, on_error)
-        self._listed = len(samples) + len(self.bad)
-        self.samples = choose(path, samples, lambda s: s.stem, split, val_fraction)
-        if any(LABEL in sample.members for sample in samples):
-            self.label_fields = ("label",)
-            self.may_lack = () if all(LABEL in s.members for s in samples) else ("label",)
+        self._indexes = tar_index.open_all(find_shards(path))
+        self._usable = ChosenRows(self._masks(self._is_usable))
+        self.shards, self.id_limit = len(self._indexes), len(self._usable)
+        unusable = ChosenRows(self._masks(lambda layout: not self._is_usable(layout)))
+        left_out = _LeftOut(self._indexes, unusable, self._lacks)
+        self.bad = settle(path, len(self._usable), left_out, on_error)
+        self._listed = len(self._usable) + len(self.bad)
+        limit = split_limit(path, split, val_fraction)
+        self._rows = self._usable
+        if split != "all":
+            self._rows = ChosenRows(self._masks(self._is_usable, split, limit))
+            check_split(path, len(self._rows), len(self._usable), split, val_fraction)
+        if any(LABEL in layout for index in self._indexes for layout in index.layouts):
+            has = lambda layout: self._is_usable(layout) and LABEL in layout  # noqa: E731
+            if labelled := len(ChosenRows(self._masks(has, split, limit))):
+                self.label_fields = ("label",)
+                self.may_lack = () if labelled == len(self._rows) else ("label",)
+
+    def _lacks(self, layout: Layout) -> tuple[str, str] | None:
+        """The first field that a sample is without, and why; None if it has all."""
+        for field, wanted in self.members.items():
+            if not set(wanted) & set(layout):
+                has = ", ".join(sorted(layout))
+                return field, f"it has no member .{', .'.join(wanted)}, only {has}"
+        return None
+
+    def _is_usable(self, layout: Layout) -> bool:
+        return self._lacks(layout) is None
+
+    def _masks(
+        self, wanted: Callable[[Layout], bool], split: Split = "all", limit: int = 0
+    ) -> Iterator[tuple[int, np.ndarray | bool]]:
+        """Of every shard, the number of its samples, and which are wanted and in the split."""
+        for index in self._indexes:
+            kinds = [wanted(layout) for layout in index.layouts]
+            mask: np.ndarray | bool = all(kinds)
+            if any(kinds) and not all(kinds):
+                mask = np.array(kinds)[index.layout_numbers()]
+            if split != "all" and any(kinds):
+                held_out = index.split_numbers() < np.uint64(limit)
+                mask = mask & (held_out if split == "val" else ~held_out)
+            yield index.count, mask
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self._rows)
 
     def id_of(self, index: int) -> int:
-        return self.samples[index].id
+        return self._usable.number(*self._rows.place(index))
 
     def __getitem__(self, index: int) -> Record:
-        sample = self.samples[index]
-        record: Record = {"id": sample.id, "key": sample.key}
+        shard, row = self._rows.place(index)
+        sample = self._indexes[shard].entry(row)
+        record: Record = {"id": self._usable.number(shard, row), "key": sample.key}
         for field, wanted in self.members.items():
             extension, content = self._read(sample, field, wanted)
             record[field] = (
@@ -130,27 +147,27 @@ class WebDatasetSource(Source):
         skipped = f", {len(self.bad)} bad samples or shards skipped" if self.bad else ""
         return f"{self.name}: {len(self):,} examples in {self.shards} tar shards{skipped}"
 
-    def _read(self, sample: Sample, field: str, wanted: tuple[str, ...]) -> tuple[str, bytes]:
+    def _read(self, sample: Entry, field: str, wanted: tuple[str, ...]) -> tuple[str, bytes]:
         """The extension and the bytes of the first wanted member."""
         extension = next(e for e in wanted if e in sample.members)
-        offset, size = sample.members[extension]
+        offset, size, header = sample.members[extension]
         if not size:
             raise BadExample(sample.key, field, f"the member .{extension} is empty")
         try:
-            # Opened anew for each read: no handle to share among threads, nothing to pickle.
-            with open(sample.shard, "rb", buffering=0) as file:
-                file.seek(offset)
-                content = file.read(size)
+            content = _part(sample.shard, offset - HEADER, offset + size)
         except OSError as error:
             raise BadExample(sample.key, field, f"the shard cannot be read: {error}") from error
-        if len(content) < size:
+        if len(content) < HEADER + size:
             raise BadExample(sample.key, field, "the shard was cut short after the start")
+        if zlib.crc32(content[:HEADER]) != header:
+            raise BadExample(sample.key, field, "the shard was changed after it was indexed")
+        content = content[HEADER:]
         if what := pointer(content):
             raise BadExample(sample.key, field, f"the member .{extension} is only {what}")
         return extension, content
 
     def _caption(
-        self, sample: Sample, field: str, extension: str, content: bytes
+        self, sample: Entry, field: str, extension: str, content: bytes
     ) -> str | list[str]:
         text = _text(sample, field, extension, content)
         if extension.rpartition(".")[2] != "json":
@@ -178,34 +195,54 @@ def _extensions(field: str, given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each.lower().removeprefix(".") for each in given)
 
 
-def _text(sample: Sample, field: str, extension: str, content: bytes) -> str:
+def _text(sample: Entry, field: str, extension: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig").strip()
     except ValueError as error:
         raise _undecoded(sample, field, extension, error) from error
 
 
-def _undecoded(sample: Sample, field: str, extension: str, error: Exception) -> BadExample:
+def _undecoded(sample: Entry, field: str, extension: str, error: Exception) -> BadExample:
     reason = f"the member .{extension} is not {extension} in UTF-8 ({error})"
     return BadExample(sample.key, field, reason)
 
 
+def _part(shard: str, start: int, stop: int) -> bytes:
+    """Bytes of a shard. It is opened anew: no handle to share among threads, nothing to pickle."""
+    if remote.is_remote(shard):
+        return remote.read(shard, start, stop)
+    with open(shard, "rb", buffering=0) as file:
+        file.seek(start)
+        return file.read(stop - start)
+
+
 def find_shards(path: str) -> list[str]:
-    """The tar files of a folder or pattern, in the order of the pattern or sorted."""
-    if os.path.isdir(path):
-        shards = sorted(glob.glob(os.path.join(glob.escape(path), "*.tar")))
+    """The tar files of a folder or pattern, in the order of the pattern or sorted.
+
+    An address is a folder unless it ends in `.tar` or has a `*`.
+    """
+    glob_of = remote.find if remote.is_remote(path) else _glob
+    is_folder = os.path.isdir(path)
+    if remote.is_remote(path):
+        is_folder = not path.endswith(".tar") and "*" not in path
+    if is_folder:
+        folder = path.rstrip("/") if remote.is_remote(path) else glob.escape(path)
+        shards = glob_of(os.path.join(folder, "*.tar"))
     else:
         shards = [
-            found
-            for name in _expand(path)
-            for found in (sorted(glob.glob(name)) if "*" in name else [name])
+            found for name in _expand(path) for found in (glob_of(name) if "*" in name else [name])
         ]
     if not shards:
         raise SourceError(f"no .tar shard is found by {path!r}")
     for shard in shards:
-        if reason := missing(shard):
+        # What is wrong with one at an address, opening its index says.
+        if not remote.is_remote(shard) and (reason := missing(shard)):
             raise SourceError(f"{path}: {reason}")
     return shards
+
+
+def _glob(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern))
 
 
 def _expand(pattern: str) -> Iterator[str]:
@@ -224,68 +261,38 @@ def _expand(pattern: str) -> Iterator[str]:
         yield from _expand(pattern[: brace.start()] + item + pattern[brace.end() :])
 
 
-def read_index(shard: str, bad: list[BadExample]) -> Iterator[Sample]:
-    """The samples of a shard by its headers alone; what is wrong with it is added to `bad`."""
-    name = os.path.basename(shard)
-    samples: dict[str, Sample] = {}
-    twice: dict[str, str] = {}
-    try:
-        for member in _members(shard):
-            _add(samples, twice, shard, member)
-    except _Damage as error:
-        bad.append(BadExample(name, "shard", str(error)))
-    for stem, extension in twice.items():
-        reason = f"it has two members .{extension}, which is ambiguous"
-        bad.append(BadExample(samples.pop(stem).key, extension, reason))
-    yield from samples.values()
+class _LeftOut(Sequence[BadExample]):
+    """What of the shards cannot be used, in their order; errors are made when they are asked for.
 
+    Args:
+      indexes: of the shards.
+      unusable: samples of them.
+      lacks: the field and the reason, by the extensions of a sample.
+    """
 
-class _Damage(Exception):
-    """A shard cannot be read to its end."""
+    def __init__(
+        self,
+        indexes: Sequence[ShardIndex],
+        unusable: ChosenRows,
+        lacks: Callable[[Layout], tuple[str, str] | None],
+    ):
+        self._indexes, self._unusable, self._lacks = indexes, unusable, lacks
+        self._ends = np.cumsum([len(i.bad) + unusable.count(s) for s, i in enumerate(indexes)])
 
+    def __len__(self) -> int:
+        return int(self._ends[-1])
 
-def _members(shard: str) -> Iterator[tarfile.TarInfo]:
-    """The plain files of a tar in order; raises _Damage where it is cut off or damaged."""
-    length = os.path.getsize(shard)
-    end = 0  # of the last good member
-    with open(shard, "rb") as file:
-        if file.read(4)[:2] in (b"\x1f\x8b", b"BZ", b"\xfd7", b"\x28\xb5"):
-            raise SourceError(
-                f"{shard} is compressed; reading at random positions needs a plain .tar, so "
-                "unpack it (images hardly get smaller by it)"
-            )
-        file.seek(0)
-        try:
-            archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
-            for member in archive:
-                # Before Python 3.12.5 a negative size sends tarfile round in circles.
-                if member.size < 0 or member.offset < end or member.issparse():
-                    raise tarfile.ReadError("a header makes no sense")
-                if member.offset_data + member.size > length:
-                    raise tarfile.ReadError(f"it ends inside its member {member.name}")
-                end = member.offset_data + member.size
-                if member.isreg():
-                    yield member
-            # tarfile takes a damaged header for the end of the file, but the end is zeros.
-            file.seek(archive.offset)
-            if not (block := file.read(512)) or block.strip(b"\0"):
-                raise tarfile.ReadError("it has no end mark")
-        except Exception as error:  # damaged headers make tarfile raise nearly anything
-            after = f"after byte {end} ({error}); the samples before that are used"
-            reason = f"it is cut off or damaged {after}" if end else f"it is not a tar ({error})"
-            raise _Damage(reason) from error
-
-
-def _add(
-    samples: dict[str, Sample], twice: dict[str, str], shard: str, member: tarfile.TarInfo
-) -> None:
-    folder, file = os.path.split(member.name)
-    first, _, extension = file.partition(".")
-    if not first or not extension:  # a hidden file, or one without a kind
-        return
-    extension = extension.lower()
-    stem = os.path.join(folder, first)
-    sample = samples.setdefault(stem, Sample(-1, shard, stem, {}))
-    if extension in sample.members:
-        twice.setdefault(stem, extension)
-    sample.members[extension] = (member.offset_data, member.size)
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self[i] for i in range(*position.indices(len(self)))]
+        position = range(len(self))[position]
+        shard = int(np.searchsorted(self._ends, position, "right"))
+        own = self._indexes[shard].bad
+        place = position - int(self._ends[shard]) + len(own) + self._unusable.count(shard)
+        if place < len(own):
+            return own[place]
+        first = self._unusable.number(shard, 0)
+        sample = self._indexes[shard].entry(self._unusable.place(first + place - len(own))[1])
+        lacks = self._lacks(tuple(sample.members))
+        assert lacks is not None
+        return BadExample(sample.key, *lacks)

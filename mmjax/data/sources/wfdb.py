@@ -13,7 +13,8 @@ from mmjax.data.formats.wfdb import read_record
 from mmjax.data.records import BadExample, SourceError
 from mmjax.data.sources.manifest import read_manifest
 from mmjax.data.sources.manifest_rows import Columns
-from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError, Split
+from mmjax.data.sources.user_files import Entry, FileSource, FoundFiles, OnError
+from mmjax.data.splits import Split
 from mmjax.schema.bounds import BelowOne
 
 # Diagnoses of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018, by SNOMED CT code.

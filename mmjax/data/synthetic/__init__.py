@@ -17,12 +17,14 @@ from mmjax.data.synthetic.classes import (
 )
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.digits import DigitsSource
+from mmjax.data.synthetic.domain_gap import DomainGap
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
+from mmjax.data.synthetic.identities import Identities
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
@@ -31,6 +33,7 @@ from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
+from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
@@ -50,6 +53,7 @@ SYNTHETIC = {
         ConceptPairs,
         ConceptSets,
         DigitsSource,
+        DomainGap,
         DomainPairs,
         EcgReports,
         EgoGraphs,
@@ -59,6 +63,7 @@ SYNTHETIC = {
         GaussianLatentSource,
         GlyphScenes,
         GroupedClasses,
+        Identities,
         LatentBlocks,
         LatentViews,
         LectureClips,
@@ -70,6 +75,7 @@ SYNTHETIC = {
         OrganRegions,
         Parity,
         PartlyLinear,
+        SpelledFacts,
         TexturedDigits,
         TokenClasses,
         Translations,

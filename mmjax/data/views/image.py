@@ -13,6 +13,7 @@ from PIL import Image
 from mmjax.data.formats.images import EncodedImage
 from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image_changes import ImageChanges
+from mmjax.data.views.image_libraries import Fit, Preprocessing, check, normalized, shown
 from mmjax.data.views.rand_augment import blur as blurred
 from mmjax.data.views.rand_augment import rand_augment
 from mmjax.schema.bounds import Bounds, Count, Fraction, NonNegative, PositiveInt, RepeatsOrZero
@@ -61,6 +62,11 @@ class ImageView(ImageChanges, View):
       random_background: probability, in training, of a random colour instead.
       fit: how an image of another shape is shown where there is no random region: 'crop' its
         middle, 'squash' it, or 'pad' it.
+      shortest: with 'crop', so many pixels of the view are the shorter side of the image, of which
+        the middle is shown; None shows all of the shorter side.
+      preprocessing: where there is no random region, `open_clip` and `transformers` resize, cut and
+        normalize as these libraries do, to the last bit, where `own` samples the region once, from
+        a JPEG decoded to fewer pixels if it is much larger.
       mean, std: of the normalisation; the defaults give values in [-1, 1].
       interpolation: of the resampling.
       max_pixels: a larger image is refused, since its decoding could take all memory.
@@ -83,7 +89,9 @@ class ImageView(ImageChanges, View):
     magnitude: Annotated[float, Bounds(ge=0, le=10)] = 7.0
     background: Literal["white", "black", "grey"] = "white"
     random_background: Fraction = 0.0
-    fit: Literal["crop", "squash", "pad"] = "crop"
+    fit: Fit = "crop"
+    shortest: PositiveInt | None = None
+    preprocessing: Preprocessing = "own"
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     max_pixels: PositiveInt = 89_478_485
     cache_decoded: bool = False
@@ -93,6 +101,7 @@ class ImageView(ImageChanges, View):
         sides = (self.size, self.size) if isinstance(self.size, int) else self.size
         self.height, self.width = sides
         self._check_rising("blur_sigma")
+        check(self.preprocessing, self.fit, (self.height, self.width), self.shortest)
         self.fill = _BACKGROUNDS[self.background]
         self.resample = Image.Resampling[self.interpolation.upper()]
         # One number per value of a row of pixels: NumPy is slow where the last axis has length 3.
@@ -111,8 +120,12 @@ class ImageView(ImageChanges, View):
             encoded = EncodedImage(value, self.max_pixels)
         size = image.size if image is not None else (encoded.width, encoded.height)
         region = self._region(size, u)
+        exact = self.preprocessing != "own" and not (
+            train and (self.crop_scale is not None or self.rotate)
+        )
         if image is None:
-            image = encoded.decode(min(region.width / self.width, region.height / self.height))
+            shrink = min(region.width / self.width, region.height / self.height)
+            image = encoded.decode(1.0 if exact else shrink)
             self._keep(value, size, image)
         behind = self.fill
         if train and u[0] < self.random_background:
@@ -125,7 +138,11 @@ class ImageView(ImageChanges, View):
             fx, fy = image.width / size[0], image.height / size[1]
             region = Region(*(a * b for a, b in zip(region, (fx, fy, fx, fy), strict=True)))
         degrees = (2 * u[7] - 1) * self.rotate if train else 0.0
-        image = resample(image, region, degrees, (self.width, self.height), self.resample, behind)
+        image = (
+            self._exact(image, behind)
+            if exact
+            else resample(image, region, degrees, (self.width, self.height), self.resample, behind)
+        )
         if train and u[8] < self.flip:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         x = np.asarray(image, np.float32)
@@ -134,9 +151,22 @@ class ImageView(ImageChanges, View):
             if self.blur or self.random_ops:
                 drawn = required(rng).random(2 + 3 * self.random_ops, np.float32)
                 x = self._distort(x, drawn.tolist())
+        if exact:
+            return normalized(x, self.mean, self.std, self.preprocessing)
         x = x.reshape(self.height, -1) * self.scale
         x += self.offset
         return x.reshape(self.shape)
+
+    def _exact(self, image: Image.Image, behind: tuple[int, int, int]) -> Image.Image:
+        return shown(
+            image,
+            (self.height, self.width),
+            library=self.preprocessing,
+            fit=self.fit,
+            shortest=self.shortest,
+            method=self.resample,
+            behind=behind,
+        )
 
     def _region(self, size: tuple[int, int], u: list[float]) -> Region:
         """What part of an image of `size` (width, height) to show."""
@@ -155,6 +185,8 @@ class ImageView(ImageChanges, View):
             return Region(0, 0, width, height)
         choose = min if self.fit == "crop" else max
         pixel = choose(width / self.width, height / self.height)
+        if self.shortest is not None:
+            pixel = min(width, height) / self.shortest
         w, h = pixel * self.width, pixel * self.height
         return Region((width - w) / 2, (height - h) / 2, w, h)
 

@@ -1,14 +1,14 @@
-"""BERT, RoBERTa, XLM-R and sentence encoders made of them (MiniLM), in Hugging Face's layout.
+"""BERT and its kin (RoBERTa, XLM-R, MPNet, DistilBERT, MiniLM), in Hugging Face's layout.
 
-Devlin et al. 2019; Liu et al. 2019; Conneau et al. 2020; Wang et al. 2020. A folder of the library
-`sentence-transformers` says in `1_Pooling/config.json` how the positions become one vector; without
-it, that is the vector at [CLS].
+Devlin et al. 2019; Liu et al. 2019; Conneau et al. 2020; Song et al. 2020; Sanh et al. 2019; Wang
+et al. 2020. A folder of the library `sentence-transformers` says in `1_Pooling/config.json` how the
+positions become one vector; without it, that is the vector at [CLS].
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,11 +32,12 @@ BERT = {
     "is_decoder": False,
 }
 ROBERTA = {**BERT, "vocab_size": 50265, "pad_token_id": 1}
+MPNET = {**ROBERTA, "vocab_size": 30527, "relative_attention_num_buckets": 32}
 PASSED_OVER = (
     (r".*\bposition_ids", "the numbers 0, 1, 2, ..., which need no file"),
     (r".*\btoken_type_ids", "zeros, which need no file"),
     (r"(\w+\.)?pooler\..*", "trained to tell the next sentence; this encoder pools without it"),
-    (r"cls\..*|lm_head\..*|classifier\..*", "the head of one task"),
+    (r"(cls|lm_head|classifier|pre_classifier|vocab_\w+)\..*", "the head of one task"),
 )
 _BLOCK: keymap.BlockNames = {
     "attention_norm": "attention.output.LayerNorm",
@@ -45,6 +46,66 @@ _BLOCK: keymap.BlockNames = {
     "mlp_norm": "output.LayerNorm",
     "up": "intermediate.dense",
     "down": "output.dense",
+}
+_MPNET_BLOCK: keymap.BlockNames = {
+    **_BLOCK,
+    "attention_norm": "attention.LayerNorm",
+    "attention": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    "out": "attention.attn.o",
+}
+_DISTIL_BLOCK: keymap.BlockNames = {
+    "attention_norm": "sa_layer_norm",
+    "attention": ("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+    "out": "attention.out_lin",
+    "mlp_norm": "output_layer_norm",
+    "up": "ffn.lin1",
+    "down": "ffn.lin2",
+}
+# What DistilBERT calls these keys.
+_DISTIL_KEYS = {
+    "hidden_size": "dim",
+    "intermediate_size": "hidden_dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "hidden_act": "activation",
+}
+
+
+class _Kind(NamedTuple):
+    """One of this family.
+
+    Attributes:
+      name: for messages.
+      defaults: of its config.
+      layers, block: names of its blocks.
+      prefixes: before all names.
+      keys: other names of keys of its config.
+      from_pad: whether positions are counted from behind the id of padding.
+    """
+
+    name: str
+    defaults: Mapping[str, Any] = BERT
+    layers: str = "encoder.layer.{}."
+    block: keymap.BlockNames = _BLOCK
+    prefixes: tuple[str, ...] = ("", "bert.")
+    keys: Mapping[str, str] = {}
+    from_pad: bool = False
+
+
+_ROBERTA = _Kind("RoBERTa", ROBERTA, prefixes=("", "roberta."), from_pad=True)
+KINDS = {
+    "bert": _Kind("BERT"),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "mpnet": _Kind("MPNet", MPNET, block=_MPNET_BLOCK, prefixes=("", "mpnet."), from_pad=True),
+    "distilbert": _Kind(
+        "DistilBERT",
+        {**BERT, "num_hidden_layers": 6},
+        "transformer.layer.{}.",
+        _DISTIL_BLOCK,
+        ("", "distilbert."),
+        _DISTIL_KEYS,
+    ),
 }
 _POOLINGS = {
     "pooling_mode_cls_token": "cls",
@@ -61,40 +122,54 @@ def describe(config: Mapping[str, Any], pooling: Mapping[str, Any] | None = None
       config: the file's object.
       pooling: that of `1_Pooling/config.json`, or None.
     """
-    roberta = config.get("model_type") in ("roberta", "xlm-roberta")
-    options = Options(config, ROBERTA if roberta else BERT, "config.json")
+    name = config.get("model_type", "bert")
+    kind = KINDS[name]
+    config = {**config, **{ours: config[key] for ours, key in kind.keys.items() if key in config}}
+    options = Options(config, kind.defaults, "config.json")
     options.only("position_embedding_type", "absolute", "is not supported, only 'absolute' is")
     options.only("is_decoder", False, "is not supported: this encoder sees both sides")
     common = options.transformer()
     pad = options["pad_token_id"]
-    # RoBERTa counts positions from pad + 1; the rows before belong to no position.
-    skip = pad + 1 if roberta else 0
+    # Where positions are counted from pad + 1, the rows before belong to none.
+    skip = pad + 1 if kind.from_pad else 0
+    segments = 0 if name in ("mpnet", "distilbert") else options.size("type_vocab_size")
     encoder = {
         "type": "text_transformer",
         "vocab_size": options.size("vocab_size"),
         "length": options.size("max_position_embeddings") - skip,
         "causal": False,
-        "pool": _pool(pooling),
+        "pool": pool_of(pooling),
         "pad_id": pad,
         "mask_padding": True,
         "norm": "post",
         "embedding_norm": True,
-        "segments": options.size("type_vocab_size"),
+        "segments": segments,
         **common,
     }
     rules = (
         *keymap.same("encoder/token", "embeddings.word_embeddings.weight"),
         _positions("encoder/position", "embeddings.position_embeddings.weight", skip),
-        *keymap.same("encoder/segment", "embeddings.token_type_embeddings.weight"),
         *keymap.norm("encoder/embedding_norm", "embeddings.LayerNorm"),
-        *keymap.blocks("encoder.layer.{}.", common["depth"], **_BLOCK),
+        *keymap.blocks(kind.layers, common["depth"], **kind.block),
     )
-    part = Part(encoder, {"type": "none"}, rules, prefixes=("", "bert.", "roberta."))
-    family = "RoBERTa" if roberta else "BERT"
-    return Foreign(family, {"text": part}, passed_over=PASSED_OVER)
+    if segments:
+        rules += keymap.same("encoder/segment", "embeddings.token_type_embeddings.weight")
+    if name == "mpnet":
+        # Its code has these two numbers, whatever the config says.
+        options.only("relative_attention_num_buckets", 32, "is not supported, only 32 is")
+        options.only("pad_token_id", 1, "is not supported, only 1 is")
+        encoder["relative_buckets"] = 32
+        rules += keymap.same("encoder/distance", "encoder.relative_attention_bias.weight")
+    part = Part(encoder, {"type": "none"}, rules, prefixes=kind.prefixes)
+    return Foreign(kind.name, {"text": part}, passed_over=PASSED_OVER)
 
 
-def _pool(pooling: Mapping[str, Any] | None) -> str:
+def pool_of(pooling: Mapping[str, Any] | None) -> str:
+    """The pooling of an encoder of texts, as `1_Pooling/config.json` says it; [CLS] without it.
+
+    Raises:
+      WeightsError: for others than the mean and the first token.
+    """
     if pooling is None:
         return "cls"
     mode = pooling.get("pooling_mode")

@@ -1,7 +1,8 @@
-"""CLIP in Hugging Face's layout: `CLIPModel`, or one of its towers.
+"""CLIP and MetaCLIP 2 in Hugging Face's layout: `CLIPModel`, `MetaClip2Model`, or one tower.
 
-Radford et al. 2021. Both towers are pre-norm transformers; the image's has a class token and a
-layer norm before the first block, the text's is causal and pooled at the first end-of-text.
+Radford et al. 2021; Chuang et al. 2025, for many languages, by the same network. Both towers are
+pre-norm transformers; the image's has a class token and a layer norm before the first block, the
+text's is causal and pooled at the first end-of-text.
 """
 
 from __future__ import annotations
@@ -51,25 +52,28 @@ _BLOCK: keymap.BlockNames = {
 
 
 def describe(config: Mapping[str, Any]) -> Foreign:
-    """The towers of a CLIP config.json."""
-    kind = config.get("model_type", "clip")
+    """The towers of a CLIP, or MetaCLIP 2, config.json."""
+    name = config.get("model_type", "clip")
+    meta = name.startswith("metaclip_2")
+    kind = name.replace("metaclip_2", "clip")
     parts = {}
     if kind in ("clip", "clip_vision_model"):
         section = config if kind == "clip_vision_model" else config.get("vision_config")
-        head = _head(config, "visual_projection")
+        head = _head(config, kind, "visual_projection")
         parts["image"] = _vision(Options(section, VISION, "vision_config"), *head)
     if kind in ("clip", "clip_text_model"):
         section = config if kind == "clip_text_model" else config.get("text_config")
-        parts["text"] = _text(
-            Options(section, TEXT, "text_config"), *_head(config, "text_projection")
-        )
+        head = _head(config, kind, "text_projection")
+        parts["text"] = _text(Options(section, TEXT, "text_config"), *head, legacy=not meta)
     scale = "logit_scale" if kind == "clip" else None
-    return Foreign("CLIP", parts, scale=scale, passed_over=PASSED_OVER)
+    family = "MetaCLIP 2" if meta else "CLIP"
+    return Foreign(family, parts, scale=scale, passed_over=PASSED_OVER)
 
 
-def _head(config: Mapping[str, Any], name: str) -> tuple[dict[str, Any], tuple[keymap.Rule, ...]]:
+def _head(
+    config: Mapping[str, Any], kind: str, name: str
+) -> tuple[dict[str, Any], tuple[keymap.Rule, ...]]:
     """Spec and rules of the projection; a tower saved alone may have none."""
-    kind = config.get("model_type", "clip")
     architectures = config.get("architectures") or []
     if kind != "clip" and not any("WithProjection" in str(a) for a in architectures):
         return {"type": "none"}, ()
@@ -112,10 +116,12 @@ def _vision(options: Options, head: dict[str, Any], head_rules: tuple[keymap.Rul
     return Part(encoder, head, rules, ("vision_model.", ""), head_rules)
 
 
-def _text(options: Options, head: dict[str, Any], head_rules: tuple[keymap.Rule, ...]) -> Part:
+def _text(
+    options: Options, head: dict[str, Any], head_rules: tuple[keymap.Rule, ...], *, legacy: bool
+) -> Part:
     common = options.transformer()
     vocabulary, eos = options.size("vocab_size"), options["eos_token_id"]
-    if eos == _LEGACY_EOS:
+    if legacy and eos == _LEGACY_EOS:
         eos = vocabulary - 1
     encoder = {
         "type": "text_transformer",

@@ -1,7 +1,8 @@
 """open_clip's own layout: `open_clip_config.json` beside `open_clip_model.safetensors`.
 
-Ilharco et al. 2021. Towers of the CLIP shape (`visual.transformer.resblocks`); the text's stands
-at the top of the file, or below `text.` in models of its class `CustomTextCLIP`.
+Ilharco et al. 2021. Towers of the CLIP shape (`visual.transformer.resblocks`), its ResNets, and
+some of `timm`; the text's stands at the top of the file, or below `text.` in models of its class
+`CustomTextCLIP`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmjax.weights import keymap
+from mmjax.weights.families import modified_resnet, timm
 from mmjax.weights.files import WeightsError
 from mmjax.weights.hf_options import Options
 from mmjax.weights.keymap import Foreign, Part
@@ -51,6 +53,9 @@ VISION = {
     "act_kwargs": None,
     "norm_kwargs": None,
     "timm_model_name": None,
+    "timm_pool": "avg",
+    "timm_proj": "linear",
+    "timm_proj_bias": False,
 }
 # Variants of a block that are not here, in both towers.
 _FEATURES = (
@@ -64,7 +69,10 @@ _FEATURES = (
     "final_ln_after_pool",
     "embed_cls",
 )
-PASSED_OVER = ((r"(text\.)?attn_mask", "the causal mask, which needs no file"),)
+PASSED_OVER = (
+    (r"(text\.)?attn_mask", "the causal mask, which needs no file"),
+    *modified_resnet.PASSED_OVER,
+)
 _BLOCK: keymap.BlockNames = {
     "attention_norm": "ln_1",
     "attention": ("attn.in_proj_weight", "attn.in_proj_bias"),
@@ -125,12 +133,13 @@ def _blocks(theirs: str, depth: int) -> tuple[keymap.Rule, ...]:
 
 
 def _vision(options: Options, dim: int, model: Mapping[str, Any]) -> Part:
-    for key in ("timm_model_name", "ls_init_value"):
-        options.only(key, None, "is not supported")
+    if options.get("timm_model_name") is not None:
+        return timm.tower(options, dim)
+    if not isinstance(options["layers"], int):
+        return modified_resnet.tower(options, dim)
+    options.only("ls_init_value", None, "is not supported")
     options.only("pos_embed_type", "learnable", "is not supported, only 'learnable' is")
     options.only("pool_type", "tok", "is not supported, only 'tok', the class token, is")
-    if not isinstance(options["layers"], int):
-        raise WeightsError("vision_cfg: 'layers' is a list: ResNets of open_clip are not supported")
     width = options.size("width")
     common = _common(options, model, width // options["head_width"])
     patch = options.size("patch_size")

@@ -4,6 +4,7 @@ import numpy as np
 from encoder_harness import Setting, normal
 
 from mmjax.encoders import ViT
+from mmjax.encoders.relative import GridRotary
 
 SETTINGS = (
     Setting(
@@ -15,6 +16,8 @@ SETTINGS = (
             {"pool": "mean", "positions": "sincos", "registers": 2, "layer_scale": 0.1},
             {"pool": "map", "activation": "swiglu", "bias": False, "init": "xavier"},
             {"stem": "conv", "pre_norm": True, "patch_bias": False, "init": "clip"},
+            {"positions": "none", "rotary": GridRotary(), "registers": 1},
+            {"pool": "map", "pool_heads": 4, "rotary": GridRotary(100.0, "index", (3, 4))},
         ),
         dropping=(
             {"dropout": 0.3},
@@ -28,7 +31,10 @@ SETTINGS = (
             ({"heads": 3}, r"^heads=3 does not divide width=16$"),
             ({"depth": 0}, r"^depth=0: at least 1 is needed$"),
             ({"pool": "max"}, r"^pool='max' is not one of 'cls', 'mean', 'map'$"),
-            ({"positions": "rope"}, r"^positions='rope' is not one of 'learned', 'sincos'$"),
+            (
+                {"positions": "rope"},
+                r"^positions='rope' is not one of 'learned', 'sincos', 'none'$",
+            ),
             ({"stem": "patches"}, r"^stem='patches' is not one of"),
             ({"stem": "conv", "patch": 12, "image_size": (24, 24)}, r"^patch=12: .* power of 2$"),
             ({"positions": "sincos", "width": 18}, r"^width=18: sincos positions .* by 4$"),
@@ -37,6 +43,11 @@ SETTINGS = (
             ({"remat": "all"}, r"^remat='all' is not one of 'none', 'full', "),
             ({"drop_path": -0.1}, r"^drop_path=-0.1 is not in \[0, 1\)$"),
             ({"patch_dropout": 1}, r"^patch_dropout=1 is not in \[0, 1\)$"),
+            (
+                {"rotary": GridRotary(), "heads": 8},
+                r"rotary positions need heads .* divisible by 4$",
+            ),
+            ({"rotary": GridRotary(), "patch_dropout": 0.5}, r"without patch_dropout$"),
             ({"registers": -1}, r"^registers=-1 is negative: give 0 for none$"),
         ),
         wrong_inputs=(

@@ -22,7 +22,12 @@ def cross_entropy(raws, extra, params):
     return (normalizer - x[np.arange(len(x)), extra["label"]]).mean()
 
 
+def each(raws, extra, params):
+    return sum(cross_entropy({name: raws[name]}, extra, params) for name in NAMES) / len(NAMES)
+
+
 CASES = {
+    "each": Case({**SPEC, "hidden": (), "fuse": "each"}, NAMES, each, labels, one_row=FORMULA),
     "fused": Case({**SPEC, "hidden": (6, 3)}, NAMES, cross_entropy, labels, one_row=FORMULA),
     "linear": Case(
         {**SPEC, "hidden": (), "modalities": ("a",)}, ("a",), cross_entropy, labels, one_row=FORMULA

@@ -66,6 +66,19 @@ def attend(x, y, mask, params, path):
     return linear(z.reshape(x.shape), params, f"{path}/out")
 
 
+def fused(x, real, y, params):
+    """The fusion encoder of one block, with or without a condition `y`, of which all is there."""
+    block = "fusion/blocks/0"
+    z = norm(x, params, f"{block}/self_norm")
+    x = x + attend(z, z, real, params, f"{block}/self")
+    if y is not None:
+        there = np.ones(y.shape[:2], bool)
+        x = x + attend(norm(x, params, f"{block}/cross_norm"), y, there, params, f"{block}/cross")
+    z = linear(norm(x, params, f"{block}/mlp_norm"), params, f"{block}/mlp/up")
+    x = x + linear(gelu(z), params, f"{block}/mlp/down")
+    return norm(x, params, "fusion/final_norm")
+
+
 def formula(spec, tokens, mask, params, wrong_condition, wrong_text):
     size = len(mask)
     text = linear(tokens["t"], params, "project/t")
@@ -78,14 +91,7 @@ def formula(spec, tokens, mask, params, wrong_condition, wrong_text):
     x = text[np.concatenate([order, order, wrong_text])]
     real = mask[np.concatenate([order, order, wrong_text])]
     y = condition[np.concatenate([order, wrong_condition, order])]
-    there = np.ones(y.shape[:2], bool)
-    block = "fusion/blocks/0"
-    z = norm(x, params, f"{block}/self_norm")
-    x = x + attend(z, z, real, params, f"{block}/self")
-    x = x + attend(norm(x, params, f"{block}/cross_norm"), y, there, params, f"{block}/cross")
-    z = linear(norm(x, params, f"{block}/mlp_norm"), params, f"{block}/mlp/up")
-    x = x + linear(gelu(z), params, f"{block}/mlp/down")
-    x = norm(x, params, "fusion/final_norm")
+    x = fused(x, real, y, params)
     if spec.get("read") == "mean":
         x = (x * real[..., None]).sum(1) / real.sum(1)[:, None]
     else:

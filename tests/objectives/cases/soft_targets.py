@@ -43,6 +43,19 @@ def soft(targets, sides=("soft", "soft"), parts=(0.5, 0.5), reference="c", stop=
     return formula
 
 
+def reverse(raws, extra, params):
+    """Card 40: KL(softmax || targets + ε) of labels, in both directions, summed."""
+    x, y = (normalize(raws[name]) for name in PAIR)
+    s = np.exp(params["temperature/log_scale"]) * x @ y.T
+    w = (extra["label"][:, None] == extra["label"][None, :]).astype(float)
+    loss = 0
+    for logits in (s, s.T):
+        log_p = logits - logsumexp(logits, np.ones(s.shape, bool), 1)[:, None]
+        log_q = np.log(w / w.sum(1, keepdims=True) + 1e-8)
+        loss = loss + (np.exp(log_p) * (log_p - log_q)).sum(1).mean()
+    return loss
+
+
 def softmax(temperature):
     """P = softmax over j of cos / τ', row by row."""
 
@@ -92,6 +105,18 @@ CASES = {
         {**SOFT, "reference": "c", "weights": "relu", "soft": "cols"},
         R,
         soft(shares(lambda c: np.maximum(c, 0)), ("exact", "soft")),
+    ),
+    "reverse": Case(
+        {
+            **SOFT,
+            "reference": "label",
+            "weights": "labels",
+            "divergence": "reverse",
+            "direction_weights": (1.0, 1.0),
+        },
+        PAIR,
+        reverse,
+        labels,
     ),
     "labels": Case(
         {**SOFT, "reference": "label", "weights": "labels"},

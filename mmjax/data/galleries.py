@@ -40,6 +40,8 @@ class GalleryConfig:
         the value as its id; records without the label or the field of `view` are passed over. None
         makes every record an entry, with its own id.
       template: for texts, what is said of one, with a `{}` in its place.
+      weight: a field of its records with a number at least 0, such as how often a word occurs, for
+        terms that weight the entries; None where there is none.
     """
 
     source: Annotated[Spec[Source], SOURCES]
@@ -47,9 +49,12 @@ class GalleryConfig:
     size: Count
     by: LabelRef | None = None
     template: str = "{}"
+    weight: str | None = None
 
-    def read(self, views: Mapping[str, View], where: str) -> tuple[np.ndarray, np.ndarray]:
-        """Its inputs [size, ...] and ids i32[size], in the order of the ids.
+    def read(
+        self, views: Mapping[str, View], where: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Its inputs [size, ...], ids i32[size] and weights f32[size], in the order of the ids.
 
         Args:
           views: of the recipe, by name.
@@ -62,15 +67,18 @@ class GalleryConfig:
         source, view = self.source.build(), views[self.view]
         fields = {name: self._field(name, views, source, where) for name in self._names}
         found: dict[int, np.ndarray] = {}
+        weights: dict[int, float] = {}
         for index in range(len(source)):
             try:
-                number, value = self._entry(source[index], views, fields)
+                record = source[index]
+                number, value = self._entry(record, views, fields)
             except BadExample:
                 if self.by is None:
                     raise
                 continue
             if value is not None and number not in found:
                 found[number] = value
+                weights[number] = self._weight(record, where)
         if len(found) != self.size:
             kind = "records" if self.by is None else f"values of {self.by!r}"
             raise ConfigError(
@@ -79,7 +87,20 @@ class GalleryConfig:
             )
         numbers = sorted(found)
         inputs = np.stack([found[number] for number in numbers]).astype(view.dtype)
-        return inputs, np.array(numbers, np.int32)
+        ids = np.array(numbers, np.int32)
+        if self.weight is None:
+            return inputs, ids, None
+        return inputs, ids, np.array([weights[number] for number in numbers], np.float32)
+
+    def _weight(self, record: Mapping[str, Any], where: str) -> float:
+        """What a record says of its weight; 1 where that is not asked for."""
+        value = 1.0 if self.weight is None else record.get(self.weight)
+        if not isinstance(value, int | float | np.number) or not 0 <= value < float("inf"):
+            raise ConfigError(
+                f"'{where}.weight': {record['key']} has {value!r} as its {self.weight!r}, which "
+                "should be a number at least 0"
+            )
+        return float(value)
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -144,3 +165,8 @@ def inputs_of(name: str) -> str:
 def ids_of(name: str) -> str:
     """The name of the ids of its entries there."""
     return f"{PREFIX}{name}/id"
+
+
+def weights_of(name: str) -> str:
+    """The name of the weights of its entries there, where it has any."""
+    return f"{PREFIX}{name}/weight"

@@ -63,6 +63,9 @@ def gallery_shapes(config: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
         shape = (gallery.size, *view.shape)
         found[galleries_lib.inputs_of(name)] = jax.ShapeDtypeStruct(shape, view.dtype)
         found[galleries_lib.ids_of(name)] = jax.ShapeDtypeStruct((gallery.size,), np.int32)
+        if gallery.weight is not None:
+            weights = galleries_lib.weights_of(name)
+            found[weights] = jax.ShapeDtypeStruct((gallery.size,), np.float32)
     return found
 
 
@@ -78,8 +81,10 @@ def galleries(config: DataConfig, mesh: jax.sharding.Mesh) -> dict[str, jax.Arra
     every = views(config)
     found: dict[str, np.ndarray] = {}
     for name, gallery in config.galleries.items():
-        values, ids = gallery.read(every, f"data.galleries.{name}")
+        values, ids, weights = gallery.read(every, f"data.galleries.{name}")
         found |= {galleries_lib.inputs_of(name): values, galleries_lib.ids_of(name): ids}
+        if weights is not None:
+            found[galleries_lib.weights_of(name)] = weights
     return mesh_lib.everywhere(found, mesh)
 
 

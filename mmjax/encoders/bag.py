@@ -11,7 +11,14 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
-from mmjax.encoders.base import Encoder, Encoding, check_choice, check_positive, check_rate
+from mmjax.encoders.base import (
+    Encoder,
+    EncoderError,
+    Encoding,
+    check_choice,
+    check_positive,
+    check_rate,
+)
 from mmjax.encoders.layers import dropout, dropout_key
 from mmjax.encoders.text import check_ids, real_positions
 from mmjax.parallel.layout import rows, whole
@@ -35,7 +42,7 @@ class BagOfTokens(Encoder):
       embedding: size of the vector of each id.
       window: tokens of a run.
       hidden: widths of the hidden layers.
-      width: W, what each position gives.
+      width: W, what each position gives; None gives the run of vectors itself, without a layer.
       pool: `mean`, `sum` or `max` over positions; `concat` keeps them side by side, `length` * W
         numbers, zero at padding, so that a head sees the order.
       pad_id: the id of padding, which is seen by nothing.
@@ -53,7 +60,7 @@ class BagOfTokens(Encoder):
         embedding: Count = 64,
         window: Count = 1,
         hidden: tuple[Count, ...] = (),
-        width: Count = 64,
+        width: Count | None = 64,
         pool: BagPool = "mean",
         pad_id: CountOrZero = 0,
         eos_id: CountOrZero = 3,
@@ -61,18 +68,21 @@ class BagOfTokens(Encoder):
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
-        check_positive(
-            vocab_size=vocab_size, length=length, embedding=embedding, window=window, width=width
-        )
+        check_positive(vocab_size=vocab_size, length=length, embedding=embedding, window=window)
+        if width is None and hidden:
+            raise EncoderError(f"hidden={hidden} of a bag_of_tokens with width=None, of no layers")
+        sizes = (window * embedding, *hidden, *(() if width is None else (width,)))
+        check_positive(width=sizes[-1])
         check_choice("pool", pool, BagPool)
         check_rate("dropout", dropout)
         self.length, self.window, self.pool, self.dropout = length, window, pool, dropout
         self.pad_id, self.eos_id, self.dtype = pad_id, eos_id, dtype
-        self.width = width * length if pool == "concat" else width
+        self.width = sizes[-1] * length if pool == "concat" else sizes[-1]
         start = nnx.initializers.normal(1.0)
         self.token = nnx.Param(start(rngs.params(), (vocab_size, embedding), jnp.float32))
-        sizes = pairwise((window * embedding, *hidden, width))
-        self.layers = nnx.List([nnx.Linear(a, b, dtype=dtype, rngs=rngs) for a, b in sizes])
+        self.layers = nnx.List(
+            [nnx.Linear(a, b, dtype=dtype, rngs=rngs) for a, b in pairwise(sizes)]
+        )
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None

@@ -17,6 +17,8 @@ class CodeUsage(Evaluator):
     Metrics, over the records that have both modalities:
       support/<m>: mean number of codes in the support.
       used/<m>: how many codes are in any support.
+      peak/<m>: K max_k u_k, and concentration/<m>: K Σ_k u_k², of the usage u, the mean over
+        records of an example's weights divided by their sum: 1 where all codes are used alike.
       overlap: mean Jaccard index of the supports of a pair, |A ∩ B| / |A ∪ B|.
       overlap_others: the same of the first modality of a record and the second of the next one with
         another id.
@@ -25,24 +27,49 @@ class CodeUsage(Evaluator):
     The paper (Chen et al. 2023, arXiv 2303.14865, FDT) shows that an image and its text activate
     the same codes. N x K weights are held in memory.
 
+    With `whole`, of heads that quantize, the whole embedding is the code, and the metrics are
+      perplexity/<m>: exp of the entropy of how often each code occurs; used/<m>: how many occur;
+      agree: the share of records whose two codes are equal.
+
     Args:
       pair: the two modalities.
+      whole: whether the embedding itself is a code, as that of heads of type 'lfq' and 'vq'.
     """
 
     least_records = 2
 
-    def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text")):
+    def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text"), whole: bool = False):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"code_usage: 'pair' is {pair!r}; give two different modalities")
         self.pair: tuple[str, str] = pair
+        self.whole = whole
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        first, second = (embed(model, data, (m,), layer="codes")[m] for m in self.pair)
+        layer = "unit" if self.whole else "codes"
+        first, second = (embed(model, data, (m,), layer=layer)[m] for m in self.pair)
         _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
         if len(a) < self.least_records:
             raise EvaluationError(f"code_usage: only {len(a)} records have both of {self.pair}")
-        return self.measure(first.unit[a] > 0, second.unit[b] > 0, first.ids[a])
+        x, y = first.unit[a], second.unit[b]
+        if self.whole:
+            return self.counted(x, y)
+        found: dict[str, float] = {}
+        for m, weights in zip(self.pair, (x, y), strict=True):
+            found |= {f"{name}/{m}": value for name, value in usage(weights).items()}
+        return found | self.measure(x > 0, y > 0, first.ids[a])
+
+    def counted(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        """The metrics of whole embeddings f32[N, D] of both modalities."""
+        both = np.concatenate([x, y]).round(5)
+        _, number = np.unique(both, axis=0, return_inverse=True)
+        found, sides = {}, np.split(number.reshape(-1), 2)
+        for m, own in zip(self.pair, sides, strict=True):
+            counts = np.unique(own, return_counts=True)[1]
+            share = counts / len(own)
+            found[f"perplexity/{m}"] = float(np.exp(-(share * np.log(share)).sum()))
+            found[f"used/{m}"] = float(len(counts))
+        return found | {"agree": float((sides[0] == sides[1]).mean()), "pairs": float(len(x))}
 
     def measure(self, x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, float]:
         """The metrics of supports bool[N, K] of both modalities, and ids [N] of the records."""
@@ -61,6 +88,13 @@ class CodeUsage(Evaluator):
         if others:
             found["overlap_ratio"] = float(own / others)
         return found | {"pairs": float(len(ids))}
+
+
+def usage(weights: np.ndarray) -> dict[str, float]:
+    """How unevenly weights f32[N, K] >= 0 use the codes; a row of zeros uses none."""
+    total = weights.sum(1, dtype=np.float64, keepdims=True)
+    u = (weights / np.where(total > 0, total, 1)).mean(0)
+    return {"peak": float(len(u) * u.max()), "concentration": float(len(u) * (u**2).sum())}
 
 
 def _jaccard(x: np.ndarray, y: np.ndarray) -> np.ndarray:

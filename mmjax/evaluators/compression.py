@@ -10,11 +10,13 @@ from mmjax.evaluators.linear_solvers import unit
 Bits = Literal[1, 8, 32]
 
 
-def compressed(x: np.ndarray, prefix: int | None, bits: Bits) -> np.ndarray:
+def compressed(x: np.ndarray, prefix: int | None, bits: Bits, top: int | None = None) -> np.ndarray:
     """Unit rows f32[N, D'] of unit rows f32[N, D] that are stored in D' x bits.
 
     Args:
       x: embeddings.
+      top: only so many of a row's numbers, the largest, are kept, and 0 are the others, as of codes
+        of words (Li et al. 2024, arXiv 2407.17827); None keeps all, and of equal ones the first.
       prefix: D', the first numbers of each; None for all (Kusupati et al. 2022, "Matryoshka
         Representation Learning", arXiv 2205.13147).
       bits: 1 keeps signs, so that a cosine is 1 less twice the Hamming distance over D'; 8 rounds
@@ -23,6 +25,11 @@ def compressed(x: np.ndarray, prefix: int | None, bits: Bits) -> np.ndarray:
     Raises:
       ValueError: for a prefix longer than D.
     """
+    if top is not None and top < x.shape[1]:
+        kept = np.argsort(-x, axis=1, kind="stable")[:, :top]
+        largest = np.zeros_like(x)
+        np.put_along_axis(largest, kept, np.take_along_axis(x, kept, 1), 1)
+        x = unit(np.where(largest.any(1, keepdims=True), largest, 1e-12))
     if prefix is not None:
         if prefix > x.shape[1]:
             raise ValueError(f"prefix={prefix} of embeddings of {x.shape[1]} numbers")

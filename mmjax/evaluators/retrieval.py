@@ -50,7 +50,7 @@ class Retrieval(Evaluator):
         several values, such as the words of an image.
       gallery_labels: that field of the gallery's records, if it has another name.
       more: further metrics.
-      prefix, bits: of embeddings, see `compression.compressed`.
+      prefix, bits, top: of embeddings, see `compression.compressed`.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
     """
 
@@ -68,6 +68,7 @@ class Retrieval(Evaluator):
         more: tuple[More, ...] = (),
         prefix: Count | None = None,
         bits: Bits = 32,
+        top: Count | None = None,
         csls: Count | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
@@ -76,7 +77,7 @@ class Retrieval(Evaluator):
             raise ValueError(f"retrieval: 'ks' is {ks!r}; give numbers from 1 up")
         self.pairs, self.ks, self.alternatives = pairs, ks, alternatives
         self.layer, self.labels, self.more = layer, labels, more
-        self.prefix, self.bits, self.csls = prefix, bits, csls
+        self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
         self.gallery_labels = gallery_labels or labels
 
     @classmethod
@@ -157,7 +158,7 @@ class Retrieval(Evaluator):
     def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What is compared of queries and answers."""
         try:
-            x, y = (compressed(each, self.prefix, self.bits) for each in (x, y))
+            x, y = (compressed(each, self.prefix, self.bits, self.top) for each in (x, y))
         except ValueError as error:
             raise EvaluationError(f"retrieval: {error}") from error
         return (x, y) if self.csls is None else csls(x, y, self.csls)

@@ -21,6 +21,9 @@ class Head(nnx.Module):
       reads_prompts: whether it reads what became of prompts (`mmjax.encoders.prompts`). The call
         then takes `first`, the tower's first head; and as a further head it gives nothing where
         the tower gets no prompts, as in a teacher without adapters.
+      reads_codebook: whether it has a `codebook`, the name of a shared one of so many `codes` of
+        `code_dim` numbers, which may start as the token vectors of a tower, `tokens_of`.
+      quantizes: whether the embedding is the code `nearest` to what the call gives.
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
       dropout: rate of its own dropout. Where it is not 0, the call takes `key`, as of
         `mmjax.encoders.layers.draw`, or None where nothing is dropped.
@@ -30,10 +33,25 @@ class Head(nnx.Module):
     reads_encoding: ClassVar[bool] = False
     reads_present: ClassVar[bool] = False
     reads_prompts: ClassVar[bool] = False
+    reads_codebook: ClassVar[bool] = False
+    quantizes: ClassVar[bool] = False
+    codebook: str
+    codes: Count
+    code_dim: Count
+    tokens_of: str | None = None
     takes_tokens: bool = False
     dropout: float = 0.0
 
     def __call__(self, *args: Any, **options: Any) -> jax.Array:
+        raise NotImplementedError
+
+    def nearest(self, z: jax.Array, shared: Any) -> jax.Array:
+        """The code f32[B, dim] of each row of z f32[B, dim], of a head that quantizes.
+
+        Args:
+          z: what the call gives.
+          shared: the modules that towers share, by name.
+        """
         raise NotImplementedError
 
 

@@ -1,7 +1,9 @@
 """Heads on tokens: a query map with pooling, and a codebook that all modalities share.
 
 Chen et al. 2023, Revisiting Multimodal Representation in Contrastive Learning: From Patch and Token
-Embeddings to Finite Discrete Tokens (FDT), arXiv 2303.14865.
+Embeddings to Finite Discrete Tokens (FDT), arXiv 2303.14865; and, where the codes are words, Li et
+al. 2024, Unified Lexical Representation for Interpretable Visual-Language Alignment (LexVLA), arXiv
+2407.17827.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from mmjax.encoders.base import EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
 from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.tokens import pool_tokens
 from mmjax.model.base import Head
@@ -22,24 +24,31 @@ from mmjax.schema.bounds import Count, CountOrZero, Factor
 
 Pooling = Literal["max", "mean", "sum"]
 Saved = tuple[jax.Array, jax.Array, jax.Array]
-Simplex = Literal["sparsemax", "softmax", "sigmoid"]
+Activation = Literal["sparsemax", "softmax", "sigmoid", "log1p"]
+Query = Literal["map", "residual", "none"]
 
 
 class QueryMap(nnx.Module):
-    """Layer norm, linear, GELU, layer norm, linear: f[B, T, W] -> f32[B, T, dim]."""
+    """Layer norm, linear, GELU, layer norm, linear: f[B, T, W] -> f32[B, T, dim].
 
-    def __init__(self, *, width: int, dim: int, dtype: DTypeLike, rngs: nnx.Rngs):
-        self.width = width
+    As a `residual` the tokens are added, and the last layer starts at 0.
+    """
+
+    def __init__(
+        self, *, width: int, dim: int, residual: bool = False, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
+        self.width, self.residual = width, residual
         options: dict[str, Any] = {
             "dtype": dtype,
             "preferred_element_type": jnp.float32,
             "rngs": rngs,
         }
-        he = nnx.initializers.he_normal()
+        he, xavier = nnx.initializers.he_normal(), nnx.initializers.xavier_normal()
+        last = nnx.initializers.zeros if residual else xavier
         self.first_norm = nnx.LayerNorm(width, dtype=jnp.float32, rngs=rngs)
         self.first = nnx.Linear(width, dim, kernel_init=he, **options)
         self.second_norm = nnx.LayerNorm(dim, dtype=jnp.float32, rngs=rngs)
-        self.second = nnx.Linear(dim, dim, kernel_init=nnx.initializers.xavier_normal(), **options)
+        self.second = nnx.Linear(dim, dim, kernel_init=last, **options)
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
         if tokens.shape[-1] != self.width:
@@ -48,8 +57,10 @@ class QueryMap(nnx.Module):
                 f"for the {self.width} of the encoder's pooled vector: choose a pooling that keeps "
                 "their width, such as pool='mean'"
             )
-        x = self.first(self.first_norm(tokens.astype(jnp.float32)))
-        return self.second(self.second_norm(ACTIVATIONS["gelu"](x))).astype(jnp.float32)
+        tokens = tokens.astype(jnp.float32)
+        x = self.first(self.first_norm(tokens))
+        x = self.second(self.second_norm(ACTIVATIONS["gelu"](x))).astype(jnp.float32)
+        return tokens + x if self.residual else x
 
 
 class TokenHead(Head):
@@ -96,11 +107,13 @@ class TokenHead(Head):
 
 
 class Codebook(nnx.Module):
-    """A codebook: K learned codes of D numbers, f32[K, D], initialized from N(0, 1)."""
+    """A codebook: K learned codes of D numbers, f32[K, D], from N(0, 1) or as it `start`s."""
 
-    def __init__(self, *, codes: int, dim: int, rngs: nnx.Rngs):
+    def __init__(self, *, codes: int, dim: int, start: jax.Array | None = None, rngs: nnx.Rngs):
         check_positive(codes=codes, dim=dim)
-        self.table = nnx.Param(jax.random.normal(rngs.params(), (codes, dim)))
+        drawn = jax.random.normal(rngs.params(), (codes, dim))
+        # A copy: it trains by itself.
+        self.table = nnx.Param(drawn if start is None else jnp.array(start, jnp.float32))
 
 
 class CodebookHead(Head):
@@ -115,12 +128,23 @@ class CodebookHead(Head):
     well under 1. `softmax` in place of sparsemax, or `sigmoid` divided by its sum. Of the scores
     [B, T, K] only one token's exist at a time, in the gradient too.
 
+    With output='codes' the embedding is a itself. Where the codes are words (`tokens_of`) and
+    a = log(1 + max(m, 0)) (`log1p`), a similarity is then a sum of what each word contributes: a
+    lexical representation (LexVLA; the activation is SPLADE's, Formal et al. 2021, arXiv
+    2107.05720). It may be 0 in all words, and then so is its unit vector.
+
     Args:
       codebook: its name; heads with one name share one codebook.
       codes: K.
-      dim: D, of queries, codes and the joint space.
+      dim: D, of queries and codes.
+      tokens_of: a tower whose table of token vectors, K of D numbers, the codebook starts as, the
+        pretrained one where it has weights; None draws it. To keep it, freeze
+        'codebooks/<name>/table'.
+      query: q of a token: the `map` of LN, linear, GELU, LN, linear; `residual`, the token and that
+        map, whose last layer starts at 0; `none`, the token. The last two need W = D.
+      output: `embedding` f, or `codes` a.
       temperature: T; the paper has 1000 for K = 16,384 and D = 512.
-      activation: to the simplex of codes.
+      activation: of m: to the simplex of codes, or `log1p`, codes of any sum.
       pool: over tokens.
       skip: how many tokens at the start are left out, such as 1 for [CLS].
       width: W, of the encoder's tokens.
@@ -129,6 +153,7 @@ class CodebookHead(Head):
     """
 
     reads_encoding = True
+    reads_codebook = True
 
     def __init__(
         self,
@@ -136,8 +161,11 @@ class CodebookHead(Head):
         codebook: str = "codebook",
         codes: Count,
         dim: Count,
+        tokens_of: str | None = None,
+        query: Query = "map",
+        output: Literal["embedding", "codes"] = "embedding",
         temperature: Factor = 1000.0,
-        activation: Simplex = "sparsemax",
+        activation: Activation = "sparsemax",
         pool: Pooling = "max",
         skip: CountOrZero = 0,
         width: int,
@@ -145,19 +173,33 @@ class CodebookHead(Head):
         rngs: nnx.Rngs,
     ):
         check_positive(codes=codes, dim=dim)
-        check_choice("activation", activation, Simplex)
+        check_choice("activation", activation, Activation)
+        check_choice("query", query, Query)
         check_choice("pool", pool, Pooling)
         _check_skip(skip)
         if not temperature > 0:
             raise EncoderError(f"temperature={temperature} of a codebook head has to be positive")
-        self.codebook, self.codes, self.dim, self.skip = codebook, codes, dim, skip
+        if query != "map" and width != dim:
+            raise EncoderError(
+                f"query={query!r} of a codebook head needs tokens of dim={dim} numbers, and the "
+                f"encoder's have {width}"
+            )
+        self.codebook, self.codes, self.code_dim, self.skip = codebook, codes, dim, skip
+        self.dim, self.output = codes if output == "codes" else dim, output
+        self.tokens_of = tokens_of
         self.scale, self.activation, self.pool = 1 / (dim**0.5 * temperature), activation, pool
-        self.query = QueryMap(width=width, dim=dim, dtype=dtype, rngs=rngs)
+        residual = query == "residual"
+        self.query = (
+            None
+            if query == "none"
+            else QueryMap(width=width, dim=dim, residual=residual, dtype=dtype, rngs=rngs)
+        )
 
     def weights(self, encoding: Encoding, table: jax.Array) -> jax.Array:
-        """a, f32[B, K]: rows that are >= 0 and sum to 1."""
+        """a, f32[B, K]: rows that are >= 0 and, but for `log1p`, sum to 1."""
         tokens, mask = _tokens(encoding, self.skip)
-        queries = self.scale * self.query(tokens)
+        queries = tokens.astype(jnp.float32) if self.query is None else self.query(tokens)
+        queries = self.scale * queries
         if self.pool == "max":
             m = max_product(queries, table, mask)
         else:  # pooling and product commute
@@ -166,6 +208,8 @@ class CodebookHead(Head):
             return sparsemax(m)
         if self.activation == "softmax":
             return jax.nn.softmax(m, axis=-1)
+        if self.activation == "log1p":
+            return jnp.log1p(jax.nn.relu(m))
         a = jax.nn.sigmoid(m)
         return a / a.sum(-1, keepdims=True)
 
@@ -173,28 +217,58 @@ class CodebookHead(Head):
         self, encoding: Encoding, shared: Mapping[str, Codebook], *, train: bool = False
     ) -> jax.Array:
         table: jax.Array = shared[self.codebook].table[...]
-        return self.weights(encoding, table) @ table
+        a = self.weights(encoding, table)
+        return a if self.output == "codes" else a @ table
 
 
-def codebooks(heads: Iterable[Head], rngs: nnx.Rngs) -> nnx.Dict[Codebook]:
+def codebooks(
+    heads: Iterable[Head], rngs: nnx.Rngs, encoders: Mapping[str, Encoder] | None = None
+) -> nnx.Dict[Codebook]:
     """The codebooks that some heads name, one module for each name.
 
+    Args:
+      heads: of all towers.
+      rngs: for the initial parameters.
+      encoders: of the towers, by name, whose tables of tokens `tokens_of` may name.
+
     Raises:
-      EncoderError: when two heads want different sizes of one codebook.
+      EncoderError: when two heads want different codebooks of one name, or one starts as a table
+        that is not there or has another size.
     """
-    sizes: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, tuple[int, int, str | None]] = {}
     for head in heads:
-        if not isinstance(head, CodebookHead):
+        if not head.reads_codebook:
             continue
-        size = (head.codes, head.dim)
+        size = (head.codes, head.code_dim, head.tokens_of)
         if sizes.setdefault(head.codebook, size) != size:
             raise EncoderError(
-                f"codebook {head.codebook!r} is {sizes[head.codebook]} (codes, dim) for one head "
-                f"and {size} for another: heads that share it need equal sizes"
+                f"codebook {head.codebook!r} is {sizes[head.codebook]} (codes, dim, tokens_of) for "
+                f"one head and {size} for another: heads that share it need equal ones"
             )
     return nnx.Dict(
-        {name: Codebook(codes=k, dim=d, rngs=rngs) for name, (k, d) in sorted(sizes.items())}
+        {
+            name: Codebook(codes=k, dim=d, start=_tokens_of(of, (k, d), encoders or {}), rngs=rngs)
+            for name, (k, d, of) in sorted(sizes.items())
+        }
     )
+
+
+def _tokens_of(
+    tower: str | None, size: tuple[int, int], encoders: Mapping[str, Encoder]
+) -> jax.Array | None:
+    """The token vectors f32[K, D] of a tower."""
+    if tower is None:
+        return None
+    table: nnx.Param[jax.Array] | None = getattr(encoders.get(tower), "token", None)
+    if table is None:
+        raise EncoderError(f"tokens_of={tower!r} of a codebook head is no tower with token vectors")
+    if table.shape != size:
+        raise EncoderError(
+            f"tokens_of={tower!r} of a codebook head: the tower has {table.shape[0]} token vectors "
+            f"of {table.shape[1]} numbers, and the head codes={size[0]} and dim={size[1]}"
+        )
+    start: jax.Array = table[...]
+    return start
 
 
 def _check_skip(skip: int) -> None:

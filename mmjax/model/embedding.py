@@ -11,6 +11,18 @@ import jax.numpy as jnp
 from mmjax.encoders.base import Encoding
 
 
+class Quantized(NamedTuple):
+    """What a quantizing head made of B examples (`mmjax.model.quantizers`).
+
+    Attributes:
+      continuous: f32[B, D], z, before quantization.
+      nearest: f32[B, D], e, the code of z; with a gradient to the table where there is one.
+    """
+
+    continuous: jax.Array
+    nearest: jax.Array
+
+
 class Embedding(NamedTuple):
     """B examples of one modality in the joint space.
 
@@ -23,6 +35,7 @@ class Embedding(NamedTuple):
       heads: name -> Embedding, by the tower's further heads; each with this encoding.
       targets: [B, ...], what the tower's augmentation hid, such as the ids i32[B, T] of hidden
         tokens, -1 elsewhere (`mmjax.model.masking`); None where nothing is hidden.
+      quantized: of a head that quantizes, whose `raw` is the code of each example.
     """
 
     raw: jax.Array
@@ -31,6 +44,7 @@ class Embedding(NamedTuple):
     tokens: jax.Array | None = None
     heads: Mapping[str, Embedding] | None = None
     targets: jax.Array | None = None
+    quantized: Quantized | None = None
 
 
 class Keys(NamedTuple):
@@ -54,11 +68,13 @@ class Gallery(NamedTuple):
       embedding: of N entries, as many as the devices can share.
       id: i32[N], of the entries: values of a label, or ids of records.
       valid: bool[N], which are entries; the others fill N up.
+      weight: f32[N], at least 0, where the gallery has weights; 0 of what fills N up.
     """
 
     embedding: Embedding
     id: jax.Array
     valid: jax.Array
+    weight: jax.Array | None = None
 
 
 def unit_norm(x: jax.Array, eps: float = 1e-6) -> jax.Array:

@@ -15,6 +15,7 @@ from mmjax.encoders.layers import ACTIVATIONS, counted
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Head
 from mmjax.model.codebook import CodebookHead, TokenHead
+from mmjax.model.quantizers import LookupFreeQuantizer, VectorQuantizer
 from mmjax.model.token_projector import TokenProjector
 from mmjax.schema.bounds import Count, Repeats
 from mmjax.schema.registry import Registry
@@ -242,6 +243,8 @@ HEADS = Registry(
         "token_projector": TokenProjector,
         "prompts": PromptsHead,
         "codebook": CodebookHead,
+        "lfq": LookupFreeQuantizer,
+        "vq": VectorQuantizer,
     },
     provided=("rngs", "dtype", "width"),
 )

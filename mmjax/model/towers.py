@@ -12,7 +12,7 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding
 from mmjax.encoders.layers import dropout_key
 from mmjax.encoders.prompts import Prompts
 from mmjax.model.base import Augmentation, Head
-from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, Quantized, unit_norm
 
 
 class Tower(nnx.Module):
@@ -101,9 +101,14 @@ def _embedding(
     else:
         told |= {"present": present} if head.reads_present and present is not None else {}
         raw = head(encoding.pooled, train=train, **told)
+    quantized = None
+    if head.quantizes:
+        quantized = Quantized(raw, head.nearest(raw, shared))
+        # The code to the last bit, with the gradient of what it is the code of.
+        raw = jax.lax.stop_gradient(quantized.nearest) + (raw - jax.lax.stop_gradient(raw))
     tokens = None
     if head.takes_tokens:
         if encoding.tokens is None:
             raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
         tokens = unit_norm(head(encoding.tokens))
-    return Embedding(raw, unit_norm(raw), encoding, tokens)
+    return Embedding(raw, unit_norm(raw), encoding, tokens, quantized=quantized)

@@ -3,6 +3,7 @@
 from mmjax.objectives.base import Term
 from mmjax.objectives.centroids import CentroidGap
 from mmjax.objectives.classification import Classification
+from mmjax.objectives.codes import CodeRegularizer
 from mmjax.objectives.contrastive import InfoNCE, Sigmoid
 from mmjax.objectives.distillation import HybridDistillation, OffDiagonalDistillation
 from mmjax.objectives.gallery import GalleryNCE
@@ -20,6 +21,7 @@ from mmjax.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE, NTXent
 from mmjax.objectives.multiple_instance import MILNCE
 from mmjax.objectives.one_to_k import OneToK
 from mmjax.objectives.predictive import Predictive
+from mmjax.objectives.prototypes import PrototypeAssignment
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.sinkhorn import SinkhornSwap
@@ -43,6 +45,7 @@ TERMS = Registry(
         "alignment": Alignment,
         "joint_entropy": JointEntropy,
         "centroid_gap": CentroidGap,
+        "code_regularizer": CodeRegularizer,
         "nt_xent": NTXent,
         "mv_infonce": MultiViewInfoNCE,
         "mv_dhel": MultiViewDHEL,
@@ -58,6 +61,7 @@ TERMS = Registry(
         "mixup_nce": MixupNCE,
         "geodesic_negatives": GeodesicNegatives,
         "gallery_nce": GalleryNCE,
+        "prototype_assignment": PrototypeAssignment,
         "gated_nce": GatedNCE,
         "symile": Symile,
         "gram_volume": GramVolume,

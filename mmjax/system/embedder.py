@@ -11,7 +11,7 @@ import numpy as np
 
 from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
-from mmjax.model.embedding import Embedding
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.system.inversion import invert
@@ -77,6 +77,7 @@ class Embedder:
                     "unit": e.unit,
                     **({} if e.encoding is None else {"encoder": e.encoding.pooled}),
                     **_codes(system, name, e),
+                    **_continuous(e),
                     **{head: own.unit for head, own in (e.heads or {}).items()},
                 }
                 for name, e in system.embed(batch).items()
@@ -93,10 +94,10 @@ class Embedder:
           values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
             devices; every other B compiles once more, so use few.
           layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
-            head of type 'codebook', the weights of the codes; the name of a further head of the
-            tower; or several of these as `unit+local`, side by side over the
-            root of their number, so that a cosine is the mean of their cosines; or as
-            `0.7*unit+0.3*local`, so that it is a weighted one.
+            head of type 'codebook', the weights of the codes; `continuous`, of a head that
+            quantizes, what its codes are of; the name of a further head of the tower; or several
+            of these as `unit+local`, side by side over the root of their number, so that a cosine
+            is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; or f32[B, K], rows of sum 1, of
@@ -170,6 +171,13 @@ def _weighted(part: str) -> tuple[float, str]:
     if not re.fullmatch(r"\d*\.?\d+", weight) or not float(weight) > 0:
         raise ValueError(f"layer: {weight!r} of {part!r} should be a number above 0")
     return float(weight), name
+
+
+def _continuous(embedding: Embedding) -> dict[str, jax.Array]:
+    """{'continuous': f32[B, D]}, unit rows, of a tower whose head quantizes."""
+    if embedding.quantized is None:
+        return {}
+    return {"continuous": unit_norm(embedding.quantized.continuous)}
 
 
 def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:

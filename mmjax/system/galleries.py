@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import jax
 import jax.numpy as jnp
 
-from mmjax.data.galleries import GalleryConfig, ids_of, inputs_of
+from mmjax.data.galleries import GalleryConfig, ids_of, inputs_of, weights_of
 from mmjax.encoders.layers import fold_in
 from mmjax.model.embedding import Gallery
 from mmjax.parallel import mesh as mesh_lib
@@ -57,5 +57,8 @@ def embed(
         valid = jnp.arange(len(ids)) < count
         batch = {view: values, presence_name(view): valid} if padding else {view: values}
         outputs = system.embed(batch, train=train, key=keys, prompted=prompted)
-        found[name] = Gallery(outputs[view], ids, valid)
+        weight = arrays.get(weights_of(name))
+        if weight is not None:
+            weight = jnp.pad(weight, (0, padding))
+        found[name] = Gallery(outputs[view], ids, valid, weight)
     return found

@@ -60,7 +60,8 @@ class System(nnx.Module):
         self.adapters = adapters.install(model.adapters, towers, of_adapters)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
         every = [head for t in towers.values() for head in (t.head, *(t.heads or {}).values())]
-        self.codebooks = codebook.codebooks(every, own)
+        encoders = {name: tower.encoder for name, tower in towers.items()}
+        self.codebooks = codebook.codebooks(every, own, encoders)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"objectives")))
         self.objectives = Objectives(objectives, rngs=own)
 

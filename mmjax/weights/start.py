@@ -172,8 +172,19 @@ class Pretrained:
             self.lines += [f"  reinitialized: {path}" for path in own]
             if init.scale is not None:
                 self._scale(weights, init.scale, objectives, variables, name)
+        self._codebooks(model)
         if teacher is not None and is_foreign(teacher):
             self.folders["teacher"] = foreign.Weights(teacher), []
+
+    def _codebooks(self, model: ModelConfig) -> None:
+        """Codebooks that start as the token vectors of a tower do so as its weights have them."""
+        for tower in model.towers.values():
+            for head in (tower.head, *tower.heads.values()):
+                table = f"towers/{head.options.get('tokens_of')}/encoder/token"
+                if table in self._sources:
+                    name = f"codebooks/{head.options['codebook']}/table"
+                    self._sources[name] = self._sources[table]
+                    self.lines.append(f"{name}: as {table}")
 
     def _scale(
         self,

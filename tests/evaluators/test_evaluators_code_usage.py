@@ -46,6 +46,22 @@ def test_equals_overlaps_of_sets():
         CodeUsage().measure(x, y, np.zeros(30))
 
 
+def test_whole_codes_are_counted():
+    x = np.eye(4, dtype=np.float32)[[0, 0, 1, 3]]
+    y = np.eye(4, dtype=np.float32)[[0, 1, 1, 2]]
+    found = CodeUsage(whole=True).counted(x, y)
+    assert found == pytest.approx(
+        {
+            "perplexity/image": np.exp(-0.5 * np.log(0.5) - 2 * 0.25 * np.log(0.25)),
+            "used/image": 3.0,
+            "perplexity/text": np.exp(-0.5 * np.log(0.5) - 2 * 0.25 * np.log(0.25)),
+            "used/text": 3.0,
+            "agree": 0.5,
+            "pairs": 4.0,
+        }
+    )
+
+
 def test_the_codes_of_a_model_are_those_of_its_heads():
     encoder = {"type": "token_mlp", "inputs": 5, "hidden": (), "width": 6}
     head = {"type": "codebook", "codes": 9, "dim": 4, "temperature": 2.0}
@@ -85,13 +101,18 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
 
     data = EvalData(Columns("test", "test", values, NAMES), dict.fromkeys(NAMES, view), 8)
     found = CodeUsage()(model, data)
-    supports = []
+    supports, weights = [], []
     for m in NAMES:
         batch = np.stack(values[m])
         encoding = system.towers[m].encoder(jnp.asarray(batch))
-        weights = system.towers[m].head.weights(encoding, system.codebooks["codebook"].table[...])
-        np.testing.assert_allclose(model.embed(m, batch, "codes"), weights, atol=1e-6)
-        supports.append(np.asarray(weights) > 0)
+        own = system.towers[m].head.weights(encoding, system.codebooks["codebook"].table[...])
+        np.testing.assert_allclose(model.embed(m, batch, "codes"), own, atol=1e-6)
+        weights.append(np.asarray(own, np.float64))
+        supports.append(weights[-1] > 0)
+    for m, each in zip(NAMES, weights, strict=True):
+        shares = each.mean(0)  # of softmax or sparsemax, whose sum is 1
+        assert found.pop(f"peak/{m}") == pytest.approx(9 * shares.max())
+        assert found.pop(f"concentration/{m}") == pytest.approx(9 * (shares**2).sum())
     assert found == pytest.approx(CodeUsage().measure(*supports, np.arange(20)))
     assert 1 <= found["support/image"] < 9
     with pytest.raises(ValueError, match="has no 'codes', only 'encoder', 'unit'"):

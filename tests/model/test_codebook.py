@@ -12,7 +12,7 @@ from flax import nnx
 from jax.sharding import AxisType
 from scipy.special import erf
 
-from mmjax.encoders import EncoderError, Encoding
+from mmjax.encoders import BagOfTokens, EncoderError, Encoding
 from mmjax.encoders.tokens import TokenMLP, pool_tokens
 from mmjax.model.codebook import CodebookHead, TokenHead, codebooks, max_product, sparsemax
 
@@ -53,11 +53,19 @@ def queries(tokens, p):
     return x @ p["query/second/kernel"] + p["query/second/bias"]
 
 
-def rewritten(p, mask, *, temperature, activation="sparsemax", pool="max", skip=0):
-    """f = a C with r = q C^T / (D^1/2 T), pooled over tokens and brought to the simplex."""
-    q, c = queries(p["tokens"][:, skip:], p), p["table"]
-    r = q @ c.T / np.sqrt(c.shape[1]) / temperature
-    return simplex(pooled(r, mask[:, skip:], pool), activation) @ c
+def rewritten(
+    p, mask, *, temperature, activation="sparsemax", pool="max", skip=0, query="map", output=None
+):
+    """f = a C, or a, with r = q C^T / (D^1/2 T), pooled over tokens; a on the simplex, or log1p."""
+    tokens, c = p["tokens"][:, skip:], p["table"]
+    q = tokens if query == "none" else queries(tokens, p)
+    q = q + tokens if query == "residual" else q
+    m = pooled(q @ c.T / np.sqrt(c.shape[1]) / temperature, mask[:, skip:], pool)
+    if activation == "log1p":
+        a = np.log(1 + np.where(m.real > 0, m, 0))
+    else:
+        a = simplex(m, activation)
+    return a if output == "codes" else a @ c
 
 
 def projected(p, mask, *, pool="max", skip=0):
@@ -136,12 +144,15 @@ def laid_out(p, devices):
         {"pool": "mean", "skip": 1},
         {"activation": "softmax"},
         {"activation": "sigmoid", "temperature": 0.2},
+        {"activation": "log1p", "output": "codes", "query": "residual", "pool": "mean"},
+        {"activation": "log1p", "output": "codes", "query": "none"},
     ],
     ids=str,
 )
 def test_the_head_equals_the_formula(options, devices):
     options = {"temperature": 3.0, **options}  # several codes are active
-    check(head(codes=8, dim=6, **options), rewritten, devices, **options)
+    dim = 6 if options.get("query", "map") == "map" else 5
+    check(head(codes=8, dim=dim, **options), rewritten, devices, **options)
 
 
 @pytest.mark.parametrize("options", [{}, {"pool": "mean", "skip": 1}], ids=str)
@@ -154,7 +165,8 @@ def check(module, formula, devices, **options):
     """Value, and gradients of tokens, codes and all parameters, against `formula`."""
     rng = np.random.default_rng(5)
     encoding = tokens(rows=8)
-    mask, cotangent = np.array(encoding.mask), rng.normal(size=(8, 6)).astype(np.float32)
+    mask = np.array(encoding.mask)
+    cotangent = rng.normal(size=(8, module.dim)).astype(np.float32)
     mask[:, 1] = True  # so that none is empty without the first
     graph, state = nnx.split(module)
     paths = {"/".join(path): path for path, _ in nnx.to_flat_state(state)}
@@ -164,7 +176,7 @@ def check(module, formula, devices, **options):
     }
     p["tokens"] = np.asarray(encoding.tokens)
     if isinstance(module, CodebookHead):
-        p["table"] = rng.normal(size=(8, 6)).astype(np.float32)
+        p["table"] = rng.normal(size=(8, module.code_dim)).astype(np.float32)
 
     @jax.jit
     def embedded(p):
@@ -235,10 +247,36 @@ def test_heads_of_one_name_share_one_codebook():
     assert list(both) == ["codebook"]
     assert both["codebook"].table.shape == (7, 4)
     assert set(codebooks([head(), head(codebook="other")], nnx.Rngs(0))) == {"codebook", "other"}
-    with pytest.raises(EncoderError, match="heads that share it need equal sizes"):
+    with pytest.raises(EncoderError, match="heads that share it need equal ones"):
         codebooks([head(), head(codes=8)], nnx.Rngs(0))
     with pytest.raises(EncoderError, match="reads tokens"):
         head()(Encoding(jnp.zeros((2, 5))), both)
+
+
+def test_a_codebook_of_words_starts_as_the_token_vectors_of_a_tower():
+    sizes = {"vocab_size": 7, "length": 3, "embedding": 4, "width": None}
+    bag = BagOfTokens(**sizes, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    words = head(tokens_of="text")
+    table = codebooks([words], nnx.Rngs(0), {"text": bag})["codebook"].table
+    np.testing.assert_array_equal(table[...], bag.token[...])
+    table[...] = 0 * table[...]  # one of its own
+    assert np.asarray(bag.token[...]).any()
+    with pytest.raises(EncoderError, match="no tower with token vectors"):
+        codebooks([words], nnx.Rngs(0), {"text": nnx.Linear(2, 3, rngs=nnx.Rngs(0))})
+    with pytest.raises(
+        EncoderError, match="has 7 token vectors of 4 numbers, and the head codes=8"
+    ):
+        codebooks([head(codes=8, tokens_of="text")], nnx.Rngs(0), {"text": bag})
+
+
+def test_without_a_query_map_tokens_are_as_wide_as_codes_and_a_residual_starts_as_they_are():
+    with pytest.raises(EncoderError, match="query='none' of a codebook head needs tokens of dim=4"):
+        head(query="none")
+    plain, residual = (
+        head(dim=5, query=query, activation="softmax") for query in ("none", "residual")
+    )
+    shared = codebooks([plain], nnx.Rngs(0))
+    np.testing.assert_allclose(plain(tokens(), shared), residual(tokens(), shared), rtol=1e-6)
 
 
 def test_tokens_that_are_left_out_are_some_and_not_all():

@@ -145,7 +145,7 @@ def read():
     def values_and_ids(texts, kinds, **options):
         source = {"type": "memory", "data": {"x": texts}, "labels": {"kind": kinds}}
         spec = {"source": source, "view": "x", **options}
-        values, ids = parse(GalleryConfig, spec, "here", "test").read(views, "here")
+        values, ids, _ = parse(GalleryConfig, spec, "here", "test").read(views, "here")
         return values[:, 0].tolist(), ids.tolist()
 
     return values_and_ids
@@ -159,6 +159,22 @@ def test_one_entry_for_each_value_of_a_label(read):
         read(*rows, by="kind", size=3)
     with pytest.raises(ValueError, match="memory row 1: x: the record lacks it"):
         read(*rows, size=5)
+
+
+def test_entries_have_the_weights_that_their_records_say():
+    view = Letters(dim=1)
+    view.name = "x"
+
+    def weights(counts, **options):
+        source = {"type": "memory", "data": {"x": ["cat", "ox", "dog"]}, "labels": {"n": counts}}
+        spec = {"source": source, "view": "x", "size": 3, **options}
+        return parse(GalleryConfig, spec, "here", "test").read({"x": view}, "here")[2]
+
+    np.testing.assert_array_equal(weights([3, 0, 7], weight="n"), np.float32([3, 0, 7]))
+    assert weights([3, 0, 7]) is None
+    for count in (-1, "many", None):
+        with pytest.raises(ConfigError, match=r"here\.weight.*should be a number at least 0"):
+            weights([3, count, 7], weight="n")
 
 
 def test_texts_are_said_in_a_template(read):

@@ -233,6 +233,23 @@ def test_a_recipe_with_another_head(clip, tmp_path):
     assert any("reinitialized: towers/image/head/project/kernel" in line for line in lines)
 
 
+def test_a_codebook_of_words_starts_as_the_token_vectors_of_the_folder(clip, tmp_path):
+    from mmjax.parallel import mesh as mesh_lib
+    from mmjax.train import state as state_lib
+
+    sizes = recipe(clip, tmp_path).model.towers["text"].encoder.options
+    head = {"type": "codebook", "tokens_of": "text", "pool": "mean"}
+    head |= {"codes": sizes["vocab_size"], "dim": sizes["width"]}
+    config = recipe(clip, tmp_path, f"model.towers.image.head={head!r}")
+    found = pretrained(config, state_lib.plan(config, mesh_lib.make_mesh()))
+    names = ("codebooks/codebook/table", "towers/text/encoder/token")
+    zeros = jnp.zeros((head["codes"], head["dim"]))
+    table, tokens = found.into(dict.fromkeys(names, zeros)).values()
+    np.testing.assert_array_equal(table, tokens)
+    assert np.asarray(table).any()
+    assert f"{names[0]}: as {names[1]}" in found.lines
+
+
 @pytest.mark.parametrize(("bound", "temperature"), [("min_scale=20.0", 0.05), ("max_scale=5.0", 1)])
 def test_a_scale_of_a_folder_that_is_out_of_bounds_is_refused(clip, tmp_path, bound, temperature):
     from mmjax.parallel import mesh as mesh_lib

@@ -37,7 +37,9 @@ from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
+from mmjax.data.synthetic.word_bags import WordBags
 from mmjax.data.synthetic.word_mixtures import WordMixtures
+from mmjax.data.synthetic.word_scenes import WordScenes
 from mmjax.data.synthetic.worded_classes import WordedClasses
 
 SYNTHETIC = {
@@ -77,7 +79,9 @@ SYNTHETIC = {
         TexturedDigits,
         TokenClasses,
         Translations,
+        WordBags,
         WordMixtures,
+        WordScenes,
         WordedClasses,
         Xor,
     )

@@ -179,10 +179,10 @@ def test_a_table_of_this_machine_reads_addresses_only_where_root_is_one(server, 
     (server.folder / "0.jpg").write_bytes(b"picture 0")
     table = tmp_path / "pairs.csv"
     table.write_text(f"image,text\n{server.url}/0.jpg,text 0\n")
-    with pytest.raises(SourceError, match="is an address, which is read only where"):
+    with pytest.raises(SourceError, match="is an address; only files are read here"):
         ManifestSource(path=str(table))
     assert not server.asked
-    with pytest.raises(BadExample, match="is an address, which is read only where"):
+    with pytest.raises(BadExample, match="is an address; only files are read here"):
         ManifestSource(path=str(table), check_files=False)[0]
     assert pairs(ManifestSource(path=str(table), root=server.url)) == expected(0)
 

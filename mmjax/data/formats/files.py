@@ -30,8 +30,8 @@ def missing(path: str) -> str | None:
     """Why a file cannot be read; None if it can. Only those as small as a pointer are opened."""
     if "://" in path:
         return (
-            f"{path} is an address, which is read only where the table or `root` is one, too; "
-            "download it first"
+            f"{path} is an address; only files are read here, so download it first (those of a "
+            "table are read where the table or `root` is one, too)"
         )
     if what := pointer_at(path):
         return f"the file {path} is only {what}"

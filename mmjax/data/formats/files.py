@@ -50,9 +50,7 @@ def missing(path: str) -> str | None:
 
 
 def read_file(path: str, key: str, field: str) -> bytes:
-    """The bytes of a file, also at an address, or BadExample."""
-    if remote.is_remote(path):
-        return _read_remote(path, key, field)
+    """The bytes of a file on a disk, or BadExample."""
     if reason := missing(path):
         raise BadExample(key, field, reason)
     try:
@@ -62,15 +60,18 @@ def read_file(path: str, key: str, field: str) -> bytes:
         raise BadExample(key, field, f"the file {path} cannot be read: {_reason(error)}") from error
 
 
-def _read_remote(url: str, key: str, field: str) -> bytes:
+def read_anywhere(path: str, key: str, field: str) -> bytes:
+    """The bytes of a file, on a disk or at an address, or BadExample."""
+    if not remote.is_remote(path):
+        return read_file(path, key, field)
     try:
-        content = remote.read(url)
+        content = remote.read(path)
     except remote.RemoteError as error:
         raise BadExample(key, field, str(error)) from error
     if not content:
-        raise BadExample(key, field, f"the file {url} is empty")
+        raise BadExample(key, field, f"the file {path} is empty")
     if what := pointer(content):
-        raise BadExample(key, field, f"the file {url} is only {what}")
+        raise BadExample(key, field, f"the file {path} is only {what}")
     return content
 
 

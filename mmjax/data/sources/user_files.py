@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from mmjax.data.formats.files import read_file
+from mmjax.data.formats.files import read_anywhere
 from mmjax.data.formats.parquet import Stored
 from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.splits import Split, choose
@@ -82,7 +82,7 @@ class FileSource(Source):
 
     def read(self, path: str, key: str, field: str) -> Any:
         """The value of a file: its bytes, unless a kind of file says otherwise; or BadExample."""
-        return read_file(path, key, field)
+        return read_anywhere(path, key, field)
 
     def describe(self) -> str:
         """One line for the header of a run: what was found and what was left out."""

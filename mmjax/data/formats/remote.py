@@ -9,6 +9,7 @@ address.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import itertools
 import os
@@ -33,8 +34,8 @@ _VERSIONS = (
     *("ETag", "etag", "md5Hash", "generation", "blob_id", "Content-MD5", "Last-Modified"),
     *("LastModified", "updated", "last_modified", "mtime", "created"),
 )
-_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
-_PACKAGES |= {"az": "adlfs", "abfs": "adlfs", "http": "aiohttp", "https": "aiohttp"}
+# What fsspec needs for a kind of address, where its own table of classes does not say.
+_PACKAGES = {"http": "aiohttp", "https": "aiohttp"}
 
 
 class RemoteError(SourceError, OSError):
@@ -187,11 +188,15 @@ def _file_system(url: str) -> tuple[Any, str]:
     """The file system of an address, and its path there."""
     fsspec = extras.needs("fsspec", "remote", f"reading {url}")
     protocol = url.partition("://")[0].lower()
+    # By import: the attribute of this name is another thing.
+    stores: Any = importlib.import_module("fsspec.registry").known_implementations
+    known = stores.get(protocol, {}).get("class", "fsspec")
+    package = _PACKAGES.get(protocol, known.partition(".")[0])
+    if importlib.util.find_spec(package) is None:
+        raise extras.MissingExtra(
+            f"reading {url} needs the package {package}: pip install {package}"
+        )
     try:
         return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
-    except ImportError as error:
-        package = _PACKAGES.get(protocol)
-        needed = f"the package {package}: pip install {package}" if package else f"more: {error}"
-        raise extras.MissingExtra(f"reading {url} needs {needed}") from error
     except ValueError as error:
         raise RemoteError(f"{url}: there is no kind of address {protocol}://") from error

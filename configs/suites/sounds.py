@@ -30,7 +30,8 @@ def get_suite(root: str) -> dict:
             columns={"audio": "filename"},
             labels={"label": "category"},
         )
-        names = sorted({line.split(",")[3] for line in table.read_text().splitlines()[1:]})
+        with table.open(encoding="utf-8", newline="") as file:
+            names = sorted({row["category"] for row in csv.DictReader(file)})
         prompts = {name: (f"This is a sound of {name.replace('_', ' ')}.",) for name in names}
         classified["esc50"] = dict(source=source, labels="label", modality="audio", prompts=prompts)
     table = Path(root, "clotho", "clotho_captions_evaluation.csv")

@@ -34,7 +34,6 @@ from mmjax.data import inputs
 from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.sources.array_record import INDEX
-from mmjax.errors import ConfigError
 from mmjax.files import json_object
 
 flags.adopt_module_key_flags(command)  # for --help
@@ -134,11 +133,8 @@ def embed_part(
 def _convert(named: Named, source: Source, out: str, options: Sequence[str]) -> None:
     plan = convert.planned(source, flags.FLAGS.shard_mb * 10**6)
     before = get(out, _PLAN)
-    if before is not None and json_object(before, f"{out}/{_PLAN}") != plan:
-        raise ConfigError(
-            f"{out} holds a conversion of other data, in shards of another size, or by another "
-            "version of mmjax: choose another --out, or delete that folder"
-        )
+    if before is not None:
+        convert.check_plan(json_object(before, f"{out}/{_PLAN}"), plan, out)
     put(out, _PLAN, json.dumps(plan).encode())
     stretches = convert.stretches_of(plan)
     missing = [(name, *rows) for name, rows in stretches.items() if not get(out, f"{name}.json")]

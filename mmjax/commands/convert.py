@@ -170,17 +170,22 @@ def stretches_of(plan: Mapping[str, Any]) -> dict[str, list[int]]:
     return {f"records-{i:05}-of-{len(found):05}": rows for i, rows in enumerate(found)}
 
 
+def check_plan(before: Any, plan: Mapping[str, Any], out: str) -> None:
+    """Raises ConfigError where what was planned before for a folder is another plan."""
+    if before != plan:
+        raise ConfigError(
+            f"{out} holds a conversion of other data, in shards of another size, or by another "
+            "version of mmjax: choose another --out, or delete that folder"
+        )
+
+
 def _plan(source: Source, out: Path, shard_bytes: int) -> dict[str, Any]:
     """The plan of the rows; what was planned before holds, for the same source."""
     plan = planned(source, shard_bytes)
     file = out / _PLAN
     others = any(each.suffix != ".part" for each in out.iterdir())  # left by a killed call
     if file.exists():  # asked last: the process of another part may write it at this moment
-        if read_json(file) != plan:
-            raise ConfigError(
-                f"{out} holds a conversion of other data, in shards of another size, or by another "
-                "version of mmjax: choose another --out, or delete that folder"
-            )
+        check_plan(read_json(file), plan, str(out))
     elif others:
         raise ConfigError(f"{out} is not empty and holds no conversion: choose another --out")
     else:

@@ -219,9 +219,9 @@ def _embed(
     model: Model, data: EvalData, modalities: Sequence[str], alternatives: Alternatives, layer: str
 ) -> dict[str, Embedded]:
     """One pass over the source, whatever the number of modalities."""
-    reading, empty = Reading.of(model), functools.partial(_empty, data)
+    reading = Reading.of(model)
     collect = {
-        m: Collect(model, m, data.batch_size, layer, reading, functools.partial(empty, m))
+        m: Collect(model, m, data.batch_size, layer, reading, functools.partial(_empty, data, m))
         for m in modalities
     }
     found: dict[str, list[tuple[int, int, Record]]] = {m: [] for m in modalities}

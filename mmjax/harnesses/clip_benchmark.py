@@ -8,6 +8,7 @@ All options are CLIP_benchmark's own. `--pretrained` is only written into its re
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,10 @@ def load(model_name: str, **_: Any) -> tuple[Towers, Any, Any]:
 
 if __name__ == "__main__":
     try:
-        models: Any = needs("clip_benchmark.models", "clip_benchmark", "this benchmark")
+        needs("clip_benchmark", "clip_benchmark", "this benchmark")
+        models: Any = importlib.import_module("clip_benchmark.models")
         models.TYPE2FUNC["mmjax"] = load
         models.MODEL_TYPES.append("mmjax")
-        needs("clip_benchmark.cli", "clip_benchmark", "this benchmark").main()
+        importlib.import_module("clip_benchmark.cli").main()
     except UserError as error:
         fail(error)

@@ -8,6 +8,7 @@ mteb.evaluate(Encoder("weights/clip"), mteb.get_tasks(tasks=["CIFAR10ZeroShot"])
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from mmjax import api
 from mmjax.errors import ConfigError
 from mmjax.extras import needs
 
-_mteb: Any = needs("mteb.models", "mteb", "MTEB")
+needs("mteb", "mteb", "MTEB")
+_mteb: Any = importlib.import_module("mteb.models")
 
 
 class Encoder(_mteb.abs_encoder.AbsEncoder):  # type: ignore[misc]

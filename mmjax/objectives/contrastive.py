@@ -114,11 +114,7 @@ class InfoNCE(Term):
             )
         if duplicates_by is not None and duplicates != "mask":
             raise TermError("The term 'info_nce' has duplicates_by, but duplicates is not 'mask'.")
-        if max(direction_weights) == 0:
-            raise TermError(
-                "direction_weights have to be two numbers, not both 0, but are "
-                f"{direction_weights}."
-            )
+        check_directions(direction_weights)
         self.pairs = pairs
         self.temperature = Temperature(
             temperature,
@@ -351,6 +347,12 @@ def takes_part(x: Features, y: Features) -> jax.Array | bool:
     if "id" in x:
         counted = counted & (same_example(x, y) | (x["id"][:, None] != y["id"][None, :]))
     return counted
+
+
+def check_directions(weights: tuple[float, float]) -> None:
+    """Raises TermError where neither direction of a pair counts."""
+    if max(weights) == 0:
+        raise TermError(f"direction_weights have to be two numbers, not both 0, but are {weights}.")
 
 
 def check_pairs(term: str, pairs: tuple[tuple[str, str], ...]) -> None:

@@ -19,7 +19,7 @@ from mmjax.objectives.base import (
     same_example,
     similarity,
 )
-from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.contrastive import check_directions, check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.sampling import hardest
 from mmjax.parallel import pairwise
@@ -61,11 +61,7 @@ class Hinge(Term):
         direction_weights: tuple[NonNegative, NonNegative] = (1.0, 1.0),
     ):
         check_pairs("hinge", pairs)
-        if max(direction_weights) == 0:
-            raise TermError(
-                "direction_weights have to be two numbers, not both 0, but are "
-                f"{direction_weights}."
-            )
+        check_directions(direction_weights)
         if negatives == "hardest" and reduction == "rows":
             raise TermError("The term 'hinge' has one hardest partner a row: leave out reduction.")
         self.pairs, self.margin, self.negatives = pairs, margin, negatives

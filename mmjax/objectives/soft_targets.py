@@ -24,7 +24,7 @@ from mmjax.objectives.base import (
     similarity,
     sum_of,
 )
-from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.contrastive import check_directions, check_pairs
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
@@ -113,11 +113,7 @@ class SoftInfoNCE(Term):
                 f"projection={projection} of the term 'soft_info_nce' has to be empty or at least "
                 "two widths."
             )
-        if max(direction_weights) == 0:
-            raise TermError(
-                "direction_weights have to be two numbers, not both 0, but are "
-                f"{direction_weights}."
-            )
+        check_directions(direction_weights)
         if divergence == "reverse" and soft != "both":
             raise TermError(
                 f"The term 'soft_info_nce' with divergence='reverse' and soft={soft!r}: a target "

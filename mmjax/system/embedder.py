@@ -49,6 +49,7 @@ class Embedder:
         alone = all(device.process_index == own for device in mesh.devices.flat)
         # Which part of the records of an evaluation this process reads, and of how many.
         self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
+        self._orders: dict[int, np.ndarray] = {}  # of the rows of all parts, by those of one
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
@@ -129,20 +130,22 @@ class Embedder:
           As `embed`, [parts x b, ...], the rows of the first part first, in all processes.
         """
         self._check()
-        (part, parts), rows = self.reading, len(values)
+        parts, rows = self.reading[1], len(values)
         padding = -rows % (mesh_lib.batch_shards(self._mesh) // parts)
         padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
-        # The mesh may hold the rows of the parts in another order, so that they are numbered.
-        numbers = part * len(padded) + np.arange(len(padded), dtype=np.int32)
-        batch = mesh_lib.to_device({"values": padded, "numbers": numbers}, self._mesh)
-        found = self._layer(modality, batch["values"], layer)
-        order = np.argsort(np.asarray(self._everywhere(batch["numbers"])))
-        by_part: np.ndarray = found[order].reshape(parts, len(padded), -1)[:, :rows]
+        batch = mesh_lib.to_device({"values": padded}, self._mesh)
+        found = self._layer(modality, batch["values"], layer)[self._order(len(padded))]
+        by_part: np.ndarray = found.reshape(parts, len(padded), -1)[:, :rows]
         return by_part.reshape(parts * rows, -1)
 
-    @functools.cached_property
-    def _everywhere(self) -> Callable[[jax.Array], jax.Array]:
-        return jax.jit(lambda x: x, out_shardings=mesh_lib.replicated(self._mesh))
+    def _order(self, rows: int) -> np.ndarray:
+        """Where the mesh holds the rows of the parts, of so many each; it may mix them."""
+        if rows not in self._orders:
+            numbers = self.reading[0] * rows + np.arange(rows, dtype=np.int32)
+            batch = mesh_lib.to_device({"numbers": numbers}, self._mesh)["numbers"]
+            everywhere = jax.jit(lambda x: x, out_shardings=mesh_lib.replicated(self._mesh))
+            self._orders[rows] = np.argsort(np.asarray(everywhere(batch)))
+        return self._orders[rows]
 
     def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
         """A layer of all rows of a batch on the devices."""

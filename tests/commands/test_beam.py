@@ -1,6 +1,9 @@
 """Pipelines write what the commands write; DirectRunner stands for the others."""
 
 import pytest
+from array_record_files import quiet, shards
+from tar_files import expected, members, pairs, shard
+from third_party import needs
 
 from mmjax import beam
 from mmjax.commands import convert
@@ -8,9 +11,6 @@ from mmjax.data.sources import ArrayRecordSource, ManifestSource, WebDatasetSour
 from mmjax.errors import ConfigError
 from mmjax.extras import MissingExtra
 from mmjax.files import read_json
-from tests.data.test_convert import quiet, shards
-from tests.data.test_webdataset import expected, members, pairs, shard
-from tests.third_party import needs
 
 
 @pytest.fixture

@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from array_record_files import Counting, items, quiet, same, shards
+from tar_files import aged, expected, members, pairs, shard
 
 from mmjax.commands import convert, index, parts, validate
 from mmjax.commands.parts import Part
 from mmjax.data.formats import tar_index
 from mmjax.data.sources import ArrayRecordSource, ManifestSource, MemorySource, WebDatasetSource
 from mmjax.errors import ConfigError
-from tests.data.test_convert import Counting, items, quiet, same, shards
-from tests.data.test_tar_index import aged
-from tests.data.test_webdataset import expected, members, pairs, shard
 
 ROOT = Path(__file__).parents[2]
 

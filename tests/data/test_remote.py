@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tar_files import aged, expected, members, pairs, shard
+from third_party import needs
 
 from mmjax.commands.data_source import source_of
 from mmjax.data import BadExample, SourceError
@@ -16,9 +18,6 @@ from mmjax.data.formats import remote, tar_index
 from mmjax.data.sources import ManifestSource, WebDatasetSource
 from mmjax.errors import ConfigError
 from mmjax.extras import MissingExtra
-from tests.data.test_tar_index import aged
-from tests.data.test_webdataset import expected, members, pairs, shard
-from tests.third_party import needs
 
 fsspec = needs("fsspec")
 needs("aiohttp")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from absl import flags
+from tar_files import expected, members, pairs, shard
 
 from mmjax import beam, embed, recipe
 from mmjax.bench import index as index_bench
@@ -13,7 +14,6 @@ from mmjax.cli import split_config
 from mmjax.commands import convert, index, validate
 from mmjax.commands.modules import MODULES
 from mmjax.data.sources import ArrayRecordSource
-from tests.data.test_webdataset import expected, members, pairs, shard
 
 PAGE = Path(__file__).parents[2] / "docs" / "data_at_scale.md"
 COMMANDS = re.findall(r"^    ((?:mmjax|python|MODULE=|srun).*)$", PAGE.read_text("utf-8"), re.M)

@@ -5,29 +5,21 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from hashlib import blake2b
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tar_files import aged, expected, members, pairs, shard
 
 from mmjax.bench import __main__ as bench
 from mmjax.data import BadExample, SourceError
 from mmjax.data.formats import tar_index
 from mmjax.data.sources import WebDatasetSource
 from mmjax.data.sources.chosen_rows import ChosenRows
-from tests.data.test_webdataset import expected, members, pairs, shard
 
 fast = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def aged(path, seconds=3600):
-    """As if it had been written long ago: a file's time says little of its last second."""
-    then = time.time() - seconds
-    os.utime(path, (then, then))
-    return path
 
 
 def index_of(path):

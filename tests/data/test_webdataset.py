@@ -1,6 +1,5 @@
 """Tar shards: found, indexed, read at random; cut and damaged ones keep what is whole."""
 
-import io
 import json
 import pickle
 import tarfile
@@ -8,35 +7,11 @@ import tarfile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tar_files import expected, members, pairs, sample, shard
 
 from mmjax.data import BadExample, SourceError
 from mmjax.data.sources import WebDatasetSource
 from mmjax.data.sources.webdataset import find_shards
-
-
-def shard(path, members, **options):
-    with tarfile.open(path, "w", **options) as archive:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-def sample(i, text=None):
-    return [(f"{i:03}.jpg", b"picture %d" % i), (f"{i:03}.txt", (text or f"text {i}").encode())]
-
-
-def members(*numbers):
-    return [member for i in numbers for member in sample(i)]
-
-
-def pairs(source):
-    return [(record["image"], record["text"]) for record in source]
-
-
-def expected(*numbers):
-    return [(b"picture %d" % i, f"text {i}") for i in numbers]
 
 
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])

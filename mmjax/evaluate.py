@@ -48,6 +48,7 @@ OUT = flags.DEFINE_string(
 def main(path: str | None, overrides: list[str]) -> None:
     """Evaluates one checkpoint of a run."""
     # Here, so that --help does not wait for jax.
+    from mmjax import places
     from mmjax import recipe as recipe_lib
     from mmjax.parallel.compiler import keep_programs
     from mmjax.train.evaluation import Evaluation
@@ -70,7 +71,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     if WORKDIR.value is None:
         raise ConfigError("which run? Give --workdir=runs/...")
     keep_programs()
-    folder = Path(WORKDIR.value)
+    folder = places.here(WORKDIR.value)
     run = open_run(folder, CHECKPOINT.value)
     recipe, name = run.recipe, f"evaluation-{run.step}"
     if path is not None:
@@ -85,6 +86,7 @@ def main(path: str | None, overrides: list[str]) -> None:
         evaluation.report(run.model, folder, metrics)
     write_atomically(folder / f"{name}.json", json.dumps(metrics, indent=2) + "\n")
     evaluation.show(metrics, folder)
+    places.save(folder)
 
 
 def run_suite(given: str, file: str) -> None:

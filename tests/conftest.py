@@ -192,13 +192,14 @@ def saved():
     import jax
     import numpy as np
 
+    from mmjax import places
     from mmjax.checkpoints.store import Store
     from mmjax.parallel import mesh as mesh_lib
     from mmjax.train import state as state_lib
 
     def read(config, folder, step=None):
         mesh = mesh_lib.make_mesh(*config.mesh.shape)
-        store = Store(Path(folder) / "checkpoints")
+        store = Store(places.checkpoints(places.here(folder)))
         state = store.restore(state_lib.abstract(config, state_lib.plan(config, mesh)), step)
         store.close()
         return {

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from mmjax import digests
+from mmjax import digests, places
 from mmjax.parallel import distributed
 
 _UNFINISHED = ocp.path.atomicity.TMP_DIR_SUFFIX
+_COMMITTED = ocp.path.atomicity.COMMIT_SUCCESS_FILE
 # The folder of the arrays in that of a step; beside it are metrics, which are read of every step.
 _ARRAYS = ocp.checkpoint_manager.DEFAULT_ITEM_NAME
 
@@ -49,16 +50,21 @@ class Digested(ocp.path.atomicity.AtomicRenameTemporaryPath):  # type: ignore[mi
 
 
 def folders(directory: Path) -> list[Path]:
-    """What claims to be a checkpoint, by its name: one folder a step, ascending."""
+    """What claims to be a checkpoint, by its name: one folder a step, ascending.
+
+    In a store a folder has its name from the start, and a file of Orbax's once it is whole.
+    """
     if not directory.is_dir():
         return []
     named = re.compile("0|[1-9][0-9]*")
     found = [p for p in directory.iterdir() if named.fullmatch(p.name) and p.is_dir()]
+    if places.is_address(directory):
+        found = [p for p in found if (p / _COMMITTED).exists()]
     return sorted(found, key=lambda folder: int(folder.name))
 
 
 def damage(folder: Path, *, whole: bool) -> str | None:
-    """A sentence on what is wrong with a step's folder, or None.
+    """A sentence on what is wrong with a step's folder, or None; of a store's, only a missing part.
 
     All processes of a run call it, read a part of the files each, and hear the same.
 
@@ -68,7 +74,7 @@ def damage(folder: Path, *, whole: bool) -> str | None:
     """
     said = ""
     try:
-        listed = digests.read(folder)
+        listed = None if places.is_address(folder) else digests.read(folder)
         if listed is None:
             _check_unlisted(folder)
         else:

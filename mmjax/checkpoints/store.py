@@ -13,8 +13,10 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
+from mmjax import places
 from mmjax.checkpoints import integrity
 from mmjax.digests import NAME as DIGESTS
 from mmjax.errors import UserError
@@ -34,7 +36,8 @@ class Store:
     """The checkpoints of one run; a context manager that ends background work, however it is left.
 
     Args:
-      directory: folder of the checkpoints, made if missing.
+      directory: folder of the checkpoints, made if missing; or one in a store, of
+        `mmjax.places.checkpoints`.
       keep_last: how many of the newest are kept.
       keep_best: how many of the best by `metric` are kept besides.
       metric: name of the evaluation metric that `keep_best` goes by.
@@ -50,7 +53,7 @@ class Store:
 
     def __init__(
         self,
-        directory: str | Path,
+        directory: str | Path | epath.Path,
         *,
         keep_last: int = 2,
         keep_best: int = 0,
@@ -60,7 +63,10 @@ class Store:
         fall_back: bool = False,
         read_only: bool = False,
     ):
-        self.directory = Path(directory).absolute()
+        # In a store Orbax marks what is whole by a file, since nothing there can be renamed at
+        # once; the store keeps checksums of its own, so there are no digests of ours.
+        self._remote = places.is_address(directory)
+        self.directory: Any = directory if self._remote else Path(directory).absolute()
         self._metric, self._mode = metric, mode
         self._last: int | None = None  # step of the last save that was begun
         self._verified: set[int] = set()
@@ -91,7 +97,7 @@ class Store:
             best_mode=mode,
             preservation_policy=keep.AnyPreservationPolicy(policies),
             enable_async_checkpointing=asynchronous,
-            temporary_path_class=integrity.Digested,
+            temporary_path_class=None if self._remote else integrity.Digested,
             create=not read_only,
             cleanup_tmp_directories=not read_only,
             lightweight_initialize=read_only,
@@ -253,7 +259,7 @@ class Store:
         said = self._damage(step)
         if said is not None:
             raise self._damaged(step, said)
-        if not (folder / DIGESTS).is_file():
+        if not self._remote and not (folder / DIGESTS).is_file():
             logger.warning(
                 f"{folder} has no {DIGESTS} (an earlier version saved it, or that file was "
                 "removed), so damage to its numbers would not be noticed"

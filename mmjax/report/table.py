@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmjax import places
 from mmjax.report import results
 
 FILES = {
@@ -160,7 +161,7 @@ def _files(metrics: Mapping[str, float], folder: str | Path | None) -> list[str]
         return lines
     folder = Path(folder)
     known = [(name, words) for name, words in FILES.items() if (folder / name).exists()]
-    lines += ["", *([] if known else [f"The run's folder: {folder}"])]
+    lines += ["", *([] if known else [f"The run's folder: {places.name(folder)}"])]
     width = max((len(words) for _, words in known), default=0)
-    lines += [f"  {words.ljust(width)}  {folder / name}" for name, words in known]
+    lines += [f"  {words.ljust(width)}  {places.name(folder)}/{name}" for name, words in known]
     return lines

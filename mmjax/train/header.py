@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 
+from mmjax import places
 from mmjax.data import TrainData
 from mmjax.objectives import ObjectiveConfig
 from mmjax.recipe import Recipe
@@ -31,7 +32,7 @@ def lines(
     shape = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items())
     rows = [
         ("recipe", f"{recipe.recipe}:{recipe.variant}  ({recipe.paper})"),
-        ("folder", str(folder)),
+        ("folder", places.name(folder)),
         (
             "devices",
             f"{mesh.size} x {device.device_kind} in {jax.process_count()} process(es), "

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from mmjax import places
 from mmjax import recipe as recipe_lib
 from mmjax.checkpoints.store import CheckpointError, Store
 from mmjax.data import inputs
@@ -95,10 +96,10 @@ def open_run(
       ConfigError: when the folder holds no run.
       CheckpointError: when it holds no such checkpoint, or one of its files is damaged.
     """
-    folder = Path(folder)
+    folder = places.here(folder)
     stored = Folder(folder).file("config.json") if folder.is_dir() else None
     if stored is None:
-        raise ConfigError(f"{folder} holds no run: there is no config.json in it")
+        raise ConfigError(f"{places.name(folder)} holds no run: there is no config.json in it")
     recipe = own_lib.with_tokenizer(recipe_lib.read(stored), Folder(folder))
     if not its_mesh:
         recipe = dataclasses.replace(recipe, mesh=MeshConfig())
@@ -108,7 +109,7 @@ def open_run(
     mesh = mesh_lib.make_mesh(*recipe.mesh.shape)
     section = recipe.checkpoints
     with Store(
-        folder / "checkpoints",
+        places.checkpoints(folder),
         metric=section.metric,
         mode=section.mode,
         keep_last=section.keep_last,
@@ -156,8 +157,8 @@ def bundle(path: str | Path, *, checkpoint: str = "latest", dtype: Dtype | None 
     Raises:
       ConfigError: when the folder holds nothing that can be loaded.
     """
-    folder = Path(path).expanduser()
-    if (folder / "checkpoints").is_dir() and not (folder / OWN_CONFIG).is_file():
+    folder = places.here(path)
+    if places.checkpoints(folder).is_dir() and not (folder / OWN_CONFIG).is_file():
         return open_run(folder, checkpoint, dtype=dtype, its_mesh=False).bundle()
     return bundle_lib.load(folder, dtype=dtype)
 

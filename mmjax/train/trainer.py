@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from mmjax import places
 from mmjax.checkpoints.store import Store
 from mmjax.data import BadExample, BadRows, Batches, TrainData, inputs
 from mmjax.data.limits import TooManyBadRows, rows_of
@@ -103,7 +104,7 @@ def train(
         section = recipe.checkpoints
         store = stack.enter_context(
             Store(
-                workdir.path / "checkpoints",
+                places.checkpoints(workdir.path),
                 keep_last=section.keep_last,
                 keep_best=section.keep_best,
                 metric=section.metric,
@@ -166,7 +167,7 @@ def train(
         rows = kept.get("rows")
         writer = MetricWriter(workdir.path, start, rows, write=first, loggers=trackers)
         progress = Progress(stages[-1].end, start, show=first and not quiet)
-        run = _Run(mesh, store, writer, progress, signals, workdir.path, tracer, work, [])
+        run = _Run(mesh, store, writer, progress, signals, workdir.path, first, tracer, work, [])
         results: dict[str | None, dict[str, float]] = {}
         try:
             for stage, part in parts.items():
@@ -200,8 +201,8 @@ def train(
             step = store.latest()
             when = "before the first step" if step is None else f"after step {step}"
             logger.info(
-                f"stopped {when} by signal {stop.number:d}; saved in {workdir.path}: run the same "
-                "command to resume"
+                f"stopped {when} by signal {stop.number:d}; saved in {places.name(workdir.path)}: "
+                "run the same command to resume"
             )
             raise
         finally:
@@ -232,6 +233,7 @@ class _Run(NamedTuple):
     progress: Progress
     signals: StopSignals
     folder: Path
+    first: bool
     tracer: profile.Profile
     work: Callable[[Recipe, jax.sharding.Mesh], Work | None] | None
     made: list[tuple[Stage, step_lib.Step]]  # (stage, compiled step) pairs
@@ -342,6 +344,8 @@ def _kept(run: _Run, part: _Part, watch: Watch) -> dict[str, Any]:
     bad_rows.collect(report)
     run.writer.sync()
     report.sync()
+    if run.first:
+        places.save(run.folder)
     # Copies: a checkpoint is written while training goes on.
     window = {name: [*values] for name, values in watch.window.items()}
     share = dict(watch.limit.state)

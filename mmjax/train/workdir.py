@@ -25,10 +25,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmjax import digests
+from mmjax import digests, places
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
-from mmjax.files import DamagedFile, reason
+from mmjax.files import DamagedFile, WriteError, reason
 from mmjax.recipe import Recipe
 from mmjax.text import printable
 
@@ -64,7 +64,7 @@ class Workdir:
     """An open run folder; a context manager that holds its lock.
 
     Args:
-      path: the folder, made if missing.
+      path: the folder, made if missing; or `gs://bucket/folder` (`mmjax.places`).
       recipe: of the run, whole.
       write: whether this process writes (process 0 of a multi-process run).
 
@@ -77,16 +77,11 @@ class Workdir:
     """
 
     def __init__(self, path: str | Path, recipe: Recipe, *, write: bool = True):
-        if "://" in str(path):
-            raise ConfigError(
-                f"--workdir={path} is an address, but a run needs a folder: mount the storage and "
-                "give the folder that it is mounted on"
-            )
-        self.path = Path(path)
+        self.path = places.here(path)
         self._recipe = recipe
         self._lock: int | None = None
-        self._discard = False
-        stored = self.path / "config.json"
+        self._discard = self._kept = False
+        stored, shown = self.path / "config.json", places.name(self.path)
         if stored.is_file():
             try:
                 differing = recipe_lib.differences(recipe_lib.read(stored), recipe)
@@ -96,12 +91,12 @@ class Workdir:
             # nothing to lose.
             if differing and _holds_checkpoints(self.path):
                 raise ConfigError(
-                    f"{self.path} holds a run of another config ({'; '.join(differing)}): choose "
+                    f"{shown} holds a run of another config ({'; '.join(differing)}): choose "
                     "another --workdir, or run it with the config it was started with"
                 )
         elif _holds_checkpoints(self.path):
             raise ConfigError(
-                f"{self.path} holds checkpoints but no config.json, so whose they are cannot be "
+                f"{shown} holds checkpoints but no config.json, so whose they are cannot be "
                 "told: choose another --workdir"
             )
         if write:
@@ -110,13 +105,13 @@ class Workdir:
     def _open(self) -> None:
         """Makes the folder, and locks it."""
         with self._usable():
-            self._discard = not self.path.exists()
+            self._discard = places.is_new(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
         if self._lock is None:
             raise ConfigError(
-                f"another process is writing to {self.path}: wait for it, stop it, or choose "
-                "another --workdir"
+                f"another process is writing to {places.name(self.path)}: wait for it, stop it, or "
+                "choose another --workdir"
             )
 
     @contextlib.contextmanager
@@ -137,6 +132,9 @@ class Workdir:
         if self._lock is not None:
             with self._usable():
                 digests.write_with(self.path / "config.json", recipe_lib.dump(self._recipe))
+            places.own(self.path)
+            places.save(self.path)
+            self._kept = True
         self._discard = False
 
     def __exit__(self, kind: type[BaseException] | None = None, *_: Any) -> None:
@@ -145,6 +143,18 @@ class Workdir:
                 shutil.rmtree(self.path, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
+            if self._kept:
+                self._save(kind)
+
+    def _save(self, kind: type[BaseException] | None) -> None:
+        """Saves what was written since the last checkpoint, such as the log."""
+        try:
+            places.save(self.path)
+        except WriteError as error:
+            if kind is None:
+                raise
+            # Another error ends the run already; that one is the news.
+            logger.warning(error)
 
     def finish(self, summary: Mapping[str, float]) -> None:
         """Writes `summary.json`, whole or not at all, and the digests of what is final now."""
@@ -156,7 +166,8 @@ class Workdir:
 
 
 def _holds_checkpoints(folder: Path) -> bool:
-    return any((folder / "checkpoints").glob("*"))
+    directory = places.checkpoints(folder)
+    return directory.is_dir() and any(True for _ in directory.iterdir())
 
 
 def _lock(folder: Path) -> int | None:

@@ -18,7 +18,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from mmjax import digests
+from mmjax import digests, places
 from mmjax.errors import ConfigError, UserError
 from mmjax.files import DamagedFile, json_object, pointer_at, read_json, replacing
 
@@ -303,4 +303,4 @@ OWN_CONFIG = "mmjax.json"
 def is_foreign(path: str | Path) -> bool:
     """Whether a folder, a run, an export or one with weights, is of another library."""
     folder = Path(path).expanduser()
-    return not ((folder / OWN_CONFIG).is_file() or (folder / "checkpoints").is_dir())
+    return not ((folder / OWN_CONFIG).is_file() or places.checkpoints(folder).is_dir())

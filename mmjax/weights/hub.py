@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mmjax import digests, extras
+from mmjax import digests, extras, places
 from mmjax.errors import ConfigError
 from mmjax.weights.files import OWN_CONFIG, WEIGHTS, WeightsError
 
@@ -26,8 +26,9 @@ def local(path: str | Path) -> Path:
     """The folder that a path means, after downloading a model of the Hub.
 
     Args:
-      path: a folder or file; or `hf://owner/name`, with `@revision` (a branch, tag or commit) or
-        without. A plain `owner/name` is a model of the Hub, too, where no `owner` is here.
+      path: a folder or file; `gs://bucket/folder`; or `hf://owner/name`, with `@revision` (a
+        branch, tag or commit) or without. A plain `owner/name` is a model of the Hub, too, where no
+        `owner` is here.
 
     Returns:
       The path, or a folder in the cache of huggingface_hub with JSON files and safetensors of the
@@ -39,6 +40,8 @@ def local(path: str | Path) -> Path:
     """
     given = str(path)
     if not given.startswith(PREFIX):
+        if places.is_address(given):
+            return places.here(given)
         folder = Path(path).expanduser()
         owner, slash, _ = given.partition("/")
         if not slash or Path(owner).exists() or folder.exists() or not _MODEL.fullmatch(given):

@@ -178,8 +178,8 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     for path, reason in ((tmp_path / "file", "File exists"), (tmp_path / "file/run", "Not a dir")):
         with pytest.raises(ConfigError, match=rf"{path} .*cannot be made.*{reason}.*--workdir"):
             Workdir(path, config())
-    with pytest.raises(ConfigError, match=r"--workdir=gs://bucket/run is an address.*mount"):
-        Workdir("gs://bucket/run", config())
+    with pytest.raises(ConfigError, match=r"s3://bucket/run: .* at gs:// addresses.*mount"):
+        Workdir("s3://bucket/run", config())
 
 
 def full(*_):

@@ -4,7 +4,8 @@
 #   launch/tpu_vm.sh my-v5e-64 us-west4-a --config=configs/clip.py:paper --workdir=/mnt/shared/clip
 #
 # Every host needs this repository in ~/mmjax, with `pip install -e '.[tpu]'`, and a folder that all
-# of them see for --workdir, or gs://bucket/folder (extra `gcs`). The same command resumes after an interruption.
+# of them see for --workdir, or gs://bucket/folder (extra `gcs`). The same command resumes after an
+# interruption.
 #
 # jax.distributed.initialize asks the TPU's metadata who the hosts are: agent-worker-number and
 # worker-network-endpoints, and MEGASCALE_COORDINATOR_ADDRESS, MEGASCALE_NUM_SLICES and

@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 from tar_files import expected, members, pairs, shard
 
-from mmjax import beam, embed, recipe
+from mmjax import beam, embed, evaluate, recipe
 from mmjax.bench import index as index_bench
 from mmjax.cli import split_config
 from mmjax.commands import convert, index, validate
@@ -78,3 +78,4 @@ def test_every_other_command_is_understood(set_flags):
         assert flags.FLAGS(["test", *rest]) == ["test"], command
     assert beam.DO.value == "convert"
     assert embed.MODEL.value == "MODEL"
+    assert evaluate.WORKDIR.value == "gs://bucket/runs/clip"

@@ -1,6 +1,7 @@
 """Every test sees eight CPU devices and no network; compiled programs are kept between runs."""
 
 import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -50,6 +51,18 @@ pytest_plugins = ("third_party",)
 # Compilation makes first examples slow; a deadline would only measure the machine.
 settings.register_profile("mmjax", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("mmjax")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _passed_over_by_the_collector():
+    """What a file's tests leave is kept, and not looked through again and again.
+
+    JAX keeps the programs that it traced: millions of objects after some hundred tests, which
+    Python's collector would walk through each time.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(config, val, argname):

@@ -22,6 +22,7 @@ from mmjax.data.sources import (
     FolderSource,
     ManifestSource,
     MemorySource,
+    PtbXlSource,
     TfdsSource,
     WebDatasetSource,
     WfdbSource,
@@ -72,6 +73,7 @@ SOURCES: Registry[Source] = Registry(
         "webdataset": WebDatasetSource,
         "clip_benchmark": ClipBenchmarkSource,
         "wfdb": WfdbSource,
+        "ptb_xl": PtbXlSource,
         **SYNTHETIC,
         # Real ones, in the package or on the machine; see mmjax.data.sets.
         "basic_motions": BasicMotions,

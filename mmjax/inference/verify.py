@@ -127,7 +127,8 @@ def compared(weights: foreign.Weights, rows: int = parity.ROWS) -> dict[str, Any
     else:
         ((modality, values),) = inputs.items()
         encoder = model.bundle.towers[modality].encoder
-        unit, who = with_torch.one_tower(folder, modality, encoder, values)
+        dense = None if weights.dense is None else weights.dense.path
+        unit, who = with_torch.one_tower(folder, modality, encoder, values, dense)
         theirs = {modality: unit}
     return parity.compare(
         own,

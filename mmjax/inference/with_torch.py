@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,11 @@ def transformers(
 
 
 def one_tower(
-    folder: Path, modality: str, encoder: Spec[Encoder], values: np.ndarray
+    folder: Path,
+    modality: str,
+    encoder: Spec[Encoder],
+    values: np.ndarray,
+    dense: Path | None = None,
 ) -> tuple[np.ndarray, str]:
     """(unit embeddings, what computed them) of a folder with one tower.
 
@@ -124,6 +129,7 @@ def one_tower(
       modality: of the tower.
       encoder: its spec here.
       values: [B, ...], inputs of the tower.
+      dense: folder of a Dense of sentence-transformers that follows.
     """
     import torch
     import transformers as library
@@ -160,10 +166,25 @@ def one_tower(
         return _unit(projected), name
     if encoder.options.get("pool") == "mean":
         weight = real[:, :, None].float()
-        return _unit((out.last_hidden_state * weight).sum(1) / weight.sum(1)), name
-    if encoder.options.get("pool") == "cls" and config.model_type not in _POOLED:
-        return _unit(out.last_hidden_state[:, 0]), name
-    return _unit(out.pooler_output), name
+        pooled = (out.last_hidden_state * weight).sum(1) / weight.sum(1)
+    elif encoder.options.get("pool") == "cls" and config.model_type not in _POOLED:
+        pooled = out.last_hidden_state[:, 0]
+    else:
+        pooled = out.pooler_output
+    return _unit(pooled if dense is None else _through(dense, pooled)), name
+
+
+def _through(folder: Path, x: Any) -> Any:
+    """A Dense of sentence-transformers."""
+    import torch
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "model.safetensors")
+    activation = json.loads((folder / "config.json").read_text(encoding="utf-8")).get(
+        "activation_function", "Tanh"
+    )
+    y = torch.nn.functional.linear(x, tensors["linear.weight"], tensors.get("linear.bias"))
+    return getattr(torch.nn, activation.rpartition(".")[2])()(y)
 
 
 def transformers_inputs(

@@ -42,6 +42,7 @@ from mmjax.data.views import (
     AugmentedTextView,
     EcgView,
     GraphView,
+    ImagePatchesView,
     ImageView,
     LabelView,
     LogMelView,
@@ -94,6 +95,7 @@ VIEWS: Registry[View] = Registry(
     View,
     {
         "image": ImageView,
+        "image_patches": ImagePatchesView,
         "pixels": PixelsView,
         "text": TextView,
         "augmented_text": AugmentedTextView,

@@ -19,6 +19,7 @@ _WHOLE = {
     "clip": "CLIPModel",
     "metaclip_2": "MetaClip2Model",
     "siglip": "SiglipModel",
+    "siglip2": "Siglip2Model",
 }
 _ALONE = (
     "clip_vision_model",
@@ -27,6 +28,8 @@ _ALONE = (
     "metaclip_2_text_model",
     "siglip_vision_model",
     "siglip_text_model",
+    "siglip2_vision_model",
+    "siglip2_text_model",
     "clap_audio_model",
     "clap_text_model",
     "vit",

@@ -21,7 +21,7 @@ _OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
 # Whose `pooler_output` at the class token is what this package pools.
 _POOLED = ("clip_vision_model", "metaclip_2_vision_model")
 # For which `AutoModel` has no class, although the library has one.
-_NOT_AUTOMATIC = ("siglip_text_model", "clap_text_model", "clap_audio_model")
+_NOT_AUTOMATIC = ("siglip_text_model", "siglip2_text_model", "clap_text_model", "clap_audio_model")
 
 
 def missing(*names: str) -> list[str]:
@@ -54,6 +54,21 @@ def _pixels(images: np.ndarray) -> Any:
     import torch
 
     return torch.tensor(np.asarray(images, np.float32)).permute(0, 3, 1, 2)
+
+
+def _images(values: np.ndarray) -> dict[str, Any]:
+    """What a model of images takes, of f[B, H, W, C] or of patches of the view `image_patches`."""
+    import torch
+
+    if values.ndim == 4:
+        return {"pixel_values": _pixels(values)}
+    there = ~np.isnan(values[..., 0])
+    filled = np.where(there[..., None], values, 0)
+    return {
+        "pixel_values": torch.tensor(filled[..., 2:]),
+        "pixel_attention_mask": torch.tensor(there),
+        "spatial_shapes": torch.tensor(filled[..., :2].max(1) + 1).long(),
+    }
 
 
 def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
@@ -106,7 +121,7 @@ def transformers(
         if pad_id is not None:
             given["attention_mask"] = (ids != pad_id).long()
         if other == "image":
-            given["pixel_values"] = _pixels(inputs["image"])
+            given |= _images(inputs["image"])
         else:
             given |= _spectrograms(inputs["audio"], model.config)
         out = model.eval()(**given)
@@ -143,7 +158,7 @@ def one_tower(
         model = kind.from_pretrained(folder, use_safetensors=True, **_OWN_FILES).eval()
         name = f"transformers {library.__version__}, {type(model).__name__}"
         if modality == "image":
-            out = model(pixel_values=_pixels(values))
+            out = model(**_images(values))
         elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":

@@ -52,6 +52,7 @@ FAMILIES: dict[str, Callable[..., Foreign]] = {
     "siglip_text_model": siglip.describe,
     "siglip2": siglip.describe,
     "siglip2_vision_model": siglip.describe,
+    "siglip2_text_model": siglip.describe,
     "vit": vit.describe,
     "dinov2": dinov2.describe,
     "dinov2_with_registers": dinov2.describe,

@@ -201,6 +201,7 @@ def test_members_of_shards(tmp_path, member):
 
 OPTIONS = {
     "image": {"size": 4},
+    "image_patches": {"patch": 2, "max_patches": 6},
     "pixels": {"size": 4},
     "text": {"tokenizer": BytesTokenizer(), "length": 4},
     "augmented_text": {"tokenizer": BytesTokenizer(), "length": 4},

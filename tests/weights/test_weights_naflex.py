@@ -11,6 +11,8 @@ from third_party import needs
 
 import mmjax
 from mmjax import recipe as recipe_lib
+from mmjax.errors import ConfigError
+from mmjax.export import export
 from mmjax.train import trainer
 from mmjax.weights.files import WeightsError
 from mmjax.weights.foreign import Weights
@@ -127,8 +129,11 @@ def test_what_the_folder_says(tmp_path):
 
 
 def test_a_run_trains_it_further(tmp_path):
-    """Two steps from the folder's weights, on images of different shapes."""
-    folder = folders.folder_of(CONFIG, tmp_path / "model")
+    """Two steps from the folder's weights, on images of different shapes; and its exports."""
+    tensors = {name: 0.2 * array for name, array in folders.tensors_of(CONFIG).items()}
+    for name in ("logit_scale", "logit_bias"):  # of one number, as the library writes them
+        tensors[name] = np.reshape(tensors[name], 1).astype(np.float32)
+    folder = folders.folder_of(CONFIG, tmp_path / "model", tensors)
     marks = folders.tokenizer_of(folders.MARKS["siglip"], folder)
     view = {"patch_size": 8, "max_num_patches": 34}
     (folder / "preprocessor_config.json").write_text(json.dumps(view))
@@ -148,3 +153,8 @@ def test_a_run_trains_it_further(tmp_path):
     moved = {path for path in before if not np.array_equal(before[path], after[path])}
     assert all(np.isfinite(array).all() for array in after.values())
     assert {"towers/image/encoder/position", "towers/image/encoder/stem/project/kernel"} <= moved
+    out, _ = export(tmp_path / "run", tmp_path / "export", format="safetensors")
+    ours, again = (mmjax.load(f).encode(image=pictures()) for f in (tmp_path / "run", out))
+    np.testing.assert_allclose(again, ours, atol=1e-6)
+    with pytest.raises(ConfigError, match="this model has .*naflex_vit"):
+        export(tmp_path / "run", tmp_path / "hf", format="hf")

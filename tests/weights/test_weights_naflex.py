@@ -156,5 +156,5 @@ def test_a_run_trains_it_further(tmp_path):
     out, _ = export(tmp_path / "run", tmp_path / "export", format="safetensors")
     ours, again = (mmjax.load(f).encode(image=pictures()) for f in (tmp_path / "run", out))
     np.testing.assert_allclose(again, ours, atol=1e-6)
-    with pytest.raises(ConfigError, match="this model has .*naflex_vit"):
+    with pytest.raises(ConfigError, match=r"this model has .*naflex_vit"):
         export(tmp_path / "run", tmp_path / "hf", format="hf")

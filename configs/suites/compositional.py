@@ -9,7 +9,7 @@
 
 SugarCrepe (Hsieh et al. 2023, arXiv 2306.14610) is told by the share of images that are nearer to
 their own caption, Winoground (Thrush et al. 2022, arXiv 2204.03162) by its group score, whose
-chance is 1/6. ARO is left out: the regions that its images are cut to are boxes in its table.
+chance is 1/6. `aro.py` is another suite of this kind.
 """
 
 import json

@@ -7,6 +7,7 @@ A dict `METRICS` in it may say by which metric a set is told, `{name: metric}`.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ MAIN = {
     "knn": "accuracy",
     "probe": "accuracy",
     "multilabel": "mAP",
+    "selection": "jaccard",
 }
 
 
@@ -130,7 +132,12 @@ def _views(suite: Suite, views: Mapping[str, Any]) -> dict[str, Any]:
         for config in named.values()
         for _, name in config.reads("view")
     }
-    further = {name: views[modality_of(name)] for name in asked if modality_of(name) in views}
+    further = {}
+    for name in asked:
+        if modality_of(name) in views:
+            # A copy: a view reads the field of the name that it knows.
+            further[name] = copy.copy(views[modality_of(name)])
+            further[name].name = name
     return {**further, **views}
 
 

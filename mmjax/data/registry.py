@@ -22,6 +22,7 @@ from mmjax.data.sources import (
     FolderSource,
     ManifestSource,
     MemorySource,
+    PtbXlSource,
     TfdsSource,
     WebDatasetSource,
     WfdbSource,
@@ -41,6 +42,7 @@ from mmjax.data.views import (
     AugmentedTextView,
     EcgView,
     GraphView,
+    ImagePatchesView,
     ImageView,
     LabelView,
     LogMelView,
@@ -72,6 +74,7 @@ SOURCES: Registry[Source] = Registry(
         "webdataset": WebDatasetSource,
         "clip_benchmark": ClipBenchmarkSource,
         "wfdb": WfdbSource,
+        "ptb_xl": PtbXlSource,
         **SYNTHETIC,
         # Real ones, in the package or on the machine; see mmjax.data.sets.
         "basic_motions": BasicMotions,
@@ -92,6 +95,7 @@ VIEWS: Registry[View] = Registry(
     View,
     {
         "image": ImageView,
+        "image_patches": ImagePatchesView,
         "pixels": PixelsView,
         "text": TextView,
         "augmented_text": AugmentedTextView,

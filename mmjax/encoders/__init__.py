@@ -13,6 +13,7 @@ from mmjax.encoders.graph import GraphNetwork
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.mlp import MLP, Identity
+from mmjax.encoders.naflex import NaFlexViT
 from mmjax.encoders.patches import PatchTransformer
 from mmjax.encoders.points import PointNet
 from mmjax.encoders.resnet import ResNet
@@ -30,6 +31,7 @@ ENCODERS = Registry(
     Encoder,
     {
         "vit": ViT,
+        "naflex_vit": NaFlexViT,
         "patch_transformer": PatchTransformer,
         "frame_transformer": FrameTransformer,
         "point_net": PointNet,
@@ -72,6 +74,7 @@ __all__ = [
     "FrameTransformer",
     "GraphNetwork",
     "Identity",
+    "NaFlexViT",
     "PatchTransformer",
     "PointNet",
     "ResNet",

@@ -25,6 +25,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     # x sigmoid(1.702 x): the approximation that OpenAI's CLIP weights were trained with.
     "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
     "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
 }
 # Of layers with twice the units: what the first half of them goes through.
 GATES: dict[str, Callable[[jax.Array], jax.Array]] = {

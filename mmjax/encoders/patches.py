@@ -65,6 +65,7 @@ class PatchTransformer(Encoder):
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
       pool_heads: of the attention pooling; `heads` where None.
+      pool_mlp_width: of its MLP; that of the blocks where 0.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
         for patches only, which take inputs of any size; `none` goes with `rotary`.
       rotary: of a grid of two axes: attention turns queries and keys of patches, see `GridRotary`.
@@ -91,6 +92,7 @@ class PatchTransformer(Encoder):
         channels: Count = 3,
         pool: Pool = "cls",
         pool_heads: Count | None = None,
+        pool_mlp_width: CountOrZero = 0,
         positions: Positions = "learned",
         rotary: GridRotary | None = None,
         stem: StemKind = "patch",
@@ -171,7 +173,13 @@ class PatchTransformer(Encoder):
         )
         self.probe = (
             pooling.attention_pooling(
-                config, heads=pool_heads, bias=bias, init=weights, dtype=dtype, rngs=rngs
+                config,
+                heads=pool_heads,
+                mlp_width=pool_mlp_width,
+                bias=bias,
+                init=weights,
+                dtype=dtype,
+                rngs=rngs,
             )
             if pool == "map"
             else None

@@ -92,16 +92,20 @@ def attention_pooling(
     config: TransformerConfig,
     *,
     heads: int | None = None,
+    mlp_width: int = 0,
     bias: bool,
     init: Initialization,
     dtype: DTypeLike,
     rngs: nnx.Rngs,
 ) -> AttentionPooling:
-    """The pooling that goes with a transformer: its width, MLP, activation, epsilon, and heads."""
+    """The pooling that goes with a transformer: its width, activation and epsilon.
+
+    Heads and the width of the MLP, too, unless they are given.
+    """
     return AttentionPooling(
         width=config.width,
         heads=config.heads if heads is None else heads,
-        mlp_width=config.hidden,
+        mlp_width=mlp_width or config.hidden,
         activation=config.activation,
         bias=bias,
         eps=config.eps,

@@ -74,6 +74,33 @@ def interpolate(
     return jnp.concatenate([positions[:prefix], image.reshape(-1, image.shape[-1])])
 
 
+def at_places(positions: jax.Array, places: jax.Array, sizes: jax.Array) -> jax.Array:
+    """Learned positions of one grid at places of grids of other sizes, one of them an example.
+
+    What a linear, antialiased resize of the grid has there (`jax.image.resize` with 'linear', and
+    torch's `interpolate` with mode='bilinear', antialias=True), for sizes that only the data know.
+
+    Args:
+      positions: f[R, C, W].
+      places: f[B, N, 2], row and column of each place.
+      sizes: f[B, 2], rows and columns of each example's grid.
+
+    Returns:
+      f[B, N, W].
+    """
+    weights = []
+    for axis in range(2):
+        ratio = positions.shape[axis] / sizes[:, axis, None]  # of old places a new one
+        centre = (places[..., axis] + 0.5) * ratio - 0.5
+        distance = jnp.abs(jnp.arange(positions.shape[axis]) - centre[..., None])
+        weight = jnp.maximum(1 - distance / jnp.maximum(ratio, 1)[..., None], 0)
+        weights.append(weight / weight.sum(axis=-1, keepdims=True))
+    rows, columns = weights
+    both = rows[..., :, None] * columns[..., None, :]
+    flat = both.reshape(*both.shape[:2], -1)
+    return flat @ positions.reshape(-1, positions.shape[-1])
+
+
 # Of 77 positions the first 20, which are well trained, stay as they are.
 _KEPT = 20 / 77
 

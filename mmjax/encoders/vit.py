@@ -38,6 +38,7 @@ class ViT(PatchTransformer):
       width, depth, heads, mlp_width: of the transformer, see `Transformer`.
       pool: `cls` a class token; `mean` of the patches; `map` attention pooling by a learned probe.
       pool_heads: of the attention pooling; `heads` where None.
+      pool_mlp_width: of its MLP; that of the blocks where 0.
       positions: `learned`, one vector for each patch and for the class token; or `sincos`, fixed,
         for patches only, which take images of any size; `none` goes with `rotary`.
       rotary: attention turns queries and keys of patches, see `GridRotary`.
@@ -59,6 +60,7 @@ class ViT(PatchTransformer):
         channels: Count = 3,
         pool: Pool = "cls",
         pool_heads: Count | None = None,
+        pool_mlp_width: CountOrZero = 0,
         positions: Positions = "learned",
         rotary: GridRotary | None = None,
         stem: StemKind = "patch",
@@ -78,6 +80,7 @@ class ViT(PatchTransformer):
             channels=channels,
             pool=pool,
             pool_heads=pool_heads,
+            pool_mlp_width=pool_mlp_width,
             positions=positions,
             rotary=rotary,
             stem=stem,

@@ -11,6 +11,8 @@ from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.evaluators.linear_solvers import unit
+from mmjax.evaluators.multilabel import measure, one_hot
+from mmjax.evaluators.retrieval import values_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import CountOrZero, Factor, NonNegative, NonNegativeInt, Repeats
 
@@ -33,15 +35,19 @@ class Probe(Evaluator):
         linear: u' = unit(W u + b) of least |W u + b - v|^2.
 
     Metrics: `accuracy`, `error` (1 - accuracy), `chance` (the share of the most frequent class of
-    the test rows), `classes` (of the fitted rows) and `examples` (tested).
+    the test rows), `classes` (of the fitted rows) and `examples` (tested). With `several` labels a
+    record, a regression for each class, and instead of the first three `AUROC` and `mAP`, means
+    over the classes, as of `multilabel`. With several `c` also `c`, the one that was chosen.
 
     The further source `train` is what it is fitted on.
 
     Args:
       labels: the field that holds the class.
+      several: records hold a list of classes, of any length.
       modalities: whose features are used, side by side.
       layer: `encoder`, what the encoders give to the heads; or `unit`, the embeddings.
-      c: inverse strength of the L2 penalty.
+      c: inverse strength of the L2 penalty; or several, of which that is taken whose probe does
+        best on the source `val`, by accuracy or AUROC, the first of equal ones.
       tested: modalities that it is tested on, in the place of `modalities`.
       noise: standard deviation of the noise in every feature of the rows that it is fitted on; of
         several modalities, in those that are tested as another one.
@@ -52,15 +58,16 @@ class Probe(Evaluator):
     """
 
     further = ("train",)
-    optional = ("paired",)
+    optional = ("paired", "val")
 
     def __init__(
         self,
         *,
         labels: LabelRef = "label",
+        several: bool = False,
         modalities: tuple[ViewRef, ...] = ("image",),
         layer: Layer = "encoder",
-        c: Factor = 1.0,
+        c: Factor | tuple[Factor, ...] = 1.0,
         tested: tuple[ViewRef, ...] = (),
         noise: NonNegative = 0.0,
         copies: Repeats = 1,
@@ -68,8 +75,11 @@ class Probe(Evaluator):
         adapter: Adapter = "none",
         seed: NonNegativeInt = 0,
     ):
-        if not modalities or not c > 0:
+        cs = c if isinstance(c, tuple) else (c,)
+        if not modalities or not cs or min(cs) <= 0:
             raise ValueError(f"probe: modalities={modalities!r} must be named and c={c} above 0")
+        if several and hidden:
+            raise ValueError("probe: several=True is by logistic regression: set hidden=0")
         if tested and len(tested) != len(modalities):
             raise ValueError(f"probe: tested={tested!r} must be as many as {modalities!r}")
         if adapter != "none" and not (tested and len(tested) == 1):
@@ -78,8 +88,8 @@ class Probe(Evaluator):
             )
         if (noise or adapter != "none") and layer != "unit":
             raise ValueError("probe: noise and adapters are of unit vectors: set layer='unit'")
-        self.labels, self.modalities = labels, modalities
-        self.layer, self.c = layer, c
+        self.labels, self.several, self.modalities = labels, several, modalities
+        self.layer, self.cs = layer, cs
         self.tested = tested or modalities
         self.noise, self.copies, self.hidden, self.seed = noise, copies, hidden, seed
         self.adapter = adapter
@@ -92,6 +102,7 @@ class Probe(Evaluator):
             "train": ("labels", "modalities"),
             "source": ("labels", "tested" if options["tested"] else "modalities"),
         }
+        names["val"] = names["source"]
         return {name: options[name] for name in names[source]}
 
     def __call__(
@@ -102,26 +113,61 @@ class Probe(Evaluator):
         *,
         train: EvalData,
         paired: EvalData | None = None,
+        val: EvalData | None = None,
     ) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        if len(self.cs) > 1 and val is None:
+            raise EvaluationError(f"probe: c={self.cs} needs a source 'val', to choose one by")
         parts, y = self._features(model, train, self.modalities)
         if self.adapter != "none":
             if paired is None:
                 raise EvaluationError(f"probe: adapter={self.adapter!r} needs a source 'paired'")
             parts = [adapted(parts[0], *self._pairs(model, paired), self.adapter)]
-        x, y = self._noisy(parts), np.tile(y, self.copies)
-        tested, truth = self._features(model, data, self.tested)
-        test = np.concatenate(tested, axis=1)
-        mean, deviation = x.mean(0), x.std(0) + 1e-6
-        classes, y = np.unique(y, return_inverse=True)
-        x, test = (x - mean) / deviation, (test - mean) / deviation
+        x, y = self._noisy(parts), [own for _ in range(self.copies) for own in y]
+        scale = x.mean(0), x.std(0) + 1e-6
+        tested = self._tested(model, data, scale)
+        x = (x - scale[0]) / scale[1]
+        if val is None or len(self.cs) == 1:
+            return self._measured(x, y, self.cs[0], *tested)
+        held_out, by = self._tested(model, val, scale), "AUROC" if self.several else "accuracy"
+        scores = [self._measured(x, y, c, *held_out)[by] for c in self.cs]
+        best = self.cs[int(np.argmax(scores))]
+        return {**self._measured(x, y, best, *tested), "c": best}
+
+    def _tested(
+        self, model: Model, data: EvalData, scale: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, list[Any]]:
+        """Features f64[M, W], scaled as those that are fitted, and labels of rows to test on."""
+        parts, labels = self._features(model, data, self.tested)
+        return (np.concatenate(parts, axis=1) - scale[0]) / scale[1], labels
+
+    def _measured(
+        self, x: np.ndarray, y: list[Any], c: float, test: np.ndarray, truth: list[Any]
+    ) -> dict[str, float]:
+        """Metrics on `test`, of a probe that is fitted on x f64[N, W] and the labels y."""
+        if self.several:
+            return self._measured_several(x, y, c, test, truth)
+        classes, numbers = np.unique(np.array(y), return_inverse=True)
         if self.hidden:
-            answer = logistic.fit_mlp(x, y, self.hidden, self.c, self.seed)(test)
+            answer = logistic.fit_mlp(x, numbers, self.hidden, c, self.seed)(test)
         else:
-            weights, bias = logistic.fit_classes(x, y, len(classes), self.c)
+            weights, bias = logistic.fit_classes(x, numbers, len(classes), c)
             answer = (test @ weights + bias).argmax(axis=1)
-        found = accuracy(classes[answer], truth, len(classes))
+        found = accuracy(classes[answer], np.array(truth), len(classes))
         return {**found, "error": 1 - found["accuracy"]}
+
+    def _measured_several(
+        self, x: np.ndarray, y: list[Any], c: float, test: np.ndarray, truth: list[Any]
+    ) -> dict[str, float]:
+        classes = sorted({str(name) for own in y for name in own})
+        own, asked = (one_hot([list(map(str, each)) for each in some], classes)
+                      for some in (y, truth))  # fmt: skip
+        scores = np.empty((len(test), len(classes)))
+        for column in range(len(classes)):
+            weights, bias = logistic.fit(x, own[:, column], c)
+            scores[:, column] = test @ weights + bias
+        found = measure(scores, asked, k=1)
+        return {name: found[name] for name in ("AUROC", "mAP", "classes", "examples")}
 
     def _noisy(self, parts: list[np.ndarray]) -> np.ndarray:
         """All copies f64[copies N, sum of widths], those of another modality with noise."""
@@ -136,18 +182,20 @@ class Probe(Evaluator):
 
     def _features(
         self, model: Model, data: EvalData, modalities: tuple[str, ...]
-    ) -> tuple[list[np.ndarray], np.ndarray]:
-        """Features f64[N, W] of each, and labels [N], of the rows that have all modalities."""
+    ) -> tuple[list[np.ndarray], list[Any]]:
+        """Features f64[N, W] of each, and N labels, of the rows that have all modalities."""
         embedded = embed(model, data, modalities, layer=self.layer)
         rows = embedded[modalities[0]].rows
         for name in modalities[1:]:
             rows = np.intersect1d(rows, embedded[name].rows)
-        columns, labels = [], np.empty(0)
-        for part in embedded.values():
-            at = np.searchsorted(part.rows, rows)
-            columns.append(part.unit[at].astype(np.float64))
-            labels = labels_of([part.fields[i] for i in at], self.labels, "probe")
-        return columns, labels
+        parts = [
+            e.unit[np.searchsorted(e.rows, rows)].astype(np.float64) for e in embedded.values()
+        ]
+        last = embedded[modalities[-1]]
+        fields = [last.fields[i] for i in np.searchsorted(last.rows, rows)]
+        if self.several:
+            return parts, [values_of(own, self.labels) for own in fields]
+        return parts, labels_of(fields, self.labels, "probe").tolist()
 
     def _pairs(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, D] of the records that have both the fitted and the tested modality."""

@@ -19,6 +19,7 @@ from mmjax.evaluators.open_vocabulary import OpenVocabulary
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
+from mmjax.evaluators.selection import Selection
 from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
 from mmjax.evaluators.sts import Sts
@@ -37,6 +38,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "geometry": Geometry,
         "tuple_retrieval": TupleRetrieval,
         "choice": Choice,
+        "selection": Selection,
         "linear_map": LinearMap,
         "probe": Probe,
         "few_shot": FewShot,

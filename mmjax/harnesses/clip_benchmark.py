@@ -17,8 +17,9 @@ from mmjax import api
 from mmjax.cli import fail
 from mmjax.errors import UserError
 from mmjax.extras import needs
+from mmjax.harnesses import needed
 
-torch: Any = needs("torch", "clip_benchmark", "CLIP_benchmark")
+torch: Any = needed("torch", "clip_benchmark", "CLIP_benchmark", __name__)
 
 
 class Towers(torch.nn.Module):  # type: ignore[misc]

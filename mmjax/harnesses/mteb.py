@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from mmjax import api
+from mmjax.cli import fail
 from mmjax.errors import ConfigError
 from mmjax.extras import needs
+from mmjax.harnesses import needed
 
-needs("mteb", "mteb", "MTEB")
+needed("mteb", "mteb", "MTEB", __name__)
 _mteb: Any = importlib.import_module("mteb.models")
 
 
@@ -75,3 +77,7 @@ def _sound(value: Any) -> bytes:
         file, np.asarray(value["array"]).T, value["sampling_rate"], "FLOAT", format="WAV"
     )
     return file.getvalue()
+
+
+if __name__ == "__main__":
+    fail("mmjax.harnesses.mteb is no command: import its Encoder and give it to mteb.evaluate")

@@ -17,7 +17,7 @@ from flax import nnx
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.data.config import DataConfig
-from mmjax.data.views.image import ImageView
+from mmjax.data.views import ImagePatchesView, ImageView
 from mmjax.data.views.image_libraries import Preprocessing
 from mmjax.errors import ConfigError
 from mmjax.files import writing
@@ -36,6 +36,7 @@ from mmjax.weights import foreign
 from mmjax.weights.files import OWN_CONFIG, Folder, WeightsError
 
 # The keys of an export's `mmjax.json`, as `describe` gives them.
+_IMAGES = (ImageView, ImagePatchesView)
 _OWN = {"config": dict, "log_scale": float | None, "bias": float | None, "about": dict}
 # Of the computation.
 Dtype = Literal["float32", "bfloat16"]
@@ -73,7 +74,7 @@ class Bundle:
         Raises:
           ConfigError: for a model without a view of images, or with one that it has no words for.
         """
-        images = {m: v for m, v in self.views.items() if isinstance(v, ImageView)}
+        images = {m: v for m, v in self.views.items() if isinstance(v, _IMAGES)}
         if not images:
             raise ConfigError(
                 f"preprocessing={preprocessing!r} is for images; the model has views of "

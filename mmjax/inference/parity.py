@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmjax.data.sets.emoji import EmojiSource
-from mmjax.data.views.image import ImageView
+from mmjax.data.views import ImagePatchesView, ImageView
 from mmjax.encoders import Encoder
 from mmjax.files import write_atomically
 from mmjax.inference import bundle
@@ -52,7 +52,7 @@ def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list
     pictures = [first(record["image"]) for record in records]
     views = model.bundle.views
     raw = {}
-    if isinstance(views.get("image"), ImageView):
+    if isinstance(views.get("image"), ImageView | ImagePatchesView):
         raw["image"] = pictures
     if hasattr(views.get("text"), "tokens"):  # and not vectors, of features computed elsewhere
         raw["text"] = texts

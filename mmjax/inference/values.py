@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mmjax.data.formats.files import read_file
+from mmjax.data.formats.signal import Signal
 from mmjax.data.records import unusable
 from mmjax.errors import ConfigError
 
@@ -100,8 +101,8 @@ def plain(value: Any, view: Any) -> Any:
     if isinstance(value, os.PathLike) or (isinstance(value, str) and not view.reads_text):
         path = os.fspath(value)
         return read_file(os.path.expanduser(path) if isinstance(path, str) else path, "", "")
-    if isinstance(value, np.ndarray | str | bytes | list | tuple | Mapping):
-        return value
+    if isinstance(value, np.ndarray | str | bytes | list | tuple | Mapping | Signal):
+        return value  # a Signal would be an array, too, but without its rate and channels
     try:
         array = as_array(value)
     except ValueError as error:

@@ -19,6 +19,7 @@ _WHOLE = {
     "clip": "CLIPModel",
     "metaclip_2": "MetaClip2Model",
     "siglip": "SiglipModel",
+    "siglip2": "Siglip2Model",
 }
 _ALONE = (
     "clip_vision_model",
@@ -27,6 +28,8 @@ _ALONE = (
     "metaclip_2_text_model",
     "siglip_vision_model",
     "siglip_text_model",
+    "siglip2_vision_model",
+    "siglip2_text_model",
     "clap_audio_model",
     "clap_text_model",
     "vit",
@@ -127,7 +130,8 @@ def compared(weights: foreign.Weights, rows: int = parity.ROWS) -> dict[str, Any
     else:
         ((modality, values),) = inputs.items()
         encoder = model.bundle.towers[modality].encoder
-        unit, who = with_torch.one_tower(folder, modality, encoder, values)
+        dense = None if weights.dense is None else weights.dense.path
+        unit, who = with_torch.one_tower(folder, modality, encoder, values, dense)
         theirs = {modality: unit}
     return parity.compare(
         own,

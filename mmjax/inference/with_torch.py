@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ _OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
 # Whose `pooler_output` at the class token is what this package pools.
 _POOLED = ("clip_vision_model", "metaclip_2_vision_model")
 # For which `AutoModel` has no class, although the library has one.
-_NOT_AUTOMATIC = ("siglip_text_model", "clap_text_model", "clap_audio_model")
+_NOT_AUTOMATIC = ("siglip_text_model", "siglip2_text_model", "clap_text_model", "clap_audio_model")
 
 
 def missing(*names: str) -> list[str]:
@@ -53,6 +54,21 @@ def _pixels(images: np.ndarray) -> Any:
     import torch
 
     return torch.tensor(np.asarray(images, np.float32)).permute(0, 3, 1, 2)
+
+
+def _images(values: np.ndarray) -> dict[str, Any]:
+    """What a model of images takes, of f[B, H, W, C] or of patches of the view `image_patches`."""
+    import torch
+
+    if values.ndim == 4:
+        return {"pixel_values": _pixels(values)}
+    there = ~np.isnan(values[..., 0])
+    filled = np.where(there[..., None], values, 0)
+    return {
+        "pixel_values": torch.tensor(filled[..., 2:]),
+        "pixel_attention_mask": torch.tensor(there),
+        "spatial_shapes": torch.tensor(filled[..., :2].max(1) + 1).long(),
+    }
 
 
 def _spectrograms(values: np.ndarray, config: Any) -> dict[str, Any]:
@@ -105,7 +121,7 @@ def transformers(
         if pad_id is not None:
             given["attention_mask"] = (ids != pad_id).long()
         if other == "image":
-            given["pixel_values"] = _pixels(inputs["image"])
+            given |= _images(inputs["image"])
         else:
             given |= _spectrograms(inputs["audio"], model.config)
         out = model.eval()(**given)
@@ -115,7 +131,11 @@ def transformers(
 
 
 def one_tower(
-    folder: Path, modality: str, encoder: Spec[Encoder], values: np.ndarray
+    folder: Path,
+    modality: str,
+    encoder: Spec[Encoder],
+    values: np.ndarray,
+    dense: Path | None = None,
 ) -> tuple[np.ndarray, str]:
     """(unit embeddings, what computed them) of a folder with one tower.
 
@@ -124,6 +144,7 @@ def one_tower(
       modality: of the tower.
       encoder: its spec here.
       values: [B, ...], inputs of the tower.
+      dense: folder of a Dense of sentence-transformers that follows.
     """
     import torch
     import transformers as library
@@ -137,7 +158,7 @@ def one_tower(
         model = kind.from_pretrained(folder, use_safetensors=True, **_OWN_FILES).eval()
         name = f"transformers {library.__version__}, {type(model).__name__}"
         if modality == "image":
-            out = model(pixel_values=_pixels(values))
+            out = model(**_images(values))
         elif modality == "audio" and encoder.type == "htsat":
             out = model(**_spectrograms(values, config))
         elif modality == "audio":
@@ -160,10 +181,25 @@ def one_tower(
         return _unit(projected), name
     if encoder.options.get("pool") == "mean":
         weight = real[:, :, None].float()
-        return _unit((out.last_hidden_state * weight).sum(1) / weight.sum(1)), name
-    if encoder.options.get("pool") == "cls" and config.model_type not in _POOLED:
-        return _unit(out.last_hidden_state[:, 0]), name
-    return _unit(out.pooler_output), name
+        pooled = (out.last_hidden_state * weight).sum(1) / weight.sum(1)
+    elif encoder.options.get("pool") == "cls" and config.model_type not in _POOLED:
+        pooled = out.last_hidden_state[:, 0]
+    else:
+        pooled = out.pooler_output
+    return _unit(pooled if dense is None else _through(dense, pooled)), name
+
+
+def _through(folder: Path, x: Any) -> Any:
+    """A Dense of sentence-transformers."""
+    import torch
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "model.safetensors")
+    activation = json.loads((folder / "config.json").read_text(encoding="utf-8")).get(
+        "activation_function", "Tanh"
+    )
+    y = torch.nn.functional.linear(x, tensors["linear.weight"], tensors.get("linear.bias"))
+    return getattr(torch.nn, activation.rpartition(".")[2])()(y)
 
 
 def transformers_inputs(

@@ -21,6 +21,7 @@ from mmjax.schema.bounds import Count, Repeats
 from mmjax.schema.registry import Registry
 
 HeadNorm = Literal["none", "layer", "batch"]
+LinearActivation = Literal["none", "tanh", "relu", "gelu"]
 
 
 class NoHead(Head):
@@ -40,7 +41,8 @@ class LinearHead(Head):
     Args:
       dim: size of the joint space.
       bias: add a bias (CLIP has none, SigLIP's text tower has one).
-      norm: after the layer: `none`, or `layer`, a layer norm with scale and bias.
+      activation: after the layer; `tanh` is that of most dense layers of sentence-transformers.
+      norm: after that: `none`, or `layer`, a layer norm with scale and bias.
       tokens: bring the encoder's tokens to the joint space, too, by the same layer: for terms that
         compare parts.
       width: W, of the encoder.
@@ -53,6 +55,7 @@ class LinearHead(Head):
         *,
         dim: Count,
         bias: bool = False,
+        activation: LinearActivation = "none",
         norm: Literal["none", "layer"] = "none",
         tokens: bool = False,
         width: int,
@@ -61,7 +64,8 @@ class LinearHead(Head):
     ):
         check_positive(dim=dim)
         check_choice("norm", norm, Literal["none", "layer"])
-        self.dim, self.takes_tokens = dim, tokens
+        check_choice("activation", activation, LinearActivation)
+        self.dim, self.takes_tokens, self.activation = dim, tokens, activation
         self.project = nnx.Linear(
             width,
             dim,
@@ -75,6 +79,8 @@ class LinearHead(Head):
 
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         x = self.project(x).astype(jnp.float32)
+        if self.activation != "none":
+            x = ACTIVATIONS[self.activation](x)
         return x if self.norm is None else self.norm(x)
 
 

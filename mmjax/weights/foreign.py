@@ -52,6 +52,7 @@ FAMILIES: dict[str, Callable[..., Foreign]] = {
     "siglip_text_model": siglip.describe,
     "siglip2": siglip.describe,
     "siglip2_vision_model": siglip.describe,
+    "siglip2_text_model": siglip.describe,
     "vit": vit.describe,
     "dinov2": dinov2.describe,
     "dinov2_with_registers": dinov2.describe,
@@ -112,6 +113,7 @@ class Weights:
       folder: for the other files in it.
       config: its config.json (or open_clip_config.json).
       native: `transformers` or `open_clip`, whose layout it is.
+      dense: the folder of a layer behind an encoder of texts, of sentence-transformers; or None.
       scale_comes_late: whether the logit scale is only known when training starts.
 
     Raises:
@@ -119,6 +121,7 @@ class Weights:
     """
 
     scale_comes_late = False
+    dense: Folder | None = None
 
     def __init__(self, path: str):
         self.folder = Folder(path)
@@ -134,7 +137,7 @@ class Weights:
             self.config, self.native = config, "open_clip"
             self._foreign = open_clip.describe(config)
             return
-        self.folder, pooling = sentence.read(self.folder)
+        self.folder, pooling, self.dense = sentence.read(self.folder)
         config = self.folder.json("config.json")
         if config is None:
             raise WeightsError(
@@ -150,11 +153,18 @@ class Weights:
             )
         describe = FAMILIES[kind]
         self._foreign = describe(config, pooling) if describe in _SENTENCES else describe(config)
+        if self.dense is not None:
+            with self.dense.understood():
+                self._foreign = sentence.with_dense(self._foreign, self.dense)
 
     @functools.cached_property
     def tensors(self) -> Tensors:
         """All tensors of the folder."""
         found = self.folder.tensors()
+        if self.dense is not None:
+            own = self.dense.tensors().items()
+            behind = {f"{self.dense.path.name}.{name}": array for name, array in own}
+            found = Tensors({**found, **behind}, found.where)
         renamed = self._foreign.renamed
         if not renamed:
             return found

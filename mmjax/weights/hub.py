@@ -16,6 +16,7 @@ _FILES = (
     "config.json", "open_clip_config.json", OWN_CONFIG, digests.NAME, "parity.json",
     "preprocessor_config.json", "processor_config.json", "modules.json",
     "1_Pooling/config.json", "sentence_bert_config.json",
+    "2_Dense/config.json", "2_Dense/model.safetensors",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "tokenizer.model", "tokenizer.txt",
     *(f"{name}.index.json" for name in WEIGHTS),

@@ -69,7 +69,10 @@ def specs(
     """
     found: dict[str, dict[str, Any]] = {}
     tokenizer, pad_id = None, None
-    if "image" in encoders:
+    if "image" in encoders and encoders["image"].type == "naflex_vit":
+        if (config := _processor(folder, "image_processor")) is not None:
+            found["image"] = _image_patches(config, encoders["image"].options["patch"], folder)
+    elif "image" in encoders:
         size = encoders["image"].options["image_size"]
         if open_clip is not None:
             found["image"] = _open_clip_image(open_clip.get("preprocess_cfg") or {}, size)
@@ -110,12 +113,7 @@ def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> 
     cut = cut if isinstance(cut, int) else cut.get("height")
     if cut and shortest and not config.get("crop_pct"):
         shortest = round(shortest * min(size) / cut)
-    resample = config.get("resample", 3)
-    if resample not in _INTERPOLATION:
-        raise WeightsError(
-            f"{folder.path / PROCESSOR}: resample={resample!r} is neither bilinear (2) nor "
-            "bicubic (3)"
-        )
+    interpolation = _interpolation(config.get("resample", 3), folder)
     seen = {"shortest": shortest} if crop and shortest and shortest > max(size) else {}
     return {
         "type": "image",
@@ -124,8 +122,33 @@ def _image(config: Mapping[str, Any], size: tuple[int, int], folder: Folder) -> 
         **seen,
         "mean": tuple(config.get("image_mean") or (0.5,) * 3),
         "std": tuple(config.get("image_std") or (0.5,) * 3),
-        "interpolation": _INTERPOLATION[resample],
+        "interpolation": interpolation,
     }
+
+
+def _image_patches(config: Mapping[str, Any], patch: int, folder: Folder) -> dict[str, Any]:
+    if config.get("patch_size", patch) != patch:
+        raise WeightsError(
+            f"{folder.path / PROCESSOR}: patch_size={config['patch_size']} is not the {patch} of "
+            "config.json"
+        )
+    return {
+        "type": "image_patches",
+        "patch": patch,
+        "max_patches": config.get("max_num_patches", 256),
+        "mean": tuple(config.get("image_mean") or (0.5,) * 3),
+        "std": tuple(config.get("image_std") or (0.5,) * 3),
+        "interpolation": _interpolation(config.get("resample", 2), folder),
+    }
+
+
+def _interpolation(resample: Any, folder: Folder) -> str:
+    if resample not in _INTERPOLATION:
+        raise WeightsError(
+            f"{folder.path / PROCESSOR}: resample={resample!r} is neither bilinear (2) nor "
+            "bicubic (3)"
+        )
+    return _INTERPOLATION[resample]
 
 
 def _open_clip_image(config: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:

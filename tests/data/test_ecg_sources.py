@@ -1,16 +1,16 @@
 """ECGs in WFDB and DICOM files: folders, tables, real records, damage.
 
-The WFDB files here are written by this file, byte by byte. Real records are looked at where they
+The WFDB files here are written by `ecg_files`, byte by byte. Real records are looked at where they
 are: those of PhysioNet at $MMJAX_ECG_RECORDS (a folder of CPSC 2018), those that packages hold.
 """
 
 import os
 import pickle
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ecg_files import write_record
 from scipy.signal import find_peaks
 from third_party import needs
 
@@ -28,24 +28,6 @@ def outcome(call):
         return call(), None
     except BadExample as error:
         return None, error
-
-
-def write_record(folder, name, *, matlab=False, dx="164889003", samples=600, gain=1000):
-    """A record of 12 leads at 500 Hz in format 16; with `matlab` behind a MAT-file's 24 bytes."""
-    rng = np.random.default_rng(len(name) + samples)
-    digital = rng.integers(-900, 900, (samples, 12)).astype("<i2")
-    start = struct.pack("<5l4s", 0, 12, samples, 0, 4, b"val\0") if matlab else b""
-    file, form = (f"{name}.mat", "16+24") if matlab else (f"{name}.dat", "16")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / file).write_bytes(start + digital.tobytes())
-    lines = [f"{name} 12 500 {samples}"]
-    for i, lead in enumerate(LEADS):
-        checksum = int(digital[:, i].astype(int).sum()) & 0xFFFF
-        checksum -= 0x10000 * (checksum >= 0x8000)
-        lines.append(f"{file} {form} {gain}/mV 16 0 {digital[0, i]} {checksum} 0 {lead}")
-    lines += ["# Age: 74", *([f"# Dx: {dx}"] if dx else [])]
-    (folder / f"{name}.hea").write_text("\n".join(lines) + "\n")
-    return digital / gain
 
 
 ECG = EcgView(length=100, rate=100.0)

@@ -7,7 +7,7 @@ import tarfile
 
 import numpy as np
 import pytest
-import test_ecg_sources
+from ecg_files import write_record
 from PIL import Image
 from third_party import needs
 
@@ -132,7 +132,7 @@ def array_record(folder):
 
 def wfdb(folder):
     needs("wfdb")
-    test_ecg_sources.write_record(folder, "a")
+    write_record(folder, "a")
     return lambda: WfdbSource(path=str(folder))
 
 
@@ -201,6 +201,7 @@ def test_members_of_shards(tmp_path, member):
 
 OPTIONS = {
     "image": {"size": 4},
+    "image_patches": {"patch": 2, "max_patches": 6},
     "pixels": {"size": 4},
     "text": {"tokenizer": BytesTokenizer(), "length": 4},
     "augmented_text": {"tokenizer": BytesTokenizer(), "length": 4},

@@ -5,7 +5,7 @@ import pytest
 
 from mmjax.data.records import Source
 from mmjax.data.views import VectorView
-from mmjax.evaluators import EvalData
+from mmjax.evaluators import EvalData, EvaluationError
 from mmjax.evaluators.choice import Choice
 
 NAMES = ("q", "q@other", "a", "a@swap", "a@far")
@@ -82,3 +82,33 @@ def test_no_wrong_answer_or_the_right_one_is_refused():
     for wrong in ((), ("a",), ("a@swap", "a@swap")):
         with pytest.raises(ValueError, match="choice: wrong="):
             Choice(query="q", right="a", wrong=wrong)
+
+
+def test_the_mean_over_groups_is_that_of_a_loop():
+    source, columns = Rows(), {}
+    relation = ["on", "under", "holding", "on"]
+    for i, (q, _, a, b, _) in enumerate(source.x):
+        hit = 0.5 if i < 5 else float(q @ a > q @ b)
+        columns.setdefault("rare" if i == 7 else relation[i % 4], []).append(hit)
+
+    class Named(Rows):
+        label_fields = ("relation",)
+
+        def __getitem__(self, i):
+            return super().__getitem__(i) | {"relation": "rare" if i == 7 else relation[i % 4]}
+
+    options = dict(query="q", right="a", wrong=("a@swap",), by="relation")
+    found = Choice(**options)(Same(), data(Named()))
+    shares = {name: np.mean(hits) for name, hits in columns.items()}
+    assert found["macro"] == pytest.approx(np.mean(list(shares.values())))
+    for name, share in shares.items():
+        assert found[f"{name}/accuracy"] == pytest.approx(share)
+    assert len({*shares.values()}) > 2
+    enough = Choice(**options, least=2)(Same(), data(Named()))
+    assert "rare/accuracy" not in enough
+    del shares["rare"]
+    assert enough["macro"] == pytest.approx(np.mean(list(shares.values())))
+    with pytest.raises(EvaluationError, match="no 'relation' is that of least=99 records"):
+        Choice(**options, least=99)(Same(), data(Named()))
+    with pytest.raises(EvaluationError, match="no label 'relation'"):
+        Choice(**options)(Same(), data(source))

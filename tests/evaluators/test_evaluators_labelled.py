@@ -168,6 +168,20 @@ def test_names_of_classes_rank_the_labels_of_an_item():
     assert found["AUROC"] == found["mAP"] == found["nDCG"] == found["P@k"] == 1
     with pytest.raises(ValueError, match="'tags' 'cat', which is not among 'classes'"):
         MultiLabel(labels="tags", classes=("dog", "tree"))(Vectors(), source)
+    # Prompts in place of names; of two, the mean.
+    words = dict(
+        zip(("miaow", "woof", "wood", "leaf"), np.eye(4, 3, dtype=np.float32), strict=True)
+    )
+    words["leaf"] = words["wood"]
+    source.views["text"] = lambda value, rng, train: words[value]
+    prompts = {"cat": ("miaow",), "dog": ("woof",), "tree": ("wood", "leaf")}
+    assert MultiLabel(labels="tags", prompts=prompts, k=1)(Vectors(), source) == found
+    del prompts["dog"]
+    with pytest.raises(ValueError, match="prompts has none for the class 'dog'"):
+        MultiLabel(labels="tags", prompts=prompts)(Vectors(), source)
+    for wrong in (dict(prompts={"cat": ()}), dict(prompts=prompts, templates=("a {}",))):
+        with pytest.raises(ValueError, match="'prompts' are whole"):
+            MultiLabel(labels="tags", **wrong)
 
 
 def test_clusters_are_those_of_a_plain_assignment():

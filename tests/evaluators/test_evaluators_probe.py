@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.multiclass import OneVsRestClassifier
 
 from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators import EVALUATORS
@@ -94,6 +96,8 @@ def test_an_mlp_separates_what_a_line_does_not():
         ({"tested": ("b", "c")}, "must be as many"),
         ({"adapter": "shift"}, "name it in 'tested'"),
         ({"noise": 0.1}, "set layer='unit'"),
+        ({"several": True, "hidden": 4}, "set hidden=0"),
+        ({"c": (1.0, 0.0)}, "above 0"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
@@ -108,9 +112,59 @@ def test_an_adapter_needs_pairs():
 
 def test_each_source_has_to_have_its_own_side():
     options = EVALUATORS.spec("probe", modalities=("a",), tested=("b",)).options
-    asked = {source: Probe.asks(source, options) for source in ("train", "source", "paired")}
+    asked = {source: Probe.asks(source, options) for source in ("train", "source", "val", "paired")}
     assert asked == {
         "train": {"labels": "label", "modalities": ("a",)},
         "source": {"labels": "label", "tested": ("b",)},
+        "val": {"labels": "label", "tested": ("b",)},
         "paired": {"modalities": ("a",), "tested": ("b",)},
     }
+
+
+def several(seed, count=200):
+    """Items with any of three labels, each decided by a noisy direction of its own."""
+    rng, world = np.random.default_rng(seed), np.random.default_rng(9)
+    a = rng.normal(size=(count, 8))
+    has = a @ world.normal(size=(8, 3)) + 2 * rng.normal(size=(count, 3)) > 1
+    labels = [[name for name, own in zip("xyz", row, strict=True) if own] for row in has]
+    columns = Columns("test", "test", {"a": a, "label": labels}, ("a",))
+
+    def view(value, rng, train):
+        return np.asarray(value, np.float32)
+
+    return EvalData(columns, {"a": view}, 64), unit(a.astype(np.float32)), has
+
+
+def one_vs_rest(c, test):
+    (_, x, has), (_, tested, truth) = several(1, 30), several(test)
+    mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64) + 1e-6
+    model = OneVsRestClassifier(LogisticRegression(C=c, tol=1e-8, max_iter=1000))
+    scores = model.fit((x - mean) / deviation, has).decision_function((tested - mean) / deviation)
+    return {"AUROC": roc_auc_score(truth, scores), "mAP": average_precision_score(truth, scores)}
+
+
+def test_several_labels_are_as_many_regressions_and_their_penalty_is_chosen():
+    options = dict(modalities=("a",), layer="unit", several=True)
+    sources = {"train": several(1, 30)[0], "val": several(2)[0]}
+    found = Probe(**options, c=0.1)(Vectors(), several(3)[0], train=sources["train"])
+    expected = {**one_vs_rest(0.1, 3), "classes": 3, "examples": 200}
+    assert found == pytest.approx(expected, abs=1e-6)
+    cs = (10.0, 0.1, 0.003)
+    held_out = [one_vs_rest(c, 2)["AUROC"] for c in cs]
+    assert len({*held_out}) == 3
+    best = cs[int(np.argmax(held_out))]
+    assert best != cs[0]
+    chosen = Probe(**options, c=cs)(Vectors(), several(3)[0], **sources)
+    assert chosen == pytest.approx({**expected, **one_vs_rest(best, 3), "c": best}, abs=1e-6)
+    with pytest.raises(ValueError, match="needs a source 'val', to choose one by"):
+        Probe(**options, c=cs)(Vectors(), several(3)[0], train=sources["train"])
+
+
+def test_the_penalty_of_one_label_is_chosen_by_accuracy():
+    cs, options = (1e-4, 1.0), dict(modalities=("a",), layer="unit")
+    train, val, test = data(1, 20), data(4), data(2)
+    alone = [Probe(**options, c=c)(Vectors(), val, train=train)["accuracy"] for c in cs]
+    found = Probe(**options, c=cs)(Vectors(), test, train=train, val=val)
+    assert found["c"] == cs[int(np.argmax(alone))]
+    expected = Probe(**options, c=found["c"])(Vectors(), test, train=train)
+    assert found == {**expected, "c": found["c"]}

@@ -1,5 +1,6 @@
 """Benchmarks with code of their own find for a model what ours finds."""
 
+import importlib
 import io
 import json
 import runpy
@@ -12,6 +13,7 @@ from PIL import Image
 from third_party import needs
 
 import mmjax
+from mmjax.extras import MissingExtra
 
 COLOURS = {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250), "grey": (99, 99, 99)}
 
@@ -129,3 +131,34 @@ def test_mteb_hears_sounds():
     back, rate = soundfile.read(io.BytesIO(wave))
     assert rate == 8000
     np.testing.assert_allclose(back, np.linspace(-0.5, 0.5, 1000), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "extra"),
+    [
+        ("clip_benchmark", "torch", "clip_benchmark"),
+        ("clip_benchmark", "clip_benchmark", "clip_benchmark"),
+        ("mteb", "mteb", "mteb"),
+    ],
+)
+def test_a_missing_package_ends_the_command_in_one_sentence(
+    module, package, extra, monkeypatch, capsys
+):
+    if package == "clip_benchmark":
+        needs("torch")
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module(f"mmjax.harnesses.{module}", run_name="__main__")
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mmjax: ")
+    assert line.endswith(f"needs the package {package}: pip install 'mmjax[{extra}]'")
+
+
+def test_where_it_is_imported_a_missing_package_is_an_error_of_ours(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mteb", None)
+    monkeypatch.delitem(sys.modules, "mmjax.harnesses.mteb", raising=False)
+    with pytest.raises(
+        MissingExtra, match=r"MTEB needs the package mteb: pip install 'mmjax\[mteb"
+    ):
+        importlib.import_module("mmjax.harnesses.mteb")

@@ -12,6 +12,7 @@ from absl.testing import flagsaver
 from own_data_files import shard
 from PIL import Image
 
+import mmjax
 from mmjax import evaluate
 from mmjax.commands import suite as suite_lib
 from mmjax.data.records import BadExample
@@ -61,7 +62,7 @@ def run(*words):
 
 
 def test_the_command_of_the_page(home, capsys):
-    (command,) = re.findall(r"^    mmjax evaluate (.*)$", PAGE, re.MULTILINE)
+    command, *_ = re.findall(r"^    mmjax evaluate (.*)$", PAGE, re.MULTILINE)
     run(*shlex.split(command))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["set", "metric", "value", "chance", "examples", "examples/s"]
@@ -155,6 +156,11 @@ def test_the_suites_of_captions_and_of_imagenets_classes(home, capsys):
         "imagenet-a": ("top_1", 4),
         "imagenetv2-x": ("top_1", 6),
     }
+    model = mmjax.load("weights/clip")
+    images = [Path(f"sets/sugarcrepe/val2017/{n}.jpg").read_bytes() for n in range(3)]
+    right, wrong = model.encode(text=list(pair.values()))
+    nearer = model.encode(image=images) @ (right - wrong) > 0
+    assert found["sugarcrepe-swap_att"]["value"] == pytest.approx(nearer.mean())
     assert found["imagenet-a"]["metrics"]["classes"] == 2
     assert found["imagenetv2-x"]["metrics"]["classes"] == 3
 

@@ -7,7 +7,9 @@ import pytest
 import weights_parity as parity
 from third_party import needs
 
+from mmjax.weights import foreign
 from mmjax.weights.families import perception_encoder, timm
+from mmjax.weights.hf_options import Options
 
 VISION = {"layers": 2, "width": 24, "head_width": 8, "patch_size": 10, "image_size": 30}
 TEXT = {"context_length": 9, "vocab_size": 50, "width": 20, "heads": 2, "layers": 2}
@@ -54,7 +56,19 @@ MODELS = {
         "embed_dim": 14,
         "custom_text": True,
         "vision_cfg": {
-            "timm_model_name": "vit_pe_core_test",
+            "timm_model_name": "vit_pe_core_base_patch16_224_test",
+            "timm_pool": "map",
+            "timm_proj": None,
+            "image_size": 40,
+        },
+        "text_cfg": TEXT,
+    },
+    # Without a class token, and with another MLP in its pooling than in its blocks.
+    "gigantic perception encoder": {
+        "embed_dim": 14,
+        "custom_text": True,
+        "vision_cfg": {
+            "timm_model_name": "vit_pe_core_gigantic_patch14_448_test",
             "timm_pool": "map",
             "timm_proj": None,
             "image_size": 40,
@@ -62,7 +76,15 @@ MODELS = {
         "text_cfg": TEXT,
     },
 }
-PERCEPTION = {"patch": 8, "width": 48, "depth": 2, "heads": 3, "mlp_width": 192}
+PERCEPTION = {
+    "vit_pe_core_base_patch16_224": {
+        "patch": 8, "width": 48, "depth": 2, "heads": 3, "mlp_width": 192
+    },
+    "vit_pe_core_gigantic_patch14_448": {
+        "patch": 8, "width": 48, "depth": 2, "heads": 3, "mlp_width": 280,
+        "pool_mlp_width": 192, "registers": 0,
+    },
+}  # fmt: skip
 SMALL = {
     "blocks": (1, 1, 1, 1),
     "widths": (32, 64, 96, 128),
@@ -72,18 +94,23 @@ SMALL = {
 
 
 def register(timm):
-    """A small Perception Encoder by timm's own class, with the options of its published ones."""
+    """Small Perception Encoders by timm's own class, with the options of its published ones."""
     import timm.models.eva
 
-    def vit_pe_core_test(pretrained=False, **options):
-        published = timm.models.eva.vit_pe_core_base_patch16_224
-        sizes = {"embed_dim": 48, "depth": 2, "num_heads": 3}
-        grid = {"img_size": 40, "patch_size": 8, "ref_feat_shape": (5, 5)}
-        return published(pretrained, **sizes, **grid, **options)
+    for name in PERCEPTION:
 
-    if not timm.is_model("vit_pe_core_test"):
-        vit_pe_core_test.__module__ = "timm.models.eva"
-        timm.models.register_model(vit_pe_core_test)
+        def small(pretrained=False, name=name, **options):
+            published = getattr(timm.models.eva, name)
+            sizes = {"embed_dim": 48, "depth": 2, "num_heads": 3}
+            if "gigantic" in name:
+                sizes["mlp_ratio"] = 280 / 48
+            grid = {"img_size": 40, "patch_size": 8, "ref_feat_shape": (5, 5)}
+            return published(pretrained, **sizes, **grid, **options)
+
+        small.__name__ = f"{name}_test"
+        if not timm.is_model(small.__name__):
+            small.__module__ = "timm.models.eva"
+            timm.models.register_model(small)
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -91,7 +118,8 @@ def test_open_clip(name, tmp_path, monkeypatch):
     torch, open_clip, safetensors = parity.torch_and("open_clip", "safetensors.torch")
     config = MODELS[name]
     monkeypatch.setitem(timm.CONVNEXT, "test_convnext2", SMALL)
-    monkeypatch.setitem(perception_encoder.MODELS, "vit_pe_core_test", (40, PERCEPTION))
+    for published, own in PERCEPTION.items():
+        monkeypatch.setitem(perception_encoder.MODELS, f"{published}_test", (40, own))
     if "timm_model_name" in config["vision_cfg"]:
         register(needs("timm"))
     (tmp_path / "open_clip_config.json").write_text(
@@ -123,3 +151,26 @@ def test_open_clip(name, tmp_path, monkeypatch):
     log_scale, bias = Weights(str(tmp_path)).scale_and_bias()
     assert log_scale == pytest.approx(config.get("init_logit_scale", np.log(1 / 0.07)), rel=1e-6)
     assert bias == config.get("init_logit_bias")
+
+
+@pytest.mark.parametrize("name", list(perception_encoder.MODELS))
+def test_published_perception_encoders_have_the_shapes_of_timm(name):
+    """Names and shapes of all tensors, without numbers."""
+    torch, _ = parity.torch_and("open_clip")
+    timm_models = needs("timm")
+    side, _ = perception_encoder.MODELS[name]
+    with torch.device("meta"):
+        model = timm_models.create_model(name, num_classes=20, global_pool="map")
+    theirs = {f"visual.trunk.{key}": tuple(v.shape) for key, v in model.state_dict().items()}
+    config = {"timm_model_name": name, "image_size": side, "timm_pool": "map", "timm_proj": None}
+    part = perception_encoder.tower(Options(config, {}, "vision_cfg"), 20)
+    whole, ours = foreign.complete(part), {}
+    shapes = foreign.tower_shapes(whole.encoder, whole.head)
+    assert set(part.parameters()) == set(shapes)
+    for rule in part.rules:
+        layer = slice(None) if rule.layers is None else slice(1, None)
+        like = tuple(np.broadcast_to(np.float32(0), shapes[path][layer]) for path in rule.ours)
+        for names in rule.names():
+            written = (array.shape for array in rule.write(like))
+            ours |= dict(zip(names, written, strict=True))
+    assert ours == theirs

@@ -1,12 +1,15 @@
 """Folders of sentence-transformers: the modules that they list, and where texts are cut."""
 
+import importlib
 import json
 
+import numpy as np
 import pytest
 import weights_folders as folders
 import weights_parity as parity
 from third_party import needs
 
+from mmjax.weights import files
 from mmjax.weights.files import WeightsError
 from mmjax.weights.foreign import Weights
 
@@ -58,6 +61,74 @@ def test_texts_embed_as_there(transformer, tmp_path):
     parity.assert_close(ours, mean, 1e-5)
 
 
+@pytest.mark.parametrize(
+    ("bias", "activation", "normalize"),
+    [(True, "Tanh", True), (False, "Identity", False), (True, "GELU", False)],
+)
+def test_a_dense_layer_is_the_head(bias, activation, normalize, tmp_path):
+    """As sentence-transformers itself embeds texts, of a folder that it has written."""
+    torch, transformers = parity.torch_and("transformers")
+    library = needs("sentence_transformers")
+    import mmjax
+    from mmjax.inference import verify
+
+    own = tmp_path / "bert"
+    own.mkdir()
+    _, _, pad = folders.tokenizer_of(("<s>", "</s>", "<pad>"), own)
+    config = transformers.BertConfig(
+        **folders.WIDE, vocab_size=folders.VOCABULARY, max_position_embeddings=20, pad_token_id=pad
+    )
+    parity.randomize(transformers.BertModel(config)).save_pretrained(own)
+    marks = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(own / "tokenizer.json"), model_max_length=LONGEST, **marks
+    ).save_pretrained(own)
+    kinds = importlib.import_module("sentence_transformers.sentence_transformer.modules")
+    modules = [kinds.Transformer(str(own)), kinds.Pooling(16, "mean")]
+    dense = kinds.Dense(16, 12, bias=bias, activation_function=getattr(torch.nn, activation)())
+    modules += [parity.randomize(dense), *([kinds.Normalize()] if normalize else [])]
+    theirs = library.SentenceTransformer(modules=modules, device="cpu")
+    theirs.save(str(tmp_path / "model"))
+    texts = ["a red circle", "x", "a blue square on a white square, and a red circle in it"]
+    model = mmjax.load(tmp_path / "model")
+    assert model.dim("text") == 12
+    expected = theirs.encode(texts, normalize_embeddings=True)
+    parity.assert_close(model.encode(texts=texts), torch.tensor(expected), 1e-5)
+    verify.verify(tmp_path / "model", tmp_path / "report")
+    report = json.loads((tmp_path / "report" / "parity.json").read_text())
+    assert "BertModel" in report["compared_with"]
+
+
+def test_a_dense_layer_that_is_none_is_refused(tmp_path):
+    own = modules(tmp_path / "model", ("Transformer", "Pooling", "Dense"))
+    folders.folder_of(folders.CONFIGS["bert"], own)
+    with pytest.raises(WeightsError, match=r"2_Dense has no config.json"):
+        Weights(str(own))
+    good = {"in_features": 16, "out_features": 4, "bias": False,
+            "activation_function": "torch.nn.modules.linear.Identity"}  # fmt: skip
+    for change, says in (
+        ({"activation_function": "torch.nn.SELU"}, "'torch.nn.SELU' is not supported, only Ident"),
+        ({"use_residual": True}, "use_residual=True is not supported"),
+        ({"module_input_name": "token_embeddings"}, "module_input_name='token_embeddings' is not"),
+        ({"out_features": "4"}, "out_features='4' should be a whole number"),
+    ):
+        (own / "2_Dense" / "config.json").write_text(json.dumps({**good, **change}))
+        with pytest.raises(WeightsError, match=says):
+            Weights(str(own))
+    (own / "2_Dense" / "config.json").write_text(json.dumps(good))
+    weights = Weights(str(own))
+    assert weights.part("text").head == {
+        "type": "linear", "dim": 4, "bias": False, "activation": "none"
+    }  # fmt: skip
+    with pytest.raises(WeightsError, match=r"2_Dense holds no weights"):
+        weights.tower("text")
+    kernel = np.random.default_rng(0).normal(size=(4, 16)).astype(np.float32)
+    files.write(own / "2_Dense" / "model.safetensors", {"linear.weight": kernel}, {})
+    found = Weights(str(own)).tower("text")
+    np.testing.assert_array_equal(found["head/project/kernel"], kernel.T)
+    assert "head/project/kernel" not in Weights(str(own)).tower("text", head=False)
+
+
 def test_the_text_view_is_as_long_as_the_folder_says(tmp_path):
     needs("tokenizers")
     own = folders.folder_of(folders.CONFIGS["bert"], modules(tmp_path / "model"))
@@ -71,7 +142,12 @@ def test_the_text_view_is_as_long_as_the_folder_says(tmp_path):
 @pytest.mark.parametrize(
     ("kinds", "says"),
     [
-        (("Transformer", "Pooling", "Dense"), "Transformer, Pooling, Dense: what is read here is"),
+        (
+            ("Transformer", "Pooling", "Normalize", "Dense"),
+            "Normalize, Dense: what is read here is",
+        ),
+        (("Transformer", "Pooling", "Dense", "Dense"), "Dense, Dense: what is read here is"),
+        (("Transformer", "Pooling", "LayerNorm"), "Pooling, LayerNorm: what is read here is"),
         (("Transformer",), "lists Transformer: what is read here is"),
         ((), "lists nothing: what is read here is"),
     ],

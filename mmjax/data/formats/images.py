@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112  # EXIF tag
+MOST_PIXELS = 89_478_485  # of an image, where nothing else is said; Pillow's own bound
 
 
 class EncodedImage:
@@ -88,6 +90,33 @@ class EncodedImage:
             reason = f"the image is damaged or cut off: {type(error).__name__}: {error}"
             raise unusable(reason.rstrip(": ")) from error
         return image
+
+
+def cropped(value: Any, box: Sequence[float]) -> np.ndarray:
+    """The rectangle of an image that a box of a table names, u8[height, width, 3 or 4].
+
+    What lies outside of the image is black, or transparent, as of Pillow's `crop`.
+
+    Args:
+      value: as of `EncodedImage`.
+      box: left, top, width and height in pixels of the image as it is to be seen; rounded.
+
+    Raises:
+      BadExample: for an image that cannot be read, and a box that has nothing of it.
+    """
+    encoded = EncodedImage(value, MOST_PIXELS)
+    try:
+        left, top, width, height = (round(float(each)) for each in box)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise unusable(f"a box should be left, top, width and height, not {box!r}") from error
+    right, bottom = left + width, top + height
+    inside = left < encoded.width and top < encoded.height and right > 0 and bottom > 0
+    if width < 1 or height < 1 or width * height > MOST_PIXELS or not inside:
+        raise unusable(
+            f"the box {list(box)} (left, top, width, height) is no part of the image, which has "
+            f"{encoded.width} x {encoded.height} pixels"
+        )
+    return np.asarray(encoded.decode().crop((left, top, right, bottom)))
 
 
 def _orientation(image: Image.Image) -> int:

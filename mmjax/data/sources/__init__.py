@@ -8,6 +8,7 @@ from mmjax.data.sources.features import FeaturesSource
 from mmjax.data.sources.folder import FolderSource
 from mmjax.data.sources.manifest import ManifestSource
 from mmjax.data.sources.memory import MemorySource
+from mmjax.data.sources.ptb_xl import PtbXlSource
 from mmjax.data.sources.tfds import TfdsSource
 from mmjax.data.sources.webdataset import WebDatasetSource
 from mmjax.data.sources.wfdb import WfdbSource
@@ -21,6 +22,7 @@ __all__ = [
     "FolderSource",
     "ManifestSource",
     "MemorySource",
+    "PtbXlSource",
     "TfdsSource",
     "WebDatasetSource",
     "WfdbSource",

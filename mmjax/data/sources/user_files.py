@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     name: str  # what decides its split: the file as the table or folder names it, or a column
     files: dict[str, str]  # modality -> path
     texts: dict[str, dict[str, list[str]]]  # modality -> language, or '' -> captions
-    labels: dict[str, str]
+    labels: dict[str, Any]  # a column's text, or what a source makes of it
     values: dict[str, Any] | None = None  # modality -> an array, or one left in its file
 
 

@@ -65,6 +65,8 @@ class WfdbSource(FileSource):
         {"type": "wfdb", "path": "ptb-xl/ptbxl_database.csv",
          "columns": {"ecg": "filename_hr", "text": "report"}, "labels": {"fold": "strat_fold"}}
 
+    (`ptb_xl` is a source that knows its folds and classes.)
+
     Args:
       path: a folder, or a table whose column names records, with or without `.hea`, from the
         table's folder on.
@@ -103,7 +105,7 @@ class WfdbSource(FileSource):
         if place.is_dir():
             found = _folder(place, comment)
         else:
-            found = _table(path, columns, labels, split_by or _OF_PATIENTS)
+            found = read_table(path, columns, labels, split_by or _OF_PATIENTS)
         super().__init__(found, split=split, val_fraction=val_fraction, on_error=on_error)
 
     def read(self, path: str, key: str, field: str) -> Signal:
@@ -148,12 +150,13 @@ def diagnosis(codes: str) -> str:
     return ", ".join(DIAGNOSES.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
-def _table(
+def read_table(
     path: str,
     columns: Columns | None,
     labels: dict[str, str] | None,
-    split_by: str | tuple[str, ...],
+    split_by: str | tuple[str, ...] | None = None,
 ) -> FoundFiles:
+    """The records that a table names, whose headers are there; arguments as of the source."""
     found = read_manifest(
         path,
         columns=columns,

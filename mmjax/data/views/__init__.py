@@ -7,6 +7,7 @@ from mmjax.data.views.base import View, field_of, group_of, render
 from mmjax.data.views.ecg import EcgView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
+from mmjax.data.views.image_patches import ImagePatchesView
 from mmjax.data.views.label import LabelView
 from mmjax.data.views.log_mel import LogMelView
 from mmjax.data.views.pixels import PixelsView
@@ -25,6 +26,7 @@ __all__ = [
     "AugmentedTextView",
     "EcgView",
     "GraphView",
+    "ImagePatchesView",
     "ImageView",
     "LabelView",
     "LogMelView",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from mmjax.data.formats.images import EncodedImage
+from mmjax.data.formats.images import MOST_PIXELS, EncodedImage
 from mmjax.data.views.base import View, pick, required
 from mmjax.data.views.image_changes import ImageChanges
 from mmjax.data.views.image_libraries import Fit, Preprocessing, check, normalized, shown
@@ -93,7 +93,7 @@ class ImageView(ImageChanges, View):
     shortest: PositiveInt | None = None
     preprocessing: Preprocessing = "own"
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    max_pixels: PositiveInt = 89_478_485
+    max_pixels: PositiveInt = MOST_PIXELS
     cache_decoded: bool = False
 
     def __post_init__(self) -> None:

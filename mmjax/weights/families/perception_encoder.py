@@ -2,8 +2,8 @@
 
 Bolya et al. 2025. A ViT with learned and rotary positions, pooled by attention. Two things are
 written otherwise here, and are the same function: the class token with its position is a register,
-and the pairs that rotary positions turn lie half a head apart, where there they are neighbours.
-(The gigantic one, whose pooling has an MLP of another width than its blocks, is not here.)
+and the pairs that rotary positions turn lie half a head apart, where there they are neighbours. The
+gigantic one has no class token, and a pooling whose MLP is of another width than its blocks'.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ MODELS: dict[str, tuple[int, dict[str, Any]]] = {
     "vit_pe_core_large_patch14_336": (
         336,
         {"patch": 14, "width": 1024, "depth": 24, "heads": 16, "mlp_width": 4096},
+    ),
+    "vit_pe_core_gigantic_patch14_448": (
+        448,
+        {"patch": 14, "width": 1536, "depth": 50, "heads": 16, "mlp_width": 8960}
+        | {"pool_mlp_width": 6144, "registers": 0},
     ),
 }
 _POOL_HEADS = 8
@@ -69,7 +74,11 @@ def tower(options: Options, dim: int) -> Part:
     }
     width, depth, patch, there = own["width"], own["depth"], own["patch"], "visual.trunk."
     rules = keymap.patches("encoder/stem/project", f"{there}patch_embed.proj", patch, 3, bias=False)
-    rules += _positions(there)
+    if encoder["registers"]:
+        rules += _positions(there)
+    else:
+        shapes = (-1, width), (1, -1, width)
+        rules += keymap.reshaped("encoder/position", f"{there}pos_embed", *shapes)
     rules += keymap.norm("encoder/pre_norm", f"{there}norm_pre")
     here, block = "encoder/transformer/blocks", f"{there}blocks.{{}}."
     rules += keymap.norm(f"{here}/attention_norm", f"{block}norm1", depth)

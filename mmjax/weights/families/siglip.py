@@ -1,11 +1,13 @@
-"""SigLIP, and SigLIP 2 at a fixed resolution, in Hugging Face's layout: `SiglipModel`.
+"""SigLIP, and SigLIP 2 at a fixed resolution or as NaFlex, in Hugging Face's layout.
 
-Zhai et al. 2023; Tschannen et al. 2025. The image's tower is pooled by attention and has no
+`SiglipModel` and, for images of any shape, `Siglip2Model`. Zhai et al. 2023; Tschannen et al. 2025.
+The image's tower is pooled by attention and has no
 projection; the text's sees padding too, is pooled at its last position, and ends in a linear layer.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,26 +40,25 @@ VISION = {
     "layer_norm_eps": 1e-6,
     "vision_use_head": True,
 }
+NAFLEX = {**VISION, "num_patches": 256}
 
 
 def describe(config: Mapping[str, Any]) -> Foreign:
     """The towers of a SigLIP config.json."""
     kind = config.get("model_type", "siglip")
-    if kind.startswith("siglip2"):
-        raise WeightsError(
-            f"model_type={kind!r} is the NaFlex variant of SigLIP 2, for images of any shape; "
-            "the variants of a fixed resolution (such as siglip2-base-patch16-224) are read"
-        )
+    # The fixed resolutions of SigLIP 2 are of the first one's type.
+    naflex, kind = kind.startswith("siglip2"), kind.replace("siglip2", "siglip")
+    defaults = NAFLEX if naflex else VISION
     parts = {}
     if kind in ("siglip", "siglip_vision_model"):
         section = config if kind == "siglip_vision_model" else config.get("vision_config")
-        parts["image"] = _vision(Options(section, VISION, "vision_config"))
+        parts["image"] = _vision(Options(section, defaults, "vision_config"), naflex)
     if kind in ("siglip", "siglip_text_model"):
         section = config if kind == "siglip_text_model" else config.get("text_config")
         parts["text"] = _text(Options(section, TEXT, "text_config"))
     both = kind == "siglip"
     return Foreign(
-        "SigLIP",
+        "SigLIP 2 NaFlex" if naflex else "SigLIP",
         parts,
         scale="logit_scale" if both else None,
         bias="logit_bias" if both else None,
@@ -65,7 +66,7 @@ def describe(config: Mapping[str, Any]) -> Foreign:
     )
 
 
-def _vision(options: Options) -> Part:
+def _vision(options: Options, naflex: bool) -> Part:
     common = options.transformer()
     width, patch, channels = (
         common["width"],
@@ -74,8 +75,7 @@ def _vision(options: Options) -> Part:
     )
     options.only("vision_use_head", True, "has no pooled output to embed")
     encoder = {
-        "type": "vit",
-        "image_size": options.image_size(),
+        **(_grid(options) if naflex else {"type": "vit", "image_size": options.image_size()}),
         "patch": patch,
         "channels": channels,
         "pool": "map",
@@ -83,9 +83,12 @@ def _vision(options: Options) -> Part:
         "patch_bias": True,
         **common,
     }
+    ours, theirs = "encoder/stem/project", "embeddings.patch_embedding"
     rules = (
-        *keymap.patches(
-            "encoder/stem/project", "embeddings.patch_embedding", patch, channels, bias=True
+        *(
+            keymap.linear(ours, theirs)
+            if naflex
+            else keymap.patches(ours, theirs, patch, channels, bias=True)
         ),
         *keymap.same("encoder/position", "embeddings.position_embedding.weight"),
         *keymap.blocks("encoder.layers.{}.", common["depth"], **_BLOCK),
@@ -102,6 +105,15 @@ def _vision(options: Options) -> Part:
         *keymap.linear("encoder/probe/mlp/down", "head.mlp.fc2"),
     )
     return Part(encoder, {"type": "none"}, rules, prefixes=("vision_model.", ""))
+
+
+def _grid(options: Options) -> dict[str, Any]:
+    """The type of an encoder of listed patches, and the grid of its positions, a square."""
+    count = options.size("num_patches")
+    side = math.isqrt(count)
+    if side * side != count:
+        raise WeightsError(f"vision_config: num_patches={count} should be those of a square")
+    return {"type": "naflex_vit", "grid": (side, side)}
 
 
 def _text(options: Options) -> Part:

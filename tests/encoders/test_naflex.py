@@ -1,0 +1,67 @@
+"""Listed patches: resampled positions, padding without effect, and a ViT as a special case."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmjax.encoders import NaFlexViT, ViT, positions
+
+OPTIONS = dict(patch=4, width=16, depth=2, heads=2, pool="map", dtype=jnp.float32)
+
+
+def places(rows, columns):
+    return np.indices((rows, columns)).reshape(2, -1).T.astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (8, 3), (1, 1), (2, 13), (5, 5)])
+def test_positions_are_those_of_a_resized_grid(size):
+    grid = np.random.default_rng(0).normal(size=(4, 6, 5)).astype(np.float32)
+    expected = jax.image.resize(jnp.asarray(grid), (*size, 5), "linear").reshape(-1, 5)
+    found = positions.at_places(jnp.asarray(grid), places(*size)[None], jnp.array([size], float))
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+def listed(image, longest=None):
+    """f[H, W, 3] as listed patches of 4 x 4, with rows of NaN behind them."""
+    rows, columns = image.shape[0] // 4, image.shape[1] // 4
+    cut = image.reshape(rows, 4, columns, 4, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 48)
+    whole = np.concatenate([places(rows, columns), cut], axis=1)
+    return np.pad(
+        whole, ((0, (longest or len(whole)) - len(whole)), (0, 0)), constant_values=np.nan
+    )
+
+
+def images():
+    """Of 3 x 5, 7 x 2 and 1 x 1 patches."""
+    rng = np.random.default_rng(1)
+    return [
+        rng.normal(size=(4 * h, 4 * w, 3)).astype(np.float32) for h, w in ((3, 5), (7, 2), (1, 1))
+    ]
+
+
+def test_an_image_of_the_grid_is_that_of_a_vit():
+    vit = ViT(image_size=(12, 20), **OPTIONS, rngs=nnx.Rngs(0))
+    flex = NaFlexViT(grid=(3, 5), **OPTIONS, rngs=nnx.Rngs(0))
+    image = images()[0]
+    expected = vit(image[None])
+    found = flex(listed(image, 20)[None])
+    np.testing.assert_allclose(found.pooled, expected.pooled, atol=1e-5)
+    np.testing.assert_allclose(found.tokens[:, :15], expected.tokens, atol=1e-5)
+
+
+@pytest.mark.parametrize("pool", ["map", "mean", "cls"])
+def test_images_of_a_batch_embed_as_they_do_alone(pool):
+    flex = NaFlexViT(grid=(4, 4), **{**OPTIONS, "pool": pool}, registers=1, rngs=nnx.Rngs(0))
+    together = flex(np.stack([listed(image, 24) for image in images()])).pooled
+    for own, image in zip(together, images(), strict=True):
+        alone = flex(listed(image)[None]).pooled[0]
+        np.testing.assert_allclose(own, alone, atol=1e-5)
+
+
+def test_the_order_of_patches_does_not_matter():
+    flex = NaFlexViT(grid=(4, 4), **OPTIONS, rngs=nnx.Rngs(0))
+    rows = listed(images()[0], 18)
+    mixed = rows[np.random.default_rng(0).permutation(18)]
+    np.testing.assert_allclose(flex(rows[None]).pooled, flex(mixed[None]).pooled, atol=1e-5)

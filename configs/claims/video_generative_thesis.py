@@ -7,7 +7,7 @@ from mmjax.configs.video_generative_thesis import PAIR
 RECALL = c.recall("retrieval/test", PAIR)
 CLUSTER = c.recall("retrieval/cluster", PAIR)
 USED = tuple(f"code_usage/train/perplexity/{name}" for name in PAIR)
-AGREE = "code_usage/test/agree"
+AGREE = "code_usage/train/agree"
 GRID = {"optimizer.learning_rate": (1e-3, 2e-3, 4e-3), "objectives.clip.temperature": (0.05, 0.1)}
 
 

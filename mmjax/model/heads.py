@@ -41,6 +41,7 @@ class LinearHead(Head):
       dim: size of the joint space.
       bias: add a bias (CLIP has none, SigLIP's text tower has one).
       norm: after the layer: `none`, or `layer`, a layer norm with scale and bias.
+      activation: after that: `none`, or `tanh`, as of BERT's pooled output (Devlin et al. 2019).
       tokens: bring the encoder's tokens to the joint space, too, by the same layer: for terms that
         compare parts.
       width: W, of the encoder.
@@ -54,6 +55,7 @@ class LinearHead(Head):
         dim: Count,
         bias: bool = False,
         norm: Literal["none", "layer"] = "none",
+        activation: Literal["none", "tanh"] = "none",
         tokens: bool = False,
         width: int,
         dtype: DTypeLike,
@@ -61,7 +63,8 @@ class LinearHead(Head):
     ):
         check_positive(dim=dim)
         check_choice("norm", norm, Literal["none", "layer"])
-        self.dim, self.takes_tokens = dim, tokens
+        check_choice("activation", activation, Literal["none", "tanh"])
+        self.dim, self.takes_tokens, self.activation = dim, tokens, activation
         self.project = nnx.Linear(
             width,
             dim,
@@ -75,7 +78,8 @@ class LinearHead(Head):
 
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         x = self.project(x).astype(jnp.float32)
-        return x if self.norm is None else self.norm(x)
+        x = x if self.norm is None else self.norm(x)
+        return jnp.tanh(x) if self.activation == "tanh" else x
 
 
 class MLPHead(Head):

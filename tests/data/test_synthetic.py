@@ -536,3 +536,27 @@ def test_named_sounds_are_two_trembling_tones():
     assert np.abs(sounds[:50] - again[:50]).max() > 0.1  # but another gain and phase
     noisy = column(make("named_sounds", examples=200), "audio") - sounds
     assert noisy.std() == pytest.approx(0.3, rel=0.02)
+
+
+def test_sets_of_dialog_trees_are_nodes_and_paths_of_one_tree():
+    source = make("dialog_trees", examples=400)
+    nodes = {view: column(source, view) for view in ("D", "I", "S", "V", "DI", "SV", "DISV")}
+    np.testing.assert_array_equal(nodes["D"].sum(1), 1)
+    slots = nodes["S"].sum(1)
+    assert set(slots) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(nodes["SV"].sum(1), slots)
+    domain, intent = nodes["D"].argmax(1), nodes["I"].argmax(1)
+    np.testing.assert_array_equal(nodes["DI"].argmax(1), 6 * domain + intent)
+    np.testing.assert_array_equal(intent, column(source, "intent"))
+    paths = nodes["DISV"].reshape(400, 30, 8, 20)
+    np.testing.assert_array_equal(paths.any((2, 3)), nodes["DI"] * (slots > 0)[:, None])
+    np.testing.assert_array_equal(paths.any((1, 3)), nodes["S"])
+    np.testing.assert_array_equal(paths.any(1).reshape(400, 160), nodes["SV"])
+    said = [[w for w in source[i]["text"].split() if w.startswith("S")] for i in range(400)]
+    for i, words in enumerate(said):  # a word of a slot names one of the tree
+        assert all(nodes["S"][i, int(word[1])] for word in words)
+    shots = column(make("dialog_trees", split="shots"), "intent")
+    np.testing.assert_array_equal(np.bincount(shots), [7, 7, 7, 7, 6, 6])
+    bare = make("dialog_trees", split="unlabelled")
+    assert not column(bare, "SV").any()
+    assert not column(bare, "labelled").any()

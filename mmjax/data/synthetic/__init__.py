@@ -16,6 +16,7 @@ from mmjax.data.synthetic.classes import (
     NuisancePairs,
 )
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
+from mmjax.data.synthetic.dialog_trees import DialogTrees
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domain_gap import DomainGap
 from mmjax.data.synthetic.domains import DomainPairs
@@ -52,6 +53,7 @@ SYNTHETIC = {
         CompositionalScenes,
         ConceptPairs,
         ConceptSets,
+        DialogTrees,
         DigitsSource,
         DomainGap,
         DomainPairs,

@@ -560,3 +560,23 @@ def test_sets_of_dialog_trees_are_nodes_and_paths_of_one_tree():
     bare = make("dialog_trees", split="unlabelled")
     assert not column(bare, "SV").any()
     assert not column(bare, "labelled").any()
+
+
+def test_a_song_holds_the_events_that_its_text_names():
+    source = make("event_songs", examples=200, segments=5)
+    songs, words = column(source, "audio"), [source[i]["text"].split() for i in range(200)]
+    heard = {}
+    for song, said in zip(songs, words, strict=True):
+        assert song.shape == (5, 48)
+        for word in said:
+            heard.setdefault(word, []).append(song)
+    # Segments of one event in two songs are nearer to each other than any others: noise of 0.3.
+    spread = [
+        ((a[:, None] - b[None]) ** 2).mean(-1).min()
+        for first, *others in heard.values()
+        for a, b in ((first, other) for other in others if other is not first)
+    ]
+    assert len(spread) > 50
+    assert np.median(spread) == pytest.approx(2 * 0.3**2, rel=0.1)
+    with pytest.raises(ConfigError, match="segments' should be"):
+        SOURCES.spec("event_songs", segments=2)

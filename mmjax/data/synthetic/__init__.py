@@ -23,6 +23,7 @@ from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
+from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.identities import Identities
@@ -61,6 +62,7 @@ SYNTHETIC = {
         EgoGraphs,
         Entities,
         EventAudio,
+        EventSongs,
         FrozenClusters,
         GaussianLatentSource,
         GlyphScenes,

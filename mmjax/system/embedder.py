@@ -20,6 +20,7 @@ from mmjax.system import scoring
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
 
+_TOKENS = "tokens"
 _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 
@@ -53,7 +54,7 @@ class Embedder:
         alone = all(device.process_index == own for device in mesh.devices.flat)
         # Which part of the records of an evaluation this process reads, and of how many.
         self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
-        self._comparing: dict[tuple[str, str], Callable[[Arrays, Arrays], Any]] = {}
+        self._on_demand: dict[tuple[str, str], Callable[[Arrays, Arrays], Any]] = {}
         self._shapes: dict[tuple[str, str], scoring.Shapes] = {}
         self._orders: dict[int, np.ndarray] = {}  # of the rows of all parts, by those of one
 
@@ -105,11 +106,12 @@ class Embedder:
             quantizes, what its codes are of; the name of a further head of the tower; or several
             of these as `unit+local`, side by side over the root of their number, so that a cosine
             is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one;
-            or `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
+            or `tokens`, of a head with tokens=True, side by side; or `objectives.NAME`, what a term
+            with a score of its own compares, for `scorer`.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the
-          codes; or f32[B, F] of any length, of a term.
+          codes; or f32[B, T D] of tokens, zero at padding, or f32[B, F] of a term.
 
         Raises:
           KeyError: for a modality without a tower.
@@ -156,6 +158,8 @@ class Embedder:
 
     def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
         """A layer of all rows of a batch on the devices."""
+        if layer == _TOKENS:
+            return self._tokens(modality, batch)
         if layer.startswith(_TERM):
             return self._compared(layer.removeprefix(_TERM), modality, batch)
         layers = self._forward(self._arrays, {modality: batch})[modality]
@@ -176,22 +180,50 @@ class Embedder:
 
     def _compared(self, term: str, modality: str, batch: jax.Array) -> np.ndarray:
         """f32[B, F], what a term compares of a modality."""
-        key = term, modality
-        if key not in self._comparing:
 
-            def forward(arrays: Arrays, batch: Arrays) -> dict[str, jax.Array]:
+        def features(system: System, embedding: Embedding) -> jax.Array:
+            view = _views(system.objectives.scorer(term)).get(modality)
+            if view is None:
+                raise TermError(f"The term {term!r} does not score {modality!r}.")
+            found = system.objectives.compared(term, view, embedding)
+            self._shapes[term, modality] = scoring.shapes_of(found)
+            return scoring.flat(found)
+
+        return self._further(term, modality, batch, features)
+
+    def _tokens(self, modality: str, batch: jax.Array) -> np.ndarray:
+        """f32[B, T D], the tokens of a modality in the joint space, those of padding zero."""
+
+        def tokens(system: System, embedding: Embedding) -> jax.Array:
+            if embedding.tokens is None or embedding.encoding is None:
+                raise ValueError(
+                    f"layer='tokens': the tower of {modality!r} gives no tokens; give it a head "
+                    "with tokens=True"
+                )
+            mask, found = embedding.encoding.mask, embedding.tokens
+            found = found if mask is None else jnp.where(mask[..., None], found, 0.0)
+            return found.reshape(len(found), -1)
+
+        return self._further(_TOKENS, modality, batch, tokens)
+
+    def _further(
+        self,
+        name: str,
+        modality: str,
+        batch: jax.Array,
+        of: Callable[[System, Embedding], jax.Array],
+    ) -> np.ndarray:
+        """A layer that is large, and computed only where one asks for it."""
+        key = name, modality
+        if key not in self._on_demand:
+
+            def forward(arrays: Arrays, batch: Arrays) -> jax.Array:
                 system = self._definition.merge(arrays)
-                view = _views(system.objectives.scorer(term)).get(modality)
-                if view is None:
-                    raise TermError(f"The term {term!r} does not score {modality!r}.")
-                embedding = system.embed(batch)[modality]
-                found = system.objectives.compared(term, view, embedding)
-                self._shapes[key] = scoring.shapes_of(found)
-                return {"flat": scoring.flat(found)}
+                return of(system, system.embed(batch)[modality]).astype(jnp.float32)
 
             replicated = mesh_lib.replicated(self._mesh)
-            self._comparing[key] = jax.jit(forward, out_shardings=replicated)
-        return np.asarray(self._comparing[key](self._arrays, {modality: batch})["flat"])
+            self._on_demand[key] = jax.jit(forward, out_shardings=replicated)
+        return np.asarray(self._on_demand[key](self._arrays, {modality: batch}))
 
     def scorer(self, term: str, queries: str, answers: str) -> scoring.FlatScore:
         """The score f32[q, a] of two modalities' rows of the layer `objectives.<term>`.

@@ -580,3 +580,28 @@ def test_a_song_holds_the_events_that_its_text_names():
     assert np.median(spread) == pytest.approx(2 * 0.3**2, rel=0.1)
     with pytest.raises(ConfigError, match="segments' should be"):
         SOURCES.spec("event_songs", segments=2)
+
+
+def test_studies_show_in_a_region_what_its_phrase_names():
+    source = make("studies", split="phrases", examples=400)
+    image, region = column(source, "image"), column(source, "region").astype(bool)
+    np.testing.assert_array_equal(region.sum(1), 4)
+    named = np.array([int(s[7:].rstrip("abc")) for s, _ in (r["phrase"].split() for r in source)])
+    codes = image[:, :, :24]
+    assert (image[:, :, 24:] == image[:1, :, 24:]).all()  # which patch it is
+    inside = np.stack([own[r].mean(0) for own, r in zip(codes, region, strict=True)])
+    for number in np.unique(named):  # one finding looks alike at every place
+        own = inside[named == number]
+        assert np.linalg.norm(own.mean(0)) == pytest.approx(2, abs=0.35)
+    report = make("studies", split="reports")[0]
+    assert set(report) == {"id", "key", "findings", "impression", "report"}
+    assert report["report"] == [report["findings"], report["impression"]]
+
+    def said(text):
+        return {word.rstrip("abc") for word in text.split() if not word.startswith("filler")}
+
+    assert said(report["findings"]) == said(report["impression"])
+    assert len(report["findings"].split()) == 17
+    words = make("studies", split="words", examples=60)
+    assert len({words[i]["phrase"] for i in range(60)}) == 60
+    np.testing.assert_array_equal(np.bincount(column(words, "finding")), 3)

@@ -62,7 +62,7 @@ def model_of(config):
 
 
 def unit(x):
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
 def expected(system, values, fusion, tokens):
@@ -124,3 +124,25 @@ def test_a_term_that_cannot_score_is_found_before_a_run():
             recipe(term=term)
     with pytest.raises(ConfigError, match="'term' and 'bits' are two scores; give one"):
         recipe(bits=1).evaluators["retrieval"]["test"].evaluator.build()
+
+
+def test_the_layer_of_tokens_is_that_of_the_joint_space():
+    values = padded(np.random.default_rng(1))
+    system, model = model_of(recipe())
+    found = model.embed("audio", values, "tokens").reshape(ROWS, PARTS, DIM)
+    there = (values != 0).any(-1)
+    encoding = system.towers["audio"].encoder(jnp.asarray(values))
+    kernel = np.asarray(system.towers["audio"].head.project.kernel[...])
+    expected = unit(np.asarray(encoding.tokens) @ kernel)
+    np.testing.assert_allclose(found, np.where(there[..., None], expected, 0), atol=1e-5)
+    config = recipe_lib.complete(
+        {
+            **recipe().plain(),
+            "model": {"towers": {m: {"encoder": ENCODER} for m in NAMES}},
+            "objectives": {"clip": {"type": "info_nce", "pairs": (NAMES,)}},
+            "evaluators": {},
+        },
+        "late.py",
+    )
+    with pytest.raises(ValueError, match="the tower of 'audio' gives no tokens; give it a head"):
+        model_of(config)[1].embed("audio", values, "tokens")

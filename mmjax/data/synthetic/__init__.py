@@ -36,6 +36,7 @@ from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
+from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
@@ -80,6 +81,7 @@ SYNTHETIC = {
         Parity,
         PartlyLinear,
         SpelledFacts,
+        Studies,
         TexturedDigits,
         TokenClasses,
         Translations,

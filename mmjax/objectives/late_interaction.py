@@ -33,7 +33,9 @@ class LateInteractionNCE(PairScorer):
     with linear maps K and Q and fixed waves p_t for the place in time; the loss is InfoNCE of s/τ
     in both directions. Wu et al. 2025 (arXiv 2410.02271, CoLLAP), temporal attention that is
     conditioned on the text; cosines with the scale β stand for its division by the root of the
-    width. In place of attention `mean` has a_ijlt = 1/T_i, and `max` the largest c_ijlt.
+    width. In place of attention `mean` has a_ijlt = 1/T_i, and `max` the largest c_ijlt. The latter
+    may be `symmetric`: s_ij is then the mean of 1/L_j Σ_l max_t c_ijlt and 1/T_i Σ_t max_l c_ijlt
+    (Yao et al. 2022, arXiv 2111.07783, FILIP, has one for each direction of the loss).
 
     A tile of the engine has r c L T products of parts with pieces, and nothing of that size is
     kept: 256 rows and columns with 30 parts and 8 pieces are 63 MB, so long texts want a smaller
@@ -47,6 +49,7 @@ class LateInteractionNCE(PairScorer):
         the other is its one vector.
       skip: view -> how many tokens at the start are no parts, such as 1 for [CLS].
       fusion: over the parts.
+      symmetric: with `max`, whether every part looks for its best piece, too.
       attention_scale: β.
       positions: whether p_t is added; parts are in the order of time.
       temperature: τ, at the start if it is learned.
@@ -66,6 +69,7 @@ class LateInteractionNCE(PairScorer):
         tokens: tuple[str, ...] = ("audio",),
         skip: dict[str, CountOrZero] | None = None,
         fusion: Fusion = "attention",
+        symmetric: bool = False,
         attention_scale: Factor = 10.0,
         positions: bool = False,
         temperature: Factor = 0.07,
@@ -86,7 +90,13 @@ class LateInteractionNCE(PairScorer):
             raise TermError(
                 f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}."
             )
+        if symmetric and fusion != "max":
+            raise TermError(
+                f"The term 'late_interaction_nce' has symmetric=True with fusion={fusion!r}; only "
+                "'max' is of both sides alike."
+            )
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
+        self.symmetric = symmetric
         self.attention_scale, self.positions = attention_scale, positions
         self.mask_duplicates = duplicates == "mask"
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
@@ -136,7 +146,7 @@ class LateInteractionNCE(PairScorer):
         return self._features(view, unit, there, there)
 
     def pair_score(self) -> "LateScore":
-        return LateScore(self.fusion)
+        return LateScore(self.fusion, self.symmetric)
 
     def _features(
         self, view: str, unit: jax.Array, there: jax.Array, counts: jax.Array
@@ -176,6 +186,7 @@ class LateScore:
     """s_ij of a tile, f32[r, c], of the features of the first view and of the second."""
 
     fusion: Fusion
+    symmetric: bool = False
 
     def __call__(self, x: Features, y: Features) -> jax.Array:
         return self.with_weight(x, y)[0]
@@ -191,9 +202,18 @@ class LateScore:
             logits = _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
             a = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
             of_pieces, weight = (a * c).sum(-1), a.max(-1)
-        said = y["there"].astype(jnp.float32)
-        share = (said / jnp.maximum(said.sum(1, keepdims=True), 1.0))[None]
-        return (share * of_pieces).sum(-1), jax.lax.stop_gradient((share * weight).sum(-1))
+        share = _shares(y["there"])[None]
+        s = (share * of_pieces).sum(-1)
+        if self.symmetric:
+            of_parts = jnp.where(y["there"][None, :, :, None], c, _NEVER).max(-2)
+            s = (s + (_shares(x["there"])[:, None] * of_parts).sum(-1)) / 2
+        return s, jax.lax.stop_gradient((share * weight).sum(-1))
+
+
+def _shares(there: jax.Array) -> jax.Array:
+    """f32[B, T], 1 over the number of those that are there, 0 for others."""
+    counted = there.astype(jnp.float32)
+    return counted / jnp.maximum(counted.sum(1, keepdims=True), 1.0)
 
 
 def _products(parts: jax.Array, pieces: jax.Array) -> jax.Array:

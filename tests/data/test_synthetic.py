@@ -605,3 +605,24 @@ def test_studies_show_in_a_region_what_its_phrase_names():
     words = make("studies", split="words", examples=60)
     assert len({words[i]["phrase"] for i in range(60)}) == 60
     np.testing.assert_array_equal(np.bincount(column(words, "finding")), 3)
+
+
+def test_action_sequences_show_what_the_text_names_and_copies_differ_in_one():
+    source = make("action_sequences", split="test", examples=80)
+    rows = [source[i] for i in range(80)]
+    named = [[int(w[6:]) for w in row["text"].split() if w[0] == "a"] for row in rows]
+    assert all(len({*own}) == 6 for own in named)
+    for i, row in enumerate(rows):
+        original = named[i - i % 4]
+        assert sum(a != b for a, b in zip(named[i], original, strict=True)) == (i % 4 > 0)
+        assert row["item"] == i // 4
+        assert row["motion"].shape[1:] == (24,)
+        assert row["motion"].shape[0] == row["video"].shape[0]
+        assert 6 <= len(row["audio"]) <= 18
+    # The first window of a row shows its first action.
+    first = [row["motion"][0] for row in rows]
+    means = {a: np.mean([x for x, n in zip(first, named, strict=True) if n[0] == a], axis=0)
+             for a in {n[0] for n in named}}  # fmt: skip
+    spread = [((x - means[n[0]]) ** 2).mean() for x, n in zip(first, named, strict=True)]
+    assert np.mean(spread) < 0.5**2
+    assert np.var(list(means.values()), axis=0).mean() > 0.5

@@ -23,10 +23,11 @@ NAMES, ROWS, PARTS, DIM = ("audio", "text"), 30, 4, 6
 ENCODER = {"type": "token_mlp", "inputs": 5, "hidden": (), "width": 7}
 
 
-def recipe(fusion="attention", term="own", tokens=NAMES, **options):
+def recipe(fusion="attention", term="own", tokens=NAMES, symmetric=False, **options):
     view = {"type": "sequence", "length": PARTS, "dim": 5}
     head = {"type": "linear", "dim": DIM, "tokens": True}
     late = {"type": "late_interaction_nce", "dim": DIM, "tokens": tokens, "fusion": fusion}
+    late["symmetric"] = symmetric
     pairs = (("text", "audio"),)
     source = {"type": "concept_sets"}
     test = {"source": source, "pairs": pairs, "term": term, **options}
@@ -81,6 +82,9 @@ def expected(system, values, fusion, tokens):
         c = w @ u.T
         if fusion == "max":
             of_pieces = c.max(1)
+            if term.symmetric:
+                scores[i, j] = (of_pieces.mean() + c.max(0).mean()) / 2
+                continue
         elif fusion == "mean":
             of_pieces = c.mean(1)
         else:
@@ -92,14 +96,20 @@ def expected(system, values, fusion, tokens):
 
 
 @pytest.mark.parametrize(
-    ("fusion", "tokens"), [("attention", NAMES), ("max", NAMES), ("mean", ("text",))]
+    ("fusion", "tokens", "symmetric"),
+    [
+        ("attention", NAMES, False),
+        ("max", NAMES, False),
+        ("max", NAMES, True),
+        ("mean", ("text",), False),
+    ],
 )
-def test_ranks_are_those_of_the_terms_score(fusion, tokens, monkeypatch):
+def test_ranks_are_those_of_the_terms_score(fusion, tokens, symmetric, monkeypatch):
     monkeypatch.setattr(ranking, "ROW_TILE", 7)  # several tiles, the last of which are padded
     monkeypatch.setattr(ranking, "COLUMN_TILE", 11)
     rng = np.random.default_rng(0)
     values = {m: padded(rng) for m in NAMES}
-    system, model = model_of(recipe(fusion, tokens=tokens))
+    system, model = model_of(recipe(fusion, tokens=tokens, symmetric=symmetric))
 
     def view(value, rng, train):
         return value

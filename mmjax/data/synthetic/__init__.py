@@ -5,6 +5,7 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.action_sequences import ActionSequences
 from mmjax.data.synthetic.anchored_signals import AnchoredSignals
 from mmjax.data.synthetic.bound_pairs import BoundPairs
 from mmjax.data.synthetic.caption_database import CaptionDatabase
@@ -48,6 +49,7 @@ from mmjax.data.synthetic.worded_classes import WordedClasses
 SYNTHETIC = {
     source.name: source
     for source in (
+        ActionSequences,
         AnchoredSignals,
         AttributeClasses,
         BoundPairs,

@@ -8,7 +8,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, ViewRef
-from mmjax.schema.bounds import Count, NonNegative
+from mmjax.schema.bounds import Count, CountOrZero, NonNegative
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -43,7 +43,7 @@ class Grounding(Evaluator):
         region: LabelRef = "region",
         modality: ViewRef = "image",
         text: ViewRef = "text",
-        skip: int = 0,
+        skip: CountOrZero = 0,
         grid: tuple[Count, Count] | None = None,
         smooth: NonNegative = 0.0,
     ):

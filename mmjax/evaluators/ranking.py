@@ -5,7 +5,9 @@ chance because the right answer happened to be listed first. Every measure here 
 expectation over a random order of the answers with equal scores; with no ties it is the usual one.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -44,9 +46,34 @@ class Ranks(NamedTuple):
     gallery: int
 
 
-def _count(tie: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array) -> dict[str, jax.Array]:
+# Scores f32[r, c] of vectors f32[r, F] and f32[c, F']. It compares and hashes by value.
+Score = Callable[[jax.Array, jax.Array], jax.Array]
+# Of a score that is no product of two vectors, and may need much memory for each pair.
+ROW_TILE, COLUMN_TILE = 64, 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
     """Sums of one tile; see `tiles.sum_over_columns`."""
-    similarity = tiles.scores(rows["vector"], columns["vector"])
+
+    score: Score
+
+    def __call__(
+        self, tie: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array
+    ) -> dict[str, jax.Array]:
+        return _counts(self.score(rows["vector"], columns["vector"]), tie, rows, columns, real)
+
+
+@partial(jax.jit, static_argnums=0)
+def _of_pairs(score: Score, x: jax.Array, y: jax.Array) -> jax.Array:
+    """f32[P], the scores of row i of x with row i of y."""
+    found: jax.Array = jax.vmap(lambda a, b: score(a[None], b[None])[0, 0])(x, y)
+    return found
+
+
+def _counts(
+    similarity: jax.Array, tie: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array
+) -> dict[str, jax.Array]:
     above = similarity > rows["score"][:, None] + tie
     equal = jnp.abs(similarity - rows["score"][:, None]) <= tie
     if "labels" in rows:  # bool[r, labels], of queries that have several
@@ -73,6 +100,7 @@ def rank(
     query_labels: np.ndarray | Sequence[np.ndarray],
     answer_labels: np.ndarray,
     own: np.ndarray | None = None,
+    score_of: Score | None = None,
 ) -> Ranks:
     """Ranks every right answer of every query; an answer is right if its label is the query's.
 
@@ -82,6 +110,7 @@ def rank(
       query_labels: i64[Q]; or Q arrays i64[...], where a query has several and any of them counts.
       answer_labels: i64[G].
       own: i64[Q], which answer is the query itself, and no answer to it; -1 for none.
+      score_of: what ranks; None for dot products. Other vectors need not be of length 1.
 
     Returns:
       Ranks. Queries without a right answer do not occur in it.
@@ -109,7 +138,10 @@ def rank(
     def rows(part: slice) -> dict[str, np.ndarray]:
         vector = queries[query[part]]
         # In float64, so that only the scores it is compared with are rounded.
-        score[part] = np.einsum("pd,pd->p", vector, answers[answer[part]], dtype=np.float64)
+        if score_of is None:
+            score[part] = np.einsum("pd,pd->p", vector, answers[answer[part]], dtype=np.float64)
+        else:
+            score[part] = _of_pairs(score_of, vector, answers[answer[part]])
         return {
             "vector": vector,
             "score": score[part],
@@ -118,7 +150,9 @@ def rank(
             **({} if own is None else {"own": own[query[part]].astype(np.int32)}),
         }
 
-    counts = tiles.sum_over_columns(_count, len(query), rows, columns, np.float32(TIE))
+    sizes = {} if score_of is None else {"row_tile": ROW_TILE, "column_tile": COLUMN_TILE}
+    count_tile = Count(score_of or tiles.scores)
+    counts = tiles.sum_over_columns(count_tile, len(query), rows, columns, np.float32(TIE), **sizes)
     counts = {name: count.astype(np.int64) for name, count in counts.items()}
     counts["right_equal"] += 1  # the answer itself
     return Ranks(query, answer, score, **counts, gallery=len(answers))

@@ -11,6 +11,7 @@ from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import Geometry
+from mmjax.evaluators.grounding import Grounding
 from mmjax.evaluators.inversion import Inversion
 from mmjax.evaluators.knn import NearestNeighbours
 from mmjax.evaluators.linear_map import LinearMap
@@ -53,6 +54,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "inversion": Inversion,
         "clusters": Clusters,
         "open_vocabulary": OpenVocabulary,
+        "grounding": Grounding,
     },
 )
 

@@ -11,7 +11,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
-from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.annotations import LabelRef, TermRef, ViewRef
 from mmjax.schema.bounds import Count
 
 More = Literal["nDCG", "MRR", "P@k", "mAP@R", "mINP"]
@@ -52,6 +52,9 @@ class Retrieval(Evaluator):
       more: further metrics.
       prefix, bits, top: of embeddings, see `compression.compressed`.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
+      term: name of an objective that scores pairs by more than two vectors, such as one of type
+        `late_interaction_nce`; its own score ranks, over all pairs. What it compares of each item,
+        such as all tokens, is held in memory.
     """
 
     optional = ("gallery",)
@@ -70,13 +73,19 @@ class Retrieval(Evaluator):
         bits: Bits = 32,
         top: Count | None = None,
         csls: Count | None = None,
+        term: TermRef | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
             raise ValueError(f"retrieval: 'pairs' is {pairs!r}; give pairs of modalities")
         if not ks or min(ks) < 1:
             raise ValueError(f"retrieval: 'ks' is {ks!r}; give numbers from 1 up")
         self.pairs, self.ks, self.alternatives = pairs, ks, alternatives
-        self.layer, self.labels, self.more = layer, labels, more
+        if term is not None:
+            told = {"layer": layer != "unit", "prefix": prefix, "bits": bits != 32, "top": top}
+            if other := [name for name, given in {**told, "csls": csls}.items() if given]:
+                raise ValueError(f"retrieval: 'term' and {other[0]!r} are two scores; give one")
+            layer = f"objectives.{term}"
+        self.layer, self.labels, self.more, self.term = layer, labels, more, term
         self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
         self.gallery_labels = gallery_labels or labels
 
@@ -104,7 +113,8 @@ class Retrieval(Evaluator):
         metrics = {"unreadable": float(sum(len(e.unreadable) for e in read))}
         for pair in self.pairs:
             for query, answer in self.directions(pair, gallery):
-                part = self.direction(queries[query], answers[answer])
+                score = self._score(model, query, answer)
+                part = self.direction(queries[query], answers[answer], score=score)
                 metrics |= {f"{query}_to_{answer}/{name}": value for name, value in part.items()}
         return metrics
 
@@ -114,15 +124,28 @@ class Retrieval(Evaluator):
             return [pair]
         return [pair, (pair[1], pair[0])]
 
-    def direction(self, queries: Any, answers: Any) -> dict[str, float]:
+    def _score(self, model: Any, query: str, answer: str) -> ranking.Score | None:
+        """What ranks the layer of the term; None without one."""
+        if self.term is None:
+            return None
+        try:
+            score: ranking.Score = model.scorer(self.term, query, answer)
+        except ValueError as error:
+            raise EvaluationError(f"retrieval: {error}") from error
+        return score
+
+    def direction(
+        self, queries: Any, answers: Any, *, score: ranking.Score | None = None
+    ) -> dict[str, float]:
         """Metrics of one direction.
 
         Args:
           queries, answers: `Embedded`, or anything with `modality`, `unit` f32[N,D] and
             `ids` i64[N], and `fields` where there are labels. Where both are one object, or queries
             say by `own` i64[N] which answers they are, a query is no answer to itself.
+          score: what ranks; None for cosines.
         """
-        if queries.unit.shape[1] != answers.unit.shape[1]:
+        if score is None and queries.unit.shape[1] != answers.unit.shape[1]:
             raise EvaluationError(
                 f"{queries.modality!r} has embeddings of {queries.unit.shape[1]} numbers and "
                 f"{answers.modality!r} of {answers.unit.shape[1]}; retrieval needs equal sizes"
@@ -138,7 +161,8 @@ class Retrieval(Evaluator):
         own = getattr(queries, "own", None)
         if queries is answers:
             own = np.arange(len(queries.unit))
-        ranks = ranking.rank(*self._vectors(queries.unit, answers.unit), asked, known, own)
+        vectors = self._vectors(queries.unit, answers.unit)
+        ranks = ranking.rank(*vectors, asked, known, own, score)
         best = ranking.best(ranks)
         rank = ranking.expected_rank(best)
         gallery = ranks.gallery - (own is not None)

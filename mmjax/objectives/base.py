@@ -56,12 +56,14 @@ class Term(nnx.Module):
       least_rows: of a batch; with fewer it has nothing to compare. 1 for what looks at each row
         by itself.
       contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
+      scores_pairs: whether it is a `PairScorer` (`mmjax.objectives.scores`).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
 
     word: ClassVar[str] = ""
     least_rows: ClassVar[int] = 2
     contrastive: ClassVar[bool] = False
+    scores_pairs: ClassVar[bool] = False
     given_name: str = ""
 
     @property

@@ -1,5 +1,6 @@
 """Late interaction: the similarity of a pair from those of its segments and tokens."""
 
+import dataclasses
 from typing import Literal, get_args
 
 import jax
@@ -8,18 +9,10 @@ from flax import nnx
 
 from mmjax.encoders.positions import check_sincos_width, sincos
 from mmjax.model.embedding import Embedding
-from mmjax.objectives.base import (
-    Batch,
-    Context,
-    Features,
-    Loss,
-    Outputs,
-    Term,
-    rows_of,
-    unit_tokens,
-)
+from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, rows_of, unit_tokens
 from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
+from mmjax.objectives.scores import PairScorer
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, CountOrZero, Factor
@@ -28,7 +21,7 @@ Fusion = Literal["attention", "mean", "max"]
 _NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
 
 
-class LateInteractionNCE(Term):
+class LateInteractionNCE(PairScorer):
     """Symmetric InfoNCE with late interaction between text tokens and audio segments.
 
     For the unit parts u_it of the first view (segments of a sound) and the unit pieces w_jl of the
@@ -40,11 +33,14 @@ class LateInteractionNCE(Term):
     with linear maps K and Q and fixed waves p_t for the place in time; the loss is InfoNCE of s/τ
     in both directions. Wu et al. 2025 (arXiv 2410.02271, CoLLAP), temporal attention that is
     conditioned on the text; cosines with the scale β stand for its division by the root of the
-    width. In place of attention `mean` has a_ijlt = 1/T_i, and `max` the largest c_ijlt.
+    width. In place of attention `mean` has a_ijlt = 1/T_i, and `max` the largest c_ijlt. The latter
+    may be `symmetric`: s_ij is then the mean of 1/L_j Σ_l max_t c_ijlt and 1/T_i Σ_t max_l c_ijlt
+    (Yao et al. 2022, arXiv 2111.07783, FILIP, has one for each direction of the loss).
 
     A tile of the engine has r c L T products of parts with pieces, and nothing of that size is
     kept: 256 rows and columns with 30 parts and 8 pieces are 63 MB, so long texts want a smaller
-    `pairwise.tile`.
+    `pairwise.tile`. The evaluator `retrieval` ranks by s, too, with the name of this term as its
+    `term`.
 
     Args:
       pair: (view whose parts are attended to, view whose pieces attend).
@@ -53,6 +49,7 @@ class LateInteractionNCE(Term):
         the other is its one vector.
       skip: view -> how many tokens at the start are no parts, such as 1 for [CLS].
       fusion: over the parts.
+      symmetric: with `max`, whether every part looks for its best piece, too.
       attention_scale: β.
       positions: whether p_t is added; parts are in the order of time.
       temperature: τ, at the start if it is learned.
@@ -72,6 +69,7 @@ class LateInteractionNCE(Term):
         tokens: tuple[str, ...] = ("audio",),
         skip: dict[str, CountOrZero] | None = None,
         fusion: Fusion = "attention",
+        symmetric: bool = False,
         attention_scale: Factor = 10.0,
         positions: bool = False,
         temperature: Factor = 0.07,
@@ -92,7 +90,13 @@ class LateInteractionNCE(Term):
             raise TermError(
                 f"The term 'late_interaction_nce' has fusion={fusion!r}, of {get_args(Fusion)}."
             )
+        if symmetric and fusion != "max":
+            raise TermError(
+                f"The term 'late_interaction_nce' has symmetric=True with fusion={fusion!r}; only "
+                "'max' is of both sides alike."
+            )
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
+        self.symmetric = symmetric
         self.attention_scale, self.positions = attention_scale, positions
         self.mask_duplicates = duplicates == "mask"
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
@@ -104,34 +108,30 @@ class LateInteractionNCE(Term):
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         rows = rows_of(self.name, self.pair, outputs, batch)
-        (parts, heard), (pieces, said) = (
+        sides = [
             self._parts(view, outputs[view], unit)
             for view, unit in zip(self.pair, rows.unit, strict=True)
-        )
+        ]
         # An example whose parts are all padding has nothing to compare.
-        valid = heard.any(1) & said.any(1)
+        valid = sides[0][1].any(1) & sides[1][1].any(1)
         valid = valid if rows.valid is None else valid & rows.valid
         rows = rows._replace(valid=valid, count=valid.sum(dtype=jnp.float32))
-        parts, pieces = (
-            jnp.where((there & valid[:, None])[..., None], unit, 0.0)
-            for unit, there in ((parts, heard), (pieces, said))
+        x, y = (
+            {**self._features(view, unit, there, there & valid[:, None]), "valid": valid}
+            for view, (unit, there) in zip(self.pair, sides, strict=True)
         )
-        x = {"parts": parts, "there": heard, "valid": valid}
-        y = {"pieces": pieces, "there": said, "valid": valid}
-        if self.fusion == "attention":
-            x["keys"] = self._keys(parts)
-            y["queries"] = self.attention_scale * _unit(self.query(pieces))
+        late = self.pair_score()
         if self.mask_duplicates:
             number = {"id": batch["id"], "index": jnp.arange(len(valid), dtype=jnp.int32)}
             x, y = x | number, y | number
 
         def score(x: Features, y: Features) -> jax.Array:
-            return jnp.where(takes_part(x, y), self._scores(x, y)[0], -jnp.inf)
+            return jnp.where(takes_part(x, y), late(x, y), -jnp.inf)
 
         scale = self.temperature()
 
         def of_one(x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
-            return self._scores(*jax.tree.map(lambda a: a[None], (x, y)))
+            return late.with_weight(*jax.tree.map(lambda a: a[None], (x, y)))
 
         own, largest = jax.vmap(of_one)(
             {name: x[name] for name in x if name not in ("id", "index")},
@@ -140,6 +140,26 @@ class LateInteractionNCE(Term):
         loss = cross_entropy(score, x, y, scale, own[:, 0, 0], rows, plan=context.plan)
         chance = jnp.log(jnp.maximum(rows.count, 1.0))
         return loss, {"scale": scale, "chance": chance, "attention": rows.mean(largest[:, 0, 0])}
+
+    def compared(self, view: str, embedding: Embedding) -> Features:
+        unit, there = self._parts(view, embedding, embedding.unit)
+        return self._features(view, unit, there, there)
+
+    def pair_score(self) -> "LateScore":
+        return LateScore(self.fusion, self.symmetric)
+
+    def _features(
+        self, view: str, unit: jax.Array, there: jax.Array, counts: jax.Array
+    ) -> dict[str, jax.Array]:
+        """What is compared of a view's parts f32[B, T, D], of which some count."""
+        parts = jnp.where(counts[..., None], unit, 0.0)
+        first = view == self.pair[0]
+        found = {"parts" if first else "pieces": parts, "there": there}
+        if self.fusion == "attention" and first:
+            found["keys"] = self._keys(parts)
+        elif self.fusion == "attention":
+            found["queries"] = self.attention_scale * _unit(self.query(parts))
+        return found
 
     def _parts(
         self, view: str, embedding: Embedding, unit: jax.Array
@@ -160,8 +180,19 @@ class LateInteractionNCE(Term):
             keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
         return _unit(keys)
 
-    def _scores(self, x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
-        """s_ij of a tile, f32[r, c], and the mean over pieces of the largest weight of a part."""
+
+@dataclasses.dataclass(frozen=True)
+class LateScore:
+    """s_ij of a tile, f32[r, c], of the features of the first view and of the second."""
+
+    fusion: Fusion
+    symmetric: bool = False
+
+    def __call__(self, x: Features, y: Features) -> jax.Array:
+        return self.with_weight(x, y)[0]
+
+    def with_weight(self, x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
+        """s_ij, and the mean over pieces of the largest weight of a part, f32[r, c]."""
         there = x["there"][:, None, None, :]
         c = _products(x["parts"], y["pieces"])
         if self.fusion == "max":
@@ -171,9 +202,18 @@ class LateInteractionNCE(Term):
             logits = _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
             a = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
             of_pieces, weight = (a * c).sum(-1), a.max(-1)
-        said = y["there"].astype(jnp.float32)
-        share = (said / jnp.maximum(said.sum(1, keepdims=True), 1.0))[None]
-        return (share * of_pieces).sum(-1), jax.lax.stop_gradient((share * weight).sum(-1))
+        share = _shares(y["there"])[None]
+        s = (share * of_pieces).sum(-1)
+        if self.symmetric:
+            of_parts = jnp.where(y["there"][None, :, :, None], c, _NEVER).max(-2)
+            s = (s + (_shares(x["there"])[:, None] * of_parts).sum(-1)) / 2
+        return s, jax.lax.stop_gradient((share * weight).sum(-1))
+
+
+def _shares(there: jax.Array) -> jax.Array:
+    """f32[B, T], 1 over the number of those that are there, 0 for others."""
+    counted = there.astype(jnp.float32)
+    return counted / jnp.maximum(counted.sum(1, keepdims=True), 1.0)
 
 
 def _products(parts: jax.Array, pieces: jax.Array) -> jax.Array:

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.embedding import Embedding
-from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term
+from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
+from mmjax.objectives.scores import PairScorer
 from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.names import presence, presence_name
 from mmjax.schema.registry import Spec
@@ -113,6 +114,26 @@ class Objectives(nnx.Module):
                 metrics[f"{name}/weight"] = factor
             metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
         return loss, {"loss": loss, **metrics}
+
+    def scorer(self, name: str) -> PairScorer:
+        """A term with a score of its own.
+
+        Raises:
+          TermError: for a name of none.
+        """
+        term = dict(self.terms).get(name)
+        if not isinstance(term, PairScorer):
+            known = [each for each in self.terms if self.terms[each].scores_pairs]
+            raise TermError(
+                f"There is no term {name!r} with a score of its own; there are {known or 'none'}."
+            )
+        return term
+
+    def compared(self, name: str, view: str, embedding: Embedding) -> Features:
+        """What such a term compares of a view, by the head that it reads."""
+        head = dict(self.heads)[name]
+        head = head if isinstance(head, str) or head is None else dict(head).get(view)
+        return self.scorer(name).compared(view, (embedding.heads or {}).get(head or "", embedding))
 
     def _scales(self) -> dict[str, jax.Array]:
         """1/temperature of the terms that have one."""

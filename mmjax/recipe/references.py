@@ -5,8 +5,10 @@ views, a word says itself, by the annotation `ViewRef`.
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 from mmjax.errors import ConfigError, unknown
+from mmjax.objectives import ObjectiveConfig, Term
 from mmjax.recipe import stages
 from mmjax.recipe.sections import Recipe
 
@@ -44,6 +46,10 @@ def check_references(recipe: Recipe, file: str) -> None:
         for path, name in evaluator.reads():
             if name not in known:
                 raise unknown(name, known, path, file, "modality")
+        for path, name in evaluator.reads("term"):
+            scorers = [n for n, each in recipe.objectives.items() if _scores_pairs(each)]
+            if name not in scorers:
+                raise unknown(name, scorers, path, file, "term with a score of its own")
     section = recipe.checkpoints
     if section.keep_best and section.metric is None:
         raise ConfigError(
@@ -52,6 +58,10 @@ def check_references(recipe: Recipe, file: str) -> None:
         )
     if section.metric is not None:
         check_metric(section.metric, "checkpoints.metric", recipe, file)
+
+
+def _scores_pairs(objective: ObjectiveConfig) -> bool:
+    return cast("type[Term]", objective.term.word).scores_pairs
 
 
 def _check_stages(recipe: Recipe, file: str) -> None:

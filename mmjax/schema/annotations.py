@@ -22,16 +22,17 @@ class Refers:
     """A reference: the value is the name of another part of the recipe.
 
     Attributes:
-      to: `view`, a key of `data.views`; `label`, a field of records that is one; or `gallery`, a
-        key of `data.galleries`.
+      to: `view`, a key of `data.views`; `label`, a field of records that is one; `gallery`, a key
+        of `data.galleries`; or `term`, a key of `objectives`.
     """
 
-    to: Literal["view", "label", "gallery"]
+    to: Literal["view", "label", "gallery", "term"]
 
 
 ViewRef = Annotated[str, Refers("view")]
 LabelRef = Annotated[str, Refers("label")]
 GalleryRef = Annotated[str, Refers("gallery")]
+TermRef = Annotated[str, Refers("term")]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,16 @@ import numpy as np
 from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives import TermError
+from mmjax.objectives.scores import PairScorer
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
+from mmjax.system import scoring
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
 
+_TOKENS = "tokens"
+_TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 
 
@@ -49,6 +54,8 @@ class Embedder:
         alone = all(device.process_index == own for device in mesh.devices.flat)
         # Which part of the records of an evaluation this process reads, and of how many.
         self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
+        self._on_demand: dict[tuple[str, str], Callable[[Arrays, Arrays], Any]] = {}
+        self._shapes: dict[tuple[str, str], scoring.Shapes] = {}
         self._orders: dict[int, np.ndarray] = {}  # of the rows of all parts, by those of one
 
     def dim(self, modality: str) -> int:
@@ -98,11 +105,13 @@ class Embedder:
             head of type 'codebook', the weights of the codes; `continuous`, of a head that
             quantizes, what its codes are of; the name of a further head of the tower; or several
             of these as `unit+local`, side by side over the root of their number, so that a cosine
-            is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one.
+            is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one;
+            or `tokens`, of a head with tokens=True, side by side; or `objectives.NAME`, what a term
+            with a score of its own compares, for `scorer`.
 
         Returns:
-          f32[B, D], rows of length 1; f32[B, W] of the encoder; or f32[B, K], rows of sum 1, of
-          the codes.
+          f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the
+          codes; or f32[B, T D] of tokens, zero at padding, or f32[B, F] of a term.
 
         Raises:
           KeyError: for a modality without a tower.
@@ -149,6 +158,10 @@ class Embedder:
 
     def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
         """A layer of all rows of a batch on the devices."""
+        if layer == _TOKENS:
+            return self._tokens(modality, batch)
+        if layer.startswith(_TERM):
+            return self._compared(layer.removeprefix(_TERM), modality, batch)
         layers = self._forward(self._arrays, {modality: batch})[modality]
         parts = list(map(_weighted, layer.split("+")))
         for _, part in parts:
@@ -164,6 +177,79 @@ class Embedder:
         weighted = [array * np.float32(weight**0.5) for weight, array in found]
         side_by_side: np.ndarray = np.concatenate(weighted, 1) / total
         return side_by_side
+
+    def _compared(self, term: str, modality: str, batch: jax.Array) -> np.ndarray:
+        """f32[B, F], what a term compares of a modality."""
+
+        def features(system: System, embedding: Embedding) -> jax.Array:
+            view = _views(system.objectives.scorer(term)).get(modality)
+            if view is None:
+                raise TermError(f"The term {term!r} does not score {modality!r}.")
+            found = system.objectives.compared(term, view, embedding)
+            self._shapes[term, modality] = scoring.shapes_of(found)
+            return scoring.flat(found)
+
+        return self._further(term, modality, batch, features)
+
+    def _tokens(self, modality: str, batch: jax.Array) -> np.ndarray:
+        """f32[B, T D], the tokens of a modality in the joint space, those of padding zero."""
+
+        def tokens(system: System, embedding: Embedding) -> jax.Array:
+            if embedding.tokens is None or embedding.encoding is None:
+                raise ValueError(
+                    f"layer='tokens': the tower of {modality!r} gives no tokens; give it a head "
+                    "with tokens=True"
+                )
+            mask, found = embedding.encoding.mask, embedding.tokens
+            found = found if mask is None else jnp.where(mask[..., None], found, 0.0)
+            return found.reshape(len(found), -1)
+
+        return self._further(_TOKENS, modality, batch, tokens)
+
+    def _further(
+        self,
+        name: str,
+        modality: str,
+        batch: jax.Array,
+        of: Callable[[System, Embedding], jax.Array],
+    ) -> np.ndarray:
+        """A layer that is large, and computed only where one asks for it."""
+        key = name, modality
+        if key not in self._on_demand:
+
+            def forward(arrays: Arrays, batch: Arrays) -> jax.Array:
+                system = self._definition.merge(arrays)
+                return of(system, system.embed(batch)[modality]).astype(jnp.float32)
+
+            replicated = mesh_lib.replicated(self._mesh)
+            self._on_demand[key] = jax.jit(forward, out_shardings=replicated)
+        return np.asarray(self._on_demand[key](self._arrays, {modality: batch}))
+
+    def scorer(self, term: str, queries: str, answers: str) -> scoring.FlatScore:
+        """The score f32[q, a] of two modalities' rows of the layer `objectives.<term>`.
+
+        Args:
+          term: the name of one with a score of its own (`mmjax.objectives.scores`).
+          queries, answers: its two views, in any order, which have been embedded.
+
+        Raises:
+          ValueError: for a term without such a score, or of other views.
+        """
+        try:
+            own = self._definition.merge(self._arrays).objectives.scorer(term)
+        except TermError as error:
+            raise ValueError(str(error)) from error
+        pair = tuple(_views(own))
+        rows, columns = modality_of(queries), modality_of(answers)
+        if {rows, columns} != {*pair} or len(pair) != 2:
+            raise ValueError(f"the term {term!r} scores {own.pair}, not {(queries, answers)}")
+        shapes = self._shapes[term, rows], self._shapes[term, columns]
+        return scoring.FlatScore(own.pair_score(), *shapes, swapped=(rows, columns) != pair)
+
+
+def _views(term: PairScorer) -> dict[str, str]:
+    """modality -> view that a term scores."""
+    return {modality_of(view): view for view in term.pair}
 
 
 def _weighted(part: str) -> tuple[float, str]:

@@ -536,3 +536,93 @@ def test_named_sounds_are_two_trembling_tones():
     assert np.abs(sounds[:50] - again[:50]).max() > 0.1  # but another gain and phase
     noisy = column(make("named_sounds", examples=200), "audio") - sounds
     assert noisy.std() == pytest.approx(0.3, rel=0.02)
+
+
+def test_sets_of_dialog_trees_are_nodes_and_paths_of_one_tree():
+    source = make("dialog_trees", examples=400)
+    nodes = {view: column(source, view) for view in ("D", "I", "S", "V", "DI", "SV", "DISV")}
+    np.testing.assert_array_equal(nodes["D"].sum(1), 1)
+    slots = nodes["S"].sum(1)
+    assert set(slots) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(nodes["SV"].sum(1), slots)
+    domain, intent = nodes["D"].argmax(1), nodes["I"].argmax(1)
+    np.testing.assert_array_equal(nodes["DI"].argmax(1), 6 * domain + intent)
+    np.testing.assert_array_equal(intent, column(source, "intent"))
+    paths = nodes["DISV"].reshape(400, 30, 8, 20)
+    np.testing.assert_array_equal(paths.any((2, 3)), nodes["DI"] * (slots > 0)[:, None])
+    np.testing.assert_array_equal(paths.any((1, 3)), nodes["S"])
+    np.testing.assert_array_equal(paths.any(1).reshape(400, 160), nodes["SV"])
+    said = [[w for w in source[i]["text"].split() if w.startswith("S")] for i in range(400)]
+    for i, words in enumerate(said):  # a word of a slot names one of the tree
+        assert all(nodes["S"][i, int(word[1])] for word in words)
+    shots = column(make("dialog_trees", split="shots"), "intent")
+    np.testing.assert_array_equal(np.bincount(shots), [7, 7, 7, 7, 6, 6])
+    bare = make("dialog_trees", split="unlabelled")
+    assert not column(bare, "SV").any()
+    assert not column(bare, "labelled").any()
+
+
+def test_a_song_holds_the_events_that_its_text_names():
+    source = make("event_songs", examples=200, segments=5)
+    songs, words = column(source, "audio"), [source[i]["text"].split() for i in range(200)]
+    heard = {}
+    for song, said in zip(songs, words, strict=True):
+        assert song.shape == (5, 48)
+        for word in said:
+            heard.setdefault(word, []).append(song)
+    # Segments of one event in two songs are nearer to each other than any others: noise of 0.3.
+    spread = [
+        ((a[:, None] - b[None]) ** 2).mean(-1).min()
+        for first, *others in heard.values()
+        for a, b in ((first, other) for other in others if other is not first)
+    ]
+    assert len(spread) > 50
+    assert np.median(spread) == pytest.approx(2 * 0.3**2, rel=0.1)
+    with pytest.raises(ConfigError, match="segments' should be"):
+        SOURCES.spec("event_songs", segments=2)
+
+
+def test_studies_show_in_a_region_what_its_phrase_names():
+    source = make("studies", split="phrases", examples=400)
+    image, region = column(source, "image"), column(source, "region").astype(bool)
+    np.testing.assert_array_equal(region.sum(1), 4)
+    named = np.array([int(s[7:].rstrip("abc")) for s, _ in (r["phrase"].split() for r in source)])
+    codes = image[:, :, :24]
+    assert (image[:, :, 24:] == image[:1, :, 24:]).all()  # which patch it is
+    inside = np.stack([own[r].mean(0) for own, r in zip(codes, region, strict=True)])
+    for number in np.unique(named):  # one finding looks alike at every place
+        own = inside[named == number]
+        assert np.linalg.norm(own.mean(0)) == pytest.approx(2, abs=0.35)
+    report = make("studies", split="reports")[0]
+    assert set(report) == {"id", "key", "findings", "impression", "report"}
+    assert report["report"] == [report["findings"], report["impression"]]
+
+    def said(text):
+        return {word.rstrip("abc") for word in text.split() if not word.startswith("filler")}
+
+    assert said(report["findings"]) == said(report["impression"])
+    assert len(report["findings"].split()) == 17
+    words = make("studies", split="words", examples=60)
+    assert len({words[i]["phrase"] for i in range(60)}) == 60
+    np.testing.assert_array_equal(np.bincount(column(words, "finding")), 3)
+
+
+def test_action_sequences_show_what_the_text_names_and_copies_differ_in_one():
+    source = make("action_sequences", split="test", examples=80)
+    rows = [source[i] for i in range(80)]
+    named = [[int(w[6:]) for w in row["text"].split() if w[0] == "a"] for row in rows]
+    assert all(len({*own}) == 6 for own in named)
+    for i, row in enumerate(rows):
+        original = named[i - i % 4]
+        assert sum(a != b for a, b in zip(named[i], original, strict=True)) == (i % 4 > 0)
+        assert row["item"] == i // 4
+        assert row["motion"].shape[1:] == (24,)
+        assert row["motion"].shape[0] == row["video"].shape[0]
+        assert 6 <= len(row["audio"]) <= 18
+    # The first window of a row shows its first action.
+    first = [row["motion"][0] for row in rows]
+    means = {a: np.mean([x for x, n in zip(first, named, strict=True) if n[0] == a], axis=0)
+             for a in {n[0] for n in named}}  # fmt: skip
+    spread = [((x - means[n[0]]) ** 2).mean() for x, n in zip(first, named, strict=True)]
+    assert np.mean(spread) < 0.5**2
+    assert np.var(list(means.values()), axis=0).mean() > 0.5

@@ -175,6 +175,32 @@ def test_structure_follows_a_modality_or_shared_concepts():
         Structure(modality="a", reference="colour")(Vectors(), tested)
 
 
+def test_structure_follows_overlaps_of_sets_and_looks_at_the_nearest_row():
+    rng = np.random.default_rng(5)
+    fields = {"a": rng.normal(size=(30, 5)), "s": rng.random((30, 7)) < 0.4}
+    fields |= {"t": rng.random((30, 4)) < 0.2}
+    fields["t"][:3] = False
+    overlap, cosine = np.zeros((30, 30)), np.zeros((30, 30))
+    for i, j in np.ndindex(30, 30):
+        for sets in (fields["s"], fields["t"]):
+            either = (sets[i] | sets[j]).sum()
+            overlap[i, j] += (sets[i] & sets[j]).sum() / either / 2 if either else 0
+        x, y = fields["a"][i], fields["a"][j]
+        cosine[i, j] = x @ y / np.linalg.norm(x) / np.linalg.norm(y)
+    tested = data(fields, ("a",))
+    both = ("correlation", "nearest")
+    found = Structure(modality="a", sets=("s", "t"), measures=both)(Vectors(), tested)
+    upper = np.triu_indices(30, 1)
+    assert found["pearson"] == pytest.approx(np.corrcoef(overlap[upper], cosine[upper])[0, 1], 1e-4)
+    assert found["chance_nearest"] == pytest.approx(overlap[upper].mean())
+    nearest = (cosine - 2 * np.eye(30)).argmax(1)
+    assert found["nearest"] == pytest.approx(np.mean([overlap[i, nearest[i]] for i in range(30)]))
+    with pytest.raises(ValueError, match="needs a reference, not 'sets'"):
+        Structure(modality="a", sets=("s",), measures=("knn",))
+    with pytest.raises(ValueError, match="'colour' is not a vector of one length"):
+        Structure(modality="a", sets=("colour",))(Vectors(), tested)
+
+
 def hits(score, ids, answer_ids):
     """R@1 of plain scores [Q, G], wrong ones with an equal score half above."""
     right = ids[:, None] == answer_ids[None, :]

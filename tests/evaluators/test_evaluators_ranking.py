@@ -145,7 +145,7 @@ def program(count, dim=64):
         },
         shape(blocks, columns, dtype=bool),
     )
-    return tiles._row_tile.trace(ranking._count, *arguments)
+    return tiles._row_tile.trace(ranking.Count(tiles.scores), *arguments)
 
 
 def test_memory_is_that_of_a_tile():

@@ -24,6 +24,12 @@ def standard(x, axis, eps):
     return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + eps)
 
 
+def test_linear_head_with_a_tanh():
+    head, p = made(LinearHead, dim=5, bias=True, activation="tanh")
+    want = np.tanh(X @ p["project/kernel"] + p["project/bias"])
+    np.testing.assert_allclose(head(X), want, atol=1e-5)
+
+
 def test_linear_head_with_a_layer_norm():
     head, p = made(LinearHead, dim=5, bias=True, norm="layer")
     z = X @ p["project/kernel"] + p["project/bias"]

@@ -5,6 +5,7 @@ Attributes:
     word of recipes.
 """
 
+from mmjax.data.synthetic.action_sequences import ActionSequences
 from mmjax.data.synthetic.anchored_signals import AnchoredSignals
 from mmjax.data.synthetic.bound_pairs import BoundPairs
 from mmjax.data.synthetic.caption_database import CaptionDatabase
@@ -16,12 +17,14 @@ from mmjax.data.synthetic.classes import (
     NuisancePairs,
 )
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
+from mmjax.data.synthetic.dialog_trees import DialogTrees
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domain_gap import DomainGap
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
+from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.identities import Identities
@@ -34,6 +37,7 @@ from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
+from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
@@ -45,6 +49,7 @@ from mmjax.data.synthetic.worded_classes import WordedClasses
 SYNTHETIC = {
     source.name: source
     for source in (
+        ActionSequences,
         AnchoredSignals,
         AttributeClasses,
         BoundPairs,
@@ -52,6 +57,7 @@ SYNTHETIC = {
         CompositionalScenes,
         ConceptPairs,
         ConceptSets,
+        DialogTrees,
         DigitsSource,
         DomainGap,
         DomainPairs,
@@ -59,6 +65,7 @@ SYNTHETIC = {
         EgoGraphs,
         Entities,
         EventAudio,
+        EventSongs,
         FrozenClusters,
         GaussianLatentSource,
         GlyphScenes,
@@ -76,6 +83,7 @@ SYNTHETIC = {
         Parity,
         PartlyLinear,
         SpelledFacts,
+        Studies,
         TexturedDigits,
         TokenClasses,
         Translations,

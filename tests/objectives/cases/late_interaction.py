@@ -51,6 +51,12 @@ def scores(u, heard, w, said, params, spec):
     if fusion == "max":
         best = np.where(there, c.real, -9).argmax(-1)
         of_pieces = np.take_along_axis(c, best[..., None], -1)[..., 0]
+        if spec.get("symmetric"):
+            asks = np.broadcast_to(said[None, :, :, None], c.shape)
+            best = np.where(asks, c.real, -9).argmax(-2)
+            of_parts = np.take_along_axis(c, best[:, :, None], -2)[:, :, 0]
+            other = (of_parts * heard[:, None]).sum(-1) / heard.sum(-1)[:, None]
+            return ((of_pieces * said).sum(-1) / said.sum(-1) + other) / 2
     else:
         logits = np.zeros(c.shape)
         if fusion == "attention":
@@ -105,6 +111,9 @@ def asked(metrics, extra):
 CASES = {
     "late_interaction": case(),
     "late_interaction_max": case(spec={"fusion": "max"}, plans=PLANS[:1], metrics=pooled),
+    "late_interaction_symmetric": case(
+        spec={"fusion": "max", "symmetric": True}, plans=PLANS[:2], metrics=pooled
+    ),
     "late_interaction_mean": case(spec={"fusion": "mean"}, plans=PLANS[:1], metrics=pooled),
     # As in the paper: the whole text asks.
     "late_interaction_one_text": case(

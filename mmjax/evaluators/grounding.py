@@ -1,0 +1,114 @@
+"""Phrase grounding: whether the parts of an image most like a phrase are those it names."""
+
+from typing import Any
+
+import numpy as np
+
+from mmjax.evaluators.base import Evaluator
+from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, CountOrZero, NonNegative
+
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+class Grounding(Evaluator):
+    """Phrase grounding: the similarity map of a phrase over the parts of an item, and its region.
+
+    With the cosines s_t of the phrase with the tokens of the item in the joint space, whose head
+    has `tokens=True`, and the region R of the tokens that show it:
+
+      cnr: contrast-to-noise ratio, mean of (m_R - m_O) / sqrt(v_R + v_O), of the means and
+        variances of s inside R and outside (Boecking et al. 2022, arXiv 2204.09817, who take its
+        absolute value, which an inverted map has, too: `cnr_absolute`).
+      pointing: share of the items whose largest s_t is in R (Zhang et al. 2016, arXiv 1608.00507);
+        `chance_pointing`, the mean share of tokens in R.
+      mIoU: of R and the tokens where s, scaled from 0 to 1, is at least a threshold; the mean over
+        the thresholds 0.1, 0.2, 0.3, 0.4 and 0.5.
+      examples: how many.
+
+    Args:
+      region: field of the records, T numbers 0 or 1, or an array of them, row by row.
+      modality: of the items.
+      text: of the phrases.
+      skip: how many tokens at the start are no parts, such as 1 for [CLS].
+      grid: (rows, columns) of the tokens, for smoothing.
+      smooth: standard deviation in tokens of a Gaussian by which maps are smoothed; 0 for none.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: LabelRef = "region",
+        modality: ViewRef = "image",
+        text: ViewRef = "text",
+        skip: CountOrZero = 0,
+        grid: tuple[Count, Count] | None = None,
+        smooth: NonNegative = 0.0,
+    ):
+        if smooth and grid is None:
+            raise ValueError(f"grounding: smooth={smooth} needs the 'grid' of the tokens")
+        self.region, self.modality, self.text = region, modality, text
+        self.skip, self.grid, self.smooth = skip, grid, smooth
+        self.pair = (modality, text)
+
+    def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
+        """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        tokens = embed(model, data, (self.modality,), layer="tokens")[self.modality]
+        phrases = embed(model, data, (self.text,))[self.text]
+        _, a, b = np.intersect1d(tokens.rows, phrases.rows, return_indices=True)
+        if not len(a):
+            raise EvaluationError(f"grounding: no record has both of {self.pair}")
+        phrase = phrases.unit[b].astype(np.float64)
+        parts = tokens.unit[a].reshape(len(a), -1, phrase.shape[1])[:, self.skip :]
+        maps = np.einsum("ntd,nd->nt", parts.astype(np.float64), phrase)
+        regions = np.stack([self._region(tokens.fields[i], maps.shape[1]) for i in a])
+        return measures(self._smoothed(maps), regions)
+
+    def _region(self, fields: Any, tokens: int) -> np.ndarray:
+        """bool[T] of a record."""
+        region = np.asarray(fields.get(self.region, ()), bool).reshape(-1)
+        if len(region) != tokens or region.all() or not region.any():
+            raise EvaluationError(
+                f"grounding: {self.region!r} of {fields['key']} has {int(region.sum())} of "
+                f"{len(region)} tokens; it should be a part of the {tokens} of {self.modality!r}"
+            )
+        return region
+
+    def _smoothed(self, maps: np.ndarray) -> np.ndarray:
+        if not self.smooth:
+            return maps
+        assert self.grid is not None
+        if maps.shape[1] != self.grid[0] * self.grid[1]:
+            raise EvaluationError(
+                f"grounding: grid={self.grid} is not of the {maps.shape[1]} tokens of "
+                f"{self.modality!r}"
+            )
+        from scipy import ndimage  # half a second, which no other evaluator should cost
+
+        own = maps.reshape(-1, *self.grid)
+        smoothed: np.ndarray = ndimage.gaussian_filter(own, (0, self.smooth, self.smooth))
+        return smoothed.reshape(maps.shape)
+
+
+def measures(maps: np.ndarray, regions: np.ndarray) -> dict[str, float]:
+    """The metrics of maps f64[N, T] and regions bool[N, T]."""
+    inside, outside = (np.ma.array(maps, mask=~part) for part in (regions, ~regions))
+    noise = np.sqrt(inside.var(1) + outside.var(1))
+    contrast = np.asarray((inside.mean(1) - outside.mean(1)) / np.maximum(noise, 1e-12))
+    low, high = maps.min(1, keepdims=True), maps.max(1, keepdims=True)
+    scaled = (maps - low) / np.maximum(high - low, 1e-12)
+    overlaps = []
+    for threshold in THRESHOLDS:
+        chosen = scaled >= threshold
+        overlaps.append((chosen & regions).sum(1) / (chosen | regions).sum(1))
+    rows = np.arange(len(maps))
+    return {
+        "cnr": float(contrast.mean()),
+        "cnr_absolute": float(np.abs(contrast).mean()),
+        "pointing": float(regions[rows, maps.argmax(1)].mean()),
+        "chance_pointing": float(regions.mean()),
+        "mIoU": float(np.mean(overlaps)),
+        "examples": float(len(maps)),
+    }

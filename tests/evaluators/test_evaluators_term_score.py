@@ -1,0 +1,158 @@
+"""Retrieval by a term's own score, against one that is computed pair by pair in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmjax import recipe as recipe_lib
+from mmjax.data.synthetic.generated import Columns
+from mmjax.errors import ConfigError
+from mmjax.evaluators import ranking
+from mmjax.evaluators.data import EvalData
+from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.retrieval import Retrieval
+from mmjax.model.definition import Definition
+from mmjax.objectives import TermError
+from mmjax.parallel import mesh as mesh_lib
+from mmjax.system.embedder import Embedder
+from mmjax.system.system import System
+
+NAMES, ROWS, PARTS, DIM = ("audio", "text"), 30, 4, 6
+ENCODER = {"type": "token_mlp", "inputs": 5, "hidden": (), "width": 7}
+
+
+def recipe(fusion="attention", term="own", tokens=NAMES, symmetric=False, **options):
+    view = {"type": "sequence", "length": PARTS, "dim": 5}
+    head = {"type": "linear", "dim": DIM, "tokens": True}
+    late = {"type": "late_interaction_nce", "dim": DIM, "tokens": tokens, "fusion": fusion}
+    late["symmetric"] = symmetric
+    pairs = (("text", "audio"),)
+    source = {"type": "concept_sets"}
+    test = {"source": source, "pairs": pairs, "term": term, **options}
+    return recipe_lib.complete(
+        {
+            "recipe": "late",
+            "variant": "small",
+            "paper": "-",
+            "steps": 1,
+            "data": {"source": source, "batch_size": 4, "views": dict.fromkeys(NAMES, view)},
+            "model": {"towers": {m: {"encoder": ENCODER, "head": head} for m in NAMES}},
+            "objectives": {"own": late, "clip": {"type": "info_nce", "pairs": pairs}},
+            "optimizer": {"learning_rate": 0.1},
+            "evaluators": {"retrieval": {"test": test}},
+        },
+        "late.py",
+    )
+
+
+def padded(rng):
+    """Sequences of 1 to all parts, which end in rows of zeros."""
+    x = rng.normal(size=(ROWS, PARTS, 5)).astype(np.float32)
+    x[np.arange(PARTS) >= rng.integers(1, PARTS + 1, size=(ROWS, 1))] = 0
+    return x
+
+
+def model_of(config):
+    def make():
+        return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
+
+    system, mesh = make(), mesh_lib.make_mesh(devices=jax.devices()[:2])
+    return system, Embedder(Definition.of(make), Definition.arrays(system), mesh)
+
+
+def unit(x):
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+def expected(system, values, fusion, tokens):
+    """s f64[audio, text], pair by pair."""
+    term, sides = system.objectives.terms["own"], []
+    for m in NAMES:
+        encoding = system.towers[m].encoder(jnp.asarray(values[m]))
+        kernel = np.asarray(system.towers[m].head.project.kernel[...], np.float64)
+        whole, parts = (np.asarray(e, np.float64) for e in (encoding.pooled, encoding.tokens))
+        there = (values[m] != 0).any(-1)
+        one_by_one = [unit(p[t] @ kernel) for p, t in zip(parts, there, strict=True)]
+        sides.append(one_by_one if m in tokens else list(unit(whole @ kernel)[:, None]))
+    scores = np.zeros((ROWS, ROWS))
+    for i, j in np.ndindex(ROWS, ROWS):
+        u, w = sides[0][i], sides[1][j]
+        c = w @ u.T
+        if fusion == "max":
+            of_pieces = c.max(1)
+            if term.symmetric:
+                scores[i, j] = (of_pieces.mean() + c.max(0).mean()) / 2
+                continue
+        elif fusion == "mean":
+            of_pieces = c.mean(1)
+        else:
+            key, query = (np.asarray(k.kernel[...], np.float64) for k in (term.key, term.query))
+            weight = np.exp(10 * unit(w @ query) @ unit(u @ key).T)
+            of_pieces = (c * weight).sum(1) / weight.sum(1)
+        scores[i, j] = of_pieces.mean()
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("fusion", "tokens", "symmetric"),
+    [
+        ("attention", NAMES, False),
+        ("max", NAMES, False),
+        ("max", NAMES, True),
+        ("mean", ("text",), False),
+    ],
+)
+def test_ranks_are_those_of_the_terms_score(fusion, tokens, symmetric, monkeypatch):
+    monkeypatch.setattr(ranking, "ROW_TILE", 7)  # several tiles, the last of which are padded
+    monkeypatch.setattr(ranking, "COLUMN_TILE", 11)
+    rng = np.random.default_rng(0)
+    values = {m: padded(rng) for m in NAMES}
+    system, model = model_of(recipe(fusion, tokens=tokens, symmetric=symmetric))
+
+    def view(value, rng, train):
+        return value
+
+    columns = {m: list(x) for m, x in values.items()}
+    data = EvalData(Columns("test", "test", columns, NAMES), dict.fromkeys(NAMES, view), 8)
+    found = Retrieval(pairs=(("text", "audio"),), term="own", ks=(1, 3))(model, data)
+    scores = expected(system, values, fusion, tokens)
+    for direction, s in (("audio_to_text", scores), ("text_to_audio", scores.T)):
+        rank = 1 + (s > np.diag(s)[:, None]).sum(1)
+        assert found[f"{direction}/mean_rank"] == pytest.approx(rank.mean())
+        assert found[f"{direction}/R@3"] == pytest.approx((rank <= 3).mean())
+    with pytest.raises(EvaluationError, match="the term 'own' scores"):
+        Retrieval(pairs=(("text", "text"),), term="own")(model, data)
+    with pytest.raises(TermError, match="no term 'clip' with a score of its own; there are"):
+        Retrieval(pairs=(("text", "audio"),), term="clip")(model, data)
+
+
+def test_a_term_that_cannot_score_is_found_before_a_run():
+    for term in ("clip", "late"):
+        with pytest.raises(ConfigError, match=f"unknown term with a score of its own '{term}'"):
+            recipe(term=term)
+    with pytest.raises(ConfigError, match="'term' and 'bits' are two scores; give one"):
+        recipe(bits=1).evaluators["retrieval"]["test"].evaluator.build()
+
+
+def test_the_layer_of_tokens_is_that_of_the_joint_space():
+    values = padded(np.random.default_rng(1))
+    system, model = model_of(recipe())
+    found = model.embed("audio", values, "tokens").reshape(ROWS, PARTS, DIM)
+    there = (values != 0).any(-1)
+    encoding = system.towers["audio"].encoder(jnp.asarray(values))
+    kernel = np.asarray(system.towers["audio"].head.project.kernel[...])
+    expected = unit(np.asarray(encoding.tokens) @ kernel)
+    np.testing.assert_allclose(found, np.where(there[..., None], expected, 0), atol=1e-5)
+    config = recipe_lib.complete(
+        {
+            **recipe().plain(),
+            "model": {"towers": {m: {"encoder": ENCODER} for m in NAMES}},
+            "objectives": {"clip": {"type": "info_nce", "pairs": (NAMES,)}},
+            "evaluators": {},
+        },
+        "late.py",
+    )
+    with pytest.raises(ValueError, match="the tower of 'audio' gives no tokens; give it a head"):
+        model_of(config)[1].embed("audio", values, "tokens")

@@ -30,11 +30,15 @@ from mmjax.files import replacing
 
 flags.adopt_module_key_flags(command)  # for --help
 flags.declare_key_flag("shard")
-MODEL = flags.DEFINE_string("model", None, "A run, an export, weights, or hf://owner/name.")
-CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
+MODEL = flags.DEFINE_string(
+    "model", None, "A run, an export, weights, or hf://owner/name.", allow_override=True
 )
-BATCH = flags.DEFINE_integer("batch_size", 256, "Items in one call of the model.", lower_bound=1)
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "Of a run: latest, previous, best, or a step.", allow_override=True
+)
+BATCH = flags.DEFINE_integer(
+    "batch_size", 256, "Items in one call of the model.", lower_bound=1, allow_override=True
+)
 LAYER = flags.DEFINE_enum(
     "layer",
     "unit",

@@ -27,6 +27,7 @@ WORKDIR = flags.DEFINE_string(
     None,
     "Folder of the run. By default runs/<recipe>-<time>, or the newest unfinished run of the same "
     "config.",
+    allow_override=True,
 )
 # A string like that of other commands, for one process may import several of them in any order.
 CHECKPOINT = flags.DEFINE_string(

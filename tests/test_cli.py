@@ -1,5 +1,6 @@
 """Command lines: what belongs to the config, and errors that end in a sentence and a code."""
 
+import subprocess
 import sys
 
 import pytest
@@ -113,3 +114,16 @@ def test_words_that_are_no_options(monkeypatch, capsys):
     assert capsys.readouterr().err == "mmjax: --config.steps needs a value: --config.steps=...\n"
     assert command(monkeypatch, main, "--wrkdir=x") == 2
     assert capsys.readouterr().err.startswith("mmjax: Unknown command line flag 'wrkdir'")
+
+
+COMMANDS = (
+    *("main", "evaluate", "report.__main__", "export.__main__", "embed", "explore", "beam"),
+    *("claims.main", "commands.convert", "commands.select", "commands.validate", "bench.__main__"),
+)
+
+
+def test_one_process_may_import_all_commands_in_any_order():
+    """They have flags of the same names, which one process holds once."""
+    for names in (COMMANDS, COMMANDS[::-1]):
+        code = f"import importlib\nfor name in {names}: importlib.import_module('mmjax.' + name)"
+        subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,13 +1,13 @@
-"""Converts, validates or embeds data as an Apache Beam pipeline, for data beyond one machine.
+"""Converts, validates, embeds or scores data as an Apache Beam pipeline, on many machines.
 
     python -m mmjax.beam --do=convert --data=gs://bucket/shards/ --out=gs://bucket/records \\
       --pipeline="--runner=DataflowRunner --project=P --region=R --temp_location=gs://bucket/tmp"
 
-`--do` is `convert`, `validate` or `embed`. They write what the commands of these names write with
-`--shard` (docs/data_at_scale.md), into the folder `--out`, a path or an address of Beam's file
-systems. The workers open `--data`, `--config` and `--model` by these names, and need mmjax, too.
-`--pipeline` has the options of Beam and of its runner; without any it runs on this machine. Needs
-the extra `beam`.
+`--do` is `convert`, `validate`, `embed` or `select`. They write what the commands of these names
+write with `--shard` (docs/data_at_scale.md), into the folder `--out`, a path or an address of
+Beam's file systems. The workers open `--data`, `--config` and `--model` by these names, and need
+mmjax, too. `--pipeline` has the options of Beam and of its runner; without any it runs on this
+machine. Needs the extra `beam`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from absl import flags
 
 from mmjax import api, cli, embed, extras
-from mmjax.commands import convert
+from mmjax.commands import convert, select
 from mmjax.commands import data_source as command
 from mmjax.commands.data_source import Named
 from mmjax.commands.parts import Part
@@ -37,12 +37,12 @@ from mmjax.data.sources.array_record import INDEX
 from mmjax.files import json_object
 
 flags.adopt_module_key_flags(command)  # for --help
-for _flag in ("model", "checkpoint", "batch_size", "layer", "shard_mb", "on_error"):
+for _flag in ("model", "checkpoint", "batch_size", "layer", "pair", "shard_mb", "on_error"):
     flags.declare_key_flag(_flag)
-DO = flags.DEFINE_enum("do", None, ["convert", "validate", "embed"], "What to do.")
+DO = flags.DEFINE_enum("do", None, ["convert", "validate", "embed", "select"], "What to do.")
 PIPELINE = flags.DEFINE_string("pipeline", "", "Options of Beam and its runner, in one string.")
 PARTS = flags.DEFINE_integer(
-    "parts", 64, "Of validate and embed: in how many parts the rows are read.", lower_bound=1
+    "parts", 64, "In how many parts all but convert read the rows.", lower_bound=1
 )
 _PLAN = "plan.json"
 
@@ -130,6 +130,22 @@ def embed_part(
     embed.write(columns, part.file(folder / "embeddings.parquet"))
 
 
+def select_part(
+    named: Named,
+    model: str,
+    checkpoint: str,
+    batch_size: int,
+    pair: tuple[str, ...],
+    folder: Path,
+    part: Part,
+) -> None:
+    """Writes the scores of the rows of a part."""
+    source = _source(named)
+    loaded = _model(model, checkpoint=checkpoint)
+    found = select.scores(loaded, part.stretch(source), pair, batch_size)
+    select.write(found, part, len(source), part.file(folder / "scores.npz"))
+
+
 def _convert(named: Named, source: Source, out: str, options: Sequence[str]) -> None:
     plan = convert.planned(source, flags.FLAGS.shard_mb * 10**6)
     before = get(out, _PLAN)
@@ -171,6 +187,14 @@ def _embed(named: Named, source: Source, out: str, options: Sequence[str]) -> No
     cli.say(f"{out}: the embeddings of {len(source):,} examples in {len(own):,} files")
 
 
+def _select(named: Named, source: Source, out: str, options: Sequence[str]) -> None:
+    values = flags.FLAGS
+    how = (cli.needed(select.MODEL), values.checkpoint, values.batch_size, tuple(values.pair))
+    own = _parts(source)
+    run(functools.partial(select_part, named, *how), own, out, options)
+    cli.say(f"{out}: the scores of {len(source):,} examples in {len(own):,} files")
+
+
 def _parts(source: Source) -> list[Part]:
     count = min(PARTS.value, len(source))
     return [Part(number, count) for number in range(count)]
@@ -186,5 +210,5 @@ def main(path: str | None, overrides: list[str]) -> None:
     source = _source(named)
     if not FileSystems.exists(out):
         FileSystems.mkdirs(out)
-    does = {"convert": _convert, "validate": _validate, "embed": _embed}
+    does = {"convert": _convert, "validate": _validate, "embed": _embed, "select": _select}
     does[do](named, source, out, shlex.split(PIPELINE.value))

@@ -43,6 +43,7 @@ MODULES = {
 DATA = {
     "validate": Module("mmjax.data.validate", "", "--data=captions.csv"),
     "convert": Module("mmjax.data.convert", "", "--data=captions.csv --out=shards"),
+    "select": Module("mmjax.data.select", "", "--data=captions.csv --model=MODEL --out=scores.npz"),
     "index": Module("mmjax.data.index", "", "--data='shards/*.tar' --workers=8"),
     "train_tokenizer": Module(
         "mmjax.data.train_tokenizer", "", "--data=captions.csv --out=m.model"

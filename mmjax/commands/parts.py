@@ -42,6 +42,10 @@ class Part:
         """This process' share of some items."""
         return items[self.number :: self.count]
 
+    def rows(self, count: int) -> range:
+        """This process' rows of `count`, which are neighbours."""
+        return range(*(count * i // self.count for i in (self.number, self.number + 1)))
+
     def stretch(self, source: Source) -> Source:
         """This process' rows of a source, which are neighbours.
 
@@ -50,13 +54,13 @@ class Part:
         """
         if self.count == 1:
             return source
-        start, stop = (len(source) * i // self.count for i in (self.number, self.number + 1))
-        if start == stop:
+        rows = self.rows(len(source))
+        if not rows:
             raise ConfigError(
                 f"--shard={self.number}/{self.count}: the data have only {len(source):,} rows; "
                 "take fewer processes"
             )
-        return Stretch(source, start, stop)
+        return Stretch(source, rows.start, rows.stop)
 
     def file(self, file: Path) -> Path:
         """Where this process writes what one process would write to `file`."""

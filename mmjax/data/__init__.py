@@ -8,6 +8,7 @@ from mmjax.data.records import BadExample, Record, Source, SourceError
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
+from mmjax.data.selected import Selected
 from mmjax.data.siblings import SiblingPairs
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View, render
@@ -22,6 +23,7 @@ __all__ = [
     "Concatenated",
     "Poisoned",
     "Record",
+    "Selected",
     "SiblingPairs",
     "Source",
     "SourceError",

@@ -18,13 +18,16 @@ from mmjax import cli
 from mmjax.errors import ConfigError
 
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of a run, or of anything else that mmjax.load takes."
+    "workdir",
+    None,
+    "Folder of a run, or of anything else that mmjax.load takes.",
+    allow_override=True,
 )
 CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "latest", "Of a run: latest, previous, best, or a step."
+    "checkpoint", "latest", "Of a run: latest, previous, best, or a step.", allow_override=True
 )
 FORMAT = flags.DEFINE_string("format", None, "hf, open_clip, safetensors, stablehlo; or verify.")
-OUT = flags.DEFINE_string("out", None, "The folder to make.")
+OUT = flags.DEFINE_string("out", None, "The folder to make.", allow_override=True)
 LICENSE = flags.DEFINE_string("license", None, "Licence of the weights, for the model card.")
 TO = flags.DEFINE_string("to", None, "Also upload it to the Hub: hf://owner/name.")
 PRIVATE = flags.DEFINE_bool("private", False, "With --to: a model that is made is not public.")

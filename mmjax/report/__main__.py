@@ -8,7 +8,7 @@ from absl import flags
 from mmjax import cli
 from mmjax.errors import ConfigError
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.", allow_override=True)
 
 
 def main(path: str | None, overrides: list[str]) -> None:

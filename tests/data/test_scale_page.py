@@ -11,7 +11,7 @@ from tar_files import expected, members, pairs, shard
 from mmjax import beam, embed, evaluate, recipe
 from mmjax.bench import index as index_bench
 from mmjax.cli import split_config
-from mmjax.commands import convert, index, validate
+from mmjax.commands import convert, index, select, validate
 from mmjax.commands.modules import MODULES
 from mmjax.data.sources import ArrayRecordSource
 
@@ -69,7 +69,7 @@ def test_every_other_command_is_understood(set_flags):
             continue
         first, given = (words[0], words[1:]) if words[0][0] != "-" else ("", words)
         rest, _, overrides = split_config(given)
-        assert name in (*MAINS, *MODULES)
+        assert name in (*MAINS, *MODULES, "select")
         if name == "train":
             assert recipe.load(first, overrides).data.source is not None
             continue
@@ -77,5 +77,5 @@ def test_every_other_command_is_understood(set_flags):
             rest.append(f"--{MODULES[name].word}={first}")
         assert flags.FLAGS(["test", *rest]) == ["test"], command
     assert beam.DO.value == "convert"
-    assert embed.MODEL.value == "MODEL"
+    assert embed.MODEL.value == select.MODEL.value == "MODEL"
     assert evaluate.WORKDIR.value == "gs://bucket/runs/clip"

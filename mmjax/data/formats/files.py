@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -93,6 +95,28 @@ def existing(path: str, kind: str) -> Path:
     raise SourceError(
         f"there is no {kind} {found}; {parent} holds {', '.join(names) if names else 'nothing'}"
     )
+
+
+def parts_of(path: str, what: str) -> list[str]:
+    """The files of a path, in order: one, or where it has a `*` all parts that it finds.
+
+    Args:
+      path: of a file, or a pattern.
+      what: reads them, for messages.
+
+    Raises:
+      SourceError: when none is found, or some of `...-00000-of-00004.npz` are missing.
+    """
+    if "*" not in path:
+        return [path]
+    files = sorted(glob.glob(path))
+    if not files:
+        raise SourceError(f"{what}: no file is found by {path!r}")
+    if (of := re.search(r"-of-(\d+)\.\w+$", files[0])) and len(files) != int(of[1]):
+        raise SourceError(
+            f"{what}: {path!r} finds {len(files)} files, of {int(of[1])} parts: make the others"
+        )
+    return files
 
 
 def refuse_pointer(file: Path) -> None:

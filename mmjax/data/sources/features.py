@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import glob
-import re
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from mmjax.data.formats.files import existing
+from mmjax.data.formats.files import existing, parts_of
 from mmjax.data.records import Record, Source, SourceError
 from mmjax.files import DamagedFile, read_arrays
 
@@ -115,16 +113,7 @@ def _labels(path: str, ids: np.ndarray) -> dict[str, np.ndarray]:
 
 def _read(modality: str, path: str) -> dict[str, np.ndarray]:
     """The arrays of a file, or of all parts that a pattern finds."""
-    if "*" not in path:
-        return _read_one(modality, path)
-    files = sorted(glob.glob(path))
-    if not files:
-        raise SourceError(f"features: no file is found by {path!r}")
-    if (of := re.search(r"-of-(\d+)\.npz$", files[0])) and len(files) != int(of[1]):
-        raise SourceError(
-            f"features: {path!r} finds {len(files)} files, of {int(of[1])} parts: embed the others"
-        )
-    tables = [_read_one(modality, file) for file in files]
+    tables = [_read_one(modality, file) for file in parts_of(path, "features")]
     if len({frozenset(table) for table in tables}) > 1:
         raise SourceError(f"features: the files of {path!r} do not have the same arrays")
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

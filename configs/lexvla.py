@@ -57,7 +57,7 @@ def measured(*names: str) -> list[dict]:
         for each in (
             c.retrieval(name, source),
             *(c.retrieval(f"{name}_top{k}", source, top=k) for k in (8, 32)),
-            c.evaluator("code_usage", name, source),
+            c.evaluator("code_usage", name, source, words="text"),
         )
     ]
 

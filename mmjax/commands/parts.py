@@ -12,7 +12,7 @@ from typing import TypeVar
 from absl import flags
 
 from mmjax.data.records import Source
-from mmjax.data.stretch import Stretch
+from mmjax.data.some_rows import Stretch
 from mmjax.errors import ConfigError
 
 T = TypeVar("T")

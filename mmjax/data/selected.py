@@ -6,10 +6,10 @@ from typing import Annotated
 
 import numpy as np
 
-from mmjax.data.around import Around
 from mmjax.data.formats.files import existing, parts_of
-from mmjax.data.records import Record, Source, SourceError
+from mmjax.data.records import Source, SourceError
 from mmjax.data.registry import SOURCES
+from mmjax.data.some_rows import SomeRows
 from mmjax.files import DamagedFile, read_arrays
 from mmjax.schema.bounds import Fraction
 from mmjax.schema.registry import Spec
@@ -17,7 +17,7 @@ from mmjax.schema.registry import Spec
 ARRAYS = ("row", "id", "score", "rows")
 
 
-class Selected(Around):
+class Selected(SomeRows):
     """The rows of a source with the best scores, in their order.
 
     Scores are what `mmjax data select` writes of the same source: how well the modalities of a
@@ -46,7 +46,7 @@ class Selected(Around):
         top: Fraction | None = None,
         least: float | None = None,
     ):
-        super().__init__(source)
+        super().__init__(source, ())
         if (top is None) == (least is None):
             raise SourceError("selected: give either 'top', a share of the rows, or 'least'")
         rows, ids, score = self._read(scores)
@@ -65,7 +65,6 @@ class Selected(Around):
                     f"selected: {scores} is of other data: its row {row:,} has the id {number}, "
                     f"and that of the source {self.inner.id_of(row)}"
                 )
-        self._listed = None
 
     def _read(self, path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row, id and score of all rows with a score, in their order."""
@@ -95,15 +94,6 @@ class Selected(Around):
         order = np.argsort(row)
         order = order[np.isfinite(score[order])]
         return row[order], number[order], score[order]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def id_of(self, index: int) -> int:
-        return self.inner.id_of(int(self.rows[index]))
-
-    def __getitem__(self, index: int) -> Record:
-        return self.inner[int(self.rows[index])]
 
     def describe(self) -> str:
         whole = self.inner.describe()

@@ -9,6 +9,7 @@ from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES
 from mmjax.errors import ConfigError
 from mmjax.evaluators.data import EvalData, Model
+from mmjax.evaluators.looks import Look
 from mmjax.schema.registry import Registry, Spec
 
 
@@ -60,6 +61,17 @@ class Evaluator:
         Raises:
           EvaluationError: with the option to change.
         """
+
+    def look(self, model: Model, data: EvalData) -> Look | None:
+        """What a person would like to see of a few examples, for the report; by default nothing.
+
+        In a run of several processes every one calls it.
+
+        Args:
+          model: what embeds.
+          data: the source and the views of its fields.
+        """
+        return None
 
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *_: Any, **further: Any

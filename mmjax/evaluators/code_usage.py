@@ -1,13 +1,17 @@
 """Codebook usage: the codes that two modalities use, and whether a pair uses the same ones."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from mmjax.data.views import TextView
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.looks import Look, Row, few
 from mmjax.schema.annotations import ViewRef
+
+LARGEST = 8  # codes of an example that the report shows
 
 
 class CodeUsage(Evaluator):
@@ -34,15 +38,25 @@ class CodeUsage(Evaluator):
     Args:
       pair: the two modalities.
       whole: whether the embedding itself is a code, as that of heads of type 'lfq' and 'vq'.
+      words: a view of text whose tokens the codes are, as of a lexical codebook: the report shows
+        codes by their words.
     """
 
     least_records = 2
 
-    def __init__(self, *, pair: tuple[ViewRef, ViewRef] = ("image", "text"), whole: bool = False):
+    def __init__(
+        self,
+        *,
+        pair: tuple[ViewRef, ViewRef] = ("image", "text"),
+        whole: bool = False,
+        words: ViewRef | None = None,
+    ):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"code_usage: 'pair' is {pair!r}; give two different modalities")
         self.pair: tuple[str, str] = pair
-        self.whole = whole
+        if whole and words:
+            raise ValueError("code_usage: a whole embedding has no 'words', its parts have")
+        self.whole, self.words = whole, words
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
@@ -58,6 +72,40 @@ class CodeUsage(Evaluator):
         for m, weights in zip(self.pair, (x, y), strict=True):
             found |= {f"{name}/{m}": value for name, value in usage(weights).items()}
         return found | self.measure(x > 0, y > 0, first.ids[a])
+
+    def look(self, model: Model, data: EvalData) -> Look:
+        """The codes of a few records, in both modalities."""
+        chosen, rows = few(data), []
+        layer = "unit" if self.whole else "codes"
+        found = [embed(model, chosen, (m,), layer=layer)[m] for m in self.pair]
+        _, a, b = np.intersect1d(found[0].rows, found[1].rows, return_indices=True)
+        for pair in zip(a, b, strict=True):
+            for items, place in zip(found, pair, strict=True):
+                own = items.unit[place]
+                if self.whole:
+                    shown: dict[str, Any] = {"maps": {"": own[None]}}
+                else:
+                    largest = np.argsort(-own, kind="stable")[:LARGEST]
+                    names = ((self._word(chosen, int(k)), float(own[k])) for k in largest)
+                    shown = {"words": tuple((name, x) for name, x in names if x > 0)}
+                if not isinstance(items.raw(int(place)), str):
+                    shown["text"] = items.modality
+                rows.append(Row(items, int(place), **shown))
+        note = "Each record in both modalities, one below the other: "
+        if self.whole:
+            return Look("codes of examples", f"{note}its code, number by number.", tuple(rows))
+        what = "words" if self.words else "codes"
+        note += f"the {LARGEST} {what} of the largest weights."
+        return Look(f"{what} of examples", note, tuple(rows))
+
+    def _word(self, data: EvalData, code: int) -> str:
+        """What a code is called: the token of that number, or the number."""
+        if self.words is None:
+            return str(code)
+        tokenizer = cast("TextView", data.views[self.words]).tokenizer
+        if code == tokenizer.unk_id:
+            return "(unknown)"
+        return tokenizer.decode([code]).strip() or f"[{code}]"
 
     def counted(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         """The metrics of whole embeddings f32[N, D] of both modalities."""

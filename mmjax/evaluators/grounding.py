@@ -1,12 +1,14 @@
 """Phrase grounding: whether the parts of an image most like a phrase are those it names."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from mmjax.evaluators.base import Evaluator
-from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.looks import Look, Row, few
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, CountOrZero, NonNegative
 
@@ -55,6 +57,30 @@ class Grounding(Evaluator):
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
+        maps, regions, *_ = self._maps(model, data)
+        return measures(maps, regions)
+
+    def look(self, model: Model, data: EvalData) -> Look:
+        """The maps of a few phrases beside their regions."""
+        maps, regions, tokens, phrases, a, b = self._maps(model, few(data))
+        shape = self.grid or _square(maps.shape[1])
+        rows = [
+            Row(
+                tokens,
+                int(place),
+                text=str(phrases.raw(int(phrase))),
+                maps={f"cosines {own.min():.2f} to {own.max():.2f}": own.reshape(shape)},
+                region=region.reshape(shape),
+            )
+            for own, region, place, phrase in zip(maps, regions, a, b, strict=True)
+        ]
+        note = "The parts of an item that are most like a phrase, bright, and in the frame those "
+        return Look("where phrases are found", note + "that it names.", tuple(rows))
+
+    def _maps(
+        self, model: Model, data: EvalData
+    ) -> tuple[np.ndarray, np.ndarray, Embedded, Embedded, np.ndarray, np.ndarray]:
+        """Maps f64[N, T], regions bool[N, T]; tokens and phrases, and of each pair its places."""
         tokens = embed(model, data, (self.modality,), layer="tokens")[self.modality]
         phrases = embed(model, data, (self.text,))[self.text]
         _, a, b = np.intersect1d(tokens.rows, phrases.rows, return_indices=True)
@@ -64,7 +90,7 @@ class Grounding(Evaluator):
         parts = tokens.unit[a].reshape(len(a), -1, phrase.shape[1])[:, self.skip :]
         maps = np.einsum("ntd,nd->nt", parts.astype(np.float64), phrase)
         regions = np.stack([self._region(tokens.fields[i], maps.shape[1]) for i in a])
-        return measures(self._smoothed(maps), regions)
+        return self._smoothed(maps), regions, tokens, phrases, a, b
 
     def _region(self, fields: Any, tokens: int) -> np.ndarray:
         """bool[T] of a record."""
@@ -90,6 +116,12 @@ class Grounding(Evaluator):
         own = maps.reshape(-1, *self.grid)
         smoothed: np.ndarray = ndimage.gaussian_filter(own, (0, self.smooth, self.smooth))
         return smoothed.reshape(maps.shape)
+
+
+def _square(tokens: int) -> tuple[int, int]:
+    """Rows and columns of a square of tokens; one row where they make none."""
+    side = math.isqrt(tokens)
+    return (side, side) if side**2 == tokens else (1, tokens)
 
 
 def measures(maps: np.ndarray, regions: np.ndarray) -> dict[str, float]:

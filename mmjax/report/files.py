@@ -12,7 +12,7 @@ import numpy as np
 
 from mmjax import digests
 from mmjax.files import DamagedFile, json_lines, read_json, reason
-from mmjax.report import embeddings, gather, results
+from mmjax.report import embeddings, gather, looks, results
 
 LOG_CHARACTERS = 60_000
 
@@ -28,6 +28,7 @@ class RunFiles(NamedTuple):
       bad_rows: examples that could not be read, with `key`, `field`, `reason` and `count`.
       log: what the terminal showed; the middle of a very long one is left out.
       shown: see `gather.read`; None if there is none.
+      looks: see `looks.read`.
       notes: one sentence for each part that is missing or damaged.
     """
 
@@ -38,6 +39,7 @@ class RunFiles(NamedTuple):
     bad_rows: list[dict[str, Any]]
     log: str
     shown: dict[str, Any] | None
+    looks: list[dict[str, Any]]
     notes: tuple[str, ...]
 
 
@@ -82,6 +84,11 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
     except (DamagedFile, LookupError, TypeError, ValueError) as error:
         shown = None
         notes.append(f"{error}.")
+    try:
+        seen = looks.read(folder)
+    except DamagedFile as error:
+        seen = []
+        notes.append(f"{error}.")
     return RunFiles(
         folder=folder,
         config=config,
@@ -90,6 +97,7 @@ def read(folder: str | Path, summary: Mapping[str, Any] | None = None) -> RunFil
         bad_rows=_bad_rows(folder / "bad_rows.jsonl", notes),
         log=_log(folder / "log.txt", notes),
         shown=shown,
+        looks=seen,
         notes=tuple(notes),
     )
 

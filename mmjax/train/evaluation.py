@@ -83,13 +83,15 @@ class Evaluation:
 
         Every process has to call this, since embedding is a joint computation; the first writes.
         """
-        from mmjax.report import gather, page  # to start faster: they bring matplotlib
+        from mmjax.report import gather, looks, page  # to start faster: they bring matplotlib
 
         if self._tasks:
             name, task = next(iter(self._tasks.items()))
             pair, label = task.evaluator.pair, task.evaluator.classes_by
             name = name.partition("/")[2]
             gather.gather(model, task.data, folder, name=name, pair=pair, label=label)
+        seen = {name: task.evaluator.look(model, task.data) for name, task in self._tasks.items()}
+        looks.gather({name: look for name, look in seen.items() if look is not None}, folder)
         if jax.process_index() == 0:
             page.write(folder, summary)
 

@@ -90,8 +90,16 @@ class Evaluation:
             pair, label = task.evaluator.pair, task.evaluator.classes_by
             name = name.partition("/")[2]
             gather.gather(model, task.data, folder, name=name, pair=pair, label=label)
-        seen = {name: task.evaluator.look(model, task.data) for name, task in self._tasks.items()}
-        looks.gather({name: look for name, look in seen.items() if look is not None}, folder)
+        seen = {}
+        for name, task in self._tasks.items():
+            try:
+                look = task.evaluator.look(model, task.data)
+            except EvaluationError as error:  # what was drawn may be just what cannot be read
+                logger.info(f"the page shows no examples of {name}: {error}")
+                continue
+            if look is not None:
+                seen[name] = look
+        looks.gather(seen, folder)
         if jax.process_index() == 0:
             page.write(folder, summary)
 

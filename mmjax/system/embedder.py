@@ -46,9 +46,9 @@ class Embedder:
         self._check = check
         self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
         # Of the module and not of the paths: a tower that hands features on has no parameters.
-        self._dims: dict[str, int] = {
-            name: tower.dim for name, tower in definition.merge(arrays).towers.items()
-        }
+        towers = definition.merge(arrays).towers
+        self._dims: dict[str, int] = {name: tower.dim for name, tower in towers.items()}
+        self._heads = {name: frozenset(tower.heads or ()) for name, tower in towers.items()}
         self.modalities = tuple(sorted(self._dims))
         own = jax.process_index()
         alone = all(device.process_index == own for device in mesh.devices.flat)
@@ -106,8 +106,8 @@ class Embedder:
             quantizes, what its codes are of; the name of a further head of the tower; or several
             of these as `unit+local`, side by side over the root of their number, so that a cosine
             is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one;
-            or `tokens`, of a head with tokens=True, side by side; or `objectives.NAME`, what a term
-            with a score of its own compares, for `scorer`.
+            or `tokens`, of a head with tokens=True, side by side, unless a further head is so
+            named; or `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the
@@ -158,7 +158,8 @@ class Embedder:
 
     def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
         """A layer of all rows of a batch on the devices."""
-        if layer == _TOKENS:
+        # A further head of that name is what is meant, as of all other layers.
+        if layer == _TOKENS and _TOKENS not in self._heads[modality]:
             return self._tokens(modality, batch)
         if layer.startswith(_TERM):
             return self._compared(layer.removeprefix(_TERM), modality, batch)

@@ -135,6 +135,7 @@ def test_the_folder_says_the_options(clip, tmp_path):
         "type": "linear",
         "dim": 12,
         "bias": False,
+        "activation": "none",
         "norm": "none",
         "tokens": False,
     }

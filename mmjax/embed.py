@@ -24,21 +24,15 @@ from absl import flags
 
 from mmjax import cli, extras
 from mmjax.commands import data_source as command
+from mmjax.commands import model as model_flags
 from mmjax.commands import parts
+from mmjax.commands.model import BATCH, CHECKPOINT, MODEL
 from mmjax.errors import ConfigError
 from mmjax.files import replacing
 
 flags.adopt_module_key_flags(command)  # for --help
+flags.adopt_module_key_flags(model_flags)
 flags.declare_key_flag("shard")
-MODEL = flags.DEFINE_string(
-    "model", None, "A run, an export, weights, or hf://owner/name.", allow_override=True
-)
-CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "latest", "Of a run: latest, previous, best, or a step.", allow_override=True
-)
-BATCH = flags.DEFINE_integer(
-    "batch_size", 256, "Items in one call of the model.", lower_bound=1, allow_override=True
-)
 LAYER = flags.DEFINE_enum(
     "layer",
     "unit",

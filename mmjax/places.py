@@ -17,6 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,21 +183,15 @@ def _files(root: Any) -> Iterator[str]:
                 yield file
 
 
-class _writing:
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
     """Turns whatever a store raises into a sentence."""
-
-    def __init__(self, what: str):
-        self._what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception):
-            raise WriteError(
-                f"{self._what} cannot be written to ({_said(error)}): fix that, then run the same "
-                "command"
-            ) from error
+    try:
+        yield
+    except Exception as error:
+        raise WriteError(
+            f"{what} cannot be written to ({_said(error)}): fix that, then run the same command"
+        ) from error
 
 
 def _said(error: BaseException) -> str:

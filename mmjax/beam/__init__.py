@@ -28,6 +28,7 @@ from mmjax import api, cli, embed, extras
 from mmjax.commands import convert, select
 from mmjax.commands import data_source as command
 from mmjax.commands.data_source import Named
+from mmjax.commands.model import MODEL
 from mmjax.commands.parts import Part
 from mmjax.commands.validate import validate
 from mmjax.data import inputs
@@ -181,7 +182,7 @@ def _validate(named: Named, source: Source, out: str, options: Sequence[str]) ->
 
 def _embed(named: Named, source: Source, out: str, options: Sequence[str]) -> None:
     values = flags.FLAGS
-    how = (cli.needed(embed.MODEL), values.checkpoint, values.batch_size, values.layer)
+    how = (cli.needed(MODEL), values.checkpoint, values.batch_size, values.layer)
     own = _parts(source)
     run(functools.partial(embed_part, named, *how), own, out, options)
     cli.say(f"{out}: the embeddings of {len(source):,} examples in {len(own):,} files")
@@ -189,7 +190,7 @@ def _embed(named: Named, source: Source, out: str, options: Sequence[str]) -> No
 
 def _select(named: Named, source: Source, out: str, options: Sequence[str]) -> None:
     values = flags.FLAGS
-    how = (cli.needed(select.MODEL), values.checkpoint, values.batch_size, tuple(values.pair))
+    how = (cli.needed(MODEL), values.checkpoint, values.batch_size, tuple(values.pair))
     own = _parts(source)
     run(functools.partial(select_part, named, *how), own, out, options)
     cli.say(f"{out}: the scores of {len(source):,} examples in {len(own):,} files")

@@ -12,7 +12,7 @@ from typing import TypeVar
 from absl import flags
 
 from mmjax.data.records import Source
-from mmjax.data.some_rows import Stretch
+from mmjax.data.some_rows import Stretch, neighbours
 from mmjax.errors import ConfigError
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Part:
 
     def rows(self, count: int) -> range:
         """This process' rows of `count`, which are neighbours."""
-        return range(*(count * i // self.count for i in (self.number, self.number + 1)))
+        return neighbours(count, self.number, self.count)
 
     def stretch(self, source: Source) -> Source:
         """This process' rows of a source, which are neighbours.

@@ -24,23 +24,17 @@ from absl import flags
 
 from mmjax import cli
 from mmjax.commands import data_source as command
+from mmjax.commands import model as model_flags
 from mmjax.commands import parts
+from mmjax.commands.model import BATCH, CHECKPOINT, MODEL
 from mmjax.commands.parts import Part
 from mmjax.data.records import Source
 from mmjax.errors import ConfigError
 from mmjax.files import replacing
 
 flags.adopt_module_key_flags(command)  # for --help
+flags.adopt_module_key_flags(model_flags)
 flags.declare_key_flag("shard")
-MODEL = flags.DEFINE_string(
-    "model", None, "A run, an export, weights, or hf://owner/name.", allow_override=True
-)
-CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "latest", "Of a run: latest, previous, best, or a step.", allow_override=True
-)
-BATCH = flags.DEFINE_integer(
-    "batch_size", 256, "Items in one call of the model.", lower_bound=1, allow_override=True
-)
 PAIR = flags.DEFINE_list(
     "pair", [], "Two modalities, image,text; by default the first two of model and data."
 )
@@ -83,7 +77,8 @@ def scores(
     score = np.full(len(source), np.nan, np.float32)
     # Every value of the one with every value of the other, of the same record.
     order = np.argsort(second.rows, kind="stable")
-    starts, stops = (np.searchsorted(second.rows[order], first.rows, side) for side in _SIDES)
+    starts = np.searchsorted(second.rows[order], first.rows, "left")
+    stops = np.searchsorted(second.rows[order], first.rows, "right")
     counts = stops - starts
     one = np.repeat(np.arange(len(counts)), counts)
     before = np.repeat(np.cumsum(counts) - counts, counts)  # pairs of the values before this one
@@ -99,7 +94,6 @@ def scores(
     }
 
 
-_SIDES: tuple[Any, Any] = ("left", "right")
 _BLOCK = 2**16  # pairs, whose embeddings are copied to be multiplied
 
 

@@ -11,6 +11,11 @@ from mmjax.data.records import Record, Source
 from mmjax.schema.registry import Spec
 
 
+def neighbours(count: int, part: int, parts: int) -> range:
+    """Of `count` rows those of one part: so that the parts in their order are all of them."""
+    return range(count * part // parts, count * (part + 1) // parts)
+
+
 class SomeRows(Around):
     """Chosen rows of a source, with their own ids.
 

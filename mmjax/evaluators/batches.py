@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mmjax.data.some_rows import neighbours
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.parallel import distributed
 from mmjax.schema.names import modality_of
@@ -49,8 +50,7 @@ class Reading(NamedTuple):
 
     def rows(self, records: int) -> range:
         """The rows of this process: neighbours, so that the parts in their order are the source."""
-        bounds = [records * each // self.parts for each in (self.part, self.part + 1)]
-        return range(*bounds)
+        return neighbours(records, self.part, self.parts)
 
     def gather(self, own: Mapping[str, Any]) -> list[Any]:
         """What each part has, in their order, in all processes; numbers, texts, lists of them."""

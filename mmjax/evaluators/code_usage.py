@@ -6,7 +6,7 @@ import numpy as np
 
 from mmjax.data.views import TextView
 from mmjax.evaluators.base import Evaluator
-from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.looks import Look, Row, few
 from mmjax.schema.annotations import ViewRef
@@ -60,9 +60,7 @@ class CodeUsage(Evaluator):
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        layer = "unit" if self.whole else "codes"
-        first, second = (embed(model, data, (m,), layer=layer)[m] for m in self.pair)
-        _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
+        first, second, a, b = self._pairs(model, data)
         if len(a) < self.least_records:
             raise EvaluationError(f"code_usage: only {len(a)} records have both of {self.pair}")
         x, y = first.unit[a], second.unit[b]
@@ -76,11 +74,9 @@ class CodeUsage(Evaluator):
     def look(self, model: Model, data: EvalData) -> Look:
         """The codes of a few records, in both modalities."""
         chosen, rows = few(data), []
-        layer = "unit" if self.whole else "codes"
-        found = [embed(model, chosen, (m,), layer=layer)[m] for m in self.pair]
-        _, a, b = np.intersect1d(found[0].rows, found[1].rows, return_indices=True)
+        first, second, a, b = self._pairs(model, chosen)
         for pair in zip(a, b, strict=True):
-            for items, place in zip(found, pair, strict=True):
+            for items, place in zip((first, second), pair, strict=True):
                 own = items.unit[place]
                 if self.whole:
                     shown: dict[str, Any] = {"maps": {"": own[None]}}
@@ -97,6 +93,15 @@ class CodeUsage(Evaluator):
         what = "words" if self.words else "codes"
         note += f"the {LARGEST} {what} of the largest weights."
         return Look(f"{what} of examples", note, tuple(rows))
+
+    def _pairs(
+        self, model: Model, data: EvalData
+    ) -> tuple[Embedded, Embedded, np.ndarray, np.ndarray]:
+        """The codes of both modalities, and of the records that have both the places there."""
+        layer = "unit" if self.whole else "codes"
+        first, second = (embed(model, data, (m,), layer=layer)[m] for m in self.pair)
+        _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
+        return first, second, a, b
 
     def _word(self, data: EvalData, code: int) -> str:
         """What a code is called: the token of that number, or the number."""

@@ -1,6 +1,5 @@
 """Plots and texts of the embeddings on the page, from what `gather` found."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from mmjax.report import plots, results
+from mmjax.report.thumbnails import data_url
 
 
 def drawn(shown: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -28,8 +28,7 @@ def drawn(shown: dict[str, Any] | None) -> dict[str, Any] | None:
     found = int((similarity.argmax(axis=1) == np.arange(size)).sum())
     distance = results.number(shown["centroid_distance"])
     pictures = {
-        int(key.removeprefix("picture/")): Markup("data:image/png;base64,")
-        + base64.b64encode(value.tobytes()).decode()
+        int(key.removeprefix("picture/")): data_url(value)
         for key, value in shown.items()
         if key.startswith("picture/")
     }

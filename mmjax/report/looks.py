@@ -6,7 +6,6 @@ without the model or the data.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -16,12 +15,11 @@ from typing import Any
 import jax
 import matplotlib as mpl
 import numpy as np
-from markupsafe import Markup
 from PIL import Image, ImageDraw
 
 from mmjax.evaluators.looks import Look, Row
 from mmjax.files import DamagedFile, json_object, read_arrays, write_atomically
-from mmjax.report.thumbnails import Thumbnails, thumbnail
+from mmjax.report.thumbnails import Thumbnails, data_url, thumbnail
 
 FILE = "report_looks.npz"
 SIDE = 144  # pixels of the longer side of a map
@@ -89,14 +87,13 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def _read(look: Mapping[str, Any], content: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    def url(name: str) -> Markup:
-        return Markup("data:image/png;base64,") + base64.b64encode(content[name].tobytes()).decode()
-
     def row(each: Mapping[str, Any]) -> dict[str, Any]:
         item = {key: str(value) for key, value in each["item"].items() if key != "picture"}
         if "picture" in each["item"]:
-            item["picture"] = url(f"picture/{int(each['item']['picture'])}")
-        maps = [(url(f"map/{int(m['map'])}"), str(m["caption"])) for m in each["maps"]]
+            item["picture"] = data_url(content[f"picture/{int(each['item']['picture'])}"])
+        maps = [
+            (data_url(content[f"map/{int(m['map'])}"]), str(m["caption"])) for m in each["maps"]
+        ]
         words = [(str(word), float(weight)) for word, weight in each["words"]]
         largest = max((weight for _, weight in words), default=1.0) or 1.0
         return {

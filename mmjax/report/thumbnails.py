@@ -1,10 +1,12 @@
 """How an item is shown on the page: its text, a small image of it, or its name."""
 
+import base64
 import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image, ImageDraw
 
 from mmjax.data.formats.signal import Signal
@@ -56,6 +58,11 @@ class Thumbnails:
             self._files.append(file)
         shown["picture"] = self._numbers[at]
         return shown
+
+
+def data_url(png: np.ndarray) -> Markup:
+    """The bytes u8[n] of a PNG, to stand in a page."""
+    return Markup("data:image/png;base64,") + base64.b64encode(png.tobytes()).decode()
 
 
 def thumbnail(raw: Any, side: int = SIDE) -> bytes | None:

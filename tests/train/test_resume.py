@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from interrupting import before_step
 
 from mmjax import cli, main
 from mmjax.checkpoints.store import CheckpointError
@@ -24,23 +25,6 @@ from mmjax.train import trainer
 from mmjax.train.signals import Interrupted
 
 ROOT = Path(__file__).parents[2]
-
-
-def before_step(monkeypatch, number, action):
-    """Calls `action` when step `number`, counted from 1, is about to be dispatched."""
-    make = step_lib.make
-
-    def wrapped(*args):
-        step = make(*args)
-
-        def call(state, batch):
-            if int(state.step) + 1 == number:
-                action()
-            return step(state, batch)
-
-        return call
-
-    monkeypatch.setattr(step_lib, "make", wrapped)
 
 
 def train_interrupted(config, folder, number, monkeypatch, kind=signal.SIGTERM):

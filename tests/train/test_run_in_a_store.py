@@ -7,6 +7,7 @@ import signal
 import gcs_stand_in
 import numpy as np
 import pytest
+from interrupting import before_step
 from third_party import needs
 
 import mmjax
@@ -16,7 +17,6 @@ from mmjax.extras import MissingExtra
 from mmjax.files import WriteError
 from mmjax.report import __main__ as report
 from mmjax.report.results import SPEED
-from mmjax.train import step as step_lib
 from mmjax.train import trainer
 from mmjax.train.runs import open_run
 from mmjax.train.signals import Interrupted
@@ -62,22 +62,6 @@ def whole(config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     trainer.train(config, folder, quiet=True)
     return folder
-
-
-def before_step(monkeypatch, number, action):
-    make = step_lib.make
-
-    def wrapped(*args):
-        step = make(*args)
-
-        def call(state, batch):
-            if int(state.step) + 1 == number:
-                action()
-            return step(state, batch)
-
-        return call
-
-    monkeypatch.setattr(step_lib, "make", wrapped)
 
 
 def rows(text):

@@ -4,6 +4,7 @@ A small model leaves two cores half idle or makes them wait for each other; as m
 are cores, each on one, finish in half the time (docs/benchmarks.md).
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -41,6 +42,20 @@ def cpus() -> list[int]:
     return list(range(os.cpu_count() or 1))  # macOS has no affinity: its processes share all
 
 
+@contextlib.contextmanager
+def _on(part: list[int]) -> Iterator[None]:
+    """This thread, and so a process that it starts, runs on these CPUs only."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, part)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class Workers:
     """Processes that call a function, between `with` and its end.
 
@@ -61,8 +76,11 @@ class Workers:
             pipe, theirs = context.Pipe()
             # Where there are more processes than CPUs, some share one.
             part = own[index::count] or [own[index % len(own)]]
-            process = context.Process(target=_serve, args=(theirs, part, function))
-            with shielded_from(signal.SIGINT):  # it hears of it by a SIGTERM of this process
+            process = context.Process(target=_serve, args=(theirs, function))
+            # Bound to its CPUs from its birth: BLAS and XLA make as many threads as they find CPUs,
+            # BLAS while NumPy is imported. More threads than CPUs wait for each other.
+            # It hears of a Ctrl-C by a SIGTERM of this process.
+            with shielded_from(signal.SIGINT), _on(part):
                 process.start()
             theirs.close()
             self._processes[pipe] = process
@@ -133,10 +151,8 @@ class Workers:
         self._received = number
 
 
-def _serve(pipe: connection.Connection, part: list[int], function: Callable[..., Any]) -> None:
+def _serve(pipe: connection.Connection, function: Callable[..., Any]) -> None:
     """A process: calls what it is told until the pipe ends."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, part)  # XLA makes as many threads as it finds CPUs
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))  # a training saves
     while True:
         try:

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy  # noqa: F401, its BLAS counts CPUs when it is imported
 import pytest
+from threadpoolctl import threadpool_info
 
 from mmjax.errors import ConfigError
 from mmjax.train import workers
@@ -19,6 +21,10 @@ def where(number, seconds=0.2):
     time.sleep(seconds)
     cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     return number, os.getpid(), cpus, os.environ["GLIBC_TUNABLES"]
+
+
+def blas_threads():
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
 
 
 def fail(how, waited):
@@ -60,6 +66,20 @@ def test_every_call_has_its_result_and_every_process_its_cpus(monkeypatch):
         one, other = by_process.values()
         assert not one & other
         assert one | other == set(workers.cpus())
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(workers.cpus()) < 2, reason="needs two CPUs"
+)
+def test_blas_has_no_more_threads_than_a_process_has_cpus(monkeypatch):
+    """NumPy, which this file imports, counts CPUs before a call could limit them."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    before, count = workers.cpus(), len(workers.cpus())
+    with workers.Workers(count, blas_threads) as pool:
+        found = dict(pool.map(dict.fromkeys(range(count), ())))
+    assert all(threads and set(threads) == {1} for threads in found.values()), found
+    assert workers.cpus() == before
 
 
 @pytest.mark.parametrize(

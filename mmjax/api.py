@@ -22,7 +22,8 @@ from mmjax.errors import ConfigError
 from mmjax.inference import parity
 from mmjax.inference import verify as verify_lib
 from mmjax.inference.bundle import Dtype
-from mmjax.inference.model import Classified, Found, Model
+from mmjax.inference.model import Classified, Model
+from mmjax.inference.neighbours import Found
 from mmjax.train import runs
 from mmjax.weights import hub
 from mmjax.weights.files import is_foreign

@@ -7,7 +7,8 @@
 .parquet or .npz. A row is one item of one modality: `modality`, `key` and `id` of its record,
 `alternative` (its place among several captions), the record's labels, `text` (the text itself,
 where texts are embedded), and `embedding`, f32[D] of length 1. A recipe trains on such .npz files
-with a source of type `features`.
+with a source of type `features`, and `mmjax.search` searches what either holds; which model made
+it is written beside it, to `embeddings.parquet.json`.
 
 `--shard=0/4` to `--shard=3/4` are four processes that embed a quarter of the records each, into
 `embeddings-00000-of-00004.npz` and so on; `features` reads all of them by `embeddings-*.npz`.
@@ -131,6 +132,7 @@ def _text(value: Any) -> str:
 def main(path: str | None, overrides: list[str]) -> None:
     """Embeds one set of data."""
     from mmjax import api
+    from mmjax.inference import index
     from mmjax.parallel.compiler import keep_programs
 
     if path is not None or overrides:
@@ -140,14 +142,16 @@ def main(path: str | None, overrides: list[str]) -> None:
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
     part = parts.part()
-    source, out = part.stretch(command.source_of(data)), part.file(out)
+    source, out = part.stretch(command.source_of(data, alone=True)), part.file(out)
     keep_programs()
     model = api.load(given, checkpoint=CHECKPOINT.value)
     layer = cast("Literal['unit', 'encoder']", LAYER.value)
     columns = table(model, source, BATCH.value, layer)
     unreadable = columns["unreadable"]
     write(columns, out)
-    cli.say(f"{out}: {len(columns['key']):,} embeddings of {', '.join(model.modalities)}")
+    index.write_card(out, given, CHECKPOINT.value, layer)
+    names = dict.fromkeys(columns["modality"])
+    cli.say(f"{out}: {len(columns['key']):,} embeddings of {', '.join(names)}")
     for sentence in unreadable[:10]:
         cli.say(f"left out: {sentence}")
     if len(unreadable) > 10:

@@ -35,6 +35,7 @@ FILE = "explore.html"
 def main(path: str | None, overrides: list[str]) -> None:
     """Writes the page."""
     # Here, so that --help does not wait for jax.
+    from mmjax.inference import index
     from mmjax.report import explore
 
     if path is not None or overrides:
@@ -43,7 +44,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     if Path(given).suffix in SUFFIXES:
         if command.DATA.value is not None:
             raise ConfigError(f"{given} holds embeddings already: leave out --data")
-        items = explore.of_index(columns(Path(given)))
+        items = explore.of_index(index.read(given))
     else:
         items = explore.of_embedded(embedded(given))
     default = Path(given) / FILE if Path(given).is_dir() else Path(FILE)
@@ -79,7 +80,7 @@ def _source(given: str) -> Any:
     from mmjax.data.config import Mixture
 
     if command.DATA.value is not None:
-        return command.source_of(command.DATA.value)
+        return command.source_of(command.DATA.value, alone=True)
     stored = Path(given) / "config.json"
     if not stored.is_file():
         raise ConfigError(f"{given} is no run, whose data could be shown: give --data=DATA")
@@ -89,31 +90,6 @@ def _source(given: str) -> Any:
     if isinstance(recipe.data.source, Mixture):
         raise ConfigError(f"the run {given} trained on a mixture and evaluates none: give --data")
     return recipe.data.source.build()
-
-
-def columns(file: Path) -> dict[str, Any]:
-    """The columns of a file of `mmjax.embed`.
-
-    Raises:
-      ConfigError: for a file that is none.
-      MissingExtra: for parquet without pyarrow.
-    """
-    from mmjax import extras
-    from mmjax.files import read_arrays
-
-    if not file.is_file():
-        raise ConfigError(f"there is no file {file}")
-    if file.suffix == ".parquet":
-        pyarrow = extras.needs("pyarrow.parquet", "parquet", f"reading {file.name}")
-        found = pyarrow.read_table(file).to_pydict()
-    else:
-        found = read_arrays(file)
-    missing = [name for name in ("modality", "key", "id", "embedding") if name not in found]
-    if missing:
-        raise ConfigError(
-            f"{file} has no column {', '.join(missing)}: give a file that mmjax.embed has written"
-        )
-    return dict(found)
 
 
 if __name__ == "__main__":

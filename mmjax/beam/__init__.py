@@ -12,6 +12,7 @@ machine. Needs the extra `beam`.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import shlex
@@ -36,6 +37,7 @@ from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.sources.array_record import INDEX
 from mmjax.files import json_object
+from mmjax.inference import index
 
 flags.adopt_module_key_flags(command)  # for --help
 for _flag in ("model", "checkpoint", "batch_size", "layer", "pair", "shard_mb", "on_error"):
@@ -128,7 +130,9 @@ def embed_part(
     """Writes the embeddings of the rows of a part."""
     loaded = _model(model, checkpoint=checkpoint)
     columns = embed.table(loaded, part.stretch(_source(named)), batch_size, layer)
-    embed.write(columns, part.file(folder / "embeddings.parquet"))
+    file = part.file(folder / "embeddings.parquet")
+    embed.write(columns, file)
+    index.write_card(file, model, checkpoint, layer)
 
 
 def select_part(
@@ -207,7 +211,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     extras.find("apache_beam", "beam", "python -m mmjax.beam")
     from apache_beam.io.filesystems import FileSystems  # an extra
 
-    named = command.named(path, overrides)
+    named = dataclasses.replace(command.named(path, overrides), alone=do == "embed")
     source = _source(named)
     if not FileSystems.exists(out):
         FileSystems.mkdirs(out)

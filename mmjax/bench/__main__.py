@@ -9,6 +9,7 @@ BENCHMARKS = {
     "index": "a start over thousands of tar shards: seconds, memory, and reads at random",
     "input": "examples per second of decoding, augmenting, tokenizing and the whole pipeline",
     "loss": "time and memory of the InfoNCE loss under every schedule",
+    "search": "recall and latency of searching an index, exactly and by a graph",
     "step": "time and memory of a training step beside open_clip's, and where the time goes",
 }
 

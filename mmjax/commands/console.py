@@ -62,6 +62,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Use a model": {
         "explore": Command("explore RUN|INDEX", "writes a page to look around among embeddings"),
         "embed": Command("embed MODEL --data=DATA --out=FILE", "embeds data"),
+        "search": Command("search INDEX QUERY", "finds what is nearest to a text or an image"),
         "export": Command(
             "export RUN --format=F --out=DIR",
             "exports to transformers, open_clip, safetensors or StableHLO",
@@ -72,7 +73,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "data validate|convert|index|...", "checks, converts or indexes data; makes a tokenizer"
         ),
         "beam": Command("beam convert|validate|embed ...", "the same as a pipeline of Apache Beam"),
-        "bench": Command("bench input|loss|step", "measures speed and memory"),
+        "bench": Command("bench input|loss|step|search", "measures speed and memory"),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}

@@ -15,6 +15,7 @@ from mmjax.data.formats import remote
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES
 from mmjax.data.sources.array_record import INDEX
+from mmjax.data.sources.folder import NoCaptions, OtherFiles
 from mmjax.errors import ConfigError
 
 DATA = flags.DEFINE_string(
@@ -28,8 +29,12 @@ PART = flags.DEFINE_string("part", None, "Of a recipe's mixture, which source.")
 OUT = flags.DEFINE_string("out", None, "The file or folder to write.", allow_override=True)
 
 
-def source_of(data: str) -> Source:
+def source_of(data: str, alone: bool = False) -> Source:
     """The source of a path: a table, shards, a folder, arrays, or `emoji:SPLIT`.
+
+    Args:
+      data: the path.
+      alone: whether files of a folder may have no captions.
 
     Raises:
       ConfigError: when no source takes it.
@@ -43,7 +48,7 @@ def source_of(data: str) -> Source:
     elif data.endswith(".tar") or next(Path(data).glob("*.tar"), None) is not None:
         spec = {"type": "webdataset", "path": data}
     elif Path(data).is_dir():
-        spec = {"type": "folder", "path": data}
+        return _folder({"type": "folder", "path": data}, alone)
     elif data.endswith(".npz"):
         spec = {"type": "arrays", "path": data}
     elif ("*" in data and not Path(data).suffix) or (remote.is_remote(data) and data.endswith("/")):
@@ -51,6 +56,19 @@ def source_of(data: str) -> Source:
     else:
         spec = {"type": "manifest", "path": data}
     return SOURCES.parse(spec, "data", "--data").build()
+
+
+def _folder(spec: dict[str, str], alone: bool) -> Source:
+    """The source of a folder, of images or of what else it has."""
+    try:
+        return SOURCES.parse(spec, "data", "--data").build()
+    except ConfigError as error:
+        why = error.__cause__
+        if isinstance(why, OtherFiles) and why.modality is not None and "modality" not in spec:
+            return _folder({**spec, "modality": why.modality}, alone)
+        if isinstance(why, NoCaptions) and alone:
+            return _folder({**spec, "captions": "none"}, alone)
+        raise
 
 
 def in_common(model: Any, data: Any) -> tuple[str, ...]:
@@ -77,12 +95,14 @@ class Named:
       recipe: `FILE[:VARIANT]`, whose `data.source` it is.
       overrides: of the recipe's keys.
       part: of a mixture.
+      alone: whether files of a folder may have no captions.
     """
 
     data: str | None
     recipe: str | None
     overrides: tuple[str, ...]
     part: str | None
+    alone: bool = False
 
     def config(self) -> DataConfig | None:
         """The section `data` of the recipe, where there is one."""
@@ -97,7 +117,7 @@ class Named:
         config = self.config()
         if config is None:
             assert self.data is not None
-            return source_of(self.data)
+            return source_of(self.data, self.alone)
         source = config.source
         if isinstance(source, Mixture):
             if self.part not in source.sources:

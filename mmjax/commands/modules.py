@@ -18,35 +18,38 @@ class Module(NamedTuple):
 
     Attributes:
       name: of the module.
-      word: the option that a first bare word is the value of; empty leaves words as they are.
+      words: the options that the first bare words are the values of; none leaves words as they are.
       example: words that do something.
     """
 
     name: str
-    word: str = ""
+    words: tuple[str, ...] = ()
     example: str = ""
 
 
 MODULES = {
-    "train": Module("mmjax.main", "config", "clip_uniform --config.steps=100"),
-    "evaluate": Module("mmjax.evaluate", "workdir", "runs/clip_uniform-... --checkpoint=best"),
-    "report": Module("mmjax.report", "workdir", "runs/clip_uniform-..."),
-    "claims": Module("mmjax.claims", "", "clip_uniform"),
-    "export": Module("mmjax.export", "workdir", "runs/clip-... --format=hf --out=exports/clip-hf"),
-    "embed": Module("mmjax.embed", "model", "runs/clip-... --data=pairs.csv --out=pairs.npz"),
-    "explore": Module("mmjax.explore", "model", "runs/clip_uniform-..."),
-    "beam": Module(
-        "mmjax.beam", "do", "convert --data=shards --out=records --pipeline='--runner=...'"
+    "train": Module("mmjax.main", ("config",), "clip_uniform --config.steps=100"),
+    "evaluate": Module("mmjax.evaluate", ("workdir",), "runs/clip_uniform-... --checkpoint=best"),
+    "report": Module("mmjax.report", ("workdir",), "runs/clip_uniform-..."),
+    "claims": Module("mmjax.claims", (), "clip_uniform"),
+    "export": Module(
+        "mmjax.export", ("workdir",), "runs/clip-... --format=hf --out=exports/clip-hf"
     ),
-    "bench": Module("mmjax.bench", "", "loss"),
+    "embed": Module("mmjax.embed", ("model",), "runs/clip-... --data=pairs.csv --out=pairs.npz"),
+    "search": Module("mmjax.search", ("index", "query"), "pairs.npz 'a red kite' --top=5"),
+    "explore": Module("mmjax.explore", ("model",), "runs/clip_uniform-..."),
+    "beam": Module(
+        "mmjax.beam", ("do",), "convert --data=shards --out=records --pipeline='--runner=...'"
+    ),
+    "bench": Module("mmjax.bench", (), "loss"),
 }
 DATA = {
-    "validate": Module("mmjax.data.validate", "", "--data=captions.csv"),
-    "convert": Module("mmjax.data.convert", "", "--data=captions.csv --out=shards"),
-    "select": Module("mmjax.data.select", "", "--data=captions.csv --model=MODEL --out=scores.npz"),
-    "index": Module("mmjax.data.index", "", "--data='shards/*.tar' --workers=8"),
+    "validate": Module("mmjax.data.validate", (), "--data=captions.csv"),
+    "convert": Module("mmjax.data.convert", (), "--data=captions.csv --out=shards"),
+    "select": Module("mmjax.data.select", (), "--data=captions.csv --model=MODEL --out=scores.npz"),
+    "index": Module("mmjax.data.index", (), "--data='shards/*.tar' --workers=8"),
     "train_tokenizer": Module(
-        "mmjax.data.train_tokenizer", "", "--data=captions.csv --out=m.model"
+        "mmjax.data.train_tokenizer", (), "--data=captions.csv --out=m.model"
     ),
 }
 
@@ -68,14 +71,16 @@ def run(command: str, arguments: Sequence[str]) -> int:
         module = DATA.get(part)
         if module is None:
             return _which_of_data(part)
-    if module.word and not arguments:
+    if module.words and not arguments:
         cli.fail(f"{command} needs more words, such as: mmjax {command} {module.example}")
     # A benchmark has options of its own: `mmjax bench loss --help` is its to answer.
     if any(word in cli.HELP for word in arguments[: 1 if command == "bench" else None]):
         print(f"mmjax {command} {module.example}\n", flush=True)
         arguments = ["--help"]
-    if module.word and not arguments[0].startswith("-"):
-        arguments[0] = f"--{module.word}={arguments[0]}"
+    for place, name in enumerate(module.words[: len(arguments)]):
+        if arguments[place].startswith("-"):
+            break
+        arguments[place] = f"--{name}={arguments[place]}"
     sys.argv[1:] = arguments
     # Also the place of the program's name: worker processes find their main module by it.
     runpy.run_module(module.name, run_name="__main__", alter_sys=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -17,9 +14,10 @@ from mmjax.data.records import BadExample
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
 from mmjax.evaluators.class_prompts import check_template, class_vectors
-from mmjax.inference import text_length
+from mmjax.inference import neighbours, text_length
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
+from mmjax.inference.neighbours import Found
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
@@ -28,18 +26,6 @@ from mmjax.system.embedder import Embedder
 # Texts of this many batches are sorted by length, so that a batch has little padding.
 _SORTED_BATCHES = 16
 _MOST = 1 << 20  # rows of a batch
-
-
-class Found(NamedTuple):
-    """Search results: the best of a gallery for each query.
-
-    Attributes:
-      scores: f32[Q, k], cosines, falling.
-      positions: i32[Q, k], in the gallery.
-    """
-
-    scores: np.ndarray
-    positions: np.ndarray
 
 
 class Classified(NamedTuple):
@@ -227,18 +213,8 @@ class Model:
             )
         if not len(gallery):
             raise ConfigError("the gallery is empty: nothing can be found")
-        k, rows = min(values_lib.count("k", k), len(gallery)), values_lib.count("rows", rows)
-        table = jnp.asarray(gallery)
-        scores, positions = [], []
-        for start in range(0, len(query), rows):
-            part = query[start : start + rows]
-            padded = np.pad(part, ((0, min(rows, len(query)) - len(part)), (0, 0)))
-            best, where = _nearest(jnp.asarray(padded), table, k)
-            scores.append(np.asarray(best)[: len(part)])
-            positions.append(np.asarray(where)[: len(part)])
-        if not scores:
-            return Found(np.zeros((0, k), np.float32), np.zeros((0, k), np.int32))
-        return Found(np.concatenate(scores), np.concatenate(positions))
+        k, rows = values_lib.count("k", k), values_lib.count("rows", rows)
+        return neighbours.Gallery(gallery).nearest(query, k, rows)
 
     def logits(self, a: Any, b: Any) -> np.ndarray:
         """exp(log_scale) cosine + bias, f32[N, M]; of models that have a scale."""
@@ -326,9 +302,3 @@ class Model:
 
 def _shown(dtype: Any, shape: Sequence[Any]) -> str:
     return f"{dtype} [{', '.join(map(str, shape))}]"
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _nearest(query: jax.Array, gallery: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    scores = jnp.matmul(query, gallery.T, precision="highest")
-    return jax.lax.top_k(scores, k)

@@ -26,6 +26,22 @@ _TYPES = {
 }
 
 
+class NoCaptions(SourceError):
+    """A folder's files have no captions in any layout."""
+
+
+class OtherFiles(SourceError):
+    """A folder has no files of the modality, but of another.
+
+    Attributes:
+      modality: whose files are there; None where they are of none that is known.
+    """
+
+    def __init__(self, message: str, modality: str | None):
+        super().__init__(message)
+        self.modality = modality
+
+
 class FolderSource(FileSource):
     """A folder of images, or files of another modality, with captions, in one of three layouts.
 
@@ -38,7 +54,8 @@ class FolderSource(FileSource):
        sorted order, the label `label`.
 
     Files of layouts 2 and 3 are searched for in all sub-folders, by their endings, and taken in
-    sorted order. Each link to a folder is followed once.
+    sorted order. Each link to a folder is followed once. 'none' takes such files without captions,
+    to be embedded or searched.
 
     Args:
       path: the folder.
@@ -58,7 +75,7 @@ class FolderSource(FileSource):
         *,
         path: str,
         modality: str = "image",
-        captions: Literal["auto", "table", "sidecar", "subfolder"] = "auto",
+        captions: Literal["auto", "table", "sidecar", "subfolder", "none"] = "auto",
         split: Split = "all",
         val_fraction: BelowOne = 0.1,
         on_error: OnError = "skip",
@@ -91,15 +108,16 @@ def _scan(folder: Path, modality: str, captions: str) -> FoundFiles:
         raise SourceError(f"{folder}: modality={modality!r} should be that of the captioned files")
     files, others, notes = _files(folder, suffixes(modality))
     if not files:
-        raise SourceError(
-            f"{folder} holds no {modality} files ({', '.join(suffixes(modality))}){_hint(others)}"
+        known, hint = _hint(others)
+        raise OtherFiles(
+            f"{folder} holds no {modality} files ({', '.join(suffixes(modality))}){hint}", known
         )
     sidecars = sum((folder / name).with_suffix(".txt").is_file() for name in files)
     nested = any(os.path.dirname(name) for name in files)
     if captions == "auto":
         captions = "sidecar" if sidecars else "subfolder" if nested else captions
     if captions == "auto":
-        raise SourceError(
+        raise NoCaptions(
             f"{folder} holds {len(files)} {modality} files but no captions: no {TABLES[0]} or "
             "other table, no .txt file beside one, no sub-folders"
         )
@@ -109,23 +127,25 @@ def _scan(folder: Path, modality: str, captions: str) -> FoundFiles:
         try:
             if reason := missing(str(folder / name)):
                 raise BadExample(name, modality, reason)
-            labels = {}
+            labels, texts = {}, []
             if captions == "sidecar":
                 texts = _sidecar(folder, name)
-            else:
+            elif captions == "subfolder":
                 texts = [_group(name)]
                 if not texts[0]:
                     raise BadExample(name, "text", "it lies in no sub-folder, so it has no caption")
                 labels = {"group": texts[0], "label": str(numbers[texts[0]])}
             found = {modality: str(folder / name)}
-            entries.append(Entry(position, name, name, found, {"text": {"": texts}}, labels))
+            of_text = {"text": {"": texts}} if texts else {}
+            entries.append(Entry(position, name, name, found, of_text, labels))
         except BadExample as error:
             bad.append(error)
     layout = f"names of {len(numbers):,} sub-folders"
     if captions == "sidecar":
         layout = f"the .txt file beside each {modality}"
-    notes.insert(0, f"captions from {layout}")
-    return FoundFiles(str(folder), entries, bad, (modality, "text"), len(files), notes=tuple(notes))
+    notes.insert(0, "no captions" if captions == "none" else f"captions from {layout}")
+    names = (modality,) if captions == "none" else (modality, "text")
+    return FoundFiles(str(folder), entries, bad, names, len(files), notes=tuple(notes))
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> tuple[list[str], Counter[str], list[str]]:
@@ -169,14 +189,14 @@ def _files(folder: Path, endings: tuple[str, ...]) -> tuple[list[str], Counter[s
     return sorted(found), others, notes
 
 
-def _hint(others: Counter[str]) -> str:
-    """What to do with a folder of other files, by their endings, the most frequent first."""
+def _hint(others: Counter[str]) -> tuple[str | None, str]:
+    """Which modality other files are of, and what to do; by the most frequent ending that says."""
     for ending, count in others.most_common():
         modality = next((name for name, known in SUFFIXES.items() if ending in known), None)
         option = _TYPES.get(ending) or (modality and f"modality={modality!r}")
         if option:
-            return f", but {count:,} files {ending}: set {option}"
-    return ""
+            return modality, f", but {count:,} files {ending}: set {option}"
+    return None, ""
 
 
 def _sidecar(folder: Path, name: str) -> list[str]:

@@ -20,6 +20,7 @@ from mmjax.evaluators.open_vocabulary import OpenVocabulary
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
+from mmjax.evaluators.segmentation import Segmentation
 from mmjax.evaluators.selection import Selection
 from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
@@ -55,6 +56,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "clusters": Clusters,
         "open_vocabulary": OpenVocabulary,
         "grounding": Grounding,
+        "segmentation": Segmentation,
     },
 )
 

@@ -16,7 +16,7 @@ from mmjax.schema.registry import Spec
 
 VISIBLE = 0.5  # of a pixel, to be in a box
 _CACHE_BYTES = 512 * 2**20
-_OWN = ("boxes", "masks", "fits", "objects", "mask", "region")
+_OWN = ("target", "boxes", "masks", "fits", "objects", "mask", "region")
 
 
 class Collage(Around):
@@ -39,8 +39,9 @@ class Collage(Around):
         mask      f32[T], that of the target; `region` u8[T], the cells that it covers by half, or
                   most
 
-    beside the target's labels. With `vectors`, a source of vectors f32[D] of the same ids, also
-    `vectors`, f32[objects, D + 4]: that of each object and its box.
+    beside `target`, the target's id in the source, and its labels. With `vectors`, a source of
+    vectors f32[D] of the same ids, also `vectors`, f32[objects, D + 4]: that of each object and its
+    box.
 
     Args:
       source: of the single images and texts. Records that lack one of both are left out.
@@ -55,7 +56,7 @@ class Collage(Around):
       noise: standard deviation of the ground's noise, where white is 1.
       vectors: of the objects.
       image, text: the fields of the source.
-      cache_decoded: keep scenes in memory, at most about 512 MiB.
+      cache_decoded: keep the single images in memory, at most about 512 MiB.
       seed: of everything.
 
     Raises:
@@ -115,7 +116,7 @@ class Collage(Around):
         self.label_fields = (*self.inner.label_fields, *_OWN)
         self.may_lack, self._listed, self._id_limit = (), None, None
         self.cache_decoded = cache_decoded
-        self._cache: dict[int, Record] = {}
+        self._cache: dict[tuple[int, int], Image.Image] = {}
 
     def _vectors_of(self, source: Source) -> dict[int, np.ndarray]:
         """The vector of every record by its id."""
@@ -141,21 +142,15 @@ class Collage(Around):
 
     def __getitem__(self, index: int) -> Record:
         index = range(len(self))[index]
-        if index not in self._cache:
-            record = self._made(index)
-            if not self.cache_decoded or len(self._cache) * record["image"].nbytes > _CACHE_BYTES:
-                return record
-            self._cache[index] = record
-        return dict(self._cache[index])
-
-    def _made(self, index: int) -> Record:
         rng = np.random.default_rng([self.seed, index])
         records = [self.inner[int(row)] for row in self._rows[index]]
         images = [options(record[self.image]) for record in records]
         shown = [int(rng.integers(len(own))) for own in images]
         cutouts = [
-            self._cutout(record, own[number])
-            for record, own, number in zip(records, images, shown, strict=True)
+            self._cutout(int(row), number, record, own[number])
+            for row, number, record, own in zip(
+                self._rows[index], shown, records, images, strict=True
+            )
         ]
         scene, seen = self._scene(rng, cutouts)
         order = rng.permutation(len(records))
@@ -173,6 +168,7 @@ class Collage(Around):
             "text": ", ".join(names),
             "phrase": records[0][self.text],
             "example": others,
+            "target": records[0]["id"],
             "boxes": boxes,
             "masks": masks,
             "fits": (order == 0).astype(np.float32),
@@ -185,11 +181,18 @@ class Collage(Around):
             record["vectors"] = np.concatenate([np.stack(vectors), boxes], axis=1)
         return record
 
-    def _cutout(self, record: Record, value: Any) -> Image.Image:
+    def _cutout(self, row: int, number: int, record: Record, value: Any) -> Image.Image:
+        """An image of a row of the source, by its number."""
+        if (row, number) in self._cache:
+            return self._cache[row, number]
         try:
-            return EncodedImage(value, MOST_PIXELS).decode().convert("RGBA")
+            cutout = EncodedImage(value, MOST_PIXELS).decode().convert("RGBA")
         except BadExample as error:
             raise BadExample(record["key"], self.image, error.reason) from error
+        bytes_of_one = 4 * cutout.width * cutout.height
+        if self.cache_decoded and len(self._cache) * bytes_of_one < _CACHE_BYTES:
+            self._cache[row, number] = cutout
+        return cutout
 
     def _scene(
         self, rng: np.random.Generator, cutouts: list[Image.Image]

@@ -52,7 +52,8 @@ class Segmentation(Evaluator):
     mean of foreground and background; `chance`, the mIoU of taking every token; `classes` and
     `episodes`. Without visual prototypes it is zero-shot segmentation.
 
-    The further source `train` has images of other classes; the `gallery` has texts of all.
+    The further source `train` has images of other classes; the `gallery` has texts of all, any
+    number of each class, as rows or as alternatives.
 
     Args:
       mask: field of the records, T shares in [0, 1] of each token that the object covers, or an
@@ -129,7 +130,8 @@ class Segmentation(Evaluator):
         base, novel = (own._replace(tokens=_centred(own.tokens, middle)) for own in (base, novel))
         rng = np.random.default_rng(self.seed)
         classes = self._classes(base)
-        drawn = [classes[k % len(classes)] for k in range(self.train_episodes)]
+        order = rng.permutation(len(classes))  # there may be more of them than episodes
+        drawn = [classes[order[k % len(order)]] for k in range(self.train_episodes)]
         seen, masks, _ = self._episodes(base, drawn, texts, rng)
         head = prototype_masks.fit(seen, masks, self.dropped, self.seed)
         classes = self._classes(novel)
@@ -170,7 +172,7 @@ class Segmentation(Evaluator):
         """The prototypes of text of every class."""
         if self.texts == "none":
             return {}
-        found = embed(model, gallery, (self.text,))[self.text]
+        found = embed(model, gallery, (self.text,), alternatives="all")[self.text]
         labels = labels_of(found.fields, self.labels, "segmentation")
         units = found.unit.astype(np.float64)
         units = unit(units - units.mean(0))

@@ -64,6 +64,7 @@ def test_every_object_is_where_its_box_and_mask_say():
         (target,) = np.flatnonzero(row["fits"])
         assert row["phrase"] == f"name {row['objects'][target]}"
         assert row["kind"] == f"kind {row['objects'][target]}"
+        assert row["target"] == row["objects"][target]
         np.testing.assert_array_equal(row["mask"], row["masks"][target])
         np.testing.assert_array_equal(row["region"], row["mask"] >= 0.5)
 
@@ -77,7 +78,8 @@ def test_targets_go_through_all_records_and_rows_are_the_same_again():
         assert len(set(one["objects"])) == 4
     assert targets != [r["phrase"] for r in other]
     assert [source.id_of(i) for i in range(12)] == [r["id"] for r in source] == list(range(12))
-    assert source.label_fields == ("kind", "boxes", "masks", "fits", "objects", "mask", "region")
+    own = ("target", "boxes", "masks", "fits", "objects", "mask", "region")
+    assert source.label_fields == ("kind", *own)
     assert len(made()) == 5
     assert "5 collages of 4" in made().describe()
 
@@ -134,10 +136,12 @@ def test_small_targets_have_the_cell_that_shows_most_of_them():
     np.testing.assert_array_equal(tiny["region"], tiny["mask"] == tiny["mask"].max())
 
 
-def test_scenes_can_be_kept():
+def test_decoded_images_can_be_kept():
     kept, made_anew = made(cache_decoded=True), made()
-    assert kept[0]["image"] is kept[0]["image"]
-    assert made_anew[0]["image"] is not made_anew[0]["image"]
+    for one, two in zip([*kept, *kept], [*made_anew, *made_anew], strict=True):
+        np.testing.assert_array_equal(one["image"], two["image"])
+    assert len(kept.__dict__["_cache"]) == len(COLOURS)
+    assert not made_anew.__dict__["_cache"]
     assert not pickle.loads(pickle.dumps(kept)).__dict__["_cache"]
 
 

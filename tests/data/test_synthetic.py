@@ -626,3 +626,28 @@ def test_action_sequences_show_what_the_text_names_and_copies_differ_in_one():
     spread = [((x - means[n[0]]) ** 2).mean() for x, n in zip(first, named, strict=True)]
     assert np.mean(spread) < 0.5**2
     assert np.var(list(means.values()), axis=0).mean() > 0.5
+
+
+def test_part_scenes_have_classes_of_two_parts_and_the_mask_of_what_is_shown():
+    """Where a mask says so are colours of the class; other objects share no part with it."""
+    names = {row["class"]: row["text"] for row in SOURCES["part_scenes"](split="names")}
+    seen, novel = (
+        {row["class"] for row in SOURCES["part_scenes"](split=s)} for s in ("seen", "novel")
+    )
+    assert (len(seen), len(novel)) == (20, 10)
+    assert seen | novel == set(names)
+    assert not seen & novel
+    alone = 0
+    for row in SOURCES["part_scenes"](split="novel", examples=80):
+        upper, lower = names[row["class"]]
+        assert row["class"] == f"{upper}/{lower}"
+        assert row["text"].startswith(f"{upper} {lower} ")
+        assert not {upper, lower} & set(row["text"].split()[2:])
+        cells = np.kron(row["mask"].reshape(8, 8), np.ones((4, 4)))
+        inside = row["image"][cells >= min(0.75, cells.max())] / 255
+        assert inside.std(1).mean() > 0.15  # colours; the ground's noise has 0.08
+        area = 16 * row["mask"].sum()
+        assert 12 * 6 - 1e-3 <= area <= 16 * 16 + 1e-3
+        alone += area < 12 * 12 - 1e-3
+        assert row["support"] or area >= 12 * 12 - 1e-3
+    assert 10 < alone <= 20  # a half of the supports, of which some are as large

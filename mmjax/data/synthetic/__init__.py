@@ -34,6 +34,7 @@ from mmjax.data.synthetic.lecture_clips import LectureClips
 from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
@@ -81,6 +82,7 @@ SYNTHETIC = {
         NuisancePairs,
         OrganRegions,
         Parity,
+        PartScenes,
         PartlyLinear,
         SpelledFacts,
         Studies,

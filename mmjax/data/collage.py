@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -54,6 +54,7 @@ class Collage(Around):
         with as many cells as objects where `cells` is None).
       grid: (rows, columns) of the cells of masks, that of a tower's tokens.
       noise: standard deviation of the ground's noise, where white is 1.
+      prompts: `either` gives a row the phrase or the example, in turn, so that no row pairs both.
       vectors: of the objects.
       image, text: the fields of the source.
       cache_decoded: keep the single images in memory, at most about 512 MiB.
@@ -74,6 +75,7 @@ class Collage(Around):
         scale: tuple[Positive, Positive] = (0.75, 1.0),
         grid: tuple[Count, Count] = (8, 8),
         noise: NonNegative = 0.1,
+        prompts: Literal["both", "either"] = "both",
         vectors: Annotated[Spec[Source], SOURCES] | None = None,
         image: str = "image",
         text: str = "text",
@@ -114,7 +116,8 @@ class Collage(Around):
         given = ("vectors",) if vectors is not None else ()
         self.modalities = ("image", "text", "phrase", "example", *given)
         self.label_fields = (*self.inner.label_fields, *_OWN)
-        self.may_lack, self._listed, self._id_limit = (), None, None
+        self.left_out = ("example", "phrase") if prompts == "either" else ()
+        self.may_lack, self._listed, self._id_limit = self.left_out, None, None
         self.cache_decoded = cache_decoded
         self._cache: dict[tuple[int, int], Image.Image] = {}
 
@@ -179,6 +182,8 @@ class Collage(Around):
         if self._vectors is not None:
             vectors = [self._vectors[records[k]["id"]] for k in order]
             record["vectors"] = np.concatenate([np.stack(vectors), boxes], axis=1)
+        if self.left_out:
+            del record[self.left_out[index % 2]]
         return record
 
     def _cutout(self, row: int, number: int, record: Record, value: Any) -> Image.Image:

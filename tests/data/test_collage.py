@@ -119,6 +119,14 @@ def test_an_example_is_another_image_of_the_target():
     assert 0 < dark < 20
 
 
+def test_rows_can_have_one_prompt_in_turn():
+    source = made(prompts="either")
+    assert source.may_lack == ("example", "phrase")
+    for index, row in enumerate(source):
+        assert ("phrase" in row) == (index % 2 == 0) == ("example" not in row)
+    assert made().may_lack == ()
+
+
 def test_vectors_of_objects_come_by_id_with_their_boxes():
     vectors = {"type": "memory", "data": {"v": [np.full(3, k, np.float32) for k in range(5)]}}
     row = made(vectors=vectors)[2]

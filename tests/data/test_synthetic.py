@@ -651,3 +651,41 @@ def test_part_scenes_have_classes_of_two_parts_and_the_mask_of_what_is_shown():
         alone += area < 12 * 12 - 1e-3
         assert row["support"] or area >= 12 * 12 - 1e-3
     assert 10 < alone <= 20  # a half of the supports, of which some are as large
+
+
+def test_prompted_regions_say_which_region_fits_in_part_or_whole():
+    """Each kind of prompt alone fits two regions of a test, both together the target."""
+    noiseless = {}
+    for split in ("train", "test", "conflict", "identities"):
+        rows = list(SOURCES["prompted_regions"](split=split, examples=100))
+        for row in rows:
+            if split == "identities":
+                noiseless[row["text"]] = row["visual"]
+                continue
+            assert row["image"].shape == (4, 32)
+            assert row["region"].sum() == 1
+            if split == "train":
+                assert ("text" in row) != ("visual" in row)
+                assert row["fits"][row["region"] == 1] == 1
+                assert row["fits"].sum() in (1, 2)
+    assert len(noiseless) == 100
+    names = list(noiseless)
+
+    def named(look):
+        """The identity that looks most like it."""
+        return names[int(((np.stack([*noiseless.values()]) - look) ** 2).sum(1).argmin())]
+
+    right = {"test": 0, "conflict": 0}
+    for split in right:
+        for row in SOURCES["prompted_regions"](split=split, examples=100):
+            shapes, colours = zip(*(named(region).split() for region in row["image"]), strict=True)
+            target = int(row["region"].argmax())
+            shape, colour = row["text"].split()
+            assert shape == "any-shape"
+            if split == "conflict":
+                look = named(row["visual"]).split()
+                right[split] += look[0] == shapes[target] and look[1] not in colours
+            else:
+                same = sorted((shapes.count(shapes[target]), colours.count(colour)))
+                right[split] += colours[target] == colour and same == [2, 2]
+    assert min(right.values()) > 75  # the names are guessed

@@ -36,6 +36,7 @@ from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
+from mmjax.data.synthetic.prompted_regions import PromptedRegions
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
@@ -84,6 +85,7 @@ SYNTHETIC = {
         Parity,
         PartScenes,
         PartlyLinear,
+        PromptedRegions,
         SpelledFacts,
         Studies,
         TexturedDigits,

@@ -39,7 +39,8 @@ class Collage(Around):
         mask      f32[T], that of the target; `region` u8[T], the cells that it covers by half, or
                   most
 
-    beside `target`, the target's id in the source, and its labels. With `vectors`, a source of
+    beside `target`, the target's id in the source, its labels, and of each label `objects_<label>`,
+    a list of those of all objects. With `vectors`, a source of
     vectors f32[D] of the same ids, also `vectors`, f32[objects, D + 4]: that of each object and its
     box.
 
@@ -115,7 +116,8 @@ class Collage(Around):
         self._vectors = None if vectors is None else self._vectors_of(vectors.build())
         given = ("vectors",) if vectors is not None else ()
         self.modalities = ("image", "text", "phrase", "example", *given)
-        self.label_fields = (*self.inner.label_fields, *_OWN)
+        self._listed_of = {f"objects_{name}": name for name in self.inner.label_fields}
+        self.label_fields = (*self.inner.label_fields, *self._listed_of, *_OWN)
         self.left_out = ("example", "phrase") if prompts == "either" else ()
         self.may_lack, self._listed, self._id_limit = self.left_out, None, None
         self.cache_decoded = cache_decoded
@@ -129,11 +131,11 @@ class Collage(Around):
             record = source[row]
             if field in record:
                 found[record["id"]] = np.asarray(options(record[field])[0], np.float32)
-        for row in np.unique(self._rows):
-            if (number := self.inner.id_of(int(row))) not in found:
+        for record in (self.inner[int(row)] for row in np.unique(self._rows)):
+            if record["id"] not in found:
                 raise SourceError(
-                    f"collage: vectors have no {field!r} with the id {number}, which the record "
-                    f"{self.inner[int(row)]['key']} has"
+                    f"collage: vectors have no {field!r} with the id {record['id']}, which the "
+                    f"record {record['key']} has"
                 )
         return found
 
@@ -165,6 +167,10 @@ class Collage(Around):
         others = [value for k, value in enumerate(images[0]) if k != shown[0]] or images[0]
         record = {
             **{name: records[0][name] for name in self.inner.label_fields if name in records[0]},
+            **{
+                new: [records[k][name] for k in order if name in records[k]]
+                for new, name in self._listed_of.items()
+            },
             "id": index,
             "key": f"row {index} ({', '.join(names)})",
             "image": scene,

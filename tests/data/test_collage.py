@@ -64,6 +64,7 @@ def test_every_object_is_where_its_box_and_mask_say():
         (target,) = np.flatnonzero(row["fits"])
         assert row["phrase"] == f"name {row['objects'][target]}"
         assert row["kind"] == f"kind {row['objects'][target]}"
+        assert row["objects_kind"] == [f"kind {k}" for k in row["objects"]]
         assert row["target"] == row["objects"][target]
         np.testing.assert_array_equal(row["mask"], row["masks"][target])
         np.testing.assert_array_equal(row["region"], row["mask"] >= 0.5)
@@ -79,7 +80,7 @@ def test_targets_go_through_all_records_and_rows_are_the_same_again():
     assert targets != [r["phrase"] for r in other]
     assert [source.id_of(i) for i in range(12)] == [r["id"] for r in source] == list(range(12))
     own = ("target", "boxes", "masks", "fits", "objects", "mask", "region")
-    assert source.label_fields == ("kind", *own)
+    assert source.label_fields == ("kind", "objects_kind", *own)
     assert len(made()) == 5
     assert "5 collages of 4" in made().describe()
 

@@ -689,3 +689,35 @@ def test_prompted_regions_say_which_region_fits_in_part_or_whole():
                 same = sorted((shapes.count(shapes[target]), colours.count(colour)))
                 right[split] += colours[target] == colour and same == [2, 2]
     assert min(right.values()) > 75  # the names are guessed
+
+
+def test_objects_of_pages_are_in_the_patches_of_their_boxes():
+    """A patch is nearer to its type's mean, the ground taken off, than to another's."""
+    rows = list(SOURCES["object_pages"](split="fit"))
+    ground = {}
+    patches, types = [], []
+    for row in rows:
+        assert (row["image"].shape, row["objects"].shape) == ((16, 24), (5, 28))
+        left, top = (row["boxes"][:, :2] * 4).T.astype(int)
+        assert (row["boxes"][:, 2:] == 0.25).all()
+        places = 4 * top + left
+        assert len(set(places)) == 5
+        assert np.flatnonzero(row["region"]).tolist() == [places[-1]]
+        assert row["types"][-1] == f"type{row['type']}"
+        empty = np.delete(row["image"], places, axis=0).mean(0)
+        patches += list(row["image"][places] - empty)
+        types += row["types"]
+        key = row["caption"][:24].tobytes()
+        ground.setdefault(key, []).append(empty)
+        for name, place, own in zip(row["types"], places, row["objects"], strict=True):
+            same = [o for n, o in zip(row["types"], row["objects"], strict=True) if n == name]
+            assert all((o[:24] == own[:24]).all() for o in same)
+            angles = np.array(divmod(place, 4)) * np.pi / 4
+            np.testing.assert_allclose(own[24:26], np.sin(angles), atol=1e-6)
+    assert len(ground) == 6
+    assert max(np.std(own, axis=0).mean() for own in ground.values()) < 0.3
+    patches, types = np.array(patches), np.array(types)
+    names = np.unique(types)
+    means = np.stack([patches[types == name].mean(0) for name in names])
+    nearest = names[((patches[:, None] - means) ** 2).sum(-1).argmin(1)]
+    assert (nearest == types).mean() > 0.9

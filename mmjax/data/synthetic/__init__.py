@@ -32,6 +32,7 @@ from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
 from mmjax.data.synthetic.named_sounds import NamedSounds
+from mmjax.data.synthetic.object_pages import ObjectPages
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
@@ -81,6 +82,7 @@ SYNTHETIC = {
         NoisyCaptions,
         NoisyInstances,
         NuisancePairs,
+        ObjectPages,
         OrganRegions,
         Parity,
         PartScenes,

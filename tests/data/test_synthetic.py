@@ -721,3 +721,22 @@ def test_objects_of_pages_are_in_the_patches_of_their_boxes():
     means = np.stack([patches[types == name].mean(0) for name in names])
     nearest = names[((patches[:, None] - means) ** 2).sum(-1).argmin(1)]
     assert (nearest == types).mean() > 0.9
+
+
+def test_grid_objects_are_in_their_cells_and_look_like_their_attributes():
+    """A cell's content is linear in the attributes of the noun that names it."""
+    words = {row["text"]: row for row in SOURCES["grid_objects"](split="words")}
+    assert len(words) == 40
+    assert sorted({row["category"] for row in words.values()}) == [0, 1, 2, 3]
+    seen, told = [], []
+    for row in SOURCES["grid_objects"](split="test"):
+        caption = row["text"].split()
+        assert len(set(caption)) == 6
+        assert sum(word in words for word in caption) == 3
+        assert row["phrase"] in caption
+        (cell,) = np.flatnonzero(row["region"])
+        seen.append(row["image"][cell])
+        told.append(words[row["phrase"]]["attributes"])
+    seen, told = np.array(seen), np.array(told)
+    left = seen - told @ np.linalg.lstsq(told, seen, rcond=None)[0]
+    assert 0.45 < left.std() < 0.55  # the noise

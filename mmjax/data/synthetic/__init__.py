@@ -27,6 +27,7 @@ from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
+from mmjax.data.synthetic.grid_objects import GridObjects
 from mmjax.data.synthetic.identities import Identities
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
@@ -72,6 +73,7 @@ SYNTHETIC = {
         FrozenClusters,
         GaussianLatentSource,
         GlyphScenes,
+        GridObjects,
         GroupedClasses,
         Identities,
         LatentBlocks,

@@ -1,6 +1,7 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
 from mmjax.data.batches import Batches, WorkerDied
+from mmjax.data.collage import Collage
 from mmjax.data.concatenated import Concatenated
 from mmjax.data.pipeline import TrainData
 from mmjax.data.poisoned import Poisoned
@@ -20,6 +21,7 @@ __all__ = [
     "BadExample",
     "BadRows",
     "Batches",
+    "Collage",
     "Concatenated",
     "Poisoned",
     "Record",

@@ -1,5 +1,6 @@
 """Phrase grounding: whether the parts of an image most like a phrase are those it names."""
 
+import functools
 import math
 from typing import Any
 
@@ -30,10 +31,17 @@ class Grounding(Evaluator):
         the thresholds 0.1, 0.2, 0.3, 0.4 and 0.5.
       examples: how many.
 
+    Prompts of several kinds can be mixed: with `also` the map is the sum of those of `text` and of
+    further views, each with tokens of its own where `parts` or `heads` say so (Zou et al. 2023,
+    arXiv 2304.06718, SEEM).
+
     Args:
       region: field of the records, T numbers 0 or 1, or an array of them, row by row.
       modality: of the items.
-      text: of the phrases.
+      text: of the phrases, or another view that one looks for by.
+      also: further such views; a record counts that has all.
+      parts: view -> another view than `modality` whose tokens it is compared with.
+      heads: view -> the further head of the tower of the items whose tokens these are.
       skip: how many tokens at the start are no parts, such as 1 for [CLS].
       grid: (rows, columns) of the tokens, for smoothing.
       smooth: standard deviation in tokens of a Gaussian by which maps are smoothed; 0 for none.
@@ -45,12 +53,19 @@ class Grounding(Evaluator):
         region: LabelRef = "region",
         modality: ViewRef = "image",
         text: ViewRef = "text",
+        also: tuple[ViewRef, ...] = (),
+        parts: dict[ViewRef, ViewRef] | None = None,
+        heads: dict[ViewRef, str] | None = None,
         skip: CountOrZero = 0,
         grid: tuple[Count, Count] | None = None,
         smooth: NonNegative = 0.0,
     ):
         if smooth and grid is None:
             raise ValueError(f"grounding: smooth={smooth} needs the 'grid' of the tokens")
+        self.prompts, self.parts, self.heads = (text, *also), parts or {}, heads or {}
+        for name, given in (("parts", self.parts), ("heads", self.heads)):
+            if not set(given) <= set(self.prompts):
+                raise ValueError(f"grounding: {name}={given} names others than {self.prompts}")
         self.region, self.modality, self.text = region, modality, text
         self.skip, self.grid, self.smooth = skip, grid, smooth
         self.pair = (modality, text)
@@ -81,16 +96,27 @@ class Grounding(Evaluator):
         self, model: Model, data: EvalData
     ) -> tuple[np.ndarray, np.ndarray, Embedded, Embedded, np.ndarray, np.ndarray]:
         """Maps f64[N, T], regions bool[N, T]; tokens and phrases, and of each pair its places."""
-        tokens = embed(model, data, (self.modality,), layer="tokens")[self.modality]
-        phrases = embed(model, data, (self.text,))[self.text]
-        _, a, b = np.intersect1d(tokens.rows, phrases.rows, return_indices=True)
-        if not len(a):
-            raise EvaluationError(f"grounding: no record has both of {self.pair}")
-        phrase = phrases.unit[b].astype(np.float64)
-        parts = tokens.unit[a].reshape(len(a), -1, phrase.shape[1])[:, self.skip :]
-        maps = np.einsum("ntd,nd->nt", parts.astype(np.float64), phrase)
+        maps: Any = 0.0
+        pairs = [(self._tokens(model, data, prompt), embed(model, data, (prompt,))[prompt])
+                 for prompt in self.prompts]  # fmt: skip
+        rows = functools.reduce(np.intersect1d, (own.rows for pair in pairs for own in pair))
+        if not len(rows):
+            raise EvaluationError(f"grounding: no record has all of {self.modality, *self.prompts}")
+        for items, prompts in pairs:
+            prompt = prompts.unit[np.searchsorted(prompts.rows, rows)].astype(np.float64)
+            parts = items.unit[np.searchsorted(items.rows, rows)]
+            parts = parts.reshape(len(rows), -1, prompt.shape[1])[:, self.skip :]
+            maps = maps + np.einsum("ntd,nd->nt", parts.astype(np.float64), prompt)
+        tokens, phrases = pairs[0]
+        a, b = (np.searchsorted(own.rows, rows) for own in (tokens, phrases))
         regions = np.stack([self._region(tokens.fields[i], maps.shape[1]) for i in a])
         return self._smoothed(maps), regions, tokens, phrases, a, b
+
+    def _tokens(self, model: Model, data: EvalData, prompt: str) -> Embedded:
+        """The items as a prompt sees them."""
+        view = self.parts.get(prompt, self.modality)
+        layer = f"{self.heads[prompt]}.tokens" if prompt in self.heads else "tokens"
+        return embed(model, data, (view,), layer=layer)[view]
 
     def _region(self, fields: Any, tokens: int) -> np.ndarray:
         """bool[T] of a record."""

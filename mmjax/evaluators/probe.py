@@ -14,7 +14,7 @@ from mmjax.evaluators.linear_solvers import unit
 from mmjax.evaluators.multilabel import measure, one_hot
 from mmjax.evaluators.retrieval import values_of
 from mmjax.schema.annotations import LabelRef, ViewRef
-from mmjax.schema.bounds import CountOrZero, Factor, NonNegative, NonNegativeInt, Repeats
+from mmjax.schema.bounds import Count, CountOrZero, Factor, NonNegative, NonNegativeInt, Repeats
 
 Adapter = Literal["none", "shift", "linear"]
 
@@ -34,16 +34,23 @@ class Probe(Evaluator):
         shift: u' = unit(u + mean(v) - mean(u));
         linear: u' = unit(W u + b) of least |W u + b - v|^2.
 
+    With `region` the features are those of a part of an item, the mean of its tokens there
+    (`layer='encoder'`: of the encoder's tokens; `unit`: of those in the joint space): what is at a
+    place, as of an object on a page (Li et al. 2024, arXiv 2402.19014, DoCo).
+
     Metrics: `accuracy`, `error` (1 - accuracy), `chance` (the share of the most frequent class of
     the test rows), `classes` (of the fitted rows) and `examples` (tested). With `several` labels a
     record, a regression for each class, and instead of the first three `AUROC` and `mAP`, means
-    over the classes, as of `multilabel`. With several `c` also `c`, the one that was chosen.
+    over the classes, and `P@k`, as of `multilabel`. With several `c` also `c`, the one that was
+    chosen.
 
     The further source `train` is what it is fitted on.
 
     Args:
       labels: the field that holds the class.
       several: records hold a list of classes, of any length.
+      k: of P@k.
+      region: field of the records, T numbers 0 or 1 of an item's tokens.
       modalities: whose features are used, side by side.
       layer: `encoder`, what the encoders give to the heads; or `unit`, the embeddings.
       c: inverse strength of the L2 penalty; or several, of which that is taken whose probe does
@@ -65,6 +72,8 @@ class Probe(Evaluator):
         *,
         labels: LabelRef = "label",
         several: bool = False,
+        k: Count = 1,
+        region: LabelRef | None = None,
         modalities: tuple[ViewRef, ...] = ("image",),
         layer: Layer = "encoder",
         c: Factor | tuple[Factor, ...] = 1.0,
@@ -88,7 +97,10 @@ class Probe(Evaluator):
             )
         if (noise or adapter != "none") and layer != "unit":
             raise ValueError("probe: noise and adapters are of unit vectors: set layer='unit'")
+        if region is not None and (len(modalities) > 1 or tested or layer == "codes"):
+            raise ValueError("probe: a region is of one modality's tokens: name one, and no other")
         self.labels, self.several, self.modalities = labels, several, modalities
+        self.k, self.region = k, region
         self.layer, self.cs = layer, cs
         self.tested = tested or modalities
         self.noise, self.copies, self.hidden, self.seed = noise, copies, hidden, seed
@@ -99,8 +111,8 @@ class Probe(Evaluator):
         """Pairs have both modalities, other rows that of their side, and labels."""
         names = {
             "paired": ("modalities", "tested"),
-            "train": ("labels", "modalities"),
-            "source": ("labels", "tested" if options["tested"] else "modalities"),
+            "train": ("labels", "region", "modalities"),
+            "source": ("labels", "region", "tested" if options["tested"] else "modalities"),
         }
         names["val"] = names["source"]
         return {name: options[name] for name in names[source]}
@@ -166,8 +178,8 @@ class Probe(Evaluator):
         for column in range(len(classes)):
             weights, bias = logistic.fit(x, own[:, column], c)
             scores[:, column] = test @ weights + bias
-        found = measure(scores, asked, k=1)
-        return {name: found[name] for name in ("AUROC", "mAP", "classes", "examples")}
+        found = measure(scores, asked, self.k)
+        return {name: found[name] for name in ("AUROC", "mAP", "P@k", "classes", "examples")}
 
     def _noisy(self, parts: list[np.ndarray]) -> np.ndarray:
         """All copies f64[copies N, sum of widths], those of another modality with noise."""
@@ -184,7 +196,10 @@ class Probe(Evaluator):
         self, model: Model, data: EvalData, modalities: tuple[str, ...]
     ) -> tuple[list[np.ndarray], list[Any]]:
         """Features f64[N, W] of each, and N labels, of the rows that have all modalities."""
-        embedded = embed(model, data, modalities, layer=self.layer)
+        layer: str = self.layer
+        if self.region is not None:
+            layer = "tokens" if layer == "unit" else f"{layer}.tokens"
+        embedded = embed(model, data, modalities, layer=layer)
         rows = embedded[modalities[0]].rows
         for name in modalities[1:]:
             rows = np.intersect1d(rows, embedded[name].rows)
@@ -193,9 +208,22 @@ class Probe(Evaluator):
         ]
         last = embedded[modalities[-1]]
         fields = [last.fields[i] for i in np.searchsorted(last.rows, rows)]
+        if self.region is not None:
+            parts = [np.stack([self._pooled(*own) for own in zip(parts[0], fields, strict=True)])]
         if self.several:
             return parts, [values_of(own, self.labels) for own in fields]
         return parts, labels_of(fields, self.labels, "probe").tolist()
+
+    def _pooled(self, tokens: np.ndarray, fields: Mapping[str, Any]) -> np.ndarray:
+        """f64[W], the mean of the tokens f64[T W] of a record's region."""
+        region = np.asarray(fields.get(str(self.region), ()), bool).reshape(-1)
+        if not region.any() or len(tokens) % len(region):
+            raise EvaluationError(
+                f"probe: {self.region!r} of {fields['key']} has {int(region.sum())} of "
+                f"{len(region)} tokens; it should be a part of those of {self.modalities[0]!r}"
+            )
+        mean: np.ndarray = tokens.reshape(len(region), -1)[region].mean(0)
+        return mean
 
     def _pairs(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Features f64[N, D] of the records that have both the fitted and the tested modality."""

@@ -18,8 +18,10 @@ from mmjax.evaluators.linear_map import LinearMap
 from mmjax.evaluators.multilabel import MultiLabel
 from mmjax.evaluators.open_vocabulary import OpenVocabulary
 from mmjax.evaluators.probe import Probe
+from mmjax.evaluators.regression import Regression
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
+from mmjax.evaluators.segmentation import Segmentation
 from mmjax.evaluators.selection import Selection
 from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
@@ -42,6 +44,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "selection": Selection,
         "linear_map": LinearMap,
         "probe": Probe,
+        "regression": Regression,
         "few_shot": FewShot,
         "knn": NearestNeighbours,
         "spectrum": Spectrum,
@@ -55,6 +58,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "clusters": Clusters,
         "open_vocabulary": OpenVocabulary,
         "grounding": Grounding,
+        "segmentation": Segmentation,
     },
 )
 

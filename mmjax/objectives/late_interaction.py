@@ -48,6 +48,10 @@ class LateInteractionNCE(PairScorer):
       tokens: which of the two are the tokens of their tower, whose head then needs `tokens=True`;
         the other is its one vector.
       skip: view -> how many tokens at the start are no parts, such as 1 for [CLS].
+      layer: `unit`, through the heads, on the unit sphere; or `encoder`, what the encoders give, as
+        it is, so that s are sums of plain products, without heads: the "matchmap" of Harwath et al.
+        2018 (arXiv 1804.01452) with `max`, as in Zhang et al. 2021 (arXiv 2111.07180, VG-BERT).
+        Not for `attention`.
       fusion: over the parts.
       symmetric: with `max`, whether every part looks for its best piece, too.
       attention_scale: β.
@@ -68,6 +72,7 @@ class LateInteractionNCE(PairScorer):
         dim: Count,
         tokens: tuple[str, ...] = ("audio",),
         skip: dict[str, CountOrZero] | None = None,
+        layer: Literal["unit", "encoder"] = "unit",
         fusion: Fusion = "attention",
         symmetric: bool = False,
         attention_scale: Factor = 10.0,
@@ -95,6 +100,12 @@ class LateInteractionNCE(PairScorer):
                 f"The term 'late_interaction_nce' has symmetric=True with fusion={fusion!r}; only "
                 "'max' is of both sides alike."
             )
+        if layer == "encoder" and fusion == "attention":
+            raise TermError(
+                "The term 'late_interaction_nce' has layer='encoder' with fusion='attention', "
+                "whose cosines need unit vectors: take 'max' or 'mean'."
+            )
+        self.layer = layer
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
         self.symmetric = symmetric
         self.attention_scale, self.positions = attention_scale, positions
@@ -164,7 +175,17 @@ class LateInteractionNCE(PairScorer):
     def _parts(
         self, view: str, embedding: Embedding, unit: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """f32[B, T, D] on the unit sphere, and which are no padding."""
+        """f32[B, T, D], on the unit sphere unless they are the encoder's, and which are real."""
+        if self.layer == "encoder":
+            encoding = embedding.encoding
+            if encoding is None or (view in self.tokens and encoding.tokens is None):
+                raise TermError(
+                    f"The term {self.name!r} needs what the encoder of {view!r} gives, with "
+                    "tokens: take another encoder, or layer='unit'."
+                )
+            if encoding.tokens is not None:
+                embedding = embedding._replace(tokens=encoding.tokens.astype(jnp.float32))
+            unit = encoding.pooled.astype(jnp.float32)
         if unit.shape[-1] != self.dim:
             raise TermError(
                 f"The term 'late_interaction_nce' has dim={self.dim}, but embeddings of {view!r} "

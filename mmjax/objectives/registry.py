@@ -24,6 +24,7 @@ from mmjax.objectives.predictive import Predictive
 from mmjax.objectives.prototypes import PrototypeAssignment
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
+from mmjax.objectives.regions import RegionNCE
 from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.stacked import StackedInfoNCE
@@ -56,6 +57,7 @@ TERMS = Registry(
         "momentum_nce": MomentumNCE,
         "local_global_nce": LocalGlobalNCE,
         "late_interaction_nce": LateInteractionNCE,
+        "region_nce": RegionNCE,
         "matching": Matching,
         "masked_tokens": MaskedTokens,
         "mixup_nce": MixupNCE,

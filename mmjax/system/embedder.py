@@ -20,7 +20,7 @@ from mmjax.system import scoring
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
 
-_TOKENS = "tokens"
+_TOKENS, _ENCODER = "tokens", "encoder"
 _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 
@@ -107,11 +107,13 @@ class Embedder:
             of these as `unit+local`, side by side over the root of their number, so that a cosine
             is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one;
             or `tokens`, of a head with tokens=True, side by side, unless a further head is so
-            named; or `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
+            named, `NAME.tokens` of a further head, or `encoder.tokens`, before any head; or
+            `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the
-          codes; or f32[B, T D] of tokens, zero at padding, or f32[B, F] of a term.
+          codes; or f32[B, T D] of tokens, before any head f32[B, T W], zero at padding; or
+          f32[B, F] of a term.
 
         Raises:
           KeyError: for a modality without a tower.
@@ -161,6 +163,9 @@ class Embedder:
         # A further head of that name is what is meant, as of all other layers.
         if layer == _TOKENS and _TOKENS not in self._heads[modality]:
             return self._tokens(modality, batch)
+        head, dot, last = layer.rpartition(".")
+        if dot and last == _TOKENS and head in {_ENCODER, *self._heads[modality]}:
+            return self._tokens(modality, batch, head)
         if layer.startswith(_TERM):
             return self._compared(layer.removeprefix(_TERM), modality, batch)
         layers = self._forward(self._arrays, {modality: batch})[modality]
@@ -192,20 +197,26 @@ class Embedder:
 
         return self._further(term, modality, batch, features)
 
-    def _tokens(self, modality: str, batch: jax.Array) -> np.ndarray:
-        """f32[B, T D], the tokens of a modality in the joint space, those of padding zero."""
+    def _tokens(self, modality: str, batch: jax.Array, head: str | None = None) -> np.ndarray:
+        """f32[B, T D], the tokens of a modality by a head, those of padding zero."""
+
+        layer = _TOKENS if head is None else f"{head}.{_TOKENS}"
 
         def tokens(system: System, embedding: Embedding) -> jax.Array:
+            if head == _ENCODER and embedding.encoding is not None:
+                embedding = embedding._replace(tokens=embedding.encoding.tokens)
+            elif head is not None:
+                embedding = (embedding.heads or {})[head]
             if embedding.tokens is None or embedding.encoding is None:
                 raise ValueError(
-                    f"layer='tokens': the tower of {modality!r} gives no tokens; give it a head "
+                    f"layer={layer!r}: the tower of {modality!r} gives no tokens; give it a head "
                     "with tokens=True"
                 )
             mask, found = embedding.encoding.mask, embedding.tokens
             found = found if mask is None else jnp.where(mask[..., None], found, 0.0)
             return found.reshape(len(found), -1)
 
-        return self._further(_TOKENS, modality, batch, tokens)
+        return self._further(layer, modality, batch, tokens)
 
     def _further(
         self,

@@ -448,3 +448,8 @@ def test_build_drops_lookalikes_and_squares_pictures():
     assert (square[16:48] == (9, 8, 7, 255)).all()
     assert (square[:16] == 0).all()
     assert (square[48:] == 0).all()
+
+
+def test_the_id_of_a_row_is_that_of_its_record():
+    source = EmojiSource(split="test_concepts")
+    assert [source.id_of(row) for row in range(len(source))] == [record["id"] for record in source]

@@ -626,3 +626,117 @@ def test_action_sequences_show_what_the_text_names_and_copies_differ_in_one():
     spread = [((x - means[n[0]]) ** 2).mean() for x, n in zip(first, named, strict=True)]
     assert np.mean(spread) < 0.5**2
     assert np.var(list(means.values()), axis=0).mean() > 0.5
+
+
+def test_part_scenes_have_classes_of_two_parts_and_the_mask_of_what_is_shown():
+    """Where a mask says so are colours of the class; other objects share no part with it."""
+    names = {row["class"]: row["text"] for row in SOURCES["part_scenes"](split="names")}
+    seen, novel = (
+        {row["class"] for row in SOURCES["part_scenes"](split=s)} for s in ("seen", "novel")
+    )
+    assert (len(seen), len(novel)) == (20, 10)
+    assert seen | novel == set(names)
+    assert not seen & novel
+    alone = 0
+    for row in SOURCES["part_scenes"](split="novel", examples=80):
+        upper, lower = names[row["class"]]
+        assert row["class"] == f"{upper}/{lower}"
+        assert row["text"].startswith(f"{upper} {lower} ")
+        assert not {upper, lower} & set(row["text"].split()[2:])
+        cells = np.kron(row["mask"].reshape(8, 8), np.ones((4, 4)))
+        inside = row["image"][cells >= min(0.75, cells.max())] / 255
+        assert inside.std(1).mean() > 0.15  # colours; the ground's noise has 0.08
+        area = 16 * row["mask"].sum()
+        assert 12 * 6 - 1e-3 <= area <= 16 * 16 + 1e-3
+        alone += area < 12 * 12 - 1e-3
+        assert row["support"] or area >= 12 * 12 - 1e-3
+    assert 10 < alone <= 20  # a half of the supports, of which some are as large
+
+
+def test_prompted_regions_say_which_region_fits_in_part_or_whole():
+    """Each kind of prompt alone fits two regions of a test, both together the target."""
+    noiseless = {}
+    for split in ("train", "test", "conflict", "identities"):
+        rows = list(SOURCES["prompted_regions"](split=split, examples=100))
+        for row in rows:
+            if split == "identities":
+                noiseless[row["text"]] = row["visual"]
+                continue
+            assert row["image"].shape == (4, 32)
+            assert row["region"].sum() == 1
+            if split == "train":
+                assert ("text" in row) != ("visual" in row)
+                assert row["fits"][row["region"] == 1] == 1
+                assert row["fits"].sum() in (1, 2)
+    assert len(noiseless) == 100
+    names = list(noiseless)
+
+    def named(look):
+        """The identity that looks most like it."""
+        return names[int(((np.stack([*noiseless.values()]) - look) ** 2).sum(1).argmin())]
+
+    right = {"test": 0, "conflict": 0}
+    for split in right:
+        for row in SOURCES["prompted_regions"](split=split, examples=100):
+            shapes, colours = zip(*(named(region).split() for region in row["image"]), strict=True)
+            target = int(row["region"].argmax())
+            shape, colour = row["text"].split()
+            assert shape == "any-shape"
+            if split == "conflict":
+                look = named(row["visual"]).split()
+                right[split] += look[0] == shapes[target] and look[1] not in colours
+            else:
+                same = sorted((shapes.count(shapes[target]), colours.count(colour)))
+                right[split] += colours[target] == colour and same == [2, 2]
+    assert min(right.values()) > 75  # the names are guessed
+
+
+def test_objects_of_pages_are_in_the_patches_of_their_boxes():
+    """A patch is nearer to its type's mean, the ground taken off, than to another's."""
+    rows = list(SOURCES["object_pages"](split="fit"))
+    ground = {}
+    patches, types = [], []
+    for row in rows:
+        assert (row["image"].shape, row["objects"].shape) == ((16, 24), (5, 28))
+        left, top = (row["boxes"][:, :2] * 4).T.astype(int)
+        assert (row["boxes"][:, 2:] == 0.25).all()
+        places = 4 * top + left
+        assert len(set(places)) == 5
+        assert np.flatnonzero(row["region"]).tolist() == [places[-1]]
+        assert row["types"][-1] == f"type{row['type']}"
+        empty = np.delete(row["image"], places, axis=0).mean(0)
+        patches += list(row["image"][places] - empty)
+        types += row["types"]
+        key = row["caption"][:24].tobytes()
+        ground.setdefault(key, []).append(empty)
+        for name, place, own in zip(row["types"], places, row["objects"], strict=True):
+            same = [o for n, o in zip(row["types"], row["objects"], strict=True) if n == name]
+            assert all((o[:24] == own[:24]).all() for o in same)
+            angles = np.array(divmod(place, 4)) * np.pi / 4
+            np.testing.assert_allclose(own[24:26], np.sin(angles), atol=1e-6)
+    assert len(ground) == 6
+    assert max(np.std(own, axis=0).mean() for own in ground.values()) < 0.3
+    patches, types = np.array(patches), np.array(types)
+    names = np.unique(types)
+    means = np.stack([patches[types == name].mean(0) for name in names])
+    nearest = names[((patches[:, None] - means) ** 2).sum(-1).argmin(1)]
+    assert (nearest == types).mean() > 0.9
+
+
+def test_grid_objects_are_in_their_cells_and_look_like_their_attributes():
+    """A cell's content is linear in the attributes of the noun that names it."""
+    words = {row["text"]: row for row in SOURCES["grid_objects"](split="words")}
+    assert len(words) == 40
+    assert sorted({row["category"] for row in words.values()}) == [0, 1, 2, 3]
+    seen, told = [], []
+    for row in SOURCES["grid_objects"](split="test"):
+        caption = row["text"].split()
+        assert len(set(caption)) == 6
+        assert sum(word in words for word in caption) == 3
+        assert row["phrase"] in caption
+        (cell,) = np.flatnonzero(row["region"])
+        seen.append(row["image"][cell])
+        told.append(words[row["phrase"]]["attributes"])
+    seen, told = np.array(seen), np.array(told)
+    left = seen - told @ np.linalg.lstsq(told, seen, rcond=None)[0]
+    assert 0.45 < left.std() < 0.55  # the noise

@@ -90,7 +90,46 @@ def test_smoothing_is_over_the_grid(data):
     assert found == pytest.approx(by_hand(data.source.fields, smooth), abs=1e-4)
 
 
+class Mixed(Tokens):
+    """Of two sets of tokens: the items' own, another view's, and those of a further head."""
+
+    modalities = ("image", "other", "text", "look")
+
+    def embed(self, modality, values, layer="unit"):
+        if layer == "unit":
+            return unit(values)
+        return -values if layer == "mask.tokens" else values
+
+
+@pytest.mark.parametrize("how", ["parts", "heads"])
+def test_prompts_are_mixed_by_adding_their_maps(data, how):
+    """The sum, and only of records that have both."""
+    fields, rng = dict(data.source.fields), np.random.default_rng(4)
+    fields["other"] = list(unit(rng.normal(size=(ROWS, TOKENS, DIM))).reshape(ROWS, -1))
+    fields["look"] = list(rng.normal(size=(ROWS, DIM)))
+    fields["look"][2] = None
+    names = ("image", "other", "text", "look")
+    mixed = EvalData(
+        Columns("test", "test", fields, names), dict.fromkeys(names, data.views["image"]), 4
+    )
+    own = {"parts": {"look": "other"}} if how == "parts" else {"heads": {"look": "mask"}}
+    found = Grounding(also=("look",), **own)(Mixed(), mixed)
+    hits = []
+    for row in [r for r in range(ROWS) if r != 2]:
+        second = fields["other"][row] if how == "parts" else -fields["image"][row]
+        scores = fields["image"][row].reshape(TOKENS, DIM) @ unit(fields["text"][row])
+        scores = scores + second.reshape(TOKENS, DIM) @ unit(fields["look"][row])
+        hits.append(fields["region"][row].reshape(-1)[scores.argmax()])
+    assert found["examples"] == ROWS - 1
+    assert found["pointing"] == pytest.approx(np.mean(hits))
+    alone = Grounding(text="look", **own)(Mixed(), mixed)
+    assert alone["cnr"] != pytest.approx(found["cnr"])
+
+
 def test_what_does_not_fit_is_named(data):
+    with pytest.raises(ValueError, match=r"heads=\{'look': 'x'\} names others than \('text',\)"):
+        Grounding(heads={"look": "x"})
+
     with pytest.raises(ValueError, match="needs the 'grid'"):
         Grounding(smooth=1.0)
     with pytest.raises(EvaluationError, match=r"grid=\(2, 2\) is not of the 6 tokens"):

@@ -98,6 +98,8 @@ def test_an_mlp_separates_what_a_line_does_not():
         ({"noise": 0.1}, "set layer='unit'"),
         ({"several": True, "hidden": 4}, "set hidden=0"),
         ({"c": (1.0, 0.0)}, "above 0"),
+        ({"region": "where", "modalities": ("a", "b")}, "of one modality's tokens"),
+        ({"region": "where", "tested": ("b",)}, "of one modality's tokens"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
@@ -114,11 +116,58 @@ def test_each_source_has_to_have_its_own_side():
     options = EVALUATORS.spec("probe", modalities=("a",), tested=("b",)).options
     asked = {source: Probe.asks(source, options) for source in ("train", "source", "val", "paired")}
     assert asked == {
-        "train": {"labels": "label", "modalities": ("a",)},
-        "source": {"labels": "label", "tested": ("b",)},
-        "val": {"labels": "label", "tested": ("b",)},
+        "train": {"labels": "label", "region": None, "modalities": ("a",)},
+        "source": {"labels": "label", "region": None, "tested": ("b",)},
+        "val": {"labels": "label", "region": None, "tested": ("b",)},
         "paired": {"modalities": ("a",), "tested": ("b",)},
     }
+
+
+class Tokens(Vectors):
+    """Embeds three tokens of eight numbers, by layers that a probe of regions asks for."""
+
+    def embed(self, modality, array, layer="unit"):
+        assert layer in ("tokens", "encoder.tokens")
+        return array if layer == "tokens" else 2 * array[:, ::-1]
+
+
+def pages(seed, count=200):
+    """Tokens of which one or two show the class, and where these are."""
+    rng, world = np.random.default_rng(seed), np.random.default_rng(0)
+    label, where = rng.integers(3, size=count), rng.random((count, 3)) < 0.5
+    where[~where.any(1), 1] = True
+    tokens = rng.normal(size=(count, 3, 8)) + where[..., None] * world.normal(size=(3, 8))[
+        label][:, None]  # fmt: skip
+    tokens = tokens.reshape(count, 24)
+    fields = {"a": tokens, "label": label, "where": where.astype(int)}
+
+    def view(value, rng, train):
+        return np.asarray(value, np.float32)
+
+    return EvalData(Columns("test", "test", fields, ("a",)), {"a": view}, 64)
+
+
+@pytest.mark.parametrize("layer", ["unit", "encoder"])
+def test_a_region_is_the_mean_of_its_tokens(layer):
+    train, test = pages(1), pages(2)
+
+    def features(data):
+        fields = data.source.fields
+        tokens = np.float32(fields["a"]).astype(float)
+        tokens = (tokens if layer == "unit" else 2 * tokens[:, ::-1]).reshape(-1, 3, 8)
+        pairs = zip(tokens, fields["where"], strict=True)
+        return np.stack([own[where > 0].mean(0) for own, where in pairs]), fields["label"]
+
+    (x, y), (z, truth) = features(train), features(test)
+    mean, deviation = x.mean(0), x.std(0) + 1e-6
+    model = LogisticRegression(tol=1e-8, max_iter=1000).fit((x - mean) / deviation, y)
+    expected = (model.predict((z - mean) / deviation) == truth).mean()
+    options = dict(modalities=("a",), region="where", layer=layer)
+    found = Probe(**options)(Tokens(), test, train=train)
+    assert found["accuracy"] == pytest.approx(expected)
+    test.source.fields["where"][3] = np.zeros(3)
+    with pytest.raises(ValueError, match="'where' of test test row 3 has 0 of 3 tokens"):
+        Probe(**options)(Tokens(), test, train=train)
 
 
 def several(seed, count=200):
@@ -140,11 +189,14 @@ def one_vs_rest(c, test):
     mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64) + 1e-6
     model = OneVsRestClassifier(LogisticRegression(C=c, tol=1e-8, max_iter=1000))
     scores = model.fit((x - mean) / deviation, has).decision_function((tested - mean) / deviation)
-    return {"AUROC": roc_auc_score(truth, scores), "mAP": average_precision_score(truth, scores)}
+    two = np.argsort(-scores, axis=1)[:, :2]
+    hits = np.take_along_axis(truth, two, axis=1)[truth.any(1)].mean()
+    found = {"AUROC": roc_auc_score(truth, scores), "mAP": average_precision_score(truth, scores)}
+    return {**found, "P@k": hits}
 
 
 def test_several_labels_are_as_many_regressions_and_their_penalty_is_chosen():
-    options = dict(modalities=("a",), layer="unit", several=True)
+    options = dict(modalities=("a",), layer="unit", several=True, k=2)
     sources = {"train": several(1, 30)[0], "val": several(2)[0]}
     found = Probe(**options, c=0.1)(Vectors(), several(3)[0], train=sources["train"])
     expected = {**one_vs_rest(0.1, 3), "classes": 3, "examples": 200}

@@ -145,6 +145,20 @@ def test_the_layer_of_tokens_is_that_of_the_joint_space():
     kernel = np.asarray(system.towers["audio"].head.project.kernel[...])
     expected = unit(np.asarray(encoding.tokens) @ kernel)
     np.testing.assert_allclose(found, np.where(there[..., None], expected, 0), atol=1e-5)
+    further = recipe().plain()
+    head = {"type": "linear", "dim": 5, "tokens": True}
+    further["model"]["towers"]["audio"]["heads"] = {"mask": head, "tokenless": {"type": "none"}}
+    system, model = model_of(recipe_lib.complete(further, "late.py"))
+    found = model.embed("audio", values, "mask.tokens").reshape(ROWS, PARTS, 5)
+    encoding = system.towers["audio"].encoder(jnp.asarray(values))
+    expected = unit(np.asarray(encoding.tokens) @ np.asarray(
+        system.towers["audio"].heads["mask"].project.kernel[...]))  # fmt: skip
+    np.testing.assert_allclose(found, np.where(there[..., None], expected, 0), atol=1e-5)
+    found = model.embed("audio", values, "encoder.tokens").reshape(ROWS, PARTS, -1)
+    tokens = np.asarray(encoding.tokens)
+    np.testing.assert_allclose(found, np.where(there[..., None], tokens, 0), atol=1e-5)
+    with pytest.raises(ValueError, match=r"layer='tokenless\.tokens': the tower of"):
+        model.embed("audio", values, "tokenless.tokens")
     config = recipe_lib.complete(
         {
             **recipe().plain(),

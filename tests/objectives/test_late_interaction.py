@@ -53,6 +53,7 @@ def test_duplicates_can_be_masked():
         ({"pair": ("a", "a")}, "pair of two different"),
         ({"tokens": ("c",)}, "names others"),
         ({"fusion": "sum"}, "but is 'sum'"),
+        ({"layer": "encoder"}, "has layer='encoder' with fusion='attention'"),
         ({"symmetric": True}, "has symmetric=True with fusion='attention'; only 'max'"),
         ({"attention_scale": 0.0}, "attention_scale' should be at least 1e-15"),
     ],

@@ -217,6 +217,9 @@ class EmojiSource(Source):
     def __len__(self) -> int:
         return len(self._ids)
 
+    def id_of(self, index: int) -> int:
+        return self._ids[index]
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         number = self._ids[index]
         concept = _concepts()[number]

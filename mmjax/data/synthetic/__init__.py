@@ -27,14 +27,18 @@ from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyphs import GlyphScenes
+from mmjax.data.synthetic.grid_objects import GridObjects
 from mmjax.data.synthetic.identities import Identities
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
 from mmjax.data.synthetic.named_sounds import NamedSounds
+from mmjax.data.synthetic.object_pages import ObjectPages
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
+from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
+from mmjax.data.synthetic.prompted_regions import PromptedRegions
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
@@ -69,6 +73,7 @@ SYNTHETIC = {
         FrozenClusters,
         GaussianLatentSource,
         GlyphScenes,
+        GridObjects,
         GroupedClasses,
         Identities,
         LatentBlocks,
@@ -79,9 +84,12 @@ SYNTHETIC = {
         NoisyCaptions,
         NoisyInstances,
         NuisancePairs,
+        ObjectPages,
         OrganRegions,
         Parity,
+        PartScenes,
         PartlyLinear,
+        PromptedRegions,
         SpelledFacts,
         Studies,
         TexturedDigits,

@@ -49,11 +49,11 @@ def scores(u, heard, w, said, params, spec):
     there = np.broadcast_to(heard[:, None, None, :], c.shape)
     fusion = spec.get("fusion", "attention")
     if fusion == "max":
-        best = np.where(there, c.real, -9).argmax(-1)
+        best = np.where(there, c.real, -np.inf).argmax(-1)
         of_pieces = np.take_along_axis(c, best[..., None], -1)[..., 0]
         if spec.get("symmetric"):
             asks = np.broadcast_to(said[None, :, :, None], c.shape)
-            best = np.where(asks, c.real, -9).argmax(-2)
+            best = np.where(asks, c.real, -np.inf).argmax(-2)
             of_parts = np.take_along_axis(c, best[:, :, None], -2)[:, :, 0]
             other = (of_parts * heard[:, None]).sum(-1) / heard.sum(-1)[:, None]
             return ((of_pieces * said).sum(-1) / said.sum(-1) + other) / 2
@@ -74,7 +74,8 @@ def formula_of(spec):
     def formula(raws, extra, params):
         seen = []
         for name in "ab":
-            tokens = normalize(raws[name].reshape(-1, PARTS, DIM))
+            tokens = raws[name].reshape(-1, PARTS, DIM)
+            tokens = tokens if spec.get("layer") == "encoder" else normalize(tokens)
             mask = extra.get(f"{name}_mask", np.ones(tokens.shape[:2], bool))
             first = spec.get("skip", {}).get(name, 0)
             part = slice(first, None) if name in spec["tokens"] else slice(1)
@@ -115,6 +116,10 @@ CASES = {
         spec={"fusion": "max", "symmetric": True}, plans=PLANS[:2], metrics=pooled
     ),
     "late_interaction_mean": case(spec={"fusion": "mean"}, plans=PLANS[:1], metrics=pooled),
+    # Plain products, without heads.
+    "late_interaction_encoder": case(
+        spec={"fusion": "max", "layer": "encoder"}, plans=PLANS[:2], metrics=pooled
+    ),
     # As in the paper: the whole text asks.
     "late_interaction_one_text": case(
         spec={"tokens": ("a",), "positions": False}, plans=PLANS[:1], metrics=asked

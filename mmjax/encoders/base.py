@@ -45,12 +45,14 @@ class Encoding(NamedTuple):
       tokens: f[B, T, W], one vector for each position, or None for encoders without positions.
       mask: bool[B, T], True where a position is real and not padding; None when all are.
       prompts: f[B, n, W], what became of n prompts (`encoders.prompts`); None without.
+      groups: bool[B, n, T], which tokens are of which of the n inputs of a fusion; None of others.
     """
 
     pooled: jax.Array
     tokens: jax.Array | None = None
     mask: jax.Array | None = None
     prompts: jax.Array | None = None
+    groups: jax.Array | None = None
 
 
 class Encoder(nnx.Module):

@@ -71,7 +71,7 @@ def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[st
             f"{counts['all']:,}: {towers}, objectives {counts.get('objectives', 0):,}"
             + (f"; {counts['trained']:,} train" if counts["trained"] < counts["all"] else ""),
         ),
-        ("data", "; ".join(source.describe() for source in data.sources.values())),
+        ("data", data.describe()),
         ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} epochs"),
     ]
     if not steps:

@@ -1,5 +1,6 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
+from mmjax.data.alternatives import Alternatives
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.concatenated import Concatenated
 from mmjax.data.pipeline import TrainData
@@ -17,6 +18,7 @@ __all__ = [
     "SOURCES",
     "TOKENIZERS",
     "VIEWS",
+    "Alternatives",
     "BadExample",
     "BadRows",
     "Batches",

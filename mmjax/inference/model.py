@@ -278,7 +278,7 @@ class Model:
     def _modality(self, name: str) -> str:
         """The modality that a name means: its own, or with an s."""
         for found in (name, name.removesuffix("s") if isinstance(name, str) else ""):
-            if found in self.modalities or found in self.fused:
+            if found in (*self.modalities, *self.fused):
                 return found
         near = nearest(str(name), self.modalities)
         hint = f"; did you mean {near!r}?" if near else ""

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import pdist
 from sklearn import metrics
 
 from mmjax.data.synthetic.generated import Columns
-from mmjax.evaluators import Task, clusters, multilabel, ranking, run
+from mmjax.evaluators import Task, clusters, linkage, multilabel, ranking, run
 from mmjax.evaluators.candidates import frequent, singular, words_of
 from mmjax.evaluators.clusters import Clusters
 from mmjax.evaluators.compression import compressed, csls
@@ -196,6 +198,30 @@ def test_clusters_are_those_of_a_plain_assignment():
     assert found["silhouette"] == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="60 clusters of 60 rows"):
         Clusters(clusters=60)(Vectors(), data(image=x, text=x, label=label))
+
+
+def test_linkage_is_that_of_scipy_at_the_threshold_that_other_rows_choose():
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 12, 90)
+    x = unit(rng.normal(size=(12, 5))[label] + 0.25 * rng.normal(size=(90, 5)))
+    own, other = (data(image=x[part], text=x[part], label=label[part])
+                  for part in (slice(45), slice(45, None)))  # fmt: skip
+    found = Clusters(method="linkage")(Vectors(), own, val=other)
+    tree = hierarchy.linkage(pdist(x[:45].astype(np.float64), "cosine"), "single")
+    expected = hierarchy.fcluster(tree, found["threshold"], "distance")
+    assert found["ARI"] == pytest.approx(metrics.adjusted_rand_score(label[:45], expected))
+    assert found["clusters"] == len(np.unique(expected)) > 2
+
+    tree = hierarchy.linkage(pdist(x[45:].astype(np.float64), "cosine"), "single")
+
+    def index(threshold):
+        answer = hierarchy.fcluster(tree, threshold, "distance")
+        return metrics.adjusted_rand_score(label[45:], answer)
+
+    best = max(index(threshold) for threshold in linkage.THRESHOLDS)
+    assert index(found["threshold"]) == pytest.approx(best)
+    with pytest.raises(ValueError, match="method='linkage' needs a source 'val'"):
+        Clusters(method="linkage")(Vectors(), own)
 
 
 def test_structures_are_compared_by_cka_and_neighbours():

@@ -32,6 +32,7 @@ from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
 from mmjax.data.synthetic.named_sounds import NamedSounds
+from mmjax.data.synthetic.noisy_entities import NoisyEntities
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
@@ -77,6 +78,7 @@ SYNTHETIC = {
         NamedActions,
         NamedSounds,
         NoisyCaptions,
+        NoisyEntities,
         NoisyInstances,
         NuisancePairs,
         OrganRegions,

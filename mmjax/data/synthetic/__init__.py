@@ -16,6 +16,7 @@ from mmjax.data.synthetic.classes import (
     GroupedClasses,
     NuisancePairs,
 )
+from mmjax.data.synthetic.composed_queries import ComposedQueries
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.dialog_trees import DialogTrees
 from mmjax.data.synthetic.digits import DigitsSource
@@ -55,6 +56,7 @@ SYNTHETIC = {
         AttributeClasses,
         BoundPairs,
         CaptionDatabase,
+        ComposedQueries,
         CompositionalScenes,
         ConceptPairs,
         ConceptSets,

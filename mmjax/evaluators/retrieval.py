@@ -39,6 +39,8 @@ class Retrieval(Evaluator):
       of `more`: nDCG over all answers; MRR, the mean reciprocal of the best right answer's rank;
         P@k, the precision among the first k of each of `ks`; mAP@R and R-precision; mINP, the
         mean of the number of right answers over the rank of the last of them.
+      of `decoy`: decoy@1, the share of queries whose first answer is one of the decoy's, of those
+        queries that have such an answer.
     And `unreadable`: items of the source that could not be read.
 
     Args:
@@ -50,6 +52,8 @@ class Retrieval(Evaluator):
         several values, such as the words of an image.
       gallery_labels: that field of the gallery's records, if it has another name.
       more: further metrics.
+      decoy: a label of the query whose value, as the label of an answer, marks wrong answers of
+        interest, such as the image that an edit should have changed.
       prefix, bits, top: of embeddings, see `compression.compressed`.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
       term: name of an objective that scores pairs by more than two vectors, such as one of type
@@ -69,6 +73,7 @@ class Retrieval(Evaluator):
         labels: LabelRef | None = None,
         gallery_labels: LabelRef | None = None,
         more: tuple[More, ...] = (),
+        decoy: LabelRef | None = None,
         prefix: Count | None = None,
         bits: Bits = 32,
         top: Count | None = None,
@@ -87,7 +92,7 @@ class Retrieval(Evaluator):
             layer = f"objectives.{term}"
         self.layer, self.labels, self.more, self.term = layer, labels, more, term
         self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
-        self.gallery_labels = gallery_labels or labels
+        self.gallery_labels, self.decoy = gallery_labels or labels, decoy
 
     @classmethod
     def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -95,7 +100,7 @@ class Retrieval(Evaluator):
         pairs, labels, of_gallery = (options[n] for n in ("pairs", "labels", "gallery_labels"))
         if source == "gallery":
             return {"pairs": tuple(p[1:] for p in pairs), "gallery_labels": of_gallery or labels}
-        return {"pairs": pairs, "labels": labels}
+        return {"pairs": pairs, "labels": labels, "decoy": options["decoy"]}
 
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
@@ -150,14 +155,7 @@ class Retrieval(Evaluator):
                 f"{queries.modality!r} has embeddings of {queries.unit.shape[1]} numbers and "
                 f"{answers.modality!r} of {answers.unit.shape[1]}; retrieval needs equal sizes"
             )
-        asked, known = queries.ids, answers.ids
-        if self.labels is not None:
-            assert self.gallery_labels is not None
-            asked, known = numbered(
-                [values_of(own, self.labels) for own in queries.fields],
-                [values_of(own, self.gallery_labels) for own in answers.fields],
-                f"retrieval: {self.gallery_labels!r}",
-            )
+        asked, known = self._labelled(queries, answers, self.labels)
         own = getattr(queries, "own", None)
         if queries is answers:
             own = np.arange(len(queries.unit))
@@ -177,7 +175,33 @@ class Retrieval(Evaluator):
                 "chance_R@1": float((best.right / gallery).mean()),
             }
             | self._further(ranks, rank)
+            | self._decoys(queries, answers, vectors, own, score)
         )
+
+    def _labelled(self, queries: Any, answers: Any, label: str | None) -> tuple[Any, np.ndarray]:
+        """A label of the queries as numbers, and what answers are called there; None: the ids."""
+        if label is None:
+            return queries.ids, answers.ids
+        by = self.gallery_labels or "id"
+        return numbered(
+            [values_of(own, label) for own in queries.fields],
+            [values_of(own, by) for own in answers.fields],
+            f"retrieval: {by!r}",
+        )
+
+    def _decoys(
+        self,
+        queries: Any,
+        answers: Any,
+        vectors: tuple[np.ndarray, np.ndarray],
+        own: np.ndarray | None,
+        score: ranking.Score | None,
+    ) -> dict[str, float]:
+        if self.decoy is None:
+            return {}
+        asked, known = self._labelled(queries, answers, self.decoy)
+        best = ranking.best(ranking.rank(*vectors, asked, known, own, score))
+        return {"decoy@1": float(ranking.hit(best, 1).mean())}
 
     def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What is compared of queries and answers."""

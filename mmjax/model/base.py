@@ -93,7 +93,7 @@ class FusionInput(NamedTuple):
       name: an output of a tower, such as `image` or `text@edit`.
       tower: of it.
       dim: D, the size of the tower's embedding.
-      width: W, of what its encoder gives.
+      width: W, of its encoder's tokens, or of the pooled vector of one without.
     """
 
     name: str

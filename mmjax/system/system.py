@@ -192,10 +192,12 @@ def _inputs(
                     f"'model.fusions.{name}' has the input {each!r}, which no tower makes; there "
                     f"are towers of {', '.join(map(repr, towers))}"
                 )
-        parts = ((each, modality_of(each), towers[modality_of(each)]) for each in own)
-        found.append(
-            tuple(FusionInput(n, tower, made.dim, made.encoder.width) for n, tower, made in parts)
-        )
+        inputs = []
+        for each in own:
+            tower = towers[modality_of(each)]
+            width = tower.encoder.token_width or tower.encoder.width
+            inputs.append(FusionInput(each, modality_of(each), tower.dim, width))
+        found.append(tuple(inputs))
     return tuple(found)
 
 

@@ -291,7 +291,7 @@ def check_evaluator(where: str, config: EvaluatorConfig, source: str, data: Eval
                 f"'{path}' asks for {name!r}, which '{where}' does not have: it "
                 f"has {', '.join(map(repr, data.source.modalities))}"
             )
-    known = (*data.source.label_fields, *data.names)
+    known = ("id", *data.source.label_fields, *data.names)
     for path, name in config.reads("label", source):
         if name not in known:
             raise unknown(name, known, path, where, "label")

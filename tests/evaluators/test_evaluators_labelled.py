@@ -200,6 +200,20 @@ def test_clusters_are_those_of_a_plain_assignment():
         Clusters(clusters=60)(Vectors(), data(image=x, text=x, label=label))
 
 
+def test_a_decoy_is_counted_where_it_is_the_first_answer():
+    """Queries 0 and 1 find their decoy first, 2 the right answer, 3 something else."""
+    answers = np.eye(6)
+    queries = unit(answers[[1, 2, 4, 5]] + 0.3 * answers[[0, 0, 0, 0]])
+    asked = data(image=queries, text=queries, right=[0, 0, 4, 0], wrong=[1, 2, 0, 1])
+    gallery = data(image=answers, text=answers.astype(np.float32), number=np.arange(6))
+    options = dict(pairs=(("image", "text"),), labels="right", gallery_labels="number")
+    found = Retrieval(decoy="wrong", **options)(Vectors(), asked, gallery=gallery)
+    assert found["image_to_text/decoy@1"] == 0.5
+    assert found["image_to_text/R@1"] == 0.25
+    by_id = Retrieval(pairs=(("image", "text"),), labels="right", gallery_labels="id")
+    assert by_id(Vectors(), asked, gallery=gallery)["image_to_text/R@1"] == 0.25
+
+
 def test_linkage_is_that_of_scipy_at_the_threshold_that_other_rows_choose():
     rng = np.random.default_rng(0)
     label = rng.integers(0, 12, 90)

@@ -23,6 +23,7 @@ from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domain_gap import DomainGap
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.edited_objects import EditedObjects
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.event_songs import EventSongs
@@ -65,6 +66,7 @@ SYNTHETIC = {
         DomainGap,
         DomainPairs,
         EcgReports,
+        EditedObjects,
         EgoGraphs,
         Entities,
         EventAudio,

@@ -54,6 +54,8 @@ def test_ranks_of_several_labels_are_those_of_scikit_learn(rows):
     both = list(zip(relevant, scores, strict=True))
     expected = [metrics.ndcg_score(r[None], s[None]) for r, s in both]
     np.testing.assert_allclose(ranking.ndcg(ranks), expected, rtol=1e-6)
+    expected = [metrics.ndcg_score(r[None], s[None], k=7) for r, s in both]
+    np.testing.assert_allclose(ranking.ndcg(ranks, 7), expected, rtol=1e-6)
     expected = [
         metrics.average_precision_score(r, s) for r, s in zip(relevant, scores, strict=True)
     ]
@@ -210,6 +212,12 @@ def test_a_decoy_is_counted_where_it_is_the_first_answer():
     found = Retrieval(decoy="wrong", **options)(Vectors(), asked, gallery=gallery)
     assert found["image_to_text/decoy@1"] == 0.5
     assert found["image_to_text/R@1"] == 0.25
+    found = Retrieval(by="wrong", ks=(1,), more=("nDCG@k",), **options)(
+        Vectors(), asked, gallery=gallery
+    )
+    of_one = {name: found[f"image_to_text/R@1[wrong={name}]"] for name in (0, 1, 2)}
+    assert of_one == {0: 1.0, 1: 0.0, 2: 0.0}
+    assert found["image_to_text/nDCG@1"] == found["image_to_text/R@1"]
     by_id = Retrieval(pairs=(("image", "text"),), labels="right", gallery_labels="id")
     assert by_id(Vectors(), asked, gallery=gallery)["image_to_text/R@1"] == 0.25
 

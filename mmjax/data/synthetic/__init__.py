@@ -43,6 +43,7 @@ from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
+from mmjax.data.synthetic.topic_documents import TopicDocuments
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_bags import WordBags
 from mmjax.data.synthetic.word_mixtures import WordMixtures
@@ -92,6 +93,7 @@ SYNTHETIC = {
         Studies,
         TexturedDigits,
         TokenClasses,
+        TopicDocuments,
         Translations,
         WordBags,
         WordMixtures,

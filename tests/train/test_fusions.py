@@ -31,6 +31,7 @@ FUSIONS = {
         "inputs": ("a", "b"),
         "also": {"c": ("c",)},
         "dim": 16,
+        "tokens": True,
         "width": 16,
         "depth": 1,
         "heads": 2,
@@ -41,6 +42,14 @@ FUSIONS = {
 OBJECTIVES = {
     "both": {"type": "info_nce", "pairs": (("both", "c"),), "learn_temperature": False},
     "early": {"type": "info_nce", "pairs": (("early", "early@c"), ("middle", "c"))},
+    "late": {
+        "type": "late_interaction_nce",
+        "pair": ("early", "early@c"),
+        "tokens": ("early", "early@c"),
+        "dim": 16,
+        "fusion": "max",
+        "groups": "max",
+    },
     "tie": {"type": "alignment", "to": "teacher", "pairs": (("both", "early@c"),)},
 }
 WIRED = (
@@ -126,7 +135,8 @@ def test_a_row_has_a_fusion_where_it_has_all_of_its_inputs(wired):
 def test_an_interrupted_run_of_stages_goes_on_and_is_exported(wired, saved, identical, tmp_path):
     source = {"like": "data.source", "split": "test", "examples": 64}
     pairs = (("both", "c"), ("early", "early@c"), ("middle", "c"))
-    measured = {"retrieval": {"fused": {"source": source, "pairs": pairs}}}
+    by_parts = {"source": source, "pairs": pairs[1:2], "term": "late"}
+    measured = {"retrieval": {"fused": {"source": source, "pairs": pairs}, "parts": by_parts}}
     later = {"middle": {"weights": (1.0, 3.0)}}
     stages = (
         {"name": "first", "steps": 4, "objectives": {"tie": None}},
@@ -138,6 +148,7 @@ def test_an_interrupted_run_of_stages_goes_on_and_is_exported(wired, saved, iden
     )  # fmt: skip
     summary = trainer.train(config, tmp_path / "whole", quiet=True)
     assert summary["retrieval/fused/early@c_to_early/queries"] == 64
+    assert summary["retrieval/parts/early@c_to_early/queries"] == 64
     rest = tmp_path / "rest" / "checkpoints"
     rest.mkdir(parents=True)
     for path in (tmp_path / "whole" / "checkpoints").iterdir():
@@ -253,7 +264,7 @@ def test_what_does_not_fit_is_said_before_anything_is_built(wired, override, sai
 def test_a_stage_may_leave_a_fusion_out(wired):
     stages = (
         {"name": "first", "steps": 2, "model": {"fusions": {"middle": None}},
-         "objectives": {"early": {"pairs": (("early", "early@c"),)}}},
+         "objectives": {"early": {"pairs": (("early", "early@c"),)}, "tie": None}},
         {"name": "second", "steps": 2},
     )  # fmt: skip
     first, second = (each for _, each in recipe_lib.each(wired(f"stages={stages!r}")))

@@ -173,9 +173,11 @@ def reduced(recipe, *overrides):
         if stage.name is not None:
             own = {"steps": 1, "until": None, "optimizer.warmup_steps": 0, "data.batch_size": 16}
             changes += [f"stages.{stage.name}.{key}={value}" for key, value in own.items()]
+        where = "" if stage.name is None else f"stages.{stage.name}."
+        if stage.recipe.data.groups is not None:
+            changes.append(f"{where}data.groups.per=2")
         for name, adapter in stage.recipe.model.adapters.items():
             if adapter.type == "prompts":  # of the one block that is left
-                where = "" if stage.name is None else f"stages.{stage.name}."
                 changes += [f"{where}model.adapters.{name}.{key}" for key in ("first=0", "depth=1")]
     small, sizes = load(recipe, "small"), {}
     for name, tower in small.model.towers.items():

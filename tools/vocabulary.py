@@ -26,6 +26,7 @@ SECTIONS = {
     "term": ("Objective terms", "`objectives.NAME`"),
     "encoder": ("Encoders", "`model.towers.MODALITY.encoder`"),
     "head": ("Heads", "`model.towers.MODALITY.head`, and `heads.NAME`"),
+    "fusion": ("Fusions", "`model.fusions.NAME`"),
     "adapter": ("Adapters", "`model.adapters.NAME`"),
     "augmentation": ("Augmentation on the device", "`model.towers.MODALITY.augment`"),
     "teacher": ("Teachers", "`teacher`"),

@@ -41,6 +41,7 @@ def recipe(
     objectives: Mapping[str, Any] | None = None,
     optimizer: Mapping[str, Any] | None = None,
     evaluators: Iterable[Mapping[str, Mapping[str, Any]]] = (),
+    fusions: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict:
     """A config from its parts; `more` are further sections, such as `teacher` and `stages`.
@@ -52,7 +53,7 @@ def recipe(
         "paper": paper,
         "steps": steps,
         "data": data,
-        "model": {"towers": towers},
+        "model": {"towers": towers, **({} if fusions is None else {"fusions": fusions})},
         **{key: value for key, value in training.items() if value is not None},
         "evaluators": measured(evaluators),
         **more,

@@ -58,11 +58,18 @@ _OF_VIEWS = {
 }
 
 
-_BESIDE = {"term": _OF_TERMS, "view": _OF_VIEWS}
+_OF_FUSIONS = {
+    "inputs": "has to be given (a tuple of names: the outputs of towers that are fused)",
+    "also": "{} by default (a dict {label: inputs}: further outputs with the same parameters)",
+}
+
+
+_BESIDE = {"term": _OF_TERMS, "view": _OF_VIEWS, "fusion": _OF_FUSIONS}
 _PLACES = {
     "term": "objectives.NAME",
     "encoder": "model.towers.MODALITY.encoder",
     "head": "model.towers.MODALITY.head",
+    "fusion": "model.fusions.NAME",
     "adapter": "model.adapters.NAME",
     "augmentation": "model.towers.MODALITY.augment",
     "teacher": "teacher",

@@ -1,5 +1,6 @@
 """Data: sources of records, views of their fields, and the pipeline that makes batches."""
 
+from mmjax.data.alternatives import Alternatives
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.collage import Collage
 from mmjax.data.concatenated import Concatenated
@@ -18,6 +19,7 @@ __all__ = [
     "SOURCES",
     "TOKENIZERS",
     "VIEWS",
+    "Alternatives",
     "BadExample",
     "BadRows",
     "Batches",

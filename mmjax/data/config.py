@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
 from mmjax.data.galleries import GalleryConfig
+from mmjax.data.groups import GroupsConfig
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.tokenizers import Tokenizer
@@ -116,6 +117,7 @@ class DataConfig:
       views: name of an array of the batch, a modality or `modality@2`, -> view.
       batch_size: global, over all processes and devices.
       galleries: inputs for terms that are no rows of the batch, by name.
+      groups: which rows lie side by side in a batch; None shuffles single rows.
       tokenizer: for the text views.
       workers: processes that decode and augment; 0 means threads of this process.
       prefetch: batches made ahead.
@@ -130,6 +132,7 @@ class DataConfig:
     views: dict[str, ViewConfig]
     batch_size: Count
     galleries: dict[PartName, GalleryConfig] = dataclasses.field(default_factory=dict)
+    groups: GroupsConfig | None = None
     tokenizer: Annotated[Spec[Tokenizer], TOKENIZERS] | None = None
     workers: Annotated[int, Bounds(ge=0, le=1024)] = 0
     prefetch: Annotated[int, Bounds(ge=1, le=1024)] = 4

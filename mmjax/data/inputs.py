@@ -127,6 +127,7 @@ def train_data(
             in_training(config, views(config)),
             weights=config.weights,
             mix=config.mix,
+            groups=config.groups,
             batch_size=config.batch_size,
             seed=_seed(seed, stage),
             process_index=part,

@@ -3,7 +3,8 @@
 The order of the data is one integer. Epoch e of a source of N examples is a seeded permutation of
 them, cut to S = N // B whole batches of B, so that no example stands twice in a batch; the epochs
 follow each other, and global batch k is rows kB .. (k+1)B of that order. The N - SB examples that
-an epoch leaves out are others in each epoch.
+an epoch leaves out are others in each epoch. With groups (`mmjax.data.groups`) whole groups of rows
+are permuted instead.
 
 Process p of P computes the p-th contiguous block of B / P rows of every global batch. Joined in the
 order of processes, which is how devices are numbered, the blocks are the same global array whatever
@@ -23,6 +24,7 @@ import grain
 import numpy as np
 
 from mmjax.data.batches import Batches
+from mmjax.data.groups import GroupedOrder, GroupsConfig
 from mmjax.data.limits import Limit
 from mmjax.data.records import Source
 from mmjax.data.report import BadRows
@@ -53,6 +55,7 @@ class TrainData:
       seed: of the order and of the augmentation.
       weights: {name: weight} of a mixture; None weighs all alike.
       mix: what of a mixture interleaves, 'rows' or 'batches'.
+      groups: which rows lie side by side.
       process_index, process_count: p and P.
       workers: processes that make batches; 0 makes them in threads of this process.
       prefetch: batches made ahead.
@@ -85,6 +88,7 @@ class TrainData:
         seed: int,
         weights: Mapping[str, float] | None = None,
         mix: Literal["rows", "batches"] = "rows",
+        groups: GroupsConfig | None = None,
         process_index: int = 0,
         process_count: int = 1,
         workers: int = 0,
@@ -104,6 +108,8 @@ class TrainData:
             )
         if workers < 0 or prefetch < 1:
             raise ValueError(f"workers={workers} must be at least 0 and prefetch={prefetch} 1")
+        if groups is not None and len(sources) > 1 and mix == "rows":
+            raise ValueError("groups of a mixture need mix='batches': rows of others come between")
         fields = _fields_of(sources, views)
         self.sources, self.views = sources, dict(sorted(views.items()))
         self.batch_size, self.local_batch_size = batch_size, batch_size // process_count
@@ -117,12 +123,19 @@ class TrainData:
         # grain orders numbers of rows; what they stand for is read where a batch is made, since
         # what grain does for each element costs more than a small record itself.
         streams, rows, offset, start = [], [], 0, 0
+        self._grouped: dict[str, GroupedOrder] = {}
         for name, part in sources.items():
             limit = part.id_limit
             rows.append(SourceRows(part, offset, limit, on_error))
             numbers = grain.MapDataset.range(start, start + len(part))
             joined = len(sources) > 1 and mix == "rows"
-            streams.append(_endless(numbers, name, batch_size, joined, seed))
+            if groups is None:
+                streams.append(_endless(numbers, name, batch_size, joined, seed))
+            else:
+                own = _seed(seed, "order", name)
+                order = GroupedOrder(part, groups, batch_size=batch_size, seed=own, offset=start)
+                self._grouped[name] = order
+                streams.append(numbers.repeat().map_with_index(order))
             offset, start = offset + limit, start + len(part)
         if offset > np.iinfo(np.int32).max:
             raise ValueError(f"{offset:,} ids are more than fit in 32 bits")
@@ -143,13 +156,15 @@ class TrainData:
             stream.batch(self.local_batch_size, batch_fn=list)[process_index::process_count]
             for stream in streams
         ]
-        own = blocks[0]
+        joint = blocks[0]
         if len(blocks) > 1:
-            own = grain.MapDataset.mix(blocks, list(self.shares.values()))
-        self._batches = own.map_with_index(partial(_made, make, process_index, process_count))
+            joint = grain.MapDataset.mix(blocks, list(self.shares.values()))
+        self._batches = joint.map_with_index(partial(_made, make, process_index, process_count))
         self.steps_per_epoch = sum(map(len, sources.values())) / batch_size
         if len(sources) == 1:
             self.steps_per_epoch = float(int(self.steps_per_epoch))
+        if self._grouped:
+            self.steps_per_epoch = float(sum(each.batches for each in self._grouped.values()))
 
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -170,7 +185,8 @@ class TrainData:
         parts = []
         for name, part in self.sources.items():
             share = f"{name} ({self.shares[name]:.0%}): " if len(self.sources) > 1 else ""
-            parts.append(share + part.describe())
+            grouped = f", {self._grouped[name].describe()}" if self._grouped else ""
+            parts.append(share + part.describe() + grouped)
         return "; ".join(parts)
 
     def iter_from(self, step: int) -> Batches:

@@ -120,6 +120,22 @@ class Source(ABC):
         """The id of a record, also of one that cannot be read; its position by default."""
         return index
 
+    def label_values(self, field: str) -> list[Any]:
+        """The value of a label for every row, None where a row lacks it or cannot be read.
+
+        By default every record is read, which takes time where that means files.
+
+        Args:
+          field: one of `label_fields`.
+        """
+        return [self._label(row, field) for row in range(len(self))]
+
+    def _label(self, row: int, field: str) -> Any:
+        try:
+            return self[row].get(field)
+        except BadExample:
+            return None
+
     def labels(self, field: str, language: str = "en") -> list[str] | None:
         """The names of all classes of a label, for zero-shot classification; None if not listed.
 

@@ -78,6 +78,7 @@ class BagOfTokens(Encoder):
         self.length, self.window, self.pool, self.dropout = length, window, pool, dropout
         self.pad_id, self.eos_id, self.dtype = pad_id, eos_id, dtype
         self.width = sizes[-1] * length if pool == "concat" else sizes[-1]
+        self.token_width = sizes[-1]
         start = nnx.initializers.normal(1.0)
         self.token = nnx.Param(start(rngs.params(), (vocab_size, embedding), jnp.float32))
         self.layers = nnx.List(

@@ -42,15 +42,18 @@ class Encoding(NamedTuple):
 
     Attributes:
       pooled: f[B, W], one vector for each example.
-      tokens: f[B, T, W], one vector for each position, or None for encoders without positions.
+      tokens: f[B, T, W], one vector for each position, or None for encoders without positions;
+        some have another size than `pooled` (`Encoder.token_width`).
       mask: bool[B, T], True where a position is real and not padding; None when all are.
       prompts: f[B, n, W], what became of n prompts (`encoders.prompts`); None without.
+      groups: bool[B, n, T], which tokens are of which of the n inputs of a fusion; None of others.
     """
 
     pooled: jax.Array
     tokens: jax.Array | None = None
     mask: jax.Array | None = None
     prompts: jax.Array | None = None
+    groups: jax.Array | None = None
 
 
 class Encoder(nnx.Module):
@@ -63,6 +66,7 @@ class Encoder(nnx.Module):
 
     Attributes:
       width: W of what it returns.
+      token_width: of its tokens, where that is another; None where it is W, or without tokens.
       reads_present: whether the call takes `present` bool[B], False where a value is a
         placeholder: those with statistics over the batch.
       reads_prompts: whether the call takes `prompts` (`mmjax.encoders.prompts`).
@@ -71,6 +75,7 @@ class Encoder(nnx.Module):
     """
 
     width: Count
+    token_width: int | None = None
     reads_present: ClassVar[bool] = False
     reads_prompts: ClassVar[bool] = False
     training_options: ClassVar[frozenset[str]] = frozenset(

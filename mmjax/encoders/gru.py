@@ -73,7 +73,7 @@ class TextGRU(Encoder):
         check_rate("dropout", dropout)
         self.length, self.pad_id, self.eos_id = length, pad_id, eos_id
         self.hidden, self.heads, self.dropout, self.dtype = hidden, heads, dropout, dtype
-        self.width = 2 * hidden * heads
+        self.width, self.token_width = 2 * hidden * heads, 2 * hidden
         start = nnx.initializers.normal(1.0)
         self.token = nnx.Param(start(rngs.params(), (vocab_size, embedding), jnp.float32))
         self.forward_gru = _GRU(embedding, hidden, dtype=dtype, rngs=rngs)

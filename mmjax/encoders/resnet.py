@@ -131,6 +131,7 @@ class ResNet(Encoder):
         self.stride: int = self.stem_stride * 2 ** (len(blocks) - 1)
         each = (32 if pool == "flatten" else current) if pool_width is None else pool_width
         self.width = self._positions() * each if pool == "flatten" else each
+        self.token_width = current
         self.attention_pool = (
             GridAttentionPooling(
                 count=self._positions(),

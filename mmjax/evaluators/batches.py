@@ -16,15 +16,15 @@ import numpy as np
 from mmjax.data.some_rows import neighbours
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.parallel import distributed
-from mmjax.schema.names import modality_of
 
 
 class Model(Protocol):
     """A trained model as evaluators see it.
 
-    `embed(modality, array [B, ...]) -> f32[B, D]`, unit rows. Called with one batch shape per
-    modality, so that it compiles once. With `layer='encoder'` it gives f32[B, W], what the encoder
-    gives to the head; only the evaluators that measure that ask for it.
+    `embed(modality, array [B, ...]) -> f32[B, D]`, unit rows; of a fusion, with a tuple of arrays.
+    Called with one batch shape per modality, so that it compiles once. With `layer='encoder'` it
+    gives f32[B, W], what the encoder gives to the head; only the evaluators that measure that ask
+    for it.
 
     One whose processes embed together also has `reading`, (which part of the records this process
     reads, number of parts), and `embed_parts(modality, array [b, ...]) -> f32[parts x b, D]`, which
@@ -34,7 +34,7 @@ class Model(Protocol):
     @property
     def modalities(self) -> Sequence[str]: ...
 
-    def embed(self, modality: str, array: np.ndarray, layer: str = "unit") -> np.ndarray: ...
+    def embed(self, modality: str, array: Any, layer: str = "unit") -> np.ndarray: ...
 
 
 class Reading(NamedTuple):
@@ -76,7 +76,7 @@ class Collect:
 
     Args:
       model: the model.
-      modality: an output of a tower.
+      modality: as the model knows it: a tower, or an output of a fusion.
       batch_size: of a call of the model, of all processes together.
       layer: as for `Embedder.embed`.
       reading: of this process; all records by default.
@@ -90,12 +90,12 @@ class Collect:
         batch_size: int,
         layer: str = "unit",
         reading: Reading | None = None,
-        empty: Callable[[], np.ndarray] | None = None,
+        empty: Callable[[], Any] | None = None,
     ):
-        self.model, self.modality, self.layer = model, modality_of(modality), layer
+        self.model, self.modality, self.layer = model, modality, layer
         self._reading, self._empty = reading or Reading(0, 1), empty
         self.size = -(-batch_size // self._reading.parts)
-        self.inputs: list[np.ndarray] = []
+        self.inputs: list[Any] = []  # arrays, or of a fusion tuples of them
         self._outputs: list[list[np.ndarray]] = [[] for _ in range(self._reading.parts)]
 
     def embed(self, waiting: Sequence[int], last: bool = False) -> None:
@@ -125,7 +125,9 @@ class Collect:
         if not now:
             assert self._empty is not None
             now = [self._empty()]
-        batch = np.stack(now + now[:1] * (self.size - len(now)))
+        filled = now + now[:1] * (self.size - len(now))
+        fused = isinstance(filled[0], tuple)
+        batch = tuple(map(np.stack, zip(*filled, strict=True))) if fused else np.stack(filled)
         model: Any = self.model
         call = model.embed if self._reading.parts == 1 else model.embed_parts
         # Evaluators of models that know no layers ask for none.

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Record, Source, SourceError, options
-from mmjax.data.views import field_of
+from mmjax.data.views import FusedView, field_of
 from mmjax.evaluators.batches import Collect, Reading, embed_all, joined
 from mmjax.evaluators.batches import Model as Model
 from mmjax.evaluators.errors import EvaluationError
@@ -74,7 +74,7 @@ class EvalData:
     Attributes:
       source: the records.
       views: name of an output (see `mmjax.model.outputs`), such as `image` or `text@long`, -> view;
-        called with `train=False`.
+        called with `train=False`. That of a fusion is a `FusedView`, of records with all inputs.
       batch_size: of the calls of the model; the last batch is padded to it.
     """
 
@@ -92,20 +92,37 @@ class EvalData:
     def modalities(self) -> tuple[str, ...]:
         """What an evaluator takes unless it names some, as the source orders the fields.
 
-        Names without a label, and those that are fields themselves.
+        Names without a label, and those that are fields themselves; no fusions.
         """
         order = self.source.modalities
         first = [name for name in self.names if "@" not in name or name in order]
+        first = [name for name in first if name not in self.fusions]
         return tuple(sorted(first, key=lambda name: order.index(self.field(name))))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names whose field the source has: all that can be embedded."""
-        return tuple(n for n in self.views if self.field(n) in self.source.modalities)
+        """The names whose fields the source has: all that can be embedded."""
+        has = self.source.modalities
+        return tuple(n for n in self.views if all(field in has for field in self.fields(n)))
+
+    @property
+    def fusions(self) -> tuple[str, ...]:
+        """Those of the names that are outputs of fusions."""
+        return tuple(n for n in self.names if isinstance(self.views[n], FusedView))
 
     def field(self, name: str) -> str:
-        """The field of a record that a name's view reads."""
-        return field_of(name, self.views[name], self.source.modalities)
+        """The field of a record that a name's view reads; of a fusion, that of its first input."""
+        return self.fields(name)[0]
+
+    def fields(self, name: str) -> tuple[str, ...]:
+        """The fields of a record that a name's view reads: of a fusion, of every input."""
+        view, has = self.views[name], self.source.modalities
+        parts = view.inputs if isinstance(view, FusedView) else ((name, view),)
+        return tuple(field_of(own, part, has) for own, part in parts)
+
+    def known_by(self, name: str) -> str:
+        """What a model is asked for to have a name: a tower, or an output of a fusion."""
+        return name if isinstance(self.views[name], FusedView) else modality_of(name)
 
     def embedded_by(self, model: Model) -> tuple[str, ...]:
         """Those of the modalities that a model has a tower for."""
@@ -168,7 +185,7 @@ def embed(
       data: the source, its views and the batch size.
       modalities: which; none named means all that both the model and the data have.
       alternatives: `first` embeds one value per record and modality, `all` embeds all of them
-        (five captions of an image, say).
+        (five captions of an image, say); of a fusion always the first of each input.
       layer: `unit`, the embeddings; `encoder`, what the encoders give to their heads; or `codes`,
         the weights of a codebook's codes.
 
@@ -207,7 +224,7 @@ def embed_values(
     Raises:
       BadExample: if the view refuses one of them.
     """
-    collect = Collect(model, modality, data.batch_size, layer)
+    collect = Collect(model, data.known_by(modality), data.batch_size, layer)
     for value in values:
         collect.inputs.append(data.views[modality](value, None, False))
         collect.embed([len(collect.inputs)])
@@ -221,7 +238,14 @@ def _embed(
     """One pass over the source, whatever the number of modalities."""
     reading = Reading.of(model)
     collect = {
-        m: Collect(model, m, data.batch_size, layer, reading, functools.partial(_empty, data, m))
+        m: Collect(
+            model,
+            data.known_by(m),
+            data.batch_size,
+            layer,
+            reading,
+            functools.partial(_empty, data, m),
+        )
         for m in modalities
     }
     found: dict[str, list[tuple[int, int, Record]]] = {m: [] for m in modalities}
@@ -261,15 +285,15 @@ def _embed(
     return result
 
 
-def _empty(data: EvalData, modality: str) -> np.ndarray:
+def _empty(data: EvalData, modality: str) -> Any:
     """An input of nothing, which only fills a batch of other processes."""
     view: Any = data.views[modality]
-    return np.zeros(view.shape, view.dtype)
+    return view.empty() if isinstance(view, FusedView) else np.zeros(view.shape, view.dtype)
 
 
 class _Read(NamedTuple):
     record: Record
-    items: list[tuple[str, int, np.ndarray]]
+    items: list[tuple[str, int, Any]]  # array, or of a fusion a tuple of them
     problems: list[tuple[str, BadExample]]
 
 
@@ -301,8 +325,13 @@ def _read_one(
         record = data.source[row]
     except BadExample as error:
         return _Read({}, [], [(m, error) for m in modalities])
-    key, items, problems = str(record["key"]), [], []
+    key = str(record["key"])
+    items: list[tuple[str, int, Any]] = []
+    problems: list[tuple[str, BadExample]] = []
     for modality in modalities:
+        if isinstance(data.views[modality], FusedView):
+            _fused(data, modality, record, items, problems)
+            continue
         own = data.field(modality)
         values = options(record[own]) if own in record else []
         if own in record and not values:
@@ -314,3 +343,25 @@ def _read_one(
             except BadExample as error:
                 problems.append((modality, BadExample(key, own, error.reason)))
     return _Read(record, items, problems)
+
+
+def _fused(
+    data: EvalData,
+    modality: str,
+    record: Record,
+    items: list[tuple[str, int, Any]],
+    problems: list[tuple[str, BadExample]],
+) -> None:
+    """Adds the item of a fusion, of a record that has all its inputs, or why it cannot be read."""
+    view, fields = data.views[modality], data.fields(modality)
+    if not all(field in record for field in fields):
+        return
+    values = [options(record[field])[:1] for field in fields]
+    try:
+        for field, own in zip(fields, values, strict=True):
+            if not own:
+                raise BadExample("", field, "the list of alternatives is empty")
+        items.append((modality, 0, view([own[0] for own in values], None, False)))
+    except BadExample as error:
+        at = error.field or fields[0]
+        problems.append((modality, BadExample(str(record["key"]), at, error.reason)))

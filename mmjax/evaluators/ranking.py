@@ -279,13 +279,15 @@ def inverse_negative_penalty(ranks: Ranks) -> np.ndarray:
     return found
 
 
-def ndcg(ranks: Ranks) -> np.ndarray:
-    """Normalized discounted cumulative gain f64[Q] over all answers, of gains 1 and 0.
+def ndcg(ranks: Ranks, k: int | None = None) -> np.ndarray:
+    """Normalized discounted cumulative gain f64[Q] over all answers, or the first k, of gains 1, 0.
 
     sum over right answers of 1 / log2(1 + rank), over the same of R answers at the first R places
     (Jarvelin and Kekalainen 2002); of equal scores the mean over their places.
     """
-    discount = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, ranks.gallery + 2)))])
+    gains = 1 / np.log2(np.arange(2, ranks.gallery + 2))
+    gains[ranks.gallery if k is None else k :] = 0.0
+    discount = np.concatenate([[0.0], np.cumsum(gains)])
     before = ranks.wrong_above + ranks.right_above
     size = ranks.wrong_equal + ranks.right_equal
     gain = (discount[before + size] - discount[before]) / size

@@ -14,7 +14,7 @@ from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, TermRef, ViewRef
 from mmjax.schema.bounds import Count
 
-More = Literal["nDCG", "MRR", "P@k", "mAP@R", "mINP"]
+More = Literal["nDCG", "nDCG@k", "MRR", "P@k", "mAP@R", "mINP"]
 
 
 class Retrieval(Evaluator):
@@ -36,9 +36,13 @@ class Retrieval(Evaluator):
       median_rank, mean_rank: of the best right answer, from 1.
       mAP: mean over queries of the average precision.
       queries, gallery: how many; chance_R@1: the expected R@1 of random scores.
-      of `more`: nDCG over all answers; MRR, the mean reciprocal of the best right answer's rank;
-        P@k, the precision among the first k of each of `ks`; mAP@R and R-precision; mINP, the
-        mean of the number of right answers over the rank of the last of them.
+      of `more`: nDCG over all answers; nDCG@k over the first k of each of `ks`; MRR, the mean
+        reciprocal of the best right answer's rank; P@k, the precision among the first k of each of
+        `ks`; mAP@R and R-precision; mINP, the mean of the number of right answers over the rank of
+        the last of them.
+      of `by`: R@k[kind=2] and such, of the queries whose label `kind` is 2.
+      of `decoy`: decoy@1, the share of queries whose first answer is one of the decoy's, of those
+        queries that have such an answer.
     And `unreadable`: items of the source that could not be read.
 
     Args:
@@ -50,6 +54,9 @@ class Retrieval(Evaluator):
         several values, such as the words of an image.
       gallery_labels: that field of the gallery's records, if it has another name.
       more: further metrics.
+      by: a label of queries, such as what they ask for; R@k of each of its values are metrics, too.
+      decoy: a label of the query whose value, as the label of an answer, marks wrong answers of
+        interest, such as the image that an edit should have changed.
       prefix, bits, top: of embeddings, see `compression.compressed`.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
       term: name of an objective that scores pairs by more than two vectors, such as one of type
@@ -69,6 +76,8 @@ class Retrieval(Evaluator):
         labels: LabelRef | None = None,
         gallery_labels: LabelRef | None = None,
         more: tuple[More, ...] = (),
+        by: LabelRef | None = None,
+        decoy: LabelRef | None = None,
         prefix: Count | None = None,
         bits: Bits = 32,
         top: Count | None = None,
@@ -87,7 +96,7 @@ class Retrieval(Evaluator):
             layer = f"objectives.{term}"
         self.layer, self.labels, self.more, self.term = layer, labels, more, term
         self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
-        self.gallery_labels = gallery_labels or labels
+        self.gallery_labels, self.by, self.decoy = gallery_labels or labels, by, decoy
 
     @classmethod
     def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -95,7 +104,7 @@ class Retrieval(Evaluator):
         pairs, labels, of_gallery = (options[n] for n in ("pairs", "labels", "gallery_labels"))
         if source == "gallery":
             return {"pairs": tuple(p[1:] for p in pairs), "gallery_labels": of_gallery or labels}
-        return {"pairs": pairs, "labels": labels}
+        return {"pairs": pairs, "labels": labels, "by": options["by"], "decoy": options["decoy"]}
 
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
@@ -150,14 +159,7 @@ class Retrieval(Evaluator):
                 f"{queries.modality!r} has embeddings of {queries.unit.shape[1]} numbers and "
                 f"{answers.modality!r} of {answers.unit.shape[1]}; retrieval needs equal sizes"
             )
-        asked, known = queries.ids, answers.ids
-        if self.labels is not None:
-            assert self.gallery_labels is not None
-            asked, known = numbered(
-                [values_of(own, self.labels) for own in queries.fields],
-                [values_of(own, self.gallery_labels) for own in answers.fields],
-                f"retrieval: {self.gallery_labels!r}",
-            )
+        asked, known = self._labelled(queries, answers, self.labels)
         own = getattr(queries, "own", None)
         if queries is answers:
             own = np.arange(len(queries.unit))
@@ -177,7 +179,46 @@ class Retrieval(Evaluator):
                 "chance_R@1": float((best.right / gallery).mean()),
             }
             | self._further(ranks, rank)
+            | self._by(queries, best)
+            | self._decoys(queries, answers, vectors, own, score)
         )
+
+    def _labelled(self, queries: Any, answers: Any, label: str | None) -> tuple[Any, np.ndarray]:
+        """A label of the queries as numbers, and what answers are called there; None: the ids."""
+        if label is None:
+            return queries.ids, answers.ids
+        by = self.gallery_labels or "id"
+        return numbered(
+            [values_of(own, label) for own in queries.fields],
+            [values_of(own, by) for own in answers.fields],
+            f"retrieval: {by!r}",
+        )
+
+    def _by(self, queries: Any, best: ranking.BestAnswer) -> dict[str, float]:
+        if self.by is None:
+            return {}
+        values = [str(queries.fields[i].get(self.by)) for i in best.query]
+        return {
+            f"R@{k}[{self.by}={value}]": float(
+                ranking.hit(best, k)[np.array(values) == value].mean()
+            )
+            for value in sorted(set(values))
+            for k in self.ks
+        }
+
+    def _decoys(
+        self,
+        queries: Any,
+        answers: Any,
+        vectors: tuple[np.ndarray, np.ndarray],
+        own: np.ndarray | None,
+        score: ranking.Score | None,
+    ) -> dict[str, float]:
+        if self.decoy is None:
+            return {}
+        asked, known = self._labelled(queries, answers, self.decoy)
+        best = ranking.best(ranking.rank(*vectors, asked, known, own, score))
+        return {"decoy@1": float(ranking.hit(best, 1).mean())}
 
     def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What is compared of queries and answers."""
@@ -191,6 +232,8 @@ class Retrieval(Evaluator):
         found = {}
         if "nDCG" in self.more:
             found["nDCG"] = ranking.ndcg(ranks).mean()
+        if "nDCG@k" in self.more:
+            found |= {f"nDCG@{k}": ranking.ndcg(ranks, k).mean() for k in self.ks}
         if "MRR" in self.more:
             found["MRR"] = (1 / rank).mean()
         if "P@k" in self.more:

@@ -105,23 +105,27 @@ def safetensors(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
 
 
 def stablehlo(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
-    """One program a tower, parameters inside, for any batch size on CPU, GPU and TPU."""
+    """One program a tower or fusion, parameters inside, for any batch size on CPU, GPU and TPU."""
     bundle = model.bundle
     inputs, _, _ = parity.samples(model)
     arrays = {path: np.asarray(array) for path, array in bundle.arrays.items()}
     towers: dict[str, Any] = {}
     for modality, values in inputs.items():
+        made_of = model.fused.get(modality)
+        parts = values if made_of else (values,)
 
-        def embed(x: jax.Array, modality: str = modality) -> jax.Array:
-            return bundle.definition.merge(arrays).embed({modality: x})[modality].unit
+        def embed(*x: jax.Array, name: str = modality, inputs: Any = made_of) -> jax.Array:
+            system = bundle.definition.merge(arrays)
+            outputs = system.embed(dict(zip(inputs or (name,), x, strict=True)))
+            return (system.fuse(outputs, {}, names=(name,)) if inputs else outputs)[name].unit
 
         (rows,) = jax_export.symbolic_shape("batch")
-        like = jax.ShapeDtypeStruct((rows, *values.shape[1:]), values.dtype)
-        exported = jax_export.export(jax.jit(embed), platforms=("cpu", "cuda", "tpu"))(like)
+        like = [jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for x in parts]
+        exported = jax_export.export(jax.jit(embed), platforms=("cpu", "cuda", "tpu"))(*like)
         (folder / f"{modality}.stablehlo").write_bytes(_serialized(exported))
+        described = [{"input": ["batch", *x.shape[1:]], "dtype": str(x.dtype)} for x in parts]
         towers[modality] = {
-            "input": ["batch", *values.shape[1:]],
-            "dtype": str(values.dtype),
+            **({"inputs": described, "of": list(made_of)} if made_of else described[0]),
             "output": ["batch", int(exported.out_avals[0].shape[1])],
             "calling_convention": exported.calling_convention_version,
         }
@@ -141,8 +145,11 @@ def stablehlo(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
     for modality, values in inputs.items():
         program = jax_export.deserialize(bytearray((folder / f"{modality}.stablehlo").read_bytes()))
         # Batches of different sizes, since that is what is promised.
-        parts = np.split(values, [1, 8])
-        theirs[modality] = np.concatenate([np.asarray(program.call(jnp.asarray(p))) for p in parts])
+        own = values if modality in model.fused else (values,)
+        cuts = zip(*(np.split(x, [1, 8]) for x in own), strict=True)
+        theirs[modality] = np.concatenate(
+            [np.asarray(program.call(*map(jnp.asarray, part))) for part in cuts]
+        )
     return parity.compare(
         parity.ours(model, inputs),
         theirs,
@@ -235,6 +242,9 @@ def _report(
 ) -> dict[str, Any]:
     """Parity with another library, or, where it is not installed, with the files read back."""
     inputs, texts, pictures = parity.samples(model)
+    if model.fused:
+        notes.append(f"Fusions have no form there, and are not written: {', '.join(model.fused)}.")
+        inputs = {m: x for m, x in inputs.items() if m not in model.fused}
     own = parity.ours(model, inputs)
     compare = functools.partial(parity.compare, log_scale=model.log_scale, bias=bias)
     absent = with_torch.missing(*needs)

@@ -17,14 +17,14 @@ from flax import nnx
 from mmjax import recipe as recipe_lib
 from mmjax.data import inputs
 from mmjax.data.config import DataConfig
-from mmjax.data.views import ImagePatchesView, ImageView
+from mmjax.data.views import FusedView, ImagePatchesView, ImageView
 from mmjax.data.views.image_libraries import Preprocessing
 from mmjax.errors import ConfigError
 from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
 from mmjax.model.definition import Definition
-from mmjax.model.outputs import by_output
+from mmjax.model.outputs import by_output, with_fused
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -51,7 +51,7 @@ class Bundle:
       definition: structure of the System.
       arrays: path -> array, all of the System's variables.
       mesh: that they lie on.
-      views: modality -> view, called with `train=False`.
+      views: modality -> view, called with `train=False`; of a fusion, a `FusedView`.
       log_scale: logarithm of the logit scale, None where there is none.
       bias: of the logits, or None.
       recipe: of a run; None for foreign weights.
@@ -62,7 +62,7 @@ class Bundle:
     definition: Definition[System]
     arrays: dict[str, jax.Array]
     mesh: jax.sharding.Mesh
-    views: Mapping[str, Callable[..., np.ndarray]]
+    views: Mapping[str, Callable[..., Any]]
     log_scale: float | None
     bias: float | None
     recipe: Recipe | None = None
@@ -83,7 +83,9 @@ class Bundle:
         changed = {
             m: dataclasses.replace(v, preprocessing=preprocessing) for m, v in images.items()
         }
-        return dataclasses.replace(self, views={**self.views, **changed})
+        views = {**self.views, **changed}
+        views |= {m: v.renewed(views) for m, v in views.items() if isinstance(v, FusedView)}
+        return dataclasses.replace(self, views=views)
 
     def below(self, modality: str) -> dict[str, np.ndarray]:
         """The parameters of a tower by path below it, on the host."""
@@ -134,7 +136,10 @@ def _export(folder: Folder, dtype: str) -> Bundle:
         recipe.model,
         recipe.objectives,
         folder.tensors(),
-        by_output(recipe.outputs, inputs.views(with_tokenizer(recipe, folder).data)),
+        with_fused(
+            recipe.fused,
+            by_output(recipe.outputs, inputs.views(with_tokenizer(recipe, folder).data)),
+        ),
         dtype,
         log_scale=own["log_scale"],
         bias=own["bias"],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from tqdm import tqdm
 
 from mmjax.data.records import BadExample
+from mmjax.data.views import FusedView
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
 from mmjax.evaluators.class_prompts import check_template, class_vectors
@@ -21,7 +22,7 @@ from mmjax.inference.neighbours import Found
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
-from mmjax.system.embedder import Embedder
+from mmjax.system.embedder import Embedder, Values
 
 # Texts of this many batches are sorted by length, so that a batch has little padding.
 _SORTED_BATCHES = 16
@@ -45,7 +46,8 @@ class Model:
 
     Attributes:
       bundle: parameters, structure and views.
-      modalities: what `encode` takes.
+      modalities: what `encode` takes: towers and fusions.
+      fused: output of a fusion -> its inputs.
       log_scale, bias: logits are exp(log_scale) cosine + bias; None where the model has none.
     """
 
@@ -53,7 +55,7 @@ class Model:
         self.bundle = bundle
         self.log_scale, self.bias = bundle.log_scale, bundle.bias
         self._embedder = Embedder(bundle.definition, bundle.arrays, bundle.mesh)
-        self.modalities = self._embedder.modalities
+        self.modalities, self.fused = self._embedder.modalities, self._embedder.fused
 
     def __repr__(self) -> str:
         about = self.bundle.about.get("source", "model")
@@ -64,7 +66,8 @@ class Model:
     ) -> np.ndarray:
         """Embeds values of one modality: `encode(texts=["a dog"])`, `encode(images=paths)`.
 
-        The keyword is one of `modalities`, with or without an s: `image` or `images`.
+        The keyword is one of `modalities`, with or without an s: `image` or `images`. Values of a
+        fusion are tuples, of a value of each of its inputs: `encode(query=[(path, "at night")])`.
 
         Args:
           batch_size: of one call of the model, over all devices; smaller ones are padded to a power
@@ -92,7 +95,7 @@ class Model:
         rows = values_lib.rows(name, given, self.bundle.views.get(modality))
         total = len(rows) if isinstance(rows, Sequence | np.ndarray) else None
         show = (total is None or total > size) if progress is None else progress
-        window = size * (_SORTED_BATCHES if text_length.counts(self._encoder(modality)) else 1)
+        window = size * (_SORTED_BATCHES if self._is_sorted(modality) else 1)
         found = [np.zeros((0, self.dim(modality)), np.float32)]
         with (
             tqdm(total=total, desc=f"encode {name}", disable=not show, leave=False) as bar,
@@ -165,26 +168,29 @@ class Model:
         return class_vectors(unit, np.repeat(np.arange(len(names)), len(forms)), names)
 
     def embed(
-        self, modality: str, values: np.ndarray, layer: Literal["unit", "encoder"] = "unit"
+        self, modality: str, values: Values, layer: Literal["unit", "encoder"] = "unit"
     ) -> np.ndarray:
         """Embeds one batch of ready inputs, of any size; what evaluators ask of a model.
 
         Args:
-          modality: name of a tower, or of a further field that goes through it, `text@wrong`.
-          values: [B, ...] as the modality's view makes them.
+          modality: name of a tower, or of a further field that goes through it, `text@wrong`; or
+            of a fusion.
+          values: [B, ...] as the modality's view makes them; of a fusion a tuple of them.
           layer: `unit`, the embedding; or `encoder`, what the encoder gives to the head.
 
         Returns:
           f32[B, D], rows of length 1; or f32[B, W] of the encoder.
         """
+        if modality in self.fused:
+            return self._embedder.embed(modality, values, layer)
         modality = self._modality(modality_of(modality))
-        return self._embedder.embed(
-            modality, text_length.trimmed(self._encoder(modality), values), layer
-        )
+        values = text_length.trimmed(self._encoder(modality), cast(np.ndarray, values))
+        return self._embedder.embed(modality, values, layer)
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
-        return int(self._embedder.dim(self._modality(modality)))
+        modality = self._modality(modality)
+        return int(self._embedder.dim(modality_of(modality)))
 
     def similarity(self, a: Any, b: Any) -> np.ndarray:
         """Cosines of all pairs, f[N, D] and f[M, D] -> f32[N, M]."""
@@ -238,14 +244,17 @@ class Model:
         """Inputs of a tower, [N, ...], of raw values."""
         view = self.view(modality)
         listed = list(values_lib.rows(modality, values, view))
+        if isinstance(view, FusedView):
+            raise ConfigError(f"{modality!r} is a fusion: prepare {' and '.join(view.names)}")
         if not listed:
             return np.zeros((0, *view.shape), view.dtype)
-        return self._prepare(modality, self._modality(modality), listed, 0, map)
+        made: np.ndarray = self._prepare(modality, self._modality(modality), listed, 0, map)
+        return made
 
     def _modality(self, name: str) -> str:
         """The modality that a name means: its own, or with an s."""
         for found in (name, name.removesuffix("s") if isinstance(name, str) else ""):
-            if found in self.modalities:
+            if found in (*self.modalities, *self.fused):
                 return found
         near = nearest(str(name), self.modalities)
         hint = f"; did you mean {near!r}?" if near else ""
@@ -253,36 +262,53 @@ class Model:
             f"there is no tower for {name!r}, only for {', '.join(self.modalities)}{hint}"
         )
 
+    def _is_sorted(self, modality: str) -> bool:
+        """Whether inputs are batched by their length."""
+        return modality not in self.fused and text_length.counts(self._encoder(modality))
+
     def _encoder(self, modality: str) -> Spec[Encoder]:
         return self.bundle.towers[modality].encoder
 
     def _prepare(
         self, name: str, modality: str, values: Sequence[Any], start: int, run: Callable[..., Any]
-    ) -> np.ndarray:
+    ) -> Any:
+        """Inputs [N, ...] of raw values; of a fusion a tuple of them."""
         view = self.view(modality)
 
         def one(i: int, value: Any) -> Any:
             try:
+                if isinstance(view, FusedView):
+                    return view(_plain_parts(value, view), None, False)
                 return view(values_lib.plain(value, view), None, False)
             except (BadExample, OSError) as error:
                 reason = getattr(error, "reason", None) or error
                 raise ConfigError(f"{name}[{i}]: {reason}") from error
 
-        return np.stack(list(run(one, range(start, start + len(values)), values)))
+        made = list(run(one, range(start, start + len(values)), values))
+        if isinstance(view, FusedView):
+            return tuple(map(np.stack, zip(*made, strict=True)))
+        return np.stack(made)
 
     def _batches(
-        self, name: str, modality: str, inputs: np.ndarray, size: int, done: Callable[[int], Any]
+        self, name: str, modality: str, inputs: Values, size: int, done: Callable[[int], Any]
     ) -> np.ndarray:
         """Embeds inputs in batches of similar length."""
-        found = np.zeros((len(inputs), self.dim(modality)), np.float32)
-        order, encoder = np.arange(len(inputs)), self._encoder(modality)
-        if text_length.counts(encoder) and inputs.ndim == 2 and inputs.size:
-            order = np.argsort(text_length.lengths(encoder, inputs), kind="stable")
+        count = len(inputs[0]) if isinstance(inputs, tuple) else len(inputs)
+        found = np.zeros((count, self.dim(modality)), np.float32)
+        order = np.arange(count)
+        texts = isinstance(inputs, np.ndarray) and inputs.ndim == 2 and inputs.size
+        if texts and self._is_sorted(modality):
+            lengths = text_length.lengths(self._encoder(modality), cast(np.ndarray, inputs))
+            order = np.argsort(lengths, kind="stable")
         for batch in np.split(order, range(size, len(order), size)):
+            own: Values
+            own = tuple(x[batch] for x in inputs) if isinstance(inputs, tuple) else inputs[batch]
             try:
-                found[batch] = self._embed(modality, inputs[batch], size)
+                found[batch] = self._embed(modality, own, len(batch), size)
             except (TypeError, ValueError) as error:  # of the tower, when jax traces it
                 view: Any = self.bundle.views.get(modality)
+                if isinstance(inputs, tuple):
+                    raise ConfigError(f"{name}: {str(error).partition(chr(10))[0]}") from error
                 takes = "" if view is None else f", but {_shown(view.dtype, ('N', *view.shape))}"
                 raise ConfigError(
                     f"{name}: the tower does not take {_shown(inputs.dtype, inputs.shape)}{takes} "
@@ -291,13 +317,25 @@ class Model:
             done(len(batch))
         return found
 
-    def _embed(self, modality: str, batch: np.ndarray, batch_size: int) -> np.ndarray:
+    def _embed(self, modality: str, batch: Values, rows: int, batch_size: int) -> np.ndarray:
         shards = mesh_lib.batch_shards(self.bundle.mesh)
-        rows = len(batch)
         size = min(1 << (rows - 1).bit_length(), batch_size)
         size += -size % shards
-        padded = np.concatenate([batch, np.repeat(batch[-1:], size - rows, axis=0)])
-        return self.embed(modality, padded)[:rows]
+
+        def padded(x: np.ndarray) -> np.ndarray:
+            filled: np.ndarray = np.concatenate([x, np.repeat(x[-1:], size - rows, axis=0)])
+            return filled
+
+        whole = tuple(map(padded, batch)) if isinstance(batch, tuple) else padded(batch)
+        return self.embed(modality, whole)[:rows]
+
+
+def _plain_parts(values: Any, view: FusedView) -> Any:
+    """The values of a fusion's inputs, as their views take them."""
+    if not isinstance(values, list | tuple) or len(values) != len(view.inputs):
+        return values  # which the view refuses
+    pairs = zip(view.inputs, values, strict=True)
+    return [values_lib.plain(value, own) for (_, own), value in pairs]
 
 
 def _shown(dtype: Any, shape: Sequence[Any]) -> str:

@@ -19,6 +19,7 @@ from mmjax.encoders import Encoder
 from mmjax.files import write_atomically
 from mmjax.inference import bundle
 from mmjax.inference.model import Model
+from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
 from mmjax.weights.files import WeightsError
 
@@ -31,15 +32,15 @@ class ParityError(WeightsError):
     """An export or import whose embeddings differ; the report beside it has the differences."""
 
 
-def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list[str], list[bytes]]:
-    """Inputs of every tower, and the texts and encoded images that they were made of.
+def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, Any], list[str], list[bytes]]:
+    """Inputs of every tower and fusion, and the texts and encoded images that they were made of.
 
     Args:
       model: whose towers get them.
       rows: how many.
 
     Returns:
-      (modality -> [rows, ...], captions, images).
+      (modality -> [rows, ...], or of a fusion a tuple of them, captions, images).
     """
     source = EmojiSource(split="new_style")
     step = len(source) // rows
@@ -56,12 +57,17 @@ def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, np.ndarray], list
         raw["image"] = pictures
     if hasattr(views.get("text"), "tokens"):  # and not vectors, of features computed elsewhere
         raw["text"] = texts
-    inputs = {}
-    for modality in model.modalities:
+    inputs: dict[str, Any] = {}
+    for modality in model.bundle.towers:
         if modality in raw:
             inputs[modality] = model.prepare(modality, raw[modality])
         else:
             inputs[modality] = _random(model.bundle.towers[modality].encoder, modality, rows)
+    for name, own in model.fused.items():
+        # Two inputs of one tower should differ.
+        inputs[name] = tuple(
+            np.roll(inputs[modality_of(each)], number, axis=0) for number, each in enumerate(own)
+        )
     return inputs, texts, pictures
 
 
@@ -172,7 +178,10 @@ def _agreement(a: np.ndarray, b: np.ndarray) -> float:
 
 def ours(model: Model, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The model's own embeddings of ready inputs."""
-    return {m: model.encode(progress=False, **{m: inputs[m]}) for m in inputs}
+    return {
+        m: model.embed(m, x) if m in model.fused else model.encode(progress=False, **{m: x})
+        for m, x in inputs.items()
+    }
 
 
 def finish(report: Mapping[str, Any], file: Path) -> str:

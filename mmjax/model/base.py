@@ -1,11 +1,12 @@
-"""The base classes of heads, adapters and augmentations on the device."""
+"""The base classes of heads, adapters, fusions and augmentations on the device."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 from flax import nnx
 
+from mmjax.model.embedding import Embedding
 from mmjax.schema.bounds import Count
 
 
@@ -82,4 +83,45 @@ class Augmentation:
 
     def __call__(self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None) -> Any:
         """Values [B, ...], changed where `train`; `rngs` as encoders take it."""
+        raise NotImplementedError
+
+
+class FusionInput(NamedTuple):
+    """One input of a fusion.
+
+    Attributes:
+      name: an output of a tower, such as `image` or `text@edit`.
+      tower: of it.
+      dim: D, the size of the tower's embedding.
+      width: W, of its encoder's tokens, or of the pooled vector of one without.
+    """
+
+    name: str
+    tower: str
+    dim: int
+    width: int
+
+
+class Fusion(nnx.Module):
+    """One embedding of several outputs of towers, of the same rows; see `mmjax.model.fusions`.
+
+    The call is `(embeddings of the inputs of one of its outputs, number of that output)`. Where a
+    row lacks an input, all that the call gets of that row is 0.
+
+    Attributes:
+      dim: D, the size of the embedding.
+      dropout: rate of its own dropout; where it is not 0, the call takes random numbers in `rngs`.
+    """
+
+    dim: Count
+    dropout: float = 0.0
+
+    def __call__(
+        self,
+        parts: Sequence[Embedding],
+        output: int,
+        *,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+    ) -> Embedding:
         raise NotImplementedError

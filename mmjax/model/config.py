@@ -1,16 +1,19 @@
-"""The section `model` of a recipe: towers and adapters."""
+"""The section `model` of a recipe: towers, fusions and adapters."""
 
 import dataclasses
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from mmjax.encoders import ENCODERS, Encoder
 from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
-from mmjax.model.base import Adapter, Augmentation, Head
+from mmjax.model.base import Adapter, Augmentation, Fusion, Head
+from mmjax.model.fusions import FUSIONS
 from mmjax.model.heads import HEADS
+from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.bounds import BelowOne
-from mmjax.schema.names import PartName
+from mmjax.schema.names import PartName, ViewName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -69,18 +72,65 @@ class TowerConfig:
         return {key: plain(value) for key, value in found.items() if value or key in kept}
 
 
+_Inputs = tuple[ViewRef, ...]
+_Also = dict[PartName, _Inputs]
+
+
+@dataclasses.dataclass(frozen=True)
+class FusionConfig:
+    """A fusion of a recipe: a word of `FUSIONS` with its options, and beside them
+
+    Attributes:
+      fusion: the word and its options.
+      inputs: outputs of towers, such as `image` or `text@edit`.
+      also: label -> inputs, of further outputs with the same parameters: those of
+        `also={'caption': ...}` in the fusion `query` make `query@caption`.
+    """
+
+    fusion: Spec[Fusion]
+    inputs: _Inputs
+    also: _Also = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, value: Any, where: str, file: str) -> "FusionConfig":
+        """From the dict of a recipe, where all stands side by side."""
+        beside: dict[str, tuple[Any, Any]] = {
+            "inputs": (_Inputs, inspect.Parameter.empty),
+            "also": (_Also, {}),
+        }
+        fusion, own = FUSIONS.parse_with(beside, value, where, file)
+        return cls(fusion, **own)
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values of a recipe, with all options."""
+        return {**self.fusion.plain(), "inputs": plain(self.inputs), "also": plain(self.also)}
+
+    def reads(self) -> Iterator[tuple[str, str]]:
+        """(path of the key, name) of every input."""
+        where = self.fusion.where
+        yield from names(plain(self.inputs), _Inputs, "view", f"{where}.inputs")
+        yield from names(plain(self.also), _Also, "view", f"{where}.also")
+
+    def outputs(self, name: str) -> dict[str, tuple[str, ...]]:
+        """The inputs of each of its outputs, as the fusion of this name; its own comes first."""
+        also = {str(ViewName(name, label)): inputs for label, inputs in self.also.items()}
+        return {name: self.inputs, **also}
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """The towers by modality.
 
     Attributes:
       towers: modality -> tower.
+      fusions: name -> one embedding of several outputs of towers.
       dtype: of the towers' computation; `auto` is bfloat16 on TPU and GPU, float32 on a CPU.
       ema: decay of a moving average of the parameters; evaluation then uses it.
       adapters: what trains beside frozen towers, by name.
     """
 
     towers: dict[PartName, TowerConfig]
+    fusions: dict[PartName, FusionConfig] = dataclasses.field(default_factory=dict)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     ema: BelowOne | None = None
     adapters: dict[PartName, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(

@@ -1,6 +1,5 @@
 """Late interaction: the similarity of a pair from those of its segments and tokens."""
 
-import dataclasses
 from typing import Literal, get_args
 
 import jax
@@ -9,16 +8,23 @@ from flax import nnx
 
 from mmjax.encoders.positions import check_sincos_width, sincos
 from mmjax.model.embedding import Embedding
-from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, rows_of, unit_tokens
-from mmjax.objectives.contrastive import check_pairs, cross_entropy, takes_part
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    rows_of,
+    same_example,
+    unit_tokens,
+)
+from mmjax.objectives.contrastive import check_directions, check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
+from mmjax.objectives.late_score import Fusion, Groups, LateScore
 from mmjax.objectives.scores import PairScorer
 from mmjax.objectives.temperature import Temperature
-from mmjax.schema.annotations import ViewRef
-from mmjax.schema.bounds import Count, CountOrZero, Factor
-
-Fusion = Literal["attention", "mean", "max"]
-_NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
+from mmjax.schema.annotations import LabelRef, ViewRef
+from mmjax.schema.bounds import Count, CountOrZero, Factor, NonNegative
 
 
 class LateInteractionNCE(PairScorer):
@@ -37,6 +43,12 @@ class LateInteractionNCE(PairScorer):
     may be `symmetric`: s_ij is then the mean of 1/L_j Σ_l max_t c_ijlt and 1/T_i Σ_t max_l c_ijlt
     (Yao et al. 2022, arXiv 2111.07783, FILIP, has one for each direction of the loss).
 
+    The first view may be a fusion (`mmjax.model.token_fusion`), whose parts are of groups m, one
+    for each input. With `groups='max'` the score is the largest of the groups' own, max_m s^m_ij,
+    with 'mean' their mean, over those that a row has (Wan et al. 2025, arXiv 2506.06144, CLaMR:
+    documents of frames, speech and texts). With `hard_positive` a pair that belongs together is
+    scored by the group that the label `group` names, if the row has it.
+
     A tile of the engine has r c L T products of parts with pieces, and nothing of that size is
     kept: 256 rows and columns with 30 parts and 8 pieces are 63 MB, so long texts want a smaller
     `pairwise.tile`. The evaluator `retrieval` ranks by s, too, with the name of this term as its
@@ -54,11 +66,17 @@ class LateInteractionNCE(PairScorer):
         Not for `attention`.
       fusion: over the parts.
       symmetric: with `max`, whether every part looks for its best piece, too.
+      groups: `none` scores all parts together; `max` or `mean` over the groups of the first view.
+      group: a label, the number of the group that answers a row of the second view. Rows without it
+        take no part; the metric `group_accuracy` is the share whose own first view scores highest
+        by it.
+      hard_positive: whether that group alone scores the pair of a row.
       attention_scale: β.
       positions: whether p_t is added; parts are in the order of time.
       temperature: τ, at the start if it is learned.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
+      direction_weights: of the direction from the first view to the second, and of the other.
       duplicates: what pairs of different rows with one `id` are: 'negative' or 'mask', left out.
       rngs: for K and Q.
     """
@@ -75,15 +93,20 @@ class LateInteractionNCE(PairScorer):
         layer: Literal["unit", "encoder"] = "unit",
         fusion: Fusion = "attention",
         symmetric: bool = False,
+        groups: Groups = "none",
+        group: LabelRef | None = None,
+        hard_positive: bool = False,
         attention_scale: Factor = 10.0,
         positions: bool = False,
         temperature: Factor = 0.07,
         learn_temperature: bool = True,
         max_scale: Factor | None = 100.0,
+        direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
         duplicates: Literal["negative", "mask"] = "negative",
         rngs: nnx.Rngs,
     ):
         check_pairs("late_interaction_nce", (pair,))
+        check_directions(direction_weights)
         self.skip = dict(skip or {})
         for name, views in (("tokens", tokens), ("skip", self.skip)):
             if not set(views) <= set(pair):
@@ -106,6 +129,19 @@ class LateInteractionNCE(PairScorer):
                 "whose cosines need unit vectors: take 'max' or 'mean'."
             )
         self.layer = layer
+        grouped = groups != "none"
+        if grouped and (symmetric or pair[0] not in tokens):
+            raise TermError(
+                f"The term 'late_interaction_nce' has groups={groups!r}, which are of the parts of "
+                f"{pair[0]!r}: name it in 'tokens', and leave out 'symmetric'."
+            )
+        if (group is not None and not grouped) or (hard_positive and group is None):
+            raise TermError(
+                "The term 'late_interaction_nce' has 'group', which needs groups='max' or 'mean', "
+                "or hard_positive=True, which needs 'group'."
+            )
+        self.groups, self.group, self.hard_positive = groups, group, hard_positive
+        self.direction_weights = direction_weights
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
         self.symmetric = symmetric
         self.attention_scale, self.positions = attention_scale, positions
@@ -118,7 +154,8 @@ class LateInteractionNCE(PairScorer):
             self.query = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        rows = rows_of(self.name, self.pair, outputs, batch)
+        fields = () if self.group is None else (self.group,)
+        rows = rows_of(self.name, self.pair, outputs, batch, fields=fields)
         sides = [
             self._parts(view, outputs[view], unit)
             for view, unit in zip(self.pair, rows.unit, strict=True)
@@ -128,44 +165,77 @@ class LateInteractionNCE(PairScorer):
         valid = valid if rows.valid is None else valid & rows.valid
         rows = rows._replace(valid=valid, count=valid.sum(dtype=jnp.float32))
         x, y = (
-            {**self._features(view, unit, there, there & valid[:, None]), "valid": valid}
+            {
+                **self._features(view, outputs[view], unit, there, there & valid[:, None]),
+                "valid": valid,
+            }
             for view, (unit, there) in zip(self.pair, sides, strict=True)
         )
         late = self.pair_score()
-        if self.mask_duplicates:
-            number = {"id": batch["id"], "index": jnp.arange(len(valid), dtype=jnp.int32)}
-            x, y = x | number, y | number
+        number = {"id": batch["id"]} if self.mask_duplicates else {}
+        if number or self.hard_positive:
+            number |= {"index": jnp.arange(len(valid), dtype=jnp.int32)}
+        x, y = x | number, y | number
+        if self.group is not None:
+            y["group"] = batch[self.group]
 
         def score(x: Features, y: Features) -> jax.Array:
-            return jnp.where(takes_part(x, y), late(x, y), -jnp.inf)
+            s = late(x, y)
+            if self.hard_positive:
+                s = jnp.where(same_example(x, y), late.of_group(x, y), s)
+            return jnp.where(takes_part(x, y), s, -jnp.inf)
 
         scale = self.temperature()
 
         def of_one(x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
-            return late.with_weight(*jax.tree.map(lambda a: a[None], (x, y)))
+            x, y = jax.tree.map(lambda a: a[None], (x, y))
+            if self.group is None:
+                return late(x, y), late.with_weight(x, y)[1]
+            scores, _ = late.by_group(x, y)
+            best = scores.argmax(0) == y["group"]
+            return late.of_group(x, y) if self.hard_positive else late(x, y), best
 
         own, largest = jax.vmap(of_one)(
             {name: x[name] for name in x if name not in ("id", "index")},
             {name: y[name] for name in y if name not in ("id", "index")},
         )
-        loss = cross_entropy(score, x, y, scale, own[:, 0, 0], rows, plan=context.plan)
+        loss = cross_entropy(
+            score,
+            x,
+            y,
+            scale,
+            own[:, 0, 0],
+            rows,
+            plan=context.plan,
+            direction_weights=self.direction_weights,
+        )
         chance = jnp.log(jnp.maximum(rows.count, 1.0))
-        return loss, {"scale": scale, "chance": chance, "attention": rows.mean(largest[:, 0, 0])}
+        name = "attention" if self.group is None else "group_accuracy"
+        found = rows.mean(largest[:, 0, 0].astype(jnp.float32))
+        return loss, {"scale": scale, "chance": chance, name: found}
 
     def compared(self, view: str, embedding: Embedding) -> Features:
         unit, there = self._parts(view, embedding, embedding.unit)
-        return self._features(view, unit, there, there)
+        return self._features(view, embedding, unit, there, there)
 
-    def pair_score(self) -> "LateScore":
-        return LateScore(self.fusion, self.symmetric)
+    def pair_score(self) -> LateScore:
+        return LateScore(self.fusion, self.symmetric, self.groups)
 
     def _features(
-        self, view: str, unit: jax.Array, there: jax.Array, counts: jax.Array
+        self, view: str, embedding: Embedding, unit: jax.Array, there: jax.Array, counts: jax.Array
     ) -> dict[str, jax.Array]:
         """What is compared of a view's parts f32[B, T, D], of which some count."""
         parts = jnp.where(counts[..., None], unit, 0.0)
         first = view == self.pair[0]
         found = {"parts" if first else "pieces": parts, "there": there}
+        if first and self.groups != "none":
+            groups = None if embedding.encoding is None else embedding.encoding.groups
+            if groups is None:
+                raise TermError(
+                    f"The term {self.name!r} has groups={self.groups!r}, but {view!r} has none: "
+                    "take a fusion of type 'transformer' with tokens=True."
+                )
+            found["groups"] = groups[:, :, self.skip.get(view, 0) :]
         if self.fusion == "attention" and first:
             found["keys"] = self._keys(parts)
         elif self.fusion == "attention":
@@ -200,48 +270,6 @@ class LateInteractionNCE(PairScorer):
         if self.positions:
             keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
         return _unit(keys)
-
-
-@dataclasses.dataclass(frozen=True)
-class LateScore:
-    """s_ij of a tile, f32[r, c], of the features of the first view and of the second."""
-
-    fusion: Fusion
-    symmetric: bool = False
-
-    def __call__(self, x: Features, y: Features) -> jax.Array:
-        return self.with_weight(x, y)[0]
-
-    def with_weight(self, x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
-        """s_ij, and the mean over pieces of the largest weight of a part, f32[r, c]."""
-        there = x["there"][:, None, None, :]
-        c = _products(x["parts"], y["pieces"])
-        if self.fusion == "max":
-            of_pieces = jnp.where(there, c, _NEVER).max(-1)
-            weight = jnp.ones_like(of_pieces)
-        else:
-            logits = _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
-            a = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
-            of_pieces, weight = (a * c).sum(-1), a.max(-1)
-        share = _shares(y["there"])[None]
-        s = (share * of_pieces).sum(-1)
-        if self.symmetric:
-            of_parts = jnp.where(y["there"][None, :, :, None], c, _NEVER).max(-2)
-            s = (s + (_shares(x["there"])[:, None] * of_parts).sum(-1)) / 2
-        return s, jax.lax.stop_gradient((share * weight).sum(-1))
-
-
-def _shares(there: jax.Array) -> jax.Array:
-    """f32[B, T], 1 over the number of those that are there, 0 for others."""
-    counted = there.astype(jnp.float32)
-    return counted / jnp.maximum(counted.sum(1, keepdims=True), 1.0)
-
-
-def _products(parts: jax.Array, pieces: jax.Array) -> jax.Array:
-    """f32[r, T, D] and f32[c, L, D] -> f32[r, c, L, T]; in full precision, as `similarity`."""
-    return jnp.einsum(
-        "rtd,cld->rclt", parts, pieces, precision="highest", preferred_element_type=jnp.float32
-    )
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -41,13 +41,15 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
         return flops(step_lib.embedding(plan), state, batch), 0.0
     given = inputs.gallery_shapes(recipe.data)
     everything = flops(step_lib.make(recipe, plan, mesh), state, {**batch, **given})
-    batch = of_model(recipe.outputs, batch)
+    batch = jax.eval_shape(lambda given: of_model(recipe.outputs, given, recipe.fused), batch)
 
     def embed(
         params: Arrays, constants: Arrays, batch: Arrays, key: jax.Array
     ) -> dict[str, Embedding]:
         key = jax.random.wrap_key_data(key)
-        return plan.definition.merge({**constants, **params}).embed(batch, train=True, key=key)
+        system = plan.definition.merge({**constants, **params})
+        outputs = system.embed(batch, train=True, key=key)
+        return outputs | system.fuse(outputs, batch, train=True, key=key)
 
     def embed_galleries(params: Arrays, constants: Arrays, given: Arrays) -> dict[str, Gallery]:
         system = plan.definition.merge({**constants, **params})

@@ -20,7 +20,7 @@ from mmjax.errors import unknown
 from mmjax.schema.values import plain
 
 # Sections of named components, of which None takes one away.
-_NAMED = re.compile(r"objectives|data\.views|model\.adapters|model\.towers|evaluators(\.[^.]+)?")
+_NAMED = re.compile(r"objectives|data\.views|model\.(adapters|towers|fusions)|evaluators(\.[^.]+)?")
 _TOWER = re.compile(r"model\.towers\.[^.]+")
 
 

@@ -11,6 +11,7 @@ from mmjax.errors import ConfigError, unknown
 from mmjax.objectives import ObjectiveConfig, Term
 from mmjax.recipe import stages
 from mmjax.recipe.sections import Recipe
+from mmjax.schema.names import modality_of
 
 # What a summary holds beside the metrics of evaluators, and those of terms (`train/<term>/...`).
 _OF_EVERY_RUN = (
@@ -29,14 +30,15 @@ def check_references(recipe: Recipe, file: str) -> None:
     Raises:
       ConfigError: with the key, the name and the nearest valid one.
     """
-    known = {name: each for name, each in recipe.outputs.items() if each.tower is not None}
     for name in recipe.model.towers:
-        if not any(output.tower == name for output in known.values()):
+        if not any(output.tower == name for output in recipe.outputs.values()):
             raise ConfigError(
                 f"{file}: 'model.towers.{name}' gets no data: give 'data.views' a view {name!r} "
                 "or take the tower away"
             )
-    trained = [name for name, output in known.items() if output.train]
+    _check_fusions(recipe, file)
+    known = recipe.embedded
+    trained = [name for name, in_training in known.items() if in_training]
     for path, name in _read_in_training(recipe):
         if name not in trained:
             raise unknown(name, trained, path, file, "view")
@@ -81,6 +83,31 @@ def _check_stages(recipe: Recipe, file: str) -> None:
             raise unknown(stage.until.metric, names, f"{where}.until.metric", file, "metric")
 
 
+def _check_fusions(recipe: Recipe, file: str) -> None:
+    known = [name for name, output in recipe.outputs.items() if output.tower is not None]
+    hidden = {modality_of(name) for name in (*recipe.outputs, *recipe.data.views)}
+    hidden |= {*recipe.model.towers}
+    for name, config in recipe.model.fusions.items():
+        where = f"model.fusions.{name}"
+        if name in hidden:
+            raise ConfigError(f"{file}: '{where}' hides the view {name!r}: call it otherwise")
+        for label in (name, *config.also):
+            if "@" in label or not label:
+                raise ConfigError(
+                    f"{file}: '{where}' has a name with '@' ({label!r}), which stands between name "
+                    "and label: call it otherwise"
+                )
+        for path, each in config.reads():
+            if each not in known:
+                raise unknown(each, known, path, file, "view")
+        for output, inputs in config.outputs(name).items():
+            if not inputs or len(set(inputs)) < len(inputs):
+                raise ConfigError(
+                    f"{file}: the inputs of {output!r} in '{where}' are {inputs!r}: name some, "
+                    "each once"
+                )
+
+
 def _check_galleries(recipe: Recipe, file: str) -> None:
     galleries = recipe.data.galleries
     for name, gallery in galleries.items():
@@ -91,7 +118,7 @@ def _check_galleries(recipe: Recipe, file: str) -> None:
             raise ConfigError(
                 f"{file}: '{where}.view' is {gallery.view!r}, which no tower of its name embeds"
             )
-        if name in recipe.outputs:
+        if name in recipe.outputs or name in recipe.fused:
             raise ConfigError(f"{file}: '{where}' has the name of a view: call it otherwise")
     for path, name in _read_in_training(recipe, "gallery"):
         if name not in galleries:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from mmjax.data.config import DataConfig
 from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
-from mmjax.model.outputs import Output, outputs
+from mmjax.model.outputs import Output, fused, outputs
 from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import (
@@ -271,6 +271,20 @@ class Recipe:
     def outputs(self) -> dict[str, Output]:
         """What terms, teacher, queue and evaluators name, see `mmjax.model.outputs`."""
         return outputs(self.model.towers, self.data.views)
+
+    @functools.cached_property
+    def fused(self) -> dict[str, tuple[str, ...]]:
+        """Further such names: the outputs of fusions, each with its inputs."""
+        return fused(self.model.fusions)
+
+    @property
+    def embedded(self) -> dict[str, bool]:
+        """Every name that has an embedding, and whether batches of training have it."""
+        own = {name: each.train for name, each in self.outputs.items() if each.tower is not None}
+        return own | {
+            name: all(own.get(each, False) for each in inputs)
+            for name, inputs in self.fused.items()
+        }
 
     def each_evaluator(self) -> Iterator[tuple[str, str, EvaluatorConfig]]:
         """(type, name, evaluator) of every evaluator."""

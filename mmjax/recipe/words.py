@@ -25,6 +25,7 @@ from mmjax.errors import ConfigError
 from mmjax.evaluators import EVALUATORS
 from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
+from mmjax.model.fusions import FUSIONS
 from mmjax.model.heads import HEADS
 from mmjax.objectives import TERMS
 from mmjax.schema.registry import Registry
@@ -34,8 +35,8 @@ from mmjax.system.teachers import TEACHERS
 REGISTRIES: Mapping[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
-        TERMS, ENCODERS, HEADS, ADAPTERS, AUGMENTATIONS, TEACHERS, EVALUATORS, SOURCES, VIEWS,
-        TOKENIZERS,
+        TERMS, ENCODERS, HEADS, FUSIONS, ADAPTERS, AUGMENTATIONS, TEACHERS, EVALUATORS, SOURCES,
+        VIEWS, TOKENIZERS,
     )
 }  # fmt: skip
 

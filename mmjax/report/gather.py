@@ -63,7 +63,7 @@ def gather(
     """
     both = data.embedded_by(model)
     chosen: tuple[str, ...] = pair or both[:2]
-    if len(chosen) < 2 or not set(chosen) <= set(both):
+    if len(chosen) < 2 or not set(chosen) <= {*both, *data.fusions}:
         missing = (
             f"The model and the set {name!r} have {', '.join(both) or 'no modality'} in common, "
             "and an image of pairs needs two modalities."

@@ -1,9 +1,8 @@
 """A trained model as a function from arrays to unit embeddings, for evaluation and inference."""
 
-import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +22,14 @@ from mmjax.system.system import System
 _TOKENS, _ENCODER = "tokens", "encoder"
 _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
+# Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
+Values = np.ndarray | tuple[np.ndarray, ...]
 
 
 class Embedder:
     """Embeds batches of any modality on a mesh; what evaluators call `model`.
+
+    A fusion is a modality whose values are tuples.
 
     Args:
       definition: structure of the System.
@@ -46,15 +49,18 @@ class Embedder:
         self._check = check
         self._definition, self._arrays, self._mesh = definition, dict(arrays), mesh
         # Of the module and not of the paths: a tower that hands features on has no parameters.
-        towers = definition.merge(arrays).towers
-        self._dims: dict[str, int] = {name: tower.dim for name, tower in towers.items()}
+        system = definition.merge(arrays)
+        towers = system.towers
+        self.fused = dict(system.fused)  # output of a fusion -> its inputs
+        self._dims = system.dims
         self._heads = {name: frozenset(tower.heads or ()) for name, tower in towers.items()}
-        self.modalities = tuple(sorted(self._dims))
+        self.modalities = (*sorted(towers), *sorted(system.fusions))
         own = jax.process_index()
         alone = all(device.process_index == own for device in mesh.devices.flat)
         # Which part of the records of an evaluation this process reads, and of how many.
         self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
         self._on_demand: dict[tuple[str, str], Callable[[Arrays, Arrays], Any]] = {}
+        self._forwards: dict[str | None, Callable[[Arrays, Arrays], Any]] = {}
         self._shapes: dict[tuple[str, str], scoring.Shapes] = {}
         self._orders: dict[int, np.ndarray] = {}  # of the rows of all parts, by those of one
 
@@ -76,8 +82,11 @@ class Embedder:
         self._check()
         return invert(self._definition, self._arrays, modality, value, targets, **how)
 
-    @functools.cached_property
-    def _forward(self) -> Callable[[Arrays, Arrays], dict[str, dict[str, jax.Array]]]:
+    def _forward(self, fusion: str | None) -> Callable[[Arrays, Arrays], Any]:
+        """Of a batch the layers of each output; of a fusion those of it alone."""
+        if fusion in self._forwards:
+            return self._forwards[fusion]
+
         def forward(arrays: Arrays, batch: Arrays) -> dict[str, dict[str, jax.Array]]:
             system = self._definition.merge(arrays)
             return {
@@ -88,19 +97,21 @@ class Embedder:
                     **_continuous(e),
                     **{head: own.unit for head, own in (e.heads or {}).items()},
                 }
-                for name, e in system.embed(batch).items()
+                for name, e in _outputs(system, batch, fusion).items()
             }
 
         # Every process reads the whole result, so that each computes the same metrics.
-        return jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
+        self._forwards[fusion] = jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
+        return self._forwards[fusion]
 
-    def embed(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
+    def embed(self, modality: str, values: Values, layer: str = "unit") -> np.ndarray:
         """Embeds one batch.
 
         Args:
-          modality: name of a tower, or of another of its outputs, `image@2`.
-          values: [B, ...] as the modality's view makes them. B is padded to a multiple of the
-            devices; every other B compiles once more, so use few.
+          modality: name of a tower, or of another of its outputs, `image@2`; or of a fusion.
+          values: [B, ...] as the modality's view makes them; of a fusion a tuple, those of each
+            input. B is padded to a multiple of the devices; every other B compiles once more, so
+            use few.
           layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
             head of type 'codebook', the weights of the codes; `continuous`, of a head that
             quantizes, what its codes are of; the name of a further head of the tower; or several
@@ -122,31 +133,51 @@ class Embedder:
         if modality_of(modality) not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
         self._check()
-        rows = len(values)
+        named = self._named(modality, values)
+        rows = len(next(iter(named.values())))
         padding = -rows % mesh_lib.batch_shards(self._mesh)
-        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
-        batch = jax.make_array_from_callback(
-            padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
-        )
+
+        def laid_out(values: np.ndarray) -> jax.Array:
+            padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
+            return jax.make_array_from_callback(
+                padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
+            )
+
+        batch = {name: laid_out(own) for name, own in named.items()}
         return self._layer(modality, batch, layer)[:rows]
 
-    def embed_parts(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
+    def _named(self, modality: str, values: Values) -> dict[str, np.ndarray]:
+        """The inputs of towers by the names of outputs."""
+        if modality not in self.fused:
+            return {modality: cast(np.ndarray, values)}
+        inputs = self.fused[modality]
+        if not isinstance(values, tuple) or len(values) != len(inputs):
+            raise ValueError(f"{modality!r} takes a tuple of {len(inputs)} arrays, {inputs}")
+        return dict(zip(inputs, values, strict=True))
+
+    def embed_parts(self, modality: str, values: Values, layer: str = "unit") -> np.ndarray:
         """Embeds a batch of which every process has the rows of its part, see `reading`.
 
         Args:
           modality, layer: as of `embed`.
-          values: [b, ...], as many in every process; padded to what the devices need.
+          values: [b, ...], or a tuple of them, as many in every process; padded to what the
+            devices need.
 
         Returns:
           As `embed`, [parts x b, ...], the rows of the first part first, in all processes.
         """
         self._check()
-        parts, rows = self.reading[1], len(values)
+        named = self._named(modality, values)
+        parts, rows = self.reading[1], len(next(iter(named.values())))
         padding = -rows % (mesh_lib.batch_shards(self._mesh) // parts)
-        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
-        batch = mesh_lib.to_device({"values": padded}, self._mesh)
-        found = self._layer(modality, batch["values"], layer)[self._order(len(padded))]
-        by_part: np.ndarray = found.reshape(parts, len(padded), -1)[:, :rows]
+        padded = {
+            name: np.concatenate([own, np.repeat(own[-1:], padding, axis=0)])
+            for name, own in named.items()
+        }
+        size = rows + padding
+        batch = mesh_lib.to_device(padded, self._mesh)
+        found = self._layer(modality, batch, layer)[self._order(size)]
+        by_part: np.ndarray = found.reshape(parts, size, -1)[:, :rows]
         return by_part.reshape(parts * rows, -1)
 
     def _order(self, rows: int) -> np.ndarray:
@@ -158,17 +189,18 @@ class Embedder:
             self._orders[rows] = np.argsort(np.asarray(everywhere(batch)))
         return self._orders[rows]
 
-    def _layer(self, modality: str, batch: jax.Array, layer: str) -> np.ndarray:
+    def _layer(self, modality: str, batch: Arrays, layer: str) -> np.ndarray:
         """A layer of all rows of a batch on the devices."""
         # A further head of that name is what is meant, as of all other layers.
-        if layer == _TOKENS and _TOKENS not in self._heads[modality]:
+        if layer == _TOKENS and _TOKENS not in self._heads.get(modality, ()):
             return self._tokens(modality, batch)
         head, dot, last = layer.rpartition(".")
-        if dot and last == _TOKENS and head in {_ENCODER, *self._heads[modality]}:
+        if dot and last == _TOKENS and head in {_ENCODER, *self._heads.get(modality, ())}:
             return self._tokens(modality, batch, head)
         if layer.startswith(_TERM):
             return self._compared(layer.removeprefix(_TERM), modality, batch)
-        layers = self._forward(self._arrays, {modality: batch})[modality]
+        fusion = modality if modality in self.fused else None
+        layers = self._forward(fusion)(self._arrays, batch)[modality]
         parts = list(map(_weighted, layer.split("+")))
         for _, part in parts:
             if part not in layers:
@@ -184,11 +216,11 @@ class Embedder:
         side_by_side: np.ndarray = np.concatenate(weighted, 1) / total
         return side_by_side
 
-    def _compared(self, term: str, modality: str, batch: jax.Array) -> np.ndarray:
+    def _compared(self, term: str, modality: str, batch: Arrays) -> np.ndarray:
         """f32[B, F], what a term compares of a modality."""
 
         def features(system: System, embedding: Embedding) -> jax.Array:
-            view = _views(system.objectives.scorer(term)).get(modality)
+            view = self._views(system.objectives.scorer(term)).get(modality)
             if view is None:
                 raise TermError(f"The term {term!r} does not score {modality!r}.")
             found = system.objectives.compared(term, view, embedding)
@@ -197,9 +229,8 @@ class Embedder:
 
         return self._further(term, modality, batch, features)
 
-    def _tokens(self, modality: str, batch: jax.Array, head: str | None = None) -> np.ndarray:
+    def _tokens(self, modality: str, batch: Arrays, head: str | None = None) -> np.ndarray:
         """f32[B, T D], the tokens of a modality by a head, those of padding zero."""
-
         layer = _TOKENS if head is None else f"{head}.{_TOKENS}"
 
         def tokens(system: System, embedding: Embedding) -> jax.Array:
@@ -219,11 +250,7 @@ class Embedder:
         return self._further(layer, modality, batch, tokens)
 
     def _further(
-        self,
-        name: str,
-        modality: str,
-        batch: jax.Array,
-        of: Callable[[System, Embedding], jax.Array],
+        self, name: str, modality: str, batch: Arrays, of: Callable[[System, Embedding], jax.Array]
     ) -> np.ndarray:
         """A layer that is large, and computed only where one asks for it."""
         key = name, modality
@@ -231,11 +258,13 @@ class Embedder:
 
             def forward(arrays: Arrays, batch: Arrays) -> jax.Array:
                 system = self._definition.merge(arrays)
-                return of(system, system.embed(batch)[modality]).astype(jnp.float32)
+                fusion = modality if modality in self.fused else None
+                embedding = _outputs(system, batch, fusion)[modality]
+                return of(system, embedding).astype(jnp.float32)
 
             replicated = mesh_lib.replicated(self._mesh)
             self._on_demand[key] = jax.jit(forward, out_shardings=replicated)
-        return np.asarray(self._on_demand[key](self._arrays, {modality: batch}))
+        return np.asarray(self._on_demand[key](self._arrays, batch))
 
     def scorer(self, term: str, queries: str, answers: str) -> scoring.FlatScore:
         """The score f32[q, a] of two modalities' rows of the layer `objectives.<term>`.
@@ -251,17 +280,26 @@ class Embedder:
             own = self._definition.merge(self._arrays).objectives.scorer(term)
         except TermError as error:
             raise ValueError(str(error)) from error
-        pair = tuple(_views(own))
-        rows, columns = modality_of(queries), modality_of(answers)
+        pair = tuple(self._views(own))
+        rows, columns = self._known_by(queries), self._known_by(answers)
         if {rows, columns} != {*pair} or len(pair) != 2:
             raise ValueError(f"the term {term!r} scores {own.pair}, not {(queries, answers)}")
         shapes = self._shapes[term, rows], self._shapes[term, columns]
         return scoring.FlatScore(own.pair_score(), *shapes, swapped=(rows, columns) != pair)
 
+    def _known_by(self, view: str) -> str:
+        """What `embed` is asked for to have a view: its tower, or the fusion's output itself."""
+        return view if view in self.fused else modality_of(view)
 
-def _views(term: PairScorer) -> dict[str, str]:
-    """modality -> view that a term scores."""
-    return {modality_of(view): view for view in term.pair}
+    def _views(self, term: PairScorer) -> dict[str, str]:
+        """Name for `embed` -> view that a term scores."""
+        return {self._known_by(view): view for view in term.pair}
+
+
+def _outputs(system: System, batch: Arrays, fusion: str | None) -> dict[str, Embedding]:
+    """Embeddings of a batch by output; of a fusion, of whose inputs the batch is, it alone."""
+    outputs = system.embed(batch)
+    return outputs if fusion is None else system.fuse(outputs, {}, names=(fusion,))
 
 
 def _weighted(part: str) -> tuple[float, str]:
@@ -283,8 +321,9 @@ def _continuous(embedding: Embedding) -> dict[str, jax.Array]:
 
 def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
     """{'codes': f32[B, K]} of a tower whose head has a codebook."""
-    head = system.towers[modality_of(modality)].head
-    if embedding.encoding is None or not isinstance(head, CodebookHead):
+    tower = dict(system.towers).get(modality_of(modality))
+    if tower is None or embedding.encoding is None or not isinstance(tower.head, CodebookHead):
         return {}
+    head = tower.head
     table = system.codebooks[head.codebook].table[...]
     return {"codes": head.weights(embedding.encoding, table)}

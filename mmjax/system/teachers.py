@@ -54,21 +54,38 @@ class Teacher:
         if not (views or galleries) or len(set(views)) != len(views):
             raise ConfigError(f"teacher.views={views} has to name views of the batch, each once")
         self.views, self.train, self.adapters, self.galleries = views, train, adapters, galleries
+        self._inputs: dict[str, tuple[str, ...]] = {}  # of its views that are fusions
+
+    def of_model(self, fused: Mapping[str, tuple[str, ...]]) -> None:
+        """Tells it which of its views are outputs of fusions, name -> inputs; once."""
+        self._inputs = {view: fused[view] for view in self.views if view in fused}
+
+    @property
+    def _embeds(self) -> tuple[str, ...]:
+        """The outputs of towers that it embeds: of its views, or what these are made of."""
+        own = (self._inputs.get(view, (view,)) for view in self.views)
+        return tuple(dict.fromkeys(name for names in own for name in names))
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it computes something of all rows: galleries, or fusions."""
+        return bool(self.galleries or self._inputs)
 
     def paths(
         self, definition: Definition[System], trained: Iterable[str], of_galleries: Iterable[str]
     ) -> frozenset[str]:
         """The variables that it has copies of.
 
-        All of its towers, and of the codebooks and adapters that these read; without parameters
-        that are frozen and that it took over, for these are the same in both.
+        All of its towers and fusions, and of the codebooks and adapters that these read; without
+        parameters that are frozen and that it took over, for these are the same in both.
 
         Args:
           definition: structure of the System.
           trained: paths of the parameters that train.
           of_galleries: the views of its galleries.
         """
-        towers = {f"towers/{modality_of(view)}" for view in (*self.views, *of_galleries)}
+        towers = {f"towers/{modality_of(view)}" for view in (*self._embeds, *of_galleries)}
+        towers |= {f"fusions/{modality_of(view)}" for view in self._inputs}
         parameters = definition.kinds(nnx.Param)
         trained = set(trained)
         left_out = () if self.adapters else definition.kinds(AdapterParam)
@@ -82,7 +99,7 @@ class Teacher:
 
     def entries(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Its views of a batch, under the names that `embed` knows."""
-        return {PREFIX + view: batch[view] for view in self.views}
+        return {PREFIX + view: batch[view] for view in self._embeds}
 
     def arrays(
         self, towers: Mapping[str, jax.Array], copies: Mapping[str, jax.Array]
@@ -121,6 +138,25 @@ class Teacher:
             if name.startswith(PREFIX)
         }
         return students, own
+
+    def fuse(
+        self,
+        system: System,
+        taught: Mapping[str, Embedding],
+        batch: Mapping[str, jax.Array],
+        keys: jax.Array,
+    ) -> dict[str, Embedding]:
+        """Those of its views that are fusions, as constants; `system` holds what `arrays` gives.
+
+        Args:
+          system: that computes them.
+          taught: what `split` gives of the teacher.
+          batch: for presence.
+          keys: for dropout.
+        """
+        key = fold_in(keys, _OWN_KEY)
+        found = system.fuse(taught, batch, names=self._inputs, train=self.train, key=key)
+        return {name: jax.lax.stop_gradient(each) for name, each in found.items()}
 
     def embed_galleries(
         self,

@@ -55,13 +55,17 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
                 f"microbatches={count} cannot be exact: {of_batches[0]!r} is computed from the "
                 "whole batch; set microbatches=1, or a norm other than 'batch' in that tower"
             )
-    batch = of_model(recipe.outputs, inputs.batch_shapes(recipe.data))
+    batch = jax.eval_shape(
+        lambda given: of_model(recipe.outputs, given, recipe.fused),
+        inputs.batch_shapes(recipe.data),
+    )
     arrays = plan.definition.kinds(nnx.Variable)
     outputs = {
         name: _embedding(recipe, plan, arrays, name, batch[name])
         for name, output in recipe.outputs.items()
         if output.tower is not None and output.train
     }
+    outputs |= _fused(recipe, plan, arrays, outputs, batch)
     if not recipe.steps:
         return  # no loss is computed
     for name, objective in recipe.objectives.items():
@@ -74,7 +78,7 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
         _check_dim(name, objective, outputs)
         if objective.head is None:
             for pair in objective.term.options.get("pairs") or ():
-                _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs)
+                _check_pair(f"objectives.{name}.pairs", tuple(pair), outputs, recipe)
 
     def loss(
         arrays: Arrays,
@@ -173,6 +177,26 @@ def _embedding(
     return shapes
 
 
+def _fused(
+    recipe: Recipe,
+    plan: TrainPlan,
+    arrays: Mapping[str, jax.ShapeDtypeStruct],
+    outputs: Mapping[str, Embedding],
+    batch: Arrays,
+) -> dict[str, Embedding]:
+    """Shapes of what fusions make of the towers' embeddings."""
+
+    def fuse(
+        arrays: Arrays, outputs: Mapping[str, Embedding], batch: Arrays, key: jax.Array
+    ) -> dict[str, Embedding]:
+        model = plan.definition.merge(arrays)
+        return model.fuse(outputs, batch, train=recipe.steps > 0, key=key)
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    shapes: dict[str, Embedding] = jax.eval_shape(fuse, arrays, outputs, batch, key)
+    return shapes
+
+
 def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embedding]) -> None:
     """A term with the option `dim` is told the size of the embeddings that it reads."""
     told, head = objective.term.options.get("dim"), objective.head
@@ -188,12 +212,18 @@ def _check_dim(name: str, objective: ObjectiveConfig, outputs: Mapping[str, Embe
             )
 
 
-def _check_pair(where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding]) -> None:
+def _check_pair(
+    where: str, pair: tuple[str, ...], outputs: Mapping[str, Embedding], recipe: Recipe
+) -> None:
     sizes = {name: outputs[name].unit.shape[-1] for name in pair if name in outputs}
     if len(set(sizes.values())) > 1:
+
+        def place(name: str) -> str:
+            part = modality_of(name)
+            return f"model.fusions.{part}" if name in recipe.fused else f"model.towers.{part}.head"
+
         said = " and ".join(
-            f"{size} numbers for {name!r} ('model.towers.{modality_of(name)}.head')"
-            for name, size in sizes.items()
+            f"{size} numbers for {name!r} ('{place(name)}')" for name, size in sizes.items()
         )
         raise ConfigError(
             f"{where!r} compares {said}: give both towers heads of one size, such as "
@@ -261,7 +291,7 @@ def check_evaluator(where: str, config: EvaluatorConfig, source: str, data: Eval
                 f"'{path}' asks for {name!r}, which '{where}' does not have: it "
                 f"has {', '.join(map(repr, data.source.modalities))}"
             )
-    known = (*data.source.label_fields, *data.names)
+    known = ("id", *data.source.label_fields, *data.names)
     for path, name in config.reads("label", source):
         if name not in known:
             raise unknown(name, known, path, where, "label")

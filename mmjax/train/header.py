@@ -63,14 +63,15 @@ def stage_lines(stage: Stage, plan: TrainPlan, data: TrainData) -> list[str]:
 def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[str, str]]:
     counts = parameter_counts(plan)
     batch, steps = recipe.data.batch_size, recipe.steps
-    towers = ", ".join(f"{m} {counts.get(m, 0):,}" for m in recipe.model.towers)
+    parts = (*recipe.model.towers, *recipe.model.fusions)
+    towers = ", ".join(f"{part} {counts.get(part, 0):,}" for part in parts)
     rows = [
         (
             "parameters",
             f"{counts['all']:,}: {towers}, objectives {counts.get('objectives', 0):,}"
             + (f"; {counts['trained']:,} train" if counts["trained"] < counts["all"] else ""),
         ),
-        ("data", "; ".join(source.describe() for source in data.sources.values())),
+        ("data", data.describe()),
         ("training", f"{steps:,} steps of {batch:,} = {steps / data.steps_per_epoch:.1f} epochs"),
     ]
     if not steps:

@@ -18,7 +18,7 @@ from mmjax.data import inputs
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle as bundle_lib
 from mmjax.inference.bundle import Bundle, Dtype
-from mmjax.model.outputs import by_output
+from mmjax.model.outputs import by_output, with_fused
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import MeshConfig, Recipe
 from mmjax.recipe import own as own_lib
@@ -68,7 +68,9 @@ class SavedRun:
             self.plan.definition,
             dict(self.arrays),
             self.mesh,
-            by_output(self.recipe.outputs, inputs.views(self.recipe.data)),
+            with_fused(
+                self.recipe.fused, by_output(self.recipe.outputs, inputs.views(self.recipe.data))
+            ),
             log_scale,
             bias,
             self.recipe,

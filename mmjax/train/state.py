@@ -117,10 +117,14 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     busy = {output.tower for output in recipe.outputs.values() if output.train}
     busy |= {modality_of(gallery.view) for gallery in recipe.data.galleries.values()}
     idle = tuple(f"towers/{name}/" for name in recipe.model.towers if name not in busy)
+    fused = {modality_of(name) for name in recipe.fused if recipe.embedded[name]}
+    idle += tuple(f"fusions/{name}/" for name in recipe.model.fusions if name not in fused)
     constant |= {path for path in parameters if path.startswith(idle)}
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)
     teacher = None if recipe.teacher is None else recipe.teacher.build()
+    if teacher is not None:
+        teacher.of_model(recipe.fused)
     queue = None if recipe.queue is None else recipe.queue.build(recipe.data.batch_size)
     copied: frozenset[str] = frozenset()
     if teacher is not None:
@@ -176,9 +180,8 @@ def queue_shapes(recipe: Recipe, plan: TrainPlan) -> dict[str, jax.ShapeDtypeStr
     """The arrays of `State.queue`, for the batch size of this config."""
     if plan.queue is None:
         return {}
-    towers = plan.definition.merge(plan.definition.kinds(nnx.Variable)).towers
-    dims = {name: towers[name].dim for name in recipe.model.towers}
-    return plan.queue.shapes(dims, recipe.data.batch_size)
+    system = plan.definition.merge(plan.definition.kinds(nnx.Variable))
+    return plan.queue.shapes(system.dims, recipe.data.batch_size)
 
 
 def started(state: State, fill: Callable[[dict[str, jax.Array]], dict[str, jax.Array]]) -> State:

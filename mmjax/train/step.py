@@ -25,6 +25,7 @@ from mmjax.train.state import State, StateOf, TrainPlan
 
 Arrays = Mapping[str, jax.Array]
 Batch = Arrays
+NAMED_PARTS = ("towers", "fusions")  # of a model, whose parts have names of the recipe
 
 
 class Step(Protocol):
@@ -55,7 +56,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     galleries = recipe.data.galleries
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
-        given, batch = batch, of_model(recipe.outputs, batch)
+        given, batch = batch, of_model(recipe.outputs, batch, recipe.fused)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
         progress = state.step.astype(jnp.float32) / steps
@@ -80,13 +81,16 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
         def reduce(params: Arrays, constants: Arrays, outputs: Any) -> Any:
             system = plan.definition.merge({**constants, **params})
             outputs, taught = Teacher.split(outputs)
+            keys = microbatch.row_keys(towers_key, len(batch["id"]))
             with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+                outputs |= system.fuse(outputs, batch, train=True, key=keys)
                 known = gallery_lib.embed(
                     system, galleries, given, mesh, train=True, key=towers_key
                 )
-                if teacher is not None and teacher.galleries:
+                if teacher is not None and teacher.reduces:
                     arrays = teacher.arrays({**constants, **params}, state.teacher)
                     copy = plan.definition.merge(arrays)
+                    taught |= teacher.fuse(copy, taught, batch, keys)
                     taught |= teacher.embed_galleries(copy, galleries, given, mesh, towers_key)
             own = dataclasses.replace(
                 context, galleries=known, teacher=None if teacher is None else taught
@@ -144,7 +148,9 @@ def embedding(plan: TrainPlan) -> jax.stages.Wrapped:
     """What a recipe without steps computes of a batch: `(state, batch) -> {view: f[B, D]}`."""
 
     def embed(state: State, batch: Batch) -> dict[str, jax.Array]:
-        outputs = plan.definition.merge(state.evaluation_arrays()).embed(batch)
+        system = plan.definition.merge(state.evaluation_arrays())
+        outputs = system.embed(batch)
+        outputs |= system.fuse(outputs, batch)
         return {name: embedding.unit for name, embedding in outputs.items()}
 
     return jax.jit(embed)
@@ -171,18 +177,18 @@ def _norms_by_tower(gradient: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     towers: dict[str, dict[str, jax.Array]] = {}
     for path, value in gradient.items():
         part, _, rest = path.partition("/")
-        if part == "towers":
+        if part in NAMED_PARTS:
             towers.setdefault(rest.partition("/")[0], {})[path] = value
     return {f"gradient_norm/{name}": optimizer_lib.norm(g) for name, g in towers.items()}
 
 
 def parameter_counts(plan: TrainPlan) -> dict[str, int]:
-    """Numbers of parameters by tower, of the objectives, in all, and how many of them train."""
+    """Numbers of parameters by tower or fusion, of the objectives, in all, and that train."""
     counts: dict[str, int] = {"all": 0, "trained": 0}
     for path, shape in plan.definition.kinds(nnx.Param).items():
         size = math.prod(shape.shape)
         part, _, rest = path.partition("/")
-        name = rest.partition("/")[0] if part == "towers" else part
+        name = rest.partition("/")[0] if part in NAMED_PARTS else part
         counts[name] = counts.get(name, 0) + size
         counts["all"] += size
         counts["trained"] += size if path in plan.trained else 0

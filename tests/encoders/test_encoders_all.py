@@ -46,6 +46,7 @@ def test_shapes_and_gradients(make, inputs, gradient, encoder, options):
     if out.tokens is not None:
         assert out.tokens.shape[0] == 3
         assert out.tokens.ndim == 3
+        assert out.tokens.shape[2] == (module.token_width or module.width)
     if out.mask is not None:
         assert out.mask.shape == out.tokens.shape[:2]
     value, grads = gradient(module, x)

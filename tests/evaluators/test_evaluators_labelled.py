@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import pdist
 from sklearn import metrics
 
 from mmjax.data.synthetic.generated import Columns
-from mmjax.evaluators import Task, clusters, multilabel, ranking, run
+from mmjax.evaluators import Task, clusters, linkage, multilabel, ranking, run
 from mmjax.evaluators.candidates import frequent, singular, words_of
 from mmjax.evaluators.clusters import Clusters
 from mmjax.evaluators.compression import compressed, csls
@@ -52,6 +54,8 @@ def test_ranks_of_several_labels_are_those_of_scikit_learn(rows):
     both = list(zip(relevant, scores, strict=True))
     expected = [metrics.ndcg_score(r[None], s[None]) for r, s in both]
     np.testing.assert_allclose(ranking.ndcg(ranks), expected, rtol=1e-6)
+    expected = [metrics.ndcg_score(r[None], s[None], k=7) for r, s in both]
+    np.testing.assert_allclose(ranking.ndcg(ranks, 7), expected, rtol=1e-6)
     expected = [
         metrics.average_precision_score(r, s) for r, s in zip(relevant, scores, strict=True)
     ]
@@ -196,6 +200,50 @@ def test_clusters_are_those_of_a_plain_assignment():
     assert found["silhouette"] == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="60 clusters of 60 rows"):
         Clusters(clusters=60)(Vectors(), data(image=x, text=x, label=label))
+
+
+def test_a_decoy_is_counted_where_it_is_the_first_answer():
+    """Queries 0 and 1 find their decoy first, 2 the right answer, 3 something else."""
+    answers = np.eye(6)
+    queries = unit(answers[[1, 2, 4, 5]] + 0.3 * answers[[0, 0, 0, 0]])
+    asked = data(image=queries, text=queries, right=[0, 0, 4, 0], wrong=[1, 2, 0, 1])
+    gallery = data(image=answers, text=answers.astype(np.float32), number=np.arange(6))
+    options = dict(pairs=(("image", "text"),), labels="right", gallery_labels="number")
+    found = Retrieval(decoy="wrong", **options)(Vectors(), asked, gallery=gallery)
+    assert found["image_to_text/decoy@1"] == 0.5
+    assert found["image_to_text/R@1"] == 0.25
+    found = Retrieval(by="wrong", ks=(1,), more=("nDCG@k",), **options)(
+        Vectors(), asked, gallery=gallery
+    )
+    of_one = {name: found[f"image_to_text/R@1[wrong={name}]"] for name in (0, 1, 2)}
+    assert of_one == {0: 1.0, 1: 0.0, 2: 0.0}
+    assert found["image_to_text/nDCG@1"] == found["image_to_text/R@1"]
+    by_id = Retrieval(pairs=(("image", "text"),), labels="right", gallery_labels="id")
+    assert by_id(Vectors(), asked, gallery=gallery)["image_to_text/R@1"] == 0.25
+
+
+def test_linkage_is_that_of_scipy_at_the_threshold_that_other_rows_choose():
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 12, 90)
+    x = unit(rng.normal(size=(12, 5))[label] + 0.25 * rng.normal(size=(90, 5)))
+    own, other = (data(image=x[part], text=x[part], label=label[part])
+                  for part in (slice(45), slice(45, None)))  # fmt: skip
+    found = Clusters(method="linkage")(Vectors(), own, val=other)
+    tree = hierarchy.linkage(pdist(x[:45].astype(np.float64), "cosine"), "single")
+    expected = hierarchy.fcluster(tree, found["threshold"], "distance")
+    assert found["ARI"] == pytest.approx(metrics.adjusted_rand_score(label[:45], expected))
+    assert found["clusters"] == len(np.unique(expected)) > 2
+
+    tree = hierarchy.linkage(pdist(x[45:].astype(np.float64), "cosine"), "single")
+
+    def index(threshold):
+        answer = hierarchy.fcluster(tree, threshold, "distance")
+        return metrics.adjusted_rand_score(label[45:], answer)
+
+    best = max(index(threshold) for threshold in linkage.THRESHOLDS)
+    assert index(found["threshold"]) == pytest.approx(best)
+    with pytest.raises(ValueError, match="method='linkage' needs a source 'val'"):
+        Clusters(method="linkage")(Vectors(), own)
 
 
 def test_structures_are_compared_by_cka_and_neighbours():

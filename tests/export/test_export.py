@@ -98,7 +98,7 @@ def test_inputs_of_towers_of_features():
 
     model = ModelConfig.of({"towers": {"image": {"encoder": {"type": "identity", "inputs": 7}}}})
     bundle = SimpleNamespace(towers=model.towers, views={"image": VectorView(dim=7)})
-    model = SimpleNamespace(bundle=bundle, modalities=("image",))
+    model = SimpleNamespace(bundle=bundle, modalities=("image",), fused={})
     inputs, texts, pictures = parity.samples(model, rows=5)
     assert inputs["image"].shape == (5, 7)
     assert len(texts) == len(pictures) == 5

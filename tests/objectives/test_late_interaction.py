@@ -55,6 +55,11 @@ def test_duplicates_can_be_masked():
         ({"fusion": "sum"}, "but is 'sum'"),
         ({"layer": "encoder"}, "has layer='encoder' with fusion='attention'"),
         ({"symmetric": True}, "has symmetric=True with fusion='attention'; only 'max'"),
+        ({"fusion": "max", "groups": "max", "symmetric": True}, "leave out 'symmetric'"),
+        ({"groups": "mean", "tokens": ("b",)}, "name it in 'tokens'"),
+        ({"group": "kind"}, "needs groups='max' or 'mean'"),
+        ({"groups": "max", "hard_positive": True}, "which needs 'group'"),
+        ({"direction_weights": (0.0, 0.0)}, "not both 0"),
         ({"attention_scale": 0.0}, "attention_scale' should be at least 1e-15"),
     ],
 )
@@ -74,6 +79,13 @@ def test_towers_without_tokens_or_of_another_size_are_refused():
             raws,
             {"id": np.arange(4)},
         )
+
+
+def test_parts_without_groups_are_refused():
+    raws = {name: jnp.ones((4, PARTS * DIM)) for name in "ab"}
+    spec = {**SPEC, "groups": "max"}
+    with pytest.raises(TermError, match="'a' has none: take a fusion of type 'transformer'"):
+        run(spec, plan_of("dense", 1, 1), raws, {"id": np.arange(4)}, outputs=outputs)
 
 
 def test_it_reads_the_segments_of_an_audio_tower():

@@ -23,7 +23,7 @@ def test_chance_level_of_contrastive_losses(monkeypatch, recipe, overrides, show
     monkeypatch.setattr(header, "parameter_counts", lambda plan: {"all": 2, "trained": 1})
     loaded = recipe_lib.load(recipe, ["data.batch_size=64", *overrides])
     stage = Stage(StageConfig("only"), 0, loaded, 0, loaded.steps)
-    data = SimpleNamespace(sources={}, steps_per_epoch=10)
+    data = SimpleNamespace(describe=lambda: "", steps_per_epoch=10)
     text = "\n".join(header.stage_lines(stage, None, data))
     assert ("chance level: a contrastive loss of ln(64) = 4.159" in text) is shown
     assert "epochs" in text

@@ -68,6 +68,9 @@ class FileSource(Source):
     def id_of(self, index: int) -> int:
         return self.entries[index].id
 
+    def label_values(self, field: str) -> list[Any]:
+        return [entry.labels.get(field) for entry in self.entries]
+
     def __getitem__(self, index: int) -> Record:
         entry = self.entries[index]
         record: Record = {"id": entry.id, "key": entry.key, **entry.labels}

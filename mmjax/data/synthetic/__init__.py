@@ -16,12 +16,14 @@ from mmjax.data.synthetic.classes import (
     GroupedClasses,
     NuisancePairs,
 )
+from mmjax.data.synthetic.composed_queries import ComposedQueries
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.dialog_trees import DialogTrees
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domain_gap import DomainGap
 from mmjax.data.synthetic.domains import DomainPairs
 from mmjax.data.synthetic.ecg import EcgReports
+from mmjax.data.synthetic.edited_objects import EditedObjects
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.event_songs import EventSongs
@@ -34,6 +36,7 @@ from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
 from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.object_pages import ObjectPages
+from mmjax.data.synthetic.noisy_entities import NoisyEntities
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
@@ -44,6 +47,7 @@ from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
+from mmjax.data.synthetic.topic_documents import TopicDocuments
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_bags import WordBags
 from mmjax.data.synthetic.word_mixtures import WordMixtures
@@ -58,6 +62,7 @@ SYNTHETIC = {
         AttributeClasses,
         BoundPairs,
         CaptionDatabase,
+        ComposedQueries,
         CompositionalScenes,
         ConceptPairs,
         ConceptSets,
@@ -66,6 +71,7 @@ SYNTHETIC = {
         DomainGap,
         DomainPairs,
         EcgReports,
+        EditedObjects,
         EgoGraphs,
         Entities,
         EventAudio,
@@ -82,6 +88,7 @@ SYNTHETIC = {
         NamedActions,
         NamedSounds,
         NoisyCaptions,
+        NoisyEntities,
         NoisyInstances,
         NuisancePairs,
         ObjectPages,
@@ -94,6 +101,7 @@ SYNTHETIC = {
         Studies,
         TexturedDigits,
         TokenClasses,
+        TopicDocuments,
         Translations,
         WordBags,
         WordMixtures,

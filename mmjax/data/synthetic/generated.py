@@ -57,6 +57,9 @@ class Columns(Source):
     def id_of(self, index: int) -> int:
         return int(self._ids[index])
 
+    def label_values(self, field: str) -> list[Any]:
+        return list(self.fields[field])
+
     def __getitem__(self, index: int) -> Record:
         record = {"id": self.id_of(index), "key": f"{self.name} {self.split} row {index}"}
         for field, values in self.fields.items():

@@ -5,6 +5,7 @@ from mmjax.data.views.audio import AudioView
 from mmjax.data.views.augmented_text import AugmentedTextView
 from mmjax.data.views.base import View, field_of, group_of, render
 from mmjax.data.views.ecg import EcgView
+from mmjax.data.views.fused import FusedView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.image_patches import ImagePatchesView
@@ -25,6 +26,7 @@ __all__ = [
     "AudioView",
     "AugmentedTextView",
     "EcgView",
+    "FusedView",
     "GraphView",
     "ImagePatchesView",
     "ImageView",

@@ -35,11 +35,10 @@ def outputs(raws, batch):
     made = {}
     for name, raw in raws.items():
         tokens = raw.reshape(len(raw), PARTS, DIM)
-        mask = batch.get(f"{name}_mask")
+        mask, groups = batch.get(f"{name}_mask"), batch.get(f"{name}_groups")
         first = tokens[:, 0]
-        made[name] = Embedding(
-            first, unit_norm(first), Encoding(first, tokens, mask), unit_norm(tokens)
-        )
+        encoding = Encoding(first, tokens, mask, groups=groups)
+        made[name] = Embedding(first, unit_norm(first), encoding, unit_norm(tokens))
     return made
 
 
@@ -70,6 +69,34 @@ def scores(u, heard, w, said, params, spec):
     return (of_pieces * said).sum(-1) / said.sum(-1)
 
 
+def by_groups(u, heard, w, said, extra, params, spec):
+    """The largest score of a group that a row has, or the mean of them, pair by pair."""
+    groups, rows = extra["a_groups"], len(u)
+    s = np.zeros((rows, rows), np.result_type(u, w))
+    for i, j in np.ndindex(rows, rows):
+        own = {}
+        for m in range(groups.shape[1]):
+            there = heard[i] & groups[i, m]
+            if there.any():
+                pair = (u[i : i + 1, there], there[None, there], w[j : j + 1], said[j : j + 1])
+                own[m] = scores(*pair, params, spec)[0, 0]
+        if spec.get("hard_positive") and i == j and extra["group"][j] in own:
+            s[i, j] = own[extra["group"][j]]
+        elif spec["groups"] == "max":
+            s[i, j] = max(own.values(), key=lambda value: value.real)
+        else:
+            s[i, j] = sum(own.values()) / len(own)
+    return s
+
+
+def grouped(size):
+    """Padding; two groups of parts, of which a row may have one only; and which answers."""
+    rng = np.random.default_rng(4)
+    of = rng.integers(0, 2, size=(size, PARTS))
+    groups = np.stack([of == 0, of == 1], axis=1)
+    return {**padding(size), "a_groups": groups, "group": rng.integers(0, 2, size).astype(np.int32)}
+
+
 def formula_of(spec):
     def formula(raws, extra, params):
         seen = []
@@ -80,9 +107,16 @@ def formula_of(spec):
             first = spec.get("skip", {}).get(name, 0)
             part = slice(first, None) if name in spec["tokens"] else slice(1)
             seen += [tokens[:, part], mask[:, part]]
-        s = scores(*seen, params, spec) * np.exp(params["temperature/log_scale"])
+        s = scores(*seen, params, spec)
+        if "groups" in spec:
+            s = by_groups(*seen, extra, params, spec)
+        s = s * np.exp(params["temperature/log_scale"])
         every = np.ones(s.shape, bool)
-        return sum((logsumexp(s, every, k) - np.diag(s)).mean() / 2 for k in (0, 1))
+        weights = spec.get("direction_weights", (0.5, 0.5))  # of rows, of columns
+        return sum(
+            w * (logsumexp(s, every, k) - np.diag(s)).mean()
+            for k, w in zip((1, 0), weights, strict=True)
+        )
 
     return formula
 
@@ -109,6 +143,10 @@ def asked(metrics, extra):
     np.testing.assert_allclose(metrics["term/chance"], np.log(SIZE), rtol=1e-6)
 
 
+def answered(metrics, extra):
+    assert 0.1 < metrics["term/group_accuracy"] < 0.9
+
+
 CASES = {
     "late_interaction": case(),
     "late_interaction_max": case(spec={"fusion": "max"}, plans=PLANS[:1], metrics=pooled),
@@ -123,6 +161,22 @@ CASES = {
     # As in the paper: the whole text asks.
     "late_interaction_one_text": case(
         spec={"tokens": ("a",), "positions": False}, plans=PLANS[:1], metrics=asked
+    ),
+    "late_interaction_groups": case(
+        grouped,
+        spec={"fusion": "max", "groups": "max", "direction_weights": (0.0, 1.0)},
+        metrics=pooled,
+    ),
+    "late_interaction_groups_mean": case(
+        grouped,
+        spec={"fusion": "max", "groups": "mean", "group": "group"},
+        plans=PLANS[:2],
+        metrics=answered,
+    ),
+    "late_interaction_hard_positive": case(
+        grouped,
+        spec={"fusion": "max", "groups": "max", "group": "group", "hard_positive": True},
+        metrics=answered,
     ),
     # Skipped tokens are no parts.
     "late_interaction_skip": case(whole, spec={"skip": {"b": 1}}, plans=PLANS[:1]),

@@ -1,0 +1,192 @@
+"""Every fusion of vectors is its formula, in float64; that of tokens sees what it should."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mmjax.encoders.base import Encoding
+from mmjax.errors import ConfigError
+from mmjax.model.base import FusionInput
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.model.fusions import FUSIONS
+
+ROWS, DIMS = 5, {"a": 6, "b": 6, "c": 4}
+
+
+def inputs(*names, width=8):
+    return tuple(FusionInput(n, n.partition("@")[0], DIMS[n[0]], width) for n in names)
+
+
+def built(type, *outputs, **options):
+    own = {"inputs": outputs or (inputs("a", "b"),), "dtype": jnp.float32, "rngs": nnx.Rngs(3)}
+    return FUSIONS.spec(type, **options).build(**own)
+
+
+def vectors(names, seed=0):
+    rng = np.random.default_rng(seed)
+    raw = [rng.normal(size=(ROWS, DIMS[name[0]])) for name in names]
+    parts = [Embedding(jnp.float32(x), unit_norm(jnp.float32(x))) for x in raw]
+    return raw, parts
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def weights(module):
+    return {
+        "/".join(map(str, path)): np.asarray(value[...], np.float64)
+        for path, value in nnx.to_flat_state(nnx.state(module, nnx.Param))
+    }
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def mlp(w, x):
+    hidden = np.maximum(np.concatenate(x, 1) @ w["layers/0/kernel"] + w["layers/0/bias"], 0)
+    return hidden @ w["layers/1/kernel"] + w["layers/1/bias"]
+
+
+def gated(w, x):
+    gates = sigmoid(np.concatenate(x, 1) @ w["gates/kernel"])
+    parts = [np.tanh(each @ w[f"hidden/{i}/kernel"]) for i, each in enumerate(x)]
+    return sum(g * h for g, h in zip(np.split(gates, len(x), 1), parts, strict=True))
+
+
+def attention(w, x):
+    scores = np.concatenate(
+        [
+            np.tanh(each @ w["hidden/kernel"] + w["bias"][i]) @ w["score/kernel"]
+            for i, each in enumerate(x)
+        ],
+        axis=1,
+    )
+    share = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    return sum(share[:, i : i + 1] * each for i, each in enumerate(x))
+
+
+CASES = {
+    "sum": ("ab", {}, lambda w, x: x[0] + x[1]),
+    "mean": ("ab", {}, lambda w, x: (unit(x[0]) + unit(x[1])) / 2),
+    "weighted": ("ab", {"weights": (3.0, 1.0)}, lambda w, x: 0.75 * unit(x[0]) + unit(x[1]) / 4),
+    "mlp": ("abc", {"dim": 7, "hidden": (9,)}, mlp),
+    "gated": ("abc", {"dim": 7}, gated),
+    "attention": ("ab", {"hidden": 5}, attention),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_fusion_of_vectors_is_its_formula(case):
+    names, options, formula = CASES[case]
+    raw, parts = vectors(names)
+    fusion = built("mean" if case == "weighted" else case, inputs(*names), **options)
+    for value in nnx.state(fusion, nnx.Param).flat_state().leaves:  # biases are zero at the start
+        value[...] = value[...] + 0.3 * jax.random.normal(jax.random.key(1), value.shape)
+    found, want = fusion(parts, 0), formula(weights(fusion), raw)
+    np.testing.assert_allclose(found.raw, want, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(found.unit, unit(want), rtol=2e-5, atol=2e-6)
+    assert fusion.dim == want.shape[1] == found.encoding.pooled.shape[1]
+
+    direction = np.random.default_rng(2).normal(size=want.shape)
+
+    def value(x):
+        part = Embedding(x, unit_norm(x))
+        return (fusion([part, *parts[1:]], 0).raw * direction).sum()
+
+    step = 1e-6 * np.random.default_rng(3).normal(size=raw[0].shape)
+    difference = sum(
+        sign * (formula(weights(fusion), [raw[0] + sign * step, *raw[1:]]) * direction).sum()
+        for sign in (1, -1)
+    )
+    gradient = np.asarray(jax.grad(value)(parts[0].raw), np.float64)
+    np.testing.assert_allclose((gradient * step).sum() * 2, difference, rtol=1e-3)
+
+
+def encoded(names, lengths, width=8, seed=0):
+    """Embeddings with tokens, of which so many are there; those of others are 99."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for name, (total, there) in zip(names, lengths, strict=True):
+        tokens = rng.normal(size=(ROWS, total, width)).astype(np.float32)
+        mask = np.arange(total) < there
+        tokens[:, ~mask] = 99.0
+        raw = jnp.ones((ROWS, DIMS[name[0]]))
+        mask = jnp.broadcast_to(mask, (ROWS, total))
+        found.append(
+            Embedding(raw, raw, Encoding(jnp.ones((ROWS, width)), jnp.array(tokens), mask))
+        )
+    return found
+
+
+def transformer(*outputs, **options):
+    own = {"dim": 6, "width": 16, "depth": 1, "heads": 2, "mlp_width": 16}
+    return built("transformer", *outputs, **{**own, **options})
+
+
+@pytest.mark.parametrize("pool", ["end", "mean"])
+def test_padding_says_nothing_and_the_order_of_tokens_neither(pool):
+    fusion = transformer(inputs("a", "b"), pool=pool, tokens=True)
+    short, long = (encoded("ab", ((t, 3), (4, 2))) for t in (3, 5))
+    long[0] = long[0]._replace(
+        encoding=long[0].encoding._replace(
+            tokens=long[0].encoding.tokens.at[:, :3].set(short[0].encoding.tokens)
+        )
+    )
+    long[1] = short[1]
+    one, other = fusion(short, 0), fusion(long, 0)
+    np.testing.assert_allclose(one.raw, other.raw, atol=1e-5)
+    turned = [
+        part._replace(
+            encoding=part.encoding._replace(
+                tokens=part.encoding.tokens[:, ::-1], mask=part.encoding.mask[:, ::-1]
+            )
+        )
+        for part in short
+    ]
+    np.testing.assert_allclose(fusion(turned, 0).raw, one.raw, atol=1e-5)
+    assert other.tokens.shape == (ROWS, 9, 6)
+    np.testing.assert_allclose(np.linalg.norm(other.tokens, axis=-1), 1, atol=1e-5)
+    groups = np.asarray(other.encoding.groups[0])
+    np.testing.assert_array_equal(groups.argmax(0)[groups.any(0)], [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(groups.any(0), other.encoding.mask[0])
+
+
+def test_a_tower_without_tokens_gives_its_vector():
+    fusion = transformer(inputs("a", "b"))
+    parts = encoded("ab", ((3, 3), (1, 1)))
+    pooled = parts[1]._replace(encoding=Encoding(parts[1].encoding.tokens[:, 0]))
+    np.testing.assert_allclose(fusion([parts[0], pooled], 0).raw, fusion(parts, 0).raw, atol=1e-6)
+
+
+def test_outputs_of_the_same_kinds_are_alike_by_tower_and_differ_by_view():
+    """A text is the same whether it is a target or a decoy; `kinds='view'` tells them apart."""
+    outputs = (inputs("a", "b@edit"), inputs("b@right"), inputs("b@wrong"), inputs("a"))
+    by_tower, by_view = (transformer(*outputs, kinds=kinds) for kinds in ("tower", "view"))
+    assert (by_tower.kinds, by_tower.ends) == (((0, 1), (1,), (1,), (0,)), (0, 1, 1, 2))
+    assert by_view.ends == (0, 1, 2, 3)
+    (text,) = encoded("b", ((4, 4),))
+    same = [np.asarray(by_tower([text], k).raw) for k in (1, 2)]
+    np.testing.assert_array_equal(*same)
+    assert np.abs(by_view([text], 1).raw - by_view([text], 2).raw).max() > 1e-4
+    assert np.abs(by_tower([text], 3).raw - same[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("type", "outputs", "options", "said"),
+    [
+        ("mean", (inputs("a", "c"),), {}, "different sizes.*'a' 6, 'c' 4"),
+        ("sum", (inputs("a", "c"),), {}, "different sizes"),
+        ("attention", (inputs("c", "b"),), {}, "take type='mlp'"),
+        ("mean", (inputs("a", "b"),), {"weights": (1.0,)}, "2 numbers, one for each input"),
+        ("mean", (inputs("a", "b"),), {"weights": (0.0, 0.0)}, "not all 0"),
+        ("mlp", (inputs("a", "b"), inputs("a", "c")), {"dim": 4}, "inputs of 'also'.*'c' 4"),
+        ("mlp", (inputs("a", "b"), inputs("a")), {"dim": 4}, "one by one"),
+    ],
+)
+def test_what_does_not_fit_is_said(type, outputs, options, said):
+    with pytest.raises(ConfigError, match=said):
+        built(type, *outputs, **options)

@@ -63,6 +63,7 @@ class Encoder(nnx.Module):
 
     Attributes:
       width: W of what it returns.
+      causal: whether each of its tokens depends on the positions up to its own alone.
       reads_present: whether the call takes `present` bool[B], False where a value is a
         placeholder: those with statistics over the batch.
       reads_prompts: whether the call takes `prompts` (`mmjax.encoders.prompts`).
@@ -71,6 +72,7 @@ class Encoder(nnx.Module):
     """
 
     width: Count
+    causal: bool = False
     reads_present: ClassVar[bool] = False
     reads_prompts: ClassVar[bool] = False
     training_options: ClassVar[frozenset[str]] = frozenset(

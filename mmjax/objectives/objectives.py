@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.embedding import Embedding
+from mmjax.model.towers import Tower
 from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
@@ -114,6 +115,15 @@ class Objectives(nnx.Module):
                 metrics[f"{name}/weight"] = factor
             metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
         return loss, {"loss": loss, **metrics}
+
+    def check(self, towers: Mapping[str, Tower]) -> None:
+        """Says what the towers of a model lack for the terms.
+
+        Raises:
+          TermError: with the option to change.
+        """
+        for term in self.terms.values():
+            term.check(towers)
 
     def scorer(self, name: str) -> PairScorer:
         """A term with a score of its own.

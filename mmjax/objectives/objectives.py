@@ -141,9 +141,13 @@ class Objectives(nnx.Module):
 
     def compared(self, name: str, view: str, embedding: Embedding) -> Features:
         """What such a term compares of a view, by the head that it reads."""
+        return self.scorer(name).compared(view, self.read(name, view, embedding))
+
+    def read(self, name: str, view: str, embedding: Embedding) -> Embedding:
+        """What a term reads of a view: the embedding by one of the tower's further heads, or it."""
         head = dict(self.heads)[name]
         head = head if isinstance(head, str) or head is None else dict(head).get(view)
-        return self.scorer(name).compared(view, (embedding.heads or {}).get(head or "", embedding))
+        return (embedding.heads or {}).get(head or "", embedding)
 
     def _scales(self) -> dict[str, jax.Array]:
         """1/temperature of the terms that have one."""

@@ -19,6 +19,7 @@ from mmjax.schema.names import modality_of
 from mmjax.system import scoring
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
+from mmjax.system.texts import TextModel
 
 _TOKENS = "tokens"
 _TERM = "objectives."  # begins the layer that is what a term compares
@@ -77,6 +78,11 @@ class Embedder:
         return invert(self._definition, self._arrays, modality, value, targets, **how)
 
     @functools.cached_property
+    def texts(self) -> TextModel:
+        """What generates texts, of a model with a term `captioning`."""
+        return TextModel(self._definition, self._arrays, self._mesh)
+
+    @functools.cached_property
     def _forward(self) -> Callable[[Arrays, Arrays], dict[str, dict[str, jax.Array]]]:
         def forward(arrays: Arrays, batch: Arrays) -> dict[str, dict[str, jax.Array]]:
             system = self._definition.merge(arrays)
@@ -120,13 +126,8 @@ class Embedder:
         if modality_of(modality) not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
         self._check()
-        rows = len(values)
-        padding = -rows % mesh_lib.batch_shards(self._mesh)
-        padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
-        batch = jax.make_array_from_callback(
-            padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
-        )
-        return self._layer(modality, batch, layer)[:rows]
+        batch = mesh_lib.whole_batch(values, self._mesh)
+        return self._layer(modality, batch, layer)[: len(values)]
 
     def embed_parts(self, modality: str, values: np.ndarray, layer: str = "unit") -> np.ndarray:
         """Embeds a batch of which every process has the rows of its part, see `reading`.

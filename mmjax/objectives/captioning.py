@@ -65,6 +65,7 @@ class Captioning(Term):
     """
 
     least_rows = 1
+    generates = True
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from typing import Any
 import cloudpickle
 
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
+from mmjax.decoding import DECODERS
 from mmjax.encoders import ENCODERS
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EVALUATORS
@@ -35,7 +36,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
         TERMS, ENCODERS, HEADS, ADAPTERS, AUGMENTATIONS, TEACHERS, EVALUATORS, SOURCES, VIEWS,
-        TOKENIZERS,
+        TOKENIZERS, DECODERS,
     )
 }  # fmt: skip
 

@@ -45,10 +45,13 @@ class Generation(Evaluator):
       diversity: product over n = 2, 3, 4 of the mean share of different n-grams of a text.
       tokens: mean number of tokens; log_likelihood: mean log probability of one, its end included,
         by the model itself.
-      BLEU@4 and exact (with `reference='text'`): against all texts of the record, words apart by
-        spaces; `exact` is the share of texts that are one of them.
+      BLEU@4, exact and word_recall (with `reference='text'`): against all texts of the record,
+        words apart by spaces; `exact` is the share of texts that are one of them, `word_recall`
+        the mean share of the different words of one of them, the best, that were generated.
       coherence (with `reference='source'`): mean log probability of a token by the process that
-        made the source, of those generated sources that know it.
+        made the source, of those generated sources that know it; and of a decoder that `frontier`
+        does not name, frontier: the coherence of those named, interpolated to its diversity, or
+        that of the one nearest in diversity where all are more, or less, diverse.
     And of the records' own texts, each token given all before it: `perplexity`, exp of the mean
     negative log probability, and `accuracy`, the share of tokens that are the likeliest;
     `examples`, how many records.
@@ -64,6 +67,8 @@ class Generation(Evaluator):
       prompt: how many tokens of the record's own text are given, beside the mark of its beginning.
       tokens: how many are generated at most; None fills the length of the text's view.
       reference: what texts are held against.
+      frontier: names of decoders that trade coherence for diversity, such as one sampling at
+        several temperatures.
       examples: records, the first ones.
       batch_size: of texts that are generated together.
     """
@@ -78,6 +83,7 @@ class Generation(Evaluator):
         prompt: CountOrZero = 0,
         tokens: Count | None = None,
         reference: Literal["text", "source"] = "text",
+        frontier: tuple[str, ...] = (),
         examples: Count = 200,
         batch_size: Count = 64,
     ):
@@ -85,7 +91,13 @@ class Generation(Evaluator):
             raise ValueError(
                 "generation: 'decoders' names none, such as {'beam': {'type': 'beam'}}"
             )
+        if frontier and (reference != "source" or not set(frontier) <= set(decoders)):
+            raise ValueError(
+                f"generation: frontier={frontier!r} should name some of the decoders "
+                f"{', '.join(map(repr, decoders))}, with reference='source'"
+            )
         self.decoders = {name: spec.build() for name, spec in decoders.items()}
+        self.frontier = frontier
         self.term, self.text, self.conditions = term, text, conditions
         self.prompt, self.tokens, self.reference = prompt, tokens, reference
         self.examples, self.batch_size = examples, batch_size
@@ -112,11 +124,17 @@ class Generation(Evaluator):
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, the model knows its own."""
         asked = self._asked(data)
-        metrics = self._of_references(model, asked)
+        found: dict[str, dict[str, float]] = {}
         for name, decoder in self.decoders.items():
-            start, found = self._generated(model, data, decoder, asked)
-            own = self._measured(data, asked, start, found)
-            metrics |= {f"{name}/{metric}": value for metric, value in own.items()}
+            texts = self._generated(model, data, decoder, asked)
+            found[name] = self._measured(data, asked, *texts)
+        if self.frontier:
+            known = sorted((found[n]["diversity"], found[n]["coherence"]) for n in self.frontier)
+            for name in found.keys() - {*self.frontier}:
+                at = np.interp(found[name]["diversity"], *zip(*known, strict=True))
+                found[name]["frontier"] = float(at)
+        metrics = self._of_references(model, asked)
+        metrics |= {f"{n}/{metric}": x for n, own in found.items() for metric, x in own.items()}
         return metrics | {"examples": float(len(asked.rows))}
 
     def look(self, model: Model, data: EvalData) -> Look:
@@ -234,7 +252,12 @@ class Generation(Evaluator):
         pairs = list(zip(texts, asked.texts, strict=True))
         split = [each.split() for each in texts], [[t.split() for t in own] for _, own in pairs]
         exact = [text in {" ".join(each.split()) for each in own} for text, own in pairs]
-        return metrics | {"BLEU@4": bleu(*split), "exact": float(np.mean(exact))}
+        recall = [
+            max(len(set(said) & set(each)) / max(len(set(each)), 1) for each in own)
+            for said, own in zip(*split, strict=True)
+        ]
+        means = {"exact": float(np.mean(exact)), "word_recall": float(np.mean(recall))}
+        return metrics | {"BLEU@4": bleu(*split), **means}
 
     def _coherence(self, data: EvalData, start: np.ndarray, found: Texts) -> float:
         """Mean log probability of what was generated by the source."""

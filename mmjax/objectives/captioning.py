@@ -39,9 +39,10 @@ class Captioning(Term):
     With `lower='tower'`, no conditions and `depth=0` the tower itself is the language model.
 
     With `layer='unit'` a condition is the embedding of a view, `copies` times, each with Gaussian
-    noise of its own in training and made a unit vector again: a decoder that learns from
-    embeddings of texts then reads those of images, too (Nukrai et al. 2022, arXiv 2211.00575,
-    CapDec; Qiu et al. 2024, arXiv 2401.02347, MacCap, with 10 copies).
+    noise of its own in training and made a unit vector again. With `lower='own'` it may be that of
+    the text itself: a decoder that learns to say a text from its embedding then reads those of
+    images, too (Nukrai et al. 2022, arXiv 2211.00575, CapDec; Qiu et al. 2024, arXiv 2401.02347,
+    MacCap, with 10 copies).
 
     Logits are computed one position at a time, in memory for B `vocab_size` of them.
 
@@ -88,7 +89,8 @@ class Captioning(Term):
         rngs: nnx.Rngs,
     ):
         read = (text, *conditions) if lower == "tower" else conditions
-        if len({text, *conditions}) != 1 + len(conditions) or set(inputs) != set(read):
+        itself = text in conditions and not (lower == "own" and layer == "unit")
+        if itself or len({*conditions}) != len(conditions) or set(inputs) != {*read}:
             raise TermError(
                 f"The term 'captioning' with lower={lower!r} needs different views and the widths "
                 f"of {', '.join(map(repr, read)) or 'none'}, but has text={text!r}, "
@@ -131,7 +133,7 @@ class Captioning(Term):
             )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        views = (self.text, *self.conditions)
+        views = tuple(dict.fromkeys((self.text, *self.conditions)))
         for view in views:
             if view not in outputs:
                 raise TermError(

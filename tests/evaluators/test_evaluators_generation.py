@@ -79,6 +79,7 @@ def test_captions_are_held_against_all_texts_of_a_record():
         "greedy/log_likelihood": pytest.approx(-0.5),
         "greedy/BLEU@4": 0,
         "greedy/exact": pytest.approx(1 / 3),
+        "greedy/word_recall": pytest.approx((1 + 2 / 3 + 0) / 3),
     }
     first, second = model.calls
     assert (first.term, first.eos, first.never) == ("words", 3, (0, 1, 2))

@@ -82,6 +82,7 @@ def test_a_tower_that_sees_ahead_is_refused():
         ({"depth": 0}, "depth=0 is the text's tower alone"),
         ({**ALONE, "width": 3}, "depth=0 has no width=3 of its own"),
         ({**OWN, "width": None}, "lower='own' needs a width"),
+        ({**OWN, "conditions": ("t",), "inputs": {"t": 5}}, "needs different views"),
         ({"noise": 0.1}, "noise and copies of layer='unit' alone"),
     ],
 )

@@ -31,10 +31,12 @@ from mmjax.data.synthetic.identities import Identities
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
+from mmjax.data.synthetic.markov_text import MarkovText
 from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.partly_linear import PartlyLinear
+from mmjax.data.synthetic.region_captions import RegionCaptions
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
@@ -74,6 +76,7 @@ SYNTHETIC = {
         LatentBlocks,
         LatentViews,
         LectureClips,
+        MarkovText,
         NamedActions,
         NamedSounds,
         NoisyCaptions,
@@ -82,6 +85,7 @@ SYNTHETIC = {
         OrganRegions,
         Parity,
         PartlyLinear,
+        RegionCaptions,
         SpelledFacts,
         Studies,
         TexturedDigits,

@@ -1,7 +1,6 @@
 """Generated texts: how good, how varied and how likely they are, and what they look like."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -13,6 +12,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed, read_one
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.looks import Look, Row, few
+from mmjax.evaluators.prompts import Prompts, joined
 from mmjax.evaluators.text_metrics import bleu, diversity
 from mmjax.schema.annotations import CaptionRef, ViewRef
 from mmjax.schema.bounds import Count, CountOrZero
@@ -26,14 +26,12 @@ class _Asked:
     Attributes:
       rows: i64[N], of the source.
       ids: i32[N, T], the records' own texts.
-      length: i64[N], tokens of each, its end left out.
       given: view -> values [N, ...] of what they are generated from.
       texts: all alternatives of each record.
     """
 
     rows: np.ndarray
     ids: np.ndarray
-    length: np.ndarray
     given: dict[str, np.ndarray]
     texts: list[list[str]]
 
@@ -64,7 +62,8 @@ class Generation(Evaluator):
       text: view of the texts; of the tower of the term's own.
       conditions: views that stand for the term's conditions, in their order; they may be others,
         such as images where a decoder has learned from texts.
-      prompt: how many tokens of the record's own text are given, beside the mark of its beginning.
+      prompt: how many tokens of the record's own text are given, beside the mark of its beginning;
+        of a shorter text all, which then gets so many more.
       tokens: how many are generated at most; None fills the length of the text's view.
       reference: what texts are held against.
       frontier: names of decoders that trade coherence for diversity, such as one sampling at
@@ -131,8 +130,8 @@ class Generation(Evaluator):
         if self.frontier:
             known = sorted((found[n]["diversity"], found[n]["coherence"]) for n in self.frontier)
             for name in found.keys() - {*self.frontier}:
-                at = np.interp(found[name]["diversity"], *zip(*known, strict=True))
-                found[name]["frontier"] = float(at)
+                x, y = np.array(known).T
+                found[name]["frontier"] = float(np.interp(found[name]["diversity"], x, y))
         metrics = self._of_references(model, asked)
         metrics |= {f"{n}/{metric}": x for n, own in found.items() for metric, x in own.items()}
         return metrics | {"examples": float(len(asked.rows))}
@@ -146,7 +145,8 @@ class Generation(Evaluator):
         said: list[list[tuple[str, str]]] = [[] for _ in asked.rows]
         for name, decoder in self.decoders.items():
             start, found = self._generated(model, chosen, decoder, asked)
-            for own, line in zip(said, self._texts(chosen, start, found), strict=True):
+            prompts = Prompts(self._view(chosen))
+            for own, line in zip(said, prompts.said(prompts.new(start, found)), strict=True):
                 own.append((name, line))
         places = {int(row): place for place, row in enumerate(items.rows)}
         rows = [
@@ -168,7 +168,7 @@ class Generation(Evaluator):
 
     def _asked(self, data: EvalData) -> _Asked:
         """What the first records have, of those that have all."""
-        view, names = self._view(data), dict.fromkeys((self.text, *self.conditions))
+        names = dict.fromkeys((self.text, *self.conditions))
         rows, found, texts = [], [], []
         for row in range(min(self.examples, len(data.source))):
             record, items, problems = read_one(data, row, tuple(names), "first")
@@ -184,34 +184,23 @@ class Generation(Evaluator):
                 f"{', '.join(names)}"
             )
         stacked = {name: np.stack([each[name] for each in found]) for name in names}
-        ids, tokenizer = stacked[self.text], view.tokenizer
-        inside = ids != tokenizer.pad_id
-        if view.eos:
-            inside &= np.cumsum(ids == tokenizer.eos_id, axis=1) == 0
         given = {name: stacked[name] for name in self.conditions}
-        return _Asked(np.array(rows), ids, inside.sum(1), given, texts)
+        return _Asked(np.array(rows), stacked[self.text], given, texts)
 
     def _generated(
         self, model: Model, data: EvalData, decoder: Decoder, asked: _Asked
     ) -> tuple[np.ndarray, Texts]:
         """i64[N], where what is generated begins, and the texts."""
-        view = self._view(data)
-        begins = self.prompt + view.bos
-        room = view.length if self.tokens is None else begins + self.tokens
-        length = np.clip(asked.length, 1, begins).astype(np.int32)
-        ids = asked.ids[:, :room].copy()
-        ids[np.arange(room) >= length[:, None]] = view.tokenizer.pad_id
-        eos = view.tokenizer.eos_id if view.eos else None
-        never = {view.tokenizer.pad_id, view.tokenizer.unk_id, view.tokenizer.bos_id,
-                 view.tokenizer.eos_id}  # fmt: skip
-        how = {"eos": eos, "never": tuple(sorted(i for i in never - {eos} if i >= 0))}
-        begun: dict[str, Any] = {"ids": ids, "length": length, "row": asked.rows.astype(np.int32)}
+        prompts = Prompts(self._view(data))
+        begins = self.prompt + prompts.view.bos
+        room = prompts.view.length if self.tokens is None else begins + self.tokens
+        begun = prompts.start(asked.ids, begins, room) | {"row": asked.rows.astype(np.int32)}
+        how = {"eos": prompts.eos, "never": prompts.never}
         parts = [
             self._model(model).generate(self.term, decoder, given, Start(**own), **how)
             for own, given in self._batches(asked, begun)
         ]
-        joined: Any = (np.concatenate(each)[: len(ids)] for each in zip(*parts, strict=True))
-        return length, Texts(*joined)
+        return begun["length"], joined(parts, len(asked.rows))
 
     def _batches(self, asked: _Asked, arrays: dict[str, np.ndarray]) -> Any:
         """Arrays and conditions in batches of one size, the last one padded."""
@@ -231,15 +220,14 @@ class Generation(Evaluator):
             for whole, given in self._batches(asked, {"ids": asked.ids})
         ]
         total, right, count = (
-            float(np.concatenate(each)[: len(asked.rows)].sum(dtype=np.float64))
-            for each in zip(*parts, strict=True)
+            float(each.sum(dtype=np.float64)) for each in joined(parts, len(asked.rows))
         )
         return {"perplexity": float(np.exp(-total / count)), "accuracy": right / count}
 
     def _measured(
         self, data: EvalData, asked: _Asked, start: np.ndarray, found: Texts
     ) -> dict[str, float]:
-        new = self._new(data, start, found)
+        new = Prompts(self._view(data)).new(start, found)
         generated = np.maximum(found.length - start, 1).sum()
         metrics = {
             "diversity": diversity(new),
@@ -248,7 +236,7 @@ class Generation(Evaluator):
         }
         if self.reference == "source":
             return metrics | {"coherence": self._coherence(data, start, found)}
-        texts = self._texts(data, start, found)
+        texts = Prompts(self._view(data)).said(new)
         pairs = list(zip(texts, asked.texts, strict=True))
         split = [each.split() for each in texts], [[t.split() for t in own] for _, own in pairs]
         exact = [text in {" ".join(each.split()) for each in own} for text, own in pairs]
@@ -263,24 +251,13 @@ class Generation(Evaluator):
         """Mean log probability of what was generated by the source."""
         decode, source = self._view(data).tokenizer.decode, cast(Any, data.source)
         total = count = 0.0
-        for ids, first, new in zip(found.ids, start, self._new(data, start, found), strict=True):
+        for ids, first, new in zip(
+            found.ids, start, Prompts(self._view(data)).new(start, found), strict=True
+        ):
             before = [word for i in ids[:first] if (word := decode([int(i)]))]
             each = source.log_likelihood([*before, *(decode([i]) for i in new)])[len(before) :]
             total, count = total + float(each.sum()), count + len(each)
         return total / max(count, 1.0)
-
-    def _new(self, data: EvalData, start: np.ndarray, found: Texts) -> list[list[int]]:
-        """The generated ids of each text, without the one that ends it."""
-        view = self._view(data)
-        new = [
-            own[first:length].tolist()
-            for own, first, length in zip(found.ids, start, found.length, strict=True)
-        ]
-        return [[i for i in each if not view.eos or i != view.tokenizer.eos_id] for each in new]
-
-    def _texts(self, data: EvalData, start: np.ndarray, found: Texts) -> Sequence[str]:
-        decode = self._view(data).tokenizer.decode
-        return [" ".join(decode(each).split()) for each in self._new(data, start, found)]
 
     def _model(self, model: Model) -> Any:
         texts = getattr(model, "texts", None)

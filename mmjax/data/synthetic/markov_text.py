@@ -72,4 +72,5 @@ def chain(rng: np.random.Generator) -> np.ndarray:
     found = np.full((len(WORDS), len(WORDS)), RARE)
     for row in found:
         row[rng.permutation(len(WORDS))[: len(SHARES)]] += SHARES
-    return found / found.sum(1, keepdims=True)
+    rows: np.ndarray = found / found.sum(1, keepdims=True)
+    return rows

@@ -23,7 +23,7 @@ def claim() -> Claim:
         "better from regions that matter than from the whole image",
         statement="by a decoder trained on 800 captions alone, captions of images have .05 more of "
         "the right words from salient regions than from the global feature, .1 more than from "
-        "random regions, and .01 more with noise of variance .016 than without",
+        "random regions, and .01 more with the noise of the paper than without",
         config=maccap.small("test"),
         arms={
             "no noise": Arm(noisy(0.0), grid=GRID),

@@ -53,9 +53,9 @@ def small(split: str = "test") -> dict:
                         **dict.fromkeys(features, c.identity(DIM))),
         objectives={"caption": term},
         optimizer=c.adamw(2e-3, warmup_steps=50, freeze=("towers/.*",)),
-        evaluators=[*(captions(f, split, "caption", f, examples=500, batch_size=500)
-                      for f in features),
-                    *(c.geometry(f, split, pair=("text", f)) for f in READINGS)],
+        evaluators=[*(c.geometry(f, split, pair=("text", f)) for f in READINGS),
+                    *(captions(f, split, "caption", f, examples=500, batch_size=500)
+                      for f in features)],
         log_every=200,
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ SECTIONS = {
     "source": ("Sources", "`data.source`, and `source` of an evaluator"),
     "view": ("Views", "`data.views.MODALITY`"),
     "tokenizer": ("Tokenizers", "`data.tokenizer`"),
+    "decoder": ("Decoding algorithms", "`evaluators.generation.NAME.decoders.NAME`"),
 }
 
 HEAD = """# Vocabulary

@@ -77,6 +77,7 @@ _PLACES = {
     "source": "data.source",
     "view": "data.views.MODALITY",
     "tokenizer": "data.tokenizer",
+    "decoder": "evaluators.generation.NAME.decoders.NAME",
 }
 
 

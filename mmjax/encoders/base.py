@@ -67,6 +67,7 @@ class Encoder(nnx.Module):
     Attributes:
       width: W of what it returns.
       token_width: of its tokens, where that is another; None where it is W, or without tokens.
+      causal: whether each of its tokens depends on the positions up to its own alone.
       reads_present: whether the call takes `present` bool[B], False where a value is a
         placeholder: those with statistics over the batch.
       reads_prompts: whether the call takes `prompts` (`mmjax.encoders.prompts`).
@@ -76,6 +77,7 @@ class Encoder(nnx.Module):
 
     width: Count
     token_width: int | None = None
+    causal: bool = False
     reads_present: ClassVar[bool] = False
     reads_prompts: ClassVar[bool] = False
     training_options: ClassVar[frozenset[str]] = frozenset(

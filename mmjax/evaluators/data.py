@@ -138,7 +138,7 @@ class EvalData:
             return
         found, bad = 0, []
         for row in range(len(self.source)):
-            read = _read_one(self, row, (modality,), "first")
+            read = read_one(self, row, (modality,), "first")
             found += len(read.items)
             bad += [error for _, error in read.problems]
             if found == least:
@@ -291,7 +291,9 @@ def _empty(data: EvalData, modality: str) -> Any:
     return view.empty() if isinstance(view, FusedView) else np.zeros(view.shape, view.dtype)
 
 
-class _Read(NamedTuple):
+class ReadRecord(NamedTuple):
+    """A record: (name, which alternative, array) of what was read, and (name, why) of others."""
+
     record: Record
     items: list[tuple[str, int, Any]]  # array, or of a fusion a tuple of them
     problems: list[tuple[str, BadExample]]
@@ -299,7 +301,7 @@ class _Read(NamedTuple):
 
 def _read(
     data: EvalData, modalities: Sequence[str], alternatives: Alternatives, reading: Reading
-) -> Iterator[list[tuple[int, _Read]]]:
+) -> Iterator[list[tuple[int, ReadRecord]]]:
     """Yields the records of this process, [(row, what was read of it)] a window.
 
     Every process has as many windows, the last of which may be empty.
@@ -309,22 +311,23 @@ def _read(
     longest = -(-len(data.source) // reading.parts)
     with ThreadPoolExecutor(threads) as pool:
         # One window is read while the model embeds the last one; no more is held in memory.
-        ahead: list[tuple[int, Future[_Read]]] = []
+        ahead: list[tuple[int, Future[ReadRecord]]] = []
         for start in range(0, longest, size):
             how, now = (modalities, alternatives), ahead
-            ahead = [(row, pool.submit(_read_one, data, row, *how)) for row in own[start:][:size]]
+            ahead = [(row, pool.submit(read_one, data, row, *how)) for row in own[start:][:size]]
             if start:
                 yield [(row, future.result()) for row, future in now]
         yield [(row, future.result()) for row, future in ahead]
 
 
-def _read_one(
+def read_one(
     data: EvalData, row: int, modalities: Sequence[str], alternatives: Alternatives
-) -> _Read:
+) -> ReadRecord:
+    """Reads a row of the source, and makes inputs of the names that its record has."""
     try:
         record = data.source[row]
     except BadExample as error:
-        return _Read({}, [], [(m, error) for m in modalities])
+        return ReadRecord({}, [], [(m, error) for m in modalities])
     key = str(record["key"])
     items: list[tuple[str, int, Any]] = []
     problems: list[tuple[str, BadExample]] = []
@@ -342,7 +345,7 @@ def _read_one(
                 items.append((modality, position, data.views[modality](value, None, False)))
             except BadExample as error:
                 problems.append((modality, BadExample(key, own, error.reason)))
-    return _Read(record, items, problems)
+    return ReadRecord(record, items, problems)
 
 
 def _fused(

@@ -22,6 +22,7 @@ class Row:
       maps: caption -> numbers f[h, w] of its parts, drawn over it where it is an image.
       region: bool[h, w], the parts that the maps should show.
       words: (word, weight) pairs, the largest first.
+      said: (what says it, text) pairs, such as generated captions.
     """
 
     items: Embedded
@@ -30,6 +31,7 @@ class Row:
     maps: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     region: np.ndarray | None = None
     words: tuple[tuple[str, float], ...] = ()
+    said: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

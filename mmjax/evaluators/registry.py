@@ -10,6 +10,7 @@ from mmjax.evaluators.clusters import Clusters
 from mmjax.evaluators.code_usage import CodeUsage
 from mmjax.evaluators.consistency import Consistency
 from mmjax.evaluators.few_shot import FewShot
+from mmjax.evaluators.generation import Generation
 from mmjax.evaluators.geometry import Geometry
 from mmjax.evaluators.grounding import Grounding
 from mmjax.evaluators.inversion import Inversion
@@ -59,6 +60,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "open_vocabulary": OpenVocabulary,
         "grounding": Grounding,
         "segmentation": Segmentation,
+        "generation": Generation,
     },
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, cast
 
@@ -15,7 +15,7 @@ from mmjax.data.views import FusedView
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
 from mmjax.evaluators.class_prompts import check_template, class_vectors
-from mmjax.inference import neighbours, text_length
+from mmjax.inference import neighbours, text_length, texts
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
 from mmjax.inference.neighbours import Found
@@ -111,6 +111,39 @@ class Model:
                     raise ConfigError(f"{name}[{row}]: its embedding is not finite")
                 start += len(inputs)
         return np.concatenate(found)
+
+    def generate(
+        self,
+        prompts: Sequence[str] | None = None,
+        *,
+        decoder: str | Mapping[str, Any] = "greedy",
+        term: str | None = None,
+        tokens: int | None = None,
+        batch_size: int = 64,
+        **values: Iterable[Any],
+    ) -> list[str]:
+        """Generates texts: `generate(images=["dog.jpg"])`, `generate(["a red"])`.
+
+        Args:
+          prompts: what texts begin with, one for each value; nothing where None.
+          decoder: `greedy`, `beam`, `nucleus`, `contrastive`, or one of them with options, as
+            `{"type": "beam", "width": 8}`.
+          term: name of the recipe's term `captioning`, where it has several.
+          tokens: how many are generated at most; by default as many as the model takes.
+          batch_size: of texts that are generated together.
+          values: what texts are of, a keyword for each of the term's conditions in their order,
+            with values as `encode` takes them.
+
+        Returns:
+          The texts behind the prompts.
+
+        Raises:
+          ConfigError: for a model that does not generate, and other values than it needs.
+        """
+        given = {self._modality(n): self.prepare(n, each) for n, each in values.items()}
+        size = values_lib.count("batch_size", batch_size)
+        writer = texts.Writing(self.bundle, self._embedder.texts, term)
+        return writer(prompts, given, decoder, tokens, size)
 
     def zero_shot(
         self,

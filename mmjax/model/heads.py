@@ -25,11 +25,18 @@ LinearActivation = Literal["none", "tanh", "relu", "gelu"]
 
 
 class NoHead(Head):
-    """No projection: the pooled vector itself, f[B, W] -> f32[B, W]."""
+    """No projection: the pooled vector itself, f[B, W] -> f32[B, W].
 
-    def __init__(self, *, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
+    Args:
+      tokens: the encoder's tokens as they are are those of the joint space, too.
+      width: W, of the encoder.
+      dtype: not read.
+      rngs: not read.
+    """
+
+    def __init__(self, *, tokens: bool = False, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
         del dtype, rngs
-        self.dim = width
+        self.dim, self.takes_tokens = width, tokens
 
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         return x.astype(jnp.float32)

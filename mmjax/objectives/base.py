@@ -12,6 +12,7 @@ import numpy as np
 from flax import nnx
 
 from mmjax.model.embedding import Embedding, Gallery, Keys
+from mmjax.model.towers import Tower
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
@@ -57,6 +58,7 @@ class Term(nnx.Module):
         by itself.
       contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
       scores_pairs: whether it is a `PairScorer` (`mmjax.objectives.scores`).
+      generates: whether it is a decoder of texts (`mmjax.system.generation`).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
 
@@ -64,6 +66,7 @@ class Term(nnx.Module):
     least_rows: ClassVar[int] = 2
     contrastive: ClassVar[bool] = False
     scores_pairs: ClassVar[bool] = False
+    generates: ClassVar[bool] = False
     given_name: str = ""
 
     @property
@@ -82,6 +85,16 @@ class Term(nnx.Module):
           An f32 scalar, and f32 scalars to log.
         """
         raise NotImplementedError
+
+    def check(self, towers: Mapping[str, Tower]) -> None:
+        """Says when a model is built what its towers lack for this term; by default nothing.
+
+        Args:
+          towers: of the model, by name.
+
+        Raises:
+          TermError: with the option to change.
+        """
 
     def scale(self) -> jax.Array | None:
         """1/temperature, an f32 scalar, of a term that has one; None for others."""
@@ -167,13 +180,7 @@ def rows_of(
                 f"The term {term!r} compares {names[0]!r} of shape {units[0].shape} with {name!r} "
                 f"of shape {unit.shape}; give both towers heads of one size."
             )
-    valid = None
-    needed = (*names, *fields)
-    for each in sorted(set(needed)):
-        present = presence(batch, each)
-        if present is not None:
-            present = jnp.asarray(present, bool)
-            valid = present if valid is None else valid & present
+    valid = valid_rows((*names, *fields), batch)
     if valid is None:
         rows = Rows(units, None, jnp.float32(units[0].shape[0]))
     else:
@@ -183,6 +190,17 @@ def rows_of(
     if layer == "unit":
         _check_unit(term, names, rows.unit)
     return rows
+
+
+def valid_rows(names: Iterable[str], batch: Batch) -> jax.Array | None:
+    """bool[B], the rows that have all of some views and fields; None if every row has them."""
+    valid = None
+    for each in sorted(set(names)):
+        present = presence(batch, each)
+        if present is not None:
+            present = jnp.asarray(present, bool)
+            valid = present if valid is None else valid & present
+    return valid
 
 
 def _check_unit(term: str, names: tuple[str, ...], units: tuple[jax.Array, ...]) -> None:

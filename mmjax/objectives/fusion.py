@@ -58,10 +58,21 @@ def joined(parts: Sequence[Tokens]) -> Tokens:
 class Fusion(nnx.Module):
     """Fusion encoder, f32[B, T, W]: self-attention, cross-attention and an MLP; pre-norm.
 
-    Without `cross` its blocks have self-attention and an MLP only.
+    Without `cross` its blocks have self-attention and an MLP only; with `causal` a position attends
+    only to positions of its own view up to itself.
     """
 
-    def __init__(self, *, width: int, depth: int, heads: int, cross: bool = True, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        cross: bool = True,
+        causal: bool = False,
+        rngs: nnx.Rngs,
+    ):
+        self.causal = causal
         weights = initialization("trunc_normal", width=width, depth=depth)
         common: dict[str, Any] = {
             "width": width,
@@ -87,7 +98,7 @@ class Fusion(nnx.Module):
         self, x: jax.Array, real: jax.Array, condition: jax.Array | None, there: jax.Array | None
     ) -> jax.Array:
         for block in self.blocks:
-            x = x + block["self"](block["self_norm"](x), mask=real)
+            x = x + block["self"](block["self_norm"](x), mask=real, causal=self.causal)
             if condition is not None:
                 x = x + block["cross"](block["cross_norm"](x), condition, mask=there)
             x = x + block["mlp"](block["mlp_norm"](x))

@@ -1,7 +1,5 @@
 """Masked language modelling, by the text alone or with what other modalities show."""
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -10,6 +8,7 @@ from mmjax.encoders.layers import layer_norm
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, rows_of
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.fusion import Fusion, joined, tokens_of
+from mmjax.objectives.token_loss import Reduction, token_loss
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, RepeatsOrZero
 
@@ -56,7 +55,7 @@ class MaskedTokens(Term):
         width: Count,
         depth: RepeatsOrZero = 1,
         heads: Count = 1,
-        reduction: Literal["tokens", "rows"] = "tokens",
+        reduction: Reduction = "tokens",
         rngs: nnx.Rngs,
     ):
         views = (view, *conditions)
@@ -104,26 +103,4 @@ class MaskedTokens(Term):
             x = self.fusion(x, real, condition, there)
         x = self.norm(jax.nn.gelu(self.hidden(x), approximate=False))
         asked = (targets >= 0) & valid[:, None]
-        loss, right = self._answers(x, jnp.where(asked, targets, 0))
-        weight = asked.astype(jnp.float32)
-        if self.reduction == "rows":
-            weight = weight / jnp.maximum(weight.sum(1, keepdims=True), 1.0)
-        total = jnp.maximum(weight.sum(), 1.0)
-        accuracy = jnp.where(asked, right, 0.0).sum() / jnp.maximum(asked.sum(), 1)
-        return jnp.where(asked, weight * loss, 0.0).sum() / total, {"accuracy": accuracy}
-
-    def _answers(self, x: jax.Array, ids: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Cross-entropy f32[B, T], and whether the likeliest id is the right one, f32[B, T]."""
-        answer = self.answer
-
-        @jax.checkpoint  # no position's logits are kept for the backward pass
-        def at(_: None, one: tuple[jax.Array, jax.Array]) -> tuple[None, tuple[jax.Array, ...]]:
-            x, ids = one
-            logits = answer(x)
-            own = jnp.take_along_axis(logits, ids[:, None], axis=1)[:, 0]
-            right = (logits.argmax(1) == ids).astype(jnp.float32)
-            return None, (jax.nn.logsumexp(logits, axis=1) - own, right)
-
-        _, found = jax.lax.scan(at, None, (jnp.swapaxes(x, 0, 1), ids.T))
-        loss, right = (each.T for each in found)
-        return loss, right
+        return token_loss(self.answer, x, targets, asked, self.reduction)

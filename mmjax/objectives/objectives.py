@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.embedding import Embedding
+from mmjax.model.towers import Tower
 from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
@@ -115,6 +116,15 @@ class Objectives(nnx.Module):
             metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
         return loss, {"loss": loss, **metrics}
 
+    def check(self, towers: Mapping[str, Tower]) -> None:
+        """Says what the towers of a model lack for the terms.
+
+        Raises:
+          TermError: with the option to change.
+        """
+        for term in self.terms.values():
+            term.check(towers)
+
     def scorer(self, name: str) -> PairScorer:
         """A term with a score of its own.
 
@@ -131,9 +141,13 @@ class Objectives(nnx.Module):
 
     def compared(self, name: str, view: str, embedding: Embedding) -> Features:
         """What such a term compares of a view, by the head that it reads."""
+        return self.scorer(name).compared(view, self.read(name, view, embedding))
+
+    def read(self, name: str, view: str, embedding: Embedding) -> Embedding:
+        """What a term reads of a view: the embedding by one of the tower's further heads, or it."""
         head = dict(self.heads)[name]
         head = head if isinstance(head, str) or head is None else dict(head).get(view)
-        return self.scorer(name).compared(view, (embedding.heads or {}).get(head or "", embedding))
+        return (embedding.heads or {}).get(head or "", embedding)
 
     def _scales(self) -> dict[str, jax.Array]:
         """1/temperature of the terms that have one."""

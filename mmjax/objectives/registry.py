@@ -1,6 +1,7 @@
 """The registry of objective terms; the keyword arguments of each are its keys."""
 
 from mmjax.objectives.base import Term
+from mmjax.objectives.captioning import Captioning
 from mmjax.objectives.centroids import CentroidGap
 from mmjax.objectives.classification import Classification
 from mmjax.objectives.codes import CodeRegularizer
@@ -30,6 +31,7 @@ from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.stacked import StackedInfoNCE
 from mmjax.objectives.sup_con import SupCon
 from mmjax.objectives.symile import Symile
+from mmjax.objectives.token_margin import TokenMargin
 from mmjax.objectives.uniformity import Alignment, CrossUniformity, JointEntropy, Uniformity
 from mmjax.schema.registry import Registry
 
@@ -60,6 +62,8 @@ TERMS = Registry(
         "region_nce": RegionNCE,
         "matching": Matching,
         "masked_tokens": MaskedTokens,
+        "captioning": Captioning,
+        "token_margin": TokenMargin,
         "mixup_nce": MixupNCE,
         "geodesic_negatives": GeodesicNegatives,
         "gallery_nce": GalleryNCE,

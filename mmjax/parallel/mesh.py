@@ -110,6 +110,18 @@ def reading(devices: np.ndarray, process: int) -> tuple[int, int]:
     return parts.index(tuple(sorted(shards[process]))), len(parts)
 
 
+def whole_batch(values: np.ndarray, mesh: jax.sharding.Mesh) -> jax.Array:
+    """A batch [B, ...] that every process has whole, on the mesh.
+
+    It is padded to a multiple of the devices with its last row.
+    """
+    padding = -len(values) % batch_shards(mesh)
+    padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
+    return jax.make_array_from_callback(
+        padded.shape, batch_sharding(mesh), lambda index: padded[index]
+    )
+
+
 def to_device(batch: Mapping[str, np.ndarray], mesh: jax.sharding.Mesh) -> dict[str, Any]:
     """Puts this process's rows of a global batch on its devices.
 

@@ -5,7 +5,7 @@ views, a word says itself, by the annotation `ViewRef`.
 """
 
 from collections.abc import Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 from mmjax.errors import ConfigError, unknown
 from mmjax.objectives import ObjectiveConfig, Term
@@ -48,10 +48,11 @@ def check_references(recipe: Recipe, file: str) -> None:
         for path, name in evaluator.reads():
             if name not in known:
                 raise unknown(name, known, path, file, "modality")
-        for path, name in evaluator.reads("term"):
-            scorers = [n for n, each in recipe.objectives.items() if _scores_pairs(each)]
-            if name not in scorers:
-                raise unknown(name, scorers, path, file, "term with a score of its own")
+        for kind, what in _KINDS_OF_TERMS.items():
+            known_terms = [n for n, each in recipe.objectives.items() if what.has(each)]
+            for path, name in evaluator.reads(kind):
+                if name not in known_terms:
+                    raise unknown(name, known_terms, path, file, what.said)
     section = recipe.checkpoints
     if section.keep_best and section.metric is None:
         raise ConfigError(
@@ -62,8 +63,19 @@ def check_references(recipe: Recipe, file: str) -> None:
         check_metric(section.metric, "checkpoints.metric", recipe, file)
 
 
-def _scores_pairs(objective: ObjectiveConfig) -> bool:
-    return cast("type[Term]", objective.term.word).scores_pairs
+class _KindOfTerm(NamedTuple):
+    said: str
+    attribute: str
+
+    def has(self, objective: ObjectiveConfig) -> bool:
+        return bool(getattr(cast("type[Term]", objective.term.word), self.attribute))
+
+
+# What evaluators ask for by a term's name, as `Refers.to` has it.
+_KINDS_OF_TERMS = {
+    "term": _KindOfTerm("term with a score of its own", "scores_pairs"),
+    "caption": _KindOfTerm("term that generates texts", "generates"),
+}
 
 
 def _check_stages(recipe: Recipe, file: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import cloudpickle
 
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
+from mmjax.decoding import DECODERS
 from mmjax.encoders import ENCODERS
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EVALUATORS
@@ -36,7 +37,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
         TERMS, ENCODERS, HEADS, FUSIONS, ADAPTERS, AUGMENTATIONS, TEACHERS, EVALUATORS, SOURCES,
-        VIEWS, TOKENIZERS,
+        VIEWS, TOKENIZERS, DECODERS,
     )
 }  # fmt: skip
 

@@ -71,6 +71,12 @@ def gather(
         return _write(folder, {}, {"name": name, "missing": missing})
     embedded = embed(model, data, chosen)
     first, second = (embedded[m] for m in chosen)
+    if first.unit.shape[1] != second.unit.shape[1]:
+        missing = (
+            f"{chosen[0]} and {chosen[1]} of the set {name!r} have embeddings of "
+            f"{first.unit.shape[1]} and {second.unit.shape[1]} numbers, which are not compared."
+        )
+        return _write(folder, {}, {"name": name, "missing": missing})
     _, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
     if not len(a):
         missing = f"No record of the set {name!r} has both {chosen[0]} and {chosen[1]}."

@@ -43,7 +43,8 @@ def gather(looks: Mapping[str, Look], folder: Path) -> None:
             maps.append(drawn_over(values, row.items.raw(row.place), row.region))
         words = [[word, float(weight)] for word, weight in row.words]
         item = thumbnails.item(row.items, row.place)
-        return {"item": item, "text": row.text, "maps": places, "words": words}
+        said = [list(pair) for pair in row.said]
+        return {"item": item, "text": row.text, "maps": places, "words": words, "said": said}
 
     described = [
         {
@@ -68,8 +69,8 @@ def read(folder: Path) -> list[dict[str, Any]]:
     """What `gather` wrote, for the page; empty if there is nothing.
 
     Returns:
-      Of each evaluator `name`, `title`, `note` and `rows` of `{item, text, maps, words}`: an item
-      is `{key}` with `text`, or with `picture`; pictures and maps are data URLs.
+      Of each evaluator `name`, `title`, `note` and `rows` of `{item, text, maps, words, said}`: an
+      item is `{key}` with `text`, or with `picture`; pictures and maps are data URLs.
 
     Raises:
       DamagedFile: if the file is damaged.
@@ -101,6 +102,7 @@ def _read(look: Mapping[str, Any], content: Mapping[str, np.ndarray]) -> dict[st
             "text": str(each["text"]),
             "maps": maps,
             "words": [(word, weight, weight / largest) for word, weight in words],
+            "said": [(str(who), str(text)) for who, text in each.get("said", ())],
         }
 
     told = {name: str(look[name]) for name in ("name", "title", "note")}

@@ -23,16 +23,18 @@ class Refers:
 
     Attributes:
       to: `view`, a key of `data.views`; `label`, a field of records that is one; `gallery`, a key
-        of `data.galleries`; or `term`, a key of `objectives`.
+        of `data.galleries`; `term`, a key of `objectives` whose term scores pairs; or `caption`,
+        of one that generates texts.
     """
 
-    to: Literal["view", "label", "gallery", "term"]
+    to: Literal["view", "label", "gallery", "term", "caption"]
 
 
 ViewRef = Annotated[str, Refers("view")]
 LabelRef = Annotated[str, Refers("label")]
 GalleryRef = Annotated[str, Refers("gallery")]
 TermRef = Annotated[str, Refers("term")]
+CaptionRef = Annotated[str, Refers("caption")]
 
 
 @dataclasses.dataclass(frozen=True)

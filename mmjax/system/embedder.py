@@ -1,5 +1,6 @@
 """A trained model as a function from arrays to unit embeddings, for evaluation and inference."""
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -18,6 +19,7 @@ from mmjax.schema.names import modality_of
 from mmjax.system import scoring
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
+from mmjax.system.texts import TextModel
 
 _TOKENS, _ENCODER = "tokens", "encoder"
 _TERM = "objectives."  # begins the layer that is what a term compares
@@ -82,6 +84,11 @@ class Embedder:
         self._check()
         return invert(self._definition, self._arrays, modality, value, targets, **how)
 
+    @functools.cached_property
+    def texts(self) -> TextModel:
+        """What generates texts, of a model with a term `captioning`."""
+        return TextModel(self._definition, self._arrays, self._mesh)
+
     def _forward(self, fusion: str | None) -> Callable[[Arrays, Arrays], Any]:
         """Of a batch the layers of each output; of a fusion those of it alone."""
         if fusion in self._forwards:
@@ -135,15 +142,7 @@ class Embedder:
         self._check()
         named = self._named(modality, values)
         rows = len(next(iter(named.values())))
-        padding = -rows % mesh_lib.batch_shards(self._mesh)
-
-        def laid_out(values: np.ndarray) -> jax.Array:
-            padded = np.concatenate([values, np.repeat(values[-1:], padding, axis=0)])
-            return jax.make_array_from_callback(
-                padded.shape, mesh_lib.batch_sharding(self._mesh), lambda index: padded[index]
-            )
-
-        batch = {name: laid_out(own) for name, own in named.items()}
+        batch = {name: mesh_lib.whole_batch(own, self._mesh) for name, own in named.items()}
         return self._layer(modality, batch, layer)[:rows]
 
     def _named(self, modality: str, values: Values) -> dict[str, np.ndarray]:

@@ -88,6 +88,7 @@ class System(nnx.Module):
         )
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"objectives")))
         self.objectives = Objectives(objectives, rngs=own)
+        self.objectives.check(towers)
 
     def embed(
         self,

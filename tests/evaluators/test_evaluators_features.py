@@ -8,6 +8,7 @@ import pytest
 from mmjax.data.synthetic.generated import Columns
 from mmjax.evaluators import logistic
 from mmjax.evaluators.data import EvalData
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.few_shot import FewShot
 from mmjax.evaluators.geometry import effective_rank as of_covariance
 from mmjax.evaluators.probe import Probe
@@ -302,3 +303,48 @@ def test_options_that_cannot_be_are_refused():
     ):
         with pytest.raises(ValueError, match="tuple_retrieval"):
             TupleRetrieval(**options)
+
+
+class OfTokens:
+    """Tokens f32[N, T, D] of a modality `text`, side by side."""
+
+    modalities = ("text",)
+
+    def __init__(self, tokens):
+        self.tokens = tokens
+
+    def dim(self, modality):
+        return self.tokens.shape[2]
+
+    def embed(self, modality, values, layer="unit"):
+        assert layer == "tokens"
+        return self.tokens[np.asarray(values)].reshape(len(values), -1)
+
+
+def test_isotropy_is_one_minus_the_mean_cosine_within_texts():
+    rng = np.random.default_rng(0)
+    lengths = (1, 2, 5, 4)
+    tokens = rng.normal(size=(4, 5, 8)).astype(np.float32) + 0.5
+    tokens /= np.linalg.norm(tokens, axis=2, keepdims=True)
+    tokens[np.arange(5) >= np.array(lengths)[:, None]] = 0
+    pairs = [
+        float(tokens[n, i] @ tokens[n, j])
+        for n, length in enumerate(lengths)
+        for i in range(length)
+        for j in range(length)
+        if i != j
+    ]
+
+    def measured(tokens):
+        source = Columns("test", "test", {"text": list(range(len(tokens)))}, ("text",))
+        data = EvalData(source, {"text": lambda value, rng, train: np.int32(value)}, 2)
+        return Spectrum(modality="text", layer="tokens")(OfTokens(tokens), data)
+
+    found = measured(tokens)
+    assert found == {"isotropy": pytest.approx(1 - np.mean(pairs)), "examples": 4}
+    # A constant that is large beside them points all of them the same way.
+    far = np.where((tokens != 0).any(2, keepdims=True), tokens + 3 / 8**0.5, 0)
+    far /= np.maximum(np.linalg.norm(far, axis=2, keepdims=True), 1e-9)
+    assert measured(far)["isotropy"] < 0.2
+    with pytest.raises(EvaluationError, match="no example has two tokens"):
+        measured(tokens[:1])

@@ -29,7 +29,7 @@ FIELDS = [
     (name, option)
     for name, case in cases.of("absent").items()
     for option, value in configs({"term": case.spec})["term"].term.options.items()
-    if isinstance(value, str) and value in case.extra(1)
+    if isinstance(value, str) and value in case.extra(1) and value not in case.names
 ]
 
 

@@ -100,6 +100,21 @@ def test_one_modality_is_no_pair_and_the_reason_is_kept(tmp_path, make_data, mak
     assert "image, text in common" in shown["missing"]
 
 
+def test_embeddings_of_two_sizes_are_no_pair_and_the_reason_is_kept(
+    tmp_path, make_data, make_model
+):
+    model = make_model()
+    embed = model.embed
+
+    def longer(modality, array, layer="unit"):
+        found = embed(modality, array)
+        return np.pad(found, ((0, 0), (0, 3))) if modality == "text" else found
+
+    model.embed = longer
+    shown = gather.gather(model, make_data(), tmp_path, name="test")
+    assert "numbers, which are not compared" in shown["missing"]
+
+
 def test_records_of_one_concept_are_drawn_once(make_data, make_model):
     data = make_data()
     plain = type(data.source).__getitem__

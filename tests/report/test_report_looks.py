@@ -35,6 +35,7 @@ def folder(tmp_path):
         Row(shown, 0, text="<i>phrase</i>", maps={"cosines": np.eye(2)}, region=region),
         Row(shown, 1, words=(("<u>dog</u>", 0.5), ("cat", 0.25))),
         Row(shown, 2),
+        Row(shown, 0, said=(("beam", "<s>a dog</s>"), ("greedy", ""))),
     )
     looks.gather({"grounding/test": Look("where", "how to read it", rows)}, tmp_path)
     return tmp_path
@@ -47,10 +48,11 @@ def test_what_was_written_is_read(folder):
         "where",
         "how to read it",
     )
-    first, second, third = look["rows"]
+    first, second, third, last = look["rows"]
     assert first["item"]["picture"].startswith("data:image/png;base64,")
     assert [caption for _, caption in first["maps"]] == ["cosines"]
     assert second["words"] == [("<u>dog</u>", 0.5, 1.0), ("cat", 0.25, 0.5)]
+    assert last["said"] == [("beam", "<s>a dog</s>"), ("greedy", "")]
     assert third["item"] == {"key": "row 2 <of> many"}
     assert looks.read(folder / "none") == []
 
@@ -59,8 +61,9 @@ def test_the_page_has_them_and_no_foreign_tags(folder):
     html = page.write(folder, {}).read_text()
     assert "how to read it" in html
     part = html[html.index("how to read it") : html.index('<section id="data">')]
-    assert len(re.findall(r'src="data:image/png', part)) == 2
-    for text in ("&lt;i&gt;phrase", "&lt;u&gt;dog", "row 2 &lt;of&gt; many", "a &lt;b&gt;text"):
+    assert len(re.findall(r'src="data:image/png', part)) == 3
+    for text in ("&lt;i&gt;phrase", "&lt;u&gt;dog", "row 2 &lt;of&gt; many", "a &lt;b&gt;text",
+                 "&lt;s&gt;a dog", "(nothing)"):  # fmt: skip
         assert text in part
     assert not re.findall(r"<(?:b|u)>", part)
     assert "width: 4.0rem" in part

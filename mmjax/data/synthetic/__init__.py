@@ -34,14 +34,16 @@ from mmjax.data.synthetic.identities import Identities
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
+from mmjax.data.synthetic.markov_text import MarkovText
 from mmjax.data.synthetic.named_sounds import NamedSounds
-from mmjax.data.synthetic.object_pages import ObjectPages
 from mmjax.data.synthetic.noisy_entities import NoisyEntities
+from mmjax.data.synthetic.object_pages import ObjectPages
 from mmjax.data.synthetic.organ_regions import OrganRegions
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.prompted_regions import PromptedRegions
+from mmjax.data.synthetic.region_captions import RegionCaptions
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
@@ -85,6 +87,7 @@ SYNTHETIC = {
         LatentBlocks,
         LatentViews,
         LectureClips,
+        MarkovText,
         NamedActions,
         NamedSounds,
         NoisyCaptions,
@@ -97,6 +100,7 @@ SYNTHETIC = {
         PartScenes,
         PartlyLinear,
         PromptedRegions,
+        RegionCaptions,
         SpelledFacts,
         Studies,
         TexturedDigits,

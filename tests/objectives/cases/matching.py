@@ -59,7 +59,7 @@ def attend(x, y, mask, params, path):
     q = split(linear(x, params, f"{path}/query"))
     k, v = (split(linear(y, params, f"{path}/{name}")) for name in ("key", "value"))
     s = np.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(q.shape[-1])
-    s = np.where(mask[:, None, None, :], s, -1e30)
+    s = np.where(mask[:, None] if mask.ndim == 3 else mask[:, None, None, :], s, -1e30)
     p = np.exp(s - s.real.max(-1, keepdims=True))
     p = p / p.sum(-1, keepdims=True)
     z = np.einsum("bnts,bsnh->btnh", p, v)

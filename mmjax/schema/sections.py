@@ -161,8 +161,11 @@ def match(
         else:
             value = values[key]
             if _is_section(default) and isinstance(value, Mapping):
-                # The default of an argument may differ from those of its section's fields.
-                value = {**plain(default), **value}
+                # The default of an argument may differ from those of its section's fields. Options
+                # of one word are none of another's.
+                own = plain(default)
+                if value.get("type") in (None, own.get("type")):
+                    value = {**own, **value}
             value = parse(annotation, value, path, file)
         done[key] = value
     return done

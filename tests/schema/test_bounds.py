@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from mmjax.data.tokenizers import BytesTokenizer
 from mmjax.errors import ConfigError, UserError
+from mmjax.model.base import FusionInput
 from mmjax.recipe.sections import Recipe
 from mmjax.recipe.words import REGISTRIES
 from mmjax.schema import bounds
@@ -107,6 +108,7 @@ def check_word(kind, name, examples):
 
     def build(spec):
         given = {"rngs": nnx.Rngs(0), "dtype": jnp.float32, "width": 8, "tokenizer": TOKENIZER}
+        given["inputs"] = (tuple(FusionInput(each, each, 8, 8) for each in ("image", "text")),)
         return spec.build(**{k: v for k, v in given.items() if k in registry.provided})
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
@@ -114,7 +116,7 @@ def check_word(kind, name, examples):
     def check(options):
         try:
             spec = registry.parse(options, "a", "f")
-            if kind in ("encoder", "head", "term"):  # shapes only
+            if kind in ("encoder", "head", "term", "fusion"):  # shapes only
                 jax.eval_shape(lambda: nnx.split(build(spec))[1])
             elif kind not in ("source", "adapter"):  # which need files, or encoders
                 build(spec)

@@ -1,12 +1,14 @@
 """Words and their options: sections among these, errors, references, words from outside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import pytest
 
 from mmjax.errors import ConfigError
 from mmjax.schema.annotations import LabelRef, ViewRef
-from mmjax.schema.registry import Registry
+from mmjax.schema.registry import Registry, Spec
+from mmjax.schema.sections import section
 
 
 @dataclass(frozen=True)
@@ -120,3 +122,16 @@ def test_words_from_outside_inherit_the_base_and_have_names_of_their_own():
         registry.register("reader", Camera)
     with pytest.raises(ConfigError, match=r"the device 'lens' has to inherit .*Device"):
         registry.register("lens", Lens)
+
+
+@dataclass(frozen=True)
+class Stand:
+    device: Annotated[Spec[Device], DEVICES] = field(default_factory=lambda: DEVICES.spec("camera"))
+
+
+def test_another_word_has_none_of_the_default_one_s_options():
+    stand = section(Stand, {"device": {"type": "reader", "name": "b"}}, "data.stand", "recipe.py")
+    assert stand.device.options["name"] == "b"
+    assert "lens" not in stand.device.options
+    stand = section(Stand, {"device": {"name": "b"}}, "data.stand", "recipe.py")
+    assert stand.device.plain() == {**Stand().device.plain(), "name": "b"}

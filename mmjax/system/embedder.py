@@ -80,7 +80,7 @@ class Embedder:
     @functools.cached_property
     def texts(self) -> TextModel:
         """What generates texts, of a model with a term `captioning`."""
-        return TextModel(self._definition, self._arrays, self._mesh)
+        return TextModel(self._definition, self._arrays, self._mesh, check=self._check)
 
     @functools.cached_property
     def _forward(self) -> Callable[[Arrays, Arrays], dict[str, dict[str, jax.Array]]]:

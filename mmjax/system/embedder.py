@@ -87,7 +87,7 @@ class Embedder:
     @functools.cached_property
     def texts(self) -> TextModel:
         """What generates texts, of a model with a term `captioning`."""
-        return TextModel(self._definition, self._arrays, self._mesh)
+        return TextModel(self._definition, self._arrays, self._mesh, check=self._check)
 
     def _forward(self, fusion: str | None) -> Callable[[Arrays, Arrays], Any]:
         """Of a batch the layers of each output; of a fusion those of it alone."""

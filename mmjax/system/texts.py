@@ -21,10 +21,19 @@ class TextModel:
       definition: structure of the System.
       arrays: path -> array, all of the System's variables, laid out on the mesh.
       mesh: the mesh.
+      check: called before every batch; may raise, to end what is being computed.
     """
 
-    def __init__(self, definition: Definition[System], arrays: Arrays, mesh: jax.sharding.Mesh):
+    def __init__(
+        self,
+        definition: Definition[System],
+        arrays: Arrays,
+        mesh: jax.sharding.Mesh,
+        *,
+        check: Callable[[], None] = lambda: None,
+    ):
         self._definition, self._arrays, self._mesh = definition, arrays, mesh
+        self._check = check
         self._compiled: dict[Hashable, Callable[[Arrays, Arrays], Any]] = {}
 
     def generate(
@@ -87,6 +96,7 @@ class TextModel:
         self, key: Hashable, run: Callable[[System, Arrays], Any], batch: Mapping[str, Any]
     ) -> Any:
         """What is computed of a batch, compiled once for a key and the batch's shapes."""
+        self._check()
         if key not in self._compiled:
 
             def forward(arrays: Arrays, batch: Arrays) -> Any:

@@ -108,8 +108,8 @@ def small() -> dict:
             "batch_size": 96,
         },
         model={
-            "towers": {"image": {"encoder": Replace(c.tiny_resnet(32, "patch4", 64))}},
-            "fusions": joint(fields, 128, width=128, depth=2, heads=4),
+            "towers": {"image": {"encoder": Replace(c.tiny_resnet(32, "patch8", 64))}},
+            "fusions": joint(fields, 64, width=64, depth=2, heads=4),
         },
         stages=stages(600),
         evaluators=[edits(families(new, alone=False), dict(type="emoji", split=new), **labels)],

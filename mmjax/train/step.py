@@ -47,13 +47,17 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     """The compiled step `(state, batch) -> (state, metrics)`; the old state is donated.
 
     Metrics are f32 scalars: `loss`, `<term>/...`, `learning_rate`, `gradient_norm`,
-    `parameter_norm`, `gradient_norm/<modality>`, and `zero/<view>`, 1 where all embeddings are 0.
+    `parameter_norm`, `gradient_norm/<modality>`, and `zero/<view>`, 1 where all embeddings are 0
+    (of fusions, of those that a term names).
     """
     assert recipe.optimizer is not None  # of every recipe with steps
     learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
     steps, decay = recipe.steps, recipe.model.ema
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
     galleries = recipe.data.galleries
+    # Of fusions that no term names, nothing has to be computed.
+    named = {name for term in recipe.objectives.values() for _, name in term.reads()}
+    unread = recipe.fused.keys() - named
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         given, batch = batch, of_model(recipe.outputs, batch, recipe.fused)
@@ -96,7 +100,8 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
                 context, galleries=known, teacher=None if teacher is None else taught
             )
             value, metrics = system.objectives(outputs, batch, own)
-            metrics |= _without_direction(outputs, batch)
+            seen = {name: each for name, each in outputs.items() if name not in unread}
+            metrics |= _without_direction(seen, batch)
             pushed = {} if queue is None else queue.entries(outputs, taught, batch)
             return value, (metrics, _variables(system, constants), pushed)
 

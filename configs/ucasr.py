@@ -24,10 +24,8 @@ UNUSED = {f"{name}@2": {"train": False} for name in PAIR}  # by pairs
 
 def objectives(**temperature: float) -> dict:
     """SimCLR of each modality, by a head of its own, and the hinge loss of pairs."""
-    alone = {
-        name: dict(type="nt_xent", views=(name, f"{name}@2"), temperature=t, head="alone")
-        for name, t in temperature.items()
-    }
+    alone = {name: dict(type="nt_xent", views=(name, f"{name}@2"), temperature=t, head="alone")
+             for name, t in temperature.items()}  # fmt: skip
     hinge = dict(type="hinge", pairs=(PAIR,), margin=0.6, direction_weights=(1.0, 0.0))
     return {**alone, "pairs": hinge}
 
@@ -47,12 +45,10 @@ def small() -> dict:
     wide = tower(c.mlp(80, (256,), 64, final_activation=True), 128)
     unlabelled = {"source": {"split": "unlabelled"}}
     return c.recipe(
-        PAPER,
-        steps=800,
+        PAPER, steps=800,
         data=c.data("domain_gap", 128, **dict.fromkeys(PAIR, (c.vector(80),) * 2)),
         towers=c.towers(audio=wide, score=wide),
-        objectives=objectives(audio=0.5, score=0.5),
-        optimizer=c.adamw(5e-4),
+        objectives=objectives(audio=0.5, score=0.5), optimizer=c.adamw(5e-4),
         evaluators=found("synthetic", "real_audio", "real"),
         stages=(
             c.stage("alone", 1000, without=("pairs",), data=unlabelled,
@@ -79,14 +75,12 @@ def paper() -> dict:
         return c.stage(name, steps, data=data, **idle)
 
     return c.recipe(
-        PAPER,
-        steps=100_000,  # assumed
+        PAPER, steps=100_000,  # assumed
         data=c.data(c.manifest("data/msmd.csv", "train", audio="audio", score="score"), 128,
                     audio=(audio,) * 2, score=(score,) * 2, workers=16),
         towers=c.towers(audio=tower(sounds, 512), score=tower(scores, 512)),
-        objectives=objectives(audio=0.6, score=0.5),
+        objectives=objectives(audio=0.6, score=0.5), evaluators=found("val"),
         optimizer=c.adamw(4e-4, weight_decay=1e-5),
-        evaluators=found("val"),
         stages=(alone("audio", "score", 153_600, 128, 1e-3),
                 alone("score", "audio", 23_040, 256, 5e-4),
                 c.stage("pairs", 100_000, without=PAIR, data={"views": UNUSED})),

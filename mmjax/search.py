@@ -9,6 +9,9 @@ may hold items of several modalities, which are searched together, or those of `
 the name of a file, or a text; `--modality` says of which modality it is where its ending does not.
 It is embedded by the model that made the index, whose name lies beside it in `pictures.npz.json`.
 
+With `--rerank` the nearest `--candidates` are put in the order of a term of the model that looks at
+both sides of a pair, such as `matching`; `--data` are the data that were embedded.
+
 The search is exact. With `--approximate` it is by a graph of near items (HNSW, of the extra
 `faiss`), which is kept in `pictures.npz.hnsw`: for indexes of more than a million items.
 `python -m mmjax.bench search` shows what that gains and costs.
@@ -16,24 +19,31 @@ The search is exact. With `--approximate` it is by a graph of near items (HNSW, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from mmjax import cli
+from mmjax.commands import data_source as command
 from mmjax.commands import model as model_flags
 from mmjax.data.formats.files import SUFFIXES
+from mmjax.data.records import BadExample, Source, options
 from mmjax.errors import ConfigError
 from mmjax.text import columns, one_line
 
 flags.adopt_module_key_flags(model_flags)  # for --help
+flags.declare_key_flag("data")
 INDEX = flags.DEFINE_string("index", None, "A file of mmjax.embed, or a pattern of its parts.")
 QUERY = flags.DEFINE_string("query", None, "A text, or the name of a file.")
 MODALITY = flags.DEFINE_string("modality", None, "Of the query, such as image or text.")
+RERANK = flags.DEFINE_bool("rerank", False, "Order the nearest by a matching term; needs --data.")
+CANDIDATES = flags.DEFINE_integer("candidates", 50, "How many are reranked.", lower_bound=1)
 AMONG = flags.DEFINE_list("in", [], "Modalities to search among; by default all of the index.")
 TOP = flags.DEFINE_integer("top", 10, "How many items to show.", lower_bound=1)
 APPROXIMATE = flags.DEFINE_bool("approximate", False, "Search by a graph; see above.")
@@ -65,6 +75,54 @@ def modality_of(query: str, modalities: Sequence[str], given: str | None = None)
     if len(fitting) != 1:
         raise ConfigError(f"say what {query} is with --modality: {has}")
     return fitting[0]
+
+
+def reranked(model: Any, modality: str, value: Any, hits: Sequence[Any], data: Source) -> list[Any]:
+    """Hits in the order of the model's term, whose score they have then.
+
+    Args:
+      model: a `mmjax.api.Model`.
+      modality: of the query.
+      value: the query, as `Model.encode` takes it.
+      hits: items of one other modality.
+      data: that the index was made of.
+
+    Raises:
+      ConfigError: for hits of the query's own modality or several, data without them, or a model
+        without such a term.
+    """
+    kinds = {hit.item["modality"] for hit in hits}
+    if len(kinds) != 1 or modality in kinds:
+        raise ConfigError(
+            f"--rerank orders items of one modality, not that of the query ({modality}), but found "
+            f"{', '.join(sorted(kinds))}: say which with --in"
+        )
+    (other,) = kinds
+    found = _fields(data, {int(hit.item["id"]): hit.item["key"] for hit in hits}, other)
+    missing = [hit.item["key"] for hit in hits if hit.item["key"] not in found]
+    if missing:
+        raise ConfigError(
+            f"--data has no {other} of {missing[0]!r}: give the data that were embedded"
+        )
+    values = [found[hit.item["key"]][int(hit.item.get("alternative", 0))] for hit in hits]
+    scores = model.match(**{modality: [value], other: values})
+    order = np.argsort(-scores, kind="stable")
+    return [hits[i]._replace(score=float(scores[i])) for i in order.tolist()]
+
+
+def _fields(data: Source, wanted: Mapping[int, str], field: str) -> dict[str, list[Any]]:
+    """Key -> alternatives of a field, of the records with these ids and keys."""
+    found: dict[str, list[Any]] = {}
+    # A record's id is mostly known without reading it. Where it is not, all are read.
+    likely = [row for row in range(len(data)) if data.id_of(row) in wanted]
+    for row in (*likely, *range(len(data))):
+        if len(found) == len({*wanted.values()}):
+            break
+        with contextlib.suppress(BadExample):
+            record = data[row]
+            if str(record["key"]) in wanted.values() and field in record:
+                found[str(record["key"])] = options(record[field])
+    return found
 
 
 def main(path: str | None, overrides: list[str]) -> None:
@@ -99,17 +157,23 @@ def main(path: str | None, overrides: list[str]) -> None:
     if APPROXIMATE.value:
         parts = "*" in given
         said = index.approximate(None if parts else Path(f"{given}.hnsw"))
-    hits = index.search(embedded, TOP.value, AMONG.value)[0]
+    if RERANK.value:
+        found = index.search(embedded, CANDIDATES.value, AMONG.value)[0]
+        data = command.source_of(cli.needed(command.DATA), alone=True)
+        hits = reranked(model, modality, value, found, data)[: TOP.value]
+    else:
+        hits = index.search(embedded, TOP.value, AMONG.value)[0]
     if JSON.value:
         for hit in hits:
             print(json.dumps({"score": hit.score, **hit.item}, ensure_ascii=False))
         return
-    cli.say(shown(hits, f"{len(index):,} items of {', '.join(index.modalities)}", said))
+    among = f"{len(index):,} items of {', '.join(index.modalities)}"
+    cli.say(shown(hits, among, said, "match" if RERANK.value else "cosine"))
 
 
-def shown(hits: Sequence[Any], among: str, said: str = "") -> str:
+def shown(hits: Sequence[Any], among: str, said: str = "", score: str = "cosine") -> str:
     """A table of what was found."""
-    rows = [("", "cosine", "modality", "key", "text")]
+    rows = [("", score, "modality", "key", "text")]
     for number, hit in enumerate(hits, 1):
         item = hit.item
         text = textwrap.shorten(one_line(item.get("text", "")), 80, placeholder=" …")

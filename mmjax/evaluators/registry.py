@@ -20,6 +20,7 @@ from mmjax.evaluators.multilabel import MultiLabel
 from mmjax.evaluators.open_vocabulary import OpenVocabulary
 from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.regression import Regression
+from mmjax.evaluators.rerank import Rerank
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.rotation import Rotation
 from mmjax.evaluators.segmentation import Segmentation
@@ -40,6 +41,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "retrieval": Retrieval,
         "zero_shot": ZeroShot,
         "geometry": Geometry,
+        "rerank": Rerank,
         "tuple_retrieval": TupleRetrieval,
         "choice": Choice,
         "selection": Selection,

@@ -15,7 +15,7 @@ from mmjax.data.views import FusedView
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
 from mmjax.evaluators.class_prompts import check_template, class_vectors
-from mmjax.inference import neighbours, text_length, texts
+from mmjax.inference import matches, neighbours, text_length, texts
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
 from mmjax.inference.neighbours import Found
@@ -111,6 +111,35 @@ class Model:
                     raise ConfigError(f"{name}[{row}]: its embedding is not finite")
                 start += len(inputs)
         return np.concatenate(found)
+
+    def match(
+        self, *, term: str | None = None, batch_size: int = 64, **values: Iterable[Any]
+    ) -> np.ndarray:
+        """How well values of two modalities fit, pair by pair: `match(texts=[...], images=[...])`.
+
+        By a term of the model that looks at both sides, such as `matching`; it is for pairs that
+        `search` found, since it is too slow for all.
+
+        Args:
+          term: its name in the recipe, where there are several.
+          batch_size: pairs in one call of the model.
+          values: two keywords, with values as `encode` takes them: equally many of both, or one of
+            one that is paired with all of the other.
+
+        Returns:
+          f32[P], higher for a better fit. What the numbers mean is the term's matter: of `matching`
+          the logit of a right pair less that of a wrong one.
+
+        Raises:
+          ConfigError: for a model without such a term, and other values than it needs.
+        """
+        return matches.scores(
+            self._embedder,
+            self.bundle,
+            {self._modality(name): self.prepare(name, each) for name, each in values.items()},
+            term,
+            values_lib.count("batch_size", batch_size),
+        )
 
     def generate(
         self,

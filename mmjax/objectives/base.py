@@ -57,7 +57,8 @@ class Term(nnx.Module):
       least_rows: of a batch; with fewer it has nothing to compare. 1 for what looks at each row
         by itself.
       contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
-      scores_pairs: whether it is a `PairScorer` (`mmjax.objectives.scores`).
+      matches_pairs: whether it is a `PairMatcher`, and scores_pairs: whether it is a `PairScorer`
+        (`mmjax.objectives.scores`).
       generates: whether it is a decoder of texts (`mmjax.system.generation`).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
@@ -65,6 +66,7 @@ class Term(nnx.Module):
     word: ClassVar[str] = ""
     least_rows: ClassVar[int] = 2
     contrastive: ClassVar[bool] = False
+    matches_pairs: ClassVar[bool] = False
     scores_pairs: ClassVar[bool] = False
     generates: ClassVar[bool] = False
     given_name: str = ""

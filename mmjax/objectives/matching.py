@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.pooling import mean as mean_token
+from mmjax.model.embedding import Embedding
 from mmjax.objectives.base import (
     Batch,
     Context,
     Features,
     Loss,
     Outputs,
-    Term,
     random_key,
     rows_of,
     similarity,
@@ -22,6 +22,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.fusion import Fusion, Tokens, joined, tokens_of
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.objectives.sampling import sample
+from mmjax.objectives.scores import PairMatcher
 from mmjax.objectives.temperature import scale_of
 from mmjax.parallel import pairwise
 from mmjax.parallel.volume import span, with_anchors
@@ -29,7 +30,7 @@ from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegative, Repeats
 
 
-class Matching(Term):
+class Matching(PairMatcher):
     """Image-text matching with hard negatives, from a fusion encoder.
 
     3B pairs of a text and a condition are classified: the B true ones; each text with a wrong
@@ -91,7 +92,7 @@ class Matching(Term):
             raise TermError("The term 'matching' scores one condition by cosine: use 'volume'.")
         if score == "volume" and keys == "teacher":
             raise TermError("The term 'matching' scores by volume without a teacher.")
-        self.text, self.conditions, self.read = text, conditions, read
+        self.text, self.conditions, self.read, self.pair = text, conditions, read, views
         self.score, self.of_teacher, self.floor = score, keys == "teacher", floor
         self.temperature_of = temperature
         self.project = nnx.Dict(
@@ -168,6 +169,17 @@ class Matching(Term):
             for (x, y), key in zip(pairs, keys, strict=True)
         )
         return condition, text
+
+    def compared(self, view: str, embedding: Embedding) -> Features:
+        there = jnp.ones(len(embedding.unit), bool)
+        projected = {view: self.project[view]}
+        tokens, real = tokens_of(self.name, view, {view: embedding}, there, projected)
+        return {"tokens": tokens, "there": real}
+
+    def matched(self, x: Features, y: Features) -> jax.Array:
+        """f32[B], the logit of a right pair less that of a wrong one."""
+        logits = self._logits(x["tokens"], x["there"], y["tokens"], y["there"])
+        return logits[:, 1] - logits[:, 0]
 
     def _drawn(
         self,

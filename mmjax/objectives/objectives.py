@@ -14,7 +14,7 @@ from mmjax.model.towers import Tower
 from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
-from mmjax.objectives.scores import PairScorer
+from mmjax.objectives.scores import PairMatcher, PairScorer
 from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.names import presence, presence_name
 from mmjax.schema.registry import Spec
@@ -125,23 +125,36 @@ class Objectives(nnx.Module):
         for term in self.terms.values():
             term.check(towers)
 
-    def scorer(self, name: str) -> PairScorer:
-        """A term with a score of its own.
+    def matcher(self, name: str) -> PairMatcher:
+        """A term that scores pairs, one by one at least.
 
         Raises:
           TermError: for a name of none.
         """
         term = dict(self.terms).get(name)
-        if not isinstance(term, PairScorer):
-            known = [each for each in self.terms if self.terms[each].scores_pairs]
+        if not isinstance(term, PairMatcher):
+            known = [each for each in self.terms if self.terms[each].matches_pairs]
             raise TermError(
                 f"There is no term {name!r} with a score of its own; there are {known or 'none'}."
             )
         return term
 
+    def scorer(self, name: str) -> PairScorer:
+        """A term whose score ranks all pairs.
+
+        Raises:
+          TermError: for a name of none.
+        """
+        term = self.matcher(name)
+        if not isinstance(term, PairScorer):
+            raise TermError(
+                f"The term {name!r} scores pairs one by one: it reranks, but does not rank all."
+            )
+        return term
+
     def compared(self, name: str, view: str, embedding: Embedding) -> Features:
-        """What such a term compares of a view, by the head that it reads."""
-        return self.scorer(name).compared(view, self.read(name, view, embedding))
+        """What a term that scores pairs compares of a view, by the head that it reads."""
+        return self.matcher(name).compared(view, self.read(name, view, embedding))
 
     def read(self, name: str, view: str, embedding: Embedding) -> Embedding:
         """What a term reads of a view: the embedding by one of the tower's further heads, or it."""

@@ -74,6 +74,7 @@ class _KindOfTerm(NamedTuple):
 # What evaluators ask for by a term's name, as `Refers.to` has it.
 _KINDS_OF_TERMS = {
     "term": _KindOfTerm("term with a score of its own", "scores_pairs"),
+    "match": _KindOfTerm("term that scores pairs", "matches_pairs"),
     "caption": _KindOfTerm("term that generates texts", "generates"),
 }
 

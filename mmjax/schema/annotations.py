@@ -23,17 +23,18 @@ class Refers:
 
     Attributes:
       to: `view`, a key of `data.views`; `label`, a field of records that is one; `gallery`, a key
-        of `data.galleries`; `term`, a key of `objectives` whose term scores pairs; or `caption`,
-        of one that generates texts.
+        of `data.galleries`; `term`, a key of `objectives` whose term scores all pairs; `match`,
+        of one that scores them one by one at least; or `caption`, of one that generates texts.
     """
 
-    to: Literal["view", "label", "gallery", "term", "caption"]
+    to: Literal["view", "label", "gallery", "term", "match", "caption"]
 
 
 ViewRef = Annotated[str, Refers("view")]
 LabelRef = Annotated[str, Refers("label")]
 GalleryRef = Annotated[str, Refers("gallery")]
 TermRef = Annotated[str, Refers("term")]
+MatchRef = Annotated[str, Refers("match")]
 CaptionRef = Annotated[str, Refers("caption")]
 
 

@@ -13,7 +13,7 @@ from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import TermError
-from mmjax.objectives.scores import PairScorer
+from mmjax.objectives.scores import PairMatcher
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.system import scoring
@@ -26,6 +26,7 @@ _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 # Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
 Values = np.ndarray | tuple[np.ndarray, ...]
+Matcher = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Embedder:
@@ -219,7 +220,7 @@ class Embedder:
         """f32[B, F], what a term compares of a modality."""
 
         def features(system: System, embedding: Embedding) -> jax.Array:
-            view = self._views(system.objectives.scorer(term)).get(modality)
+            view = self._views(system.objectives.matcher(term)).get(modality)
             if view is None:
                 raise TermError(f"The term {term!r} does not score {modality!r}.")
             found = system.objectives.compared(term, view, embedding)
@@ -279,18 +280,52 @@ class Embedder:
             own = self._definition.merge(self._arrays).objectives.scorer(term)
         except TermError as error:
             raise ValueError(str(error)) from error
-        pair = tuple(self._views(own))
-        rows, columns = self._known_by(queries), self._known_by(answers)
-        if {rows, columns} != {*pair} or len(pair) != 2:
-            raise ValueError(f"the term {term!r} scores {own.pair}, not {(queries, answers)}")
+        rows, columns = self._sides(term, queries, answers)
         shapes = self._shapes[term, rows], self._shapes[term, columns]
-        return scoring.FlatScore(own.pair_score(), *shapes, swapped=(rows, columns) != pair)
+        return scoring.FlatScore(
+            own.pair_score(), *shapes, swapped=rows != next(iter(self._views(own)))
+        )
 
     def _known_by(self, view: str) -> str:
         """What `embed` is asked for to have a view: its tower, or the fusion's output itself."""
         return view if view in self.fused else modality_of(view)
 
-    def _views(self, term: PairScorer) -> dict[str, str]:
+    def matcher(self, term: str, queries: str, answers: str) -> Matcher:
+        """Scores f32[P] of aligned rows [P, F] of two modalities' layer `objectives.<term>`.
+
+        Args:
+          term: the name of one that scores pairs (`mmjax.objectives.scores`).
+          queries, answers: its two views, in any order, which have been embedded.
+
+        Raises:
+          ValueError: for a term without such a score, or of other views.
+        """
+        rows, columns = self._sides(term, queries, answers)
+
+        def matched(arrays: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
+            own = self._definition.merge(arrays).objectives.matcher(term)
+            sides = {
+                name: scoring.features_of(each, self._shapes[term, name])
+                for name, each in ((rows, x), (columns, y))
+            }
+            first, second = self._views(own)
+            return own.matched(sides[first], sides[second])
+
+        program = jax.jit(matched, out_shardings=mesh_lib.replicated(self._mesh))
+        return lambda x, y: np.asarray(program(self._arrays, x, y))
+
+    def _sides(self, term: str, queries: str, answers: str) -> tuple[str, str]:
+        """What `embed` is asked for to have the two views of a term."""
+        try:
+            own = self._definition.merge(self._arrays).objectives.matcher(term)
+        except TermError as error:
+            raise ValueError(str(error)) from error
+        rows, columns = self._known_by(queries), self._known_by(answers)
+        if {rows, columns} != {*self._views(own)} or len(own.pair) != 2:
+            raise ValueError(f"the term {term!r} scores {own.pair}, not {(queries, answers)}")
+        return rows, columns
+
+    def _views(self, term: PairMatcher) -> dict[str, str]:
         """Name for `embed` -> view that a term scores."""
         return {self._known_by(view): view for view in term.pair}
 

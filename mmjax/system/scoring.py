@@ -42,11 +42,12 @@ class FlatScore:
     swapped: bool
 
     def __call__(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
-        x, y = _features(rows, self.rows), _features(columns, self.columns)
+        x, y = features_of(rows, self.rows), features_of(columns, self.columns)
         return self.score(y, x).T if self.swapped else self.score(x, y)
 
 
-def _features(rows: jax.Array, shapes: Shapes) -> dict[str, jax.Array]:
+def features_of(rows: jax.Array, shapes: Shapes) -> dict[str, jax.Array]:
+    """The features that `flat` laid side by side."""
     sizes = [math.prod(shape) for _, shape, _ in shapes]
     parts = jnp.split(rows, np.cumsum(sizes)[:-1].tolist(), axis=1)
     found = {}

@@ -15,12 +15,14 @@ from third_party import needs
 
 import mmjax
 from mmjax import embed, search
+from mmjax import recipe as recipe_lib
 from mmjax.bench import search as bench
 from mmjax.commands.data_source import source_of
 from mmjax.errors import ConfigError, UserError
 from mmjax.inference import index as index_lib
 from mmjax.inference import neighbours
 from mmjax.inference.index import Index
+from mmjax.train import trainer
 
 
 @pytest.fixture
@@ -148,6 +150,63 @@ def test_a_folder_is_of_what_it_holds(tmp_path):
     assert [record["key"] for record in source] == ["a.wav", "b.wav"]
     with pytest.raises(ConfigError, match="holds 2 audio files but no captions"):
         source_of(str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def matching_run(config_for, tmp_path_factory):
+    """A run with a matching term between texts and images."""
+    tree = config_for("clip", "tiny").plain()
+    sizes = {"inputs": {"text": 16, "image": 24}, "width": 16, "heads": 2}
+    tree["objectives"]["itm"] = {"type": "matching", **sizes}
+    folder = tmp_path_factory.mktemp("runs") / "matching"
+    trainer.train(recipe_lib.complete(tree, "tiny"), folder, quiet=True)
+    return folder
+
+
+def test_a_matching_term_scores_pairs_of_values(matching_run, pictures, run_of):
+    file, _ = pictures
+    images = [file.with_name("a.png"), file.with_name("b.png")]
+    model = mmjax.load(matching_run)
+    both = model.match(texts=["a dog", "a cat"], images=images)
+    assert both.shape == (2,)
+    one = model.match(texts=["a dog"], images=images)
+    assert one[0] == pytest.approx(both[0], abs=1e-5)
+    assert one[1] != pytest.approx(both[1], abs=1e-5)
+    swapped = model.match(images=images, texts=["a dog", "a cat"], term="itm", batch_size=1)
+    np.testing.assert_allclose(swapped, both, atol=1e-5)
+    with pytest.raises(ConfigError, match="equally many of both, or one of one, but has"):
+        model.match(texts=["a"] * 3, images=images)
+    with pytest.raises(ConfigError, match="match takes two modalities"):
+        model.match(texts=["a"])
+    with pytest.raises(ConfigError, match="score pairs: 'itm'; there is no 'loss'"):
+        model.match(texts=["a"], images=images, term="loss")
+    with pytest.raises(ConfigError, match="score pairs: none; say which"):
+        mmjax.load(run_of("clip")).match(texts=["a"], images=images)
+
+
+def test_what_is_near_is_put_in_the_order_of_the_term(matching_run, pictures, set_flags, capsys):
+    file, _ = pictures
+    table, out = file.with_name("pairs.csv"), file.with_name("matched.npz")
+    set_flags(model=str(matching_run), data=str(table), out=str(out))
+    embed.main(None, [])
+    set_flags(model=None, out=None, index=str(out), query=str(file.with_name("a.png")), json=True)
+    set_flags(rerank=True)
+    with pytest.raises(ConfigError, match=r"orders items of one modality, .*say which with --in"):
+        search.main(None, [])
+    set_flags(**{"in": ["text"]})
+    capsys.readouterr()
+    search.main(None, [])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    texts = [each["text"] for each in found]
+    assert sorted(texts) == ["a cat", "a dog", "the same dog"]
+    scores = mmjax.load(matching_run).match(texts=texts, images=[file.with_name("a.png")])
+    np.testing.assert_allclose([each["score"] for each in found], scores, atol=1e-5)
+    assert list(scores) == sorted(scores, reverse=True)
+    other = file.with_name("other.csv")
+    other.write_text("image,text\na.png,a bird\n")
+    set_flags(data=str(other))
+    with pytest.raises(ConfigError, match=r"--data has no text of .*: give the data that were"):
+        search.main(None, [])
 
 
 def test_an_index_without_the_name_of_its_model_asks_for_it(pictures, set_flags):

@@ -1,0 +1,122 @@
+"""Reranking by a matching term and by late interaction, against loops over single pairs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_evaluators_term_score import NAMES, expected, model_of, padded, recipe, unit
+
+from mmjax import recipe as recipe_lib
+from mmjax.data.synthetic.generated import Columns
+from mmjax.errors import ConfigError
+from mmjax.evaluators.data import EvalData
+from mmjax.evaluators.rerank import Rerank
+from mmjax.objectives import TermError
+
+PAIRS = (("text", "audio"),)
+
+
+def with_matching(conditions=("audio",), **test):
+    """A recipe with a matching term whose text attends to a sound."""
+    tree = recipe().plain()
+    widths = dict.fromkeys(("text", *conditions), 7)
+    matching = {"type": "matching", "conditions": conditions, "inputs": widths, "width": 8}
+    matching |= {"depth": 2, "heads": 2, "hidden": True}
+    tree["objectives"]["itm"] = matching
+    test = {"type": "rerank", "source": {"type": "concept_sets"}, "pairs": PAIRS, **test}
+    tree["evaluators"] = {"rerank": {"test": {key: v for key, v in test.items() if key != "type"}}}
+    return recipe_lib.complete(tree, "itm.py")
+
+
+def evaluated(system_model, values, **options):
+    def view(value, rng, train):
+        return value
+
+    columns = {m: list(x) for m, x in values.items()}
+    data = EvalData(Columns("test", "test", columns, NAMES), dict.fromkeys(NAMES, view), 8)
+    return Rerank(pairs=PAIRS, **options)(system_model[1], data)
+
+
+def cosines(system, values):
+    """f64[text, audio], of the embeddings."""
+    sides = []
+    for m in ("text", "audio"):
+        pooled = np.asarray(system.towers[m].encoder(jnp.asarray(values[m])).pooled, np.float64)
+        sides.append(unit(pooled @ np.asarray(system.towers[m].head.project.kernel[...])))
+    return sides[0] @ sides[1].T
+
+
+def logits(system, values):
+    """The matching term's score f64[text, audio], a pair at a time and without padding."""
+    term, parts = system.objectives.terms["itm"], {}
+    for m in NAMES:
+        encoding = system.towers[m].encoder(jnp.asarray(values[m]))
+        there = (values[m] != 0).any(-1)
+        parts[m] = [
+            term.project[m](t[jnp.asarray(real)][None])
+            for t, real in zip(encoding.tokens, there, strict=True)
+        ]
+    rows = len(values["text"])
+    found = np.zeros((rows, rows))
+    for i, j in np.ndindex(rows, rows):
+        text, audio = parts["text"][i], parts["audio"][j]
+        ones = (jnp.ones(x.shape[:2], bool) for x in (text, audio))
+        x = term.fusion(text, next(ones), audio, next(ones))[:, 0]
+        x = term.hidden_norm(jax.nn.gelu(term.hidden(x), approximate=False))
+        answer = np.asarray(term.answer(x))[0]
+        found[i, j] = answer[1] - answer[0]
+    return found
+
+
+def measured(first, scores, candidates, ks):
+    """R@k, MRR and found of reranking, a query at a time."""
+    ranks = []
+    for i in range(len(first)):
+        near = sorted(range(len(first)), key=lambda j: -first[i, j])[:candidates]
+        order = sorted(near, key=lambda j: -scores[i, j])
+        ranks.append(order.index(i) + 1 if i in order else np.inf)
+    ranks = np.array(ranks)
+    return {
+        **{f"R@{k}": (ranks <= k).mean() for k in ks},
+        "MRR": (1 / ranks).mean(),
+        "found": np.isfinite(ranks).mean(),
+    }
+
+
+def test_a_matching_term_orders_the_nearest(monkeypatch):
+    monkeypatch.setattr("mmjax.evaluators.rerank._PAIRS", 13)  # the last part is filled up
+    rng = np.random.default_rng(0)
+    values = {m: padded(rng)[:10] for m in NAMES}
+    system_model = model_of(with_matching(term="itm"))
+    found = evaluated(system_model, values, term="itm", candidates=4, ks=(1, 2))
+    first, scores = (of(system_model[0], values) for of in (cosines, logits))
+    for direction, s, second in (
+        ("text_to_audio", first, scores),
+        ("audio_to_text", first.T, scores.T),
+    ):
+        for name, value in measured(s, second, 4, (1, 2)).items():
+            assert found[f"{direction}/{name}"] == pytest.approx(value), name
+        for name, value in measured(s, s, 4, (1, 2)).items():
+            own = name if name == "found" else f"cosine/{name}"
+            assert found[f"{direction}/{own}"] == pytest.approx(value), name
+
+
+def test_late_interaction_reranks_as_it_ranks():
+    rng = np.random.default_rng(1)
+    values = {m: padded(rng) for m in NAMES}
+    system_model = model_of(recipe("max"))
+    found = evaluated(system_model, values, term="own", candidates=len(values["text"]))
+    scores = expected(system_model[0], values, "max", NAMES)  # audio by text
+    rank = 1 + (np.diag(scores)[:, None] < scores.T).sum(1)
+    assert found["text_to_audio/R@5"] == pytest.approx((rank <= 5).mean())
+    assert found["text_to_audio/found"] == 1
+
+
+def test_what_cannot_rerank_is_refused():
+    with pytest.raises(ConfigError, match="unknown term that scores pairs 'clip'"):
+        with_matching(term="clip")
+    with pytest.raises(ConfigError, match=r"ks=\(1, 5, 10\) should be at most candidates=4"):
+        with_matching(term="itm", candidates=4).evaluators["rerank"]["test"].evaluator.build()
+    values = {m: padded(np.random.default_rng(0)) for m in NAMES}
+    with pytest.raises(TermError, match="no term 'clip' with a score of its own"):
+        evaluated(model_of(with_matching(term="itm")), values, term="clip")

@@ -16,6 +16,7 @@ from mmjax.evaluators.grounding import Grounding
 from mmjax.evaluators.inversion import Inversion
 from mmjax.evaluators.knn import NearestNeighbours
 from mmjax.evaluators.linear_map import LinearMap
+from mmjax.evaluators.merged_retrieval import MergedRetrieval
 from mmjax.evaluators.multilabel import MultiLabel
 from mmjax.evaluators.open_vocabulary import OpenVocabulary
 from mmjax.evaluators.probe import Probe
@@ -42,6 +43,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "zero_shot": ZeroShot,
         "geometry": Geometry,
         "rerank": Rerank,
+        "merged_retrieval": MergedRetrieval,
         "tuple_retrieval": TupleRetrieval,
         "choice": Choice,
         "selection": Selection,

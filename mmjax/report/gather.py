@@ -16,6 +16,7 @@ import numpy as np
 
 from mmjax.evaluators import ranking, tiles
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.errors import EvaluationError
 from mmjax.files import DamagedFile, json_object, read_arrays, write_atomically
 from mmjax.report.thumbnails import Thumbnails
 
@@ -69,7 +70,11 @@ def gather(
             "and an image of pairs needs two modalities."
         )
         return _write(folder, {}, {"name": name, "missing": missing})
-    embedded = embed(model, data, chosen)
+    try:
+        embedded = embed(model, data, chosen)
+    except EvaluationError as error:  # such as queries, whose answers are of another source
+        missing = f"The set {name!r} has no pairs to show: {error}."
+        return _write(folder, {}, {"name": name, "missing": missing})
     first, second = (embedded[m] for m in chosen)
     if first.unit.shape[1] != second.unit.shape[1]:
         missing = (

@@ -44,6 +44,7 @@ from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
 from mmjax.data.synthetic.prompted_regions import PromptedRegions
 from mmjax.data.synthetic.region_captions import RegionCaptions
+from mmjax.data.synthetic.routed_queries import RoutedQueries
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
@@ -101,6 +102,7 @@ SYNTHETIC = {
         PartlyLinear,
         PromptedRegions,
         RegionCaptions,
+        RoutedQueries,
         SpelledFacts,
         Studies,
         TexturedDigits,

@@ -2,10 +2,11 @@
 
 Yeo et al. 2025, arXiv 2504.20734. Between modalities there is a constant offset, so that a merged
 index answers with items of the modality nearest to the queries; a classifier of queries that picks
-the index of one modality does not care. What a user can take from it: the evaluator
-`merged_retrieval`, which says of any model how much its merged index loses to a router, and whether
-it is enough to take the means of the modalities away. The language models that read what was found
-are left out.
+the index of one modality does not care. **On the made topics here** it is enough to take the means
+of the modalities away where a topic is in one of them only, and a router is needed where it is in
+all, offset or not (docs/claims/universalrag.md). What a user can take from it: the evaluator
+`merged_retrieval` says of any model which of the two it needs. The language models that read what
+was found are left out.
 
     python -m mmjax.main --config=configs/universalrag.py              # topics of one modality
     python -m mmjax.main --config=configs/universalrag.py:everywhere   # of all: the intent counts

@@ -70,20 +70,15 @@ def emoji() -> dict:
 def paper() -> dict:
     """CC12M; the batch of contrast is one device's in the paper, and the whole one here."""
     text = c.causal_text(1024, 16, 12, length=64, pool="map", init="clip")
-    folder, size = "weights/clip-vit-large-patch14", 49_408
-    image = c.pretrained(
-        folder,
-        c.vit(14, size="large", pool="cls", pre_norm=True, patch_bias=False, **c.OPENAI),
-        "image",
-        take_head=False,
-    )
+    vit = c.vit(14, size="large", pool="cls", pre_norm=True, patch_bias=False, **c.OPENAI)
+    image = c.pretrained("weights/clip-vit-large-patch14", vit, "image", take_head=False)
     return c.recipe(
         PAPER,
         steps=50_000,  # assumed
         data=c.data(c.webdataset("data/cc12m/*.tar"), 12_288, text.tokenizer, workers=16,
                     image=c.clip_image(), text=text.view),
         towers=c.towers(c.linear_head(512), image=image, text=text.encoder),
-        objectives=objectives(size, 1024, 1024, 1024, depth=12, heads=16, eos_id=49_407),
+        objectives=objectives(49_408, 1024, 1024, 1024, depth=12, heads=16, eos_id=49_407),
         optimizer=c.adamw(5e-4, warmup_steps=500, clip_norm=1.0,
                           freeze=("towers/image/encoder/.*",)),
         evaluators=[*c.coco_evaluators(), captions("coco", c.coco("val"), tokens=30)],

@@ -101,10 +101,12 @@ class Retrieval(Evaluator):
     @classmethod
     def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Queries of a `gallery` are of one source and answers of the other, labels of both."""
-        pairs, labels, of_gallery = (options[n] for n in ("pairs", "labels", "gallery_labels"))
         if source == "gallery":
-            return {"pairs": tuple(p[1:] for p in pairs), "gallery_labels": of_gallery or labels}
-        return {"pairs": pairs, "labels": labels, "by": options["by"], "decoy": options["decoy"]}
+            labels = options["gallery_labels"] or options["labels"]
+            return {"pairs": tuple(p[1:] for p in options["pairs"]), "gallery_labels": labels}
+        # `linear_map`, which measures the same way, lacks some of these.
+        names = ("pairs", "labels", "by", "decoy")
+        return {name: options[name] for name in names if name in options}
 
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None

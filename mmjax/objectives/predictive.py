@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.model.embedding import unit_norm
-from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
+from mmjax.objectives.base import Batch, Context, Loss, Outputs, Rows, Term, mean_over, rows_of
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
 from mmjax.schema.annotations import ViewRef
@@ -28,6 +28,9 @@ class Predictive(Term):
     these are SiamLIP and BYOLIP of Fini et al. 2023 (arXiv 2305.08675). Rows that lack a modality
     do not enter the batch statistics.
 
+    With `loss='mse'` the mean squared difference of the D numbers of both stands for 1 - cos: the
+    other's latent is rebuilt, not only its direction.
+
     Args:
       pairs: pairs of views; the loss is the mean over them.
       dim: size of the embeddings.
@@ -36,6 +39,7 @@ class Predictive(Term):
       target: `towers` or `teacher`, which embeds the same views, or one other of each modality,
         such as a clean `image@2`.
       within: v in [0, 1], the share of each embedding's own target.
+      loss: `cosine` or `mse`.
     """
 
     def __init__(
@@ -47,10 +51,12 @@ class Predictive(Term):
         norm: bool = True,
         target: Literal["towers", "teacher"] = "towers",
         within: Fraction = 0.0,
+        loss: Literal["cosine", "mse"] = "cosine",
         rngs: nnx.Rngs,
     ):
         check_pairs("predictive", pairs)
         self.pairs, self.of_teacher, self.within = pairs, target == "teacher", within
+        self.loss = loss
         modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(
             {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
@@ -69,13 +75,18 @@ class Predictive(Term):
             for side, view in enumerate(pair):
                 predictor = self.predictors[modality_of(view)]
                 guess = predictor(rows.unit[side], rows.valid)
-                own, other = (
-                    rows.mean(_cosine(guess, jax.lax.stop_gradient(rows.unit[2 + k])))
-                    for k in (side, 1 - side)
-                )
-                agreement.append((1 - self.within) * other + self.within * own)
-                losses.append(2 - 2 * agreement[-1])
+                goals = [jax.lax.stop_gradient(rows.unit[2 + k]) for k in (side, 1 - side)]
+                agreement.append(self._of_both(rows, *(_cosine(guess, goal) for goal in goals)))
+                if self.loss == "cosine":
+                    losses.append(2 - 2 * agreement[-1])
+                else:
+                    far = (((guess - goal) ** 2).mean(-1) for goal in goals)
+                    losses.append(2 * self._of_both(rows, *far))
         return mean_over(losses), {"cosine": mean_over(agreement)}
+
+    def _of_both(self, rows: Rows, own: jax.Array, other: jax.Array) -> jax.Array:
+        """The mean over rows of what is measured against the own target and the other's, f32[B]."""
+        return (1 - self.within) * rows.mean(other) + self.within * rows.mean(own)
 
 
 class Predictor(nnx.Module):

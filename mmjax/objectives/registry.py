@@ -1,5 +1,6 @@
 """The registry of objective terms; the keyword arguments of each are its keys."""
 
+from mmjax.objectives.adaptive import AdaptiveInfoNCE
 from mmjax.objectives.base import Term
 from mmjax.objectives.captioning import Captioning
 from mmjax.objectives.centroids import CentroidGap
@@ -42,6 +43,7 @@ TERMS = Registry(
         "info_nce": InfoNCE,
         "stacked_info_nce": StackedInfoNCE,
         "sigmoid": Sigmoid,
+        "adaptive_info_nce": AdaptiveInfoNCE,
         "hinge": Hinge,
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,

@@ -31,16 +31,22 @@ def predicted(x, params, modality):
     return y @ params[f"{path}/second/kernel"] + params[f"{path}/second/bias"]
 
 
-def formula(pairs, teacher, within=0.0):
+def formula(pairs, teacher, within=0.0, squared=False):
     def value(raws, extra, params):
         def target(view):
             raw = extra[f"teacher {view}"].astype(float) if teacher else raws[view].real
-            return normalize(raw)
+            return raw if squared else normalize(raw)
 
         losses = []
         for a, b in pairs:
             for one, other in ((a, b), (b, a)):
-                guess = normalize(predicted(raws[one], params, one[0]))
+                guess = predicted(raws[one], params, one[0])
+                if squared:
+                    shares = ((1 - within, target(other)), (within, target(one)))
+                    far = [w * ((guess - goal) ** 2).mean(1).mean() for w, goal in shares]
+                    losses.append(2 * sum(far))
+                    continue
+                guess = normalize(guess)
                 goal = (1 - within) * target(other) + within * target(one)
                 losses.append((2 - 2 * (guess * goal).sum(1)).mean())
         return np.mean(losses)
@@ -53,6 +59,13 @@ PAIR = {**SPEC, "pairs": (("a", "b"),)}
 OPTIONS = {"tolerance": 1e-5, "microbatches": {"norm": False}, "one_row": None}
 CASES = {
     "siam_pair": Case(PAIR, ("a", "b"), formula(PAIR["pairs"], False), plans=PLANS[:1], **OPTIONS),
+    "rebuilt": Case(
+        {**PAIR, "loss": "mse", "within": 0.2},
+        ("a", "b"),
+        formula(PAIR["pairs"], False, 0.2, True),
+        plans=PLANS[:1],
+        **OPTIONS,
+    ),
     "siam": Case(
         SPEC,
         NAMES,

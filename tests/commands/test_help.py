@@ -38,7 +38,7 @@ def test_of_a_module(module):
         return
     options = text.partition("\nOptions:\n")[2].splitlines()
     names = [line.partition(":")[0].strip() for line in options]
-    word = module.word or ("out" if module.name == "mmjax.claims" else "data")
+    word = [*module.words, "out" if module.name == "mmjax.claims" else "data"][0]
     assert f"--{word}" in names
     assert all(line.partition(": ")[2].strip() for line in options)
 

@@ -74,7 +74,7 @@ def test_every_other_command_is_understood(set_flags):
             assert recipe.load(first, overrides).data.source is not None
             continue
         if first:
-            rest.append(f"--{MODULES[name].word}={first}")
+            rest.append(f"--{MODULES[name].words[0]}={first}")
         assert flags.FLAGS(["test", *rest]) == ["test"], command
     assert beam.DO.value == "convert"
     assert embed.MODEL.value == select.MODEL.value == "MODEL"

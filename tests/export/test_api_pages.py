@@ -20,6 +20,7 @@ def test_the_examples_run(page, run_of, tmp_path, monkeypatch, capsys):
         Image.new("RGB", (60, 40), colour).save(name)
     # The Hub has the same model.
     monkeypatch.setattr("mmjax.weights.hub._download", lambda *given: Path("runs/RUN"))
+    # Those of ```py need models of other terms, and are held by the tests of `generate`.
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
     names = {}
     for block in blocks:

@@ -182,7 +182,7 @@ def test_an_evaluator_asks_for_what_its_source_has():
     ("kind", "options", "message"),
     [
         ("knn", {"labels": "grupp"}, r"'grupp' of 'evaluators.knn.e.labels'; did you mean 'group'"),
-        ("few_shot", {"labels": "id", "modality": "image"}, r"unknown label 'id' of"),
+        ("few_shot", {"labels": "no", "modality": "image"}, r"unknown label 'no' of"),
         ("structure", {"reference": "concept"}, r"unknown label 'concept' of"),
         ("zero_shot", {"labels": "image"}, r"'image' is no label, but a modality"),
         ("zero_shot", {"labels": "group", "languages": ("xx",)}, r"Unknown language .* 'xx'"),

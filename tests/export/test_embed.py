@@ -81,8 +81,9 @@ def test_a_pipeline_embeds_all_parts(run_of, table, tmp_path, set_flags):
     flags = dict(model=run_of("clip"), data=table, batch_size=2)
     set_flags(**flags, do="embed", out=tmp_path / "out", parts=2)
     beam.main(None, [])
-    files = sorted((tmp_path / "out").iterdir())
+    files = sorted((tmp_path / "out").glob("*.parquet"))
     assert [f.name for f in files] == [f"embeddings-0000{i}-of-00002.parquet" for i in range(2)]
+    assert all((tmp_path / "out" / f"{f.name}.json").is_file() for f in files)  # for `search`
     found = [row for file in files for row in parquet.read_table(file).to_pylist()]
     set_flags(**flags, out=tmp_path / "e.npz", shard="0/1")
     embed.main(None, [])

@@ -25,7 +25,9 @@ WITH_ALL_SPLITS = {"digits": {"validation": True}}
 
 
 def make(name, **options):
-    return SOURCES[name](**{"examples": 40, **WITH_ALL_SPLITS.get(name, {}), **options})
+    # An index is of all topics.
+    few = {} if options.get("split") == "index" else {"examples": 40}
+    return SOURCES[name](**{**few, **WITH_ALL_SPLITS.get(name, {}), **options})
 
 
 @pytest.mark.parametrize("name", NAMES)

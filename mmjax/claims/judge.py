@@ -121,7 +121,14 @@ def does_it_too(
       results: arm -> metrics of every seed.
       gain: whether the claim asks for one, so that where none holds there is nothing to do, too.
     """
-    own = [c for c in checks if c.arm == control.of and c.baseline != control.arm]
+    # Not those that compare with the control itself. An arm may be compared with another metric
+    # of its own runs, of which the control is a third one.
+    own = [
+        c
+        for c in checks
+        if c.arm == control.of
+        and (c.baseline, names_of(c.metrics[1])) != (control.arm, control.measured(c.metric))
+    ]
     gains = [check for check in own if check.strict]
     if not own or (gain and not gains):
         return False

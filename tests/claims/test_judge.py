@@ -154,6 +154,19 @@ def test_a_control_may_be_measured_by_another_metric():
     assert not does_it_too(control, (BETTER,), found)
 
 
+def test_a_control_may_be_another_metric_of_the_arm_that_a_check_compares_with():
+    """Routing against one index of the same run, and that index without its means."""
+    routed = Check("s", "r", "new", ">=", "new", offset=0.1, against="m")
+    control = Control("the means taken away", "new", "new", {"r": "c"})
+    found = {"new": [{"r": 0.9, "m": 0.4, "c": 0.95}, {"r": 0.91, "m": 0.41, "c": 0.94}]}
+    assert does_it_too(control, (routed,), found)
+    for seed in found["new"]:
+        seed["c"] = 0.42
+    assert not does_it_too(control, (routed,), found)
+    # What the arm is compared with is no control of it.
+    assert not does_it_too(Control("one index", "new", "new", {"r": "m"}), (routed,), found)
+
+
 def both(**arms):
     """arm -> (values of m, values of n)."""
     return {

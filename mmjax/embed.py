@@ -40,7 +40,6 @@ LAYER = flags.DEFINE_enum(
     ["unit", "encoder"],
     "unit: the embeddings; encoder: what the encoder gives to its head, not scaled to length 1.",
 )
-SUFFIXES = (".parquet", ".npz")
 
 
 def table(
@@ -139,8 +138,8 @@ def main(path: str | None, overrides: list[str]) -> None:
         raise ConfigError("the model has its own preprocessing: leave out --config")
     given, data = cli.needed(MODEL), cli.needed(command.DATA)
     out = command.out()
-    if out.suffix not in SUFFIXES:
-        raise ConfigError(f"--out={out}: end it in {' or '.join(SUFFIXES)}")
+    if out.suffix not in index.SUFFIXES:
+        raise ConfigError(f"--out={out}: end it in {' or '.join(index.SUFFIXES)}")
     part = parts.part()
     source, out = part.stretch(command.source_of(data, alone=True)), part.file(out)
     keep_programs()

@@ -28,7 +28,6 @@ MODEL = flags.DEFINE_string(
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "Of a run: latest, previous, best, or a step.", allow_override=True
 )
-SUFFIXES = (".npz", ".parquet")
 FILE = "explore.html"
 
 
@@ -41,7 +40,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     if path is not None or overrides:
         raise ConfigError("the model has its own preprocessing: leave out --config")
     given = cli.needed(MODEL)
-    if Path(given).suffix in SUFFIXES:
+    if Path(given).suffix in index.SUFFIXES:
         if command.DATA.value is not None:
             raise ConfigError(f"{given} holds embeddings already: leave out --data")
         items = explore.of_index(index.read(given))

@@ -50,7 +50,7 @@ APPROXIMATE = flags.DEFINE_bool("approximate", False, "Search by a graph; see ab
 JSON = flags.DEFINE_bool("json", False, "Print a line of JSON for each item.")
 
 
-def modality_of(query: str, modalities: Sequence[str], given: str | None = None) -> str:
+def modality_of_query(query: str, modalities: Sequence[str], given: str | None = None) -> str:
     """Of which modality of a model a query is.
 
     Args:
@@ -149,7 +149,7 @@ def main(path: str | None, overrides: list[str]) -> None:
     model = api.load(
         name, checkpoint=made_by["checkpoint"] if own else model_flags.CHECKPOINT.value
     )
-    modality = modality_of(query, model.modalities, MODALITY.value)
+    modality = modality_of_query(query, model.modalities, MODALITY.value)
     value: Any = Path(query).expanduser() if modality != "text" else query
     values: dict[str, Any] = {modality: [value]}
     embedded = model.encode(**values)

@@ -15,7 +15,7 @@ from mmjax.errors import ConfigError, UserError
 from mmjax.files import read_arrays, write_atomically
 from mmjax.inference import neighbours
 
-SUFFIXES = (".npz", ".parquet")
+SUFFIXES = (".parquet", ".npz")
 # A graph of HNSW: edges of an item, and how many candidates are kept while building and searching.
 EDGES, BUILD, SEARCH = 32, 100, 128
 

@@ -241,14 +241,14 @@ def test_a_query_that_cannot_be_embedded_is_refused(tmp_path, query, given, mess
     (tmp_path / "x.txt").write_text("")
     query = str(tmp_path / query) if query.startswith("x") else query
     with pytest.raises(ConfigError, match=message):
-        search.modality_of(query, ("image", "points"), given)
+        search.modality_of_query(query, ("image", "points"), given)
 
 
 def test_the_ending_of_a_file_says_what_it_is(tmp_path):
     for name, modality in (("a.JPG", "image"), ("b.wav", "audio"), ("c", "text")):
         (tmp_path / name).touch()
         path = tmp_path / name if modality != "text" else "a.jpg of nothing"
-        assert search.modality_of(str(path), ("image", "audio", "text")) == modality
+        assert search.modality_of_query(str(path), ("image", "audio", "text")) == modality
 
 
 def test_wrong_indexes_are_refused(tmp_path):

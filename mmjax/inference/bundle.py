@@ -24,7 +24,6 @@ from mmjax.files import writing
 from mmjax.model import adapters
 from mmjax.model.config import ModelConfig, TowerConfig
 from mmjax.model.definition import Definition
-from mmjax.model.outputs import by_output, with_fused
 from mmjax.objectives import ObjectiveConfig
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
@@ -136,10 +135,7 @@ def _export(folder: Folder, dtype: str) -> Bundle:
         recipe.model,
         recipe.objectives,
         folder.tensors(),
-        with_fused(
-            recipe.fused,
-            by_output(recipe.outputs, inputs.views(with_tokenizer(recipe, folder).data)),
-        ),
+        recipe.views_of_outputs(inputs.views(with_tokenizer(recipe, folder).data)),
         dtype,
         log_scale=own["log_scale"],
         bias=own["bias"],

@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from mmjax.data.config import DataConfig
 from mmjax.evaluators import EvaluatorConfig, EvaluatorTable
 from mmjax.model.config import ModelConfig
-from mmjax.model.outputs import Output, fused, outputs
+from mmjax.model.outputs import Output, by_output, fused, outputs, with_fused
 from mmjax.objectives import ObjectiveConfig
 from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import (
@@ -276,6 +276,10 @@ class Recipe:
     def fused(self) -> dict[str, tuple[str, ...]]:
         """Further such names: the outputs of fusions, each with its inputs."""
         return fused(self.model.fusions)
+
+    def views_of_outputs(self, views: Mapping[str, Any]) -> dict[str, Any]:
+        """Views by the names of outputs, those of fusions among them."""
+        return with_fused(self.fused, by_output(self.outputs, views))
 
     @property
     def embedded(self) -> dict[str, bool]:

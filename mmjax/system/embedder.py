@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding, unit_norm
-from mmjax.objectives import TermError
+from mmjax.objectives import Objectives, TermError
 from mmjax.objectives.scores import PairMatcher
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
@@ -26,6 +26,7 @@ _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 # Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
 Values = np.ndarray | tuple[np.ndarray, ...]
+M = TypeVar("M", bound=PairMatcher)
 Matcher = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -276,11 +277,8 @@ class Embedder:
         Raises:
           ValueError: for a term without such a score, or of other views.
         """
-        try:
-            own = self._definition.merge(self._arrays).objectives.scorer(term)
-        except TermError as error:
-            raise ValueError(str(error)) from error
-        rows, columns = self._sides(term, queries, answers)
+        own = self._of_terms(lambda terms: terms.scorer(term))
+        rows, columns = self._sides(own, queries, answers)
         shapes = self._shapes[term, rows], self._shapes[term, columns]
         return scoring.FlatScore(
             own.pair_score(), *shapes, swapped=rows != next(iter(self._views(own)))
@@ -300,29 +298,33 @@ class Embedder:
         Raises:
           ValueError: for a term without such a score, or of other views.
         """
-        rows, columns = self._sides(term, queries, answers)
+        own = self._of_terms(lambda terms: terms.matcher(term))
+        rows, columns = self._sides(own, queries, answers)
 
         def matched(arrays: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-            own = self._definition.merge(arrays).objectives.matcher(term)
+            matcher = self._definition.merge(arrays).objectives.matcher(term)
             sides = {
                 name: scoring.features_of(each, self._shapes[term, name])
                 for name, each in ((rows, x), (columns, y))
             }
             first, second = self._views(own)
-            return own.matched(sides[first], sides[second])
+            return matcher.matched(sides[first], sides[second])
 
         program = jax.jit(matched, out_shardings=mesh_lib.replicated(self._mesh))
         return lambda x, y: np.asarray(program(self._arrays, x, y))
 
-    def _sides(self, term: str, queries: str, answers: str) -> tuple[str, str]:
-        """What `embed` is asked for to have the two views of a term."""
+    def _of_terms(self, asked: Callable[[Objectives], M]) -> M:
+        """One of the model's terms; a ValueError where it is not there."""
         try:
-            own = self._definition.merge(self._arrays).objectives.matcher(term)
+            return asked(self._definition.merge(self._arrays).objectives)
         except TermError as error:
             raise ValueError(str(error)) from error
+
+    def _sides(self, term: PairMatcher, queries: str, answers: str) -> tuple[str, str]:
+        """What `embed` is asked for to have the two views of a term."""
         rows, columns = self._known_by(queries), self._known_by(answers)
-        if {rows, columns} != {*self._views(own)} or len(own.pair) != 2:
-            raise ValueError(f"the term {term!r} scores {own.pair}, not {(queries, answers)}")
+        if {rows, columns} != {*self._views(term)} or len(term.pair) != 2:
+            raise ValueError(f"the term {term.name!r} scores {term.pair}, not {(queries, answers)}")
         return rows, columns
 
     def _views(self, term: PairMatcher) -> dict[str, str]:

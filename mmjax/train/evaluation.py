@@ -11,7 +11,6 @@ from mmjax import evaluators
 from mmjax.data import SourceError, inputs
 from mmjax.errors import ConfigError
 from mmjax.evaluators import EvalData, EvaluationError, Evaluator, EvaluatorConfig, Opener, Task
-from mmjax.model.outputs import by_output, with_fused
 from mmjax.recipe import Recipe
 from mmjax.report.table import summary_table
 from mmjax.system.embedder import Embedder
@@ -38,7 +37,7 @@ class Evaluation:
         stages: Sequence[str | None] = (None,),
     ):
         self._mesh, self._fatal = mesh, recipe.data.on_error == "fail"
-        views = with_fused(recipe.fused, by_output(recipe.outputs, inputs.views(recipe.data)))
+        views = recipe.views_of_outputs(inputs.views(recipe.data))
         opener = Opener(views)
         self._tasks: dict[str, Task] = {}
         for kind, name, config in recipe.each_evaluator():

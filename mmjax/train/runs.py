@@ -18,7 +18,6 @@ from mmjax.data import inputs
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle as bundle_lib
 from mmjax.inference.bundle import Bundle, Dtype
-from mmjax.model.outputs import by_output, with_fused
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import MeshConfig, Recipe
 from mmjax.recipe import own as own_lib
@@ -68,9 +67,7 @@ class SavedRun:
             self.plan.definition,
             dict(self.arrays),
             self.mesh,
-            with_fused(
-                self.recipe.fused, by_output(self.recipe.outputs, inputs.views(self.recipe.data))
-            ),
+            self.recipe.views_of_outputs(inputs.views(self.recipe.data)),
             log_scale,
             bias,
             self.recipe,

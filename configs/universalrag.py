@@ -13,6 +13,7 @@ was found are left out.
     python -m mmjax.main --config=configs/universalrag.py:paper        # your tables, CLIP ViT-L/14
     python -m mmjax.evaluate --workdir=runs/... --config=configs/universalrag.py:paper
     python -m mmjax.claims universalrag                                # when routing pays
+    python -m mmjax.claims universalrag:claim_everywhere
 
 Nothing trains but the router, in the evaluator.
 """

@@ -132,11 +132,12 @@ def claim_tux_paint() -> Claim:
         "beside a locked image tower; and ridge regression between the features does not do it, "
         "too",
         metrics=(NEW_CONCEPTS,),
+        seeds=(205, 206, 207, 208, 209),  # the first five were seen with other features
         notes="Of 123 captions; chance is .081.",
     )
 
 
-STEPS = (10, 60, 360)  # of an encoder's pretraining; the first is hardly better than none
+STEPS = (10, 50, 250)  # of an encoder's pretraining; the first is hardly better than none
 
 
 def claim_cka() -> Claim:
@@ -154,7 +155,7 @@ def claim_cka() -> Claim:
         "a high CKA are aligned best by trained projectors",
         config=encoders(*STEPS[:2]),
         statement="over 9 pairs of frozen encoders of a generated latent, which were pretrained "
-        "by SimCLR for 10 to 360 steps each, CKA and R@10 after training linear projection heads "
+        "by SimCLR for 10 to 250 steps each, CKA and R@10 after training linear projection heads "
         "have a rank correlation of .75 at least",
         arms=arms,
         checks=(),
@@ -168,6 +169,7 @@ def claim_cka() -> Claim:
             Check("once aligned, they retrieve better", found, last, ">=", first),
         ),
         metrics=(cka, f"structure/test/{knn}", found),
+        seeds=(205, 206, 207, 208, 209),  # the first five were seen with other steps
         seed_keys=c.WORLD_SEED,
         paper_numbers="CKA and accuracy over pairs of encoders are correlated; no number is "
         "confirmed",
@@ -204,7 +206,7 @@ def encoders(image: int, text: int) -> dict:
     test = c.held_out(**once)
     return c.recipe(
         freeze_align.PAPER,
-        steps=150,
+        steps=100,
         data=c.data(source, 256, **dict.fromkeys(names, (view, view))),
         towers=c.towers(**dict.fromkeys(names, tower)),
         objectives=freeze_align.objectives(),

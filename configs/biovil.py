@@ -9,8 +9,8 @@ Useful where texts are many and have two versions: title and abstract, question 
     python -m mmjax.main --config=configs/biovil.py:paper  # MIMIC-CXR, ResNet-50 and BERT
     python -m mmjax.claims biovil                          # section matching against augmentation
 
-Left out: the vocabulary of its own, and SimCLR of images before. The head is one linear layer of
-every patch, where the paper has two with batch norm; temperatures of `small` are lower.
+Left out: the vocabulary of its own, and SimCLR of images before. Heads of `small` are one linear
+layer, and its temperatures are lower.
 """
 
 from mmjax.configs import common as c
@@ -87,7 +87,8 @@ def small() -> dict:
 def paper() -> dict:
     """MIMIC-CXR: findings and impressions of 377,000 reports, and 146,700 frontal images."""
     text = c.bert_text(128, lowercase=True, dropout=0.25)
-    size, head = text.encoder["vocab_size"], c.linear_head(128, tokens=True)
+    size, each_patch = text.encoder["vocab_size"], c.mlp_head(128, 128, norm="batch", tokens=True)
+    head = c.mlp_head(128, 128, norm="layer", norm_last=True, activation="gelu")
     hides = c.hides(MASKED, size, 103, special=(0, 101, 102))
     bert = c.pretrained("weights/bert-base-uncased", text.encoder, "text", head=head, **hides)
     columns = dict(findings="findings", impression="impression", report=("findings", "impression"))
@@ -104,7 +105,7 @@ def paper() -> dict:
         PAPER,
         steps=30_000,  # assumed: 50 epochs
         data={**section, "views": views(image, text.view)},
-        towers=c.towers(head, image=c.resnet(50, 480), text=bert),
+        towers=c.towers(each_patch, image=c.resnet(50, 480), text=bert),
         objectives=objectives(c.masked_words({MASKED: 768}, size, 768, depth=0, weight=0.1),
                               sections=0.5, align=0.5),
         optimizer=c.adamw(2e-5, warmup_steps=1000),  # assumed

@@ -26,6 +26,7 @@ class Head(nnx.Module):
         `code_dim` numbers, which may start as the token vectors of a tower, `tokens_of`.
       quantizes: whether the embedding is the code `nearest` to what the call gives.
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
+      mean_of_tokens: whether the embedding is the mean of these, not made of the pooled vector.
       dropout: rate of its own dropout. Where it is not 0, the call takes `key`, as of
         `mmjax.encoders.layers.draw`, or None where nothing is dropped.
     """
@@ -41,6 +42,7 @@ class Head(nnx.Module):
     code_dim: Count
     tokens_of: str | None = None
     takes_tokens: bool = False
+    mean_of_tokens: bool = False
     dropout: float = 0.0
 
     def __call__(self, *args: Any, **options: Any) -> jax.Array:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.base import Encoder, EncoderError, Encoding
 from mmjax.encoders.layers import dropout_key
 from mmjax.encoders.prompts import Prompts
+from mmjax.encoders.tokens import pool_tokens
 from mmjax.model.base import Augmentation, Head
 from mmjax.model.embedding import Embedding, Quantized, unit_norm
 
@@ -93,6 +95,10 @@ def _embedding(
     first: Head | None = None,
 ) -> Embedding:
     told: dict[str, Any] = {}
+    if head.takes_tokens and encoding.tokens is None:
+        raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
+    if head.mean_of_tokens:
+        return _mean_of_tokens(head, encoding, train, present)
     if head.dropout:
         told["key"] = dropout_key(draws[1], draws[0], head.dropout)
     if head.reads_encoding:
@@ -108,7 +114,19 @@ def _embedding(
         raw = jax.lax.stop_gradient(quantized.nearest) + (raw - jax.lax.stop_gradient(raw))
     tokens = None
     if head.takes_tokens:
-        if encoding.tokens is None:
-            raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
         tokens = unit_norm(head(encoding.tokens))
     return Embedding(raw, unit_norm(raw), encoding, tokens, quantized=quantized)
+
+
+def _mean_of_tokens(
+    head: Head, encoding: Encoding, train: bool, present: jax.Array | None
+) -> Embedding:
+    assert encoding.tokens is not None
+    there = encoding.mask  # and of placeholders no token counts in statistics
+    if present is not None:
+        there = jnp.ones(encoding.tokens.shape[:2], bool) if there is None else there
+        there &= present[:, None]
+    told = {"present": there} if head.reads_present and there is not None else {}
+    tokens = head(encoding.tokens, train=train, **told)
+    raw = pool_tokens(tokens, encoding.mask, "mean")
+    return Embedding(raw, unit_norm(raw), encoding, unit_norm(tokens))

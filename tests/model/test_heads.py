@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from mmjax.encoders import MLP, TokenMLP
 from mmjax.encoders.base import EncoderError
 from mmjax.model.heads import LinearHead, MLPHead
+from mmjax.model.towers import Tower
 
 X = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
 
@@ -54,6 +56,45 @@ def test_last_norm_of_an_mlp_head(norm, final_norm, own):
         z = standard(z, axis, eps) * p.get("norms/1/scale", 1.0) + p.get("norms/1/bias", 0.0)
     assert {path[8:] for path in p if path.startswith("norms/1/")} == (own or set())
     np.testing.assert_allclose(head(X, train=True), z, rtol=1e-4, atol=1e-4)
+
+
+def test_a_norm_may_follow_the_activation():
+    head, p = made(MLPHead, dim=5, hidden=7, norm="layer", norm_last=True)
+    z = np.maximum(X @ p["layers/0/kernel"] + p["layers/0/bias"], 0)
+    z = standard(z, 1, 1e-6) * p["norms/0/scale"] + p["norms/0/bias"]
+    np.testing.assert_allclose(
+        head(X), z @ p["layers/1/kernel"] + p["layers/1/bias"], rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(EncoderError, match="norm_last=True needs norm="):
+        made(MLPHead, dim=5, hidden=7, norm_last=True)
+
+
+def test_of_tokens_the_mean_is_taken_after_the_head():
+    """Batch norm counts the tokens of the rows that are there, and the mean the row's own."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(4, 3, 6)).astype(np.float32)
+    x[1, 2], x[3, 1:] = 0, 0  # padding
+    encoder = TokenMLP(inputs=6, hidden=(), width=6, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    head, p = made(MLPHead, dim=5, hidden=7, norm="batch", tokens=True)
+    present = np.array([True, True, False, True])
+    found = Tower(encoder, head)(x, train=True, present=present)
+    z = np.asarray(found.encoding.tokens) @ p["layers/0/kernel"] + p["layers/0/bias"]
+    counted = (x != 0).any(-1) & present[:, None]
+    z = (z - z[counted].mean(0)) / np.sqrt(z[counted].var(0) + 1e-5)
+    z = np.maximum(z * p["norms/0/scale"] + p["norms/0/bias"], 0)
+    z = z @ p["layers/1/kernel"] + p["layers/1/bias"]
+    for row in np.flatnonzero(present):
+        own = z[row][counted[row]]
+        np.testing.assert_allclose(found.raw[row], own.mean(0), rtol=1e-3, atol=1e-4)
+        units = own / np.linalg.norm(own, axis=1, keepdims=True)
+        np.testing.assert_allclose(found.tokens[row][counted[row]], units, rtol=1e-3, atol=1e-4)
+
+
+def test_tokens_need_an_encoder_that_has_some():
+    head, _ = made(MLPHead, dim=5, hidden=7, tokens=True)
+    encoder = MLP(inputs=6, hidden=(), width=6, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    with pytest.raises(EncoderError, match="tokens=True, for an encoder that has no tokens"):
+        Tower(encoder, head)(X)
 
 
 def test_a_last_norm_needs_a_kind():

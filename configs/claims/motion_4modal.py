@@ -38,6 +38,9 @@ def claim() -> Claim:
         arms={
             "one vector": pooled(16),
             "tokens": Arm(grid={**RATES, KEYS: (0.03, 0.1)}),
+            "tokens of learned weights": Arm(
+                {"objectives": {name: {"weights": "learned"} for name in OTHERS}}, like="tokens"
+            ),
             "a wider vector": pooled(64),
             "as many numbers": pooled(16 * LONGEST),
             "untrained": Arm(c.UNTRAINED, untuned="the initial weights"),
@@ -58,6 +61,8 @@ def claim() -> Claim:
             Check("tokens are learned", RECALL["text"], "tokens", ">=", "untrained", offset=0.1),
         ),
         extras=(
+            Check("learned weights of tokens are better, by text", RECALL["text"],
+                  "tokens of learned weights", ">=", "tokens"),
             Check("R@1 by audio is 15 points higher than by one vector", RECALL["audio"], "tokens",
                   ">=", "one vector", offset=0.15),
         ),

@@ -20,7 +20,7 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.contrastive import check_directions, check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
-from mmjax.objectives.late_score import Fusion, Groups, LateScore
+from mmjax.objectives.late_score import NEVER, Fusion, Groups, LateScore
 from mmjax.objectives.scores import PairScorer
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import LabelRef, ViewRef
@@ -41,7 +41,9 @@ class LateInteractionNCE(PairScorer):
     conditioned on the text; cosines with the scale β stand for its division by the root of the
     width. In place of attention `mean` has a_ijlt = 1/T_i, and `max` the largest c_ijlt. The latter
     may be `symmetric`: s_ij is then the mean of 1/L_j Σ_l max_t c_ijlt and 1/T_i Σ_t max_l c_ijlt
-    (Yao et al. 2022, arXiv 2111.07783, FILIP, has one for each direction of the loss).
+    (Yao et al. 2022, arXiv 2111.07783, FILIP, has one for each direction of the loss). With
+    `weights='learned'` softmax_l(v·gelu(V w_jl + b)) stands for 1/L_j, and for 1/T_i its like with
+    parameters of its own.
 
     The first view may be a fusion (`mmjax.model.token_fusion`), whose parts are of groups m, one
     for each input. With `groups='max'` the score is the largest of the groups' own, max_m s^m_ij,
@@ -66,6 +68,7 @@ class LateInteractionNCE(PairScorer):
         Not for `attention`.
       fusion: over the parts.
       symmetric: with `max`, whether every part looks for its best piece, too.
+      weights: of the pieces, and of the parts where they look, too: `equal` or `learned`.
       groups: `none` scores all parts together; `max` or `mean` over the groups of the first view.
       group: a label, the number of the group that answers a row of the second view. Rows without it
         take no part; the metric `group_accuracy` is the share whose own first view scores highest
@@ -78,7 +81,7 @@ class LateInteractionNCE(PairScorer):
       max_scale: bound of a learned 1/τ, or None.
       direction_weights: of the direction from the first view to the second, and of the other.
       duplicates: what pairs of different rows with one `id` are: 'negative' or 'mask', left out.
-      rngs: for K and Q.
+      rngs: for K, Q, and V with v.
     """
 
     contrastive = True
@@ -93,6 +96,7 @@ class LateInteractionNCE(PairScorer):
         layer: Literal["unit", "encoder"] = "unit",
         fusion: Fusion = "attention",
         symmetric: bool = False,
+        weights: Literal["equal", "learned"] = "equal",
         groups: Groups = "none",
         group: LabelRef | None = None,
         hard_positive: bool = False,
@@ -152,6 +156,12 @@ class LateInteractionNCE(PairScorer):
                 check_sincos_width(dim, axes=1)
             self.key = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
             self.query = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
+        looking = pair if symmetric else pair[1:]
+        self.share = (
+            nnx.Dict({view: _Share(dim, rngs=rngs) for view in looking})
+            if weights == "learned"
+            else None
+        )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         fields = () if self.group is None else (self.group,)
@@ -228,6 +238,8 @@ class LateInteractionNCE(PairScorer):
         parts = jnp.where(counts[..., None], unit, 0.0)
         first = view == self.pair[0]
         found = {"parts" if first else "pieces": parts, "there": there}
+        if self.share is not None and view in self.share:
+            found["share"] = self.share[view](parts, there)
         if first and self.groups != "none":
             groups = None if embedding.encoding is None else embedding.encoding.groups
             if groups is None:
@@ -270,6 +282,19 @@ class LateInteractionNCE(PairScorer):
         if self.positions:
             keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
         return _unit(keys)
+
+
+class _Share(nnx.Module):
+    """softmax_t(v·gelu(V x_t)) over those that are there, f32[B, T, D] -> f32[B, T]."""
+
+    def __init__(self, dim: int, *, rngs: nnx.Rngs):
+        self.hidden = nnx.Linear(dim, dim, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
+        self.logit = nnx.Linear(dim, 1, use_bias=False, rngs=rngs)
+
+    def __call__(self, x: jax.Array, there: jax.Array) -> jax.Array:
+        logits = self.logit(jax.nn.gelu(self.hidden(x), approximate=False))[..., 0]
+        share = jax.nn.softmax(jnp.where(there, logits, NEVER), axis=-1)
+        return jnp.where(there, share, 0.0)
 
 
 def _unit(x: jax.Array) -> jax.Array:

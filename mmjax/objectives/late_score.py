@@ -11,7 +11,7 @@ from mmjax.objectives.base import Features
 Fusion = Literal["attention", "mean", "max"]
 Groups = Literal["none", "max", "mean"]
 _ABSENT = -1e9  # the score of a group that a row does not have
-_NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
+NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,24 +51,26 @@ class LateScore:
         there = x["there"][:, None, None, :]
         c = _products(x["parts"], y["pieces"])
         if self.fusion == "max":
-            of_pieces = jnp.where(there, c, _NEVER).max(-1)
+            of_pieces = jnp.where(there, c, NEVER).max(-1)
             of_pieces = jnp.where(there.any(-1), of_pieces, 0.0)  # of a group without a part
             weight = jnp.ones_like(of_pieces)
         else:
             logits = _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
-            a = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
+            a = jax.nn.softmax(jnp.where(there, logits, NEVER), axis=-1)
             of_pieces, weight = (a * c).sum(-1), a.max(-1)
-        share = _shares(y["there"])[None]
+        share = _shares(y)[None]
         s = (share * of_pieces).sum(-1)
         if self.symmetric:
-            of_parts = jnp.where(y["there"][None, :, :, None], c, _NEVER).max(-2)
-            s = (s + (_shares(x["there"])[:, None] * of_parts).sum(-1)) / 2
+            of_parts = jnp.where(y["there"][None, :, :, None], c, NEVER).max(-2)
+            s = (s + (_shares(x)[:, None] * of_parts).sum(-1)) / 2
         return s, jax.lax.stop_gradient((share * weight).sum(-1))
 
 
-def _shares(there: jax.Array) -> jax.Array:
-    """f32[B, T], 1 over the number of those that are there, 0 for others."""
-    counted = there.astype(jnp.float32)
+def _shares(of: Features) -> jax.Array:
+    """f32[B, T], weights that add up to 1: their own, or equal ones of those that are there."""
+    if "share" in of:
+        return of["share"]
+    counted = of["there"].astype(jnp.float32)
     return counted / jnp.maximum(counted.sum(1, keepdims=True), 1.0)
 
 

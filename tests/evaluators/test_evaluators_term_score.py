@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.special import erf
 
 from mmjax import recipe as recipe_lib
 from mmjax.data.synthetic.generated import Columns
@@ -23,11 +24,11 @@ NAMES, ROWS, PARTS, DIM = ("audio", "text"), 30, 4, 6
 ENCODER = {"type": "token_mlp", "inputs": 5, "hidden": (), "width": 7}
 
 
-def recipe(fusion="attention", term="own", tokens=NAMES, symmetric=False, **options):
+def recipe(fusion="attention", term="own", tokens=NAMES, late=(), **options):
     view = {"type": "sequence", "length": PARTS, "dim": 5}
     head = {"type": "linear", "dim": DIM, "tokens": True}
-    late = {"type": "late_interaction_nce", "dim": DIM, "tokens": tokens, "fusion": fusion}
-    late["symmetric"] = symmetric
+    own = {"type": "late_interaction_nce", "dim": DIM, "tokens": tokens, "fusion": fusion}
+    own.update(late)
     pairs = (("text", "audio"),)
     source = {"type": "concept_sets"}
     test = {"source": source, "pairs": pairs, "term": term, **options}
@@ -39,7 +40,7 @@ def recipe(fusion="attention", term="own", tokens=NAMES, symmetric=False, **opti
             "steps": 1,
             "data": {"source": source, "batch_size": 4, "views": dict.fromkeys(NAMES, view)},
             "model": {"towers": {m: {"encoder": ENCODER, "head": head} for m in NAMES}},
-            "objectives": {"own": late, "clip": {"type": "info_nce", "pairs": pairs}},
+            "objectives": {"own": own, "clip": {"type": "info_nce", "pairs": pairs}},
             "optimizer": {"learning_rate": 0.1},
             "evaluators": {"retrieval": {"test": test}},
         },
@@ -76,6 +77,17 @@ def expected(system, values, fusion, tokens):
         there = (values[m] != 0).any(-1)
         one_by_one = [unit(p[t] @ kernel) for p, t in zip(parts, there, strict=True)]
         sides.append(one_by_one if m in tokens else list(unit(whole @ kernel)[:, None]))
+
+    def mean(name, over, of):
+        if term.share is None:
+            return of.mean()
+        own = term.share[name]
+        hidden = over @ np.asarray(own.hidden.kernel[...], np.float64) + own.hidden.bias[...]
+        hidden = np.asarray(hidden, np.float64)
+        logits = hidden * (1 + erf(hidden / np.sqrt(2))) / 2 @ np.asarray(own.logit.kernel[...])
+        weights = np.exp(logits[:, 0])
+        return (weights * of).sum() / weights.sum()
+
     scores = np.zeros((ROWS, ROWS))
     for i, j in np.ndindex(ROWS, ROWS):
         u, w = sides[0][i], sides[1][j]
@@ -83,7 +95,8 @@ def expected(system, values, fusion, tokens):
         if fusion == "max":
             of_pieces = c.max(1)
             if term.symmetric:
-                scores[i, j] = (of_pieces.mean() + c.max(0).mean()) / 2
+                both = mean("text", w, of_pieces), mean("audio", u, c.max(0))
+                scores[i, j] = sum(both) / 2
                 continue
         elif fusion == "mean":
             of_pieces = c.mean(1)
@@ -91,25 +104,26 @@ def expected(system, values, fusion, tokens):
             key, query = (np.asarray(k.kernel[...], np.float64) for k in (term.key, term.query))
             weight = np.exp(10 * unit(w @ query) @ unit(u @ key).T)
             of_pieces = (c * weight).sum(1) / weight.sum(1)
-        scores[i, j] = of_pieces.mean()
+        scores[i, j] = mean("text", w, of_pieces)
     return scores
 
 
 @pytest.mark.parametrize(
-    ("fusion", "tokens", "symmetric"),
+    ("fusion", "tokens", "options"),
     [
-        ("attention", NAMES, False),
-        ("max", NAMES, False),
-        ("max", NAMES, True),
-        ("mean", ("text",), False),
+        ("attention", NAMES, {}),
+        ("max", NAMES, {}),
+        ("max", NAMES, {"symmetric": True}),
+        ("max", NAMES, {"symmetric": True, "weights": "learned"}),
+        ("mean", ("text",), {}),
     ],
 )
-def test_ranks_are_those_of_the_terms_score(fusion, tokens, symmetric, monkeypatch):
+def test_ranks_are_those_of_the_terms_score(fusion, tokens, options, monkeypatch):
     monkeypatch.setattr(ranking, "ROW_TILE", 7)  # several tiles, the last of which are padded
     monkeypatch.setattr(ranking, "COLUMN_TILE", 11)
     rng = np.random.default_rng(0)
     values = {m: padded(rng) for m in NAMES}
-    system, model = model_of(recipe(fusion, tokens=tokens, symmetric=symmetric))
+    system, model = model_of(recipe(fusion, tokens=tokens, late=options))
 
     def view(value, rng, train):
         return value

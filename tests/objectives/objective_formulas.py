@@ -5,6 +5,12 @@ without the cancellation of finite differences. The formulas therefore avoid abs
 """
 
 import numpy as np
+from scipy.special import erf
+
+
+def gelu(x):
+    """x times the normal distribution function of x."""
+    return x * (1 + erf(x / np.sqrt(2))) / 2
 
 
 def normalize(raw):

@@ -1,7 +1,7 @@
 """Attention over the parts of a long audio, asked by the pieces of a text."""
 
 import numpy as np
-from objective_formulas import logsumexp, normalize
+from objective_formulas import gelu, logsumexp, normalize
 from term_harness import PLANS, SIZE, Case
 
 from mmjax.encoders.base import Encoding
@@ -42,6 +42,16 @@ def outputs(raws, batch):
     return made
 
 
+def share(name, x, there, params, spec):
+    """Weights f[N, T] of tokens f[N, T, D] that add up to 1."""
+    if spec.get("weights") != "learned":
+        return there / there.sum(-1)[:, None]
+    hidden = x @ params[f"share/{name}/hidden/kernel"] + params[f"share/{name}/hidden/bias"]
+    logits = (gelu(hidden) @ params[f"share/{name}/logit/kernel"])[..., 0]
+    weights = np.where(there, np.exp(logits), 0)
+    return weights / weights.sum(-1)[:, None]
+
+
 def scores(u, heard, w, said, params, spec):
     """s of parts f[N, T, D] with pieces f[N, L, D], of which some are padding: f[N, N]."""
     c = np.einsum("atd,bld->ablt", u, w)
@@ -54,8 +64,8 @@ def scores(u, heard, w, said, params, spec):
             asks = np.broadcast_to(said[None, :, :, None], c.shape)
             best = np.where(asks, c.real, -np.inf).argmax(-2)
             of_parts = np.take_along_axis(c, best[:, :, None], -2)[:, :, 0]
-            other = (of_parts * heard[:, None]).sum(-1) / heard.sum(-1)[:, None]
-            return ((of_pieces * said).sum(-1) / said.sum(-1) + other) / 2
+            other = (of_parts * share("a", u, heard, params, spec)[:, None]).sum(-1)
+            return ((of_pieces * share("b", w, said, params, spec)).sum(-1) + other) / 2
     else:
         logits = np.zeros(c.shape)
         if fusion == "attention":
@@ -66,7 +76,7 @@ def scores(u, heard, w, said, params, spec):
             logits = spec["attention_scale"] * np.einsum("atd,bld->ablt", normalize(keys), asked)
         a = np.where(there, np.exp(logits), 0)
         of_pieces = (a * c).sum(-1) / a.sum(-1)
-    return (of_pieces * said).sum(-1) / said.sum(-1)
+    return (of_pieces * share("b", w, said, params, spec)).sum(-1)
 
 
 def by_groups(u, heard, w, said, extra, params, spec):
@@ -152,6 +162,9 @@ CASES = {
     "late_interaction_max": case(spec={"fusion": "max"}, plans=PLANS[:1], metrics=pooled),
     "late_interaction_symmetric": case(
         spec={"fusion": "max", "symmetric": True}, plans=PLANS[:2], metrics=pooled
+    ),
+    "late_interaction_shares": case(
+        spec={"fusion": "max", "symmetric": True, "weights": "learned"}, metrics=pooled
     ),
     "late_interaction_mean": case(spec={"fusion": "mean"}, plans=PLANS[:1], metrics=pooled),
     # Plain products, without heads.

@@ -8,6 +8,9 @@ regression on the same noisy pairs, which gains from their number, too (docs/cla
     python -m mmjax.main --config=configs/align.py          # 20,000 synthetic noisy pairs
     python -m mmjax.main --config=configs/align.py:paper    # COYO-700M, ResNet-152 and BERT
     python -m mmjax.claims align                            # against small sets
+
+Left out: EfficientNet-L2 and BERT-Large, in whose place `paper` has a ResNet-152 and BERT-Base, and
+the paper's data, which are not public.
 """
 
 from mmjax.configs import common as c

@@ -13,7 +13,7 @@ the extra `audio`: pip install 'mmjax[audio]'; the variant `events` does not.
 `small` trains on 131 captions of the sound samples in the package and is evaluated on 30 others;
 sounds and captions of both are disjoint. This is too little data for a claim about captions in
 general; it shows zero-shot classification of the family of a sound (tabla, hi-hat, ambience, ...).
-Results of all variants are in docs/modalities.md.
+All results are in docs/modalities.md. Left out: weights of AudioSet for the audio tower of `paper`.
 """
 
 from mmjax.configs import common as c

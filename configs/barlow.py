@@ -8,6 +8,8 @@ is the cross-correlation of both views.
     python -m mmjax.main --config=configs/barlow.py          # emoji with their names
     python -m mmjax.main --config=configs/barlow.py:paper    # ImageNet, two views
     python -m mmjax.claims barlow                            # against NT-Xent, on noisy instances
+
+Left out: solarized second views, for which there is no operation here.
 """
 
 from mmjax.configs import common as c

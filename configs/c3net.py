@@ -11,6 +11,8 @@ partner are at hand, train its tower on these first; its pair with images needs 
     python -m mmjax.claims c3net                          # 200 pairs of audio and text
 
 The paper's pretraining loss was not read in its code, and is SimCLR's in its two-view form here.
+Left out: the diffusion model that draws from the aligned conditions, in which nothing is
+contrastive.
 """
 
 from mmjax.configs import common as c

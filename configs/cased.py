@@ -14,7 +14,7 @@ of a few thousand captions of the right domain is enough.
     python -m mmjax.claims cased:claim_emoji                   # on emoji
 
 `small` trains LiT's text tower beside locked image features first; the other variants train
-nothing. All words stay candidates: the paper's part-of-speech tagger is left out.
+nothing. Left out: the tagger of parts of speech, so that all words stay candidates.
 """
 
 from mmjax.configs import common as c

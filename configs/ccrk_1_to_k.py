@@ -8,6 +8,8 @@ own, are better than the joint one.
     python -m mmjax.main --config=configs/ccrk_1_to_k.py          # six synthetic languages, seconds
     python -m mmjax.main --config=configs/ccrk_1_to_k.py:paper    # CC2M with six languages
     python -m mmjax.claims ccrk_1_to_k                            # against pivots, one at a time
+
+Left out: the matching loss, and Swin-B, in whose place `paper` has a ViT-B/16.
 """
 
 from mmjax.configs import common as c

@@ -5,6 +5,8 @@ temperature.
 
     python -m mmjax.main --config=configs/clip.py          # emoji, minutes on two CPU cores
     python -m mmjax.main --config=configs/clip.py:paper    # ViT-B/32, batch 32,768, on a pod
+
+Left out: the paper's pairs, which are not public, and its larger models.
 """
 
 from mmjax.configs import common as c

@@ -12,7 +12,8 @@ added losses that were tried, BarLIP and BYOLIP, clearly improves a plain CLIP.
     python -m mmjax.claims clip_rocket:claim_additions            # BYOLIP and SwALIP
 
 Gradients flow through all embeddings; the authors' code treats those gathered from other devices as
-constants.
+constants. Left out: synonyms, for which no file is included, and zero-shot ImageNet, for which TFDS
+has no names.
 """
 
 from mmjax.configs import common as c

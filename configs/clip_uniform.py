@@ -11,6 +11,8 @@ the temperature that is best for retrieval CLIP alone has as small a gap, on emo
     python -m mmjax.main --config=configs/clip_uniform.py:paper     # COCO, from CLIP's weights
     python -m mmjax.claims clip_uniform                             # CLIP's gap, on the latent
     python -m mmjax.claims clip_uniform:claim_emoji                 # on emoji
+
+Left out: nothing of the losses; sets of classes are not evaluated.
 """
 
 from functools import partial

@@ -13,6 +13,7 @@ is the control of the claim.
     python -m mmjax.claims clsr                            # each addition, on the latent
 
 The guide, whose similarities say how ambiguous an example is, are the frozen features of its text.
+Left out: rebuilding a tower's own features, and augmented spectrograms.
 """
 
 from collections.abc import Mapping

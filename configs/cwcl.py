@@ -10,6 +10,8 @@ simple regression of the frozen vectors is better than any of these losses.
     python -m mmjax.main --config=configs/cwcl.py          # clusters of a frozen space, seconds
     python -m mmjax.main --config=configs/cwcl.py:paper    # texts against a frozen ViT's features
     python -m mmjax.claims cwcl                            # which weights, against InfoNCE
+
+Left out: the paper's other pair, speech and text, and its data, which are known from memory only.
 """
 
 from mmjax.configs import common as c

@@ -11,6 +11,8 @@ embedded names, without any contrast.
     python -m mmjax.main --config=configs/dialog2flow.py:paper    # BERT-base, dialog corpora
     python -m mmjax.main --config=configs/dialog2flow.py:joint    # a loss each for acts, slots
     python -m mmjax.claims dialog2flow                            # against hard labels, regression
+
+Left out: D2F-joint, with a head, pairs and an optimizer for each kind of label.
 """
 
 from mmjax.configs import common as c

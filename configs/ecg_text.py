@@ -8,7 +8,7 @@ by construction, because there are too few openly accessible real ones.
     python -m mmjax.main --config=configs/ecg_text.py:paper    # the ECG half of MoRE, PTB-XL
 
 Real records are another source, `{"type": "wfdb", "path": FOLDER}`; see docs/modalities.md, which
-also has the results of `small`.
+also has the results of `small`. Left out: chest X-rays, which `more` has.
 """
 
 from mmjax.configs import common as c

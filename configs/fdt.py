@@ -6,6 +6,8 @@ shared set of learned codes, which the contrastive loss compares.
     python -m mmjax.main --config=configs/fdt.py          # emoji
     python -m mmjax.main --config=configs/fdt.py:paper    # CC3M, ViT-B/32
     python -m mmjax.claims fdt                            # against pooled tokens, sets of concepts
+
+Left out: question answering and linear probes on other sets; the codes and the loss are whole.
 """
 
 import math

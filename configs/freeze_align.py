@@ -16,7 +16,7 @@ well than trained projectors, but better than towers from scratch (docs/claims/f
 `small` uses features of the emoji from EfficientNet-Lite0 and all-MiniLM-L6-v2, 128 principal
 components each, and a linear projection of both; MLPs are not better, with so few pairs. `lit.py`
 explains the features of Tux Paint and which concepts are evaluated. `paper` has the paper's
-projectors, which work on tokens. Not here: captions selected by concept.
+projectors, which work on tokens. Left out: captions selected by concept.
 """
 
 from mmjax.configs import common as c

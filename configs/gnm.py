@@ -12,8 +12,8 @@ edited images; the source `sibling_pairs` puts two of a group into a row.
     python -m mmjax.main --config=configs/gnm.py:paper    # COCO and variations of one's own
     python -m mmjax.claims gnm                            # what the negatives are worth, on scenes
 
-The numbers to look at are Winoground's, of the evaluator `choice`: `text`, `image` and `group`. Not
-here: the pipeline that makes variations, its filters and drawing variations by their scores.
+The numbers to look at are Winoground's, of the evaluator `choice`: `text`, `image` and `group`.
+Left out: the pipeline that makes variations, its filters and drawing variations by their scores.
 """
 
 from mmjax.configs import common as c

@@ -10,7 +10,8 @@ their embeddings, instead of cosines with an anchor, in training and in retrieva
 When trained from scratch, GRAM does not necessarily align the non-anchor modalities: the anchor
 only has to lie in the plane of the others, with any signs, so do not evaluate it by cosines. The
 paper starts from a model aligned by pairwise losses; `paper` and the claim's arm 'gram warm' do so
-with anchor pairs for the first quarter of the training.
+with anchor pairs for the first quarter of the training. Left out: weights of VAST, and matching by
+the text tower run again, in whose place is a transformer of its own.
 """
 
 from mmjax.configs import common as c

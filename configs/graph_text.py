@@ -14,6 +14,7 @@ the name and counts of atoms, bonds and neighbours. The towers learn from 377 mo
 `small` reads the systematic names of 377 molecules by character, and finds the graphs of 117 unseen
 names. The graphs have no stereochemistry: 18 of the 117 have a twin in their split, say an (E) and
 a (Z) form, that no model of these inputs can distinguish. Settings are chosen on `validation` (73).
+Left out: weights of GraphMVP for the graph tower, and editing of molecules by texts.
 """
 
 from mmjax.configs import common as c

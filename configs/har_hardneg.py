@@ -7,6 +7,8 @@ false negatives. In the claim here InfoNCE without either, at its best temperatu
     python -m mmjax.main --config=configs/har_hardneg.py          # groups of similar classes
     python -m mmjax.main --config=configs/har_hardneg.py:paper    # UTD-MHAD
     python -m mmjax.claims har_hardneg                            # do hard negatives help?
+
+Left out: shuffled channels, cropped and sheared skeletons, fine-tuning and few labels.
 """
 
 from mmjax.configs import common as c

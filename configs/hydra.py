@@ -9,6 +9,8 @@ gate is needed where none is.
     python -m mmjax.main --config=configs/hydra.py:paper       # CIFAR-10, ResNet-18
     python -m mmjax.main --config=configs/hydra.py:momentum    # with keys of a momentum encoder
     python -m mmjax.claims hydra                               # with and without the gate
+
+Left out: the settings on ImageNet, which are not known.
 """
 
 from mmjax.configs import common as c

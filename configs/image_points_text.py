@@ -14,6 +14,7 @@ between images and point clouds.
 
 `small` trains all three towers from scratch on the 111 pieces of CC0 furniture of the split
 `train`, and is evaluated on the 36 of `test`. The 28 of `validation` are for choosing settings.
+Left out: PointNet++, PointBERT and PointMLP, in whose place `paper` has PointNet.
 """
 
 from mmjax.configs import common as c

@@ -12,7 +12,7 @@ be given, good descriptions: the same holds for any record that can be put into 
     python -m mmjax.claims lexiclip                            # against images, on scenes
 
 The numbers to look at are `tuple_retrieval/test/R@1`, the gap `geometry/test/centroid_distance` and
-`choice/test/...`, captions with two words exchanged. Not here: the captioner, short queries that
+`choice/test/...`, captions with two words exchanged. Left out: the captioner, short queries that
 name a part of the scene, and the benchmarks subFlickr and subCOCO.
 """
 

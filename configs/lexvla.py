@@ -12,7 +12,7 @@ for everything. Useful where a match has to be explained, or images looked up by
     python -m mmjax.main --config=configs/lexvla.py:paper    # CC12M, DINOv2 and BERT
     python -m mmjax.claims lexvla                            # the penalty, FLOPS and none
 
-Not here: Llama 2 with its prompt, in whose place `paper` has BERT, the adapter of the patches, and
+Left out: Llama 2 with its prompt, in whose place `paper` has BERT, the adapter of the patches, and
 PatchDis. Both towers of `small` train from scratch, on random vectors of words.
 """
 

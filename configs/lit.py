@@ -20,6 +20,7 @@ run. Those of the Tux Paint stamps are built once, by the command at the top of
 
 The concepts of the evaluation are held out from training. Hyperparameters were chosen on those of
 `validation`; the claims report those of `test`, and their page lists every setting that was tried.
+Left out: ViT-g/14 and the paper's pairs, which are not public.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,8 @@ measures, and `few_shot` with `text` tells classes by both.
 The paper's code is not public: the rule, the classifier and the weights of both predictions are
 those of MG-CLIP (ICCV 2025), which has the same two parts. Its statistic is the mean logit of pairs
 that do not belong together; here it is their mean cosine, `negative_cosine`. The classifier here is
-made of class means and not trained on from these. `pretrain/...` is what was before.
+made of class means and not trained on from these. `pretrain/...` is what was before. Left out:
+summaries of subgraphs by a language model, which are read from a file.
 """
 
 from mmjax.configs import common as c

@@ -7,6 +7,8 @@ at a higher temperature does as much without them.
     python -m mmjax.main --config=configs/m2mix.py          # emoji, from scratch
     python -m mmjax.main --config=configs/m2mix.py:paper    # Flickr30k, from CLIP's weights
     python -m mmjax.claims m2mix                            # ways to fine-tune a CLIP
+
+Left out: captions of an image but the first, and fine-tuning on several data sets.
 """
 
 from mmjax.configs import common as c

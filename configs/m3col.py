@@ -12,7 +12,8 @@ Two differences from the authors' code, which follow the paper: the modality tha
 unchanged (there, in-place mixing changes it, too), and a row that is mixed with itself keeps its
 whole target. In the claim's experiment no contrastive term makes classification better than that of
 tuned classifiers alone; all of them bring images of shared concepts closer, plain InfoNCE as much
-as mixtures.
+as mixtures. Left out: accumulated gradients, and a rate that falls when the validation loss stands
+still.
 """
 
 from mmjax.configs import common as c

@@ -12,7 +12,7 @@ modalities of which some are missing: `tuple_retrieval` with `missing='zero'` ra
     python -m mmjax.main --config=configs/m3el.py:paper      # CLIP on WikiMEL's tables
     python -m mmjax.claims m3el                              # what `same_side` is worth
 
-The numbers to look at are `tuple_retrieval/both/R@1` and that of `text`. Not here: matching of
+The numbers to look at are `tuple_retrieval/both/R@1` and that of `text`. Left out: matching of
 tokens by attention and the gated match across modalities, with their losses on pairs of a batch.
 """
 

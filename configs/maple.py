@@ -12,7 +12,8 @@ a few thousand numbers are all that is trained and stored.
 
 `zero_shot/test` tells base and novel classes each among themselves; `pretrain/zero_shot/test` is
 the model before. Prompts stand before the words of a text here, and in the paper in the place of
-its first ones.
+its first ones. Left out: the paper's other data sets, and prompts in the place of a text's first
+words.
 """
 
 from mmjax.configs import common as c

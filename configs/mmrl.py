@@ -13,6 +13,7 @@ first alone.
 
 `zero_shot/test` tells classes by the first embedding, `tokens` by the second, `mixed` by both, and
 `decoupled` as the paper does; `pretrain/zero_shot/test` is CLIP before. Its extension is `mmrl_pp`.
+Left out: the paper's other data sets, and few-shot learning of all classes.
 """
 
 from mmjax.configs import common as c

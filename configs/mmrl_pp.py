@@ -8,6 +8,8 @@ made of them. Useful in MMRL's place where what is trained has to be small, as o
     python -m mmjax.main --config=configs/mmrl_pp.py           # generated classes, two minutes
     python -m mmjax.main --config=configs/mmrl_pp.py:paper     # CLIP ViT-B/16 on Oxford Pets
     python -m mmjax.claims mmrl_pp                             # is it as good as MMRL?
+
+Left out: the paper's other data sets, and few-shot learning of all classes.
 """
 
 from mmjax.configs import common as c

@@ -9,7 +9,8 @@ first. In the claim here, most of what this keeps is kept by a lower learning ra
     python -m mmjax.main --config=configs/mod_x.py:paper    # COCO, then Flickr30k in 5 phases
     python -m mmjax.claims mod_x                            # forgetting of the first domain
 
-The weight applies to a SUM over the batch, so it scales with the batch size.
+The weight applies to a SUM over the batch, so it scales with the batch size. Left out:
+ECommerce-T2I, and linear probes on ImageNet.
 """
 
 from collections.abc import Callable

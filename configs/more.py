@@ -13,7 +13,7 @@ any transformer here.
 
 Half of it, with real records, is `ecg_text`. In `paper`, layer norm stands for the stem's batch
 norm, histograms are not equalized, the schedule has no restarts, LoRA no dropout, and texts are
-pooled over their own tokens.
+pooled over their own tokens. Left out: maps of relevance, which need no training.
 """
 
 from mmjax.configs import common as c

@@ -8,6 +8,8 @@ claims here it is a little better than pairs of views, and worse than pairs of m
     python -m mmjax.main --config=configs/mv_dhel.py:paper    # CIFAR-10, four views
     python -m mmjax.claims mv_dhel                            # two and four views, noisy instances
     python -m mmjax.claims mv_dhel:claim_multimodal           # the same of three modalities
+
+Left out: a linear probe by SGD, in whose place `probe` fits an exact logistic regression.
 """
 
 from mmjax.configs import common as c

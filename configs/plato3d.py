@@ -16,7 +16,7 @@ subspace is no better than ridge regression of the whole spaces.
     python -m mmjax.claims plato3d:claim_emoji                # on the emoji features
 
 Nothing trains (`steps=0`). The evaluators run on any saved run with two towers, too:
-`python -m mmjax.evaluate --workdir=runs/... --config=configs/plato3d.py`. Not here: local CKA of
+`python -m mmjax.evaluate --workdir=runs/... --config=configs/plato3d.py`. Left out: local CKA of
 RBF kernels, the quadratic assignment of the whole set, and relative representations.
 """
 

@@ -14,7 +14,7 @@ which nothing is known but who may have it, and for spaces that are shared or of
     python -m mmjax.claims sepclr:claim_emoji                # the same on emoji
 
 The number to look at is what a linear probe finds: digits in `salient` and not in `common`, emoji
-the other way round. Not here: the variant with labelled attributes, and the linear map to 32
+the other way round. Left out: the variant with labelled attributes, and the linear map to 32
 numbers between encoder and projector in `paper`, whose probes read the encoder's 512.
 """
 

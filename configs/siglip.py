@@ -7,7 +7,8 @@ with a learned temperature and bias; there is no softmax over the batch.
     python -m mmjax.main --config=configs/siglip.py:paper    # ViT-B/16, batch 32,768, on a pod
 
 In the paper a locked image tower and four TPUv4 chips reach 84.5 zero-shot on ImageNet in two days,
-and batch sizes above 32,768 bring little.
+and batch sizes above 32,768 bring little. Left out: a modified Adafactor, in whose place is AdamW,
+and the paper's pairs, which are not public.
 """
 
 from mmjax.configs import common as c

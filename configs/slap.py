@@ -12,6 +12,7 @@ small, a joint space without negatives; and the balance `within` is to be left a
     python -m mmjax.claims slap:claim_emoji                # on the emoji features
 
 Retrieval compares embeddings of towers, not of predictors, which the paper finds slightly better.
+Left out: the paper's 260,000 pairs of music and captions, which are private, and probes for tags.
 """
 
 from collections.abc import Mapping

@@ -7,6 +7,9 @@ cross-entropy where the probe has few labels, and not where it has all that trai
     python -m mmjax.main --config=configs/supcon.py          # classes of attributes, a minute
     python -m mmjax.main --config=configs/supcon.py:paper    # CIFAR-10
     python -m mmjax.claims supcon                            # against cross-entropy, and no labels
+
+Left out: ImageNet, and a linear classifier by SGD, in whose place `probe` fits a logistic
+regression.
 """
 
 from mmjax.configs import common as c

@@ -11,7 +11,8 @@ does not know which belongs, and a row may lack some.
     python -m mmjax.main --config=configs/surgvlp.py:paper     # surgical clips, two transcripts
     python -m mmjax.claims surgvlp                             # both transcripts against each
 
-In `paper`: a ViT for each frame, not a ResNet-50; one layer of texts pooled; no changes of colour.
+Left out: ResNet-50 for frames, in whose place `paper` has a ViT; several layers of texts pooled;
+and changes of colour.
 """
 
 from mmjax.configs import common as c

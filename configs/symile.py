@@ -8,6 +8,9 @@ perfect.
     python -m mmjax.main --config=configs/symile.py          # exclusive or
     python -m mmjax.main --config=configs/symile.py:paper    # Symile-M3, from stored features
     python -m mmjax.claims symile                            # against CLIP, on exclusive or
+
+Left out: XLM-R-large as the text tower, in whose place one of its size trains, and inputs for
+missing modalities.
 """
 
 from mmjax.configs import common as c

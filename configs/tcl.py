@@ -10,7 +10,8 @@ modality (two views of one example) and one between global and local embeddings.
 
 The scenes have a coloured shape, which the caption mentions, and a grey glyph, which it does not.
 The paper's matching and masked-word losses are only in `paper`, not in the contrastive part that
-`small` and the claim are about. The temperature is learned as its logarithm.
+`small` and the claim are about. The temperature is learned as its logarithm. Left out: soft targets
+of the teacher for hidden words, and one fusion encoder for both of the losses that need one.
 """
 
 from mmjax.configs import common as c

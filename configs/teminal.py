@@ -13,7 +13,7 @@ steps do, if batches hold the reversed pairs.
     python -m mmjax.claims teminal                              # what the reversed pairs are worth
 
 The numbers to look at: `choice/before/accuracy` and `choice/after/accuracy`, of pairs that are not
-trained; `zero_shot/single/top_1` and `zero_shot/both/top_1`, what is kept. Not here: a loss of its
+trained; `zero_shot/single/top_1` and `zero_shot/both/top_1`, what is kept. Left out: a loss of its
 own for overlaid pairs in stage B, whose weight no source gives, and AudioCaps and Clotho.
 """
 

@@ -5,8 +5,8 @@ index answers with items of the modality nearest to the queries; a classifier of
 the index of one modality does not care. **On the made topics here** it is enough to take the means
 of the modalities away where a topic is in one of them only, and a router is needed where it is in
 all, offset or not (docs/claims/universalrag.md). What a user can take from it: the evaluator
-`merged_retrieval` says of any model which of the two it needs. The language models that read what
-was found are left out.
+`merged_retrieval` says of any model which of the two it needs. Left out: the language models
+that read what was found.
 
     python -m mmjax.main --config=configs/universalrag.py              # topics of one modality
     python -m mmjax.main --config=configs/universalrag.py:everywhere   # of all: the intent counts

@@ -10,7 +10,7 @@ the heads `lfq` and `vq` let any tower give codes, which retrieval compares by H
     python -m mmjax.main --config=configs/video_generative_thesis.py:paper  # Kinetics-600, 18 bits
     python -m mmjax.claims video_generative_thesis                          # lfq, vq and floats
 
-Only the codes are here, learned by a contrastive loss; not decoders and what generates codes.
+Left out: decoders and what generates codes, which are learned here by a contrastive loss.
 """
 
 from mmjax.configs import common as c

@@ -1,5 +1,6 @@
 """Pages generated from the records: one for each recipe, and the tables of all."""
 
+import ast
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ HEAD = ("modalities", "measured by", "year", "recipe", "paper", "reproduced?", "
 RESULTS = (
     "recipe", "what holds here", "baseline -> strongest control -> recipe", "the paper's own",
 )  # fmt: skip
+PARTS = ("recipe", "what is implemented", "left out, and why", "reproduced?")
 
 
 class Row(NamedTuple):
@@ -42,6 +44,7 @@ class Row(NamedTuple):
       paper: its authors, a link where it is on arXiv.
       year: of the paper, or empty.
       data: the sources of the claim, or of the small variant.
+      title, left_out: what the recipe's file says of itself.
       verdict: a link to the claim's page.
       holds, numbers, own: what holds of it, the main metric, the paper's own numbers.
     """
@@ -53,6 +56,8 @@ class Row(NamedTuple):
     paper: str
     year: str
     data: str
+    title: str = ""
+    left_out: str = ""
     verdict: str = ""
     holds: str = ""
     numbers: str = ""
@@ -193,13 +198,24 @@ def rows(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
         towers = ", ".join(paper.get("model", {}).get("towers", ())) or "those of the weights"
         about = (towers, ", ".join(paper.get("evaluators", ())), *cited(small["paper"]))
         if file.stem not in experiments:
-            found.append(Row(file.stem, "", *about, _data(small["data"]["source"])))
+            found.append(Row(file.stem, "", *about, _data(small["data"]["source"]), *said(file)))
         for each in experiments.get(file.stem, ()):
             record = records.get(file.stem, {}).get(each.variant)
             source = each.base().data.source.plain()
-            row = Row(file.stem, each.variant, *about, _data(source))
+            row = Row(file.stem, each.variant, *about, _data(source), *said(file))
             found.append(row._replace(**_verdict(each, record)))
     return sorted(found, key=lambda row: (row.modalities, row.evaluators, row.year))
+
+
+def said(file: Path) -> tuple[str, str]:
+    """The title of a recipe's file, and its sentence that begins with "Left out:", or an empty one.
+
+    The sentence ends with its paragraph, or where another begins with a capital letter.
+    """
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    title, *_ = text.splitlines() or [""]
+    found = re.search(r"\bLeft\s+out:\s(.*?)\.(?=\s+[A-Z]|\n\n|\Z)", text, re.DOTALL)
+    return title.rstrip("."), " ".join(found[1].split()) if found else ""
 
 
 def _verdict(experiment: Experiment, record: Mapping[str, Any] | None) -> dict[str, str]:
@@ -241,7 +257,7 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 
 
 def table(found: Sequence[Row]) -> str:
-    """The tables of docs/recipe_table.md: what there is, and the results."""
+    """The tables of docs/recipe_table.md: what there is, the results, and what is left out."""
     short = [
         (r.modalities, r.evaluators, r.year, r.link("../configs"), r.paper, r.verdict, r.data)
         for r in found
@@ -251,7 +267,21 @@ def table(found: Sequence[Row]) -> str:
         for r in found
         if r.holds or r.numbers or r.own
     ]
-    return "\n".join([markdown([HEAD, *short]), "", "## Results", "", markdown([RESULTS, *long])])
+    parts: dict[str, tuple[str, str, str, list[str]]] = {}
+    for r in found:  # once each, with the verdicts of all its claims
+        link = r._replace(variant="").link("../configs")
+        *_, verdicts = parts.setdefault(link, (link, r.title, r.left_out, []))
+        verdicts.append(r.verdict)
+    whole = [(*about, ", ".join(filter(None, said))) for *about, said in parts.values() if about[2]]
+    return "\n\n".join(
+        [
+            markdown([HEAD, *short]),
+            "## Results",
+            markdown([RESULTS, *long]),
+            "## What is left out",
+            markdown([PARTS, *whole]),
+        ]
+    )
 
 
 def by_modalities(found: Sequence[Row]) -> str:

@@ -13,7 +13,11 @@ ROOT = Path(__file__).parents[2]
 tool = load_tool("recipe")
 
 RECIPE = '''
-"""A recipe."""
+"""A recipe.
+
+It is small. Left out: what the
+paper has (arXiv 2401.00001); all of it. The rest is here.
+"""
 from mmjax.configs import common as c
 
 def small():
@@ -192,8 +196,10 @@ def test_a_claim_that_did_not_run_says_so(folder):
 def test_a_recipe_without_a_claim_has_a_row(folder):
     (folder / "claims" / "toy.py").unlink()
     (row,) = pages.rows(folder, {})
-    assert (row.variant, row[-5:]) == ("", ("emoji", "", "", "", ""))
-    assert "## Results" in pages.table([row])
+    assert (row.variant, row.data, row.verdict, row.holds, row.own) == ("", "emoji", "", "", "")
+    table = pages.table([row])
+    assert "## Results" in table
+    assert "| A recipe | what the paper has (arXiv 2401.00001); all of it |  |" in table
     assert pages.pages(folder, {}) == {}
 
 

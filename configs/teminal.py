@@ -5,7 +5,7 @@ Pairs of labelled clips, one after the other, with captions such as "rain before
 if the same pair the other way round is in the batch (`stacked_info_nce`). Stage A tells one sound
 from several, stage B their order. What a user can take from it: how any audio-text model is taught
 order from clips with names alone (the source `concatenated` strings them together), and that few
-steps do, if batches hold the reversed pairs.
+steps do, if batches hold the reversed pairs, or only their captions (docs/claims/teminal.md).
 
     python -m mmjax.main --config=configs/teminal.py            # generated sounds, a minute
     python -m mmjax.main --config=configs/teminal.py:samples    # sounds of the package, minutes

@@ -1,12 +1,23 @@
-"""Attention over slices of the batch, so that its scores stay in the chip's fast memory.
+"""Attention whose scores stay in the chip's fast memory.
 
-The scores of a batch are its largest arrays, f32[B, N, T, S], and a TPU that writes them to HBM and
-reads them again spends more time on that than on the products: compiled for a v5e, twelve layers
-over 197 positions move 56 GiB for 128 images, and 24 GiB in slices of 8, whose scores fit into
-VMEM. No score is kept for the backward pass either; each slice computes its own again.
+The scores of a batch are its largest arrays, f32[B, N, T, S], and a chip that writes them to memory
+and reads them again spends more time on that than on the products.
+
+On TPUs, and on CPUs, the batch goes in slices: compiled for a v5e, twelve layers over 197 positions
+move 56 GiB for 128 images, and 24 GiB in slices of 8, whose scores fit into VMEM. No score is kept
+for the backward pass either; each slice computes its own again.
+
+On NVIDIA's GPUs cuDNN's fused kernels (flash attention) never write scores, wherever they take the
+operands, see `fused`; what they do not take is computed whole, since slices would be too small for
+a GPU.
 """
 
+import contextlib
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +26,9 @@ import numpy as np
 from mmjax.parallel.layout import rows, shards
 
 SCORES_BYTES = 2**24  # of a slice on one device; a v5e has 128 MiB of VMEM
+CUDNN: Literal["cudnn", "xla"] = "cudnn"  # jax's name of the kernels
+PLAIN = "MMJAX_PLAIN_ATTENTION"  # set to 1, it keeps to the plain formula on GPUs
+_portable = ContextVar("portable", default=False)
 
 
 # Query, key, value, mask and random keys.
@@ -55,6 +69,11 @@ def attention(
       f[B, T, N, H].
     """
     attend = partial(_attend, causal=causal, bias=bias, window=window, drop=drop)
+    if on_gpu():
+        others = window is not None or (rng is not None and drop > 0)
+        if not others and fused(query, key, mask=mask, causal=causal, bias=bias):
+            return _fused(query, key, value, mask, causal, bias)
+        sliced = False
     keys = None
     if rng is not None and drop:
         if rng.ndim == 0:
@@ -74,6 +93,85 @@ def attention(
 
     y = jax.lax.map(body, jax.tree.map(split, (query, key, value, mask, keys)))
     return rows(jnp.moveaxis(y, 0, 1).reshape(query.shape))
+
+
+def on_gpu() -> bool:
+    """Whether programs that are being traced run on NVIDIA's GPUs, and use what only these have."""
+    if _portable.get() or os.environ.get(PLAIN, "") not in ("", "0"):
+        return False
+    return jax.default_backend() == "gpu" and "rocm" not in jax.devices()[0].client.platform_version
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Programs that are traced within it run on devices of every kind, such as exported ones."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+def fused(
+    query: jax.Array,
+    key: jax.Array,
+    *,
+    mask: jax.Array | None,
+    causal: bool,
+    bias: jax.Array | None,
+) -> bool:
+    """Whether cuDNN's kernels take these operands.
+
+    They are of half precision; heads have at most 128 numbers, a multiple of 8; and a mask comes
+    alone, neither with `causal` nor with a bias.
+    """
+    if query.dtype not in (jnp.bfloat16, jnp.float16):
+        return False
+    if query.shape[3] > 128 or query.shape[3] % 8:
+        return False
+    return mask is None or not (causal or bias is not None)
+
+
+def _fused(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    mask: jax.Array | None,
+    causal: bool,
+    bias: jax.Array | None,
+) -> jax.Array:
+    """Attention by cuDNN; a mask becomes the number of keys, of which those there come first.
+
+    Its gradients want even lengths: one more position, which is counted nowhere, makes them so.
+    """
+    lengths = None
+    if mask is not None:
+        # A softmax does not know the order of keys. Where none is there, all are: the result means
+        # nothing, and is finite.
+        mask = mask | ~mask.any(1, keepdims=True)
+        order = jnp.argsort(~mask, axis=1, stable=True)[:, :, None, None]
+        key, value = (jnp.take_along_axis(x, order, axis=1) for x in (key, value))
+        lengths = mask.sum(1, dtype=jnp.int32)
+    batch, places, size = len(query), query.shape[1], key.shape[1]
+    own, more, others = None, places % 2, size % 2
+    if bias is not None:
+        bias = jnp.pad(bias, ((0, 0), (0, more), (0, others)))[None].astype(query.dtype)
+    if more or others:
+        own = jnp.full(batch, places, jnp.int32)
+        lengths = jnp.full(batch, size, jnp.int32) if lengths is None else lengths
+        query = jnp.pad(query, ((0, 0), (0, more), (0, 0), (0, 0)))
+        key, value = (jnp.pad(x, ((0, 0), (0, others), (0, 0), (0, 0))) for x in (key, value))
+    found = jax.nn.dot_product_attention(
+        query,
+        key,
+        value,
+        bias,
+        is_causal=causal,
+        query_seq_lengths=own,
+        key_value_seq_lengths=lengths,
+        implementation=CUDNN,
+    )
+    return found[:, :places]
 
 
 def _attend(

@@ -16,6 +16,7 @@ from jax import export as jax_export
 
 from mmjax import extras
 from mmjax.data.views.image import ImageView
+from mmjax.encoders import attention
 from mmjax.errors import ConfigError
 from mmjax.export import shape, tokenizer
 from mmjax.inference import bundle as bundle_lib
@@ -121,7 +122,8 @@ def stablehlo(model: Model, folder: Path, notes: list[str]) -> dict[str, Any]:
 
         (rows,) = jax_export.symbolic_shape("batch")
         like = [jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for x in parts]
-        exported = jax_export.export(jax.jit(embed), platforms=("cpu", "cuda", "tpu"))(*like)
+        with attention.portable():
+            exported = jax_export.export(jax.jit(embed), platforms=("cpu", "cuda", "tpu"))(*like)
         (folder / f"{modality}.stablehlo").write_bytes(_serialized(exported))
         described = [{"input": ["batch", *x.shape[1:]], "dtype": str(x.dtype)} for x in parts]
         towers[modality] = {

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 
 from mmjax.data import inputs
+from mmjax.encoders import attention
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import hlo, hlo_cost, topology
 from mmjax.preflight.hlo_cost import Cost
@@ -91,7 +92,14 @@ def preflight(
         a topology that does not exist.
       CompilerFailed: where the step does not compile, for another reason than memory.
     """
-    devices = None if topology_name is None else topology.devices(topology_name)
+    if topology_name is None:
+        return _preflight(recipe, None, memory_gb)
+    devices = topology.devices(topology_name)
+    with attention.portable():  # for those devices, whatever is here
+        return _preflight(recipe, devices, memory_gb)
+
+
+def _preflight(recipe: Recipe, devices: list[jax.Device] | None, memory_gb: float | None) -> Report:
     mesh = mesh_lib.make_mesh(*recipe.mesh.shape, devices=devices)
     plan = state_lib.plan(recipe, mesh)
     checks.check_model(recipe, plan, mesh)

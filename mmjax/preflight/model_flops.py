@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mmjax.data import inputs
+from mmjax.encoders import attention
 from mmjax.model.embedding import Embedding, Gallery
 from mmjax.model.outputs import of_model
 from mmjax.objectives import Context
@@ -20,6 +21,7 @@ from mmjax.train import step as step_lib
 Arrays = Mapping[str, jax.Array]
 
 
+@attention.portable()  # whose products are counted, as those of a GPU's own kernels are not
 def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
     """FLOPs of one step on all devices, and the part of them that the objectives take.
 

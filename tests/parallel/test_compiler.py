@@ -46,7 +46,10 @@ def test_what_the_user_says_stays(monkeypatch):
     monkeypatch.setenv("LIBTPU_INIT_ARGS", "--xla_tpu_scoped_vmem_limit_kib=65536")
     for _ in range(2):  # a second call adds nothing
         compiler.set_flags()
-        assert os.environ["XLA_FLAGS"] == "--xla_cpu_enable_concurrency_optimized_scheduler=true"
+        assert os.environ["XLA_FLAGS"] == (
+            "--xla_cpu_enable_concurrency_optimized_scheduler=true "
+            "--xla_gpu_enable_latency_hiding_scheduler=true"
+        )
         assert os.environ["LIBTPU_INIT_ARGS"] == (
             "--xla_tpu_scoped_vmem_limit_kib=65536 "
             "--xla_jf_spmd_threshold_for_windowed_einsum_mib=1000000"

@@ -35,6 +35,7 @@ def claim() -> Claim:
                   first, "clap", ">=", "clap", factor=2.0, against=ridge),
         ),
         metrics=(*first, *c.recall("retrieval/new_sets", *PAIRS, k=5), *ridge),
+        seeds=(205, 206, 207, 208, 209),  # the first five were seen with other steps
         seed_keys=c.WORLD_SEED,
         paper_numbers="zero-shot ESC-50 accuracy .826 (chance .02)",
     )  # fmt: skip

@@ -31,6 +31,7 @@ def claim() -> Claim:
                   "bound by images", factor=0.5, against=bound),
         ),
         metrics=(*unseen, *bound),
+        seeds=(205, 206, 207, 208, 209),  # the first five were seen with other steps
         seed_keys=c.WORLD_SEED,
         paper_numbers="emergent zero-shot: ESC-50 .669, AudioCaps text-to-audio R@1 .093",
     )  # fmt: skip

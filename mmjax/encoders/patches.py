@@ -75,6 +75,8 @@ class PatchTransformer(Encoder):
       registers: number of extra tokens without position (Darcet et al. 2024).
       patch_dropout: part of the patches left out of each training input (Li et al. 2023, FLIP).
       padded: mask what is missing.
+      levels: name -> number of blocks, of levels below the end, for heads that name one: the tokens
+        after so many blocks, through the final layer norm.
       activation, bias, eps, dropout, drop_path, layer_scale, init, scan, remat: see `Transformer`.
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
@@ -101,6 +103,7 @@ class PatchTransformer(Encoder):
         registers: CountOrZero = 0,
         patch_dropout: BelowOne = 0.0,
         padded: bool = False,
+        levels: dict[str, Count] | None = None,
         bias: bool = True,
         layer_scale: NonNegative | None = None,
         dtype: DTypeLike,
@@ -132,6 +135,13 @@ class PatchTransformer(Encoder):
         if any(s < p or s % p for s, p in zip(size, patch, strict=True)):
             raise EncoderError(
                 f"{self._named(size)} is not divisible by {self._patch_named(patch)}"
+            )
+        # Sorted pairs: a dict would be a node of the module's graph.
+        self.levels = tuple(sorted((levels or {}).items(), key=lambda level: level[1]))
+        if self.levels and self.levels[-1][1] >= config.depth:
+            raise EncoderError(
+                f"levels={levels}: each is after 1 to {config.depth - 1} of depth={config.depth} "
+                "blocks"
             )
         self.size, self.patches, self.channels = size, patch, channels
         self.width, self.pool, self.positions = width, pool, positions
@@ -211,17 +221,28 @@ class PatchTransformer(Encoder):
         if self.rotary is not None:
             grid = tuple(s // p for s, p in zip(x.shape[1:-1], self.patches, strict=True))
             relative = self.rotary.relative(grid, self.head_size, before)
-        tokens = self.transformer(
-            y, mask=whole, relative=relative, prompts=prompts, train=train, rngs=rngs
-        )
-        tokens, own = parted(tokens, prompts)
+        options: dict[str, Any] = {"mask": whole, "relative": relative, "prompts": prompts}
+        options |= {"train": train, "rngs": rngs}
+        if not self.levels:
+            tokens, own = parted(self.transformer(y, **options), prompts)
+            return Encoding(self._pool(tokens, whole, before), tokens, whole, own)
+        found, start, norm = {}, 0, self.transformer.norm
+        assert norm is not None
+        for name, stop in self.levels:
+            y, start = self.transformer(y, part=(start, stop), **options), stop
+            level = norm(y)
+            pooled = level[:, 0] if self.pool == "cls" else pooling.mean(level[:, before:], mask)
+            found[name] = Encoding(pooled, level, whole)
+        tokens = norm(self.transformer(y, part=(start, self.transformer.depth), **options))
+        return Encoding(self._pool(tokens, whole, before), tokens, whole, levels=found)
+
+    def _pool(self, tokens: jax.Array, mask: jax.Array | None, before: int) -> jax.Array:
+        """f[B, W] of the tokens, of which so many stand before the patches."""
         if self.pool == "cls":
-            pooled = tokens[:, 0]
-        elif self.probe is not None:
-            pooled = self.probe(tokens, whole)
-        else:
-            pooled = pooling.mean(tokens[:, before:], mask)
-        return Encoding(pooled, tokens, whole, own)
+            return tokens[:, 0]
+        if self.probe is not None:
+            return self.probe(tokens, mask)
+        return pooling.mean(tokens[:, before:], None if mask is None else mask[:, before:])
 
     def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Patches with their positions, f[B, N, width], and which are there, bool[B, N] or None."""

@@ -217,6 +217,7 @@ class Transformer(nnx.Module):
         relative: Relative | None = None,
         kinds: Sequence[int] | None = None,
         prompts: Prompts | None = None,
+        part: tuple[int, int] | None = None,
         train: bool = False,
         rngs: nnx.Rngs | None = None,
     ) -> jax.Array:
@@ -229,6 +230,7 @@ class Transformer(nnx.Module):
           relative: positions that attention is told of, with a leading axis of kinds.
           kinds: which kind each block has; the first where None.
           prompts: learned vectors among the positions of some blocks.
+          part: (first, stop) runs the blocks from one up to another only, and no norm after them.
           train: apply dropout, drop-path and DropKey.
           rngs: random numbers for them; may be None where all rates are 0.
 
@@ -242,6 +244,8 @@ class Transformer(nnx.Module):
             )
         if prompts is not None and relative is not None:
             raise EncoderError("prompts have no relative positions: this encoder takes none")
+        if prompts is not None and part is not None:
+            raise EncoderError("prompts are for an encoder without levels: leave those out")
         graphdef, parameters = nnx.split(self.blocks)
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path, self.drop_key))
         keys = None if key is None else split_key(key, self.depth)
@@ -286,6 +290,8 @@ class Transformer(nnx.Module):
                 x, _ = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
             return x
 
+        if part is not None:
+            return blocks(x, mask, *part) if part[0] < part[1] else x
         if prompts is None:
             x = blocks(x, mask, 0, self.depth)
         else:

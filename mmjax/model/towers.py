@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from mmjax.encoders.base import Encoder, EncoderError, Encoding
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, of_level
 from mmjax.encoders.layers import dropout_key
 from mmjax.encoders.prompts import Prompts
 from mmjax.model.base import Augmentation, Head
@@ -92,6 +92,7 @@ def _embedding(
     draws: tuple[bool, nnx.Rngs | None],
     first: Head | None = None,
 ) -> Embedding:
+    encoding = of_level(encoding, head.level)
     told: dict[str, Any] = {}
     if head.dropout:
         told["key"] = dropout_key(draws[1], draws[0], head.dropout)

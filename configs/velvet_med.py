@@ -1,14 +1,14 @@
 """Volumes and reports aligned at the levels of words, sentences and reports (VELVET-Med).
 
-Zhang et al. 2025, arXiv 2508.12108. There are few pairs of CT scans and reports, so each pair has to
-teach more: a report is aligned with its volume as a whole, and each of its sentences and words with
-the patches that it attends to; and both towers are asked for what was hidden from them. Useful where
-long texts describe parts of an image and pairs are rare. The words are `hierarchical_text` with the
-view `sentences`, heads with a `level`, `late_interaction_nce` with score='attended', and
+Zhang et al. 2025, arXiv 2508.12108. There are few pairs of CT scans and reports, so each pair has
+to teach more: a report is aligned with its volume as a whole, and each of its sentences and words
+with the patches that it attends to; and both towers are asked for what was hidden from them. Useful
+where long texts describe parts of an image and pairs are rare. The words are `hierarchical_text`
+with the view `sentences`, heads with a `level`, `late_interaction_nce` with score='attended', and
 `mask_patches` with `regression` and `classification`.
 
     python -m mmjax.main --config=configs/velvet_med.py        # generated volumes, a minute
-    python -m mmjax.main --config=configs/velvet_med.py:paper  # CT scans and reports, a BERT in parts
+    python -m mmjax.main --config=configs/velvet_med.py:paper  # CT scans, a BERT in three parts
     python -m mmjax.claims velvet_med                          # all levels against the whole alone
 
 The losses are read from the paper's names for them, and most numbers of `paper` are assumed. Left
@@ -73,7 +73,9 @@ def small() -> dict:
     blocks = dict(width=width, depth=2, heads=4)
     volume = dict(type="patch_transformer", size=(SIDE,) * 3, patch=(4, 4, 4), channels=1,
                   pool="mean", levels={"early": 1}, **blocks)  # fmt: skip
-    text = dict(type="hierarchical_text", vocab_size=size + 1, length=LONGEST, blocks=(1, 1), **blocks)
+    text = dict(
+        type="hierarchical_text", vocab_size=size + 1, length=LONGEST, blocks=(1, 1), **blocks
+    )
     scan = dict(type="volume", size=(SIDE,) * 3, window=(-3.0, 3.0))
     cropped = {**scan, "crop": 0.8, "intensity": 0.1, "field": "volume"}
     said = dict(type="sentences", sentences=SENTENCES, length=LONGEST, bos=False, eos=False)
@@ -106,8 +108,9 @@ def paper() -> dict:
     text = c.pretrained("weights/bert-base-uncased",
                         {"type": "hierarchical_text", "blocks": (4, 4), **options}, "text",
                         take_head=False)  # fmt: skip
+    blocks = dict(width=768, depth=12, heads=12, levels={"early": 6})  # assumed
     volume = dict(type="patch_transformer", size=(96, 96, 96), patch=(8, 16, 16), channels=1,
-                  width=768, depth=12, heads=12, pool="mean", levels={"early": 6})  # fmt: skip # assumed
+                  pool="mean", **blocks)  # fmt: skip
     scan = dict(type="volume", size=(96, 96, 96), window=(-1000.0, 1000.0))  # assumed
     cropped = {**scan, "crop": 0.5, "intensity": 0.1, "field": "volume"}  # assumed
     said = dict(type="sentences", sentences=16, length=32, lowercase=True)  # assumed

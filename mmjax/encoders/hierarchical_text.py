@@ -25,7 +25,7 @@ from mmjax.schema.bounds import Count, CountOrZero
 
 
 class HierarchicalText(Encoder):
-    """A hierarchical text transformer, ids i32[B, S, W] -> pooled f[B, width], tokens f[B, S, width].
+    """A hierarchical text transformer, ids i32[B, S, W] -> pooled f[B, width], tokens a sentence.
 
     One transformer in three parts. Its first blocks attend within each of the S sentences of at
     most W words; a sentence then is the mean of its words, with a position for its place in the

@@ -136,9 +136,8 @@ class PatchTransformer(Encoder):
             raise EncoderError(
                 f"{self._named(size)} is not divisible by {self._patch_named(patch)}"
             )
-        # Sorted pairs: a dict would be a node of the module's graph.
-        self.levels = tuple(sorted((levels or {}).items(), key=lambda level: level[1]))
-        if self.levels and self.levels[-1][1] >= config.depth:
+        self.levels = tuple((levels or {}).items())  # a dict would be a node of the module's graph
+        if any(stop >= config.depth for _, stop in self.levels):
             raise EncoderError(
                 f"levels={levels}: each is after 1 to {config.depth - 1} of depth={config.depth} "
                 "blocks"
@@ -221,28 +220,30 @@ class PatchTransformer(Encoder):
         if self.rotary is not None:
             grid = tuple(s // p for s, p in zip(x.shape[1:-1], self.patches, strict=True))
             relative = self.rotary.relative(grid, self.head_size, before)
-        options: dict[str, Any] = {"mask": whole, "relative": relative, "prompts": prompts}
-        options |= {"train": train, "rngs": rngs}
-        if not self.levels:
-            tokens, own = parted(self.transformer(y, **options), prompts)
-            return Encoding(self._pool(tokens, whole, before), tokens, whole, own)
-        found, start, norm = {}, 0, self.transformer.norm
-        assert norm is not None
-        for name, stop in self.levels:
-            y, start = self.transformer(y, part=(start, stop), **options), stop
-            level = norm(y)
-            pooled = level[:, 0] if self.pool == "cls" else pooling.mean(level[:, before:], mask)
-            found[name] = Encoding(pooled, level, whole)
-        tokens = norm(self.transformer(y, part=(start, self.transformer.depth), **options))
-        return Encoding(self._pool(tokens, whole, before), tokens, whole, levels=found)
-
-    def _pool(self, tokens: jax.Array, mask: jax.Array | None, before: int) -> jax.Array:
-        """f[B, W] of the tokens, of which so many stand before the patches."""
+        taps: list[jax.Array] | None = [] if self.levels else None
+        tokens = self.transformer(
+            y, mask=whole, relative=relative, prompts=prompts, taps=taps, train=train, rngs=rngs
+        )
+        tokens, own = parted(tokens, prompts)
         if self.pool == "cls":
-            return tokens[:, 0]
-        if self.probe is not None:
-            return self.probe(tokens, mask)
-        return pooling.mean(tokens[:, before:], None if mask is None else mask[:, before:])
+            pooled = tokens[:, 0]
+        elif self.probe is not None:
+            pooled = self.probe(tokens, whole)
+        else:
+            pooled = pooling.mean(tokens[:, before:], mask)
+        levels = None if taps is None else self._levels(taps[0], whole, before)
+        return Encoding(pooled, tokens, whole, own, levels=levels)
+
+    def _levels(self, after: jax.Array, mask: jax.Array | None, before: int) -> dict[str, Encoding]:
+        """The levels of what is after each block, f[depth, B, T, W]."""
+        assert self.transformer.norm is not None
+        found = {}
+        for name, stop in self.levels:
+            y = self.transformer.norm(after[stop - 1])
+            own = None if mask is None else mask[:, before:]
+            pooled = y[:, 0] if self.pool == "cls" else pooling.mean(y[:, before:], own)
+            found[name] = Encoding(pooled, y, mask)
+        return found
 
     def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Patches with their positions, f[B, N, width], and which are there, bool[B, N] or None."""

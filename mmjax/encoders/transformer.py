@@ -218,6 +218,7 @@ class Transformer(nnx.Module):
         kinds: Sequence[int] | None = None,
         prompts: Prompts | None = None,
         part: tuple[int, int] | None = None,
+        taps: list[jax.Array] | None = None,
         train: bool = False,
         rngs: nnx.Rngs | None = None,
     ) -> jax.Array:
@@ -231,6 +232,7 @@ class Transformer(nnx.Module):
           kinds: which kind each block has; the first where None.
           prompts: learned vectors among the positions of some blocks.
           part: (first, stop) runs the blocks from one up to another only, and no norm after them.
+          taps: a list, which gets what is after all blocks, f[depth, B, T, W], without the norm.
           train: apply dropout, drop-path and DropKey.
           rngs: random numbers for them; may be None where all rates are 0.
 
@@ -244,7 +246,7 @@ class Transformer(nnx.Module):
             )
         if prompts is not None and relative is not None:
             raise EncoderError("prompts have no relative positions: this encoder takes none")
-        if prompts is not None and part is not None:
+        if prompts is not None and (part is not None or taps is not None):
             raise EncoderError("prompts are for an encoder without levels: leave those out")
         graphdef, parameters = nnx.split(self.blocks)
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path, self.drop_key))
@@ -261,7 +263,7 @@ class Transformer(nnx.Module):
             stop: int,
             fresh: jax.Array | None = None,
         ) -> jax.Array:
-            def run(x: jax.Array, layer: Any) -> tuple[jax.Array, None]:
+            def run(x: jax.Array, layer: Any) -> tuple[jax.Array, jax.Array | None]:
                 parameters, key, rate, kind, normed, fresh = layer
                 block = nnx.merge(graphdef, parameters)
                 x = x if fresh is None else put_in_place(x, fresh, blend)
@@ -274,7 +276,7 @@ class Transformer(nnx.Module):
                     key=key,
                     drop_path_rate=rate,
                 )
-                return x, None
+                return x, None if taps is None else x
 
             if self.remat != "none":
                 # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
@@ -285,9 +287,15 @@ class Transformer(nnx.Module):
                 layers = jax.tree.map(lambda leaf: leaf[start:stop], layers)
             layers = (*layers, fresh)
             if self.scan:
-                return jax.lax.scan(run, x, layers)[0]
-            for i in range(stop - start):
-                x, _ = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
+                x, after = jax.lax.scan(run, x, layers)
+            else:
+                each = []
+                for i in range(stop - start):
+                    x, own = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
+                    each.append(own)
+                after = None if taps is None else jnp.stack(each)
+            if taps is not None:
+                taps.append(after)
             return x
 
         if part is not None:

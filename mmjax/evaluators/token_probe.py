@@ -17,8 +17,8 @@ class TokenProbe(Evaluator):
     """Linear segmentation probe: ridge regression of masks from frozen tokens, by Dice.
 
     The tokens of the source `train`, all of all its records, are fitted to +1 where the mask covers
-    more than `above` of a token and to -1 elsewhere, with an intercept; of the tested source a token
-    whose value is above 0 is taken. Its resolution is that of the tokens.
+    more than `above` of a token and to -1 elsewhere, with an intercept; of the tested source a
+    token whose value is above 0 is taken. Its resolution is that of the tokens.
 
     Metrics, over all tokens of all records together: `Dice`, 2 |A and B| / (|A| + |B|); `IoU`;
     `accuracy`; `chance`, the Dice of taking every token; `tokens`, how many.

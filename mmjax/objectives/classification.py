@@ -31,8 +31,8 @@ class Classification(Term):
       dim: size of the embeddings of one modality.
       hidden: widths of the layers before the last.
       label: the field of the batch that holds the label; None takes by how many quarter turns the
-        tower's augmentation has turned the first modality (`mask_patches` with turns=True): rotation
-        prediction (Gidaris et al. 2018, arXiv 1803.07728).
+        tower's augmentation has turned the first modality (`mask_patches` with turns=True), the
+        rotation prediction of Gidaris et al. 2018 (arXiv 1803.07728).
       fuse: `concatenate` the modalities, or `each` by itself.
       detach: whether the towers get no gradient, so that the head only watches them.
       rngs: for the head.

@@ -29,9 +29,9 @@ class MaskedTokens(Term):
     embeddings nor shared with the term `matching`.
 
     The view's tower hides tokens: `augment` of type `mask_tokens`, for this view, which usually is
-    a second view of the text's field, `text@masked`. Of a text in sentences the tokens are its level
-    `words`: `head={'text@masked': ...}` names a head of that level. Logits are computed one position at a time,
-    in memory for B `vocab_size` of them.
+    a second view of the text's field, `text@masked`. Of a text in sentences the tokens are its
+    level `words`: `head={'text@masked': ...}` names a head of that level. Logits are computed one
+    position at a time, in memory for B `vocab_size` of them.
 
     Args:
       view: whose tokens were hidden.

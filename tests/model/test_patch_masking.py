@@ -15,6 +15,7 @@ from mmjax.objectives import Context, TermError, configs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.parallel.pairwise import Plan
+from mmjax.system.embedder import Embedder
 from mmjax.system.system import System
 
 PATCH = (2, 2, 4)
@@ -157,3 +158,22 @@ def test_microbatches_hide_the_same_and_have_the_same_gradient():
     np.testing.assert_allclose(again, loss, rtol=1e-6)
     for path, g in one.items():
         np.testing.assert_allclose(four[path], g, rtol=1e-5, atol=3e-6, err_msg=path)
+
+
+def test_an_embedder_gives_tokens_of_a_level():
+    """Before the head that takes it, and through it."""
+    definition, arrays = Definition.of(system_of), Definition.arrays(system_of())
+    model = Embedder(definition, arrays, mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1]))
+    x = volumes(3)
+    want = jax.jit(lambda: definition.merge(arrays).embed({"volume": x}))()["volume"].encoding
+    early = want.levels["early"]
+    np.testing.assert_allclose(
+        model.embed("volume", x, "early.encoder.tokens"), early.tokens.reshape(3, -1), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        model.embed("volume", x, "encoder.tokens"), want.tokens.reshape(3, -1), atol=1e-5
+    )
+    units = model.embed("volume", x, "early.tokens").reshape(early.tokens.shape)
+    np.testing.assert_allclose(np.linalg.norm(units, axis=-1), 1, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"has no 'late\.encoder\.tokens'"):
+        model.embed("volume", x, "late.encoder.tokens")

@@ -52,9 +52,9 @@ def small() -> dict:
 
 def paper() -> dict:
     """51,300 songs of up to 30 segments of 10 s, whose features are computed, and long texts."""
-    roberta = dict(type="hierarchical_text", vocab_size=50_265, length=512, blocks=(12, 0), pad_id=1,
-                   norm="post", embedding_norm=True, segments=1, eps=1e-5, width=768, depth=12,
-                   heads=12)  # fmt: skip
+    roberta = dict(type="hierarchical_text", vocab_size=50_265, length=512, blocks=(12, 0),
+                   pad_id=1, norm="post", embedding_norm=True, segments=1, eps=1e-5, width=768,
+                   depth=12, heads=12)  # fmt: skip
     sentences = dict(type="sentences", sentences=24, length=40)  # assumed
     songs, test = (
         c.manifest(f"data/collap/{split}.csv", None, audio="segments", text="caption")

@@ -6,11 +6,12 @@ in retrieval. Useful where items are long and texts name some of their parts: vi
 documents. The term is `late_interaction_nce`, and `retrieval` ranks by its score with `term`.
 
     python -m mmjax.main --config=configs/collap.py        # generated songs, a minute
-    python -m mmjax.main --config=configs/collap.py:paper  # HTS-AT and RoBERTa on whole songs
+    python -m mmjax.main --config=configs/collap.py:paper  # features of songs and RoBERTa
     python -m mmjax.claims collap                          # attention, maximum and one vector
 
-Here pieces of a text are its tokens, in `small` the names of events; sentences are not split. Left
-out: BEATs and Whisper side by side, in whose place `paper` reads features of segments.
+Pieces of a text are the names of events in `small`, which are its tokens, and its sentences in
+`paper`, each by itself through the text tower. Left out: BEATs and Whisper side by side, in whose
+place `paper` reads features of segments.
 """
 
 from mmjax.configs import common as c
@@ -51,8 +52,10 @@ def small() -> dict:
 
 def paper() -> dict:
     """51,300 songs of up to 30 segments of 10 s, whose features are computed, and long texts."""
-    text = c.bert_text(512, c.roberta_tokenizer("data/roberta/tokenizer.json"), vocab_size=50_265,
-                       segments=0, pad_id=1, eps=1e-5)  # fmt: skip
+    roberta = dict(type="hierarchical_text", vocab_size=50_265, length=512, blocks=(12, 0),
+                   pad_id=1, norm="post", embedding_norm=True, segments=1, eps=1e-5, width=768,
+                   depth=12, heads=12)  # fmt: skip
+    sentences = dict(type="sentences", sentences=24, length=40)  # assumed
     songs, test = (
         c.manifest(f"data/collap/{split}.csv", None, audio="segments", text="caption")
         for split in ("train", "test")
@@ -61,10 +64,11 @@ def paper() -> dict:
     return c.recipe(
         PAPER,
         steps=6000,  # assumed: 15 epochs
-        data=c.data(songs, 128, text.tokenizer, audio=dict(type="sequence", length=30, dim=2048),
-                    text=text.view, workers=16),  # assumed: batch_size
+        data=c.data(songs, 128, c.roberta_tokenizer("data/roberta/tokenizer.json"),
+                    audio=dict(type="sequence", length=30, dim=2048), text=sentences,
+                    workers=16),  # assumed: batch_size
         towers=c.towers(c.linear_head(512, tokens=True), audio=audio,
-                        text=c.pretrained("weights/roberta-base", text.encoder, "text",
+                        text=c.pretrained("weights/roberta-base", roberta, "text",
                                           head=c.linear_head(512, tokens=True))),
         objectives=objectives(512),
         optimizer=c.adamw(1e-4, warmup_steps=300,  # assumed

@@ -11,6 +11,7 @@ from mmjax.encoders.efficientnet import EfficientNetLite
 from mmjax.encoders.frames import FrameTransformer
 from mmjax.encoders.graph import GraphNetwork
 from mmjax.encoders.gru import TextGRU
+from mmjax.encoders.hierarchical_text import HierarchicalText
 from mmjax.encoders.htsat import HTSAT
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.naflex import NaFlexViT
@@ -41,6 +42,7 @@ ENCODERS = Registry(
         "cnn": ConvNet,
         "text_transformer": TextTransformer,
         "text_gru": TextGRU,
+        "hierarchical_text": HierarchicalText,
         "bag_of_tokens": BagOfTokens,
         "mlp": MLP,
         "identity": Identity,
@@ -73,6 +75,7 @@ __all__ = [
     "Encoding",
     "FrameTransformer",
     "GraphNetwork",
+    "HierarchicalText",
     "Identity",
     "NaFlexViT",
     "PatchTransformer",

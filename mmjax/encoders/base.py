@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, get_args
 
 import jax
@@ -47,6 +48,8 @@ class Encoding(NamedTuple):
       mask: bool[B, T], True where a position is real and not padding; None when all are.
       prompts: f[B, n, W], what became of n prompts (`encoders.prompts`); None without.
       groups: bool[B, n, T], which tokens are of which of the n inputs of a fusion; None of others.
+      levels: name -> what the encoder has below its end, such as `words` and `sentences` of a text,
+        for heads that name one with `level`; as wide as the encoder. None of most.
     """
 
     pooled: jax.Array
@@ -54,6 +57,21 @@ class Encoding(NamedTuple):
     mask: jax.Array | None = None
     prompts: jax.Array | None = None
     groups: jax.Array | None = None
+    levels: Mapping[str, Encoding] | None = None
+
+
+def of_level(encoding: Encoding, level: str | None) -> Encoding:
+    """One of the levels of an encoding; itself where `level` is None.
+
+    Raises:
+      EncoderError: naming those that there are.
+    """
+    if level is None:
+        return encoding
+    if level not in (encoding.levels or {}):
+        known = ", ".join(map(repr, encoding.levels or {})) or "none"
+        raise EncoderError(f"a head with level={level!r}, for an encoder whose levels are {known}")
+    return (encoding.levels or {})[level]
 
 
 class Encoder(nnx.Module):

@@ -21,7 +21,7 @@ from jax.typing import DTypeLike
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
 from mmjax.encoders.initializers import initialization
-from mmjax.encoders.layers import dropout_key, split_key
+from mmjax.encoders.layers import dropout_key, keys_of_parts, split_key
 from mmjax.encoders.patches import Pool
 from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
@@ -110,10 +110,7 @@ class FrameTransformer(Encoder):
         of_frames = of_clips = None
         if key is not None:
             first, second = split_key(key, 2)
-            keys = split_key(first, count)  # [T] or [T, B]
-            if keys.ndim == 1:
-                keys = jax.vmap(lambda k: jax.random.split(k, batch))(keys)
-            of_frames = nnx.Rngs(dropout=keys.T.reshape(-1))  # one for each row, as they lie below
+            of_frames = nnx.Rngs(dropout=keys_of_parts(first, batch, count))
             of_clips = nnx.Rngs(dropout=second)
         every = rows(x.reshape(batch * count, *x.shape[2:]))
         y = self.frame(every, train=train, rngs=of_frames).pooled.reshape(batch, count, self.width)

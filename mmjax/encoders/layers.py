@@ -106,6 +106,17 @@ def split_key(key: jax.Array, count: int) -> jax.Array:
     return jax.vmap(lambda row_key: jax.random.split(row_key, count), out_axes=1)(key)
 
 
+def keys_of_parts(key: jax.Array, batch: int, count: int) -> jax.Array:
+    """One key for each of `count` parts of each example: key[B * count], as they lie in rows.
+
+    Of one key, or of key[B].
+    """
+    keys = split_key(key, count)  # [count] or [count, B]
+    if keys.ndim == 1:
+        keys = jax.vmap(lambda k: jax.random.split(k, batch))(keys)
+    return keys.T.reshape(-1)
+
+
 def fold_in(key: jax.Array, data: int) -> jax.Array:
     """`jax.random.fold_in` for one key or for key[B]."""
     if key.ndim == 0:

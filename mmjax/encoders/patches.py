@@ -75,6 +75,8 @@ class PatchTransformer(Encoder):
       registers: number of extra tokens without position (Darcet et al. 2024).
       patch_dropout: part of the patches left out of each training input (Li et al. 2023, FLIP).
       padded: mask what is missing.
+      levels: name -> number of blocks, of levels below the end, for heads that name one: the tokens
+        after so many blocks, through the final layer norm.
       activation, bias, eps, dropout, drop_path, layer_scale, init, scan, remat: see `Transformer`.
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
@@ -101,6 +103,7 @@ class PatchTransformer(Encoder):
         registers: CountOrZero = 0,
         patch_dropout: BelowOne = 0.0,
         padded: bool = False,
+        levels: dict[str, Count] | None = None,
         bias: bool = True,
         layer_scale: NonNegative | None = None,
         dtype: DTypeLike,
@@ -132,6 +135,12 @@ class PatchTransformer(Encoder):
         if any(s < p or s % p for s, p in zip(size, patch, strict=True)):
             raise EncoderError(
                 f"{self._named(size)} is not divisible by {self._patch_named(patch)}"
+            )
+        self.levels = tuple((levels or {}).items())  # a dict would be a node of the module's graph
+        if any(stop >= config.depth for _, stop in self.levels):
+            raise EncoderError(
+                f"levels={levels}: each is after 1 to {config.depth - 1} of depth={config.depth} "
+                "blocks"
             )
         self.size, self.patches, self.channels = size, patch, channels
         self.width, self.pool, self.positions = width, pool, positions
@@ -211,8 +220,9 @@ class PatchTransformer(Encoder):
         if self.rotary is not None:
             grid = tuple(s // p for s, p in zip(x.shape[1:-1], self.patches, strict=True))
             relative = self.rotary.relative(grid, self.head_size, before)
+        taps: list[jax.Array] | None = [] if self.levels else None
         tokens = self.transformer(
-            y, mask=whole, relative=relative, prompts=prompts, train=train, rngs=rngs
+            y, mask=whole, relative=relative, prompts=prompts, taps=taps, train=train, rngs=rngs
         )
         tokens, own = parted(tokens, prompts)
         if self.pool == "cls":
@@ -221,7 +231,19 @@ class PatchTransformer(Encoder):
             pooled = self.probe(tokens, whole)
         else:
             pooled = pooling.mean(tokens[:, before:], mask)
-        return Encoding(pooled, tokens, whole, own)
+        levels = None if taps is None else self._levels(taps[0], whole, before)
+        return Encoding(pooled, tokens, whole, own, levels=levels)
+
+    def _levels(self, after: jax.Array, mask: jax.Array | None, before: int) -> dict[str, Encoding]:
+        """The levels of what is after each block, f[depth, B, T, W]."""
+        assert self.transformer.norm is not None
+        found = {}
+        for name, stop in self.levels:
+            y = self.transformer.norm(after[stop - 1])
+            own = None if mask is None else mask[:, before:]
+            pooled = y[:, 0] if self.pool == "cls" else pooling.mean(y[:, before:], own)
+            found[name] = Encoding(pooled, y, mask)
+        return found
 
     def _embed(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Patches with their positions, f[B, N, width], and which are there, bool[B, N] or None."""

@@ -217,6 +217,8 @@ class Transformer(nnx.Module):
         relative: Relative | None = None,
         kinds: Sequence[int] | None = None,
         prompts: Prompts | None = None,
+        part: tuple[int, int] | None = None,
+        taps: list[jax.Array] | None = None,
         train: bool = False,
         rngs: nnx.Rngs | None = None,
     ) -> jax.Array:
@@ -229,6 +231,8 @@ class Transformer(nnx.Module):
           relative: positions that attention is told of, with a leading axis of kinds.
           kinds: which kind each block has; the first where None.
           prompts: learned vectors among the positions of some blocks.
+          part: (first, stop) runs the blocks from one up to another only, and no norm after them.
+          taps: a list, which gets what is after all blocks, f[depth, B, T, W], without the norm.
           train: apply dropout, drop-path and DropKey.
           rngs: random numbers for them; may be None where all rates are 0.
 
@@ -242,6 +246,8 @@ class Transformer(nnx.Module):
             )
         if prompts is not None and relative is not None:
             raise EncoderError("prompts have no relative positions: this encoder takes none")
+        if prompts is not None and (part is not None or taps is not None):
+            raise EncoderError("prompts are for an encoder without levels: leave those out")
         graphdef, parameters = nnx.split(self.blocks)
         key = dropout_key(rngs, train, max(self.dropout, self.drop_path, self.drop_key))
         keys = None if key is None else split_key(key, self.depth)
@@ -257,7 +263,7 @@ class Transformer(nnx.Module):
             stop: int,
             fresh: jax.Array | None = None,
         ) -> jax.Array:
-            def run(x: jax.Array, layer: Any) -> tuple[jax.Array, None]:
+            def run(x: jax.Array, layer: Any) -> tuple[jax.Array, jax.Array | None]:
                 parameters, key, rate, kind, normed, fresh = layer
                 block = nnx.merge(graphdef, parameters)
                 x = x if fresh is None else put_in_place(x, fresh, blend)
@@ -270,7 +276,7 @@ class Transformer(nnx.Module):
                     key=key,
                     drop_path_rate=rate,
                 )
-                return x, None
+                return x, None if taps is None else x
 
             if self.remat != "none":
                 # In a scan, XLA cannot undo the recomputation by merging it with the forward pass.
@@ -281,11 +287,19 @@ class Transformer(nnx.Module):
                 layers = jax.tree.map(lambda leaf: leaf[start:stop], layers)
             layers = (*layers, fresh)
             if self.scan:
-                return jax.lax.scan(run, x, layers)[0]
-            for i in range(stop - start):
-                x, _ = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
+                x, after = jax.lax.scan(run, x, layers)
+            else:
+                each = []
+                for i in range(stop - start):
+                    x, own = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
+                    each.append(own)
+                after = None if taps is None else jnp.stack(each)
+            if taps is not None:
+                taps.append(after)
             return x
 
+        if part is not None:
+            return blocks(x, mask, *part) if part[0] < part[1] else x
         if prompts is None:
             x = blocks(x, mask, 0, self.depth)
         else:

@@ -29,6 +29,7 @@ from mmjax.evaluators.selection import Selection
 from mmjax.evaluators.spectrum import Spectrum
 from mmjax.evaluators.structure import Structure
 from mmjax.evaluators.sts import Sts
+from mmjax.evaluators.token_probe import TokenProbe
 from mmjax.evaluators.tuple_retrieval import TupleRetrieval
 from mmjax.evaluators.zero_shot import ZeroShot
 from mmjax.schema.names import check_name
@@ -49,6 +50,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "selection": Selection,
         "linear_map": LinearMap,
         "probe": Probe,
+        "token_probe": TokenProbe,
         "regression": Regression,
         "few_shot": FewShot,
         "knn": NearestNeighbours,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmjax.data.sets.emoji import EmojiSource
-from mmjax.data.views import ImagePatchesView, ImageView
+from mmjax.data.views import ImagePatchesView, ImageView, View
 from mmjax.encoders import Encoder
 from mmjax.files import write_atomically
 from mmjax.inference import bundle
@@ -55,7 +55,9 @@ def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, Any], list[str], 
     raw = {}
     if isinstance(views.get("image"), ImageView | ImagePatchesView):
         raw["image"] = pictures
-    if hasattr(views.get("text"), "tokens"):  # and not vectors, of features computed elsewhere
+    said = views.get("text")
+    # And not vectors, of features computed elsewhere.
+    if isinstance(said, View) and said.reads_text and said.tokenizer is not None:
         raw["text"] = texts
     inputs: dict[str, Any] = {}
     for modality in model.bundle.towers:

@@ -5,8 +5,8 @@
 The view then only decodes and resizes. What an example gets depends on its place in the data and on
 the seed, as on the host, though not by the same draws. Evaluation sees the image as it is.
 
-Signals have theirs in `mmjax.model.augment_signals`, tokens in `mmjax.model.masking`, sounds in
-their encoders.
+Signals have theirs in `mmjax.model.augment_signals`, tokens in `mmjax.model.masking`, patches of
+images, clips and volumes in `mmjax.model.patch_masking`, sounds in their encoders.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mmjax.errors import ConfigError
 from mmjax.model.augment_signals import DeviceSignalAugmentation
 from mmjax.model.base import Augmentation
 from mmjax.model.masking import MaskTokens
+from mmjax.model.patch_masking import MaskPatches
 from mmjax.schema.bounds import Fraction, Positive
 from mmjax.schema.registry import Registry
 
@@ -214,5 +215,10 @@ def gaussian_blur(x: jax.Array, sigma: jax.Array) -> jax.Array:
 AUGMENTATIONS = Registry(
     "augmentation",
     Augmentation,
-    {"image": ImageAugmentation, "signal": DeviceSignalAugmentation, "mask_tokens": MaskTokens},
+    {
+        "image": ImageAugmentation,
+        "signal": DeviceSignalAugmentation,
+        "mask_tokens": MaskTokens,
+        "mask_patches": MaskPatches,
+    },
 )

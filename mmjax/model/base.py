@@ -25,6 +25,7 @@ class Head(nnx.Module):
       reads_codebook: whether it has a `codebook`, the name of a shared one of so many `codes` of
         `code_dim` numbers, which may start as the token vectors of a tower, `tokens_of`.
       quantizes: whether the embedding is the code `nearest` to what the call gives.
+      level: of the encoder's levels, the one whose vector, and tokens, it takes; None for its end.
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
       mean_of_tokens: whether the embedding is the mean of these, not made of the pooled vector.
       dropout: rate of its own dropout. Where it is not 0, the call takes `key`, as of
@@ -41,6 +42,7 @@ class Head(nnx.Module):
     codes: Count
     code_dim: Count
     tokens_of: str | None = None
+    level: str | None = None
     takes_tokens: bool = False
     mean_of_tokens: bool = False
     dropout: float = 0.0
@@ -75,8 +77,8 @@ class Augmentation:
     """Augmentation on the device, of the inputs of a tower in training; none in evaluation.
 
     Attributes:
-      gives_targets: whether the call gives `(x, targets)`, what it hid for terms to ask for: an
-        array [B, ...], or None in evaluation.
+      gives_targets: whether the call gives `(x, targets)`, what it hid for terms to ask for (see
+        `Embedding.targets`), or None in evaluation.
       views: outputs of the tower that are augmented; all, if empty.
     """
 

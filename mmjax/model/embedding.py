@@ -23,6 +23,20 @@ class Quantized(NamedTuple):
     nearest: jax.Array
 
 
+class Hidden(NamedTuple):
+    """What a device augmentation hid of B examples (`mmjax.model.patch_masking`).
+
+    Attributes:
+      values: f32[B, N, P], the P numbers of each of N patches before they were hidden.
+      hidden: bool[B, N], which patches were.
+      turn: i32[B], by how many quarter turns each example was turned; None where none is.
+    """
+
+    values: jax.Array
+    hidden: jax.Array
+    turn: jax.Array | None = None
+
+
 class Embedding(NamedTuple):
     """B examples of one modality in the joint space.
 
@@ -32,9 +46,10 @@ class Embedding(NamedTuple):
       encoding: what the encoder gave; None where only embeddings were kept.
       tokens: f32[B, T, D], the encoding's tokens through the same head, divided by their norms;
         None where the head does not take them.
-      heads: name -> Embedding, by the tower's further heads; each with this encoding.
-      targets: [B, ...], what the tower's augmentation hid, such as the ids i32[B, T] of hidden
-        tokens, -1 elsewhere (`mmjax.model.masking`); None where nothing is hidden.
+      heads: name -> Embedding, by the tower's further heads; each with this encoding, or with the
+        level of it that the head takes.
+      targets: what the tower's augmentation hid: of tokens their ids, i32[B, T] or i32[B, S, W], -1
+        elsewhere (`mmjax.model.masking`); of patches a `Hidden`; None where nothing is hidden.
       quantized: of a head that quantizes, whose `raw` is the code of each example.
     """
 
@@ -43,7 +58,7 @@ class Embedding(NamedTuple):
     encoding: Encoding | None = None
     tokens: jax.Array | None = None
     heads: Mapping[str, Embedding] | None = None
-    targets: jax.Array | None = None
+    targets: jax.Array | Hidden | None = None
     quantized: Quantized | None = None
 
 

@@ -28,14 +28,23 @@ class NoHead(Head):
 
     Args:
       tokens: the encoder's tokens as they are are those of the joint space, too.
+      level: of the encoder's levels, the one that is taken, such as `words`; None for its end.
       width: W, of the encoder.
       dtype: not read.
       rngs: not read.
     """
 
-    def __init__(self, *, tokens: bool = False, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        *,
+        tokens: bool = False,
+        level: str | None = None,
+        width: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
         del dtype, rngs
-        self.dim, self.takes_tokens = width, tokens
+        self.dim, self.takes_tokens, self.level = width, tokens, level
 
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         return x.astype(jnp.float32)
@@ -51,6 +60,7 @@ class LinearHead(Head):
       norm: after that: `none`, or `layer`, a layer norm with scale and bias.
       tokens: bring the encoder's tokens to the joint space, too, by the same layer: for terms that
         compare parts.
+      level: of the encoder's levels, the one that is taken, such as `words`; None for its end.
       width: W, of the encoder.
       dtype: of the product; its result is float32.
       rngs: for the initial parameters.
@@ -64,6 +74,7 @@ class LinearHead(Head):
         activation: LinearActivation = "none",
         norm: Literal["none", "layer"] = "none",
         tokens: bool = False,
+        level: str | None = None,
         width: int,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -71,7 +82,8 @@ class LinearHead(Head):
         check_positive(dim=dim)
         check_choice("norm", norm, Literal["none", "layer"])
         check_choice("activation", activation, LinearActivation)
-        self.dim, self.takes_tokens, self.activation = dim, tokens, activation
+        self.dim, self.takes_tokens, self.level = dim, tokens, level
+        self.activation = activation
         self.project = nnx.Linear(
             width,
             dim,

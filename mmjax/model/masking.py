@@ -74,13 +74,21 @@ class MaskTokens(Augmentation):
     ) -> tuple[jax.Array, jax.Array | None]:
         """Ids i32[B, T] -> (the same with some hidden, targets i32[B, T]), or (x, None) in testing.
 
-        Targets are the ids of what was chosen, and `SHOWN` elsewhere.
+        Targets are the ids of what was chosen, and `SHOWN` elsewhere. Of sentences both are
+        i32[B, S, W].
         """
         key = dropout_key(rngs, train, self.rate, "mask_tokens")
         if key is None:
             return x, None
-        if x.ndim != 2 or not jnp.issubdtype(x.dtype, jnp.integer):
-            raise ConfigError(f"mask_tokens: {x.shape} of {x.dtype} is no i32[B, T] of token ids")
+        if x.ndim not in (2, 3) or not jnp.issubdtype(x.dtype, jnp.integer):
+            raise ConfigError(
+                f"mask_tokens: {x.shape} of {x.dtype} is no i32[B, T], or [B, S, W], of token ids"
+            )
+        hidden, targets = self._hide(x.reshape(len(x), -1), key)
+        return hidden.reshape(x.shape), targets.reshape(x.shape)
+
+    def _hide(self, x: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Ids i32[B, T] with some hidden, and targets."""
         starts, lengths, first, how, other = split_key(key, 5)
         may = ~jnp.isin(x, jnp.asarray((*self.special, self.mask_id)))
         chosen = may & self._runs(x.shape, starts, lengths)

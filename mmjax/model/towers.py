@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.encoders.base import Encoder, EncoderError, Encoding
+from mmjax.encoders.base import Encoder, EncoderError, Encoding, of_level
 from mmjax.encoders.layers import dropout_key
 from mmjax.encoders.prompts import Prompts
 from mmjax.encoders.tokens import pool_tokens
@@ -94,6 +94,7 @@ def _embedding(
     draws: tuple[bool, nnx.Rngs | None],
     first: Head | None = None,
 ) -> Embedding:
+    encoding = of_level(encoding, head.level)
     told: dict[str, Any] = {}
     if head.takes_tokens and encoding.tokens is None:
         raise EncoderError("a head with tokens=True, for an encoder that has no tokens")

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from mmjax.model.embedding import Hidden
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, mean_over, rows_of
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import LabelRef, ViewRef
@@ -29,7 +30,9 @@ class Classification(Term):
       classes: number of classes; labels are below it.
       dim: size of the embeddings of one modality.
       hidden: widths of the layers before the last.
-      label: the field of the batch that holds the label.
+      label: the field of the batch that holds the label; None takes by how many quarter turns the
+        tower's augmentation has turned the first modality (`mask_patches` with turns=True), the
+        rotation prediction of Gidaris et al. 2018 (arXiv 1803.07728).
       fuse: `concatenate` the modalities, or `each` by itself.
       detach: whether the towers get no gradient, so that the head only watches them.
       rngs: for the head.
@@ -44,7 +47,7 @@ class Classification(Term):
         classes: Count,
         dim: Count,
         hidden: tuple[Count, ...] = (256, 256),
-        label: LabelRef = "label",
+        label: LabelRef | None = "label",
         fuse: Literal["concatenate", "each"] = "concatenate",
         detach: bool = False,
         rngs: nnx.Rngs,
@@ -63,13 +66,24 @@ class Classification(Term):
         )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        rows = rows_of(
-            self.name, self.modalities, outputs, batch, layer="raw", fields=(self.label,)
-        )
+        fields = () if self.label is None else (self.label,)
+        rows = rows_of(self.name, self.modalities, outputs, batch, layer="raw", fields=fields)
+        labels = self._turn(outputs) if self.label is None else batch[self.label]
         read = rows.unit if self.each else (jnp.concatenate(rows.unit, axis=-1),)
-        found = [self._of(x, batch[self.label]) for x in read]
+        found = [self._of(x, labels) for x in read]
         loss, accuracy = (mean_over([rows.mean(x) for x in of]) for of in zip(*found, strict=True))
         return loss, {"accuracy": accuracy}
+
+    def _turn(self, outputs: Outputs) -> jax.Array:
+        """By how many quarter turns the first modality was turned, i32[B]."""
+        targets = outputs[self.modalities[0]].targets
+        if not isinstance(targets, Hidden) or targets.turn is None:
+            raise TermError(
+                f"The term {self.name!r} with label=None asks how {self.modalities[0]!r} was "
+                "turned, but it is not: give its tower augment={'type': 'mask_patches', 'turns': "
+                "True, ...} with this view among 'views'."
+            )
+        return targets.turn
 
     def _of(self, x: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Loss f32[B], and whether the likeliest class is the right one, f32[B]."""

@@ -20,7 +20,7 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.contrastive import check_directions, check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
-from mmjax.objectives.late_score import NEVER, Fusion, Groups, LateScore
+from mmjax.objectives.late_score import NEVER, Fusion, Groups, LateScore, Score
 from mmjax.objectives.scores import PairScorer
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import LabelRef, ViewRef
@@ -44,6 +44,14 @@ class LateInteractionNCE(PairScorer):
     (Yao et al. 2022, arXiv 2111.07783, FILIP, has one for each direction of the loss). With
     `weights='learned'` softmax_l(v·gelu(V w_jl + b)) stands for 1/L_j, and for 1/T_i its like with
     parameters of its own.
+
+    With `projection=False` the logits are β c_ijlt, without K and Q, and with `score='attended'` a
+    piece is compared with what it attends to: in place of Σ_t a_ijlt c_ijlt stands
+
+        cos(w_jl, v_ijl),   v_ijl = Σ_t a_ijlt u_it.
+
+    Both are the local alignment of sentences, and of words, with the patches of a volume in Zhang
+    et al. 2025 (arXiv 2508.12108, VELVET-Med); β is 1 over its temperature of attention.
 
     The first view may be a fusion (`mmjax.model.token_fusion`), whose parts are of groups m, one
     for each input. With `groups='max'` the score is the largest of the groups' own, max_m s^m_ij,
@@ -75,8 +83,10 @@ class LateInteractionNCE(PairScorer):
         by it.
       hard_positive: whether that group alone scores the pair of a row.
       attention_scale: β.
+      projection: whether parts and pieces have the maps K and Q, in attention.
+      score: of a piece, in attention: `weighted` products, or the cosine with what is `attended`.
       positions: whether p_t is added; parts are in the order of time.
-      temperature: τ, at the start if it is learned.
+      temperature: τ, at the start if it is learned; or the name of another term, whose τ is taken.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
       direction_weights: of the direction from the first view to the second, and of the other.
@@ -101,8 +111,10 @@ class LateInteractionNCE(PairScorer):
         group: LabelRef | None = None,
         hard_positive: bool = False,
         attention_scale: Factor = 10.0,
+        projection: bool = True,
+        score: Score = "weighted",
         positions: bool = False,
-        temperature: Factor = 0.07,
+        temperature: Factor | str = 0.07,
         learn_temperature: bool = True,
         max_scale: Factor | None = 100.0,
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
@@ -132,6 +144,16 @@ class LateInteractionNCE(PairScorer):
                 "The term 'late_interaction_nce' has layer='encoder' with fusion='attention', "
                 "whose cosines need unit vectors: take 'max' or 'mean'."
             )
+        if fusion != "attention" and (score != "weighted" or not projection):
+            raise TermError(
+                f"The term 'late_interaction_nce' has score={score!r} and projection={projection} "
+                f"with fusion={fusion!r}; both are of fusion='attention'."
+            )
+        if positions and not projection:
+            raise TermError(
+                "The term 'late_interaction_nce' has positions=True, which belong to the keys of "
+                "projection=True."
+            )
         self.layer = layer
         grouped = groups != "none"
         if grouped and (symmetric or pair[0] not in tokens):
@@ -149,9 +171,10 @@ class LateInteractionNCE(PairScorer):
         self.pair, self.tokens, self.fusion, self.dim = pair, tuple(tokens), fusion, dim
         self.symmetric = symmetric
         self.attention_scale, self.positions = attention_scale, positions
+        self.score, self.projects = score, fusion == "attention" and projection
         self.mask_duplicates = duplicates == "mask"
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
-        if fusion == "attention":
+        if self.projects:
             if positions:
                 check_sincos_width(dim, axes=1)
             self.key = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
@@ -195,7 +218,7 @@ class LateInteractionNCE(PairScorer):
                 s = jnp.where(same_example(x, y), late.of_group(x, y), s)
             return jnp.where(takes_part(x, y), s, -jnp.inf)
 
-        scale = self.temperature()
+        scale = self.temperature.scale(self.name, context.scales)
 
         def of_one(x: Features, y: Features) -> tuple[jax.Array, jax.Array]:
             x, y = jax.tree.map(lambda a: a[None], (x, y))
@@ -229,7 +252,9 @@ class LateInteractionNCE(PairScorer):
         return self._features(view, embedding, unit, there, there)
 
     def pair_score(self) -> LateScore:
-        return LateScore(self.fusion, self.symmetric, self.groups)
+        own = self.fusion == "attention" and not self.projects
+        sharpness = self.attention_scale if own else None
+        return LateScore(self.fusion, self.symmetric, self.groups, self.score, sharpness)
 
     def _features(
         self, view: str, embedding: Embedding, unit: jax.Array, there: jax.Array, counts: jax.Array
@@ -248,9 +273,9 @@ class LateInteractionNCE(PairScorer):
                     "take a fusion of type 'transformer' with tokens=True."
                 )
             found["groups"] = groups[:, :, self.skip.get(view, 0) :]
-        if self.fusion == "attention" and first:
+        if self.projects and first:
             found["keys"] = self._keys(parts)
-        elif self.fusion == "attention":
+        elif self.projects:
             found["queries"] = self.attention_scale * _unit(self.query(parts))
         return found
 

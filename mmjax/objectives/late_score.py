@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from mmjax.objectives.base import Features
 
 Fusion = Literal["attention", "mean", "max"]
+Score = Literal["weighted", "attended"]
 Groups = Literal["none", "max", "mean"]
 _ABSENT = -1e9  # the score of a group that a row does not have
 NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
@@ -16,11 +17,19 @@ NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without a
 
 @dataclasses.dataclass(frozen=True)
 class LateScore:
-    """s_ij of a tile, f32[r, c], of the features of the first view and of the second."""
+    """s_ij of a tile, f32[r, c], of the features of the first view and of the second.
+
+    Attributes:
+      fusion, symmetric, groups, score: as of the term.
+      sharpness: β, where attention compares the parts and pieces themselves; None of keys and
+        queries.
+    """
 
     fusion: Fusion
     symmetric: bool = False
     groups: Groups = "none"
+    score: Score = "weighted"
+    sharpness: float | None = None
 
     def __call__(self, x: Features, y: Features) -> jax.Array:
         if self.groups == "none":
@@ -55,15 +64,23 @@ class LateScore:
             of_pieces = jnp.where(there.any(-1), of_pieces, 0.0)  # of a group without a part
             weight = jnp.ones_like(of_pieces)
         else:
-            logits = _products(x["keys"], y["queries"]) if self.fusion == "attention" else 0.0 * c
-            a = jax.nn.softmax(jnp.where(there, logits, NEVER), axis=-1)
+            a = jax.nn.softmax(jnp.where(there, self._logits(x, y, c), NEVER), axis=-1)
             of_pieces, weight = (a * c).sum(-1), a.max(-1)
+            if self.score == "attended":
+                v = jnp.einsum("rclt,rtd->rcld", a, x["parts"], precision="highest")
+                of_pieces = of_pieces * jax.lax.rsqrt(jnp.maximum((v * v).sum(-1), 1e-12))
         share = _shares(y)[None]
         s = (share * of_pieces).sum(-1)
         if self.symmetric:
             of_parts = jnp.where(y["there"][None, :, :, None], c, NEVER).max(-2)
             s = (s + (_shares(x)[:, None] * of_parts).sum(-1)) / 2
         return s, jax.lax.stop_gradient((share * weight).sum(-1))
+
+    def _logits(self, x: Features, y: Features, c: jax.Array) -> jax.Array:
+        """f32[r, c, L, T] of the products c of parts and pieces."""
+        if self.fusion == "mean":
+            return 0.0 * c
+        return _products(x["keys"], y["queries"]) if self.sharpness is None else self.sharpness * c
 
 
 def _shares(of: Features) -> jax.Array:

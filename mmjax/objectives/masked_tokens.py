@@ -29,8 +29,9 @@ class MaskedTokens(Term):
     embeddings nor shared with the term `matching`.
 
     The view's tower hides tokens: `augment` of type `mask_tokens`, for this view, which usually is
-    a second view of the text's field, `text@masked`. Logits are computed one position at a time,
-    in memory for B `vocab_size` of them.
+    a second view of the text's field, `text@masked`. Of a text in sentences the tokens are its
+    level `words`: `head={'text@masked': ...}` names a head of that level. Logits are computed one
+    position at a time, in memory for B `vocab_size` of them.
 
     Args:
       view: whose tokens were hidden.
@@ -82,11 +83,12 @@ class MaskedTokens(Term):
         rows = rows_of(self.name, (self.view, *self.conditions), outputs, batch)
         valid = jnp.ones(len(batch["id"]), bool) if rows.valid is None else rows.valid
         targets = outputs[self.view].targets
-        if targets is None:
+        if not isinstance(targets, jax.Array):
             raise TermError(
                 f"The term {self.name!r} asks what was hidden in {self.view!r}, but nothing is: "
                 "give its tower augment={'type': 'mask_tokens', ...} with this view among 'views'."
             )
+        targets = targets.reshape(len(targets), -1)  # of sentences, one after the other
         project = {view: self.project[view] for view in (self.view, *self.conditions)}
         x, real = tokens_of(self.name, self.view, outputs, valid, project)
         if x.shape[:2] != targets.shape:

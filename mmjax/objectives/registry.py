@@ -27,6 +27,7 @@ from mmjax.objectives.prototypes import PrototypeAssignment
 from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.regions import RegionNCE
+from mmjax.objectives.regression import Regression
 from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.stacked import StackedInfoNCE
@@ -78,6 +79,7 @@ TERMS = Registry(
         "predictive": Predictive,
         "sinkhorn_swap": SinkhornSwap,
         "classification": Classification,
+        "regression": Regression,
         "hybrid_distill": HybridDistillation,
         "offdiag_distill": OffDiagonalDistillation,
         "rafa": RandomFeatureAlignment,

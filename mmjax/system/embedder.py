@@ -127,7 +127,8 @@ class Embedder:
             of these as `unit+local`, side by side over the root of their number, so that a cosine
             is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one;
             or `tokens`, of a head with tokens=True, side by side, unless a further head is so
-            named, `NAME.tokens` of a further head, or `encoder.tokens`, before any head; or
+            named, `NAME.tokens` of a further head, or `encoder.tokens`, before any head, or
+            `NAME.encoder.tokens`, of the level that a further head takes, before it; or
             `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
 
         Returns:
@@ -196,8 +197,10 @@ class Embedder:
         if layer == _TOKENS and _TOKENS not in self._heads.get(modality, ()):
             return self._tokens(modality, batch)
         head, dot, last = layer.rpartition(".")
-        if dot and last == _TOKENS and head in {_ENCODER, *self._heads.get(modality, ())}:
-            return self._tokens(modality, batch, head)
+        if dot and last == _TOKENS:
+            known = self._heads.get(modality, ())
+            if head in {_ENCODER, *known, *(f"{name}.{_ENCODER}" for name in known)}:
+                return self._tokens(modality, batch, head)
         if layer.startswith(_TERM):
             return self._compared(layer.removeprefix(_TERM), modality, batch)
         fusion = modality if modality in self.fused else None
@@ -235,10 +238,11 @@ class Embedder:
         layer = _TOKENS if head is None else f"{head}.{_TOKENS}"
 
         def tokens(system: System, embedding: Embedding) -> jax.Array:
-            if head == _ENCODER and embedding.encoding is not None:
-                embedding = embedding._replace(tokens=embedding.encoding.tokens)
-            elif head is not None:
-                embedding = (embedding.heads or {})[head]
+            for part in () if head is None else head.split("."):
+                if part != _ENCODER:
+                    embedding = (embedding.heads or {})[part]
+                elif embedding.encoding is not None:
+                    embedding = embedding._replace(tokens=embedding.encoding.tokens)
             if embedding.tokens is None or embedding.encoding is None:
                 raise ValueError(
                     f"layer={layer!r}: the tower of {modality!r} gives no tokens; give it a head "

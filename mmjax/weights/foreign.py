@@ -94,6 +94,7 @@ FREE = frozenset(
         "fusion",
         "eos_id",
         "pad_id",
+        "blocks",
     }
 )
 
@@ -193,7 +194,8 @@ class Weights:
           name: which tower.
           kind: type of the encoder that is wanted, where a model can be several: an AST is a
             `spectrogram_transformer`, or an `audio_transformer` on waveforms, which is the default
-            where the folder says how spectrograms are made.
+            where the folder says how spectrograms are made; a BERT is a `text_transformer`, or a
+            `hierarchical_text`, which it is cut into.
 
         Raises:
           WeightsError: where the model has no such tower.
@@ -207,6 +209,8 @@ class Weights:
         takes_spectrograms = part.encoder["type"] == "spectrogram_transformer"
         if kind is None and takes_spectrograms and self.folder.file(preprocessing.PROCESSOR):
             kind = "audio_transformer"
+        if kind == "hierarchical_text" and part.encoder["type"] == "text_transformer":
+            return bert.in_sentences(part)
         if kind != "audio_transformer" or part.encoder["type"] == kind:
             return part
         if not takes_spectrograms:
@@ -347,7 +351,8 @@ class Loaded(Mapping[str, np.ndarray]):
                 return None
             prefix = array.shape[0] - old[0] * old[1]
             return np.asarray(positions.interpolate(jnp.asarray(array), old, new, prefix=prefix))
-        if native["type"] == "text_transformer" and native["length"] != wanted["length"]:
+        of_texts = native["type"] in ("text_transformer", "hierarchical_text")
+        if of_texts and native["length"] != wanted["length"]:
             return None if array is None else positions.stretch(array, wanted["length"])
         if native["type"] == "whisper" and native["samples"] != wanted["samples"]:
             before, after = (

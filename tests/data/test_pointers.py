@@ -204,6 +204,7 @@ OPTIONS = {
     "image_patches": {"patch": 2, "max_patches": 6},
     "pixels": {"size": 4},
     "text": {"tokenizer": BytesTokenizer(), "length": 4},
+    "sentences": {"tokenizer": BytesTokenizer(), "sentences": 2, "length": 4},
     "augmented_text": {"tokenizer": BytesTokenizer(), "length": 4},
     "audio": {"rate": 8000, "length": 10},
     "log_mel": {"rate": 8000, "seconds": 1, "high": 4000.0},

@@ -36,6 +36,31 @@ SHAPES = {
         {"type": "linear", "dim": 24, "bias": True},
         {"type": "sigmoid"},
     ),
+    # Texts in sentences, and an image tower with a level below its end.
+    "sentences": (
+        {
+            "type": "patch_transformer",
+            "size": (32, 32),
+            "patch": (8, 8),
+            "width": 24,
+            "depth": 2,
+            "heads": 3,
+            "pool": "mean",
+            "levels": {"early": 1},
+        },
+        {
+            "type": "hierarchical_text",
+            "vocab_size": 8000,
+            "length": 8,
+            "width": 16,
+            "depth": 2,
+            "heads": 2,
+            "blocks": (1, 1),
+        },
+        {"type": "linear", "dim": 20, "level": "early"},
+        {"type": "linear", "dim": 20},
+        {"type": "info_nce"},
+    ),
     # No shape of another library: a mean over tokens, and a head that reads them, with dropout.
     "own": (
         {**VISION, "pool": "mean"},
@@ -54,6 +79,8 @@ def config_of(shape, file):
         "image": {"type": "image", "size": 32},
         "text": {"type": "text", "length": 16, "bos": shape != "own"},
     }
+    if shape == "sentences":
+        views["text"] = {"type": "sentences", "sentences": 3, "length": 8}
     tree = {
         "recipe": "tiny",
         "variant": "small",

@@ -18,6 +18,7 @@ FITTING = [
     ("clip", "hf"),
     ("clip", "open_clip"),
     ("own", "safetensors"),
+    ("sentences", "safetensors"),
     pytest.param("siglip", "hf", marks=pytest.mark.slow),
     pytest.param("siglip", "safetensors", marks=pytest.mark.slow),
 ]
@@ -69,7 +70,9 @@ def test_a_tokenizer_outside_of_an_export_is_not_read(run_of, tmp_path):
         mmjax.load(folder)
 
 
-@pytest.mark.parametrize("shape", ["own", pytest.param("siglip", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "shape", ["own", "sentences", pytest.param("siglip", marks=pytest.mark.slow)]
+)
 def test_stablehlo_serves_any_batch_size(run_of, tmp_path, shape):
     import jax
     from jax import export as jax_export

@@ -101,6 +101,38 @@ def test_a_row_hides_by_its_own_key():
     assert targets is None
 
 
+def test_tokens_of_sentences_are_hidden_as_those_of_one_text():
+    x = texts(8)
+    want = list(hidden(x, rate=0.4))
+    found = list(hidden(x.reshape(8, 4, 5), rate=0.4))
+    for a, b in zip(found, want, strict=True):
+        np.testing.assert_array_equal(a, b.reshape(8, 4, 5))
+
+
+def test_a_term_asks_for_the_words_of_sentences():
+    """By the head of that level; the encoder's own tokens are sentences, too few."""
+    encoder = dict(type="hierarchical_text", vocab_size=VOCABULARY + 1, length=5, width=8,
+                   depth=2, heads=2, blocks=(1, 1))  # fmt: skip
+    hide = dict(type="mask_tokens", mask_id=MASK, vocab_size=VOCABULARY)
+    heads = {"word": {"type": "linear", "dim": 3, "tokens": True, "level": "words"}}
+    model = ModelConfig.of({"towers": {"text": {"encoder": encoder, "augment": hide,
+                                                "heads": heads}}})  # fmt: skip
+    words = dict(type="masked_tokens", view="text", conditions=(), inputs={"text": 8},
+                 vocab_size=VOCABULARY, width=8, depth=0)  # fmt: skip
+    terms = configs({"words": {**words, "head": {"text": "word"}}, "sentences": words})
+    system = System(model, terms, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    batch = {"id": np.arange(8), "text": texts(8).reshape(8, 4, 5)}
+    outputs = system.embed(batch, train=True, key=jax.random.key(0))
+    word = outputs["text"].heads["word"]
+    assert word.tokens.shape == (8, 20, 3)
+    asked = {"text": word}
+    loss, metrics = system.objectives.terms["words"](asked, batch, Context(Plan()))
+    assert 2 < loss < 6
+    assert 0 <= metrics["accuracy"] <= 1
+    with pytest.raises(TermError, match=r"one token of 'text' for each of its \(20,\) ids"):
+        system.objectives.terms["sentences"](outputs, batch, Context(Plan()))
+
+
 def system_of(views=("text@masked",)):
     encoder = dict(type="bag_of_tokens", vocab_size=VOCABULARY + 1, length=20, width=6, hidden=(8,))
     hide = dict(type="mask_tokens", mask_id=MASK, vocab_size=VOCABULARY, views=views)

@@ -9,7 +9,7 @@ import weights_folders as folders
 from flax import nnx
 
 from mmjax import recipe as recipe_lib
-from mmjax.encoders import positions
+from mmjax.encoders import ENCODERS, positions
 from mmjax.errors import ConfigError
 from mmjax.inference import bundle, with_torch
 from mmjax.model.config import ModelConfig
@@ -283,3 +283,23 @@ def test_a_scale_leaves_within_the_bounds_of_its_term(parameter, scale):
     log_scale, bias = bundle.scale_of(made, arrays)
     assert bias is None
     np.testing.assert_allclose(log_scale, np.log(scale), rtol=1e-6)
+
+
+def test_a_bert_is_cut_into_sentences(tmp_path):
+    """All of its blocks, in parts, and as many of its positions as are asked for."""
+    weights = Weights(folders.folder_of(folders.CONFIGS["bert"], tmp_path / "m"))
+    native = weights.part("text").encoder
+    left = ("type", "causal", "pool", "mask_padding")
+    options = {key: value for key, value in native.items() if key not in left}
+    options |= {"type": "hierarchical_text", "length": 5, "blocks": (1, 1), "dropout": 0.1}
+    loaded = weights.tower("text", ENCODERS.spec(**options), head=False)
+    whole = weights.tower("text", head=False)
+    assert set(loaded) == set(whole)
+    for path in loaded:
+        want = whole[path][:5] if path == "encoder/position" else whole[path]
+        np.testing.assert_array_equal(loaded[path], want)
+    with pytest.raises(WeightsError, match=r"norm='pre' where the folder has 'post'"):
+        weights.tower("text", ENCODERS.spec(**{**options, "norm": "pre"}), head=False)
+    clip = Weights(folders.folder_of(folders.CONFIGS["clip"], tmp_path / "c"))
+    with pytest.raises(WeightsError, match=r"takes the weights of a BERT, .* has causal"):
+        clip.part("text", "hierarchical_text")

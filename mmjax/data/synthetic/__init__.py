@@ -34,6 +34,7 @@ from mmjax.data.synthetic.identities import Identities
 from mmjax.data.synthetic.latent import GaussianLatentSource
 from mmjax.data.synthetic.latent_views import LatentViews
 from mmjax.data.synthetic.lecture_clips import LectureClips
+from mmjax.data.synthetic.lesion_volumes import LesionVolumes
 from mmjax.data.synthetic.markov_text import MarkovText
 from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.noisy_entities import NoisyEntities
@@ -88,6 +89,7 @@ SYNTHETIC = {
         LatentBlocks,
         LatentViews,
         LectureClips,
+        LesionVolumes,
         MarkovText,
         NamedActions,
         NamedSounds,

@@ -13,6 +13,7 @@ from mmjax.data.views.label import LabelView
 from mmjax.data.views.log_mel import LogMelView
 from mmjax.data.views.pixels import PixelsView
 from mmjax.data.views.points import PointsView
+from mmjax.data.views.sentences import SentencesView
 from mmjax.data.views.sequence import SequenceView
 from mmjax.data.views.signal import SignalView
 from mmjax.data.views.table import TableView
@@ -34,6 +35,7 @@ __all__ = [
     "LogMelView",
     "PixelsView",
     "PointsView",
+    "SentencesView",
     "SequenceView",
     "SignalView",
     "TableView",

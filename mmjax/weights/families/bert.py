@@ -8,6 +8,7 @@ positions become one vector; without it, that is the vector at [CLS].
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,6 +163,23 @@ def describe(config: Mapping[str, Any], pooling: Mapping[str, Any] | None = None
         rules += keymap.same("encoder/distance", "encoder.relative_attention_bias.weight")
     part = Part(encoder, {"type": "none"}, rules, prefixes=kind.prefixes)
     return Foreign(kind.name, {"text": part}, passed_over=PASSED_OVER)
+
+
+def in_sentences(part: Part) -> Part:
+    """A tower of texts as a `hierarchical_text`, whose parameters are the same ones.
+
+    Raises:
+      WeightsError: for what that encoder does not have.
+    """
+    not_there = [k for k in ("rotary", "relative_buckets", "first_norm") if k in part.encoder]
+    if not_there or part.encoder["causal"]:
+        raise WeightsError(
+            "an encoder of type 'hierarchical_text' takes the weights of a BERT, and this text "
+            f"tower has {', '.join(not_there) or 'causal'}"
+        )
+    left = ("type", "causal", "pool", "mask_padding")
+    encoder = {key: value for key, value in part.encoder.items() if key not in left}
+    return replace(part, encoder={"type": "hierarchical_text", **encoder})
 
 
 def pool_of(pooling: Mapping[str, Any] | None) -> str:

@@ -21,11 +21,13 @@ SETTINGS = (
             {"pool": "mean", "positions": "sincos", "padded": True, "registers": 1},
             {"pool": "map", "padded": True},
             {},
+            {"pool": "mean", "padded": True, "levels": {"early": 1}},
         ),
         dropping=({"patch_dropout": 0.5, "padded": True, "pool": "mean"},),
         wrong_options=(
             ({"size": (4, 8)}, r"^size=\(4, 8\) and patch=\(2, 4, 4\) need as many axes"),
             ({"patch": (3, 4, 4)}, r"^size=\(4, 8, 12\) is not divisible by patch=\(3, "),
+            ({"levels": {"end": 2}}, r"^levels=\{'end': 2\}: each is after 1 to 1 of depth=2"),
             ({"stem": "conv"}, r"^stem='conv' is for images in squares"),
             ({"positions": "sincos", "width": 16}, r"^width=16: sincos .* 12 .* by 6$"),
         ),

@@ -2,7 +2,9 @@
 
 import numpy as np
 from objective_formulas import logsumexp
-from term_harness import FORMULA, Case
+from term_harness import FORMULA, Case, vectors
+
+from mmjax.model.embedding import Hidden
 
 NAMES, CLASSES = ("a", "b"), 5
 SPEC = {"type": "classification", "modalities": NAMES, "classes": CLASSES, "dim": 4}
@@ -26,7 +28,24 @@ def each(raws, extra, params):
     return sum(cross_entropy({name: raws[name]}, extra, params) for name in NAMES) / len(NAMES)
 
 
+def turns(size):
+    return {"turn": (np.arange(size) * 3 % 4).astype(np.int32)}
+
+
+def turned(raws, batch):
+    """Embeddings of which it is known how the augmentation turned the input."""
+    values = np.zeros((len(batch["turn"]), 1, 1), np.float32)
+    hidden = Hidden(values, np.zeros((len(batch["turn"]), 1), bool), batch["turn"])
+    return {name: e._replace(targets=hidden) for name, e in vectors(raws, batch).items()}
+
+
+def of_turns(raws, extra, params):
+    return cross_entropy(raws, {"label": extra["turn"]}, params)
+
+
+TURN = {**SPEC, "hidden": (), "modalities": ("a",), "label": None, "classes": 4}
 CASES = {
+    "turn": Case(TURN, ("a",), of_turns, turns, outputs=turned, one_row=FORMULA),
     "each": Case({**SPEC, "hidden": (), "fuse": "each"}, NAMES, each, labels, one_row=FORMULA),
     "fused": Case({**SPEC, "hidden": (6, 3)}, NAMES, cross_entropy, labels, one_row=FORMULA),
     "linear": Case(

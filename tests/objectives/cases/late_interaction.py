@@ -68,7 +68,9 @@ def scores(u, heard, w, said, params, spec):
             return ((of_pieces * share("b", w, said, params, spec)).sum(-1) + other) / 2
     else:
         logits = np.zeros(c.shape)
-        if fusion == "attention":
+        if fusion == "attention" and not spec.get("projection", True):
+            logits = spec["attention_scale"] * c
+        elif fusion == "attention":
             keys = u @ params["key/kernel"]
             if spec["positions"]:
                 keys = keys + np.asarray(sincos((PARTS,), DIM), float)[: u.shape[1]]
@@ -76,6 +78,9 @@ def scores(u, heard, w, said, params, spec):
             logits = spec["attention_scale"] * np.einsum("atd,bld->ablt", normalize(keys), asked)
         a = np.where(there, np.exp(logits), 0)
         of_pieces = (a * c).sum(-1) / a.sum(-1)
+        if spec.get("score") == "attended":
+            v = np.einsum("ablt,atd->abld", a / a.sum(-1, keepdims=True), u)
+            of_pieces = of_pieces / np.sqrt((v * v).sum(-1))
     return (of_pieces * share("b", w, said, params, spec)).sum(-1)
 
 
@@ -170,6 +175,18 @@ CASES = {
     # Plain products, without heads.
     "late_interaction_encoder": case(
         spec={"fusion": "max", "layer": "encoder"}, plans=PLANS[:2], metrics=pooled
+    ),
+    # A piece against what it attends to, without maps; and both by themselves.
+    "late_interaction_attended": case(
+        spec={"projection": False, "positions": False, "score": "attended"}, metrics=asked
+    ),
+    "late_interaction_unprojected": case(
+        spec={"projection": False, "positions": False, "temperature": 0.6},
+        plans=PLANS[:1],
+        metrics=asked,
+    ),
+    "late_interaction_attended_by_maps": case(
+        spec={"score": "attended"}, plans=PLANS[:2], metrics=asked
     ),
     # As in the paper: the whole text asks.
     "late_interaction_one_text": case(

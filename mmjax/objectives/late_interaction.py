@@ -20,7 +20,7 @@ from mmjax.objectives.base import (
 )
 from mmjax.objectives.contrastive import check_directions, check_pairs, cross_entropy, takes_part
 from mmjax.objectives.errors import TermError
-from mmjax.objectives.late_score import NEVER, Fusion, Groups, LateScore, Score
+from mmjax.objectives.late_score import Fusion, Groups, LateScore, Score, Share
 from mmjax.objectives.scores import PairScorer
 from mmjax.objectives.temperature import Temperature
 from mmjax.schema.annotations import LabelRef, ViewRef
@@ -181,7 +181,7 @@ class LateInteractionNCE(PairScorer):
             self.query = nnx.Linear(dim, dim, use_bias=False, rngs=rngs)
         looking = pair if symmetric else pair[1:]
         self.share = (
-            nnx.Dict({view: _Share(dim, rngs=rngs) for view in looking})
+            nnx.Dict({view: Share(dim, rngs=rngs) for view in looking})
             if weights == "learned"
             else None
         )
@@ -307,19 +307,6 @@ class LateInteractionNCE(PairScorer):
         if self.positions:
             keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
         return _unit(keys)
-
-
-class _Share(nnx.Module):
-    """softmax_t(v·gelu(V x_t)) over those that are there, f32[B, T, D] -> f32[B, T]."""
-
-    def __init__(self, dim: int, *, rngs: nnx.Rngs):
-        self.hidden = nnx.Linear(dim, dim, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
-        self.logit = nnx.Linear(dim, 1, use_bias=False, rngs=rngs)
-
-    def __call__(self, x: jax.Array, there: jax.Array) -> jax.Array:
-        logits = self.logit(jax.nn.gelu(self.hidden(x), approximate=False))[..., 0]
-        share = jax.nn.softmax(jnp.where(there, logits, NEVER), axis=-1)
-        return jnp.where(there, share, 0.0)
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from mmjax.objectives.base import Features
 
@@ -12,7 +13,7 @@ Fusion = Literal["attention", "mean", "max"]
 Score = Literal["weighted", "attended"]
 Groups = Literal["none", "max", "mean"]
 _ABSENT = -1e9  # the score of a group that a row does not have
-NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
+_NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any part finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +61,11 @@ class LateScore:
         there = x["there"][:, None, None, :]
         c = _products(x["parts"], y["pieces"])
         if self.fusion == "max":
-            of_pieces = jnp.where(there, c, NEVER).max(-1)
+            of_pieces = jnp.where(there, c, _NEVER).max(-1)
             of_pieces = jnp.where(there.any(-1), of_pieces, 0.0)  # of a group without a part
             weight = jnp.ones_like(of_pieces)
         else:
-            a = jax.nn.softmax(jnp.where(there, self._logits(x, y, c), NEVER), axis=-1)
+            a = jax.nn.softmax(jnp.where(there, self._logits(x, y, c), _NEVER), axis=-1)
             of_pieces, weight = (a * c).sum(-1), a.max(-1)
             if self.score == "attended":
                 v = jnp.einsum("rclt,rtd->rcld", a, x["parts"], precision="highest")
@@ -72,7 +73,7 @@ class LateScore:
         share = _shares(y)[None]
         s = (share * of_pieces).sum(-1)
         if self.symmetric:
-            of_parts = jnp.where(y["there"][None, :, :, None], c, NEVER).max(-2)
+            of_parts = jnp.where(y["there"][None, :, :, None], c, _NEVER).max(-2)
             s = (s + (_shares(x)[:, None] * of_parts).sum(-1)) / 2
         return s, jax.lax.stop_gradient((share * weight).sum(-1))
 
@@ -81,6 +82,19 @@ class LateScore:
         if self.fusion == "mean":
             return 0.0 * c
         return _products(x["keys"], y["queries"]) if self.sharpness is None else self.sharpness * c
+
+
+class Share(nnx.Module):
+    """softmax_t(v·gelu(V x_t)) over those that are there, f32[B, T, D] -> f32[B, T]."""
+
+    def __init__(self, dim: int, *, rngs: nnx.Rngs):
+        self.hidden = nnx.Linear(dim, dim, kernel_init=nnx.initializers.he_normal(), rngs=rngs)
+        self.logit = nnx.Linear(dim, 1, use_bias=False, rngs=rngs)
+
+    def __call__(self, x: jax.Array, there: jax.Array) -> jax.Array:
+        logits = self.logit(jax.nn.gelu(self.hidden(x), approximate=False))[..., 0]
+        share = jax.nn.softmax(jnp.where(there, logits, _NEVER), axis=-1)
+        return jnp.where(there, share, 0.0)
 
 
 def _shares(of: Features) -> jax.Array:

@@ -11,9 +11,11 @@ with the view `sentences`, heads with a `level`, `late_interaction_nce` with sco
     python -m mmjax.main --config=configs/velvet_med.py:paper  # CT scans, a BERT in three parts
     python -m mmjax.claims velvet_med                          # all levels against the whole alone
 
-The losses are read from the paper's names for them, and most numbers of `paper` are assumed. Left
-out: a tower with windowed attention, in whose place both variants have a patch transformer that is
-tapped after some blocks; questions and reports by a language model.
+The losses are read from the paper's names for them; `paper` has numbers of the authors' code,
+github.com/ZiyangZhang0511/VELVET-Med. Left out: a tower with windowed attention, in whose place is
+a patch transformer that is tapped after some blocks; of that code the local scores by log-sum-exp
+over the pieces of a text, and masked words and matching given the volume; questions and reports by
+a language model.
 """
 
 from mmjax.configs import common as c
@@ -45,7 +47,8 @@ def towers(volume: dict, text: dict, dim: int, size: int, mask_id: int | None = 
     """Both towers with a head for each level; those of one name are compared."""
     patch, tokens = volume["patch"], c.linear_head(dim, tokens=True)
     masked = dict(type="mask_patches", patch=patch, turns=True, views=(MASKED, OTHER))
-    of_volume = {"sentence": tokens, "word": {**tokens, "level": "early"},
+    middle = {"level": "middle"} if "middle" in volume["levels"] else {}
+    of_volume = {"sentence": {**tokens, **middle}, "word": {**tokens, "level": "early"},
                  "views": c.linear_head(dim), "pooled": dict(type="none")}  # fmt: skip
     of_text = {name: {**tokens, "level": f"{name}s"} for name in ("sentence", "word")}
     volume = {"encoder": volume, "augment": masked, "heads": of_volume}
@@ -108,30 +111,30 @@ def paper() -> dict:
     text = c.pretrained("weights/bert-base-uncased",
                         {"type": "hierarchical_text", "blocks": (4, 4), **options}, "text",
                         take_head=False)  # fmt: skip
-    blocks = dict(width=768, depth=12, heads=12, levels={"early": 6})  # assumed
+    blocks = dict(width=768, depth=12, heads=12, levels={"early": 4, "middle": 8})  # assumed
     volume = dict(type="patch_transformer", size=(96, 96, 96), patch=(8, 16, 16), channels=1,
                   pool="mean", **blocks)  # fmt: skip
     scan = dict(type="volume", size=(96, 96, 96), window=(-1000.0, 1000.0))  # assumed
     cropped = {**scan, "crop": 0.5, "intensity": 0.1, "field": "volume"}  # assumed
-    said = dict(type="sentences", sentences=16, length=32, lowercase=True)  # assumed
+    said = dict(type="sentences", sentences=50, length=32, lowercase=True)  # assumed: length
     table = dict(volume="volume", text="report")
     pairs, test = (c.manifest(f"data/ct_reports/{s}.csv", None, **table) for s in ("train", "test"))
     labelled = {s: c.manifest(f"data/ct_reports/masks_{s}.csv", None, {"mask": "patches"},
                               volume="volume") for s in ("fit", "test")}  # fmt: skip
-    section = c.data(pairs, 128, bert.tokenizer, workers=32)  # assumed
+    section = c.data(pairs, 40, bert.tokenizer, workers=32)  # assumed: 10 on each of 4 devices
     section["views"] = {"volume": scan, MASKED: cropped, OTHER: cropped, "text": said,
                         WORDS_OF: {**said, "field": "text"}}  # fmt: skip
     retrieval, by_term, probe = measured(test, labelled["fit"])
     probe["token_probe"]["lesions"]["source"] = labelled["test"]
     return c.recipe(
         PAPER,
-        steps=30_000,  # assumed: 100 epochs
+        steps=48_600,  # 50 epochs
         data=section,
         towers=towers(volume, text, 512, size, 103),
         objectives=objectives(768, 512, 8 * 16 * 16, size),
-        optimizer=c.adamw(1e-4, weight_decay=0.05, warmup_steps=1000),  # assumed
+        optimizer=c.adamw(2e-5, b2=0.98, weight_decay=0.02),
         evaluators=[retrieval, by_term, probe],
-        pairwise={"tile": 16},
+        pairwise={"tile": 4},  # of so many words and patches
         checkpoints={"every": 2000},
     )  # fmt: skip
 

@@ -286,10 +286,11 @@ class Transformer(nnx.Module):
             if stop - start < self.depth:
                 layers = jax.tree.map(lambda leaf: leaf[start:stop], layers)
             layers = (*layers, fresh)
+            after: Any
             if self.scan:
                 x, after = jax.lax.scan(run, x, layers)
             else:
-                each = []
+                each: list[Any] = []
                 for i in range(stop - start):
                     x, own = run(x, jax.tree.map(lambda leaf, i=i: leaf[i], layers))
                     each.append(own)

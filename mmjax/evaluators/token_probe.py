@@ -81,7 +81,8 @@ class TokenProbe(Evaluator):
 
     def _tokens(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:
         """Tokens f64[N T, sum of widths] and which the mask covers, bool[N T]."""
-        parts, masks = [], np.zeros(0)
+        parts: list[np.ndarray] = []
+        masks: Any = None
         for layer in self.layers:
             found = embed(model, data, (self.modality,), layer=layer)[self.modality]
             masks = np.stack([self._mask(own) for own in found.fields])
@@ -92,7 +93,7 @@ class TokenProbe(Evaluator):
                     f"{layer!r} of {self.modality!r} is not made of as many tokens and "
                     f"skip={self.skip}"
                 )
-            own = found.unit.reshape(len(found), tokens, -1)[:, self.skip :]
+            own: Any = found.unit.reshape(len(found), tokens, -1)[:, self.skip :]
             parts.append(own.reshape(-1, own.shape[2]).astype(np.float64))
         return np.concatenate(parts, axis=1), masks.reshape(-1) > self.above
 

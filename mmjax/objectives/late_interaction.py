@@ -45,13 +45,10 @@ class LateInteractionNCE(PairScorer):
     `weights='learned'` softmax_l(v·gelu(V w_jl + b)) stands for 1/L_j, and for 1/T_i its like with
     parameters of its own.
 
-    With `projection=False` the logits are β c_ijlt, without K and Q, and with `score='attended'` a
-    piece is compared with what it attends to: in place of Σ_t a_ijlt c_ijlt stands
-
-        cos(w_jl, v_ijl),   v_ijl = Σ_t a_ijlt u_it.
-
-    Both are the local alignment of sentences, and of words, with the patches of a volume in Zhang
-    et al. 2025 (arXiv 2508.12108, VELVET-Med); β is 1 over its temperature of attention.
+    With `projection=False` the logits are β c_ijlt, and with `score='attended'` a piece is compared
+    with what it attends to: Σ_t a_ijlt c_ijlt gives way to cos(w_jl, Σ_t a_ijlt u_it). Both align
+    sentences, and words, with patches of volumes in Zhang et al. 2025 (arXiv 2508.12108,
+    VELVET-Med), where 1/β is the temperature of attention.
 
     The first view may be a fusion (`mmjax.model.token_fusion`), whose parts are of groups m, one
     for each input. With `groups='max'` the score is the largest of the groups' own, max_m s^m_ij,

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from mmjax.errors import unknown
 from mmjax.evaluators import base
+from mmjax.evaluators.attack import AttackRobustness
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
 from mmjax.evaluators.choice import Choice
 from mmjax.evaluators.clusters import Clusters
@@ -65,6 +66,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "grounding": Grounding,
         "segmentation": Segmentation,
         "generation": Generation,
+        "attack": AttackRobustness,
     },
 )
 

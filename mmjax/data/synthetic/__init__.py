@@ -28,6 +28,7 @@ from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
+from mmjax.data.synthetic.glyph_pairs import GlyphPairs
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.grid_objects import GridObjects
 from mmjax.data.synthetic.identities import Identities
@@ -81,6 +82,7 @@ SYNTHETIC = {
         EventSongs,
         FrozenClusters,
         GaussianLatentSource,
+        GlyphPairs,
         GlyphScenes,
         GridObjects,
         GroupedClasses,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mmjax.attacks import ATTACKS, Attack, Change, Tower
@@ -95,7 +96,7 @@ class AttackRobustness(Evaluator):
         box = _Box(low, high)
         tower = box.tower(function(train.known_by(modality)))
         shape, asked = inputs.shape[1:], len(inputs)
-        changes = {
+        changes: dict[str, list[Change | None]] = {
             "clean": [None],
             "random": [self.attack.random(shape, self.seed + n) for n in range(self.draws)],
             "attacked": [self.attack.fitted(tower, box.inside(inputs), texts, self.seed)],
@@ -193,20 +194,24 @@ class AttackRobustness(Evaluator):
                     "whose changes it is to get; give both the same view"
                 )
         if self.limits is not None:
-            return np.float32(self.limits[0]), np.float32(self.limits[1])
-        known = [getattr(view, "limits", None) for view in views]
-        for (modality, _), own in zip(self.sides, known, strict=True):
+            low, high = (np.asarray(limit, np.float32) for limit in self.limits)
+            return low, high
+        first: tuple[np.ndarray, np.ndarray] | None = None
+        for (modality, _), view in zip(self.sides, views, strict=True):
+            own = getattr(view, "limits", None)
             if own is None:
                 raise EvaluationError(
                     f"attack: the view of {modality!r} does not know the range of its numbers; set "
                     "limits=(least, greatest)"
                 )
-            if not all(np.array_equal(a, b) for a, b in zip(own, known[0], strict=True)):
+            first = own if first is None else first
+            if not all(np.array_equal(a, b) for a, b in zip(own, first, strict=True)):
                 raise EvaluationError(
                     f"attack: {modality!r} has another range of numbers than "
                     f"{self.sides[0][0]!r}, whose changes it is to get; give both the same view"
                 )
-        return known[0]
+        assert first is not None
+        return first
 
     @classmethod
     def asks(cls, source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -247,7 +252,7 @@ class _Attacked:
 
     def embed(self, modality: str, array: Any, layer: str = "unit") -> np.ndarray:
         if modality == self._modality:
-            inside = np.asarray(self._box.inside(array), np.float32)
+            inside = jnp.asarray(self._box.inside(array), jnp.float32)
             array = np.asarray(self._box.outside(np.asarray(self._change(inside))), np.float32)
         how = () if layer == "unit" else (layer,)
         return self._model.embed(modality, array, *how)

@@ -140,9 +140,7 @@ class Relevance(PairMatcher):
                 other &= b["valid"][None, :]
             return jnp.where(other, similarity(a["unit"], b["unit"]), -jnp.inf)
 
-        sides = [
-            jax.lax.stop_gradient({"unit": unit, **about}) for unit in rows.unit
-        ]
+        sides = [jax.lax.stop_gradient({"unit": unit, **about}) for unit in rows.unit]
         count = min(self.candidates, size)
         near, which = nearest(score, *sides, count=count, plan=context.plan)
         there, own = near > -jnp.inf, (which == index[:, None]) & (near > -jnp.inf)

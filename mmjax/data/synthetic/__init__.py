@@ -40,6 +40,7 @@ from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.noisy_entities import NoisyEntities
 from mmjax.data.synthetic.object_pages import ObjectPages
 from mmjax.data.synthetic.organ_regions import OrganRegions
+from mmjax.data.synthetic.pair_queries import PairQueries
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
@@ -99,6 +100,7 @@ SYNTHETIC = {
         NuisancePairs,
         ObjectPages,
         OrganRegions,
+        PairQueries,
         Parity,
         PartScenes,
         PartlyLinear,

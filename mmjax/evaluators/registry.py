@@ -24,6 +24,7 @@ from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.regression import Regression
 from mmjax.evaluators.rerank import Rerank
 from mmjax.evaluators.retrieval import Retrieval
+from mmjax.evaluators.retrieval_grid import RetrievalGrid
 from mmjax.evaluators.rotation import Rotation
 from mmjax.evaluators.segmentation import Segmentation
 from mmjax.evaluators.selection import Selection
@@ -46,6 +47,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "rerank": Rerank,
         "merged_retrieval": MergedRetrieval,
         "tuple_retrieval": TupleRetrieval,
+        "retrieval_grid": RetrievalGrid,
         "choice": Choice,
         "selection": Selection,
         "linear_map": LinearMap,

@@ -26,6 +26,7 @@ from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.edited_objects import EditedObjects
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
+from mmjax.data.synthetic.entity_questions import EntityQuestions
 from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
 from mmjax.data.synthetic.glyph_pairs import GlyphPairs
@@ -79,6 +80,7 @@ SYNTHETIC = {
         EditedObjects,
         EgoGraphs,
         Entities,
+        EntityQuestions,
         EventAudio,
         EventSongs,
         FrozenClusters,

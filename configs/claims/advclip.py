@@ -1,9 +1,10 @@
 """A fitted patch against random ones: zero-shot, retrieval and a probe, and a second model."""
 
-from mmjax.claims import Arm, Check, Claim, Tuning
+from mmjax.claims import Arm, Check, Claim, Replace, Tuning
 from mmjax.configs import advclip
 from mmjax.configs import common as c
 
+VALIDATION = Replace(dict(type="emoji", split="new_style_validation_concepts"))
 MEASURES = {"top_1": "zero-shot accuracy", "R@1": "R@1", "probe": "accuracy of a probe"}
 
 
@@ -92,7 +93,10 @@ def claim_emoji() -> Claim:
             },
         },
         arms=arms(),
-        tuning=Tuning(of("both", "clean", "R@1")),
+        tuning=Tuning(
+            of("both", "clean", "R@1"),
+            changes={"evaluators": {"attack": {"both": {"source": VALIDATION}}}},
+        ),
         checks=below("both", 0.05),
         premises=(premise("both", 0.1),),
         metrics=tuple(of("both", where, m) for m in MEASURES for where in

@@ -27,7 +27,7 @@ def claim() -> Claim:
         statement="on generated pages, questions find by texts 15 points less than images do, and "
         "these 15 less than images by images; a question that is added to the image with equal "
         "weight costs 10 points; and a weight of the item's text that is tuned on other queries "
-        "gains .5 over images alone",
+        "gains half a point over images alone",
         config=mrag.small("test"),
         arms={
             "towers": Arm(grid={"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}),

@@ -22,7 +22,7 @@ from mmjax.objectives.errors import TermError
 from mmjax.objectives.sampling import nearest
 from mmjax.objectives.scores import PairMatcher
 from mmjax.schema.annotations import LabelRef, ViewRef
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, Repeats
 
 _SCALE = 10.0  # of cosines, which are small numbers for an MLP
 
@@ -69,7 +69,7 @@ class Relevance(PairMatcher):
         inputs: dict[str, Count],
         layer: Literal["encoder", "unit"] = "encoder",
         read: Literal["both", "products", "cosines"] = "both",
-        parts: dict[str, Count] | None = None,
+        parts: dict[str, Repeats] | None = None,
         hidden: tuple[Count, ...] = (256, 128),
         label: LabelRef | None = None,
         loss: Literal["listwise", "pointwise"] = "listwise",

@@ -35,6 +35,7 @@ SECTIONS = {
     "view": ("Views", "`data.views.MODALITY`"),
     "tokenizer": ("Tokenizers", "`data.tokenizer`"),
     "decoder": ("Decoding algorithms", "`evaluators.generation.NAME.decoders.NAME`"),
+    "attack": ("Attacks", "`evaluators.attack.NAME.by`"),
 }
 
 HEAD = """# Vocabulary

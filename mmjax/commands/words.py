@@ -78,6 +78,7 @@ _PLACES = {
     "view": "data.views.MODALITY",
     "tokenizer": "data.tokenizer",
     "decoder": "evaluators.generation.NAME.decoders.NAME",
+    "attack": "evaluators.attack.NAME.by",
 }
 
 

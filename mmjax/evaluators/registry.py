@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from mmjax.errors import unknown
 from mmjax.evaluators import base
+from mmjax.evaluators.attack import AttackRobustness
 from mmjax.evaluators.base import Evaluator, EvaluatorConfig
 from mmjax.evaluators.choice import Choice
 from mmjax.evaluators.clusters import Clusters
@@ -23,6 +24,7 @@ from mmjax.evaluators.probe import Probe
 from mmjax.evaluators.regression import Regression
 from mmjax.evaluators.rerank import Rerank
 from mmjax.evaluators.retrieval import Retrieval
+from mmjax.evaluators.retrieval_grid import RetrievalGrid
 from mmjax.evaluators.rotation import Rotation
 from mmjax.evaluators.segmentation import Segmentation
 from mmjax.evaluators.selection import Selection
@@ -46,6 +48,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "rerank": Rerank,
         "merged_retrieval": MergedRetrieval,
         "tuple_retrieval": TupleRetrieval,
+        "retrieval_grid": RetrievalGrid,
         "choice": Choice,
         "selection": Selection,
         "linear_map": LinearMap,
@@ -67,6 +70,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "grounding": Grounding,
         "segmentation": Segmentation,
         "generation": Generation,
+        "attack": AttackRobustness,
     },
 )
 

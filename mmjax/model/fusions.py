@@ -114,6 +114,31 @@ class MeanFusion(VectorFusion):
         return jnp.stack([weight * unit_norm(x) for weight, x in parts]).sum(0)
 
 
+class ConcatFusion(VectorFusion):
+    """The unit embeddings of the inputs side by side, each times a weight: f32[B, Σ D].
+
+    The product of two of them is the weighted sum of the cosines of their inputs at the same
+    places, so that one search ranks by several modalities at once.
+
+    Args:
+      weights: of each input, above 0; equal ones where None.
+      inputs: of every output.
+    """
+
+    def __init__(self, *, weights: tuple[NonNegative, ...] | None = None, inputs: Inputs):
+        super().__init__(inputs, equal=False)
+        self.weights = (1.0,) * len(inputs[0]) if weights is None else weights
+        if len(self.weights) != len(inputs[0]) or min(self.weights) <= 0:
+            raise EncoderError(
+                f"weights={weights} should be {len(inputs[0])} numbers above 0, one for each input"
+            )
+        self.dim = sum(each.dim for each in inputs[0])
+
+    def fuse(self, vectors: Sequence[jax.Array]) -> jax.Array:
+        parts = zip(self.weights, vectors, strict=True)
+        return jnp.concatenate([weight * unit_norm(x) for weight, x in parts], axis=1)
+
+
 class MLPFusion(VectorFusion):
     """An MLP of the embeddings of the inputs side by side, f32[B, Σ D] -> f32[B, dim].
 
@@ -221,6 +246,7 @@ FUSIONS = Registry(
     {
         "mean": MeanFusion,
         "sum": SumFusion,
+        "concat": ConcatFusion,
         "mlp": MLPFusion,
         "gated": GatedFusion,
         "attention": AttentionFusion,

@@ -28,6 +28,7 @@ from mmjax.objectives.redundancy import BarlowTwins, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.regions import RegionNCE
 from mmjax.objectives.regression import Regression
+from mmjax.objectives.relevance import Relevance
 from mmjax.objectives.sinkhorn import SinkhornSwap
 from mmjax.objectives.soft_targets import SoftInfoNCE
 from mmjax.objectives.stacked import StackedInfoNCE
@@ -64,6 +65,7 @@ TERMS = Registry(
         "late_interaction_nce": LateInteractionNCE,
         "region_nce": RegionNCE,
         "matching": Matching,
+        "relevance": Relevance,
         "masked_tokens": MaskedTokens,
         "captioning": Captioning,
         "token_margin": TokenMargin,

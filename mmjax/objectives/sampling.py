@@ -40,7 +40,7 @@ def sample(
     def noisy(w: jax.Array, i: jax.Array) -> jax.Array:
         return w + jax.random.gumbel(jax.random.fold_in(key, i), w.shape)
 
-    return _largest(log_weight, rows, cols, shared, plan, noisy)
+    return _largest(log_weight, rows, cols, shared, plan, 1, noisy)[1][:, 0]
 
 
 def hardest(
@@ -62,7 +62,28 @@ def hardest(
     Returns:
       i32[R]; 0 for a row without any.
     """
-    return _largest(score, rows, cols, shared, plan, lambda w, _: w)
+    return _largest(score, rows, cols, shared, plan, 1, lambda w, _: w)[1][:, 0]
+
+
+def nearest(
+    score: Callable[[Any, Any, Any], jax.Array],
+    rows: Any,
+    cols: Any,
+    shared: Any = (),
+    *,
+    count: int,
+    plan: Plan,
+) -> tuple[jax.Array, jax.Array]:
+    """For each row the `count` columns with the highest scores, the highest first; no gradient.
+
+    Args:
+      score, rows, cols, shared, plan: as of `hardest`; of equal scores the first columns are taken.
+      count: how many.
+
+    Returns:
+      f32[R, count], the scores, and i32[R, count], the columns; -inf and 0 where there are fewer.
+    """
+    return _largest(score, rows, cols, shared, plan, count, lambda w, _: w)
 
 
 def _largest(
@@ -71,25 +92,26 @@ def _largest(
     cols: Any,
     shared: Any,
     plan: Plan,
+    number: int,
     changed: Callable[[jax.Array, jax.Array], jax.Array],
-) -> jax.Array:
-    """The column with the highest score, as `changed(scores, number of the tile)`; i32[R]."""
+) -> tuple[jax.Array, jax.Array]:
+    """Columns with the highest scores, as `changed(scores, number of the tile)`: [R, number]."""
     cut = Cut.of(jax.tree.leaves(cols)[0].shape[0], plan.tile_or_default)
     count = jax.tree.leaves(rows)[0].shape[0]
 
     def step(i: jax.Array, best: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        top, place = best
         w = changed(score(rows, cut.take(cols, i), shared), i)
         fresh = cut.fresh(i)
         if fresh is not None:
             w = jnp.where(fresh[None, :], w, -jnp.inf)
-        here = w.argmax(1).astype(jnp.int32)
-        value = jnp.take_along_axis(w, here[:, None], axis=1)[:, 0]
         start = 0 if cut.count == 1 else cut.begin(i)
-        better = value > top
-        return jnp.where(better, value, top), jnp.where(better, here + start, place)
+        here = jnp.broadcast_to(start + jnp.arange(w.shape[1], dtype=jnp.int32), w.shape)
+        here = jnp.where(w > -jnp.inf, here, 0)
+        # Earlier columns stand first: `top_k` takes the first of equal scores.
+        values, places = (jnp.concatenate(two, axis=1) for two in zip(best, (w, here), strict=True))
+        top, which = jax.lax.top_k(values, number)
+        return top, jnp.take_along_axis(places, which, axis=1)
 
-    start = (jnp.full(count, -jnp.inf), jnp.zeros(count, jnp.int32))
-    _, place = jax.lax.fori_loop(0, cut.count, step, start)
-    found: jax.Array = jax.lax.stop_gradient(place)
-    return found
+    start = (jnp.full((count, number), -jnp.inf), jnp.zeros((count, number), jnp.int32))
+    top, place = jax.lax.fori_loop(0, cut.count, step, start)
+    return jax.lax.stop_gradient(top), jax.lax.stop_gradient(place)

@@ -19,6 +19,7 @@ from typing import Any
 
 import cloudpickle
 
+from mmjax.attacks import ATTACKS
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.decoding import DECODERS
 from mmjax.encoders import ENCODERS
@@ -37,7 +38,7 @@ REGISTRIES: Mapping[str, Registry[Any]] = {
     registry.kind: registry
     for registry in (
         TERMS, ENCODERS, HEADS, FUSIONS, ADAPTERS, AUGMENTATIONS, TEACHERS, EVALUATORS, SOURCES,
-        VIEWS, TOKENIZERS, DECODERS,
+        VIEWS, TOKENIZERS, DECODERS, ATTACKS,
     )
 }  # fmt: skip
 

@@ -86,6 +86,25 @@ class Embedder:
         self._check()
         return invert(self._definition, self._arrays, modality, value, targets, **how)
 
+    def function(self, modality: str) -> Callable[[jax.Array], jax.Array]:
+        """A tower as a function of inputs [B, ...] that has a gradient: f32[B, D], unit rows.
+
+        It is a pytree, so that a compiled program takes it as an argument and does not hold the
+        parameters as constants.
+
+        Raises:
+          KeyError: for a modality without a tower.
+        """
+        if modality in self.fused or modality not in self.modalities:
+            raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
+        self._check()
+
+        def embed(arrays: Arrays, x: jax.Array) -> jax.Array:
+            outputs = self._definition.merge(arrays).embed({modality: x})
+            return outputs[modality].unit.astype(jnp.float32)
+
+        return jax.tree_util.Partial(embed, self._arrays)
+
     @functools.cached_property
     def texts(self) -> TextModel:
         """What generates texts, of a model with a term `captioning`."""

@@ -120,3 +120,69 @@ def test_what_cannot_rerank_is_refused():
     values = {m: padded(np.random.default_rng(0)) for m in NAMES}
     with pytest.raises(TermError, match="no term 'clip' with a score of its own"):
         evaluated(model_of(with_matching(term="itm")), values, term="clip")
+
+
+def by_loops(cosine, scores, right, count, k, threshold):
+    """Metrics of labelled reranking, a query at a time."""
+    found, kept, fixed, near_kept, empty, total = [], [], [], [], 0, 0
+    for i in range(len(cosine)):
+        near = sorted(range(cosine.shape[1]), key=lambda j: -cosine[i, j])[:count]
+        order = sorted(near, key=lambda j: -scores[i, j])[:k]
+        sure = [j for j in order if 1 / (1 + np.exp(-scores[i, j])) > threshold]
+        found.append(np.mean([right[i, j] for j in order]))
+        kept += [right[i, j] for j in sure]
+        fixed += [right[i, j] for j in order]
+        near_kept += [(cosine[i, j], right[i, j]) for j in near[:k]]
+        empty += not sure
+        total += min(k, right[i].sum())
+    best = sorted(near_kept, key=lambda pair: -pair[0])[: len(kept)]
+    return {
+        f"P@{k}": np.mean(found),
+        "kept/precision": np.mean(kept),
+        "kept/recall": sum(kept) / total,
+        "kept/mean": len(kept) / len(cosine),
+        "kept/none": empty / len(cosine),
+        "fixed/precision": np.mean(fixed),
+        "cosine_kept/precision": np.mean([hit for _, hit in best]),
+        "cosine_kept/recall": sum(hit for _, hit in best) / total,
+    }
+
+
+def test_up_to_k_of_a_gallery_by_labels_of_which_an_answer_has_several():
+    rng = np.random.default_rng(3)
+    values = {m: padded(rng)[:12] for m in NAMES}
+    system, model = model_of(with_matching(term="itm"))
+    first, scores = (of(system, values)[:5] for of in (cosines, logits))
+    asked = [0, 1, 2, 3, 9]  # of the last one, nothing is right
+    told = [[i % 4, (i + 1) % 4] for i in range(12)]
+    right = np.array([[a in own for own in told] for a in asked])
+
+    def view(value, rng, train):
+        return value
+
+    def data(rows, labels):
+        fields = {m: list(x[:rows]) for m, x in values.items()}
+        columns = Columns("test", "test", {**fields, "kind": labels}, NAMES)
+        return EvalData(columns, dict.fromkeys(NAMES, view), 8)
+
+    threshold = float(np.median(1 / (1 + np.exp(-scores))))
+    rerank = Rerank(pairs=PAIRS, term="itm", candidates=7, ks=(4,), labels="kind",
+                    threshold=threshold)  # fmt: skip
+    found = rerank(model, data(5, asked), gallery=data(12, told))
+    expected = by_loops(first[:4], scores[:4], right[:4], 7, 4, threshold)
+    assert not [name for name in found if name.startswith("audio_to_text")]
+    assert found["text_to_audio/queries"] == 4
+    for name, value in expected.items():
+        assert found[f"text_to_audio/{name}"] == pytest.approx(value), name
+    assert 0 < found["text_to_audio/kept/mean"] < 4
+    sure = 1 / (1 + np.exp(-scores[:4]))
+    near = np.argsort(-first[:4], axis=1)[:, :7]
+    p, hit = np.take_along_axis(sure, near, 1), np.take_along_axis(right[:4], near, 1)
+    gaps = [
+        abs(hit[own].mean() - p[own].mean()) * own.mean()
+        for own in (((p * 10).astype(int) == n) for n in range(10))
+        if own.any()
+    ]
+    assert found["text_to_audio/ECE"] == pytest.approx(sum(gaps), abs=1e-5)
+    with pytest.raises(ValueError, match="threshold"):
+        Rerank(term="itm", threshold=1.0)

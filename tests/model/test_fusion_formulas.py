@@ -73,6 +73,11 @@ CASES = {
     "sum": ("ab", {}, lambda w, x: x[0] + x[1]),
     "mean": ("ab", {}, lambda w, x: (unit(x[0]) + unit(x[1])) / 2),
     "weighted": ("ab", {"weights": (3.0, 1.0)}, lambda w, x: 0.75 * unit(x[0]) + unit(x[1]) / 4),
+    "concat": (
+        "abc",
+        {"weights": (3.0, 1.0, 0.5)},
+        lambda w, x: np.concatenate([3 * unit(x[0]), unit(x[1]), unit(x[2]) / 2], axis=1),
+    ),
     "mlp": ("abc", {"dim": 7, "hidden": (9,)}, mlp),
     "gated": ("abc", {"dim": 7}, gated),
     "attention": ("ab", {"hidden": 5}, attention),
@@ -180,6 +185,7 @@ def test_outputs_of_the_same_kinds_are_alike_by_tower_and_differ_by_view():
     [
         ("mean", (inputs("a", "c"),), {}, "different sizes.*'a' 6, 'c' 4"),
         ("sum", (inputs("a", "c"),), {}, "different sizes"),
+        ("concat", (inputs("a", "c"),), {"weights": (1.0, 0.0)}, "2 numbers above 0"),
         ("attention", (inputs("c", "b"),), {}, "take type='mlp'"),
         ("mean", (inputs("a", "b"),), {"weights": (1.0,)}, "2 numbers, one for each input"),
         ("mean", (inputs("a", "b"),), {"weights": (0.0, 0.0)}, "not all 0"),

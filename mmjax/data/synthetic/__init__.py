@@ -26,8 +26,10 @@ from mmjax.data.synthetic.ecg import EcgReports
 from mmjax.data.synthetic.edited_objects import EditedObjects
 from mmjax.data.synthetic.ego_graphs import EgoGraphs
 from mmjax.data.synthetic.entities import Entities
+from mmjax.data.synthetic.entity_questions import EntityQuestions
 from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
+from mmjax.data.synthetic.glyph_pairs import GlyphPairs
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.grid_objects import GridObjects
 from mmjax.data.synthetic.identities import Identities
@@ -40,6 +42,7 @@ from mmjax.data.synthetic.named_sounds import NamedSounds
 from mmjax.data.synthetic.noisy_entities import NoisyEntities
 from mmjax.data.synthetic.object_pages import ObjectPages
 from mmjax.data.synthetic.organ_regions import OrganRegions
+from mmjax.data.synthetic.pair_queries import PairQueries
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
@@ -78,10 +81,12 @@ SYNTHETIC = {
         EditedObjects,
         EgoGraphs,
         Entities,
+        EntityQuestions,
         EventAudio,
         EventSongs,
         FrozenClusters,
         GaussianLatentSource,
+        GlyphPairs,
         GlyphScenes,
         GridObjects,
         GroupedClasses,
@@ -99,6 +104,7 @@ SYNTHETIC = {
         NuisancePairs,
         ObjectPages,
         OrganRegions,
+        PairQueries,
         Parity,
         PartScenes,
         PartlyLinear,

@@ -34,6 +34,8 @@ class View(ABC):
       reads_text: whether a string is a value; to other views people give strings as paths.
       tokenizer: what made ids of a text; None where the array holds no ids.
       eos: whether a text ends in the tokenizer's mark for that.
+      limits: the least and the greatest number of its arrays, of each channel or of all; None
+        where they have no bounds, or it does not know them.
     """
 
     shape: tuple[int, ...]
@@ -44,6 +46,7 @@ class View(ABC):
     reads_text: bool = False
     tokenizer: Tokenizer | None = None
     eos: bool = False
+    limits: tuple[np.ndarray, np.ndarray] | None = None
 
     @abstractmethod
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray: ...

@@ -75,6 +75,7 @@ class ImageView(ImageChanges, View):
     Attributes:
       shape: (height, width, 3).
       dtype: float32.
+      limits: black and white, f32[3] each.
       fill: the colour of the background, RGB of 0 to 255.
       resample: the interpolation, as Pillow names it.
     """
@@ -109,6 +110,7 @@ class ImageView(ImageChanges, View):
         scale, offset = np.float32(1) / (std * 255), -mean / std
         self.scale, self.offset = np.tile(scale, self.width), np.tile(offset, self.width)
         self.shape, self.dtype = (self.height, self.width, 3), np.dtype(np.float32)
+        self.limits = -mean / std, (1 - mean) / std
         self._reset_cache()
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:

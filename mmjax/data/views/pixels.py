@@ -34,6 +34,7 @@ class PixelsView(View):
     Attributes:
       shape: (height, width, channels).
       dtype: float32.
+      limits: 0 and 1.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class PixelsView(View):
         self.border, self.offset = border, offset
         self.erase, self.noise = erase, noise
         self.shape, self.dtype = (height, width, channels), np.dtype(np.float32)
+        self.limits = np.zeros((), np.float32), np.ones((), np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
         x = numbers(pick(value, rng, train))

@@ -12,10 +12,13 @@ from mmjax.encoders.frames import FrameTransformer
 from mmjax.encoders.graph import GraphNetwork
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.htsat import HTSAT
+from mmjax.encoders.item_set import ItemSet
+from mmjax.encoders.lookup import Lookup
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.naflex import NaFlexViT
 from mmjax.encoders.patches import PatchTransformer
 from mmjax.encoders.points import PointNet
+from mmjax.encoders.residual_mlp import ResidualMLP
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
@@ -43,8 +46,11 @@ ENCODERS = Registry(
         "text_gru": TextGRU,
         "bag_of_tokens": BagOfTokens,
         "mlp": MLP,
+        "residual_mlp": ResidualMLP,
         "identity": Identity,
+        "lookup": Lookup,
         "token_mlp": TokenMLP,
+        "item_set": ItemSet,
         "efficientnet_lite": EfficientNetLite,
         "spectrogram_transformer": SpectrogramTransformer,
         "htsat": HTSAT,
@@ -74,10 +80,13 @@ __all__ = [
     "FrameTransformer",
     "GraphNetwork",
     "Identity",
+    "ItemSet",
+    "Lookup",
     "NaFlexViT",
     "PatchTransformer",
     "PointNet",
     "ResNet",
+    "ResidualMLP",
     "SignalResNet",
     "SignalTransformer",
     "SpectrogramTransformer",

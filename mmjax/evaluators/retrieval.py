@@ -1,7 +1,7 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.schema.annotations import LabelRef, TermRef, ViewRef
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Bounds, Count
 
-More = Literal["nDCG", "nDCG@k", "MRR", "P@k", "mAP@R", "mINP"]
+More = Literal["nDCG", "nDCG@k", "MRR", "P@k", "recall@k", "mAP@R", "mINP"]
 
 
 class Retrieval(Evaluator):
@@ -38,8 +38,9 @@ class Retrieval(Evaluator):
       queries, gallery: how many; chance_R@1: the expected R@1 of random scores.
       of `more`: nDCG over all answers; nDCG@k over the first k of each of `ks`; MRR, the mean
         reciprocal of the best right answer's rank; P@k, the precision among the first k of each of
-        `ks`; mAP@R and R-precision; mINP, the mean of the number of right answers over the rank of
-        the last of them.
+        `ks`; recall@k, the share of all right answers that are among these, as recommenders are
+        measured; mAP@R and R-precision; mINP, the mean of the number of right answers over the
+        rank of the last of them.
       of `by`: R@k[kind=2] and such, of the queries whose label `kind` is 2.
       of `decoy`: decoy@1, the share of queries whose first answer is one of the decoy's, of those
         queries that have such an answer.
@@ -57,7 +58,11 @@ class Retrieval(Evaluator):
       by: a label of queries, such as what they ask for; R@k of each of its values are metrics, too.
       decoy: a label of the query whose value, as the label of an answer, marks wrong answers of
         interest, such as the image that an edit should have changed.
+      exclude: a label of the query whose values, as `gallery_labels` of answers, are not searched
+        for it, such as what a user has already. It goes with `labels`.
       prefix, bits, top: of embeddings, see `compression.compressed`.
+      pool: with a number, `R@k[pool=300]` is R@k where a query searches its right answer among so
+        many random answers, the mean over all such pools; every query needs one right answer.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
       term: name of an objective that scores pairs by more than two vectors, such as one of type
         `late_interaction_nce`; its own score ranks, over all pairs. What it compares of each item,
@@ -78,10 +83,12 @@ class Retrieval(Evaluator):
         more: tuple[More, ...] = (),
         by: LabelRef | None = None,
         decoy: LabelRef | None = None,
+        exclude: LabelRef | None = None,
         prefix: Count | None = None,
         bits: Bits = 32,
         top: Count | None = None,
         csls: Count | None = None,
+        pool: Annotated[int, Bounds(ge=2)] | None = None,
         term: TermRef | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
@@ -94,7 +101,10 @@ class Retrieval(Evaluator):
             if other := [name for name, given in {**told, "csls": csls}.items() if given]:
                 raise ValueError(f"retrieval: 'term' and {other[0]!r} are two scores; give one")
             layer = f"objectives.{term}"
+        if exclude is not None and labels is None:
+            raise ValueError(f"retrieval: exclude={exclude!r} needs 'labels' of what is right")
         self.layer, self.labels, self.more, self.term = layer, labels, more, term
+        self.exclude, self.pool = exclude, pool
         self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
         self.gallery_labels, self.by, self.decoy = gallery_labels or labels, by, decoy
 
@@ -105,7 +115,7 @@ class Retrieval(Evaluator):
             labels = options["gallery_labels"] or options["labels"]
             return {"pairs": tuple(p[1:] for p in options["pairs"]), "gallery_labels": labels}
         # `linear_map`, which measures the same way, lacks some of these.
-        names = ("pairs", "labels", "by", "decoy")
+        names = ("pairs", "labels", "by", "decoy", "exclude")
         return {name: options[name] for name in names if name in options}
 
     def __call__(
@@ -166,10 +176,13 @@ class Retrieval(Evaluator):
         if queries is answers:
             own = np.arange(len(queries.unit))
         vectors = self._vectors(queries.unit, answers.unit)
-        ranks = ranking.rank(*vectors, asked, known, own, score)
+        excluded = self._excluded(queries, answers)
+        ranks = ranking.rank(*vectors, asked, known, own, score, excluded)
         best = ranking.best(ranks)
         rank = ranking.expected_rank(best)
-        gallery = ranks.gallery - (own is not None)
+        gallery = np.full(len(rank), ranks.gallery - (own is not None))
+        if excluded is not None:
+            gallery -= [int(np.isin(known, excluded[query]).sum()) for query in best.query]
         return (
             {f"R@{k}": float(ranking.hit(best, k).mean()) for k in self.ks}
             | {
@@ -177,11 +190,12 @@ class Retrieval(Evaluator):
                 "mean_rank": float(rank.mean()),
                 "mAP": float(ranking.average_precision(ranks).mean()),
                 "queries": float(len(rank)),
-                "gallery": float(gallery),
+                "gallery": float(gallery.mean()),
                 "chance_R@1": float((best.right / gallery).mean()),
             }
             | self._further(ranks, rank)
             | self._by(queries, best)
+            | self._among(best, gallery)
             | self._decoys(queries, answers, vectors, own, score)
         )
 
@@ -196,6 +210,13 @@ class Retrieval(Evaluator):
             f"retrieval: {by!r}",
         )
 
+    def _excluded(self, queries: Any, answers: Any) -> list[np.ndarray] | None:
+        """What is no answer of each query, as numbers of `_labelled`; None where nothing is."""
+        if self.exclude is None:
+            return None
+        asked, _ = self._labelled(queries, answers, self.exclude)
+        return [np.atleast_1d(own) for own in asked]
+
     def _by(self, queries: Any, best: ranking.BestAnswer) -> dict[str, float]:
         if self.by is None:
             return {}
@@ -205,6 +226,20 @@ class Retrieval(Evaluator):
                 ranking.hit(best, k)[np.array(values) == value].mean()
             )
             for value in sorted(set(values))
+            for k in self.ks
+        }
+
+    def _among(self, best: ranking.BestAnswer, gallery: np.ndarray) -> dict[str, float]:
+        """R@k in random pools."""
+        if self.pool is None:
+            return {}
+        if (best.right > 1).any() or (gallery < self.pool).any():
+            raise EvaluationError(
+                f"retrieval: pool={self.pool} needs one right answer of each query, not up to "
+                f"{best.right.max()}, and as many answers, but there are {gallery.min()}"
+            )
+        return {
+            f"R@{k}[pool={self.pool}]": float(ranking.hit_among(best, k, self.pool, gallery).mean())
             for k in self.ks
         }
 
@@ -219,7 +254,8 @@ class Retrieval(Evaluator):
         if self.decoy is None:
             return {}
         asked, known = self._labelled(queries, answers, self.decoy)
-        best = ranking.best(ranking.rank(*vectors, asked, known, own, score))
+        excluded = self._excluded(queries, answers)
+        best = ranking.best(ranking.rank(*vectors, asked, known, own, score, excluded))
         return {"decoy@1": float(ranking.hit(best, 1).mean())}
 
     def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -240,6 +276,10 @@ class Retrieval(Evaluator):
             found["MRR"] = (1 / rank).mean()
         if "P@k" in self.more:
             found |= {f"P@{k}": ranking.precision_at(ranks, k)[0].mean() for k in self.ks}
+        if "recall@k" in self.more:
+            right = np.unique(ranks.query, return_counts=True)[1]
+            hits = {k: ranking.precision_at(ranks, k)[0] * k for k in self.ks}
+            found |= {f"recall@{k}": (own / right).mean() for k, own in hits.items()}
         if "mINP" in self.more:
             found["mINP"] = ranking.inverse_negative_penalty(ranks).mean()
         if "mAP@R" in self.more:

@@ -87,6 +87,20 @@ class SumFusion(VectorFusion):
         return jnp.stack(vectors).sum(0)
 
 
+class ConcatenateFusion(VectorFusion):
+    """The embeddings of the inputs side by side, as the towers' heads give them.
+
+    Its dot product with another such vector is the sum of those of the parts.
+    """
+
+    def __init__(self, *, inputs: Inputs):
+        super().__init__(inputs, equal=False)
+        self.dim = sum(each.dim for each in inputs[0])
+
+    def fuse(self, vectors: Sequence[jax.Array]) -> jax.Array:
+        return jnp.concatenate(vectors, axis=1)
+
+
 class MeanFusion(VectorFusion):
     """The weighted mean of the unit embeddings of the inputs, made a unit vector again.
 
@@ -221,6 +235,7 @@ FUSIONS = Registry(
     {
         "mean": MeanFusion,
         "sum": SumFusion,
+        "concatenate": ConcatenateFusion,
         "mlp": MLPFusion,
         "gated": GatedFusion,
         "attention": AttentionFusion,

@@ -71,6 +71,7 @@ def attention(w, x):
 
 CASES = {
     "sum": ("ab", {}, lambda w, x: x[0] + x[1]),
+    "concatenate": ("abc", {}, lambda w, x: np.concatenate(x, 1)),
     "mean": ("ab", {}, lambda w, x: (unit(x[0]) + unit(x[1])) / 2),
     "weighted": ("ab", {"weights": (3.0, 1.0)}, lambda w, x: 0.75 * unit(x[0]) + unit(x[1]) / 4),
     "mlp": ("abc", {"dim": 7, "hidden": (9,)}, mlp),

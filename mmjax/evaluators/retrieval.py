@@ -1,20 +1,19 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from mmjax.data.records import options
-from mmjax.evaluators import ranking
+from mmjax.evaluators import rank_metrics, ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.rank_metrics import More
 from mmjax.schema.annotations import LabelRef, TermRef, ViewRef
 from mmjax.schema.bounds import Bounds, Count
-
-More = Literal["nDCG", "nDCG@k", "MRR", "P@k", "recall@k", "mAP@R", "mINP"]
 
 
 class Retrieval(Evaluator):
@@ -118,6 +117,16 @@ class Retrieval(Evaluator):
         names = ("pairs", "labels", "by", "decoy", "exclude")
         return {name: options[name] for name in names if name in options}
 
+    @classmethod
+    def asks_beside(
+        cls, source: str, options: Mapping[str, Any], sources: Collection[str]
+    ) -> Mapping[str, Any]:
+        """With a gallery, queries need not have what answers have."""
+        asked = dict(cls.asks(source, options))
+        if source == "source" and "gallery" in sources:
+            asked["pairs"] = tuple(pair[:1] for pair in options["pairs"])
+        return asked
+
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
     ) -> dict[str, float]:
@@ -193,9 +202,9 @@ class Retrieval(Evaluator):
                 "gallery": float(gallery.mean()),
                 "chance_R@1": float((best.right / gallery).mean()),
             }
-            | self._further(ranks, rank)
+            | rank_metrics.further(ranks, rank, self.ks, self.more)
             | self._by(queries, best)
-            | self._among(best, gallery)
+            | rank_metrics.among(best, gallery, self.ks, self.pool)
             | self._decoys(queries, answers, vectors, own, score)
         )
 
@@ -229,20 +238,6 @@ class Retrieval(Evaluator):
             for k in self.ks
         }
 
-    def _among(self, best: ranking.BestAnswer, gallery: np.ndarray) -> dict[str, float]:
-        """R@k in random pools."""
-        if self.pool is None:
-            return {}
-        if (best.right > 1).any() or (gallery < self.pool).any():
-            raise EvaluationError(
-                f"retrieval: pool={self.pool} needs one right answer of each query, not up to "
-                f"{best.right.max()}, and as many answers, but there are {gallery.min()}"
-            )
-        return {
-            f"R@{k}[pool={self.pool}]": float(ranking.hit_among(best, k, self.pool, gallery).mean())
-            for k in self.ks
-        }
-
     def _decoys(
         self,
         queries: Any,
@@ -265,27 +260,6 @@ class Retrieval(Evaluator):
         except ValueError as error:
             raise EvaluationError(f"retrieval: {error}") from error
         return (x, y) if self.csls is None else csls(x, y, self.csls)
-
-    def _further(self, ranks: ranking.Ranks, rank: np.ndarray) -> dict[str, float]:
-        found = {}
-        if "nDCG" in self.more:
-            found["nDCG"] = ranking.ndcg(ranks).mean()
-        if "nDCG@k" in self.more:
-            found |= {f"nDCG@{k}": ranking.ndcg(ranks, k).mean() for k in self.ks}
-        if "MRR" in self.more:
-            found["MRR"] = (1 / rank).mean()
-        if "P@k" in self.more:
-            found |= {f"P@{k}": ranking.precision_at(ranks, k)[0].mean() for k in self.ks}
-        if "recall@k" in self.more:
-            right = np.unique(ranks.query, return_counts=True)[1]
-            hits = {k: ranking.precision_at(ranks, k)[0] * k for k in self.ks}
-            found |= {f"recall@{k}": (own / right).mean() for k, own in hits.items()}
-        if "mINP" in self.more:
-            found["mINP"] = ranking.inverse_negative_penalty(ranks).mean()
-        if "mAP@R" in self.more:
-            precision, average = ranking.precision_at(ranks)
-            found |= {"R-precision": precision.mean(), "mAP@R": average.mean()}
-        return {name: float(value) for name, value in found.items()}
 
 
 def values_of(fields: Mapping[str, Any], key: str) -> list[Any]:

@@ -104,6 +104,9 @@ def test_a_gallery_is_searched_by_labels(rows):
     asked = Retrieval.asks("gallery", {"pairs": (("image", "text"),), "labels": "words",
                                        "gallery_labels": None})  # fmt: skip
     assert asked == {"pairs": (("text",),), "gallery_labels": "words"}
+    told = {"pairs": (("image", "text"),), "labels": "words"}
+    for sources, pairs in (({"source"}, told["pairs"]), ({"source", "gallery"}, (("image",),))):
+        assert Retrieval.asks_beside("source", told, sources) == {**told, "pairs": pairs}
 
 
 def test_what_a_query_has_already_is_not_searched_for_it(rows):

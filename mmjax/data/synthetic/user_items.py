@@ -16,7 +16,7 @@ CHOSEN, KNOWN = 20, 16  # items of a user, and those of them that training knows
 SIZES = {"shared": 8, "image_only": 4, "text_only": 4, "nuisance": 4}
 
 
-class Taken(Sequence):
+class Taken(Sequence[Any]):
     """Rows of an array by their numbers, which are not copied."""
 
     def __init__(self, values: np.ndarray, rows: np.ndarray):

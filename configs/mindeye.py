@@ -89,7 +89,7 @@ def voxels() -> dict:
     averaged = c.held_out(examples=500, **seen(NOISE / 3**0.5, 1))
     return c.recipe(
         PAPER,
-        steps=3000,
+        steps=1500,
         data={**data, **mixing("voxels")},
         towers=c.towers(voxels=tower, image=c.identity(PIXELS)),
         objectives=bimixco(pair),
@@ -98,7 +98,7 @@ def voxels() -> dict:
             c.retrieval("test", averaged, pairs=(pair,), ks=(1,), pool=300),
             c.retrieval("fitted", c.held_out("train"), pairs=(pair,), ks=(1,), pool=300),
         ],
-        stages=stages(pair, 3000, 0.15),
+        stages=stages(pair, 1500, 0.15),
     )
 
 

@@ -69,11 +69,11 @@ def small() -> dict:
     sizes = {"image": DIM, "text": DIM}
     return c.recipe(
         PAPER,
-        steps=1500,
-        data=c.data("user_items", 512, **views(sizes)),
+        steps=800,
+        data=c.data("user_items", 256, **views(sizes)),
         **parts(sizes, USERS, ITEMS, 16, 16),
         objectives=objectives(),
-        optimizer=c.adamw(3e-3, weight_decay=1e-3, schedule="constant"),
+        optimizer=c.adamw(5e-3, weight_decay=1e-3, schedule="constant"),
         evaluators=[
             recommended("test", "test", "catalogue", exclude="known"),
             c.retrieval("items", "catalogue", pairs=(("image", "text"),), ks=(1,)),
@@ -84,7 +84,7 @@ def small() -> dict:
                 for m in sizes
             ),
         ],
-        log_every=500,
+        log_every=200,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from mmjax.configs import common as c
 RECALL = "retrieval/test/user_to_goods/recall@20"
 OWN = ("regression/image_only/R2", "regression/text_only/R2")
 ITEMS, HALVES = (f"retrieval/{name}/image_to_text/R@1" for name in ("items", "halves"))
-GRID = {"optimizer.learning_rate": (1e-3, 3e-3), "optimizer.weight_decay": (1e-3, 1e-2)}
+GRID = {"optimizer.learning_rate": (3e-3, 1e-2), "optimizer.weight_decay": (1e-3, 1e-2)}
 
 
 def contrast(**changes: object) -> dict:

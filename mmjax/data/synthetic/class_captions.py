@@ -54,7 +54,8 @@ class ClassCaptions(Generated):
             return found
 
         def caption(label: np.ndarray, total: np.ndarray) -> np.ndarray:
-            return np.tanh(seen(label, total) @ to_text)
+            said: np.ndarray = np.tanh(seen(label, total) @ to_text)
+            return said
 
         if self.split == "pretrain":
             label = rng.integers(OTHERS, size=count)

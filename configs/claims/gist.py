@@ -23,8 +23,8 @@ def claim() -> Claim:
         "images makes better linear probes than the pretrained model, and than unmatched ones",
         statement="a linear probe on 150 images is .005 more accurate after fine-tuning on matched "
         "captions than before, and .015 more than on ones with a random class; an image finds its "
-        "own caption among 20 of its class .05 more often than after random captions of the class, "
-        "and within .03 as often as before",
+        "own caption among ten of its class .05 more often than after random captions of the "
+        "class, and within .03 as often as before",
         arms={
             "no fine-tuning": Arm(still, untuned="the first stage alone"),
             "class names": Arm(tuned("class_name", **unmatched), grid=GRID),

@@ -763,7 +763,7 @@ def test_class_captions_say_a_class_and_attributes_that_images_show():
     name = first["class_name"]
     assert cosine(np.asarray(first["text"]), name) > cosine(np.asarray(first["text_wrong"]), name)
     assert cosine(np.asarray(first["text"]), np.asarray(first["text_wrong"])) > 0.3
-    # A linear map from images finds a row's own caption among 20 of its class far above chance.
+    # A linear map from images finds a row's own caption among ten of its class far above chance.
     pretrain = SOURCES["class_captions"](examples=3000)
     told, _, _, _ = np.linalg.lstsq(column(pretrain, "image"), column(pretrain, "text"), rcond=None)
     found = unit(column(test, "image") @ told)

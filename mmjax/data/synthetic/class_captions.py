@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.synthetic.generated import Generated, normal
 
 LATENT, IMAGE, TEXT, ATTRIBUTES = 16, 96, 64, 12
-OTHERS, CLASSES, SHOTS, CAPTIONS, WITHIN = 100, 30, 5, 40, 19
+OTHERS, CLASSES, SHOTS, CAPTIONS, WITHIN = 100, 30, 5, 40, 9
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -24,7 +24,7 @@ class ClassCaptions(Generated):
     other splits have 30 classes. In 'train', of 5 images each, `text` are 40 captions of the class
     with random pairs of attributes, the same for all its images; `text_wrong` the same pairs with a
     random class each; `class_name` is that of ΣB = 0. In 'test', `text` is a row's own caption and
-    `text_1` to `text_19` are captions of its class with other pairs.
+    `text_1` to `text_9` are captions of its class with other pairs.
 
     Args:
       split: 'pretrain' (6,000 rows), 'train' (150) or 'test' (1,200).

@@ -18,7 +18,7 @@ class ClassCaptions(Generated):
     """Images of a class with two of 12 attributes, and captions of classes with any two.
 
     A class is C and an attribute B, both of N(0, I_16). Of what a row has, `image` f[96] is
-    tanh([0.6 C, ΣB] V + 0.2 e) and a caption f[64] is tanh([0.6 C, ΣB] W), V and W ~ N(0, 1/32).
+    tanh([0.6 C, ΣB] V + 1.5 e) and a caption f[64] is tanh([0.6 C, ΣB] W), V and W ~ N(0, 1/32).
 
     A row of 'pretrain' is one of 100 other classes, and `text` is its own caption + 0.1 e. The
     other splits have 30 classes. In 'train', of 5 images each, `text` are 40 captions of the class
@@ -65,7 +65,7 @@ class ClassCaptions(Generated):
             label = OTHERS + rng.integers(CLASSES, size=count)
         own = rng.integers(len(pairs), size=count)
         z = seen(label, sums[own]) @ to_image
-        columns: dict[str, Any] = {"image": np.tanh(z + 0.2 * normal(rng, count, IMAGE))}
+        columns: dict[str, Any] = {"image": np.tanh(z + 1.5 * normal(rng, count, IMAGE))}
         columns["label"] = label
         self.modalities = ("image", "text")
         if self.split == "pretrain":

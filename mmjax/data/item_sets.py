@@ -116,7 +116,7 @@ def _table(catalogue: Source, parts: tuple[str, ...]) -> np.ndarray:
                 f"item_sets: {name!r} should be vectors of one size, but their shapes are "
                 f"{', '.join(sorted(str(list(shape)) for shape in shapes)) or 'none'}"
             )
-        empty = np.zeros(*shapes, np.float32)
+        empty = np.zeros(shapes.pop(), np.float32)
         found.append(np.stack([empty if each is None else each for each in own]))
     number = 1 + np.arange(len(catalogue), dtype=np.float32)
     table: np.ndarray = np.concatenate([*found, number[:, None]], axis=1).astype(np.float32)

@@ -121,8 +121,8 @@ class ItemSet(Encoder):
             part = x[..., at : at + size].astype(self.dtype)
             at += size
             y = part
-            for number, layer in enumerate(self.layers[name]):
-                y = layer(jax.nn.relu(y) if number else y)
+            for depth, layer in enumerate(self.layers[name]):
+                y = layer(jax.nn.relu(y) if depth else y)
             there = (part != 0).any(-1, keepdims=True)
             y = jnp.where(there, _unit(y), 0)
             if name in self.media:

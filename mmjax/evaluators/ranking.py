@@ -274,7 +274,8 @@ def hit_among(answer: BestAnswer, k: int, pool: int, gallery: np.ndarray) -> np.
         above = answer.above + np.minimum(tied, answer.wrong_equal)
         chance = hypergeom.cdf(k - 1, wrong, above, pool - 1)
         found += np.where(tied <= answer.wrong_equal, chance, 0.0)
-    return found / (answer.wrong_equal + 1)
+    share: np.ndarray = found / (answer.wrong_equal + 1)
+    return share
 
 
 def expected_rank(answer: BestAnswer) -> np.ndarray:

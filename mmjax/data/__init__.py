@@ -4,6 +4,8 @@ from mmjax.data.alternatives import Alternatives
 from mmjax.data.batches import Batches, WorkerDied
 from mmjax.data.collage import Collage
 from mmjax.data.concatenated import Concatenated
+from mmjax.data.item_pairs import ItemPairs
+from mmjax.data.item_sets import ItemSets
 from mmjax.data.pipeline import TrainData
 from mmjax.data.poisoned import Poisoned
 from mmjax.data.records import BadExample, Record, Source, SourceError
@@ -25,6 +27,8 @@ __all__ = [
     "Batches",
     "Collage",
     "Concatenated",
+    "ItemPairs",
+    "ItemSets",
     "Poisoned",
     "Record",
     "Selected",

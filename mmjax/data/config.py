@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, cast
 
 from mmjax.data.galleries import GalleryConfig
 from mmjax.data.groups import GroupsConfig
+from mmjax.data.match import MatchConfig
+from mmjax.data.mixing import MixConfig
 from mmjax.data.records import Source
 from mmjax.data.registry import SOURCES, TOKENIZERS, VIEWS
 from mmjax.data.tokenizers import Tokenizer
@@ -118,6 +120,8 @@ class DataConfig:
       batch_size: global, over all processes and devices.
       galleries: inputs for terms that are no rows of the batch, by name.
       groups: which rows lie side by side in a batch; None shuffles single rows.
+      match: of which views a stage keeps only the alternatives that fit another view best.
+      mix_inputs: which inputs training mixes with those of other rows, by the name of a view.
       tokenizer: for the text views.
       workers: processes that decode and augment; 0 means threads of this process.
       prefetch: batches made ahead.
@@ -133,6 +137,8 @@ class DataConfig:
     batch_size: Count
     galleries: dict[PartName, GalleryConfig] = dataclasses.field(default_factory=dict)
     groups: GroupsConfig | None = None
+    match: dict[str, MatchConfig] = dataclasses.field(default_factory=dict)
+    mix_inputs: dict[str, MixConfig] = dataclasses.field(default_factory=dict)
     tokenizer: Annotated[Spec[Tokenizer], TOKENIZERS] | None = None
     workers: Annotated[int, Bounds(ge=0, le=1024)] = 0
     prefetch: Annotated[int, Bounds(ge=1, le=1024)] = 4

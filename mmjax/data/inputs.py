@@ -10,6 +10,7 @@ from mmjax.data import galleries as galleries_lib
 from mmjax.data.config import DataConfig, Mixture
 from mmjax.data.limits import check_listed
 from mmjax.data.pipeline import TrainData
+from mmjax.data.records import Source
 from mmjax.data.report import BadRows
 from mmjax.data.rows import entries
 from mmjax.data.sources.user_files import settle
@@ -99,6 +100,7 @@ def train_data(
     *,
     seed: int,
     stage: int = 0,
+    sources: Mapping[str, Source] | None = None,
 ) -> TrainData:
     """The batches to train on, of this process.
 
@@ -108,6 +110,7 @@ def train_data(
       mesh: says which rows this process needs.
       seed: of the run.
       stage: number of the stage, from 0; each has an order and augmentation of its own.
+      sources: by name, in the place of those that the config names.
 
     Raises:
       ConfigError: when the source cannot fill a batch, or the processes cannot divide it.
@@ -115,7 +118,8 @@ def train_data(
         more than data.max_bad_fraction.
     """
     part, parts = mesh_lib.reading(mesh.devices, jax.process_index())
-    sources = {name: spec.build() for name, spec in config.sources.items()}
+    if sources is None:
+        sources = {name: spec.build() for name, spec in config.sources.items()}
     for name, each in sources.items():
         where = f"data.source.{name}" if isinstance(config.source, Mixture) else "data.source"
         if config.on_error == "fail":

@@ -13,10 +13,13 @@ from mmjax.encoders.graph import GraphNetwork
 from mmjax.encoders.gru import TextGRU
 from mmjax.encoders.hierarchical_text import HierarchicalText
 from mmjax.encoders.htsat import HTSAT
+from mmjax.encoders.item_set import ItemSet
+from mmjax.encoders.lookup import Lookup
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.naflex import NaFlexViT
 from mmjax.encoders.patches import PatchTransformer
 from mmjax.encoders.points import PointNet
+from mmjax.encoders.residual_mlp import ResidualMLP
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
@@ -45,8 +48,11 @@ ENCODERS = Registry(
         "hierarchical_text": HierarchicalText,
         "bag_of_tokens": BagOfTokens,
         "mlp": MLP,
+        "residual_mlp": ResidualMLP,
         "identity": Identity,
+        "lookup": Lookup,
         "token_mlp": TokenMLP,
+        "item_set": ItemSet,
         "efficientnet_lite": EfficientNetLite,
         "spectrogram_transformer": SpectrogramTransformer,
         "htsat": HTSAT,
@@ -77,10 +83,13 @@ __all__ = [
     "GraphNetwork",
     "HierarchicalText",
     "Identity",
+    "ItemSet",
+    "Lookup",
     "NaFlexViT",
     "PatchTransformer",
     "PointNet",
     "ResNet",
+    "ResidualMLP",
     "SignalResNet",
     "SignalTransformer",
     "SpectrogramTransformer",

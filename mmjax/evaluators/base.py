@@ -1,7 +1,7 @@
 """The base class of evaluators, and the section of a recipe that names one."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -45,6 +45,18 @@ class Evaluator:
           Some of the options, or parts of their values.
         """
         return options
+
+    @classmethod
+    def asks_beside(
+        cls, source: str, options: Mapping[str, Any], sources: Collection[str]
+    ) -> Mapping[str, Any]:
+        """The same where it matters which sources there are; by default it does not.
+
+        Args:
+          source, options: as of `asks`.
+          sources: names of all that the recipe has.
+        """
+        return cls.asks(source, options)
 
     def of_run(self, folder: Path, name: str, stages: Sequence[str | None]) -> None:
         """Says of which run this is, before the first call; by default that does not matter.
@@ -115,7 +127,8 @@ class EvaluatorConfig:
         if source is None:
             return self.evaluator.reads(to)
         word = cast("type[Evaluator]", self.evaluator.word)
-        return self.evaluator.reads(to, word.asks(source, self.evaluator.options))
+        asked = word.asks_beside(source, self.evaluator.options, self.sources)
+        return self.evaluator.reads(to, asked)
 
 
 def parse(

@@ -22,7 +22,8 @@ from mmjax.evaluators.linear_solvers import (
     unit,
 )
 from mmjax.evaluators.local_cka import LocalCka, linear_cka
-from mmjax.evaluators.retrieval import More, Retrieval
+from mmjax.evaluators.rank_metrics import More
+from mmjax.evaluators.retrieval import Retrieval
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, CountOrZero, NonNegative, NonNegativeInt, PositiveInt
 

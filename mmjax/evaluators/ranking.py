@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.stats import hypergeom
 
 from mmjax.evaluators import tiles
 from mmjax.evaluators.errors import EvaluationError
@@ -82,6 +83,8 @@ def _counts(
         same = columns["label"] == rows["label"][:, None]
     if "own" in rows:
         real = real & (columns["index"] != rows["own"][:, None])
+    if "excluded" in rows:  # bool[r, labels]
+        real = real & ~jnp.take(rows["excluded"], columns["label"], axis=1)
     # The answer itself is left to the caller: rounding must not put it above or below itself.
     right = real & same & (columns["index"] != rows["answer"][:, None])
     wrong = real & ~same
@@ -101,6 +104,7 @@ def rank(
     answer_labels: np.ndarray,
     own: np.ndarray | None = None,
     score_of: Score | None = None,
+    excluded: Sequence[np.ndarray] | None = None,
 ) -> Ranks:
     """Ranks every right answer of every query; an answer is right if its label is the query's.
 
@@ -111,6 +115,7 @@ def rank(
       answer_labels: i64[G].
       own: i64[Q], which answer is the query itself, and no answer to it; -1 for none.
       score_of: what ranks; None for dot products. Other vectors need not be of length 1.
+      excluded: Q arrays i64[...], labels whose answers are none of the query.
 
     Returns:
       Ranks. Queries without a right answer do not occur in it.
@@ -122,11 +127,16 @@ def rank(
     if own is not None:
         others = own[query] != answer
         query, answer = query[others], answer[others]
+    if excluded is not None:
+        asked = zip(query, answer_labels[answer], strict=True)
+        kept = np.array([label not in excluded[q] for q, label in asked], bool)
+        query, answer = query[kept], answer[kept]
     if not len(query):
         raise EvaluationError("no query has a right answer among the answers")
     # Dense 32-bit labels, as jax has no 64-bit ones by default.
     known, answer_labels = np.unique(answer_labels, return_inverse=True)
     label_of = _labels(query_labels, known)
+    excluded_of = None if excluded is None else _several(excluded, known)
     columns = {
         "vector": answers,
         "label": answer_labels.astype(np.int32),
@@ -148,6 +158,7 @@ def rank(
             "answer": answer[part].astype(np.int32),
             **label_of(query[part]),
             **({} if own is None else {"own": own[query[part]].astype(np.int32)}),
+            **({} if excluded_of is None else {"excluded": excluded_of(query[part])}),
         }
 
     sizes = {} if score_of is None else {"row_tile": ROW_TILE, "column_tile": COLUMN_TILE}
@@ -166,13 +177,19 @@ def _labels(query_labels: np.ndarray | Sequence[np.ndarray], known: np.ndarray) 
     if isinstance(query_labels, np.ndarray):
         dense = np.searchsorted(known, query_labels).astype(np.int32)
         return lambda query: {"label": dense[query]}
-    places = [np.searchsorted(known, own[np.isin(own, known)]) for own in query_labels]
+    several = _several(query_labels, known)
+    return lambda query: {"labels": several(query)}
 
-    def several(query: np.ndarray) -> dict[str, np.ndarray]:
+
+def _several(labels: Sequence[np.ndarray], known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Positions i64[P] of queries -> bool[P, labels], which of `known` each has."""
+    places = [np.searchsorted(known, own[np.isin(own, known)]) for own in labels]
+
+    def several(query: np.ndarray) -> np.ndarray:
         found = np.zeros((len(query), len(known)), bool)
         for row, number in enumerate(query):
             found[row, places[number]] = True
-        return {"labels": found}
+        return found
 
     return several
 
@@ -236,6 +253,29 @@ def hit(answer: BestAnswer, k: int) -> np.ndarray:
         share = np.maximum(wrong - place, 0) / np.maximum(wrong + right - place, 1)
         miss = np.where(taken, miss * share, miss)
     return 1 - miss
+
+
+def hit_among(answer: BestAnswer, k: int, pool: int, gallery: np.ndarray) -> np.ndarray:
+    """Probability f64[Q] that the right answer is among the first k of a random pool of answers.
+
+    A pool is the right answer and `pool` - 1 of the W wrong ones, all alike likely: of a wrong ones
+    with a higher score, j are in it with the hypergeometric probability, so it is the mean over all
+    pools and needs no draws. The right one is at each place among n equal wrong ones alike likely.
+
+    Args:
+      answer: of queries with one right answer each.
+      k: at most `pool`.
+      pool: at most the number of answers of any query.
+      gallery: i64[Q], number of answers of each query.
+    """
+    wrong = gallery - 1
+    found = np.zeros(len(wrong))
+    for tied in range(int(answer.wrong_equal.max(initial=0)) + 1):
+        above = answer.above + np.minimum(tied, answer.wrong_equal)
+        chance = hypergeom.cdf(k - 1, wrong, above, pool - 1)
+        found += np.where(tied <= answer.wrong_equal, chance, 0.0)
+    share: np.ndarray = found / (answer.wrong_equal + 1)
+    return share
 
 
 def expected_rank(answer: BestAnswer) -> np.ndarray:

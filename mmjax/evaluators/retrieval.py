@@ -1,20 +1,19 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from mmjax.data.records import options
-from mmjax.evaluators import ranking
+from mmjax.evaluators import rank_metrics, ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.compression import Bits, compressed, csls
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.rank_metrics import More
 from mmjax.schema.annotations import LabelRef, TermRef, ViewRef
-from mmjax.schema.bounds import Count
-
-More = Literal["nDCG", "nDCG@k", "MRR", "P@k", "mAP@R", "mINP"]
+from mmjax.schema.bounds import Bounds, Count
 
 
 class Retrieval(Evaluator):
@@ -38,8 +37,9 @@ class Retrieval(Evaluator):
       queries, gallery: how many; chance_R@1: the expected R@1 of random scores.
       of `more`: nDCG over all answers; nDCG@k over the first k of each of `ks`; MRR, the mean
         reciprocal of the best right answer's rank; P@k, the precision among the first k of each of
-        `ks`; mAP@R and R-precision; mINP, the mean of the number of right answers over the rank of
-        the last of them.
+        `ks`; recall@k, the share of all right answers that are among these, as recommenders are
+        measured; mAP@R and R-precision; mINP, the mean of the number of right answers over the
+        rank of the last of them.
       of `by`: R@k[kind=2] and such, of the queries whose label `kind` is 2.
       of `decoy`: decoy@1, the share of queries whose first answer is one of the decoy's, of those
         queries that have such an answer.
@@ -57,7 +57,11 @@ class Retrieval(Evaluator):
       by: a label of queries, such as what they ask for; R@k of each of its values are metrics, too.
       decoy: a label of the query whose value, as the label of an answer, marks wrong answers of
         interest, such as the image that an edit should have changed.
+      exclude: a label of the query whose values, as `gallery_labels` of answers, are not searched
+        for it, such as what a user has already. It goes with `labels`.
       prefix, bits, top: of embeddings, see `compression.compressed`.
+      pool: with a number, `R@k[pool=300]` is R@k where a query searches its right answer among so
+        many random answers, the mean over all such pools; every query needs one right answer.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
       term: name of an objective that scores pairs by more than two vectors, such as one of type
         `late_interaction_nce`; its own score ranks, over all pairs. What it compares of each item,
@@ -78,10 +82,12 @@ class Retrieval(Evaluator):
         more: tuple[More, ...] = (),
         by: LabelRef | None = None,
         decoy: LabelRef | None = None,
+        exclude: LabelRef | None = None,
         prefix: Count | None = None,
         bits: Bits = 32,
         top: Count | None = None,
         csls: Count | None = None,
+        pool: Annotated[int, Bounds(ge=2)] | None = None,
         term: TermRef | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
@@ -94,7 +100,10 @@ class Retrieval(Evaluator):
             if other := [name for name, given in {**told, "csls": csls}.items() if given]:
                 raise ValueError(f"retrieval: 'term' and {other[0]!r} are two scores; give one")
             layer = f"objectives.{term}"
+        if exclude is not None and labels is None:
+            raise ValueError(f"retrieval: exclude={exclude!r} needs 'labels' of what is right")
         self.layer, self.labels, self.more, self.term = layer, labels, more, term
+        self.exclude, self.pool = exclude, pool
         self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
         self.gallery_labels, self.by, self.decoy = gallery_labels or labels, by, decoy
 
@@ -105,8 +114,18 @@ class Retrieval(Evaluator):
             labels = options["gallery_labels"] or options["labels"]
             return {"pairs": tuple(p[1:] for p in options["pairs"]), "gallery_labels": labels}
         # `linear_map`, which measures the same way, lacks some of these.
-        names = ("pairs", "labels", "by", "decoy")
+        names = ("pairs", "labels", "by", "decoy", "exclude")
         return {name: options[name] for name in names if name in options}
+
+    @classmethod
+    def asks_beside(
+        cls, source: str, options: Mapping[str, Any], sources: Collection[str]
+    ) -> Mapping[str, Any]:
+        """With a gallery, queries need not have what answers have."""
+        asked = dict(cls.asks(source, options))
+        if source == "source" and "gallery" in sources:
+            asked["pairs"] = tuple(pair[:1] for pair in options["pairs"])
+        return asked
 
     def __call__(
         self, model: Model, data: EvalData, mesh: Any = None, *, gallery: EvalData | None = None
@@ -166,10 +185,13 @@ class Retrieval(Evaluator):
         if queries is answers:
             own = np.arange(len(queries.unit))
         vectors = self._vectors(queries.unit, answers.unit)
-        ranks = ranking.rank(*vectors, asked, known, own, score)
+        excluded = self._excluded(queries, answers)
+        ranks = ranking.rank(*vectors, asked, known, own, score, excluded)
         best = ranking.best(ranks)
         rank = ranking.expected_rank(best)
-        gallery = ranks.gallery - (own is not None)
+        gallery = np.full(len(rank), ranks.gallery - (own is not None))
+        if excluded is not None:
+            gallery -= [int(np.isin(known, excluded[query]).sum()) for query in best.query]
         return (
             {f"R@{k}": float(ranking.hit(best, k).mean()) for k in self.ks}
             | {
@@ -177,11 +199,12 @@ class Retrieval(Evaluator):
                 "mean_rank": float(rank.mean()),
                 "mAP": float(ranking.average_precision(ranks).mean()),
                 "queries": float(len(rank)),
-                "gallery": float(gallery),
+                "gallery": float(gallery.mean()),
                 "chance_R@1": float((best.right / gallery).mean()),
             }
-            | self._further(ranks, rank)
+            | rank_metrics.further(ranks, rank, self.ks, self.more)
             | self._by(queries, best)
+            | rank_metrics.among(best, gallery, self.ks, self.pool)
             | self._decoys(queries, answers, vectors, own, score)
         )
 
@@ -195,6 +218,13 @@ class Retrieval(Evaluator):
             [values_of(own, by) for own in answers.fields],
             f"retrieval: {by!r}",
         )
+
+    def _excluded(self, queries: Any, answers: Any) -> list[np.ndarray] | None:
+        """What is no answer of each query, as numbers of `_labelled`; None where nothing is."""
+        if self.exclude is None:
+            return None
+        asked, _ = self._labelled(queries, answers, self.exclude)
+        return [np.atleast_1d(own) for own in asked]
 
     def _by(self, queries: Any, best: ranking.BestAnswer) -> dict[str, float]:
         if self.by is None:
@@ -219,7 +249,8 @@ class Retrieval(Evaluator):
         if self.decoy is None:
             return {}
         asked, known = self._labelled(queries, answers, self.decoy)
-        best = ranking.best(ranking.rank(*vectors, asked, known, own, score))
+        excluded = self._excluded(queries, answers)
+        best = ranking.best(ranking.rank(*vectors, asked, known, own, score, excluded))
         return {"decoy@1": float(ranking.hit(best, 1).mean())}
 
     def _vectors(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -229,23 +260,6 @@ class Retrieval(Evaluator):
         except ValueError as error:
             raise EvaluationError(f"retrieval: {error}") from error
         return (x, y) if self.csls is None else csls(x, y, self.csls)
-
-    def _further(self, ranks: ranking.Ranks, rank: np.ndarray) -> dict[str, float]:
-        found = {}
-        if "nDCG" in self.more:
-            found["nDCG"] = ranking.ndcg(ranks).mean()
-        if "nDCG@k" in self.more:
-            found |= {f"nDCG@{k}": ranking.ndcg(ranks, k).mean() for k in self.ks}
-        if "MRR" in self.more:
-            found["MRR"] = (1 / rank).mean()
-        if "P@k" in self.more:
-            found |= {f"P@{k}": ranking.precision_at(ranks, k)[0].mean() for k in self.ks}
-        if "mINP" in self.more:
-            found["mINP"] = ranking.inverse_negative_penalty(ranks).mean()
-        if "mAP@R" in self.more:
-            precision, average = ranking.precision_at(ranks)
-            found |= {"R-precision": precision.mean(), "mAP@R": average.mean()}
-        return {name: float(value) for name, value in found.items()}
 
 
 def values_of(fields: Mapping[str, Any], key: str) -> list[Any]:

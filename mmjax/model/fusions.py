@@ -115,28 +115,32 @@ class MeanFusion(VectorFusion):
 
 
 class ConcatFusion(VectorFusion):
-    """The unit embeddings of the inputs side by side, each times a weight: f32[B, Σ D].
+    """The embeddings of the inputs side by side, f32[B, Σ D].
 
-    The product of two of them is the weighted sum of the cosines of their inputs at the same
-    places, so that one search ranks by several modalities at once.
+    Without weights as the towers' heads give them, so that a dot product is the sum of those of the
+    parts. With weights the unit embeddings, each times its own: the product of two is then the
+    weighted sum of the cosines of their inputs at the same places, and one search ranks by several
+    modalities at once.
 
     Args:
-      weights: of each input, above 0; equal ones where None.
+      weights: of each input, above 0; or None.
       inputs: of every output.
     """
 
     def __init__(self, *, weights: tuple[NonNegative, ...] | None = None, inputs: Inputs):
         super().__init__(inputs, equal=False)
-        self.weights = (1.0,) * len(inputs[0]) if weights is None else weights
-        if len(self.weights) != len(inputs[0]) or min(self.weights) <= 0:
+        self.weights = weights
+        if weights is not None and (len(weights) != len(inputs[0]) or min(weights) <= 0):
             raise EncoderError(
                 f"weights={weights} should be {len(inputs[0])} numbers above 0, one for each input"
             )
         self.dim = sum(each.dim for each in inputs[0])
 
     def fuse(self, vectors: Sequence[jax.Array]) -> jax.Array:
-        parts = zip(self.weights, vectors, strict=True)
-        return jnp.concatenate([weight * unit_norm(x) for weight, x in parts], axis=1)
+        if self.weights is not None:
+            parts = zip(self.weights, vectors, strict=True)
+            vectors = [weight * unit_norm(x) for weight, x in parts]
+        return jnp.concatenate(list(vectors), axis=1)
 
 
 class MLPFusion(VectorFusion):

@@ -17,7 +17,7 @@ from mmjax.model.codebook import CodebookHead, TokenHead
 from mmjax.model.mlp_head import MLPHead
 from mmjax.model.quantizers import LookupFreeQuantizer, VectorQuantizer
 from mmjax.model.token_projector import TokenProjector
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, CountOrZero
 from mmjax.schema.registry import Registry
 
 LinearActivation = Literal["none", "tanh", "relu", "gelu"]
@@ -171,11 +171,49 @@ class PromptsHead(Head):
         return base + up(down(mean)).astype(jnp.float32)
 
 
+class SliceHead(Head):
+    """Some of the numbers of the pooled vector, f[B, W] -> f32[B, stop - start].
+
+    For terms that shall compare a part of an embedding: the first half what two modalities share,
+    and the second what is one's own.
+
+    Args:
+      start: the first number.
+      stop: the first one after it that is left out; None for W.
+      tokens: take the same numbers of tokens, too.
+      width: W, of the encoder.
+      dtype: not read.
+      rngs: not read.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: CountOrZero = 0,
+        stop: Count | None = None,
+        tokens: bool = False,
+        width: int,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        del dtype, rngs
+        stop = width if stop is None else stop
+        if not start < stop <= width:
+            raise EncoderError(
+                f"start={start} and stop={stop}: no part of the encoder's {width} numbers"
+            )
+        self.start, self.stop, self.dim, self.takes_tokens = start, stop, stop - start, tokens
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        return x[..., self.start : self.stop].astype(jnp.float32)
+
+
 HEADS = Registry(
     "head",
     Head,
     {
         "none": NoHead,
+        "slice": SliceHead,
         "linear": LinearHead,
         "mlp": MLPHead,
         "tokens": TokenHead,

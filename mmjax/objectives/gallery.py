@@ -7,6 +7,7 @@ from mmjax.objectives.base import (
     Batch,
     Context,
     Features,
+    Layer,
     Loss,
     Outputs,
     Rows,
@@ -35,14 +36,17 @@ class GalleryNCE(Term):
     with p_i uniform over the entries that are right for row i. A `label` i32[B] is the id of the
     one that is: prompts of class names as a classifier (Zhou et al. 2022, CoOp, arXiv 2109.01134,
     equation 2; Khattak et al. 2023, MaPLe, arXiv 2210.03117; Guo and Gu 2025, MMRL, arXiv
-    2503.08497, equation 7). A `label` f32[B, K] has a number above 0 in column c where the entry
-    with the id c is: several right ones, as items of a bundle (Ma et al. 2024, CLHE, arXiv
-    2310.18770). Rows without a right entry do not count; the metric `outside` is their share.
+    2503.08497, equation 7). With several right ones it is the multinomial likelihood of a set, such
+    as the items of a bundle, usually of `layer='raw'` and τ = 1 (Ma et al. 2024, CLHE, arXiv
+    2310.18770): a `label` i32[B, K] lists their ids (view `label_set`), anything below 0 none; one
+    f32[B, K] has a number above 0 in column c where the entry with the id c is right. Rows without
+    a right entry do not count; the metric `outside` is their share.
 
     Args:
       query: view of the rows.
       gallery: name of the entries, of `data.galleries`.
       label: the field of the batch that says which are right, see above.
+      layer: `unit` or `raw`, of rows and entries.
       temperature: τ, at the start if it is learned.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
@@ -56,20 +60,23 @@ class GalleryNCE(Term):
         query: ViewRef = "image",
         gallery: GalleryRef,
         label: LabelRef = "label",
+        layer: Layer = "unit",
         temperature: Factor = 0.01,
         learn_temperature: bool = False,
         max_scale: Factor | None = 100.0,
     ):
-        self.query, self.gallery, self.label = query, gallery, label
+        self.query, self.gallery, self.label, self.layer = query, gallery, label, layer
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
 
     def logit_scale(self) -> tuple[jax.Array, jax.Array | None]:
         return self.temperature.log(), None
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        rows = rows_of(self.name, (self.query,), outputs, batch, fields=(self.label,))
+        rows = rows_of(
+            self.name, (self.query,), outputs, batch, layer=self.layer, fields=(self.label,)
+        )
         entries = gallery_of(self.name, self.gallery, context)
-        unit, label = entries.embedding.unit, batch[self.label]
+        unit, label = getattr(entries.embedding, self.layer), batch[self.label]
         if unit.shape[1] != rows.unit[0].shape[1]:
             raise TermError(
                 f"The term {self.name!r} compares {self.query!r} of {rows.unit[0].shape[1]} "
@@ -78,7 +85,7 @@ class GalleryNCE(Term):
             )
         if label.ndim > 2:
             raise TermError(
-                f"The term {self.name!r} needs labels i[B] or f[B, K], but {self.label!r} has the "
+                f"The term {self.name!r} needs labels [B] or [B, K], but {self.label!r} has the "
                 f"shape {label.shape}."
             )
         x = {**features(rows, 0), "label": label}
@@ -111,6 +118,9 @@ def _is_right(x: Features, y: Features) -> jax.Array:
     if x["label"].ndim == 1:
         same: jax.Array = x["label"][:, None] == y["id"][None, :]
         return same & y["valid"][None, :]
+    if jnp.issubdtype(x["label"].dtype, jnp.integer):
+        listed = (x["label"][:, :, None] == y["id"][None, None, :]).any(1)
+        return listed & y["valid"][None, :]
     known = (y["id"] >= 0) & (y["id"] < x["label"].shape[1]) & y["valid"]
     chosen = jnp.take(x["label"], jnp.clip(y["id"], 0, x["label"].shape[1] - 1), axis=1)
     return (chosen > 0) & known[None, :]

@@ -10,6 +10,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from mmjax.data import mixing
 from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import (
     Batch,
@@ -30,6 +31,7 @@ from mmjax.objectives.base import (
     sum_of,
 )
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import ViewRef
@@ -72,6 +74,8 @@ class MixupNCE(Term):
 
     - M3Co, of M3CoL (Singhal et al. 2024, arXiv 2409.17777): the defaults; the pairs are both
       orders of two modalities, or the cycle of more; the paper sums them, this is their mean.
+    - BiMixCo, of MindEye (Scotti et al. 2023, arXiv 2305.18274): `mix='inputs'`, where the inputs
+      of the first modality were mixed before its tower, as `data.mix_inputs` says and draws it.
     - V-Mix and L-Mix of Oh et al. 2023 (arXiv 2203.03897): `mixing='geodesic'`,
       `partner='reverse'`, `each_row=False`, `mix_probability=1`; and VL-Mix with `mix='both'`.
 
@@ -79,7 +83,8 @@ class MixupNCE(Term):
 
     Args:
       pairs: pairs of modalities; the loss is the mean over them, with draws of their own.
-      mix: `first` or `both` of a pair.
+      mix: `first` or `both` of a pair; or `inputs`, what was mixed before the towers, and none of
+        the five options that follow is read.
       mixing: `linear` or `geodesic`.
       partner: π, a random `permutation` or the batch in `reverse`.
       alpha: b ~ Beta(alpha, alpha).
@@ -95,7 +100,7 @@ class MixupNCE(Term):
         self,
         *,
         pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"), ("text", "image")),
-        mix: Literal["first", "both"] = "first",
+        mix: Literal["first", "both", "inputs"] = "first",
         mixing: Literal["linear", "geodesic"] = "linear",
         partner: Literal["permutation", "reverse"] = "permutation",
         alpha: Positive = 0.15,
@@ -137,20 +142,22 @@ class MixupNCE(Term):
         key: jax.Array,
         plan: pairwise.Plan,
     ) -> jax.Array:
-        layer: Layer = "raw" if self.mixing == "linear" else "unit"
+        inputs = self.mix == "inputs"
+        layer: Layer = "raw" if self.mixing == "linear" and not inputs else "unit"
         rows = rows_of(self.name, pair, outputs, batch, layer=layer)
         size = len(rows.unit[0])
-        share, partner = self.draw(key, number, size)
+        share, partner = self._told(pair, batch) if inputs else self.draw(key, number, size)
         valid = jnp.ones(size, bool) if rows.valid is None else rows.valid
         has_partner = valid & jnp.take(valid, partner)
-        share = jnp.where(has_partner, share, 1.0)
-        first = self._mixed(rows.unit[0], share, partner)
+        share = share if inputs else jnp.where(has_partner, share, 1.0)
+        first = rows.unit[0] if inputs else self._mixed(rows.unit[0], share, partner)
         if self.mix == "both":
             second = self._mixed(rows.unit[1], share, partner)
             own, other = jnp.ones(size), jnp.where(has_partner, 1.0, 0.0)
         else:
             second = unit_norm(rows.unit[1]) if layer == "raw" else rows.unit[1]
-            own, other = share, 1.0 - share
+            # The input may hold a row that lacks the other modality, whose part has no target.
+            own, other = share, jnp.where(has_partner, 1.0 - share, 0.0)
         rows = rows._replace(unit=(first, second))
         x, y = (features(rows, side) for side in (0, 1))
 
@@ -167,6 +174,16 @@ class MixupNCE(Term):
         column_mass = own + jnp.zeros(size).at[partner].add(other)
         loss = rows.mean(row_mass * _finite(by_row, rows) - target)
         return (loss + rows.mean(column_mass * _finite(by_col, rows) - target)) / 2
+
+    def _told(self, pair: tuple[str, str], batch: Batch) -> tuple[jax.Array, jax.Array]:
+        """Shares and partners of inputs that are mixed already."""
+        first = pair[0]
+        if mixing.shares_of(first) not in batch:
+            raise TermError(
+                f"The term {self.name!r} has mix='inputs', but the inputs {first!r} are not mixed: "
+                f"give 'data.mix_inputs' the key {first!r}."
+            )
+        return batch[mixing.shares_of(first)], batch[mixing.partners_of(first)]
 
     def _mixed(self, values: jax.Array, share: jax.Array, partner: jax.Array) -> jax.Array:
         others = jnp.take(values, partner, axis=0)

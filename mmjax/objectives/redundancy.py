@@ -1,12 +1,15 @@
-"""Redundancy reduction without negatives: Barlow Twins and VICReg.
+"""Redundancy reduction without negatives: Barlow Twins, VICReg, and orthogonality.
 
 These terms reduce over the batch to a matrix of D x D numbers, not over pairs of rows, so they need
 no streaming.
 """
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 
+from mmjax.model.embedding import unit_norm
 from mmjax.objectives.base import (
     Batch,
     Context,
@@ -17,6 +20,7 @@ from mmjax.objectives.base import (
     mean_over,
     rows_of,
     sum_of,
+    valid_rows,
 )
 from mmjax.objectives.contrastive import check_pairs
 from mmjax.schema.annotations import ViewRef
@@ -112,6 +116,62 @@ class VICReg(Term):
         loss = sum_of(factor * value for factor, value in zip(self.factors, means, strict=True))
         names = ("invariance", "variance", "covariance")
         return loss, dict(zip(names, means, strict=True))
+
+
+class CrossCovariance(Term):
+    """Orthogonality of two embeddings over the batch: no direction of one follows one of the other.
+
+    With x_i and y_i the embeddings before normalisation, minus their means over the N valid rows,
+    each divided by its length,
+
+        L = 1/(D D') Σ_de C_de²,   C = Σ_i x_i y_iᵀ / N,
+
+    for halves of embeddings that shall not hold the same, such as what two modalities share and
+    what is one's own. 0 with fewer than two rows.
+
+    In the code of REARM (Shouxing Ma et al. 2025, arXiv 2508.13745) lengths are constants and the
+    sum is not divided, `through_length=False, reduction='sum'`: the gradient then has a part along
+    x_i, which shrinks the rows although the loss does not depend on their lengths, and its size
+    grows with the batch, so such a weight has to be small (1e-5 to 5e-4 there).
+
+    Args:
+      pairs: pairs of views, whose sizes D and D' may differ; the loss is the mean over them.
+      through_length: whether the gradient goes through the lengths.
+      reduction: C is the `mean` over rows, or their `sum`.
+    """
+
+    def __init__(
+        self,
+        *,
+        pairs: tuple[tuple[ViewRef, ViewRef], ...] = (("image", "text"),),
+        through_length: bool = True,
+        reduction: Literal["mean", "sum"] = "mean",
+    ):
+        check_pairs("cross_covariance", pairs)
+        self.pairs, self.through_length, self.reduction = pairs, through_length, reduction
+
+    def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
+        losses = []
+        for pair in self.pairs:
+            # Each by itself: they may differ in size, which `rows_of` does not let pass.
+            sides = [rows_of(self.name, (name,), outputs, batch, layer="raw") for name in pair]
+            valid = valid_rows(pair, batch)
+            x, y = (self._directions(rows.unit[0], valid) for rows in sides)
+            c = _product(x, y)
+            if self.reduction == "mean":
+                count = len(x) if valid is None else valid.sum(dtype=jnp.float32)
+                c = c / jnp.maximum(count, 1.0)
+            losses.append((c**2).mean())
+        return mean_over(losses), {}
+
+    def _directions(self, z: jax.Array, valid: jax.Array | None) -> jax.Array:
+        count = jnp.float32(len(z)) if valid is None else valid.sum(dtype=jnp.float32)
+        z = z if valid is None else jnp.where(valid[:, None], z, 0.0)
+        x = _centred(Rows((z,), valid, count), 0)
+        if self.through_length:
+            return unit_norm(x)
+        length = jax.lax.stop_gradient(jnp.sqrt((x * x).sum(-1, keepdims=True)))
+        return x / jnp.maximum(length, 1e-6)
 
 
 def _centred(rows: Rows, side: int) -> jax.Array:

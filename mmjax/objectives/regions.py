@@ -141,15 +141,22 @@ class RegionNCE(Term):
         found = (
             _within(x, y, scale)
             if self.scope == "example"
-            else _everywhere(x, y, scale, context.plan)
+            else _everywhere(x, y, scale, context.plan, self._sides)
         )
         losses, parts = [], []
         for weight, own in zip(self.direction_weights, found, strict=True):
-            if weight > 0:
+            if weight > 0 and own is not None:
                 loss, counted = _mean(own)
                 losses.append(weight * loss)
                 parts.append(rows.mean(counted.sum(1, dtype=jnp.float32)))
         return sum_of(losses), {"scale": scale, "parts": mean_over(parts)}
+
+    @property
+    def _sides(self) -> pairwise.Sides:
+        """The directions that count."""
+        if not all(self.direction_weights):
+            return "rows" if self.direction_weights[0] else "cols"
+        return "both"
 
     def _parts(self, side: int, rows: Rows, outputs: Outputs, batch: Batch) -> dict[str, jax.Array]:
         """Features [B, M, ...] of the parts of a view, and what says which match."""
@@ -270,8 +277,10 @@ def _within(x: Features, y: Features, scale: jax.Array) -> list[Found]:
     return jax.vmap(of_one)(x, y)
 
 
-def _everywhere(x: Features, y: Features, scale: jax.Array, plan: pairwise.Plan) -> list[Found]:
-    """Both directions of parts [B, M, ...] among those of all examples, streamed."""
+def _everywhere(
+    x: Features, y: Features, scale: jax.Array, plan: pairwise.Plan, sides: pairwise.Sides
+) -> list[Found | None]:
+    """Directions of parts [B, M, ...] among those of all examples, streamed; None of others."""
     shapes = [side["there"].shape for side in (x, y)]
     x, y = (jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), side) for side in (x, y))
 
@@ -279,10 +288,10 @@ def _everywhere(x: Features, y: Features, scale: jax.Array, plan: pairwise.Plan)
         scores = scale * similarity(x["unit"], y["unit"])
         return jnp.where(_candidates(x, y), scores, -jnp.inf)
 
-    normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan)
-    counts = pairwise.sums(_counts, x, y, scale, plan=plan)
+    normalizers = pairwise.logsumexp(score, x, y, scale, plan=plan, sides=sides)
+    counts = pairwise.sums(_counts, x, y, scale, plan=plan, sides=sides)
     return [
-        Found(*(each.reshape(shape) for each in (normalizer, *own)))
+        None if normalizer is None else Found(*(each.reshape(shape) for each in (normalizer, *own)))
         for normalizer, own, shape in zip(normalizers, counts, shapes, strict=True)
     ]
 

@@ -24,7 +24,8 @@ from mmjax.objectives.multiple_instance import MILNCE
 from mmjax.objectives.one_to_k import OneToK
 from mmjax.objectives.predictive import Predictive
 from mmjax.objectives.prototypes import PrototypeAssignment
-from mmjax.objectives.redundancy import BarlowTwins, VICReg
+from mmjax.objectives.ranking import BayesianRanking
+from mmjax.objectives.redundancy import BarlowTwins, CrossCovariance, VICReg
 from mmjax.objectives.reference import RandomFeatureAlignment
 from mmjax.objectives.regions import RegionNCE
 from mmjax.objectives.regression import Regression
@@ -47,6 +48,7 @@ TERMS = Registry(
         "sigmoid": Sigmoid,
         "adaptive_info_nce": AdaptiveInfoNCE,
         "hinge": Hinge,
+        "bpr": BayesianRanking,
         "uniformity": Uniformity,
         "cross_uniformity": CrossUniformity,
         "alignment": Alignment,
@@ -78,6 +80,7 @@ TERMS = Registry(
         "gram_volume": GramVolume,
         "barlow_twins": BarlowTwins,
         "vicreg": VICReg,
+        "cross_covariance": CrossCovariance,
         "predictive": Predictive,
         "sinkhorn_swap": SinkhornSwap,
         "classification": Classification,

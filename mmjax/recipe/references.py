@@ -43,6 +43,10 @@ def check_references(recipe: Recipe, file: str) -> None:
         if name not in trained:
             raise unknown(name, trained, path, file, "view")
     _check_galleries(recipe, file)
+    embedded = [name for name, own in recipe.outputs.items() if own.tower and own.train]
+    for name in recipe.data.mix_inputs:
+        if name not in embedded:
+            raise unknown(name, embedded, "data.mix_inputs", file, "view that a tower embeds")
     _check_stages(recipe, file)
     for _, _, evaluator in recipe.each_evaluator():
         for path, name in evaluator.reads():

@@ -120,6 +120,7 @@ class Embedder:
             return {
                 name: {
                     "unit": e.unit,
+                    "raw": e.raw,
                     **({} if e.encoding is None else {"encoder": e.encoding.pooled}),
                     **_codes(system, name, e),
                     **_continuous(e),
@@ -140,15 +141,16 @@ class Embedder:
           values: [B, ...] as the modality's view makes them; of a fusion a tuple, those of each
             input. B is padded to a multiple of the devices; every other B compiles once more, so
             use few.
-          layer: `unit`, the embedding; `encoder`, what the encoder gives to the head; `codes`, of a
-            head of type 'codebook', the weights of the codes; `continuous`, of a head that
-            quantizes, what its codes are of; the name of a further head of the tower; or several
-            of these as `unit+local`, side by side over the root of their number, so that a cosine
-            is the mean of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one;
-            or `tokens`, of a head with tokens=True, side by side, unless a further head is so
-            named, `NAME.tokens` of a further head, or `encoder.tokens`, before any head, or
-            `NAME.encoder.tokens`, of the level that a further head takes, before it; or
-            `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
+          layer: `unit`, the embedding; `raw`, before it is made a unit vector; `encoder`, what the
+            encoder gives to the head; `codes`, of a head of type 'codebook', the weights of the
+            codes; `continuous`, of a head that quantizes, what its codes are of; the name of a
+            further head of the tower; or several of these as `unit+local`, side by side over the
+            root of their number, so that a cosine is the mean of their cosines; or as
+            `0.7*unit+0.3*local`, so that it is a weighted one; or `tokens`, of a head with
+            tokens=True, side by side, unless a further head is so named, `NAME.tokens` of a further
+            head, or `encoder.tokens`, before any head, or `NAME.encoder.tokens`, of the level that
+            a further head takes, before it; or `objectives.NAME`, what a term with a score of its
+            own compares, for `scorer`.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the

@@ -21,7 +21,7 @@ from mmjax.errors import ConfigError
 from mmjax.inference import bundle, imports
 from mmjax.parallel import distributed
 from mmjax.system.teachers import MomentumTeacher
-from mmjax.train import checks, runs
+from mmjax.train import checks, matching, runs
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train import state as state_lib
 from mmjax.train.metrics import reached, recorded
@@ -46,6 +46,7 @@ def plans(stages: Sequence[Stage], mesh: jax.sharding.Mesh) -> list[TrainPlan]:
         try:
             plan = state_lib.plan(stage.recipe, mesh)
             checks.check_model(stage.recipe, plan, mesh)
+            matching.check(stage)
             if stage.number:
                 _check_border(stage, found[-1], plan)
         except MemoryError as error:

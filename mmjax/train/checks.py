@@ -13,7 +13,7 @@ from typing import Any, cast
 import jax
 from flax import nnx
 
-from mmjax.data import inputs
+from mmjax.data import inputs, mixing
 from mmjax.data.views import View
 from mmjax.encoders import EncoderError
 from mmjax.errors import ConfigError, unknown
@@ -89,6 +89,7 @@ def check_model(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Non
         galleries: Arrays,
     ) -> Any:
         system = plan.definition.merge(arrays)
+        batch = mixing.mixed(recipe.data.mix_inputs, batch, key)
         known = gallery_lib.embed(system, recipe.data.galleries, galleries, mesh)
         context = Context(
             plan=step_lib.loss_plan(recipe, mesh),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from mmjax.data import mixing
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding
 from mmjax.model.outputs import of_model
@@ -63,6 +64,7 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
         given, batch = batch, of_model(recipe.outputs, batch, recipe.fused)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
+        batch = mixing.mixed(recipe.data.mix_inputs, batch, jax.random.fold_in(key, 2))
         progress = state.step.astype(jnp.float32) / steps
         context = Context(
             plan=pairs,

@@ -24,7 +24,7 @@ from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import Recipe
 from mmjax.system.embedder import Embedder
-from mmjax.train import bad_rows, borders, checks, header, profile
+from mmjax.train import bad_rows, borders, checks, header, matching, profile
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -180,6 +180,8 @@ def train(
                     for line in weights[stage].lines:
                         logger.info(line)
                 assert state is not None  # restored or begun
+                if stage.recipe.data.match and stage.steps:
+                    part = _matched(run, stage, part, state, report, begun=stage in weights)
                 state, results[stage.name] = _train_stage(run, stage, part, state, start, kept)
                 start = max(start, stage.end)
 
@@ -242,6 +244,18 @@ class _Run(NamedTuple):
         """A stage's model, which a signal stops before the next batch."""
         arrays = state.evaluation_arrays()
         return Embedder(part.plan.definition, arrays, self.mesh, check=self.signals.check)
+
+
+def _matched(
+    run: _Run, stage: Stage, part: _Part, state: State, report: BadRows, *, begun: bool
+) -> _Part:
+    """What a stage works with, where it keeps only what fits of its records."""
+    sources = matching.sources(stage, run.model(part, state), run.folder, not begun)
+    recipe, number = stage.recipe, stage.number
+    data = inputs.train_data(
+        recipe.data, report, run.mesh, seed=recipe.seed, stage=number, sources=sources
+    )
+    return part._replace(data=data)
 
 
 def _train_stage(

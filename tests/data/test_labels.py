@@ -6,7 +6,7 @@ import pytest
 from mmjax import recipe as recipe_lib
 from mmjax.data import BadExample, Source, TrainData
 from mmjax.data.sources import ManifestSource
-from mmjax.data.views import ArrayView, LabelView, VectorView
+from mmjax.data.views import ArrayView, LabelSetView, LabelView, SequenceView, VectorView
 from mmjax.errors import ConfigError
 
 
@@ -47,6 +47,36 @@ def test_labels_of_tables_are_texts_and_classes_have_names():
             view(value, None, False)
     with pytest.raises(ValueError, match="duplicate class name 'cat'"):
         LabelView(classes=("cat", "cat"))
+
+
+def test_several_labels_are_padded_and_cut():
+    view = LabelSetView(length=3)
+    for value, want in (([5], [5, -1, -1]), ([], [-1] * 3), (np.arange(4), [0, 1, 2])):
+        found = view(value, None, True)
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, want)
+    named = LabelSetView(length=2, classes=("cat", "dog"))
+    np.testing.assert_array_equal(named(("dog", "cat"), None, False), [1, 0])
+    for value in (5, "5", [[1]], [0.5], [-1]):
+        with pytest.raises(BadExample):
+            view(value, None, False)
+    with pytest.raises(BadExample, match="none of the 2 classes"):
+        named(["bird"], None, False)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1, 1), (2, 1), (3, 2), (7, 4), (9, 5)])
+def test_training_keeps_a_part_of_a_sequence(length, kept):
+    view, x = SequenceView(length=8, dim=2, keep=0.5), np.arange(2 * length).reshape(length, 2) + 1
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(40):
+        found = view(x, rng, True)
+        rows = found[found.any(1)]
+        assert len(rows) == kept
+        assert (np.diff(rows[:, 0]) > 0).all()
+        assert {*map(tuple, rows)} <= {*map(tuple, x[:8])}
+        seen |= {*map(tuple, rows)}
+    assert len(seen) == min(length, 8)
+    np.testing.assert_array_equal(view(x, None, False)[: min(length, 8)], x[:8])
 
 
 def test_an_array_is_taken_as_it_is():

@@ -8,7 +8,7 @@ import pytest
 
 from mmjax.data import TrainData
 from mmjax.data.registry import SOURCES
-from mmjax.data.synthetic.generated import Generated
+from mmjax.data.synthetic.generated import Generated, unit
 from mmjax.data.views import LabelView, SequenceView, VectorView
 from mmjax.errors import ConfigError
 
@@ -742,3 +742,31 @@ def test_grid_objects_are_in_their_cells_and_look_like_their_attributes():
     seen, told = np.array(seen), np.array(told)
     left = seen - told @ np.linalg.lstsq(told, seen, rcond=None)[0]
     assert 0.45 < left.std() < 0.55  # the noise
+
+
+def test_class_captions_say_a_class_and_attributes_that_images_show():
+    train, test = (SOURCES["class_captions"](split=s) for s in ("train", "test"))
+    labels = column(train, "label")
+    assert len(train) == 150
+    assert (np.bincount(labels)[100:] == 5).all()
+    assert {*labels} == {*range(100, 130)} >= {*column(test, "label")}
+    first = next(row for row in train if row["label"] == 100)
+    again = [row for row in train if row["label"] == 100][1]
+    np.testing.assert_array_equal(first["text"], again["text"])
+    assert np.asarray(first["text"]).shape == np.asarray(first["text_wrong"]).shape == (40, 64)
+
+    def cosine(a, b):
+        return (unit(np.arctanh(np.clip(a, -0.999999, 0.999999))) * unit(
+            np.arctanh(np.clip(b, -0.999999, 0.999999)))).sum(-1).mean()  # fmt: skip
+
+    # Captions share the class, those with another one the attributes; names are of the class alone.
+    name = first["class_name"]
+    assert cosine(np.asarray(first["text"]), name) > cosine(np.asarray(first["text_wrong"]), name)
+    assert cosine(np.asarray(first["text"]), np.asarray(first["text_wrong"])) > 0.3
+    # A linear map from images finds a row's own caption among ten of its class far above chance.
+    pretrain = SOURCES["class_captions"](examples=3000)
+    told, _, _, _ = np.linalg.lstsq(column(pretrain, "image"), column(pretrain, "text"), rcond=None)
+    found = unit(column(test, "image") @ told)
+    every = np.stack([column(test, n) for n in ("text", *(f"text_{i}" for i in range(1, 20)))])
+    scores = (unit(every) * found).sum(-1)
+    assert (scores.argmax(0) == 0).mean() > 0.4

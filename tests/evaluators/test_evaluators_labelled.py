@@ -1,5 +1,7 @@
 """Galleries, several labels and clusters, against scikit-learn and rules written plainly."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.cluster import hierarchy
@@ -102,6 +104,55 @@ def test_a_gallery_is_searched_by_labels(rows):
     asked = Retrieval.asks("gallery", {"pairs": (("image", "text"),), "labels": "words",
                                        "gallery_labels": None})  # fmt: skip
     assert asked == {"pairs": (("text",),), "gallery_labels": "words"}
+    told = {"pairs": (("image", "text"),), "labels": "words"}
+    for sources, pairs in (({"source"}, told["pairs"]), ({"source", "gallery"}, (("image",),))):
+        assert Retrieval.asks_beside("source", told, sources) == {**told, "pairs": pairs}
+
+
+def test_what_a_query_has_already_is_not_searched_for_it(rows):
+    x, _, y, _ = rows
+    wanted = [[i, i + 12] if i else [0, 99] for i in range(12)]  # 99 is no answer
+    has = [[], *([i, i + 1, i + 24] for i in range(1, 11)), [11, 23]]  # the last wants these alone
+    source = data(image=x, text=[None] * 12, wants=wanted, has=has)
+    gallery = data(image=[None] * 50, text=y, item=list(range(50)))
+    options = dict(labels="wants", gallery_labels="item", exclude="has", ks=(3, 5))
+    task = Task(Retrieval(**options, more=("recall@k", "nDCG@k")), source, {"gallery": gallery})
+    found = run(Vectors(), {"retrieval/t": task})
+    recall, gain = [], []
+    for query, own, gone in zip(x, wanted, has, strict=True):
+        left = [i for i in np.argsort(-(y @ query)) if i not in gone]
+        right = [i for i in own if i in left]
+        if right:
+            recall.append([len({*left[:k]} & {*right}) / len(right) for k in (3, 5)])
+            truth = [[float(i in right) for i in left]]
+            gain.append(metrics.ndcg_score(truth, [-np.arange(len(left))], k=5))
+    assert len(recall) == 11
+    before = "retrieval/t/image_to_text"
+    np.testing.assert_allclose(
+        [found[f"{before}/recall@{k}"] for k in (3, 5)], np.mean(recall, axis=0)
+    )
+    assert found[f"{before}/nDCG@5"] == pytest.approx(np.mean(gain))
+    assert found[f"{before}/gallery"] == pytest.approx(50 - 30 / 11)
+    with pytest.raises(ValueError, match="exclude='has' needs 'labels'"):
+        Retrieval(exclude="has")
+
+
+def test_pools_are_the_mean_over_all_of_them():
+    rng = np.random.default_rng(3)
+    x, y = unit(rng.normal(size=(6, 3))), unit(rng.normal(size=(6, 3)))
+    y[4] = y[1]  # a tie
+    found = Retrieval(ks=(1, 2), pool=4)(Vectors(), data(image=x, text=y))
+    for k in (1, 2):
+        want = []
+        for query in range(6):
+            others = [i for i in range(6) if i != query]
+            for own in itertools.combinations(others, 3):
+                scores = y[list(own)] @ x[query] - y[query] @ x[query]
+                above, equal = (scores > 1e-6).sum(), (abs(scores) <= 1e-6).sum()
+                want.append(np.mean([above + tied < k for tied in range(equal + 1)]))
+        assert found[f"image_to_text/R@{k}[pool=4]"] == pytest.approx(np.mean(want))
+    with pytest.raises(ValueError, match=r"pool=7 needs one right answer .* there are 6"):
+        Retrieval(pool=7)(Vectors(), data(image=x, text=y))
 
 
 def test_a_modality_against_itself_leaves_the_query_out(rows):

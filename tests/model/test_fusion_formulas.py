@@ -71,9 +71,10 @@ def attention(w, x):
 
 CASES = {
     "sum": ("ab", {}, lambda w, x: x[0] + x[1]),
+    "concat": ("abc", {}, lambda w, x: np.concatenate(x, 1)),
     "mean": ("ab", {}, lambda w, x: (unit(x[0]) + unit(x[1])) / 2),
     "weighted": ("ab", {"weights": (3.0, 1.0)}, lambda w, x: 0.75 * unit(x[0]) + unit(x[1]) / 4),
-    "concat": (
+    "weighted concat": (
         "abc",
         {"weights": (3.0, 1.0, 0.5)},
         lambda w, x: np.concatenate([3 * unit(x[0]), unit(x[1]), unit(x[2]) / 2], axis=1),
@@ -88,7 +89,8 @@ CASES = {
 def test_a_fusion_of_vectors_is_its_formula(case):
     names, options, formula = CASES[case]
     raw, parts = vectors(names)
-    fusion = built("mean" if case == "weighted" else case, inputs(*names), **options)
+    kind = {"weighted": "mean", "weighted concat": "concat"}.get(case, case)
+    fusion = built(kind, inputs(*names), **options)
     for value in nnx.state(fusion, nnx.Param).flat_state().leaves:  # biases are zero at the start
         value[...] = value[...] + 0.3 * jax.random.normal(jax.random.key(1), value.shape)
     found, want = fusion(parts, 0), formula(weights(fusion), raw)

@@ -7,7 +7,7 @@ from flax import nnx
 
 from mmjax.encoders import MLP, TokenMLP
 from mmjax.encoders.base import EncoderError
-from mmjax.model.heads import LinearHead, MLPHead
+from mmjax.model.heads import LinearHead, MLPHead, SliceHead
 from mmjax.model.towers import Tower
 
 X = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
@@ -100,3 +100,14 @@ def test_tokens_need_an_encoder_that_has_some():
 def test_a_last_norm_needs_a_kind():
     with pytest.raises(EncoderError, match="final_norm='no_bias' needs norm="):
         made(MLPHead, dim=5, hidden=7, final_norm="no_bias")
+
+
+def test_a_slice_takes_some_numbers_of_vectors_and_tokens():
+    head, p = made(SliceHead, start=2, stop=5, tokens=True)
+    assert (head.dim, head.takes_tokens, p) == (3, True, {})
+    np.testing.assert_array_equal(head(X), X[:, 2:5])
+    np.testing.assert_array_equal(head(X[:, None]), X[:, None, 2:5])
+    assert made(SliceHead, start=4)[0].dim == 2
+    for wrong in ({"start": 6}, {"stop": 7}, {"start": 3, "stop": 3}):
+        with pytest.raises(EncoderError, match="no part of the encoder's 6 numbers"):
+            made(SliceHead, **wrong)

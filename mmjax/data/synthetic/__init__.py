@@ -8,8 +8,10 @@ Attributes:
 from mmjax.data.synthetic.action_sequences import ActionSequences
 from mmjax.data.synthetic.anchored_signals import AnchoredSignals
 from mmjax.data.synthetic.bound_pairs import BoundPairs
+from mmjax.data.synthetic.bundles import Bundles
 from mmjax.data.synthetic.caption_database import CaptionDatabase
 from mmjax.data.synthetic.captions import NoisyCaptions, Translations
+from mmjax.data.synthetic.class_captions import ClassCaptions
 from mmjax.data.synthetic.classes import (
     AttributeClasses,
     FrozenClusters,
@@ -55,6 +57,7 @@ from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
 from mmjax.data.synthetic.topic_documents import TopicDocuments
+from mmjax.data.synthetic.user_items import UserItems
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
 from mmjax.data.synthetic.word_bags import WordBags
 from mmjax.data.synthetic.word_mixtures import WordMixtures
@@ -68,7 +71,9 @@ SYNTHETIC = {
         AnchoredSignals,
         AttributeClasses,
         BoundPairs,
+        Bundles,
         CaptionDatabase,
+        ClassCaptions,
         ComposedQueries,
         CompositionalScenes,
         ConceptPairs,
@@ -117,6 +122,7 @@ SYNTHETIC = {
         TokenClasses,
         TopicDocuments,
         Translations,
+        UserItems,
         WordBags,
         WordMixtures,
         WordScenes,

@@ -9,7 +9,7 @@ from mmjax.data.views.fused import FusedView
 from mmjax.data.views.graph import GraphView
 from mmjax.data.views.image import ImageView
 from mmjax.data.views.image_patches import ImagePatchesView
-from mmjax.data.views.label import LabelView
+from mmjax.data.views.label import LabelSetView, LabelView
 from mmjax.data.views.log_mel import LogMelView
 from mmjax.data.views.pixels import PixelsView
 from mmjax.data.views.points import PointsView
@@ -31,6 +31,7 @@ __all__ = [
     "GraphView",
     "ImagePatchesView",
     "ImageView",
+    "LabelSetView",
     "LabelView",
     "LogMelView",
     "PixelsView",

@@ -1,4 +1,4 @@
-"""Class labels, for objective terms that use them; no tower embeds them."""
+"""Class labels, one or several, for objective terms that use them; no tower embeds them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View
+from mmjax.schema.bounds import Count
 
 
 class LabelView(View):
@@ -49,3 +50,31 @@ class LabelView(View):
         if not -(2**31) <= int(array) < 2**31:
             raise unusable(f"{value} does not fit in 32 bits")
         return array.astype(np.int32)
+
+
+class LabelSetView(View):
+    """Several labels as i32[length], such as the items of a bundle; -1 follows fewer of them.
+
+    Args:
+      length: the most labels; of more the first ones are taken.
+      classes: as of the view `label`.
+
+    Attributes:
+      shape: (length,).
+      dtype: int32.
+      embedded: False.
+    """
+
+    embedded = False
+
+    def __init__(self, *, length: Count, classes: tuple[str, ...] = ()):
+        self.one = LabelView(classes=classes)
+        self.shape, self.dtype = (length,), np.dtype(np.int32)
+
+    def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
+        if not isinstance(value, list | tuple | np.ndarray) or np.ndim(value) != 1:
+            raise unusable(f"it is no list of labels but {value!r}")
+        found = [self.one(each, rng, train) for each in value[: self.shape[0]]]
+        if any(each < 0 for each in found):
+            raise unusable(f"{min(found)} is below 0, which says that there is no label")
+        return np.array(found + [-1] * (self.shape[0] - len(found)), np.int32)

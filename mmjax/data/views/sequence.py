@@ -8,8 +8,8 @@ import numpy as np
 
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
-from mmjax.data.views.base import View, pick
-from mmjax.schema.bounds import Count
+from mmjax.data.views.base import View, pick, required
+from mmjax.schema.bounds import Count, Fraction
 
 
 class SequenceView(View):
@@ -20,13 +20,17 @@ class SequenceView(View):
     Args:
       length: the most vectors; a longer sequence is cut.
       dim: size of each.
+      keep: share of the vectors that training keeps, drawn at random and in their order: of T the
+        whole part of keep T + 1, and at least one is left out where there are two or more, so that
+        a set and a part of it are two views of it (Ma et al. 2024, arXiv 2310.18770). 1 for all.
 
     Attributes:
       shape: (length, dim).
       dtype: float32.
     """
 
-    def __init__(self, *, length: Count, dim: Count):
+    def __init__(self, *, length: Count, dim: Count, keep: Fraction = 1.0):
+        self.keep = keep
         self.shape, self.dtype = (length, dim), np.dtype(np.float32)
 
     def __call__(self, value: Any, rng: np.random.Generator | None, train: bool) -> np.ndarray:
@@ -38,6 +42,9 @@ class SequenceView(View):
         if not np.isfinite(x).all():
             raise unusable("it holds NaN or infinite numbers")
         x = x[: self.shape[0]]
+        if train and self.keep < 1 and len(x) > 1:
+            count = min(int(self.keep * len(x)) + 1, len(x) - 1)
+            x = x[np.sort(required(rng).permutation(len(x))[:count])]
         return np.pad(x, ((0, self.shape[0] - len(x)), (0, 0)))
 
     def content(self, array: np.ndarray) -> dict[str, np.ndarray]:

@@ -38,21 +38,45 @@ def several(size):
     return {"label": chosen}
 
 
+def listed(size):
+    """As many right entries as there are, by their ids, one twice; -1, and ids of none, between."""
+    rng = np.random.default_rng(4)
+    chosen = np.where(rng.random((size, 6)) < 0.6, rng.integers(0, 17, (size, 6)), -1)
+    chosen[3::5] = -1
+    chosen[0] = NUMBERS[2]
+    return {"label": chosen.astype(np.int32)}
+
+
+def right(label):
+    """bool[B, FILLED], of labels in any of the three forms."""
+    numbers = NUMBERS[:FILLED]
+    if label.ndim == 1:
+        return label[:, None] == numbers
+    if label.dtype.kind == "i":
+        return np.array([np.isin(numbers, own) for own in label])
+    return label[:, numbers] > 0
+
+
 def cross_entropy(raws, extra, params, w=None):
     """By whole matrices: -Σ_c p_ic log softmax_c, over the rows that have a right entry."""
     w = entries().astype(float) if w is None else w
     s = normalize(raws["a"]) @ normalize(w[:FILLED]).T
     s = s * np.exp(params["temperature/log_scale"]) if params else s * 10.0
-    numbers, label = NUMBERS[:FILLED], extra["label"]
-    p = label[:, None] == numbers if label.ndim == 1 else label[:, numbers] > 0
+    return mean_entropy(s, right(extra["label"]))
+
+
+def products(raws, extra, params):
+    return mean_entropy(raws["a"] @ entries()[:FILLED].astype(float).T, right(extra["label"]))
+
+
+def mean_entropy(s, p):
     kept = p.any(1)
     log_p = s - logsumexp(s, np.ones(s.shape, bool), 1)[:, None]
     return -(np.where(p, log_p, 0).sum(1) / np.maximum(p.sum(1), 1))[kept].sum() / kept.sum()
 
 
 def outside(metrics, extra):
-    label = extra["label"]
-    has = np.isin(label, NUMBERS) if label.ndim == 1 else label[:, NUMBERS[:FILLED]].any(1)
+    has = right(extra["label"]).any(1)
     np.testing.assert_allclose(metrics["term/outside"], 1 - has.mean(), rtol=1e-6)
     assert not has.all()
 
@@ -72,6 +96,15 @@ CASES = {
         ("a",),
         cross_entropy,
         several,
+        known=known,
+        metrics=outside,
+        one_row=FORMULA,
+    ),
+    "gallery_nce_listed": Case(
+        {**GALLERY, "layer": "raw", "temperature": 1.0},
+        ("a",),
+        products,
+        listed,
         known=known,
         metrics=outside,
         one_row=FORMULA,

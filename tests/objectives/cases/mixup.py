@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 from objective_formulas import logsumexp, normalize
-from term_harness import SIZE, Case, make, term_key
+from term_harness import FORMULA, SIZE, Case, make, term_key
 
 PAIR = ("a", "b")
 GEODESIC = {"type": "geodesic_negatives", "pairs": (PAIR,)}
@@ -66,6 +66,29 @@ def mixup(spec, both=False, geodesic=False):
     return Case(spec, PAIR, formula, lambda size: {"row": np.arange(size)})
 
 
+def mixed_before(size):
+    """Inputs of `a` that are mixed already: one row of itself, some with nothing of another."""
+    rng = np.random.default_rng(8)
+    share = np.where(rng.random(size) < 0.4, 1.0, rng.random(size)).astype(np.float32)
+    partner = rng.permutation(size).astype(np.int32)
+    return {"mix/a/share": share, "mix/a/partner": partner, "row": np.arange(size)}
+
+
+def bimixco(raws, extra, params):
+    """With a row's partner not among those that count, its part has no target."""
+    x, y = normalize(raws["a"]), normalize(raws["b"])
+    s, rows = x @ y.T / 0.1, np.arange(len(x))
+    share, row = extra["mix/a/share"], extra["row"]
+    targets = np.diag(share.astype(float))
+    for i, partner in enumerate(extra["mix/a/partner"]):
+        targets[i, row == partner] += 1 - share[i]
+    loss, every = 0, np.ones(s.shape, bool)
+    for axis in (0, 1):
+        log_p = s - np.expand_dims(logsumexp(s, every, axis), axis)
+        loss = loss - (targets * log_p).sum() / len(rows) / 2
+    return loss
+
+
 @functools.cache
 def geodesic_share():
     return float(make(GEODESIC).terms["term"].draw(term_key(), 0))
@@ -87,5 +110,6 @@ CASES = {
     "m3co": mixup({**MIX, "pairs": (PAIR, PAIR[::-1])}),
     "v_mix": mixup(ARC, geodesic=True),
     "vl_mix": mixup({**ARC, "mix": "both"}, both=True, geodesic=True),
+    "bimixco": Case({**MIX, "mix": "inputs"}, PAIR, bimixco, mixed_before, one_row=FORMULA),
     "geodesic_negatives": Case(GEODESIC, PAIR, geodesic_negatives),
 }

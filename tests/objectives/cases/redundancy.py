@@ -27,8 +27,30 @@ def vicreg(raws, extra, params):
     return loss
 
 
+def covariance(fixed):
+    """Where lengths are constants their values are, and what is derived has them so."""
+
+    def formula(raws, extra, params):
+        sides = []
+        for raw in raws.values():
+            x = raw - raw.mean(0)
+            length = np.sqrt((x**2).sum(1, keepdims=True))
+            sides.append(x / (length.real if fixed else length))
+        c = sides[0].T @ sides[1]
+        return ((c if fixed else c / len(sides[0])) ** 2).mean()
+
+    return formula
+
+
+ORTHOGONAL = {"type": "cross_covariance", "pairs": (PAIR,)}
+
+
 CASES = {
     # One row has no variance: correlations of 0, each 1 from what they should be.
     "barlow": Case({"type": "barlow_twins", "pairs": (PAIR,)}, PAIR, barlow, one_row=4.0),
+    "cross_covariance": Case(ORTHOGONAL, PAIR, covariance(False), dim={"a": 4, "b": 3}),
+    "cross_covariance_sum": Case(
+        {**ORTHOGONAL, "through_length": False, "reduction": "sum"}, PAIR, covariance(True)
+    ),
     "vicreg": Case({"type": "vicreg", "pairs": (PAIR,)}, PAIR, vicreg, one_row=None),
 }

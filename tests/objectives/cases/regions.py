@@ -159,6 +159,7 @@ KINDS = {"labels": ("a_kind", "b_kind")}
 BOXES = {"boxes": "boxes", "grid": GRID}
 CASES = {
     "region_nce": case(labels, spec={"scope": "batch", **KINDS}, plans=PLANS, quick_memory=True),
+    "region_one_way": case(labels, spec={"scope": "batch", "direction_weights": (0, 1), **KINDS}),
     "region_example": case(labels, spec=KINDS),
     "region_matches": case(fits, spec={"matches": "fits"}),
     "region_batch_matches": case(fits, spec={"matches": "fits", "scope": "batch"}, plans=PLANS[:2]),

@@ -20,7 +20,9 @@ from mmjax.errors import unknown
 from mmjax.schema.values import plain
 
 # Sections of named components, of which None takes one away.
-_NAMED = re.compile(r"objectives|data\.views|model\.(adapters|towers|fusions)|evaluators(\.[^.]+)?")
+_NAMED = re.compile(
+    r"objectives|data\.views|model\.(adapters|towers|trunks|fusions)|evaluators(\.[^.]+)?"
+)
 _TOWER = re.compile(r"model\.towers\.[^.]+")
 
 

@@ -82,7 +82,7 @@ def small() -> dict:
             "points": tower("points", cloud, 4, width, prefix=4),
             "graph": tower("graph", graph, 0, width),
         },
-        dict(width=width, depth=2, heads=4),
+        dict(width=width, depth=2, heads=4, init="xavier"),
         c.adamw(1e-3, weight_decay=0.1, warmup_steps=50, clip_norm=1.0),
         splits={"image": "new_style_new_concepts"},
         steps=1600,
@@ -99,7 +99,7 @@ def pairs() -> dict:
     return joined(
         c.data(sources, 64, text.tokenizer, text=text.view, **vectors, code=text.view),
         {**words, **{name: tower(name, stem, n, width) for name, n in lengths.items()}},
-        dict(width=width, depth=2, heads=4, mlp_width=128),
+        dict(width=width, depth=2, heads=4, mlp_width=128, init="xavier"),
         c.adamw(2e-3, weight_decay=0.01),
         steps=1500,
         log_every=300,

@@ -17,54 +17,21 @@ from mmjax.encoders.item_set import ItemSet
 from mmjax.encoders.lookup import Lookup
 from mmjax.encoders.mlp import MLP, Identity
 from mmjax.encoders.naflex import NaFlexViT
+from mmjax.encoders.patch_tokens import PatchTokens
 from mmjax.encoders.patches import PatchTransformer
 from mmjax.encoders.points import PointNet
+from mmjax.encoders.registry import ENCODERS
 from mmjax.encoders.residual_mlp import ResidualMLP
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
+from mmjax.encoders.trunk import Trunk, TrunkConfig
+from mmjax.encoders.trunk_tokens import TrunkTokens
 from mmjax.encoders.vit import ViT
 from mmjax.encoders.wav2vec2 import Wav2Vec2
 from mmjax.encoders.whisper import Whisper
-from mmjax.schema.registry import Registry
-
-ENCODERS = Registry(
-    "encoder",
-    Encoder,
-    {
-        "vit": ViT,
-        "naflex_vit": NaFlexViT,
-        "patch_transformer": PatchTransformer,
-        "frame_transformer": FrameTransformer,
-        "point_net": PointNet,
-        "graph_network": GraphNetwork,
-        "resnet": ResNet,
-        "convnext": ConvNeXt,
-        "cnn": ConvNet,
-        "text_transformer": TextTransformer,
-        "text_gru": TextGRU,
-        "hierarchical_text": HierarchicalText,
-        "bag_of_tokens": BagOfTokens,
-        "mlp": MLP,
-        "residual_mlp": ResidualMLP,
-        "identity": Identity,
-        "lookup": Lookup,
-        "token_mlp": TokenMLP,
-        "item_set": ItemSet,
-        "efficientnet_lite": EfficientNetLite,
-        "spectrogram_transformer": SpectrogramTransformer,
-        "htsat": HTSAT,
-        "audio_transformer": AudioTransformer,
-        "wav2vec2": Wav2Vec2,
-        "whisper": Whisper,
-        "cnn14": CNN14,
-        "signal_transformer": SignalTransformer,
-        "signal_resnet": SignalResNet,
-    },
-    provided=("rngs", "dtype"),
-)
 
 __all__ = [
     "CNN14",
@@ -86,6 +53,7 @@ __all__ = [
     "ItemSet",
     "Lookup",
     "NaFlexViT",
+    "PatchTokens",
     "PatchTransformer",
     "PointNet",
     "ResNet",
@@ -96,6 +64,9 @@ __all__ = [
     "TextGRU",
     "TextTransformer",
     "TokenMLP",
+    "Trunk",
+    "TrunkConfig",
+    "TrunkTokens",
     "ViT",
     "Wav2Vec2",
     "Whisper",

@@ -89,6 +89,8 @@ class Encoder(nnx.Module):
       reads_present: whether the call takes `present` bool[B], False where a value is a
         placeholder: those with statistics over the batch.
       reads_prompts: whether the call takes `prompts` (`mmjax.encoders.prompts`).
+      trunk: name of the trunk that the call takes as `trunk` (`mmjax.encoders.trunk`); None of an
+        encoder that shares nothing.
       training_options: options of the constructor that a trained encoder's output does not depend
         on.
     """
@@ -96,7 +98,8 @@ class Encoder(nnx.Module):
     width: Count
     token_width: int | None = None
     causal: bool = False
-    reads_present: ClassVar[bool] = False
+    trunk: str | None = None
+    reads_present: bool = False
     reads_prompts: ClassVar[bool] = False
     training_options: ClassVar[frozenset[str]] = frozenset(
         {"dropout", "drop_path", "patch_dropout", "init", "scan", "remat", "augment"}

@@ -28,10 +28,10 @@ from mmjax.encoders.base import (
     check_positive,
     check_rate,
 )
+from mmjax.encoders.block import Block
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import FeedForward, dropout, dropout_key, layer_norm, split_key
 from mmjax.encoders.tokens import pool_tokens
-from mmjax.encoders.transformer import Block
 from mmjax.parallel.layout import whole
 from mmjax.schema.bounds import BelowOne, Count, CountOrZero, Repeats, RepeatsOrZero
 

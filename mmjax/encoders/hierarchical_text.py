@@ -16,9 +16,10 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_positive
+from mmjax.encoders.block import NormPlace
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import dropout, dropout_key, keys_of_parts, layer_norm, split_key
-from mmjax.encoders.transformer import NormPlace, Transformer
+from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.parallel.layout import rows, whole
 from mmjax.schema.bounds import Count, CountOrZero

@@ -21,11 +21,12 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.block import NormPlace
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import dropout, dropout_key, layer_norm
 from mmjax.encoders.prompts import Prompts, parted
 from mmjax.encoders.relative import Relative, Rotary, buckets, check_rotary
-from mmjax.encoders.transformer import NormPlace, Transformer
+from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.parallel.layout import whole
 from mmjax.schema.bounds import Count, CountOrZero

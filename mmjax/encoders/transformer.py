@@ -7,7 +7,7 @@ the same parameters. What the backward pass keeps is chosen by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,25 +15,13 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError, check_choice, check_positive, check_rate
-from mmjax.encoders.initializers import Initialization, Scheme, initialization
-from mmjax.encoders.layers import (
-    Activation,
-    Attention,
-    FeedForward,
-    LayerScale,
-    drop_path,
-    dropout,
-    dropout_key,
-    fold_in,
-    layer_norm,
-    split_key,
-)
+from mmjax.encoders.block import Block, NormPlace
+from mmjax.encoders.initializers import Scheme, initialization
+from mmjax.encoders.layers import Activation, dropout_key, layer_norm, split_key
 from mmjax.encoders.prompts import Prompts, put_in, put_in_place
 from mmjax.encoders.relative import Relative
 from mmjax.encoders.transformer_config import Remat
 from mmjax.parallel.layout import rows
-
-NormPlace = Literal["pre", "post"]
 
 # What a checkpointed block keeps for the backward pass. `dots` keeps the results of all matrix
 # products, `dots_no_batch` only of those without batch dimensions: the linear layers, not the
@@ -43,83 +31,6 @@ REMAT_POLICIES: dict[str, Callable[..., Any]] = {
     "dots": jax.checkpoint_policies.dots_saveable,
     "dots_no_batch": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
 }
-
-
-class Block(nnx.Module):
-    """Attention and an MLP, each a residual branch, f[B, T, W] -> f[B, T, W].
-
-    `norm='pre'`:  x = x + scale(attention(norm(x)));  x = x + scale(mlp(norm(x)))  (GPT-2, ViT).
-    `norm='post'`: x = norm(x + scale(attention(x)));  x = norm(x + scale(mlp(x)))  (BERT).
-
-    Where `normed` is False, the first norm of a pre-norm block is left out.
-    """
-
-    def __init__(
-        self,
-        *,
-        width: int,
-        heads: int,
-        mlp_width: int,
-        norm: NormPlace,
-        activation: Activation,
-        bias: bool,
-        eps: float,
-        dropout: float,
-        drop_key: float,
-        layer_scale: float | None,
-        sliced: bool,
-        init: Initialization,
-        dtype: DTypeLike,
-        rngs: nnx.Rngs,
-    ):
-        self.norm, self.dropout = norm, dropout
-        common: dict[str, Any] = {
-            "width": width,
-            "bias": bias,
-            "init": init,
-            "dtype": dtype,
-            "rngs": rngs,
-        }
-        self.attention_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
-        self.attention = Attention(heads=heads, sliced=sliced, drop=drop_key, **common)
-        self.mlp_norm = layer_norm(width, eps=eps, dtype=dtype, rngs=rngs)
-        self.mlp = FeedForward(hidden=mlp_width, activation=activation, **common)
-        self.scaled = layer_scale is not None
-        if layer_scale is not None:
-            self.attention_scale = LayerScale(width, start=layer_scale, dtype=dtype)
-            self.mlp_scale = LayerScale(width, start=layer_scale, dtype=dtype)
-
-    def __call__(
-        self,
-        x: jax.Array,
-        *,
-        mask: jax.Array | None = None,
-        causal: bool = False,
-        relative: Relative | None = None,
-        normed: jax.Array | None = None,
-        key: jax.Array | None = None,
-        drop_path_rate: jax.Array | None = None,
-    ) -> jax.Array:
-        keys = (None,) * 4 if key is None else split_key(key, 4)
-        # Apart from the others, which are what they would be without it.
-        of_keys = None if key is None else fold_in(key, 4)
-
-        def attend(y: jax.Array) -> jax.Array:
-            y = self.attention(y, mask=mask, causal=causal, relative=relative, rng=of_keys)
-            y = dropout(y, self.dropout, keys[0])
-            return drop_path(self.attention_scale(y) if self.scaled else y, drop_path_rate, keys[1])
-
-        def feed(y: jax.Array) -> jax.Array:
-            y = dropout(self.mlp(y), self.dropout, keys[2])
-            return drop_path(self.mlp_scale(y) if self.scaled else y, drop_path_rate, keys[3])
-
-        if self.norm == "pre":
-            y = self.attention_norm(x)
-            x = x + attend(y if normed is None else jnp.where(normed, y, x))
-            return x + feed(self.mlp_norm(x))
-        x = self.attention_norm(x + attend(x))
-        x = self.mlp_norm(x + feed(x))
-        return x
 
 
 class Transformer(nnx.Module):
@@ -141,6 +52,8 @@ class Transformer(nnx.Module):
       drop_path: rate of stochastic depth at the last block; it grows linearly from 0 at the first.
       drop_key: rate at which attention leaves out keys, see `attention.attention`.
       layer_scale: start value of a learned scale on each branch; None for no such scale.
+      skills: names of the MLPs that each block has in the place of one, see `Block`; empty for one.
+      skill_attention: attention by skill, too.
       init: named initialisation, see `initializers`.
       scan: run by `jax.lax.scan`; False unrolls the same parameters.
       remat: what to keep for the backward pass: `none` recomputes nothing, and all others run the
@@ -169,6 +82,8 @@ class Transformer(nnx.Module):
         drop_path: float = 0.0,
         drop_key: float = 0.0,
         layer_scale: float | None = None,
+        skills: tuple[str, ...] = (),
+        skill_attention: bool = False,
         init: Scheme = "trunc_normal",
         scan: bool = True,
         remat: Remat = "none",
@@ -199,6 +114,8 @@ class Transformer(nnx.Module):
                 drop_key=drop_key,
                 layer_scale=layer_scale,
                 sliced=remat != "none",
+                skills=skills,
+                skill_attention=skill_attention,
                 init=initialization(init, width=width, depth=depth),
                 dtype=dtype,
                 rngs=nnx.Rngs(key),
@@ -219,6 +136,7 @@ class Transformer(nnx.Module):
         prompts: Prompts | None = None,
         part: tuple[int, int] | None = None,
         taps: list[jax.Array] | None = None,
+        skills: tuple[str, ...] = (),
         train: bool = False,
         rngs: nnx.Rngs | None = None,
     ) -> jax.Array:
@@ -233,6 +151,7 @@ class Transformer(nnx.Module):
           prompts: learned vectors among the positions of some blocks.
           part: (first, stop) runs the blocks from one up to another only, and no norm after them.
           taps: a list, which gets what is after all blocks, f[depth, B, T, W], without the norm.
+          skills: those that are active, where the blocks have some; at least one.
           train: apply dropout, drop-path and DropKey.
           rngs: random numbers for them; may be None where all rates are 0.
 
@@ -275,6 +194,7 @@ class Transformer(nnx.Module):
                     normed=normed,
                     key=key,
                     drop_path_rate=rate,
+                    skills=skills,
                 )
                 return x, None if taps is None else x
 

@@ -75,6 +75,8 @@ def samples(model: Model, rows: int = ROWS) -> tuple[dict[str, Any], list[str], 
 
 def _random(spec: Spec[Encoder], modality: str, rows: int) -> np.ndarray:
     """Inputs for a tower whose views are not known."""
+    if isinstance(stem := spec.options.get("stem"), Spec):  # of a tower of a shared trunk
+        return _random(stem, modality, rows)
     rng, encoder = np.random.default_rng(0), spec.options
     if spec.type == "text_transformer":
         special = (encoder["pad_id"], encoder["eos_id"])

@@ -25,6 +25,7 @@ from flax import nnx
 
 from mmjax.encoders.base import Encoder
 from mmjax.encoders.prompts import Prompts
+from mmjax.encoders.trunk import Trunk
 from mmjax.errors import ConfigError
 from mmjax.model.base import Adapter
 from mmjax.model.towers import Tower
@@ -46,7 +47,8 @@ class LoRA(Adapter):
 
     Args:
       modules: regular expressions over whole paths of linear layers, such as
-        `towers/text/encoder/transformer/blocks/attention/query`.
+        `towers/text/encoder/transformer/blocks/attention/query`; those of trunks start with
+        `trunks/NAME/`.
       rank: of the update.
       alpha: its scale; `rank` where None, which is a factor of 1.
 
@@ -62,9 +64,9 @@ class LoRA(Adapter):
         self.modules, self.rank = tuple(modules), rank
         self.scale = (rank if alpha is None else alpha) / rank
 
-    def install(self, where: str, towers: Mapping[str, nnx.Module], rngs: nnx.Rngs) -> None:
+    def install(self, where: str, parts: Mapping[str, nnx.Module], rngs: nnx.Rngs) -> None:
         """Gives the layers that match their updates."""
-        linear = dict(_linear_layers(towers))
+        linear = dict(_linear_layers(parts))
         for pattern in self.modules:
             if not any(re.fullmatch(pattern, path) for path in linear):
                 raise ConfigError(
@@ -103,11 +105,11 @@ def _with_update(layer: type) -> type:
     return type(f"{layer.__name__}WithUpdate", (layer,), {"__call__": call})
 
 
-def _linear_layers(towers: Mapping[str, nnx.Module]) -> Iterator[tuple[str, nnx.Linear]]:
-    for name, tower in towers.items():
-        for path, module in nnx.iter_modules(tower):
+def _linear_layers(parts: Mapping[str, nnx.Module]) -> Iterator[tuple[str, nnx.Linear]]:
+    for name, part in parts.items():
+        for path, module in nnx.iter_modules(part):
             if isinstance(module, nnx.Linear):
-                yield "/".join(("towers", name, *map(str, path))), module
+                yield "/".join((name, *map(str, path))), module
 
 
 def merge_updates(
@@ -299,13 +301,17 @@ ADAPTERS: Registry[Adapter] = Registry(
 
 
 def install(
-    specs: Mapping[str, Spec[Adapter]], towers: Mapping[str, Tower], key: jax.Array
+    specs: Mapping[str, Spec[Adapter]],
+    towers: Mapping[str, Tower],
+    trunks: Mapping[str, Trunk],
+    key: jax.Array,
 ) -> nnx.Dict[PromptTokens]:
     """Builds the adapters of a recipe: updates into the towers, prompts as modules of their own.
 
     Args:
       specs: of the recipe, by name.
       towers: modality -> Tower; changed in place.
+      trunks: name -> Trunk, likewise.
       key: each adapter draws from a key of its own name.
 
     Returns:
@@ -313,11 +319,13 @@ def install(
     """
     modules: dict[str, PromptTokens] = {}
     encoders = {name: tower.encoder for name, tower in towers.items()}
+    parts: dict[str, nnx.Module] = {f"towers/{name}": tower for name, tower in towers.items()}
+    parts |= {f"trunks/{name}": trunk for name, trunk in trunks.items()}
     taken: dict[str, str] = {}
     for name, spec in specs.items():
         rngs = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(name.encode())))
         adapter = spec.build(encoders=encoders, rngs=rngs)
-        adapter.install(f"model.adapters.{name}", towers, rngs)
+        adapter.install(f"model.adapters.{name}", parts, rngs)
         if not isinstance(adapter, PromptTokens):
             continue
         for tower in adapter.names:

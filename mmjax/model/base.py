@@ -63,12 +63,12 @@ class Head(nnx.Module):
 class Adapter:
     """An adapter, trained beside frozen towers; see `mmjax.model.adapters`."""
 
-    def install(self, where: str, towers: Mapping[str, Any], rngs: nnx.Rngs) -> None:
-        """Changes towers that are built already, once; by default nothing.
+    def install(self, where: str, parts: Mapping[str, Any], rngs: nnx.Rngs) -> None:
+        """Changes towers and trunks that are built already, once; by default nothing.
 
         Args:
           where: path of the adapter in the recipe, for messages.
-          towers: modality -> Tower.
+          parts: path of a part -> module, such as `towers/image` and `trunks/shared`.
           rngs: for the initial parameters.
         """
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from mmjax.encoders import ENCODERS, Encoder
+from mmjax.encoders import ENCODERS, Encoder, TrunkConfig
 from mmjax.model.adapters import ADAPTERS
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.base import Adapter, Augmentation, Fusion, Head
@@ -123,6 +123,7 @@ class ModelConfig:
 
     Attributes:
       towers: modality -> tower.
+      trunks: name -> transformer that several towers run through.
       fusions: name -> one embedding of several outputs of towers.
       dtype: of the towers' computation; `auto` is bfloat16 on TPU and GPU, float32 on a CPU.
       ema: decay of a moving average of the parameters; evaluation then uses it.
@@ -130,6 +131,7 @@ class ModelConfig:
     """
 
     towers: dict[PartName, TowerConfig]
+    trunks: dict[PartName, TrunkConfig] = dataclasses.field(default_factory=dict)
     fusions: dict[PartName, FusionConfig] = dataclasses.field(default_factory=dict)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     ema: BelowOne | None = None

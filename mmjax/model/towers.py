@@ -13,6 +13,7 @@ from mmjax.encoders.base import Encoder, EncoderError, Encoding, of_level
 from mmjax.encoders.layers import dropout_key
 from mmjax.encoders.prompts import Prompts
 from mmjax.encoders.tokens import pool_tokens
+from mmjax.encoders.trunk import Trunk
 from mmjax.model.base import Augmentation, Head
 from mmjax.model.embedding import Embedding, Quantized, unit_norm
 
@@ -50,6 +51,7 @@ class Tower(nnx.Module):
         train: bool = False,
         rngs: nnx.Rngs | None = None,
         shared: Mapping[str, nnx.Module] | None = None,
+        trunks: Mapping[str, Trunk] | None = None,
         prompts: Prompts | None = None,
         present: jax.Array | None = None,
         deterministic: bool = False,
@@ -61,12 +63,15 @@ class Tower(nnx.Module):
         Without `augmented` it gets the values as they are.
         Where `present` bool[B] is False, the value is a placeholder, and what it becomes means
         nothing; encoders and heads with statistics over the batch leave it out of them.
+        `trunks` are those of the model by name, of which an encoder may name one.
         """
         targets = None
         if self.augment is not None and augmented:
             x = self.augment(x, train=train, rngs=rngs)
             x, targets = x if self.augment.gives_targets else (x, None)
         given: dict[str, Any] = {} if prompts is None else {"prompts": prompts}
+        if self.encoder.trunk is not None:
+            given["trunk"] = (trunks or {}).get(self.encoder.trunk)
         if self.encoder.reads_present and present is not None:
             given["present"] = present
         encoding = self.encoder(x, train=train and not deterministic, rngs=rngs, **given)

@@ -35,7 +35,11 @@ def model_flops(recipe: Recipe, mesh: jax.sharding.Mesh) -> tuple[float, float]:
         else tower
         for name, tower in recipe.model.towers.items()
     }
-    model = dataclasses.replace(recipe.model, towers=towers)
+    trunks = {
+        name: dataclasses.replace(trunk, remat="none")
+        for name, trunk in recipe.model.trunks.items()
+    }
+    model = dataclasses.replace(recipe.model, towers=towers, trunks=trunks)
     recipe = dataclasses.replace(recipe, microbatches=1, pairwise=pairwise, model=model)
     plan = state_lib.plan(recipe, mesh)
     state, batch = state_lib.abstract(recipe, plan), inputs.batch_shapes(recipe.data)

@@ -96,6 +96,11 @@ def advice(report: Report) -> str:
         for name, tower in recipe.model.towers.items()
         if tower.encoder.options.get("remat") == "none"
     ]
+    tries += [
+        f"--config.model.trunks.{name}.remat=full"
+        for name, trunk in recipe.model.trunks.items()
+        if trunk.remat == "none"
+    ]
     tries.append(f"--config.microbatches={2 * recipe.microbatches}")
     memory, held = report.memory, sum(report.state_bytes.values())
     available = memory.available if isinstance(memory, DoesNotFit) else None

@@ -21,7 +21,8 @@ from mmjax.schema.values import plain
 
 # Sections of named components, of which None takes one away.
 _NAMED = re.compile(
-    r"objectives|data\.(views|match|mix_inputs)|model\.(adapters|towers|fusions)|evaluators(\.[^.]+)?"
+    r"objectives|data\.(views|match|mix_inputs)|model\.(adapters|towers|trunks|fusions)"
+    r"|evaluators(\.[^.]+)?"
 )
 _TOWER = re.compile(r"model\.towers\.[^.]+")
 

@@ -67,6 +67,8 @@ class OptimizerConfig:
       turns: groups of regular expressions: updates in turn, each with moments and a schedule of its
         own, which leaves the parameters of the other groups as they are and trains what no group
         names.
+      keep_idle: leave a parameter whose gradient is 0 in a step as it is, with its moments and
+        without decay: towers, skills and terms whose modality no row of a batch has.
       freeze: parameters that match are constants without optimizer state; those of adapters never
         do.
     """
@@ -87,6 +89,7 @@ class OptimizerConfig:
         (r".*", 0.0),
     )
     turns: tuple[tuple[Pattern, ...], ...] = ()
+    keep_idle: bool = False
     freeze: tuple[Pattern, ...] = ()
 
 

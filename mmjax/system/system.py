@@ -1,4 +1,4 @@
-"""The whole model: the towers of every modality, fusions and the objective terms.
+"""The whole model: the towers of every modality, their trunks, fusions and the objective terms.
 
 Parameters leave the module as a flat dict, path -> array (`towers/image/encoder/...`), which is
 what rules for layout, learning rate and freezing match, what checkpoints hold and what weights are
@@ -22,6 +22,7 @@ from mmjax.model.config import FusionConfig, ModelConfig
 from mmjax.model.embedding import Embedding
 from mmjax.model.outputs import present_in_all
 from mmjax.model.towers import Tower
+from mmjax.model.trunks import trunks
 from mmjax.objectives import ObjectiveConfig, Objectives
 from mmjax.schema.names import modality_of, presence
 
@@ -29,10 +30,10 @@ Tree = TypeVar("Tree")
 
 
 class System(nnx.Module):
-    """Towers, adapters, codebooks, fusions and objective terms, built from a checked recipe.
+    """Towers, trunks, adapters, codebooks, fusions and terms, built from a checked recipe.
 
     Args:
-      model: towers, fusions and adapters.
+      model: towers, trunks, fusions and adapters.
       objectives: name -> term.
       dtype: of the towers' computation; parameters are float32.
       rngs: source of the initial parameters. Each tower draws from a key of its own name, so that
@@ -63,11 +64,13 @@ class System(nnx.Module):
             augment = None if config.augment is None else config.augment.build()
             towers[name] = Tower(encoder, head, augment, heads)
         self.towers = nnx.Dict(towers)
+        of_trunks = jax.random.fold_in(key, zlib.crc32(b"trunks"))
+        self.trunks = trunks(model.trunks, towers, model.fusions, dtype=dtype, key=of_trunks)
         self.deterministic: tuple[str, ...] = tuple(
             view for config in model.towers.values() for view in config.deterministic
         )
         of_adapters = jax.random.fold_in(key, zlib.crc32(b"adapters"))
-        self.adapters = adapters.install(model.adapters, towers, of_adapters)
+        self.adapters = adapters.install(model.adapters, towers, self.trunks, of_adapters)
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"codebooks")))
         every = [head for t in towers.values() for head in (t.head, *(t.heads or {}).values())]
         encoders = {name: tower.encoder for name, tower in towers.items()}
@@ -127,6 +130,7 @@ class System(nnx.Module):
                     train=train,
                     rngs=rngs,
                     shared=self.codebooks,
+                    trunks=self.trunks,
                     prompts=prompts.get(modality),
                     present=presence(batch, name) if train else None,
                     deterministic=name in self.deterministic,

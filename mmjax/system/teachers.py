@@ -29,7 +29,7 @@ from mmjax.system.system import System
 
 # Of the names under which a teacher's views are embedded beside those of the batch.
 PREFIX = "teacher/"
-SHARED = ("codebooks/", "adapters/")
+SHARED = ("codebooks/", "adapters/", "trunks/")
 _OWN_KEY = zlib.crc32(b"teacher")
 
 
@@ -76,7 +76,7 @@ class Teacher:
     ) -> frozenset[str]:
         """The variables that it has copies of.
 
-        All of its towers and fusions, and of the codebooks and adapters that these read; without
+        All of its towers and fusions, and of the model's codebooks, adapters and trunks; without
         parameters that are frozen and that it took over, for these are the same in both.
 
         Args:

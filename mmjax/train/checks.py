@@ -25,6 +25,7 @@ from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel import microbatch
 from mmjax.recipe import Recipe
 from mmjax.schema.names import modality_of
+from mmjax.schema.registry import Spec
 from mmjax.system import galleries as gallery_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -248,6 +249,8 @@ def check_tokenizer(recipe: Recipe, views: Mapping[str, View]) -> None:
         if tokenizer is None or tower is None or spec is None:
             continue
         encoder, where = tower.encoder.options, f"model.towers.{modality_of(name)}.encoder"
+        if isinstance(stem := encoder.get("stem"), Spec):  # of a tower of a shared trunk
+            encoder, where = stem.options, f"{where}.stem"
         if "vocab_size" not in encoder:
             continue
         file = f"'data.tokenizer' ({spec.options.get('path', spec.type)})"

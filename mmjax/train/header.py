@@ -63,7 +63,7 @@ def stage_lines(stage: Stage, plan: TrainPlan, data: TrainData) -> list[str]:
 def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[str, str]]:
     counts = parameter_counts(plan)
     batch, steps = recipe.data.batch_size, recipe.steps
-    parts = (*recipe.model.towers, *recipe.model.fusions)
+    parts = (*recipe.model.towers, *recipe.model.trunks, *recipe.model.fusions)
     towers = ", ".join(f"{part} {counts.get(part, 0):,}" for part in parts)
     rows = [
         (

@@ -16,6 +16,7 @@ import optax
 from mmjax.errors import ConfigError
 from mmjax.parallel.layout import STACKED
 from mmjax.recipe import OptimizerConfig
+from mmjax.train import idle
 
 Factor = float | tuple[float, ...]  # of all of a parameter, or of each layer of a stack
 F = TypeVar("F", bound=Factor)
@@ -260,7 +261,8 @@ def make(
     decays = factors(optimizer.weight_decay_rules, paths)
     decay = (_decay(optimizer.weight_decay, decays),) if optimizer.weight_decay else ()
 
-    adam = optax.scale_by_adam(b1, b2, optimizer.eps)
+    kept = optimizer.keep_idle
+    adam = (idle.scale_by_adam if kept else optax.scale_by_adam)(b1, b2, optimizer.eps)
     momentum = optax.trace(b1) if b1 else optax.identity()
     parts += {
         "adamw": (adam, *decay),
@@ -272,7 +274,7 @@ def make(
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
     parts.append(optax.scale_by_learning_rate(_own_schedule(optimizer, steps)))
-    rule = optax.chain(*parts)
+    rule = idle.keep(optax.chain(*parts)) if kept else optax.chain(*parts)
     return in_turn(rule, optimizer.turns, paths) if optimizer.turns else rule
 
 

@@ -119,6 +119,12 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     idle = tuple(f"towers/{name}/" for name in recipe.model.towers if name not in busy)
     fused = {modality_of(name) for name in recipe.fused if recipe.embedded[name]}
     idle += tuple(f"fusions/{name}/" for name in recipe.model.fusions if name not in fused)
+    running = {
+        tower.encoder.options["trunk"]
+        for name, tower in recipe.model.towers.items()
+        if name in busy and tower.encoder.type == "trunk_tokens"
+    }
+    idle += tuple(f"trunks/{name}/" for name in recipe.model.trunks if name not in running)
     constant |= {path for path in parameters if path.startswith(idle)}
     trained = {path: shape for path, shape in parameters.items() if path not in constant}
     everything = definition.kinds(nnx.Variable)

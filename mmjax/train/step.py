@@ -26,7 +26,7 @@ from mmjax.train.state import State, StateOf, TrainPlan
 
 Arrays = Mapping[str, jax.Array]
 Batch = Arrays
-NAMED_PARTS = ("towers", "fusions")  # of a model, whose parts have names of the recipe
+NAMED_PARTS = ("towers", "trunks", "fusions")  # of a model, whose parts have names of the recipe
 
 
 class Step(Protocol):

@@ -14,7 +14,7 @@ from mmjax.weights.preprocessing import Specs
 
 _ASIDE = (
     (r"objectives/.*", "of an objective term"),
-    (r"codebooks/.*|adapters/.*|towers/[^/]+/heads/.*", "no part of encoder and head"),
+    (r"codebooks/.*|adapters/.*|trunks/.*|towers/[^/]+/heads/.*", "no part of encoder and head"),
 )
 
 

@@ -134,7 +134,7 @@ class Pretrained:
         data: DataConfig | None = None,
         open: Open = foreign.Weights,
     ):
-        self._sources: dict[str, tuple[foreign.Loaded, str]] = {}
+        self._sources: dict[str, tuple[Mapping[str, np.ndarray], str]] = {}
         self._scalars: dict[str, float] = {}
         self.lines: list[str] = []
         self.differing: list[str] = []
@@ -154,6 +154,8 @@ class Pretrained:
             if data is not None:
                 own = [view for view in data.views if modality_of(view) == tower.embeds(name)]
                 self.differing += differences(data, own, weights, part, tower.encoder.type)
+            if tower.encoder.type == "trunk_tokens":
+                self._trunk(weights, tower.encoder.options["trunk"], variables)
             before = f"towers/{name}/"
             for path in loaded:
                 full = before + path
@@ -175,6 +177,21 @@ class Pretrained:
         self._codebooks(model)
         if teacher is not None and is_foreign(teacher):
             self.folders["teacher"] = foreign.Weights(teacher), []
+
+    def _trunk(self, weights: foreign.Weights, name: str, variables: Mapping[str, Any]) -> None:
+        """The trunk of a tower comes with it, of the same run."""
+        before = f"trunks/{name}/"
+        if any(path.startswith(before) for path in self._sources):
+            return  # with another tower
+        for path in variables:
+            if path.startswith(before):
+                if path not in weights.tensors:
+                    raise WeightsError(
+                        f"model.trunks.{name}: {weights.folder.path} has no {path!r}: give the "
+                        "trunk the options that it has there"
+                    )
+                self._sources[path] = weights.tensors, path
+        self.lines.append(f"trunks/{name}: as in {weights.folder.path}")
 
     def _codebooks(self, model: ModelConfig) -> None:
         """Codebooks that start as the token vectors of a tower do so as its weights have them."""

@@ -263,3 +263,59 @@ def test_turns_that_cannot_be_are_refused():
         optimizer.make(section(turns=(("a",), ("c",))), 10, ["a", "b"])
     with pytest.raises(ConfigError, match="at least two groups"):
         optimizer.make(section(turns=(("a",),)), 10, ["a", "b"])
+
+
+def adam(gradients, start, rate, decay, b1=0.9, b2=0.999, eps=1e-8):
+    """AdamW in float64 by the formula, with the gradients that there are."""
+    x, m, v = start.astype(np.float64), 0.0, 0.0
+    for count, g in enumerate(gradients, 1):
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        step = (m / (1 - b1**count)) / (np.sqrt(v / (1 - b2**count)) + eps)
+        x = x - rate * (step + decay * x)
+    return x
+
+
+@pytest.mark.parametrize("kind", ["adamw", "lamb", "lion", "sgd", "lars"])
+def test_a_parameter_without_a_gradient_stays_as_it_is(kind):
+    rng = np.random.default_rng(0)
+    params = {path: jnp.asarray(rng.normal(size=(2, 3)), jnp.float32) for path in ("a/w", "b/w")}
+    rows = rng.normal(size=(6, 2, 2, 3)).astype(np.float32)
+    rows[:3, 1] = 0  # `b` starts late
+    rows[4, 0] = 0
+    own = section(
+        type=kind, schedule="constant", weight_decay=0.1, keep_idle=True, clip_norm=None,
+        weight_decay_rules=(),
+    )  # fmt: skip
+    rule = optimizer.make(own, 6, params)
+    state, update = rule.init(params), jax.jit(rule.update)
+    for a, b in rows:
+        updates, state = update({"a/w": jnp.asarray(a), "b/w": jnp.asarray(b)}, state, params)
+        new = {path: x + updates[path] for path, x in params.items()}
+        for path, gradient in (("a/w", a), ("b/w", b)):
+            same = np.array_equal(new[path], params[path])
+            assert same == (not gradient.any()), path
+        params = new
+    if kind == "adamw":
+        rng = np.random.default_rng(0)
+        start = [rng.normal(size=(2, 3)).astype(np.float32) for _ in range(2)]
+        for i, path in enumerate(("a/w", "b/w")):
+            there = [row[i].astype(np.float64) for row in rows if row[i].any()]
+            np.testing.assert_allclose(params[path], adam(there, start[i], 0.1, 0.1), atol=1e-5)
+
+
+def test_with_gradients_everywhere_nothing_is_idle():
+    rng = np.random.default_rng(0)
+    params = {path: jnp.asarray(rng.normal(size=5), jnp.float32) for path in "ab"}
+    found = []
+    for keep in (False, True):
+        own = section(schedule="constant", weight_decay=0.1, keep_idle=keep, weight_decay_rules=())
+        rule = optimizer.make(own, 4, params)
+        state, x = rule.init(params), params
+        for seed in range(4):
+            own_rng = np.random.default_rng(seed)
+            gradient = {path: jnp.asarray(own_rng.normal(size=5), jnp.float32) for path in "ab"}
+            updates, state = rule.update(gradient, state, x)
+            x = {path: x[path] + updates[path] for path in x}
+        found.append(x)
+    for path in "ab":
+        np.testing.assert_allclose(*(each[path] for each in found), atol=1e-6)

@@ -52,6 +52,7 @@ from mmjax.data.synthetic.prompted_regions import PromptedRegions
 from mmjax.data.synthetic.region_captions import RegionCaptions
 from mmjax.data.synthetic.routed_queries import RoutedQueries
 from mmjax.data.synthetic.scenes import CompositionalScenes
+from mmjax.data.synthetic.skill_pairs import SkillPairs
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
@@ -116,6 +117,7 @@ SYNTHETIC = {
         PromptedRegions,
         RegionCaptions,
         RoutedQueries,
+        SkillPairs,
         SpelledFacts,
         Studies,
         TexturedDigits,

@@ -1,0 +1,70 @@
+"""Patches as they are: a linear layer on each, the stem of a trunk."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mmjax.encoders import pooling
+from mmjax.encoders.base import Encoder, EncoderError, Encoding
+from mmjax.encoders.initializers import initialization
+from mmjax.encoders.stems import PatchStem, cut
+from mmjax.schema.bounds import Count
+
+
+class PatchTokens(Encoder):
+    """Patches through one linear layer, f[B, S1, ..., Sn, C] -> tokens f[B, T, W], pooled f[B, W].
+
+    Images [B, H, W, C] in squares, clips [B, T, H, W, C] in tubelets, signals and spectrograms
+    [B, T, C] in runs of samples. What is missing, NaN or behind the end of the last patch, is 0; a
+    patch that is all missing is masked. It is what a vision transformer begins with (Dosovitskiy et
+    al. 2021, arXiv 2010.11929), for the encoder `trunk_tokens`, which has the blocks and positions.
+
+    Args:
+      patch: (p1, ..., pn), as many as the input has axes beside its channels.
+      channels: C.
+      width: W.
+      dtype: of the computation; parameters are float32.
+      rngs: for the initial parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        patch: tuple[Count, ...],
+        channels: Count = 3,
+        width: Count,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        if not patch:
+            raise EncoderError("patch=() has no axis: give the size of a patch along each")
+        self.patch, self.channels, self.width, self.dtype = tuple(patch), channels, width, dtype
+        self.stem = PatchStem(
+            patch=self.patch,
+            channels=channels,
+            width=width,
+            bias=True,
+            init=initialization("trunc_normal", width=width, depth=1).patch,
+            dtype=dtype,
+            rngs=rngs,
+        )
+
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None
+    ) -> Encoding:
+        """Encodes f[B, S1, ..., Sn, C]; see `mmjax.encoders.base`."""
+        if x.ndim != len(self.patch) + 2 or x.shape[-1] != self.channels:
+            axes = ", ".join(f"S{i + 1}" for i in range(len(self.patch)))
+            raise EncoderError(
+                f"inputs of shape {x.shape} where [B, {axes}, {self.channels}] is expected"
+            )
+        behind = [(0, -size % p) for size, p in zip(x.shape[1:-1], self.patch, strict=True)]
+        x = jnp.pad(x, ((0, 0), *behind, (0, 0)), constant_values=jnp.nan)
+        there = ~jnp.isnan(x)
+        mask = cut(there, self.patch).any(axis=-1).reshape(x.shape[0], -1)
+        tokens = self.stem(jnp.where(there, x, 0).astype(self.dtype))
+        tokens = tokens.reshape(x.shape[0], -1, self.width)
+        return Encoding(pooling.mean(tokens, mask), tokens, mask)

@@ -13,7 +13,7 @@ are calibrated.
     python -m mmjax.main --config=configs/rs_rerank.py:paper   # your labelled pairs, ViT-B/32
     python -m mmjax.claims rs_rerank                           # against cosine and its threshold
 
-The paper's scorer is a fine-tuned vision-language model; it and the reader's answers are left out.
+Left out: the fine-tuned vision-language model that scores in the paper, and the reader's answers.
 """
 
 from mmjax.configs import common as c

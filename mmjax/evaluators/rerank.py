@@ -94,10 +94,9 @@ class Rerank(Evaluator):
         counted = set()
         for pair in self.pairs:
             for query, answer in (pair, pair[::-1])[: 2 if gallery is None else 1]:
-                sides = [
-                    _Side.of(model, source, name, self.term)
-                    for source, name in zip(sources, (query, answer), strict=True)
-                ]
+                asked = _Side.of(model, data, query, self.term)
+                given = _Side.of(model, gallery or data, answer, self.term)
+                sides = (asked, given)
                 for source, side in zip(sources, sides, strict=True):
                     if (id(source), side.items.modality) not in counted:
                         counted.add((id(source), side.items.modality))
@@ -106,7 +105,7 @@ class Rerank(Evaluator):
                     score = model.matcher(self.term, query, answer)
                 except ValueError as error:
                     raise EvaluationError(f"rerank: {error}") from error
-                found = self._direction(*sides, score)
+                found = self._direction(asked, given, score)
                 metrics |= {f"{query}_to_{answer}/{name}": value for name, value in found.items()}
         return metrics
 

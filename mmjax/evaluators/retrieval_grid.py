@@ -144,10 +144,10 @@ class RetrievalGrid(Evaluator):
                 )
             x[:, self.items.index(b)] += np.float32(weight) * asked.unit[a]
         y = np.stack([items.unit[b] for b in self.items], axis=1)
-        x, y = (z.reshape(len(z), -1) for z in (x, y))
+        queries, answers = x.reshape(len(x), -1), y.reshape(len(y), -1)
         # Scores keep their order under a common factor; ties are judged at the scale of unit rows.
-        largest = np.linalg.norm(x, axis=1).max() * np.linalg.norm(y, axis=1).max()
-        return ranking.rank(x / max(largest, 1e-12), y, asked.ids, items.ids)
+        largest = np.linalg.norm(queries, axis=1).max() * np.linalg.norm(answers, axis=1).max()
+        return ranking.rank(queries / max(largest, 1e-12), answers, asked.ids, items.ids)
 
 
 class _Tuples:

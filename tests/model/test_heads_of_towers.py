@@ -81,7 +81,8 @@ def test_layers_of_an_embedder_are_heads_and_mixtures_of_them():
     for wrong in ("0*unit+local", "x*unit", "-1*unit"):
         with pytest.raises(ValueError, match="should be a number above 0"):
             model.embed("a", x["a"], wrong)
-    with pytest.raises(ValueError, match="'a' has no 'global', only 'encoder', 'local', 'raw', 'unit'"):
+    said = "'a' has no 'global', only 'encoder', 'local', 'raw', 'unit'"
+    with pytest.raises(ValueError, match=said):
         model.embed("a", x["a"], "unit+global")
 
 

@@ -109,6 +109,7 @@ def paper() -> dict:
         ],
         stages=(c.stage("matcher", 1) | {"optimizer": {"learning_rate": 0.0}}, tune(steps)),
         evaluate_every=10 * 4 * images // 20,
+        mesh=dict(data=1, tensor=-1),  # more devices than rows of a batch split the towers
     )
 
 

@@ -115,5 +115,5 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
         assert found.pop(f"concentration/{m}") == pytest.approx(9 * (shares**2).sum())
     assert found == pytest.approx(CodeUsage().measure(*supports, np.arange(20)))
     assert 1 <= found["support/image"] < 9
-    with pytest.raises(ValueError, match="has no 'codes', only 'encoder', 'unit'"):
+    with pytest.raises(ValueError, match="has no 'codes', only 'encoder', 'raw', 'unit'"):
         model.embed("other", np.zeros((2, 3), np.float32), "codes")

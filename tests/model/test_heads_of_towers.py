@@ -66,6 +66,8 @@ def test_layers_of_an_embedder_are_heads_and_mixtures_of_them():
         definition, Definition.arrays(system), mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1])
     )
     x = batch()
+    raw = system.embed(x)["a"].raw
+    np.testing.assert_allclose(model.embed("a", x["a"], "raw"), raw, rtol=2e-6, atol=1e-6)
     z, h, both = (
         [model.embed(name, x[name], layer) for name in "ab"]
         for layer in ("unit", "local", "unit+local")
@@ -79,7 +81,8 @@ def test_layers_of_an_embedder_are_heads_and_mixtures_of_them():
     for wrong in ("0*unit+local", "x*unit", "-1*unit"):
         with pytest.raises(ValueError, match="should be a number above 0"):
             model.embed("a", x["a"], wrong)
-    with pytest.raises(ValueError, match="'a' has no 'global', only 'encoder', 'local', 'unit'"):
+    said = "'a' has no 'global', only 'encoder', 'local', 'raw', 'unit'"
+    with pytest.raises(ValueError, match=said):
         model.embed("a", x["a"], "unit+global")
 
 

@@ -24,7 +24,7 @@ SETS = {"image": "emoji", "audio": "samples", "points": "furniture", "graph": "m
 
 def tower(name: str, stem: dict, length: int, width: int, **options: object) -> dict:
     """A stem, and the trunk with the skill of this name."""
-    shared = dict(type="trunk_tokens", trunk="shared", width=width, skills=(name,))
+    shared = dict(type="trunk_tokens", trunk="shared", width=width, skills=(name,), init="xavier")
     encoder = {**shared, "stem": stem, "length": length, **options}
     return {"encoder": encoder, "head": c.linear_head(width)}
 
@@ -99,8 +99,8 @@ def pairs() -> dict:
     return joined(
         c.data(sources, 64, text.tokenizer, text=text.view, **vectors, code=text.view),
         {**words, **{name: tower(name, stem, n, width) for name, n in lengths.items()}},
-        dict(width=width, depth=2, heads=4, mlp_width=128, init="xavier"),
-        c.adamw(2e-3, weight_decay=0.01),
+        dict(width=width, depth=2, heads=4, mlp_width=128, init="xavier", scan=False),
+        c.adamw(2e-3, weight_decay=0.01, warmup_steps=50),
         steps=1500,
         log_every=300,
     )

@@ -35,7 +35,6 @@ def claim() -> Claim:
             "dense": Arm(dense, grid=RATES),
             "dense, four times as wide": Arm(wide, grid=RATES),
             "skills": Arm(grid=RATES),
-            "skills, attention too": Arm(trunks({"skill_attention": True}), grid=RATES),
             "separate": Arm({"model": apart}, grid=RATES),
             "untrained": Arm(c.UNTRAINED, untuned="it does not train"),
         },
@@ -59,8 +58,6 @@ def claim() -> Claim:
         extras=(
             Check("skills are no worse than a transformer for each, within 2 points", EACH,
                   "skills", ">=", "separate", offset=-0.02),
-            Check("attention by skill is 2 points better than shared attention", EACH,
-                  "skills, attention too", ">=", "skills", offset=0.02),
         ),
         metrics=EACH,
         seed_keys=tuple(f"data.source.{name}.seed" for name in OTHERS),

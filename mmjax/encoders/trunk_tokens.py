@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 
 from mmjax.encoders import pooling
 from mmjax.encoders.base import Encoder, EncoderError, Encoding, check_choice, check_positive
+from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.registry import ENCODERS
 from mmjax.encoders.trunk import Trunk
 from mmjax.schema.bounds import Count, CountOrZero
@@ -18,7 +19,6 @@ from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 
 TrunkPool = Literal["cls", "first", "mean", "last"]
-_START = nnx.initializers.normal(0.02)
 
 
 class TrunkTokens(Encoder):
@@ -42,6 +42,8 @@ class TrunkTokens(Encoder):
       prefix: tokens that are made of the stem's pooled vector; None takes the stem's tokens.
       pool: `cls`, a learned vector before the tokens; `first`, the first of them, such as [CLS] of
         a tokenizer; `mean` over them; or `last`, the last one that is real, for causal trunks.
+      init: named initialisation of places and class token, see `initializers`; places start larger
+        with 'xavier', which suits stems of tokens that are large from the start.
       dtype: of the computation; parameters are float32.
       rngs: for the initial parameters.
     """
@@ -56,6 +58,7 @@ class TrunkTokens(Encoder):
         length: CountOrZero,
         prefix: Count | None = None,
         pool: TrunkPool = "cls",
+        init: Scheme = "trunc_normal",
         dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
@@ -73,11 +76,15 @@ class TrunkTokens(Encoder):
             inputs, outputs = self.stem.width, width * prefix
         self.project = nnx.Linear(inputs, outputs, dtype=dtype, rngs=rngs)
 
-        def learned(rows: int) -> nnx.Param[jax.Array] | None:
-            return nnx.Param(_START(rngs.params(), (rows, width), jnp.float32)) if rows else None
+        start = initialization(init, width=width, depth=1)
 
-        self.position = learned(length)
-        self.class_token = learned(int(pool == "cls"))
+        def learned(rows: int, initializer: nnx.Initializer) -> nnx.Param[jax.Array] | None:
+            if not rows:
+                return None
+            return nnx.Param(initializer(rngs.params(), (rows, width), jnp.float32))
+
+        self.position = learned(length, start.position)
+        self.class_token = learned(int(pool == "cls"), start.special)
 
     def __call__(
         self,

@@ -1,5 +1,6 @@
 """Trunks in runs: gradients, meshes, teachers, adapters, idle skills, resumption, exports."""
 
+import dataclasses
 import re
 
 import jax
@@ -12,13 +13,16 @@ import mmjax
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 from mmjax.export import formats
+from mmjax.model.config import InitFrom
 from mmjax.model.outputs import of_model
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import dry_run
+from mmjax.recipe.own import weights
 from mmjax.system.system import System
 from mmjax.train import checks, trainer
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
+from mmjax.weights.start import Pretrained
 
 VECTOR = {"type": "vector", "dim": 32}
 MESH = ("mesh.data=2", "mesh.fsdp=4", "mesh.fsdp_min_size=64")
@@ -183,12 +187,33 @@ def test_an_interrupted_run_of_stages_goes_on_and_is_exported(wired, saved, iden
     again = mmjax.load(tmp_path / "safetensors")
     np.testing.assert_allclose(again.encode(b=list(x)), found, atol=1e-6)
 
-    # Another run starts from a tower and, with it, from the trunk.
-    start = {"b": {"init_from": {"path": str(tmp_path / "whole")}}}
-    other = wired("steps=1", "seed=5", "optimizer.learning_rate=0.0",
-                  f"model.towers.b.init_from={start['b']['init_from']!r}")  # fmt: skip
-    trainer.train(other, tmp_path / "other", quiet=True)
-    np.testing.assert_allclose(mmjax.load(tmp_path / "other").encode(b=list(x)), found, atol=1e-6)
+
+def test_a_tower_from_another_run_comes_with_its_trunk(wired, tmp_path):
+    theirs = wired("seed=5")
+    plan = state_lib.plan(theirs, one_device())
+    arrays = state_lib.initial(theirs, plan).params
+    config, folder = wired(), str(tmp_path)
+    own = state_lib.initial(config, state_lib.plan(config, one_device())).params
+    towers = dict(config.model.towers)
+    towers["b"] = dataclasses.replace(towers["b"], init_from=InitFrom(folder, head=True))
+    model = dataclasses.replace(config.model, towers=towers)
+
+    def opened(given):
+        host = {path: np.asarray(array) for path, array in given.items()}
+        return lambda path: weights(theirs, path, arrays=host)
+
+    start = Pretrained(model, {}, own, open=opened(arrays))
+    taken = start.into(own)
+    for path, array in taken.items():
+        same = np.array_equal(array, arrays[path])
+        if path.startswith(("towers/b/", "trunks/shared/")):
+            assert same, path
+        elif path.endswith("kernel"):
+            assert not same, path
+    assert f"trunks/shared: as in {folder}" in start.lines
+    few = {path: array for path, array in arrays.items() if "/mlps/c/" not in path}
+    with pytest.raises(ConfigError, match=r"^model\.trunks\.shared: .* has no .*/mlps/c/"):
+        Pretrained(model, {}, own, open=opened(few))
 
 
 def test_preflight_counts_trunks(wired):

@@ -72,7 +72,8 @@ def claim() -> Claim:
         seed_keys=c.WORLD_SEED,
         paper_numbers="Dice after fine-tuning, R@k, accuracy of answers and scores of reports; "
         "values not confirmed",
-        notes="The losses are a reading of the paper's names for them. Every arm has the same "
-        "towers; those without levels have texts in sentences, too. Turns are of the training "
-        "batches alone, so how well they are told is no metric here.",
+        notes="The losses are a reading of the paper's names for them; the authors' code sums the "
+        "pieces of a text by log-sum-exp. Every arm has the same towers; those without levels have "
+        "texts in sentences, too. Nothing in these volumes tells by how much they are turned, so "
+        "that one of the self-supervised terms has nothing to learn here.",
     )  # fmt: skip

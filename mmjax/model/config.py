@@ -13,7 +13,7 @@ from mmjax.model.fusions import FUSIONS
 from mmjax.model.heads import HEADS
 from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.bounds import BelowOne
-from mmjax.schema.names import PartName, ViewName
+from mmjax.schema.names import ModuleName, PartName, ViewName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -55,7 +55,7 @@ class TowerConfig:
 
     encoder: Annotated[Spec[Encoder], ENCODERS]
     head: HeadSpec = dataclasses.field(default_factory=lambda: HEADS.spec("none"))
-    heads: dict[PartName, HeadSpec] = dataclasses.field(default_factory=dict)
+    heads: dict[ModuleName, HeadSpec] = dataclasses.field(default_factory=dict)
     init_from: InitFrom | None = None
     augment: Annotated[Spec[Augmentation], AUGMENTATIONS] | None = None
     deterministic: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class ModelConfig:
 
     towers: dict[PartName, TowerConfig]
     trunks: dict[PartName, TrunkConfig] = dataclasses.field(default_factory=dict)
-    fusions: dict[PartName, FusionConfig] = dataclasses.field(default_factory=dict)
+    fusions: dict[ModuleName, FusionConfig] = dataclasses.field(default_factory=dict)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     ema: BelowOne | None = None
     adapters: dict[PartName, Annotated[Spec[Adapter], ADAPTERS]] = dataclasses.field(

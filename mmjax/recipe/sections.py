@@ -22,7 +22,7 @@ from mmjax.schema.bounds import (
     PositiveInt,
     Seed,
 )
-from mmjax.schema.names import PartName
+from mmjax.schema.names import ModuleName, PartName
 from mmjax.schema.registry import Spec
 from mmjax.schema.sections import section
 from mmjax.schema.values import plain
@@ -231,7 +231,7 @@ class Recipe:
     steps: NonNegativeInt
     data: DataConfig
     model: ModelConfig
-    objectives: dict[PartName, ObjectiveConfig] = dataclasses.field(default_factory=dict)
+    objectives: dict[ModuleName, ObjectiveConfig] = dataclasses.field(default_factory=dict)
     optimizer: OptimizerConfig | None = None
     teacher: Annotated[Spec[Teacher], TEACHERS] | None = None
     queue: QueueConfig | None = None

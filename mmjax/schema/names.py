@@ -40,19 +40,38 @@ class ViewName(NamedTuple):
         return f"{self.modality}@{self.label}" if self.label else self.modality
 
 
+# What a module that holds parts by their names has for methods, which a part would hide.
+_METHODS = frozenset({"clear", "get", "items", "keys", "pop", "popitem", "setdefault", "update",
+                      "values"})  # fmt: skip
+
+
 class Name:
-    """Reads the name of a recipe or of a part of it, which folders and files are called by."""
+    """Reads the name of a recipe or of a part of it, which folders and files are called by.
+
+    Args:
+      taken: names that no part may have.
+    """
+
+    def __init__(self, taken: frozenset[str] = frozenset()):
+        self.taken = taken
 
     def parse(self, value: Any, where: str, file: str) -> str:
         """The name.
 
         Raises:
-          ConfigError: for one that would lead elsewhere, or that no file can have.
+          ConfigError: for one that would lead elsewhere, that no file can have, or that is taken.
         """
-        return check_name(value, where, file)
+        name = check_name(value, where, file)
+        if name in self.taken:
+            raise ConfigError(
+                f"{file}: no part of {where!r} can be called {name!r}, nor any of "
+                f"{', '.join(sorted(self.taken - {name}))}: choose another name"
+            )
+        return name
 
 
 PartName = Annotated[str, Name()]
+ModuleName = Annotated[str, Name(_METHODS)]
 
 
 def check_name(name: Any, where: str, file: str) -> str:

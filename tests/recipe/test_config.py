@@ -171,6 +171,19 @@ def test_a_name_of_a_part_that_is_not_there_is_named(overrides, said):
     assert said in refused(*overrides)
 
 
+@pytest.mark.parametrize(
+    ("override", "where"),
+    [
+        ("objectives.items={'type':'info_nce'}", "objectives.items"),
+        ("model.towers.image.heads={'values':{'type':'none'}}", "model.towers.image.heads.values"),
+        ("model.fusions={'get':{'type':'sum','inputs':('image','text')}}", "model.fusions.get"),
+    ],
+)
+def test_a_part_does_not_hide_what_modules_need(override, where):
+    section, _, name = where.rpartition(".")
+    assert f"no part of {section!r} can be called {name!r}, nor any of clear, " in refused(override)
+
+
 def test_an_evaluator_is_taken_away():
     recipe, override = f"{CONFIGS}/clip_uniform.py:latent", "evaluators.geometry.test=None"
     assert "test" in recipe_lib.load(recipe).evaluators["geometry"]

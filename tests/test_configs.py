@@ -199,6 +199,10 @@ def reduced(recipe, *overrides):
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
     for name, objective in small.objectives.items():
         if told := objective.term.options.get("inputs"):  # widths of what these towers give
+            if isinstance(told, int):
+                own = sizes[modality_of(objective.term.options["view"])]
+                changes.append(f"objectives.{name}.inputs={own.get('width', told)}")
+                continue
             own = {view: sizes[modality_of(view)] for view in told}
             widths = {view: o.get("width") or o["widths"][-1] for view, o in own.items() if o}
             changes.append(f"objectives.{name}.inputs={ {**told, **widths} }")
@@ -227,7 +231,8 @@ def test_every_small_variant_trains(recipe, stand_ins, tmp_path):
         learns = any(p.startswith(f"towers/{name}/") for plan in plans for p in plan.trained)
         norms = [n for row in rows if (n := row.get(f"train/gradient_norm/{name}")) is not None]
         assert bool(norms) == learns, name
-        assert all(norm > 0 for norm in norms), name
+        # Of batches of one source each, so few have not met every tower.
+        assert config.data.mix == "batches" or all(norm > 0 for norm in norms), name
 
 
 def test_towers_of_recipes_do_not_depend_on_each_other():

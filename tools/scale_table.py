@@ -56,7 +56,7 @@ SETTINGS = {
 # USUAL where none is named.
 USUAL = "v5e:4x4"
 RECIPES_ON = {
-    "v5e:2x4": ("ecg_text", "mod_x", "more"),
+    "v5e:2x4": ("ecg_text", "mod_x", "more", "velvet_med"),
     "v5e:8x8": ("freeze_align",),
     "v5e:16x16": (
         "align",

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.layers import layer_norm
+from mmjax.model.embedding import Hidden
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, rows_of
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.fusion import Fusion, joined, tokens_of
@@ -83,7 +84,7 @@ class MaskedTokens(Term):
         rows = rows_of(self.name, (self.view, *self.conditions), outputs, batch)
         valid = jnp.ones(len(batch["id"]), bool) if rows.valid is None else rows.valid
         targets = outputs[self.view].targets
-        if not isinstance(targets, jax.Array):
+        if targets is None or isinstance(targets, Hidden):
             raise TermError(
                 f"The term {self.name!r} asks what was hidden in {self.view!r}, but nothing is: "
                 "give its tower augment={'type': 'mask_tokens', ...} with this view among 'views'."

@@ -138,6 +138,7 @@ def test_the_folder_says_the_options(clip, tmp_path):
         "activation": "none",
         "norm": "none",
         "tokens": False,
+        "level": None,
     }
     assert image.init_from.part == "image"
     # A run's stored config is whole and needs the folder no more.

@@ -224,6 +224,29 @@ def saved():
 
 
 @pytest.fixture(scope="session")
+def resumed_at():
+    """`resumed_at(config, folder, step)`: a run `whole`, and one `rest` from a checkpoint of it.
+
+    Gives the summary of the first. Its checkpoint of that step is moved to the other's folder.
+    """
+    from mmjax.train import trainer
+
+    def both(config, folder, step):
+        summary = trainer.train(config, folder / "whole", quiet=True)
+        rest = folder / "rest" / "checkpoints"
+        rest.mkdir(parents=True)
+        for path in (folder / "whole" / "checkpoints").iterdir():
+            if path.name == str(step) or not path.name.isdecimal():
+                path.rename(rest / path.name)
+        kept = (folder / "whole" / "config.json").read_bytes()
+        (folder / "rest" / "config.json").write_bytes(kept)
+        trainer.train(config, folder / "rest", quiet=True)
+        return summary
+
+    return both
+
+
+@pytest.fixture(scope="session")
 def identical():
     """`identical(a, b)`: the names of arrays that are not equal bit by bit."""
 

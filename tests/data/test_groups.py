@@ -94,7 +94,7 @@ def test_what_cannot_be_grouped_is_said(options, said):
         data(**options)
 
 
-def test_a_run_with_groups_is_resumed_exactly(tiny, saved, identical, tmp_path):
+def test_a_run_with_groups_is_resumed_exactly(tiny, saved, identical, resumed_at, tmp_path):
     overrides = (
         "data.source={'type': 'latent_views', 'latent': 8, 'clusters': 24, 'examples': 512, "
         "'views': {'a': {'dim': 32}, 'b': {'dim': 32}}}",
@@ -103,15 +103,7 @@ def test_a_run_with_groups_is_resumed_exactly(tiny, saved, identical, tmp_path):
         "checkpoints.every=10",
     )
     config = tiny(*overrides)
-    trainer.train(config, tmp_path / "whole", quiet=True)
-    rest = tmp_path / "rest" / "checkpoints"
-    rest.mkdir(parents=True)
-    for path in (tmp_path / "whole" / "checkpoints").iterdir():
-        if path.name == "10" or not path.name.isdecimal():
-            path.rename(rest / path.name)
-    kept = (tmp_path / "whole" / "config.json").read_bytes()
-    (tmp_path / "rest" / "config.json").write_bytes(kept)
-    trainer.train(config, tmp_path / "rest", quiet=True)
+    resumed_at(config, tmp_path, 10)
     assert identical(*(saved(config, tmp_path / name) for name in ("rest", "whole"))) == []
     with pytest.raises(ConfigError, match=r"groups.by='lable': the source has no such label"):
         trainer.train(tiny(*overrides, "data.groups.by=lable"), tmp_path / "wrong", quiet=True)

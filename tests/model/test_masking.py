@@ -6,18 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from augmenting import keys
+from augmenting import gradient_of, keys
 from flax import nnx
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
 from mmjax.model.augment import AUGMENTATIONS
 from mmjax.model.config import ModelConfig
-from mmjax.model.definition import Definition
 from mmjax.model.masking import SHOWN, start_rate
 from mmjax.objectives import Context, TermError, configs
-from mmjax.parallel import mesh as mesh_lib
-from mmjax.parallel import microbatch
 from mmjax.parallel.pairwise import Plan
 from mmjax.system.system import System
 
@@ -165,27 +162,9 @@ def test_only_the_views_that_are_named_hide_something():
 
 
 def test_microbatches_hide_the_same_and_have_the_same_gradient():
-    definition = Definition.of(system_of())
-    arrays = Definition.arrays(system_of()())
-    params = {path: arrays[path] for path in definition.kinds(nnx.Param)}
-    mesh = mesh_lib.make_mesh(2, 1, 1, jax.devices()[:2])
-
-    def embed(params, constants, batch, keys):
-        return definition.merge(params).embed(batch, train=True, key=keys), constants
-
-    def reduce(params, constants, outputs):
-        return definition.merge(params).objectives(outputs, batch_of(), Context(Plan(mesh)))
-
-    def gradient(k):
-        @jax.jit
-        def run(params, batch):
-            of_rows = microbatch.row_keys(jax.random.key(1), 16)
-            how = {"microbatches": k, "mesh": mesh}
-            return microbatch.value_and_grad(embed, reduce, params, {}, batch, of_rows, **how)
-
-        return run(params, batch_of())
-
-    ((loss, metrics), one), ((again, others), four) = gradient(1), gradient(4)
+    ((loss, metrics), one), ((again, others), four) = (
+        gradient_of(system_of(), batch_of(), slices) for slices in (1, 4)
+    )
     np.testing.assert_allclose(again, loss, rtol=1e-6)
     np.testing.assert_allclose(others["words/loss"], metrics["words/loss"], rtol=1e-6)
     for path, g in one.items():

@@ -132,7 +132,9 @@ def test_a_row_has_a_fusion_where_it_has_all_of_its_inputs(wired):
     assert presence(of_model(config.outputs, whole, config.fused), "both") is None
 
 
-def test_an_interrupted_run_of_stages_goes_on_and_is_exported(wired, saved, identical, tmp_path):
+def test_an_interrupted_run_of_stages_goes_on_and_is_exported(
+    wired, saved, identical, resumed_at, tmp_path
+):
     source = {"like": "data.source", "split": "test", "examples": 64}
     pairs = (("both", "c"), ("early", "early@c"), ("middle", "c"))
     by_parts = {"source": source, "pairs": pairs[1:2], "term": "late"}
@@ -146,17 +148,9 @@ def test_an_interrupted_run_of_stages_goes_on_and_is_exported(wired, saved, iden
         f"stages={stages!r}", f"evaluators={measured!r}", "checkpoints.every=2",
         "checkpoints.keep_last=9",
     )  # fmt: skip
-    summary = trainer.train(config, tmp_path / "whole", quiet=True)
+    summary = resumed_at(config, tmp_path, 6)
     assert summary["retrieval/fused/early@c_to_early/queries"] == 64
     assert summary["retrieval/parts/early@c_to_early/queries"] == 64
-    rest = tmp_path / "rest" / "checkpoints"
-    rest.mkdir(parents=True)
-    for path in (tmp_path / "whole" / "checkpoints").iterdir():
-        if path.name == "6" or not path.name.isdecimal():
-            path.rename(rest / path.name)
-    kept = (tmp_path / "whole" / "config.json").read_bytes()
-    (tmp_path / "rest" / "config.json").write_bytes(kept)
-    trainer.train(config, tmp_path / "rest", quiet=True)
     second = trainer.stages_lib.of(config)[1].recipe
     of_both = [saved(second, tmp_path / name) for name in ("rest", "whole")]
     assert identical(*of_both) == []

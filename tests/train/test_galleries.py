@@ -67,7 +67,7 @@ def test_meshes_and_slices_change_nothing(wired, overrides):
 
 
 def test_an_interrupted_run_goes_on_in_a_stage_with_another_gallery(
-    wired, saved, identical, tmp_path
+    wired, saved, identical, resumed_at, tmp_path
 ):
     later = {"pool": {"source": {"examples": 40}, "size": 40}}
     stages = (
@@ -75,15 +75,7 @@ def test_an_interrupted_run_goes_on_in_a_stage_with_another_gallery(
         {"name": "second", "steps": 6, "data": {"galleries": later}},
     )
     config = wired(f"stages={stages!r}", "checkpoints.every=2", "checkpoints.keep_last=9")
-    trainer.train(config, tmp_path / "whole", quiet=True)
-    rest = tmp_path / "rest" / "checkpoints"
-    rest.mkdir(parents=True)
-    for path in (tmp_path / "whole" / "checkpoints").iterdir():
-        if path.name == "6" or not path.name.isdecimal():
-            path.rename(rest / path.name)
-    kept = (tmp_path / "whole" / "config.json").read_bytes()
-    (tmp_path / "rest" / "config.json").write_bytes(kept)
-    trainer.train(config, tmp_path / "rest", quiet=True)
+    resumed_at(config, tmp_path, 6)
     second = trainer.stages_lib.of(config)[1].recipe
     of_both = [saved(second, tmp_path / name) for name in ("rest", "whole")]
     assert identical(*of_both) == []

@@ -158,21 +158,15 @@ def test_updates_of_low_rank_lie_in_the_trunk(wired):
                        one_device())  # fmt: skip
 
 
-def test_an_interrupted_run_of_stages_goes_on_and_is_exported(wired, saved, identical, tmp_path):
+def test_an_interrupted_run_of_stages_goes_on_and_is_exported(
+    wired, saved, identical, resumed_at, tmp_path
+):
     stages = (
         {"name": "first", "steps": 4},
         {"name": "second", "steps": 6, "optimizer": {"freeze": ("trunks/.*/attention/.*",)}},
     )
     config = wired(f"stages={stages!r}", "checkpoints.every=2", "checkpoints.keep_last=9")
-    trainer.train(config, tmp_path / "whole", quiet=True)
-    rest = tmp_path / "rest" / "checkpoints"
-    rest.mkdir(parents=True)
-    for path in (tmp_path / "whole" / "checkpoints").iterdir():
-        if path.name == "6" or not path.name.isdecimal():
-            path.rename(rest / path.name)
-    kept = (tmp_path / "whole" / "config.json").read_bytes()
-    (tmp_path / "rest" / "config.json").write_bytes(kept)
-    trainer.train(config, tmp_path / "rest", quiet=True)
+    resumed_at(config, tmp_path, 6)
     second = trainer.stages_lib.of(config)[1].recipe
     arrays = [saved(second, tmp_path / name) for name in ("rest", "whole")]
     assert identical(*arrays) == []

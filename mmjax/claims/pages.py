@@ -197,12 +197,13 @@ def rows(folder: Path, records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
             paper = small
         towers = ", ".join(paper.get("model", {}).get("towers", ())) or "those of the weights"
         about = (towers, ", ".join(paper.get("evaluators", ())), *cited(small["paper"]))
+        told = said(file)
         if file.stem not in experiments:
-            found.append(Row(file.stem, "", *about, _data(small["data"]["source"]), *said(file)))
+            found.append(Row(file.stem, "", *about, _data(small["data"]["source"]), *told))
         for each in experiments.get(file.stem, ()):
             record = records.get(file.stem, {}).get(each.variant)
             source = each.base().data.source.plain()
-            row = Row(file.stem, each.variant, *about, _data(source), *said(file))
+            row = Row(file.stem, each.variant, *about, _data(source), *told)
             found.append(row._replace(**_verdict(each, record)))
     return sorted(found, key=lambda row: (row.modalities, row.evaluators, row.year))
 

@@ -205,7 +205,7 @@ class Retrieval(Evaluator):
             | rank_metrics.further(ranks, rank, self.ks, self.more)
             | self._by(queries, best)
             | rank_metrics.among(best, gallery, self.ks, self.pool)
-            | self._decoys(queries, answers, vectors, own, score)
+            | self._decoys(queries, answers, vectors, own, score, excluded)
         )
 
     def _labelled(self, queries: Any, answers: Any, label: str | None) -> tuple[Any, np.ndarray]:
@@ -245,11 +245,11 @@ class Retrieval(Evaluator):
         vectors: tuple[np.ndarray, np.ndarray],
         own: np.ndarray | None,
         score: ranking.Score | None,
+        excluded: list[np.ndarray] | None,
     ) -> dict[str, float]:
         if self.decoy is None:
             return {}
         asked, known = self._labelled(queries, answers, self.decoy)
-        excluded = self._excluded(queries, answers)
         best = ranking.best(ranking.rank(*vectors, asked, known, own, score, excluded))
         return {"decoy@1": float(ranking.hit(best, 1).mean())}
 

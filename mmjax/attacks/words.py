@@ -145,6 +145,8 @@ def run(searches: list[Search], measure: Measure, budget: int) -> list[Found]:
       measure: all captions of a turn at once; a caption that no longer counts is the last one.
       budget: calls of each search; one call is one caption forward, or one gradient.
     """
+    if not searches:
+        return []
     asked = [next(search) for search in searches]
     calls = np.zeros(len(searches), int)
     for call in range(1, budget + 1):

@@ -34,7 +34,7 @@ class WordSearch(Evaluator):
       SEARCH/calls: mean calls to the failure, the greatest budget where there was none.
       SEARCH/transfer: with `other`, share of the failures that fail for that tower, too; 0 of none.
     And `natural/top_1`, accuracy on random captions; `started`, how many searches there are: the
-    classes, or texts, whose first caption is right.
+    classes, or texts, whose first caption is right. Of no searches all are 0.
 
     Args:
       words: that may stand in slots, each of one token.
@@ -91,11 +91,6 @@ class WordSearch(Evaluator):
         starts = np.stack([grammar.natural(rng, grammar.slots) for _ in of])
         rows = np.flatnonzero(margins.of(every, starts) >= 0)
         metrics = {"natural/top_1": float(np.mean(natural)), "started": float(len(rows))}
-        if not len(rows):
-            raise EvaluationError(
-                "word_search: the first caption of every class is nearer to another class already; "
-                "there is nothing to search for in a model that classifies no caption"
-            )
         further = None
         if self.other is not None:
             theirs = self._classes(model, data, self.other[0])
@@ -104,25 +99,29 @@ class WordSearch(Evaluator):
         for name, search in words_lib.SEARCHES.items():
             own = [
                 search(
-                    starts[r], grammar, margins.vectors, np.random.default_rng([self.seed, r, 1])
+                    starts[r],
+                    grammar,
+                    margins.vectors,
+                    np.random.default_rng([self.seed, int(r), 1]),
                 )
                 for r in rows
             ]
             found = words_lib.run(own, lambda c, g: margins(rows, c, g), max(self.budgets))
             metrics |= self._metrics(name, found)
             if further is not None:
-                failed = [n for n, one in enumerate(found) if one.calls]
-                choices = np.stack([one.choice for one in found])
-                below = further.of(rows, choices)[failed] < 0
-                metrics[f"{name}/transfer"] = float(below.mean()) if failed else 0.0
+                failed = [(rows[n], one.choice) for n, one in enumerate(found) if one.calls]
+                metrics[f"{name}/transfer"] = further.share(failed)
         return metrics
 
     def _metrics(self, name: str, found: list[words_lib.Found]) -> dict[str, float]:
-        calls, most = np.array([one.calls for one in found]), max(self.budgets)
-        within = {
-            f"{name}/success@{k}": float(((calls > 0) & (calls <= k)).mean()) for k in self.budgets
-        }
-        return within | {f"{name}/calls": float(np.where(calls > 0, calls, most).mean())}
+        most = max(self.budgets)
+        calls = np.array([one.calls or most + 1 for one in found])
+
+        def mean(values: np.ndarray) -> float:
+            return float(values.mean()) if found else 0.0
+
+        within = {f"{name}/success@{k}": mean(calls <= k) for k in self.budgets}
+        return within | {f"{name}/calls": mean(np.minimum(calls, most))}
 
     def _classes(self, model: Model, data: EvalData, modality: str) -> Classes:
         text = self.text if self.own_texts else None
@@ -149,6 +148,13 @@ class _Margins:
         ids = self._prompts.ids(rows, choices)
         where = self._classes, self._truth[rows]
         return np.asarray(self._margins(self._words.embed, ids, none, *where))
+
+    def share(self, captions: list[tuple[int, np.ndarray]]) -> float:
+        """How many captions, (prompt, choice) each, have a margin below 0; 0 of none."""
+        if not captions:
+            return 0.0
+        rows, choices = (np.stack(column) for column in zip(*captions, strict=True))
+        return float((self.of(rows, choices) < 0).mean())
 
     def __call__(
         self, rows: np.ndarray, choices: np.ndarray, gradient: bool

@@ -95,8 +95,8 @@ class Prompts:
                 f"words: the view {text!r} makes the same token of several of them; leave out "
                 "those that its vocabulary does not have"
             )
-        for thing, row, own in zip(of, base, places, strict=True):
-            found = row[own]
+        for thing, row, its in zip(of, base, places, strict=True):
+            found = row[its]
             if (found != self.token_ids[0]).any():
                 raise EvaluationError(
                     f"words: {slots.words[0]!r} is another token elsewhere in {thing!r}; put the "
@@ -109,7 +109,7 @@ class Prompts:
 
     def put(self, rows: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """The same with tokens i[N, S] in the slots."""
-        ids = self._base[rows].copy()
+        ids: np.ndarray = self._base[rows].copy()
         np.put_along_axis(ids, self._places[rows], tokens.astype(ids.dtype), axis=1)
         return ids
 

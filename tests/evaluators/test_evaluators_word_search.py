@@ -90,6 +90,19 @@ def test_random_search_is_that_of_captions_as_strings(tiny):
         assert found[f"{search}/transfer"] == 1
 
 
+def test_a_model_that_classifies_nothing_has_nothing_to_search(tiny):
+    model, data = tiny
+    rows = {data.source[i]["name"]: data.source[i] for i in range(100)}.values()  # one of a class
+    names = [row["name"] for row in rows]
+    other = EvalData(
+        Columns("other", "test", {"text": [r["text"] for r in rows], "name": names[1:] + names[:1]},
+                ("text",)), data.views, 64
+    )  # fmt: skip
+    found = WordSearch(**HOW, budgets=(2,), other=("text", "text"))(model, other)
+    assert found["started"] == 0
+    assert set(found.values()) == {0.0}
+
+
 def test_a_free_word_is_the_word_and_has_its_gradient(tiny):
     model, data = tiny
     words = model.free_words("text")

@@ -92,12 +92,9 @@ def test_random_search_is_that_of_captions_as_strings(tiny):
 
 def test_a_model_that_classifies_nothing_has_nothing_to_search(tiny):
     model, data = tiny
-    rows = {data.source[i]["name"]: data.source[i] for i in range(100)}.values()  # one of a class
-    names = [row["name"] for row in rows]
-    other = EvalData(
-        Columns("other", "test", {"text": [r["text"] for r in rows], "name": names[1:] + names[:1]},
-                ("text",)), data.views, 64
-    )  # fmt: skip
+    texts = ["plain plain red arch plain plain", "plain plain blue bell plain plain"]
+    fields = {"text": texts, "name": ["blue bell", "red arch"]}
+    other = EvalData(Columns("other", "test", fields, ("text",)), data.views, 64)
     found = WordSearch(**HOW, budgets=(2,), other=("text", "text"))(model, other)
     assert found["started"] == 0
     assert set(found.values()) == {0.0}

@@ -68,8 +68,9 @@ class UniversalToken(Evaluator):
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
-        own = self.text if self.own_texts else None
-        known = classes_of(model, data, self.modality, self.labels, own, "universal_token")
+        own = self.slots if self.own_texts else None
+        who = "universal_token"
+        known = classes_of(model, data, self.modality, self.labels, self.text, own, who)
         free = getattr(model, "free_words", None)
         if free is None:
             raise EvaluationError("universal_token: this model has no gradients of its inputs")

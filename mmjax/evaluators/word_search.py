@@ -94,6 +94,11 @@ class WordSearch(Evaluator):
         further = None
         if self.other is not None:
             theirs = self._classes(model, data, self.other[0])
+            if not np.array_equal(theirs.names, known.names):
+                raise EvaluationError(
+                    f"word_search: the records with {self.other[0]!r} are not of the same classes "
+                    f"as those with {self.modality!r}"
+                )
             tower = data.known_by(self.other[1])
             further = _Margins(model, tower, prompts, theirs.vectors, truth)
         for name, search in words_lib.SEARCHES.items():
@@ -124,8 +129,8 @@ class WordSearch(Evaluator):
         return within | {f"{name}/calls": mean(np.minimum(calls, most))}
 
     def _classes(self, model: Model, data: EvalData, modality: str) -> Classes:
-        text = self.text if self.own_texts else None
-        return classes_of(model, data, modality, self.labels, text, "word_search")
+        own = self.slots if self.own_texts else None
+        return classes_of(model, data, modality, self.labels, self.text, own, "word_search")
 
 
 class _Margins:

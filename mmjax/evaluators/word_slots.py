@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmjax.attacks.words import Grammar
-from mmjax.evaluators.data import Embedded, EvalData, Model, embed
+from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
 from mmjax.schema.annotations import LabelRef, ViewRef
@@ -114,6 +114,20 @@ class Prompts:
         return ids
 
 
+def room(slots: WordSlots, data: EvalData, text: str, of: Sequence[str]) -> list[int]:
+    """Which of Q texts leave the view room for their captions, up to the last slot."""
+    view, count = data.views[text], slots.grammar.slots
+    found = []
+    for number, thing in enumerate(of):
+        one, other = (
+            np.asarray(view(slots.caption(thing, [0] * (count - 1) + [word]), None, False))
+            for word in (0, 1)
+        )
+        if (one != other).any():
+            found.append(number)
+    return found
+
+
 def _place(base: np.ndarray, other: np.ndarray, word: str, text: str, at: int | None = None) -> int:
     """The one position in which two captions differ, that of a slot."""
     differ = np.flatnonzero(base != other)
@@ -130,15 +144,15 @@ class Classes(NamedTuple):
 
     Attributes:
       vectors: f32[K, D], unit mean of each class's items.
+      names: [K], of the classes.
       of: Q texts that captions are made of.
       truth: i[Q], the class of each.
-      items: that the means are of.
     """
 
     vectors: np.ndarray
+    names: np.ndarray
     of: list[str]
     truth: np.ndarray
-    items: Embedded
 
 
 def classes_of(
@@ -146,7 +160,8 @@ def classes_of(
     data: EvalData,
     modality: ViewRef,
     labels: LabelRef,
-    text: ViewRef | None,
+    text: ViewRef,
+    slots: WordSlots | None,
     who: str,
 ) -> Classes:
     """The classes of a label by the items of a modality.
@@ -155,12 +170,13 @@ def classes_of(
       model, data: of the evaluation.
       modality: of the items.
       labels: the field that holds the class.
-      text: a view of the records' own texts, the first of each, which the captions are to be of; or
-        None for the names of the classes.
+      text: the view of captions.
+      slots: where captions are of the records' own texts, the first of each; those beside which
+        the view has no room for slots are left out. None where they are of the classes' names.
       who: the evaluator, for the message.
 
     Raises:
-      EvaluationError: for fewer than two classes.
+      EvaluationError: for fewer than two classes, and where there is room for no text.
     """
     items = embed(model, data, (modality,))[modality]
     labelled = labels_of(items.fields, labels, who)
@@ -170,11 +186,33 @@ def classes_of(
     sums = np.zeros((len(names), items.unit.shape[1]))
     np.add.at(sums, numbers, items.unit)
     vectors = (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
-    if text is None:
-        return Classes(vectors, [str(name) for name in names], np.arange(len(names)), items)
+    if slots is None:
+        return Classes(vectors, names, [str(name) for name in names], np.arange(len(names)))
     own = embed(model, data, (text,))[text]
     named = {
-        str(own.raw(item)): label for item, label in enumerate(labels_of(own.fields, labels, who))
+        str(own.raw(item)): label
+        for item, label in enumerate(labels_of(own.fields, labels, who))
+        if label in names
     }
-    truth = np.searchsorted(names, list(named.values()))
-    return Classes(vectors, list(named), truth, items)
+    of, truth = list(named), np.searchsorted(names, list(named.values()))
+    rows = _room(slots, data, text, of)
+    if not rows:
+        raise EvaluationError(
+            f"{who}: the view {text!r} has no room for slots beside any of the records' texts; "
+            "make its length more"
+        )
+    return Classes(vectors, names, [of[row] for row in rows], truth[rows])
+
+
+def _room(slots: WordSlots, data: EvalData, text: str, of: Sequence[str]) -> list[int]:
+    """Which of Q texts leave the view room for their captions, up to the last slot."""
+    view, count = data.views[text], slots.grammar.slots
+    found = []
+    for number, thing in enumerate(of):
+        one, other = (
+            np.asarray(view(slots.caption(thing, [0] * (count - 1) + [word]), None, False))
+            for word in (0, 1)
+        )
+        if (one != other).any():
+            found.append(number)
+    return found

@@ -183,8 +183,14 @@ def test_captions_may_be_of_the_records_own_texts(tiny):
         right.append(margins(embed_values(model, data, "text", captions) @ means.T, order) >= 0)
     assert 0 < np.mean(right) < 1
     assert found["natural/top_1"] == pytest.approx(np.mean(right))
-    with pytest.raises(EvaluationError, match="leave room for the whole caption"):
+    with pytest.raises(EvaluationError, match="no room for slots beside any"):
         WordSearch(**how | dict(labels="name"))(model, data)  # captions of six words already
+    # A text that is too long is left out, and the others are what they were.
+    fields["text"].insert(3, "red red red red red arch")
+    fields["colour"].insert(3, "red")
+    longer = EvalData(Columns("few", "test", fields, ("text",)), data.views, 64)
+    how = how | dict(budgets=(2,), draws=2, prompts=20)
+    assert 0 < WordSearch(**how)(model, longer)["started"] <= 20
 
 
 def test_what_cannot_be_searched_is_refused(tiny):

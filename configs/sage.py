@@ -36,7 +36,7 @@ def small() -> dict:
     """Emoji in a style that is not trained: names with two words about them, by group."""
     base = c.emoji(PAPER, {"clip": dict(type="info_nce", temperature=0.05)})
     new_style = dict(type="emoji", split="new_style")
-    words = ("red", "blue", "green", "black", "white", "old", "small", "large")
+    words = ("red", "blue", "green", "black", "white", "small", "new", "hot", "cold", "open")
     found = searches("names", new_style, words, "* {} *", labels="group", own_texts=True)
     return c.changed(base, evaluators=[*found, c.zero_shot("group", new_style)])
 

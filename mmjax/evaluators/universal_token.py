@@ -66,6 +66,9 @@ class UniversalToken(Evaluator):
         self.learning_rate, self.seed = learning_rate, seed
         self.how: dict[str, Any] = dict(steps=steps, temperature=temperature)
 
+    def check(self, data: EvalData) -> None:
+        Prompts(self.slots, data, self.text, ("x",))
+
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         own = self.slots if self.own_texts else None

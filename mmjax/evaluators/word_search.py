@@ -76,6 +76,9 @@ class WordSearch(Evaluator):
         self.other, self.budgets, self.prompts = other, budgets, prompts
         self.draws, self.seed = draws, seed
 
+    def check(self, data: EvalData) -> None:
+        Prompts(self.slots, data, self.text, ("x",))
+
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         known = self._classes(model, data, self.modality)

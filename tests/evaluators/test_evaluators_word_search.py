@@ -210,6 +210,10 @@ def test_what_cannot_be_searched_is_refused(tiny):
     two = HOW | dict(words=(*WORDS, "red red"))
     with pytest.raises(EvaluationError, match="with 'red red' in a slot"):
         WordSearch(**two)(model, data)
+    for evaluator in (WordSearch, UniversalToken):  # before a run, too
+        evaluator(**HOW).check(data)
+        with pytest.raises(EvaluationError, match="with 'red red' in a slot"):
+            evaluator(**two).check(data)
     with pytest.raises(ConfigError, match="no table of words"):
         model.free_words("image")
     one = EvalData(data.source.__class__(split="test", examples=1), data.views, 64)

@@ -46,7 +46,7 @@ class WordSearch(Evaluator):
       own_texts: captions are of the records' texts and not of the names of the classes.
       other: a further tower (modality, text) that failures are tried on; its text view is the same.
       budgets: of calls, each a k.
-      prompts: captions to begin with, at most: the first ones.
+      prompts: searches, at most; of more classes or texts so many are drawn.
       draws: random captions of each, for `natural/top_1`.
       seed: of all chance.
     """
@@ -82,7 +82,9 @@ class WordSearch(Evaluator):
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         known = self._classes(model, data, self.modality)
-        of, truth = known.of[: self.prompts], known.truth[: self.prompts]
+        drawn = np.random.default_rng([self.seed, 3]).permutation(len(known.of))[: self.prompts]
+        drawn.sort()
+        of, truth = [known.of[row] for row in drawn], known.truth[drawn]
         prompts = Prompts(self.slots, data, self.text, of)
         margins = _Margins(model, data.known_by(self.text), prompts, known.vectors, truth)
         rng, grammar = np.random.default_rng([self.seed, 0]), self.slots.grammar

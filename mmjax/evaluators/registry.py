@@ -33,6 +33,8 @@ from mmjax.evaluators.structure import Structure
 from mmjax.evaluators.sts import Sts
 from mmjax.evaluators.token_probe import TokenProbe
 from mmjax.evaluators.tuple_retrieval import TupleRetrieval
+from mmjax.evaluators.universal_token import UniversalToken
+from mmjax.evaluators.word_search import WordSearch
 from mmjax.evaluators.zero_shot import ZeroShot
 from mmjax.schema.names import check_name
 from mmjax.schema.registry import Registry
@@ -71,6 +73,8 @@ EVALUATORS: Registry[Evaluator] = Registry(
         "segmentation": Segmentation,
         "generation": Generation,
         "attack": AttackRobustness,
+        "word_search": WordSearch,
+        "universal_token": UniversalToken,
     },
 )
 

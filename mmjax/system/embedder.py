@@ -17,6 +17,7 @@ from mmjax.objectives.scores import PairMatcher
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.system import scoring
+from mmjax.system.free_words import FreeWords, free_words
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
 from mmjax.system.texts import TextModel
@@ -104,6 +105,11 @@ class Embedder:
             return outputs[modality].unit.astype(jnp.float32)
 
         return jax.tree_util.Partial(embed, self._arrays)
+
+    def free_words(self, modality: str) -> FreeWords:
+        """A text tower as a function of the vectors of words, see `mmjax.system.free_words`."""
+        self._check()
+        return free_words(self._definition, self._arrays, modality)
 
     @functools.cached_property
     def texts(self) -> TextModel:

@@ -324,6 +324,35 @@ def test_captions_of_classes_have_their_words_and_images_their_code():
     assert draws.mean(1).std(0).mean() > 0.3 * within  # and the class
 
 
+def test_captions_with_slots_mostly_have_no_modifier_or_that_of_their_class():
+    def said(**options):
+        source = make("slot_captions", examples=3000, **options)
+        rows = [source[i] for i in range(len(source))]
+        words = [row["text"].split() for row in rows]
+        assert all(" ".join(w[2:4]) == row["name"] for w, row in zip(words, rows, strict=True))
+        slots = [[w for w in (*own[:2], *own[4:]) if w != "plain"] for own in words]
+        assert all(len(set(own)) == len(own) for own in slots)
+        return rows, slots
+
+    rows, slots = said()
+    counts = np.bincount([len(own) for own in slots])
+    np.testing.assert_allclose(counts / 3000, [0.5, 0.5], atol=0.03)
+    modifiers = {name: [] for name in sorted({row["name"] for row in rows})}
+    for row, own in zip(rows, slots, strict=True):
+        modifiers[row["name"]] += own
+    shares = [max(map(own.count, own)) / len(own) for own in modifiers.values()]
+    assert len(modifiers) == 64
+    assert np.mean(shares) == pytest.approx(0.6 + 0.4 / 20, abs=0.05)
+    for many in (said(varied=1.0), said(split="test")):
+        counts = np.bincount([len(own) for own in many[1]])
+        np.testing.assert_allclose(counts / 3000, np.full(5, 0.2), atol=0.03)
+    images = np.stack([row["image"] for row in rows]).reshape(-1, 16, 16, 3)
+    reds = images[[row["name"].startswith("red") for row in rows]]
+    assert reds[..., 0].mean() > 0.1
+    assert np.abs(reds[..., 1:].mean()) < 0.01
+    assert images[:, 0].std() == pytest.approx(0.15, abs=0.01)
+
+
 @pytest.mark.parametrize("linear", [0, 8, 16])
 def test_spaces_are_linearly_related_in_so_many_dimensions(linear):
     source = make("partly_linear", examples=4000, linear=linear)

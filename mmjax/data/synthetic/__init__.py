@@ -53,6 +53,7 @@ from mmjax.data.synthetic.region_captions import RegionCaptions
 from mmjax.data.synthetic.routed_queries import RoutedQueries
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.skill_pairs import SkillPairs
+from mmjax.data.synthetic.slot_captions import SlotCaptions
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
@@ -118,6 +119,7 @@ SYNTHETIC = {
         RegionCaptions,
         RoutedQueries,
         SkillPairs,
+        SlotCaptions,
         SpelledFacts,
         Studies,
         TexturedDigits,

@@ -103,12 +103,11 @@ def small(half: str = "validation") -> dict:
     )  # fmt: skip
 
 
-def latents(count: int = 8, alphas: tuple[float, ...] = (0.1, 1.0, 10.0)) -> dict:
+def latents(count: int = 8) -> dict:
     """Generated modalities of one latent, 4 tokens each; 3 tokens of a teacher who sees it.
 
     Args:
       count: of modalities; the first three have little noise.
-      alphas: of the shares of modalities.
     """
     slots = {f"m{i}": (4, 16) for i in range(count)} | {"teacher": (3, 16)}
     shown = {"one": CLEAN[:1], "three": CLEAN, "one_noisy": NOISY[:1], "three_noisy": NOISY}
@@ -117,7 +116,7 @@ def latents(count: int = 8, alphas: tuple[float, ...] = (0.1, 1.0, 10.0)) -> dic
     return c.recipe(
         PAPER,
         steps=3500,
-        **any_to_any(data, slots, shown, ("teacher", "teacher", 6), (8, 8), (32, 4, 1), alphas,
+        **any_to_any(data, slots, shown, ("teacher", "teacher", 6), (8, 8), (32, 4, 1),
                      length=12, depth=2, mlp_width=64, scan=False),
         optimizer=c.adamw(3e-3, weight_decay=0.05, warmup_steps=100),
         evaluators=[search("test", c.held_out(examples=500), "teacher", *shown)],

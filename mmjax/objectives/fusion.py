@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.encoders.initializers import initialization
+from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Attention, FeedForward, layer_norm
 from mmjax.objectives.base import Outputs
 from mmjax.objectives.errors import TermError
@@ -71,10 +71,11 @@ class Fusion(nnx.Module):
         cross: bool = True,
         own: bool = True,
         causal: bool = False,
+        init: Scheme = "trunc_normal",
         rngs: nnx.Rngs,
     ):
         self.causal, self.own = causal, own
-        weights = initialization("trunc_normal", width=width, depth=depth)
+        weights = initialization(init, width=width, depth=depth)
         common: dict[str, Any] = {
             "width": width,
             "init": weights,

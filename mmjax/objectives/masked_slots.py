@@ -101,7 +101,9 @@ class MaskedSlots(PairScorer):
         start = initialization("xavier", width=width, depth=depth)
         self.project = nnx.Dict({view: nnx.Linear(inputs, width, rngs=rngs)})
         self.query = nnx.Param(start.position(rngs.params(), (sum(counts), width), jnp.float32))
-        self.decoder = Fusion(width=width, depth=depth, heads=heads, own=False, rngs=rngs)
+        self.decoder = Fusion(
+            width=width, depth=depth, heads=heads, own=False, init="xavier", rngs=rngs
+        )
         self.answer = nnx.Linear(width, sum(codes), rngs=rngs)
         table = None
         if vector is not None and decodes is not None and size is not None:

@@ -58,8 +58,9 @@ def any_to_any(
     body = dict(type="slot_transformer", slots=slots, width=width, heads=heads, **encoder)
     none = {"type": "none"}
     tower = {"encoder": body, "head": none, "augment": {**masked, "views": ("slots@masked",)}}
-    term = dict(type="masked_slots", slots=slots, inputs=width, width=width, heads=heads,
-                depth=depth, targets=targets, vector=field, decodes=decodes, size=dim)  # fmt: skip
+    term = dict(type="masked_slots", slots=slots, inputs={"slots@masked": width}, width=width,
+                heads=heads, depth=depth, targets=targets, vector=field, decodes=decodes,
+                size=dim)  # fmt: skip
     return {
         "data": {**data, "views": views},
         "towers": {"slots": tower, field: {"encoder": c.identity(dim), "head": none}},

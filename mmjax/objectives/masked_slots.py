@@ -55,7 +55,7 @@ class MaskedSlots(PairScorer):
     Args:
       view: whose tokens were split.
       slots: modality -> (tokens, codes), as of the view `slots`.
-      inputs: width of the encoder's tokens.
+      inputs: {view: width of the encoder's tokens}.
       width: of the decoder.
       depth, heads: of it.
       targets: the most targets of an example, as `mask_slots` has them; None decodes every place.
@@ -74,7 +74,7 @@ class MaskedSlots(PairScorer):
         *,
         view: ViewRef = "slots@masked",
         slots: dict[str, tuple[Count, Count]],
-        inputs: Count,
+        inputs: dict[str, Count],
         width: Count,
         depth: Count = 1,
         heads: Count = 1,
@@ -87,6 +87,11 @@ class MaskedSlots(PairScorer):
     ):
         if not slots:
             raise TermError("The term 'masked_slots' has slots={}: name a modality.")
+        if set(inputs) != {view}:
+            raise TermError(
+                f"The term 'masked_slots' needs the width of the tokens of {view!r}, but has "
+                f"inputs={inputs!r}."
+            )
         if len({vector is None, decodes is None, size is None}) > 1:
             raise TermError(
                 f"The term 'masked_slots' has vector={vector!r}, decodes={decodes!r} and "
@@ -99,7 +104,7 @@ class MaskedSlots(PairScorer):
         self._codes = tuple(codes)
         self.targets = min(targets or len(self._owner), len(self._owner))
         start = initialization("xavier", width=width, depth=depth)
-        self.project = nnx.Dict({view: nnx.Linear(inputs, width, rngs=rngs)})
+        self.project = nnx.Dict({view: nnx.Linear(inputs[view], width, rngs=rngs)})
         self.query = nnx.Param(start.position(rngs.params(), (sum(counts), width), jnp.float32))
         self.decoder = Fusion(
             width=width, depth=depth, heads=heads, own=False, init="xavier", rngs=rngs

@@ -63,6 +63,7 @@ def test_the_table_becomes_the_means_of_the_parts():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"inputs": {"v": 5}}, r"needs the width of the tokens of 't', but has inputs="),
         ({"slots": {}}, r"has slots=\{\}: name a modality"),
         ({"vector": "v"}, r"vector='v', decodes=None and size=None: it needs all three, or none"),
         ({"vector": "v", "decodes": "x", "size": 3}, r"decodes='x', which is none of slots="),

@@ -15,7 +15,7 @@ PLAIN = {
     "type": "masked_slots",
     "view": "t",
     "slots": SLOTS,
-    "inputs": 5,
+    "inputs": {"t": 5},
     "width": 4,
     "heads": 2,
     "depth": 2,

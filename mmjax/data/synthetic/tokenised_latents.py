@@ -45,7 +45,7 @@ class TokenisedLatents(Generated):
 
     name = "tokenised_latents"
     splits: ClassVar = {"train": 11_000, "validation": 1000, "test": 1000}
-    modalities: ClassVar = ("slots", "teacher")
+    modalities = ("slots", "teacher")
 
     def __post_init__(self) -> None:
         if self.latent % 2:

@@ -14,6 +14,7 @@ from mmjax.data.report import BadRows
 from mmjax.data.rows import bad_examples
 from mmjax.data.selected import Selected
 from mmjax.data.siblings import SiblingPairs
+from mmjax.data.tokenised import Tokenised
 from mmjax.data.tokenizers import Tokenizer
 from mmjax.data.views import View, render
 
@@ -35,6 +36,7 @@ __all__ = [
     "SiblingPairs",
     "Source",
     "SourceError",
+    "Tokenised",
     "Tokenizer",
     "TrainData",
     "View",

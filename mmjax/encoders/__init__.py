@@ -25,6 +25,7 @@ from mmjax.encoders.residual_mlp import ResidualMLP
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
+from mmjax.encoders.slot_transformer import SlotTransformer
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.trunk import Trunk, TrunkConfig
@@ -60,6 +61,7 @@ __all__ = [
     "ResidualMLP",
     "SignalResNet",
     "SignalTransformer",
+    "SlotTransformer",
     "SpectrogramTransformer",
     "TextGRU",
     "TextTransformer",

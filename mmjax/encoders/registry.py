@@ -24,6 +24,7 @@ from mmjax.encoders.residual_mlp import ResidualMLP
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
+from mmjax.encoders.slot_transformer import SlotTransformer
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
@@ -63,6 +64,7 @@ ENCODERS: Registry[Encoder] = Registry(
         "whisper": Whisper,
         "cnn14": CNN14,
         "signal_transformer": SignalTransformer,
+        "slot_transformer": SlotTransformer,
         "signal_resnet": SignalResNet,
     },
     provided=("rngs", "dtype"),

@@ -5,8 +5,9 @@
 The view then only decodes and resizes. What an example gets depends on its place in the data and on
 the seed, as on the host, though not by the same draws. Evaluation sees the image as it is.
 
-Signals have theirs in `mmjax.model.augment_signals`, tokens in `mmjax.model.masking`, patches of
-images, clips and volumes in `mmjax.model.patch_masking`, sounds in their encoders.
+Signals have theirs in `mmjax.model.augment_signals`, tokens in `mmjax.model.masking`, those of
+many modalities in `mmjax.model.slot_masking`, patches of images, clips and volumes in
+`mmjax.model.patch_masking`, sounds in their encoders.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mmjax.model.augment_signals import DeviceSignalAugmentation
 from mmjax.model.base import Augmentation
 from mmjax.model.masking import MaskTokens
 from mmjax.model.patch_masking import MaskPatches
+from mmjax.model.slot_masking import MaskSlots
 from mmjax.schema.bounds import Fraction, Positive
 from mmjax.schema.registry import Registry
 
@@ -220,5 +222,6 @@ AUGMENTATIONS = Registry(
         "signal": DeviceSignalAugmentation,
         "mask_tokens": MaskTokens,
         "mask_patches": MaskPatches,
+        "mask_slots": MaskSlots,
     },
 )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.encoders.initializers import initialization
+from mmjax.encoders.initializers import Scheme, initialization
 from mmjax.encoders.layers import Attention, FeedForward, layer_norm
 from mmjax.objectives.base import Outputs
 from mmjax.objectives.errors import TermError
@@ -58,8 +58,8 @@ def joined(parts: Sequence[Tokens]) -> Tokens:
 class Fusion(nnx.Module):
     """Fusion encoder, f32[B, T, W]: self-attention, cross-attention and an MLP; pre-norm.
 
-    Without `cross` its blocks have self-attention and an MLP only; with `causal` a position attends
-    only to positions of its own view up to itself.
+    Without `cross` its blocks have self-attention and an MLP only, without `own` cross-attention
+    and an MLP; with `causal` a position attends only to positions of its own view up to itself.
     """
 
     def __init__(
@@ -69,11 +69,13 @@ class Fusion(nnx.Module):
         depth: int,
         heads: int,
         cross: bool = True,
+        own: bool = True,
         causal: bool = False,
+        init: Scheme = "trunc_normal",
         rngs: nnx.Rngs,
     ):
-        self.causal = causal
-        weights = initialization("trunc_normal", width=width, depth=depth)
+        self.causal, self.own = causal, own
+        weights = initialization(init, width=width, depth=depth)
         common: dict[str, Any] = {
             "width": width,
             "init": weights,
@@ -85,7 +87,9 @@ class Fusion(nnx.Module):
             return layer_norm(width, eps=1e-6, dtype=jnp.float32, rngs=rngs)
 
         def block() -> nnx.Dict[Any]:
-            layers: dict[str, Any] = {"self_norm": norm(), "self": Attention(heads=heads, **common)}
+            layers: dict[str, Any] = {}
+            if own:
+                layers |= {"self_norm": norm(), "self": Attention(heads=heads, **common)}
             if cross:
                 layers |= {"cross_norm": norm(), "cross": Attention(heads=heads, **common)}
             layers |= {"mlp_norm": norm(), "mlp": FeedForward(hidden=4 * width, **common)}
@@ -98,7 +102,8 @@ class Fusion(nnx.Module):
         self, x: jax.Array, real: jax.Array, condition: jax.Array | None, there: jax.Array | None
     ) -> jax.Array:
         for block in self.blocks:
-            x = x + block["self"](block["self_norm"](x), mask=real, causal=self.causal)
+            if self.own:
+                x = x + block["self"](block["self_norm"](x), mask=real, causal=self.causal)
             if condition is not None:
                 x = x + block["cross"](block["cross_norm"](x), condition, mask=there)
             x = x + block["mlp"](block["mlp_norm"](x))

@@ -15,6 +15,7 @@ from mmjax.objectives.hard_negatives import HardInfoNCE
 from mmjax.objectives.hinge import Hinge
 from mmjax.objectives.late_interaction import LateInteractionNCE
 from mmjax.objectives.local_global import LocalGlobalNCE
+from mmjax.objectives.masked_slots import MaskedSlots
 from mmjax.objectives.masked_tokens import MaskedTokens
 from mmjax.objectives.matching import Matching
 from mmjax.objectives.mixup import GeodesicNegatives, MixupNCE
@@ -68,6 +69,7 @@ TERMS = Registry(
         "region_nce": RegionNCE,
         "matching": Matching,
         "relevance": Relevance,
+        "masked_slots": MaskedSlots,
         "masked_tokens": MaskedTokens,
         "captioning": Captioning,
         "token_margin": TokenMargin,

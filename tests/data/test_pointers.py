@@ -211,6 +211,7 @@ OPTIONS = {
     "vector": {"dim": 2},
     "array": {"shape": (2,)},
     "sequence": {"length": 3, "dim": 2},
+    "slots": {"slots": {"a": (2, 3)}},
     "signal": {"channels": 1, "length": 4},
     "ecg": {"length": 4, "rate": 100.0},
     "points": {"count": 3},

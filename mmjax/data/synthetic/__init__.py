@@ -58,6 +58,7 @@ from mmjax.data.synthetic.spelled_facts import SpelledFacts
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
+from mmjax.data.synthetic.tokenised_latents import TokenisedLatents
 from mmjax.data.synthetic.topic_documents import TopicDocuments
 from mmjax.data.synthetic.user_items import UserItems
 from mmjax.data.synthetic.views import LatentBlocks, NoisyInstances
@@ -124,6 +125,7 @@ SYNTHETIC = {
         Studies,
         TexturedDigits,
         TokenClasses,
+        TokenisedLatents,
         TopicDocuments,
         Translations,
         UserItems,

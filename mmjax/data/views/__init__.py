@@ -16,6 +16,7 @@ from mmjax.data.views.points import PointsView
 from mmjax.data.views.sentences import SentencesView
 from mmjax.data.views.sequence import SequenceView
 from mmjax.data.views.signal import SignalView
+from mmjax.data.views.slots import SlotsView
 from mmjax.data.views.table import TableView
 from mmjax.data.views.text import TextView
 from mmjax.data.views.vector import VectorView
@@ -39,6 +40,7 @@ __all__ = [
     "SentencesView",
     "SequenceView",
     "SignalView",
+    "SlotsView",
     "TableView",
     "TextView",
     "VectorView",

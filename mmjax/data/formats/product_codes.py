@@ -1,0 +1,60 @@
+"""Product quantization: a vector as a few codes, each the nearest of some centres of one part."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROUNDS = 20  # of Lloyd's algorithm
+_ROWS = 8192  # whose distances are held at a time
+
+
+def centres_of(x: np.ndarray, codes: int, rng: np.random.Generator) -> np.ndarray:
+    """Centres f32[codes, D] of rows f32[N, D] by k-means, from `codes` of them that are drawn.
+
+    Lloyd's algorithm; a centre without rows stays where it is.
+
+    Raises:
+      ValueError: for fewer rows than codes.
+    """
+    if len(x) < codes:
+        raise ValueError(f"{len(x)} rows are too few for {codes} codes")
+    centres = x[rng.choice(len(x), codes, replace=False)].astype(np.float32)
+    for _ in range(ROUNDS):
+        own = nearest(x, centres)
+        count = np.bincount(own, minlength=codes)
+        for code in np.flatnonzero(count):
+            centres[code] = x[own == code].mean(0)
+    return centres
+
+
+def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """i64[N], the nearest of centres f32[C, D] to each row f32[N, D]; the first of equal ones."""
+    squares = (centres**2).sum(1)
+    found = [
+        (squares - 2 * x[i : i + _ROWS] @ centres.T).argmin(1) for i in range(0, len(x), _ROWS)
+    ]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+class ProductCodes:
+    """Codes of vectors by parts (Jégou et al. 2011, product quantization).
+
+    Args:
+      x: f32[N, D], that the centres are of.
+      parts: into how many parts, one after the other, D is cut.
+      codes: of each part.
+      rng: draws the first centres.
+
+    Raises:
+      ValueError: where `parts` does not divide D, or there are fewer rows than codes.
+    """
+
+    def __init__(self, x: np.ndarray, parts: int, codes: int, rng: np.random.Generator):
+        if x.shape[1] % parts:
+            raise ValueError(f"vectors of {x.shape[1]} numbers cannot be cut into {parts} parts")
+        self.centres = [centres_of(part, codes, rng) for part in np.split(x, parts, axis=1)]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """i64[N, parts] of f32[N, D]."""
+        cut = np.split(x, len(self.centres), axis=1)
+        return np.stack([nearest(p, c) for p, c in zip(cut, self.centres, strict=True)], axis=1)

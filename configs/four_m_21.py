@@ -81,7 +81,7 @@ def small(half: str = "validation") -> dict:
         "palette": dict(field="image", kind="palette", tokens=6, codes=64),
         "text": dict(field="text", kind="words", tokens=4, codes=512),
         "group": dict(field="group", kind="label", tokens=1, codes=9),
-        "feature": dict(field="vector", kind="vector", tokens=8, codes=32),
+        "feature": dict(field="vector", kind="vector", tokens=8, codes=256),
     }
 
     def emoji(split: str) -> dict:
@@ -104,19 +104,14 @@ def small(half: str = "validation") -> dict:
     )  # fmt: skip
 
 
-def latents(count: int = 8) -> dict:
-    """Generated modalities of one latent, 4 tokens each; 3 tokens of a teacher who sees it.
-
-    Args:
-      count: of modalities; the first three have little noise.
-    """
-    slots = {f"m{i}": (4, 16) for i in range(count)} | {"teacher": (3, 16)}
+def latents() -> dict:
+    """Eight generated modalities of one latent, 4 tokens each; 3 of a teacher who sees it."""
+    slots = {f"m{i}": (4, 64) for i in range(8)} | {"teacher": (3, 48)}
     shown = {"one": CLEAN[:1], "three": CLEAN, "one_noisy": NOISY[:1], "three_noisy": NOISY}
-    shown = {name: own for name, own in shown.items() if set(own) <= set(slots)}
-    data = c.data(dict(type="tokenised_latents", senses=count), 64)
+    data = c.data(dict(type="tokenised_latents", senses=8), 64)
     return c.recipe(
         PAPER,
-        steps=3500,
+        steps=2000,
         **any_to_any(data, slots, shown, ("teacher", "teacher", 6), (8, 8), (32, 4, 1),
                      length=12, depth=2, mlp_width=64, scan=False),
         optimizer=c.adamw(3e-3, weight_decay=0.05, warmup_steps=100),

@@ -17,7 +17,9 @@ def experiment(config: dict, pair: tuple[str, str], **parts: object) -> Claim:
     def contrastive(temperature: float) -> dict:
         fixed = dict(temperature=temperature, learn_temperature=False)
         loss = dict(type="info_nce", pairs=(pair,), **fixed)
-        return {"objectives": {"slap": None, "clip": loss}, "teacher": None}
+        embeddings = {kind: {"test": {"term": None}} for kind in ("retrieval", "geometry")}
+        return {"objectives": {"slap": None, "clip": loss}, "teacher": None,
+                "evaluators": embeddings}  # fmt: skip
 
     def balance(within: float) -> dict:
         return {"objectives": {"slap": {"within": within}}}

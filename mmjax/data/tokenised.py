@@ -38,9 +38,10 @@ class Tokens:
       kind: `patches` of 8 x 8 pixels of an image, by k-means of their colours, row by row; a
         `palette` of its most frequent colours, of 4 x 4 x 4; the first `words` of a text, by how
         often each is there, the rarest ones left out; a `label`; or `vector`, by product
-        quantization into so many parts.
+        quantization into so many parts, each with its share of the codes.
       tokens: how many; of patches a square number, of a label 1. What a record lacks is -1.
-      codes: below what the numbers are; of a palette at most 64.
+      codes: below what the numbers are; of a palette 64, of a vector a multiple of
+        `tokens`.
     """
 
     field: str
@@ -212,8 +213,13 @@ def _label(given: list[Any], part: Tokens, rng: np.random.Generator) -> Tokenise
 
 
 def _vector(given: list[Any], part: Tokens, rng: np.random.Generator) -> Tokeniser:
+    if part.codes % part.tokens:
+        raise ValueError(
+            f"codes={part.codes} of a vector should be a multiple of tokens={part.tokens}: each of "
+            "its parts has its own"
+        )
     seen = np.stack([value for value in given if value is not None]).astype(np.float32)
-    codes = ProductCodes(seen, part.tokens, part.codes, rng)
+    codes = ProductCodes(seen, part.tokens, part.codes // part.tokens, rng)
     return lambda values: _there(values, part.tokens, lambda own: codes(np.stack(own)))
 
 

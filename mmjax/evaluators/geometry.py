@@ -16,7 +16,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.tiles import Arrays
-from mmjax.schema.annotations import ViewRef
+from mmjax.schema.annotations import TermRef, ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegativeInt
 
 
@@ -42,6 +42,8 @@ class Geometry(Evaluator):
       t: of uniformity.
       seed: of the split of pairs for the separability.
       separability_pairs: the separability uses at most so many pairs, drawn at random.
+      term: name of an objective whose unit vectors are measured in the place of embeddings, such
+        as the predictions of one of type `predictive`.
     """
 
     least_records = 10  # known before a run, so that a source that is too small does not end it
@@ -53,24 +55,33 @@ class Geometry(Evaluator):
         t: Factor = 2.0,
         seed: NonNegativeInt = 0,
         separability_pairs: Count = 10_000,
+        term: TermRef | None = None,
     ):
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"geometry: 'pair' is {pair!r}; give two different modalities")
         self.pair: tuple[str, str] = pair
         self.t, self.seed, self.separability_pairs = t, seed, separability_pairs
+        self.term = term
 
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         first, second = self.pair
-        embedded = embed(model, data, self.pair)
+        layer = "unit" if self.term is None else f"objectives.{self.term}"
+        embedded = embed(model, data, self.pair, layer=layer)
         _, a, b = np.intersect1d(embedded[first].rows, embedded[second].rows, return_indices=True)
         if len(a) < self.least_records:
             raise EvaluationError(
                 f"geometry: only {len(a)} records have both {first!r} and {second!r}; the measures "
                 f"of the gap need at least {self.least_records}"
             )
+        x, y = embedded[first].unit[a], embedded[second].unit[b]
+        if self.term is not None and not all(_unit(rows) for rows in (x, y)):
+            raise EvaluationError(
+                f"geometry: what the term {self.term!r} compares is not one unit vector of each "
+                "item: leave out 'term'"
+            )
         unreadable = sum(len(e.unreadable) for e in embedded.values())
-        metrics = self.measure(embedded[first].unit[a], embedded[second].unit[b])
+        metrics = self.measure(x, y)
         return metrics | {"pairs": float(len(a)), "unreadable": float(unreadable)}
 
     def measure(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -96,6 +107,12 @@ class Geometry(Evaluator):
             f"effective_rank/{first}": effective_rank(x),
             f"effective_rank/{second}": effective_rank(y),
         }
+
+
+def _unit(x: np.ndarray) -> bool:
+    """Whether rows are of length 1, or not finite, as of a model that diverged."""
+    length = np.linalg.norm(x, axis=1)
+    return bool((~np.isfinite(length) | (np.abs(length - 1) < 1e-3)).all())
 
 
 def _near(t: jax.Array, rows: Arrays, columns: Arrays, real: jax.Array) -> jax.Array:

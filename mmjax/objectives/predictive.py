@@ -6,16 +6,28 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.model.embedding import unit_norm
-from mmjax.objectives.base import Batch, Context, Loss, Outputs, Rows, Term, mean_over, rows_of
+from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    Features,
+    Loss,
+    Outputs,
+    Rows,
+    mean_over,
+    rows_of,
+    similarity,
+)
 from mmjax.objectives.contrastive import check_pairs
+from mmjax.objectives.errors import TermError
 from mmjax.objectives.momentum import counterpart, of_teacher, with_teacher
+from mmjax.objectives.scores import PairScore, PairScorer
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, Fraction
 from mmjax.schema.names import modality_of
 
 
-class Predictive(Term):
+class Predictive(PairScorer):
     """SimSiam and BYOL between modalities: each predicts the embedding of the other.
 
     For embeddings a_i, b_i before normalisation, predictors P and constants sg(·),
@@ -30,6 +42,9 @@ class Predictive(Term):
 
     With `loss='mse'` the mean squared difference of the D numbers of both stands for 1 - cos: the
     other's latent is rebuilt, not only its direction.
+
+    Without batch norm the predictions can be compared after training, too: evaluators that take a
+    `term` use the cosines of P_a(a_i) and P_b(b_i), of the first pair.
 
     Args:
       pairs: pairs of views; the loss is the mean over them.
@@ -56,7 +71,7 @@ class Predictive(Term):
     ):
         check_pairs("predictive", pairs)
         self.pairs, self.of_teacher, self.within = pairs, target == "teacher", within
-        self.loss = loss
+        self.loss, self.pair = loss, pairs[0]
         modalities = sorted({modality_of(view) for pair in pairs for view in pair})
         self.predictors = nnx.Dict(
             {name: Predictor(dim=dim, hidden=hidden, norm=norm, rngs=rngs) for name in modalities}
@@ -83,6 +98,18 @@ class Predictive(Term):
                     far = (((guess - goal) ** 2).mean(-1) for goal in goals)
                     losses.append(2 * self._of_both(rows, *far))
         return mean_over(losses), {"cosine": mean_over(agreement)}
+
+    def compared(self, view: str, embedding: Embedding) -> Features:
+        predictor = self.predictors[modality_of(view)]
+        if predictor.norm is not None:
+            raise TermError(
+                f"The term {self.name!r} predicts by the statistics of a batch: set norm=False to "
+                "compare its predictions."
+            )
+        return {"predicted": unit_norm(predictor(embedding.raw, None))}
+
+    def pair_score(self) -> PairScore:
+        return _cosines
 
     def _of_both(self, rows: Rows, own: jax.Array, other: jax.Array) -> jax.Array:
         """The mean over rows of what is measured against the own target and the other's, f32[B]."""
@@ -120,6 +147,10 @@ class _BatchNorm(nnx.Module):
         centred = x - (weight * x).sum(0) / count
         variance = (weight * centred**2).sum(0) / count
         return centred * jax.lax.rsqrt(variance + 1e-5) * self.scale[...] + self.bias[...]
+
+
+def _cosines(x: Features, y: Features) -> jax.Array:
+    return similarity(x["predicted"], y["predicted"])
 
 
 def _cosine(a: jax.Array, b: jax.Array) -> jax.Array:

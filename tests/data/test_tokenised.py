@@ -19,7 +19,9 @@ def test_product_codes_are_the_nearest_centres_of_each_part():
     own = rng.integers(4, size=(500, 2))
     x = corners[own].reshape(500, 4) + 0.3 * rng.standard_normal((500, 4), np.float32)
     codes = ProductCodes(x, 2, 4, np.random.default_rng(3))
-    found = codes(x)
+    numbers = codes(x)
+    assert ((numbers >= [0, 4]) & (numbers < [4, 8])).all()  # the second part has its own
+    found = numbers - [0, 4]
     for part in range(2):  # a centre is the mean of its rows, and the nearest to each of them
         centres, rows = codes.centres[part], x[:, 2 * part : 2 * part + 2]
         away = ((rows[:, None] - centres) ** 2).sum(-1)
@@ -36,7 +38,8 @@ def test_generated_tokens_tell_the_latent_and_those_with_noise_less():
     train, test = (SOURCES["tokenised_latents"](split=s, examples=1000) for s in ("train", "test"))
     slots, z = (np.stack([row[name] for row in train]) for name in ("slots", "teacher"))
     assert (slots.shape, z.shape) == ((1000, 35), (1000, 6))
-    assert (slots.min(), slots.max()) == (0, 15)
+    bounds = [(16 * (place % 4), 16 * (place % 4) + 15) for place in range(35)]
+    np.testing.assert_array_equal(np.stack([slots.min(0), slots.max(0)], axis=1), bounds)
     # The means of z by a token, as a guess of z in another split, which shares the codes.
     other, wanted = (np.stack([row[name] for row in test]) for name in ("slots", "teacher"))
     assert np.abs(z[:5] - wanted[:5]).max() > 0.1
@@ -44,8 +47,9 @@ def test_generated_tokens_tell_the_latent_and_those_with_noise_less():
     def explained(places, numbers):
         left = 0
         for place in places:
-            guess = np.stack([z[slots[:, place] == c].mean(0) for c in range(16)])
-            left += ((wanted - guess[other[:, place]])[:, numbers] ** 2).mean()
+            first = 16 * (place % 4)
+            guess = np.stack([z[slots[:, place] == first + c].mean(0) for c in range(16)])
+            left += ((wanted - guess[other[:, place] - first])[:, numbers] ** 2).mean()
         return 1 - left / len(places)
 
     assert explained([32], slice(0, 2)) > 0.8
@@ -72,7 +76,7 @@ PARTS = {
     "palette": Tokens("image", "palette", 2, 64),
     "words": Tokens("text", "words", 3, 2),
     "kind": Tokens("kind", "label", 1, 3),
-    "feature": Tokens("vector", "vector", 2, 2),
+    "feature": Tokens("vector", "vector", 2, 4),
 }
 
 
@@ -147,7 +151,8 @@ def test_tokenisers_are_those_of_the_records_that_they_are_made_of():
         (Tokens("image", "patches", 3, 2), r"parts.it: tokens=3 of patches should be a square"),
         (Tokens("image", "palette", 3, 9), r"parts.it: codes=9 of a palette should be 64"),
         (Tokens("kind", "label", 1, 2), r"parts.it: a label of 3 values needs tokens=1 and as"),
-        (Tokens("vector", "vector", 3, 2), r"2 numbers cannot be cut into 3 parts"),
+        (Tokens("vector", "vector", 2, 3), r"codes=3 of a vector should be a multiple of tokens=2"),
+        (Tokens("vector", "vector", 3, 3), r"2 numbers cannot be cut into 3 parts"),
         (Tokens("sound", "words", 3, 2), r"no record of 'fit' has parts.it.field='sound'"),
     ],
 )

@@ -13,6 +13,7 @@ from mmjax.errors import ConfigError
 from mmjax.evaluators import ranking
 from mmjax.evaluators.data import EvalData
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.geometry import Geometry
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.model.definition import Definition
 from mmjax.objectives import TermError
@@ -61,6 +62,14 @@ def model_of(config):
 
     system, mesh = make(), mesh_lib.make_mesh(devices=jax.devices()[:2])
     return system, Embedder(Definition.of(make), Definition.arrays(system), mesh)
+
+
+def data_of(values):
+    def view(value, rng, train):
+        return value
+
+    columns = {m: list(x) for m, x in values.items()}
+    return EvalData(Columns("test", "test", columns, NAMES), dict.fromkeys(NAMES, view), 8)
 
 
 def unit(x):
@@ -125,11 +134,7 @@ def test_ranks_are_those_of_the_terms_score(fusion, tokens, options, monkeypatch
     values = {m: padded(rng) for m in NAMES}
     system, model = model_of(recipe(fusion, tokens=tokens, late=options))
 
-    def view(value, rng, train):
-        return value
-
-    columns = {m: list(x) for m, x in values.items()}
-    data = EvalData(Columns("test", "test", columns, NAMES), dict.fromkeys(NAMES, view), 8)
+    data = data_of(values)
     found = Retrieval(pairs=(("text", "audio"),), term="own", ks=(1, 3))(model, data)
     scores = expected(system, values, fusion, tokens)
     for direction, s in (("audio_to_text", scores), ("text_to_audio", scores.T)):
@@ -140,6 +145,29 @@ def test_ranks_are_those_of_the_terms_score(fusion, tokens, options, monkeypatch
         Retrieval(pairs=(("text", "text"),), term="own")(model, data)
     with pytest.raises(TermError, match="no term 'clip' with a score of its own; there are"):
         Retrieval(pairs=(("text", "audio"),), term="clip")(model, data)
+
+
+def test_the_gap_may_be_that_of_predictions():
+    values = {m: padded(np.random.default_rng(2)) for m in NAMES}
+    sizes = {"type": "predictive", "pairs": (NAMES,), "dim": DIM, "hidden": 5, "norm": False}
+    config = recipe().plain()
+    config["objectives"]["mean"] = sizes
+    system, model = model_of(recipe_lib.complete(config, "late.py"))
+    predicted = [
+        unit(
+            np.asarray(
+                system.objectives.terms["mean"].predictors[m](model.embed(m, x, "raw"), None)
+            )
+        )
+        for m, x in values.items()
+    ]
+    data = data_of(values)
+    found = Geometry(pair=NAMES, term="mean")(model, data)
+    for name, value in Geometry(pair=NAMES).measure(*predicted).items():
+        assert found[name] == pytest.approx(value, abs=1e-4), name
+    assert found["alignment"] != pytest.approx(Geometry(pair=NAMES)(model, data)["alignment"])
+    with pytest.raises(EvaluationError, match="the term 'own' compares is not one unit vector"):
+        Geometry(pair=NAMES, term="own")(model, data)
 
 
 def test_a_term_that_cannot_score_is_found_before_a_run():

@@ -6,6 +6,7 @@ from cases.predictive import DIM, NAMES, PAIR, SPEC, known, taught
 from term_harness import SIZE, embeddings, make, plan_of, run
 
 from mmjax.errors import ConfigError
+from mmjax.model.embedding import Embedding
 from mmjax.objectives import TermError
 
 
@@ -30,3 +31,21 @@ def test_what_cannot_be_is_refused():
         make({**SPEC, "hidden": 0})
     with pytest.raises(TermError, match="needs a teacher"):
         run({**PAIR, "target": "teacher"}, plan_of("dense", 1, 1), embeddings("ab", 4, DIM), {})
+
+
+def test_predictions_are_compared_by_their_cosine():
+    sizes = {"type": "predictive", "pairs": (("a", "b"),), "dim": DIM, "hidden": 5}
+    objectives = make({**sizes, "norm": False})
+    rng = np.random.default_rng(3)
+    raws = {view: rng.standard_normal((SIZE, DIM), np.float32) for view in "ab"}
+    features = {v: objectives.compared("term", v, Embedding(x, x)) for v, x in raws.items()}
+    told = {}
+    for view, x in raws.items():
+        own = objectives.terms["term"].predictors[view]
+        y = np.maximum(np.float64(x) @ np.float64(own.first.kernel[...]), 0)
+        y = y @ np.float64(own.second.kernel[...]) + np.float64(own.second.bias[...])
+        told[view] = y / np.linalg.norm(y, axis=1, keepdims=True)
+    scores = objectives.scorer("term").pair_score()(features["a"], features["b"])
+    np.testing.assert_allclose(scores, told["a"] @ told["b"].T, atol=1e-5)
+    with pytest.raises(TermError, match="by the statistics of a batch: set norm=False"):
+        make(sizes).compared("term", "a", Embedding(raws["a"], raws["a"]))

@@ -39,6 +39,10 @@ def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 class ProductCodes:
     """Codes of vectors by parts (Jégou et al. 2011, product quantization).
 
+    The numbers of the parts are apart: those of part p begin at p times `codes`. The third centre
+    of one part has nothing in common with the third of another, and a table of vectors of codes,
+    as a transformer has, should not say that it has.
+
     Args:
       x: f32[N, D], that the centres are of.
       parts: into how many parts, one after the other, D is cut.
@@ -55,6 +59,7 @@ class ProductCodes:
         self.centres = [centres_of(part, codes, rng) for part in np.split(x, parts, axis=1)]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """i64[N, parts] of f32[N, D]."""
+        """i64[N, parts] of f32[N, D], below parts * codes."""
         cut = np.split(x, len(self.centres), axis=1)
-        return np.stack([nearest(p, c) for p, c in zip(cut, self.centres, strict=True)], axis=1)
+        near = np.stack([nearest(p, c) for p, c in zip(cut, self.centres, strict=True)], axis=1)
+        return near + len(self.centres[0]) * np.arange(len(self.centres))

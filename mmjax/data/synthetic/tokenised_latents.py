@@ -21,9 +21,9 @@ class TokenisedLatents(Generated):
 
     z ~ N(0, I_L), and modality m is y = tanh(z A_m) + noise e in R^16, A_m ~ N(0, 1 / L) and
     e ~ N(0, 1): the first `clean` ones with the first noise, the others with the second. Each is
-    cut into 4 parts, and each part is the nearest of its centres by k-means. Behind them stand the
-    teacher's tokens, one for two numbers of z, which is the field `teacher` f32[L]. All splits
-    share A and the centres.
+    cut into 4 parts, and each part is the nearest of its own centres by k-means, which are numbered
+    through: 4 C numbers of C codes a token. Behind them stand the teacher's tokens, one for two
+    numbers of z, which is the field `teacher` f32[L]. All splits share A and the centres.
 
     Args:
       split: 'train' (11,000 rows), 'validation' (1,000) or 'test' (1,000).

@@ -79,6 +79,7 @@ def claim() -> Claim:
         "most half of a contrastive loss's and a tenth of that with λ = .35 or .65, and R@1 is "
         "higher than by the contrastive loss",
         tuning=Tuning(c.recall("retrieval/test", ("audio", "text"), k=10), seeds=(20,)),
+        seeds=(205, 206, 207, 208, 209),  # the first five were seen between embeddings of towers
         seed_keys=c.WORLD_SEED,
         notes="The towers are MLPs that train from scratch, and no gap is built into the data: "
         "what there is comes from the initial weights and the loss.",

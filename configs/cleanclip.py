@@ -4,7 +4,9 @@ Bansal et al. 2023, arXiv 2303.03323. A few pairs of images with a trigger and c
 class plant a backdoor in a CLIP. Fine-tuning on clean pairs alone leaves it; with a contrastive
 term within each modality, between a row and its augmented view, the link of trigger and class is
 broken. What a user can take from it: `poisoned` and the metric `target_rate` test any recipe for
-backdoors; two more terms in a short fine-tuning are the defence to try, at a rate high enough.
+backdoors; two more terms in a short fine-tuning are the defence to try, at a rate high enough. Here
+it could not be tested: clean pairs alone remove the backdoor with some seeds, and both ways leave
+it with others.
 
     python -m mmjax.main --config=configs/cleanclip.py          # digits, a minute
     python -m mmjax.main --config=configs/cleanclip.py:paper    # CC3M, ResNet-50

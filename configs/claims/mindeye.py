@@ -30,7 +30,8 @@ def arms(pair: tuple[str, str], steps: int, noise: float) -> dict[str, Arm]:
         "mixed inputs": Arm(whole, grid=grid),
         "mixed, then soft": Arm(grid=grid),
         "InfoNCE, more dropout": Arm(
-            {**whole, **clip, "data": plain}, grid={**temperatures, dropout: (0.3, 0.5)}
+            {**whole, **clip, "data": plain},
+            grid={"optimizer.learning_rate": rates, dropout: (0.3, 0.5)},
         ),
         "InfoNCE, noisy inputs": Arm(
             {**whole, **clip, "data": {**plain, "views": views}}, grid=grid

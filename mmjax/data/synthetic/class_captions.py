@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mmjax.data.synthetic.generated import Generated, normal
+from mmjax.schema.bounds import NonNegative, Positive
 
 LATENT, IMAGE, TEXT, ATTRIBUTES = 16, 96, 64, 12
 OTHERS, CLASSES, SHOTS, CAPTIONS, WITHIN = 100, 30, 5, 40, 9
@@ -18,7 +19,8 @@ class ClassCaptions(Generated):
     """Images of a class with two of 12 attributes, and captions of classes with any two.
 
     A class is C and an attribute B, both of N(0, I_16). Of what a row has, `image` f[96] is
-    tanh([0.6 C, ΣB] V + 1.5 e) and a caption f[64] is tanh([0.6 C, ΣB] W), V and W ~ N(0, 1/32).
+    tanh(g [0.6 C, ΣB] V + s e) and a caption f[64] is tanh(g [0.6 C, ΣB] W), V and W ~ N(0, 1/32),
+    with the gain g and the noise s.
 
     A row of 'pretrain' is one of 100 other classes, and `text` is its own caption + 0.1 e. The
     other splits have 30 classes. In 'train', of 5 images each, `text` are 40 captions of the class
@@ -29,10 +31,14 @@ class ClassCaptions(Generated):
     Args:
       split: 'pretrain' (6,000 rows), 'train' (150) or 'test' (1,200).
       examples: number of rows, if another.
+      noise: of images.
+      gain: by which both maps are multiplied: the larger, the more is cut off.
       seed: of everything.
     """
 
     split: Literal["pretrain", "train", "test"] = "pretrain"
+    noise: NonNegative = 1.0
+    gain: Positive = 5.0
 
     name = "class_captions"
     splits: ClassVar = {"pretrain": 6000, "train": CLASSES * SHOTS, "test": 1200}
@@ -42,8 +48,8 @@ class ClassCaptions(Generated):
     ) -> dict[str, Any]:
         classes = 0.6 * normal(world, OTHERS + CLASSES, LATENT)
         attributes = normal(world, ATTRIBUTES, LATENT)
-        to_image = normal(world, 2 * LATENT, IMAGE, scale=(2 * LATENT) ** -0.5)
-        to_text = normal(world, 2 * LATENT, TEXT, scale=(2 * LATENT) ** -0.5)
+        to_image = normal(world, 2 * LATENT, IMAGE, scale=self.gain * (2 * LATENT) ** -0.5)
+        to_text = normal(world, 2 * LATENT, TEXT, scale=self.gain * (2 * LATENT) ** -0.5)
         pairs = np.array([(a, b) for a in range(ATTRIBUTES) for b in range(a)])
         sums = attributes[pairs].sum(1)
         described = world.integers(len(pairs), size=(CLASSES, CAPTIONS))
@@ -65,8 +71,8 @@ class ClassCaptions(Generated):
             label = OTHERS + rng.integers(CLASSES, size=count)
         own = rng.integers(len(pairs), size=count)
         z = seen(label, sums[own]) @ to_image
-        columns: dict[str, Any] = {"image": np.tanh(z + 1.5 * normal(rng, count, IMAGE))}
-        columns["label"] = label
+        noise = np.float32(self.noise) * normal(rng, count, IMAGE)
+        columns: dict[str, Any] = {"image": np.tanh(z + noise), "label": label}
         self.modalities = ("image", "text")
         if self.split == "pretrain":
             text = caption(label, sums[own])

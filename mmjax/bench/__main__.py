@@ -4,8 +4,10 @@ import importlib
 import sys
 
 from mmjax import cli
+from mmjax.bench.turns import WorkerError
 
 BENCHMARKS = {
+    "gpu": "images per second, MFU and memory of training steps on a GPU, beside open_clip's",
     "index": "a start over thousands of tar shards: seconds, memory, and reads at random",
     "input": "examples per second of decoding, augmenting, tokenizing and the whole pipeline",
     "loss": "time and memory of the InfoNCE loss under every schedule",
@@ -22,7 +24,11 @@ def main(arguments: list[str]) -> int:
     if name not in BENCHMARKS:
         print(_usage(), file=sys.stderr)
         return 2
-    importlib.import_module(f"mmjax.bench.{name}").main(options)
+    try:
+        importlib.import_module(f"mmjax.bench.{name}").main(options)
+    except WorkerError as error:
+        print(f"bench {name}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

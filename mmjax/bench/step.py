@@ -49,12 +49,39 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--parts are those of mmjax: add it to --contenders")
     if min(options.batch, options.repeats) < 1:
         parser.error("--batch and --repeats must be at least 1")
-    if "open_clip" in options.contenders and importlib.util.find_spec("open_clip") is None:
+    if "open_clip" in options.contenders:
+        needs_open_clip(parser, "mmjax,unrolled")
+    return options
+
+
+def needs_open_clip(parser: argparse.ArgumentParser, others: str) -> None:
+    """Ends the command where it is not installed; `others` are what it may be run with."""
+    if importlib.util.find_spec("open_clip") is None:
         parser.error(
             "open_clip is not installed: pip install 'mmjax[torch]', or leave it out with "
-            "--contenders=mmjax,unrolled"
+            f"--contenders={others}"
         )
-    return options
+
+
+Times = Mapping[tuple[str, str], Mapping[str, float]]
+
+
+def take_turns(workers: Mapping[str, Worker], repeats: int) -> tuple[Times, Times]:
+    """Seconds on the clock and CPU seconds of what each worker can run, by rounds in which all do.
+
+    Returns:
+      Two of (worker, what) -> median and quartiles.
+    """
+    taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for _ in range(repeats):
+        for name, worker in workers.items():
+            for what in worker.names:
+                taken.setdefault((name, what), []).append(worker.run(what))
+    clock, cpu = (
+        {key: timing.spread([both[i] for both in values]) for key, values in taken.items()}
+        for i in (0, 1)
+    )
+    return clock, cpu
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -68,11 +95,7 @@ def main(arguments: Sequence[str]) -> None:
     }
     chosen = [*options.contenders, *(["parts"] if options.parts else [])]
     workers = {name: Worker(*commands[name]) for name in chosen}
-    taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for _ in range(options.repeats):
-        for name, worker in workers.items():
-            for what in worker.names:
-                taken.setdefault((name, what), []).append(worker.run(what))
+    clock, cpu = take_turns(workers, options.repeats)
     peaks = {name: workers[name].peak() for name in options.contenders}
     about = {
         "model": options.model,
@@ -84,10 +107,6 @@ def main(arguments: Sequence[str]) -> None:
     for worker in workers.values():
         worker.close()
 
-    clock, cpu = (
-        {key: timing.spread([both[i] for both in values]) for key, values in taken.items()}
-        for i in (0, 1)
-    )
     rows = steps(clock, cpu, peaks, about)
     print(timing.table(rows))
     if options.parts:
@@ -100,9 +119,6 @@ def main(arguments: Sequence[str]) -> None:
         rows += pieces
     if options.output:
         timing.save(options.output, about, rows)
-
-
-Times = Mapping[tuple[str, str], Mapping[str, float]]
 
 
 def steps(

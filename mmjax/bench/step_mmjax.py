@@ -1,8 +1,10 @@
-"""The step benchmark, mmjax: `python -m mmjax.bench.step_mmjax MODEL BATCH [parts] [KEY=VALUE]`
+"""The step benchmark, mmjax: `python -m mmjax.bench.step_mmjax MODEL BATCH [options] [KEY=VALUE]`
 
 With `parts`, not the step but the pieces that it consists of, each compiled alone at its shapes.
+With `device=gpu` or `device=cpu` it ends where jax has another, and memory is the GPU's.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +18,7 @@ from mmjax.bench.step_parts import parts
 from mmjax.data import inputs
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.compiler import set_flags
-from mmjax.preflight import model_flops
+from mmjax.preflight import model_flops, utilization
 from mmjax.recipe import Recipe
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -25,7 +27,12 @@ from mmjax.train import step as step_lib
 def main(model: str, batch: int, *options: str) -> None:
     set_flags()
     sizes = MODELS[model]
-    settings = config(sizes, batch, *(option for option in options if "=" in option))
+    given = dict(option.split("=", 1) for option in options if "=" in option)
+    asked, device = given.pop("device", None), jax.devices()[0]
+    if asked not in (None, device.platform):
+        print(f"jax has no {asked} here, but a {device.platform}", flush=True)
+        raise SystemExit(1)
+    settings = config(sizes, batch, *(f"{key}={value}" for key, value in given.items()))
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
     plan = state_lib.plan(settings, mesh)
     if "parts" in options:
@@ -33,7 +40,12 @@ def main(model: str, batch: int, *options: str) -> None:
         turns.serve({"counts": counts}, functions)
     else:
         step, about = make(settings, sizes, plan, mesh)
-        turns.serve(about, {"step": step})
+        on_device = functools.partial(_peak_bytes, device) if device.platform == "gpu" else None
+        turns.serve(about, {"step": step}, on_device)
+
+
+def _peak_bytes(device: jax.Device) -> int:
+    return int(device.memory_stats()["peak_bytes_in_use"])
 
 
 def make(
@@ -56,6 +68,7 @@ def make(
         "device": jax.devices()[0].device_kind,
         "parameters": step_lib.parameter_counts(plan)["all"],
         "flops": total,
+        "peak flops": utilization.peak_flops(jax.devices()[0]),
         "arguments": memory.argument_size_in_bytes,
         "temporaries": memory.temp_size_in_bytes,
     }

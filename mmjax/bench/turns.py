@@ -29,6 +29,7 @@ class Worker:
     Args:
       module: to be run as `python -m module arguments...`; it calls `serve`.
       arguments: for the module.
+      variables: of its environment, beside those of this process.
 
     Attributes:
       about: what the child says of itself once it is ready.
@@ -38,11 +39,13 @@ class Worker:
       WorkerError: the child ends before it is ready.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str]):
+    def __init__(
+        self, module: str, arguments: Sequence[str], variables: Mapping[str, str] | None = None
+    ):
         self._command = [sys.executable, "-m", module, *arguments]
         self._process = subprocess.Popen(
             self._command,
-            env={**HUGE_PAGES, **os.environ},
+            env={**HUGE_PAGES, **(variables or {}), **os.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,7 +65,9 @@ class Worker:
         return answer["seconds"], answer["cpu"]
 
     def peak(self) -> int:
-        """The most bytes of main memory that the child has had since it was ready."""
+        """The most bytes of memory that the child has had since it was ready: of main memory, or of
+        its device's, as it says.
+        """
         return int(self._ask("peak")["bytes"])
 
     def close(self) -> None:
@@ -88,21 +93,27 @@ class Worker:
         )
 
 
-def serve(about: Mapping[str, Any], functions: Mapping[str, Callable[[], Any]]) -> None:
+def serve(
+    about: Mapping[str, Any],
+    functions: Mapping[str, Callable[[], Any]],
+    device_peak: Callable[[], int] | None = None,
+) -> None:
     """The child's side: runs each function once, then what the parent names until it closes.
 
     Args:
       about: what to say of this process.
       functions: name -> function that returns when its work is done.
+      device_peak: the most bytes of a device's memory that the process has had, which is then what
+        the parent asks for; None for main memory.
     """
     for function in functions.values():
         function()
-    since = _forget_peak()
+    since = _forget_peak() if device_peak is None else "of the device, of the whole process"
     _say(about={**about, "peak memory": since}, names=list(functions))
     for line in sys.stdin:
         name = line.strip()
         if name == "peak":
-            _say(bytes=_peak(since))
+            _say(bytes=_peak(since) if device_peak is None else device_peak())
             continue
         begin, used = time.perf_counter(), time.process_time()
         functions[name]()

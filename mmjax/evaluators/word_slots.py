@@ -195,24 +195,10 @@ def classes_of(
         if label in names
     }
     of, truth = list(named), np.searchsorted(names, list(named.values()))
-    rows = _room(slots, data, text, of)
+    rows = room(slots, data, text, of)
     if not rows:
         raise EvaluationError(
             f"{who}: the view {text!r} has no room for slots beside any of the records' texts; "
             "make its length more"
         )
     return Classes(vectors, names, [of[row] for row in rows], truth[rows])
-
-
-def _room(slots: WordSlots, data: EvalData, text: str, of: Sequence[str]) -> list[int]:
-    """Which of Q texts leave the view room for their captions, up to the last slot."""
-    view, count = data.views[text], slots.grammar.slots
-    found = []
-    for number, thing in enumerate(of):
-        one, other = (
-            np.asarray(view(slots.caption(thing, [0] * (count - 1) + [word]), None, False))
-            for word in (0, 1)
-        )
-        if (one != other).any():
-            found.append(number)
-    return found

@@ -54,6 +54,7 @@ from mmjax.data.synthetic.routed_queries import RoutedQueries
 from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.skill_pairs import SkillPairs
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
+from mmjax.data.synthetic.statistic_series import StatisticSeries
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
@@ -119,6 +120,7 @@ SYNTHETIC = {
         RoutedQueries,
         SkillPairs,
         SpelledFacts,
+        StatisticSeries,
         Studies,
         TexturedDigits,
         TokenClasses,

@@ -193,14 +193,21 @@ def reduced(recipe, *overrides):
             if adapter.type == "prompts":  # of the one block that is left
                 changes += [f"{where}model.adapters.{name}.{key}" for key in ("first=0", "depth=1")]
     small, sizes = load(recipe, "small"), {}
+    # Of these tokens a fusion reads so many numbers as the recipe says.
+    read = {
+        modality_of(each)
+        for fusion in small.model.fusions.values()
+        if fusion.fusion.type == "concat_tokens"
+        for each in fusion.inputs
+    }
     for name, tower in small.model.towers.items():
-        sizes[name] = REDUCED.get(tower.encoder.type, {})
+        sizes[name] = {} if name in read else REDUCED.get(tower.encoder.type, {})
         for key, value in sizes[name].items():
             changes.append(f"model.towers.{name}.encoder.{key}={value}")
     for name, objective in small.objectives.items():
         if told := objective.term.options.get("inputs"):  # widths of what these towers give
             if isinstance(told, int):
-                own = sizes[modality_of(objective.term.options["view"])]
+                own = sizes.get(modality_of(objective.term.options["view"]), {})
                 changes.append(f"objectives.{name}.inputs={own.get('width', told)}")
                 continue
             own = {view: sizes[modality_of(view)] for view in told}

@@ -20,10 +20,13 @@ class PatchTokens(Encoder):
     Images [B, H, W, C] in squares, clips [B, T, H, W, C] in tubelets, signals and spectrograms
     [B, T, C] in runs of samples. What is missing, NaN or behind the end of the last patch, is 0; a
     patch that is all missing is masked. It is what a vision transformer begins with (Dosovitskiy et
-    al. 2021, arXiv 2010.11929), for the encoder `trunk_tokens`, which has the blocks and positions.
+    al. 2021, arXiv 2010.11929), for the encoder `trunk_tokens`, which has the blocks and positions;
+    and with a stride, what forecasts of series do (Nie et al. 2023, PatchTST, arXiv 2211.14730).
 
     Args:
       patch: (p1, ..., pn), as many as the input has axes beside its channels.
+      stride: from the beginning of one patch to that of the next along each axis, at most `patch`,
+        so that there are S / stride patches, rounded up; `patch` where None.
       channels: C.
       width: W.
       dtype: of the computation; parameters are float32.
@@ -34,6 +37,7 @@ class PatchTokens(Encoder):
         self,
         *,
         patch: tuple[Count, ...],
+        stride: tuple[Count, ...] | None = None,
         channels: Count = 3,
         width: Count,
         dtype: DTypeLike,
@@ -42,6 +46,14 @@ class PatchTokens(Encoder):
         if not patch:
             raise EncoderError("patch=() has no axis: give the size of a patch along each")
         self.patch, self.channels, self.width, self.dtype = tuple(patch), channels, width, dtype
+        self.stride = self.patch if stride is None else tuple(stride)
+        if len(self.stride) != len(patch) or any(
+            s > p for s, p in zip(self.stride, self.patch, strict=True)
+        ):
+            raise EncoderError(
+                f"stride={stride} should be a number for each axis of patch={self.patch}, at most "
+                "its own"
+            )
         self.stem = PatchStem(
             patch=self.patch,
             channels=channels,
@@ -61,8 +73,15 @@ class PatchTokens(Encoder):
             raise EncoderError(
                 f"inputs of shape {x.shape} where [B, {axes}, {self.channels}] is expected"
             )
-        behind = [(0, -size % p) for size, p in zip(x.shape[1:-1], self.patch, strict=True)]
+        behind = [
+            (0, -size % s + p - s)
+            for size, s, p in zip(x.shape[1:-1], self.stride, self.patch, strict=True)
+        ]
         x = jnp.pad(x, ((0, 0), *behind, (0, 0)), constant_values=jnp.nan)
+        for axis, (s, p) in enumerate(zip(self.stride, self.patch, strict=True), 1):
+            if s < p:  # each patch with what it shares with its neighbours, one behind the other
+                starts = jnp.arange(0, x.shape[axis] - p + 1, s)
+                x = jnp.take(x, (starts[:, None] + jnp.arange(p)).reshape(-1), axis=axis)
         there = ~jnp.isnan(x)
         mask = cut(there, self.patch).any(axis=-1).reshape(x.shape[0], -1)
         tokens = self.stem(jnp.where(there, x, 0).astype(self.dtype))

@@ -48,6 +48,20 @@ def last_position(mask: jax.Array) -> jax.Array:
     return jnp.max(jnp.where(mask, jnp.arange(mask.shape[1]), 0), axis=1)
 
 
+def last_tokens(tokens: jax.Array, mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The last `count` real positions of each row, in their order, and which of these are real.
+
+    f[B, T, W], bool[B, T] -> f[B, count, W], bool[B, count]. Where a row has fewer real ones, they
+    come last.
+    """
+    before = max(0, count - tokens.shape[1])
+    tokens = jnp.pad(tokens, ((0, 0), (before, 0), (0, 0)))
+    mask = jnp.pad(mask, ((0, 0), (before, 0)))
+    where = jnp.argsort(mask, axis=1, stable=True)[:, -count:]
+    found = jnp.take_along_axis(tokens, where[:, :, None], axis=1)
+    return found, jnp.take_along_axis(mask, where, axis=1)
+
+
 class AttentionPooling(nnx.Module):
     """A learned probe attends to all positions; a residual MLP follows; f[B, T, W] -> f[B, W].
 

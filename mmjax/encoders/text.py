@@ -46,6 +46,8 @@ class TextTransformer(Encoder):
         attended position); `last` at its last attended position; `cls` at position 0; `pooler`
         tanh of a linear layer of that (BERT's pooler); `mean` over attended positions; `map`
         attention pooling by a learned probe.
+      keep_last: give and pool the last so many real positions only, with `pool='mean'`; 0 for all.
+        What stands there has read all before it, prompts too, if the tower is causal.
       pad_id: the id of padding.
       eos_id: the id that ends a text. Where it equals `pad_id`, the first one of a row is real.
       mask_padding: attend to real positions only; False attends to padding too, as SigLIP does.
@@ -73,6 +75,7 @@ class TextTransformer(Encoder):
         length: Count = 77,
         causal: bool = True,
         pool: Pool = "eot",
+        keep_last: CountOrZero = 0,
         pad_id: CountOrZero = 0,
         eos_id: CountOrZero = 3,
         mask_padding: bool = True,
@@ -103,6 +106,10 @@ class TextTransformer(Encoder):
                 f"pool={pool!r} reads position 0, which sees nothing but itself when causal=True: "
                 "use pool='eot', or causal=False"
             )
+        if keep_last and pool != "mean":
+            raise EncoderError(
+                f"keep_last={keep_last} is of pool='mean': leave it out for pool={pool!r}"
+            )
         if relative_buckets % 2 or relative_buckets == 2:
             raise EncoderError(
                 f"relative_buckets={relative_buckets}: an even number of at least 4, or 0 for none"
@@ -113,7 +120,7 @@ class TextTransformer(Encoder):
         self.head_size, self.depth, self.rotary = width // config.heads, config.depth, rotary
         self.vocab_size = vocab_size
         self.pad_id, self.eos_id, self.mask_padding = pad_id, eos_id, mask_padding
-        self.dropout, self.dtype = dropout, dtype
+        self.dropout, self.dtype, self.keep_last = dropout, dtype, keep_last
 
         weights = initialization(config.init, width=width, depth=config.depth)
 
@@ -194,6 +201,9 @@ class TextTransformer(Encoder):
             rngs=rngs,
         )
         tokens, own = parted(tokens, prompts)
+        if self.keep_last:
+            tokens, real = pooling.last_tokens(tokens, real, self.keep_last)
+            return Encoding(pooling.mean(tokens, real), tokens, real, own)
         return Encoding(self._pool(tokens, x, attended), tokens, real, own)
 
     def words(self, ids: tuple[int, ...]) -> jax.Array:

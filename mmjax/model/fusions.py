@@ -24,7 +24,7 @@ from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Fusion, FusionInput
 from mmjax.model.embedding import Embedding, unit_norm
-from mmjax.model.token_fusion import TransformerFusion
+from mmjax.model.token_fusion import TokenConcatFusion, TransformerFusion
 from mmjax.schema.bounds import Count, NonNegative
 from mmjax.schema.registry import Registry
 
@@ -251,6 +251,7 @@ FUSIONS = Registry(
         "mean": MeanFusion,
         "sum": SumFusion,
         "concat": ConcatFusion,
+        "concat_tokens": TokenConcatFusion,
         "mlp": MLPFusion,
         "gated": GatedFusion,
         "attention": AttentionFusion,

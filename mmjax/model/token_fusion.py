@@ -1,4 +1,4 @@
-"""A fusion of tokens: one transformer over those of all inputs."""
+"""Fusions of tokens: one transformer over those of all inputs, or all of them side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmjax.encoders.transformer_config import TransformerConfig, TransformerOpti
 from mmjax.model.base import Fusion, FusionInput
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.model.heads import LinearHead
-from mmjax.schema.bounds import Count
+from mmjax.schema.bounds import Count, Factor
 
 FusionPool = Literal["end", "mean"]
 Kinds = Literal["tower", "view"]
@@ -123,6 +123,98 @@ class TransformerFusion(Fusion):
         return Embedding(
             raw, unit_norm(raw), Encoding(pooled, x, mask, groups=_groups(masks)), unit
         )
+
+
+class TokenConcatFusion(Fusion):
+    """The tokens of all inputs side by side, f32[B, Σ T_m F], each the first F numbers of a token.
+
+    For a linear map of all of them, such as the term `regression`, as forecasts from patches of a
+    series and a text have it. The tokens are those that the encoders give; padding is 0. With
+    `balance` those of each input after the first are brought to the scale of the first's: with
+    σ_f(z) the standard deviation of feature f over the tokens of a row,
+
+        z_mf <- z_mf σ_f(z_1) / σ_f(z_m),
+
+    through which gradients go, too; the mean stays (Zhou et al. 2025, BALM-TSF, arXiv 2509.00622;
+    1e-8 is added to variances and to σ).
+
+    Args:
+      tokens: T_m of each input.
+      features: F, at most the width of each.
+      weights: factor of each input's tokens, before they are balanced; 1 where None.
+      balance: see above.
+      inputs: of every output.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens: tuple[Count, ...],
+        features: Count,
+        weights: tuple[Factor, ...] | None = None,
+        balance: bool = False,
+        inputs: tuple[tuple[FusionInput, ...], ...],
+    ):
+        weights = (1.0,) * len(tokens) if weights is None else weights
+        for own in inputs:
+            if not len(tokens) == len(weights) == len(own):
+                raise EncoderError(
+                    f"tokens={tokens} and weights={weights} should be one number for each of "
+                    f"{len(own)} inputs"
+                )
+            for each in own:
+                if each.width < features:
+                    raise EncoderError(
+                        f"features={features} are more than the {each.width} of the tokens of "
+                        f"{each.name!r}"
+                    )
+        if balance and len(tokens) < 2:
+            raise EncoderError("balance=True needs two inputs: there is nothing to bring to scale")
+        self.tokens, self.features, self.weights = tuple(tokens), features, tuple(weights)
+        self.balance, self.inputs = balance, inputs
+        self.dim = sum(tokens) * features
+
+    def __call__(
+        self,
+        parts: Sequence[Embedding],
+        output: int,
+        *,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+    ) -> Embedding:
+        flat, scale = [], None
+        for i, part in enumerate(parts):
+            x, mask = self._tokens(part, i, output)
+            x = jnp.where(mask, x[..., : self.features].astype(jnp.float32), 0.0) * self.weights[i]
+            if self.balance:
+                own = _deviation(x, mask)
+                scale = own if scale is None else scale
+                x = x if i == 0 else x / (own / (scale + 1e-8))
+            flat.append(x.reshape(len(x), -1))
+        raw = jnp.concatenate(flat, axis=1)
+        return Embedding(raw, unit_norm(raw), Encoding(raw))
+
+    def _tokens(self, part: Embedding, i: int, output: int) -> tuple[jax.Array, jax.Array]:
+        """Tokens of an input, f[B, T, W], and which are there, bool[B, T, 1]."""
+        name = self.inputs[output][i].name
+        tokens = None if part.encoding is None else part.encoding.tokens
+        if tokens is None or tokens.shape[1] != self.tokens[i]:
+            found = "none" if tokens is None else f"{tokens.shape[1]}"
+            raise EncoderError(
+                f"tokens={self.tokens}, but the encoder of {name!r} gives {found}: set that"
+            )
+        assert part.encoding is not None
+        mask = part.encoding.mask
+        there = jnp.ones(tokens.shape[:2], bool) if mask is None else mask
+        return tokens, there[:, :, None]
+
+
+def _deviation(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """f32[B, 1, F], the standard deviation of each feature over the tokens that are there."""
+    count = jnp.maximum(mask.sum(1, keepdims=True), 1)
+    mean = x.sum(1, keepdims=True) / count  # of others all is 0
+    squares = jnp.where(mask, jnp.square(x - mean), 0.0).sum(1, keepdims=True)
+    return jnp.sqrt(squares / count + 1e-8)
 
 
 def _groups(masks: Sequence[jax.Array]) -> jax.Array:

@@ -59,6 +59,8 @@ class Term(nnx.Module):
       contrastive: whether it is a softmax over the batch, whose loss at chance is about ln(batch).
       matches_pairs: whether it is a `PairMatcher`, and scores_pairs: whether it is a `PairScorer`
         (`mmjax.objectives.scores`).
+      predicts: whether it predicts numbers from the raw embedding of its `view` by a call
+        `predicted`, f32[B, D] -> f32[B, K] (the evaluator `regression`).
       generates: whether it is a decoder of texts (`mmjax.system.generation`).
       name: what the recipe calls this term, for messages; the word where there is no recipe.
     """
@@ -68,6 +70,7 @@ class Term(nnx.Module):
     contrastive: ClassVar[bool] = False
     matches_pairs: ClassVar[bool] = False
     scores_pairs: ClassVar[bool] = False
+    predicts: ClassVar[bool] = False
     generates: ClassVar[bool] = False
     given_name: str = ""
 

@@ -63,7 +63,10 @@ class InfoNCE(Term):
     wrong answers, its own row's too (hard negatives of one modality: Yuksekgonul et al. 2023, arXiv
     2210.01936, NegCLIP). With `same_side` x_i also has all x_j, j ≠ i, with scores w x_i·x_j / τ,
     and y_i all y_j (Hu et al. 2024, M3EL, arXiv 2412.10440, where w = 0.8 and τ = 0.03; the
-    authors' code adds 1 to each sum for j = i).
+    authors' code adds 1 to each sum for j = i). With `repeat_positive` the right answer stands in
+    the sum twice, as code has it whose negatives are all answers of the batch, rolled by one row:
+    the loss has its minimum at ln 2 (Zhou et al. 2025, BALM-TSF, arXiv 2509.00622, in one
+    direction).
 
     Args:
       pairs: pairs of modalities; the loss is the mean over them.
@@ -79,6 +82,7 @@ class InfoNCE(Term):
       negatives: a modality of a pair -> views that are wrong answers where it is the answer. One
         that a row lacks is left out.
       same_side: w, the factor of scores within a modality; 0 leaves them out.
+      repeat_positive: count S_ii twice in the sums.
     """
 
     contrastive = True
@@ -98,8 +102,10 @@ class InfoNCE(Term):
         duplicates_by: LabelRef | None = None,
         negatives: dict[ViewRef, tuple[ViewRef, ...]] | None = None,
         same_side: NonNegative = 0.0,
+        repeat_positive: bool = False,
     ):
         check_pairs("info_nce", pairs)
+        self.repeat_positive = repeat_positive
         self.negatives, self.same_side = negatives or {}, same_side
         for answer in self.negatives:
             if not any(answer in pair for pair in pairs):
@@ -176,8 +182,9 @@ class InfoNCE(Term):
             direction_weights=self.direction_weights,
             label_smoothing=self.label_smoothing,
             further=further,
+            repeat_positive=self.repeat_positive,
         )
-        return loss, candidates
+        return loss, candidates + self.repeat_positive
 
     def _within(self, x: Features, y: Features) -> jax.Array:
         return jnp.where(same_example(x, y), -jnp.inf, self.same_side * cosine(x, y))
@@ -205,6 +212,7 @@ def cross_entropy(
     direction_weights: tuple[float, float] = (0.5, 0.5),
     label_smoothing: float = 0.0,
     further: Sequence[Sequence[Further]] = ((), ()),
+    repeat_positive: bool = False,
 ) -> jax.Array:
     """w_x mean_i [lse_j S_ij - P_i] + w_y mean_i [lse_j S_ji - P'_i], an f32 scalar.
 
@@ -221,6 +229,7 @@ def cross_entropy(
       direction_weights: (w_x, w_y).
       label_smoothing: ε; P_i = (1-ε) S_ii + ε mean_j S_ij over the pairs that are not taken out.
       further: candidates of the rows of x beside y, and of those of y beside x: in `lse` only.
+      repeat_positive: S_ii counts twice in `lse`.
     """
     sides: pairwise.Sides = (
         "rows" if direction_weights[1] == 0 else "cols" if direction_weights[0] == 0 else "both"
@@ -264,6 +273,8 @@ def cross_entropy(
     for k, (side, weight) in enumerate(zip((x, y), direction_weights, strict=True)):
         for other in further[k] if weight > 0 else ():
             normalizers[k] = lse_with(normalizers[k], side, other)
+        if repeat_positive and weight > 0:
+            normalizers[k] = jnp.logaddexp(normalizers[k], positive)
     targets = [positive, positive]
     if label_smoothing > 0:
         for k, side in enumerate(pairwise.sums(counted, x, y, shared, plan=plan, sides=sides)):

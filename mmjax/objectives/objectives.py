@@ -14,6 +14,7 @@ from mmjax.model.towers import Tower
 from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
+from mmjax.objectives.regression import Regression
 from mmjax.objectives.scores import PairMatcher, PairScorer
 from mmjax.schema.annotations import ViewRef, names
 from mmjax.schema.names import presence, presence_name
@@ -136,6 +137,20 @@ class Objectives(nnx.Module):
             known = [each for each in self.terms if self.terms[each].matches_pairs]
             raise TermError(
                 f"There is no term {name!r} with a score of its own; there are {known or 'none'}."
+            )
+        return term
+
+    def predictor(self, name: str) -> Regression:
+        """A term that predicts numbers.
+
+        Raises:
+          TermError: for a name of none.
+        """
+        term = dict(self.terms).get(name)
+        if not isinstance(term, Regression):
+            known = [each for each in self.terms if self.terms[each].predicts]
+            raise TermError(
+                f"There is no term {name!r} that predicts numbers; there are {known or 'none'}."
             )
         return term
 

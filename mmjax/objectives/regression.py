@@ -44,6 +44,7 @@ class Regression(Term):
     """
 
     least_rows = 1
+    predicts = True
 
     def __init__(
         self,
@@ -86,10 +87,14 @@ class Regression(Term):
                 )
         # What stands in for a missing value must not spread: 0 * inf is NaN.
         x, y = (jnp.where(asked[..., None], each, 0.0) for each in (x, y))
+        error = jnp.where(asked, self._error(y, self.predicted(x)), 0.0)
+        return error.sum() / jnp.maximum(asked.sum(dtype=jnp.float32), 1.0), {}
+
+    def predicted(self, x: jax.Array) -> jax.Array:
+        """h, f32[..., inputs] -> f32[..., size]."""
         for i, layer in enumerate(self.layers):
             x = layer(jax.nn.gelu(x, approximate=False) if i else x)
-        error = jnp.where(asked, self._error(y, x), 0.0)
-        return error.sum() / jnp.maximum(asked.sum(dtype=jnp.float32), 1.0), {}
+        return x
 
     def _patches(
         self, outputs: Outputs, valid: jax.Array | None

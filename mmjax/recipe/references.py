@@ -79,6 +79,7 @@ class _KindOfTerm(NamedTuple):
 _KINDS_OF_TERMS = {
     "term": _KindOfTerm("term with a score of its own", "scores_pairs"),
     "match": _KindOfTerm("term that scores pairs", "matches_pairs"),
+    "numbers": _KindOfTerm("term that predicts numbers", "predicts"),
     "caption": _KindOfTerm("term that generates texts", "generates"),
 }
 

@@ -24,10 +24,11 @@ class Refers:
     Attributes:
       to: `view`, a key of `data.views`; `label`, a field of records that is one; `gallery`, a key
         of `data.galleries`; `term`, a key of `objectives` whose term scores all pairs; `match`,
-        of one that scores them one by one at least; or `caption`, of one that generates texts.
+        of one that scores them one by one at least; `numbers`, of one that predicts numbers; or
+        `caption`, of one that generates texts.
     """
 
-    to: Literal["view", "label", "gallery", "term", "match", "caption"]
+    to: Literal["view", "label", "gallery", "term", "match", "numbers", "caption"]
 
 
 ViewRef = Annotated[str, Refers("view")]
@@ -35,6 +36,7 @@ LabelRef = Annotated[str, Refers("label")]
 GalleryRef = Annotated[str, Refers("gallery")]
 TermRef = Annotated[str, Refers("term")]
 MatchRef = Annotated[str, Refers("match")]
+PredictionRef = Annotated[str, Refers("numbers")]
 CaptionRef = Annotated[str, Refers("caption")]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
 from mmjax.model.embedding import Embedding, unit_norm
-from mmjax.objectives import Objectives, TermError
+from mmjax.objectives import Objectives, Term, TermError
 from mmjax.objectives.scores import PairMatcher
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
@@ -27,7 +27,7 @@ _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 # Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
 Values = np.ndarray | tuple[np.ndarray, ...]
-M = TypeVar("M", bound=PairMatcher)
+M = TypeVar("M", bound=Term)
 Matcher = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -343,6 +343,26 @@ class Embedder:
 
         program = jax.jit(matched, out_shardings=mesh_lib.replicated(self._mesh))
         return lambda x, y: np.asarray(program(self._arrays, x, y))
+
+    def predictor(self, term: str, view: str) -> Callable[[np.ndarray], np.ndarray]:
+        """What a term predicts, f32[N, K], of rows f32[N, D] of a view's layer `raw`.
+
+        Args:
+          term: the name of one that predicts numbers, such as `regression` with a target.
+          view: that it reads.
+
+        Raises:
+          ValueError: for a term that predicts none, or from another view.
+        """
+        own = self._of_terms(lambda terms: terms.predictor(term))
+        if own.view != view:
+            raise ValueError(f"the term {term!r} predicts from {own.view!r}, not from {view!r}")
+
+        def predicted(arrays: Arrays, x: jax.Array) -> jax.Array:
+            return self._definition.merge(arrays).objectives.predictor(term).predicted(x)
+
+        program = jax.jit(predicted, out_shardings=mesh_lib.replicated(self._mesh))
+        return lambda x: np.asarray(program(self._arrays, x))
 
     def _of_terms(self, asked: Callable[[Objectives], M]) -> M:
         """One of the model's terms; a ValueError where it is not there."""

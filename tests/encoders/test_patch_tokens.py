@@ -30,3 +30,21 @@ def test_a_signal_that_ends_early_is_as_if_it_were_short():
     np.testing.assert_array_equal(found.mask, [[True, True, False]])
     np.testing.assert_allclose(found.pooled, short.pooled, atol=1e-6)
     np.testing.assert_allclose(found.tokens[:, :2], short.tokens, atol=1e-6)
+
+
+def test_patches_with_a_stride_overlap():
+    """Every one begins a stride after the last, and the last ones end in zeros."""
+    of = PatchTokens(
+        patch=(4, 3), stride=(2, 3), channels=2, width=5, dtype=jnp.float32, rngs=nnx.Rngs(0)
+    )
+    x = np.random.default_rng(0).normal(size=(2, 7, 6, 2)).astype(np.float32)
+    found = of(jnp.asarray(x))
+    layer, padded = of.stem.project, np.pad(x, ((0, 0), (0, 3), (0, 0), (0, 0)))
+    kernel, bias = (np.asarray(each[...], np.float64) for each in (layer.kernel, layer.bias))
+    want = [
+        padded[:, i : i + 4, j : j + 3].reshape(2, -1) @ kernel + bias
+        for i in (0, 2, 4, 6)
+        for j in (0, 3)
+    ]
+    np.testing.assert_allclose(found.tokens, np.stack(want, 1), atol=1e-5)
+    assert found.mask.all()

@@ -68,6 +68,19 @@ def test_pooling_reads_the_right_position(make, run):
     np.testing.assert_array_equal(first.pooled, first.tokens[:, 0])
 
 
+def test_the_last_real_positions_alone_are_kept(make, run):
+    x = jnp.asarray([[5, 9, 4, 7, 1, 0], [7, 1, 0, 0, 0, 0]])
+    whole, kept = (run(make(TextTransformer, pool="mean", keep_last=n), x) for n in (0, 3))
+    np.testing.assert_array_equal(kept.tokens[0], whole.tokens[0, 2:5])
+    np.testing.assert_array_equal(kept.tokens[1, 1:], whole.tokens[1, :2])
+    np.testing.assert_array_equal(kept.mask, [[True] * 3, [False, True, True]])
+    expected = [np.mean(whole.tokens[0, 2:5], axis=0), np.mean(whole.tokens[1, :2], axis=0)]
+    np.testing.assert_allclose(kept.pooled, expected, atol=1e-6)
+    more = run(make(TextTransformer, pool="mean", keep_last=8), x)
+    np.testing.assert_array_equal(more.mask.sum(1), whole.mask.sum(1))
+    np.testing.assert_array_equal(more.tokens[0, 3:], whole.tokens[0, :5])
+
+
 def test_siglip_attends_to_padding_and_reads_the_last_position(make, run):
     module = make(TextTransformer, pool="last", causal=False, mask_padding=False)
     x = jnp.asarray([[5, 9, 1, 0, 0, 0]])

@@ -47,10 +47,13 @@ def arrays(data):
 
 def test_it_is_fitted_on_other_rows():
     (x, y), (z, truth) = arrays(data(1)), arrays(data(2, noise=8))
-    left = ((truth - predicted(x, y, z)) ** 2).sum()
-    expected = 1 - left / ((truth - y.mean(0)) ** 2).sum()
+    left = truth - predicted(x, y, z)
+    expected = 1 - (left**2).sum() / ((truth - y.mean(0)) ** 2).sum()
     found = Regression(target="norms", layer="encoder")(Vectors(), data(2, noise=8), train=data(1))
-    assert found == pytest.approx({"R2": expected, "numbers": 3, "examples": 40}, abs=1e-4)
+    errors = {"MSE": (left**2).mean(), "MAE": np.abs(left).mean()}
+    assert found == pytest.approx(
+        {"R2": expected, **errors, "numbers": 3, "examples": 40}, rel=1e-3
+    )
     assert 0 < expected < 0.99
 
 
@@ -89,3 +92,65 @@ def test_what_cannot_be_regressed():
     source.source.fields["norms"] = [np.zeros(3)] * 40
     with pytest.raises(EvaluationError, match="'norms' is the same in all records"):
         evaluator(Vectors(), source)
+
+
+class Forecaster(Vectors):
+    """A model with a term that maps six numbers to three."""
+
+    weights = np.random.default_rng(7).normal(size=(6, 3)).astype(np.float32)
+
+    def embed(self, modality, array, layer="unit"):
+        assert layer == "raw"
+        return array
+
+    def predictor(self, term, view):
+        if term != "forecast":
+            raise ValueError(f"no term {term!r}")
+        assert view == "text"
+        return lambda x: x @ self.weights + 5
+
+
+def test_a_term_is_measured_beside_a_guess_and_by_its_parts():
+    source = data(1)
+    rng = np.random.default_rng(2)
+    guess, unit = rng.normal(size=40), rng.uniform(1, 3, 40)
+    source.source.fields |= {"last": list(guess), "spread": list(unit)}
+    x, y = arrays(source)
+    told = x @ Forecaster.weights + 5
+    found = Regression(
+        target="norms", term="forecast", baseline="last", unit="spread",
+        parts=(("small", 2), ("large", 4)),
+    )(Forecaster(), source)  # fmt: skip
+    left, naive = (y - told) * unit[:, None], (y - guess[:, None]) * unit[:, None]
+    parts = [(x[:, a:b] @ Forecaster.weights[a:b]).std(0).mean() for a, b in ((0, 2), (2, 6))]
+    expected = {
+        "R2": 1 - ((y - told) ** 2).sum() / ((y - y.mean(0)) ** 2).sum(),
+        "MSE": (left**2).mean(),
+        "MAE": np.abs(left).mean(),
+        "baseline/MSE": (naive**2).mean(),
+        "baseline/MAE": np.abs(naive).mean(),
+        "share/small": parts[0] / sum(parts),
+        "share/large": parts[1] / sum(parts),
+        "numbers": 3,
+        "examples": 40,
+    }
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_a_term_cannot_be_asked():
+    with pytest.raises(ValueError, match="name the term"):
+        Regression(target="norms", parts=(("all", 6),))
+    source = data(1)
+    for options, says in (
+        ({"term": "align"}, "no term 'align'"),
+        ({"parts": (("some", 5),)}, "of 5 numbers, but 'text' has 6"),
+        ({"baseline": "norms", "unit": "norms"}, "'norms' has 3 numbers, and should have one$"),
+    ):
+        own = {"target": "norms", "term": "forecast", **options}
+        with pytest.raises(EvaluationError, match=says):
+            Regression(**own)(Forecaster(), source)
+    with pytest.raises(EvaluationError, match="is trained already: leave out 'train'"):
+        Regression(target="norms", term="forecast")(Forecaster(), source, train=source)
+    wide = data(1, numbers=4)
+    with pytest.raises(EvaluationError, match="'norms' has 4 numbers, but 3 are predicted"):
+        Regression(target="norms", term="forecast")(Forecaster(), wide)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mmjax.encoders.base import Encoding
+from mmjax.encoders.base import EncoderError, Encoding
 from mmjax.errors import ConfigError
 from mmjax.model.base import FusionInput
 from mmjax.model.embedding import Embedding, unit_norm
@@ -182,12 +182,93 @@ def test_outputs_of_the_same_kinds_are_alike_by_tower_and_differ_by_view():
     assert np.abs(by_tower([text], 3).raw - same[0]).max() > 1e-4
 
 
+def side_by_side(parts, features, weights, balance):
+    """Card 18: the text over the ratio of both standard deviations, flattened."""
+    found, scale = [], None
+    for (x, there), weight in zip(parts, weights, strict=True):
+        z = weight * x[:, :there, :features]
+        sigma = np.sqrt(((z - z.mean(1, keepdims=True)) ** 2).mean(1, keepdims=True) + 1e-8)
+        scale = sigma if scale is None else scale
+        z = z / (sigma / (scale + 1e-8)) if balance and found else z
+        z = np.concatenate([z, np.zeros((ROWS, x.shape[1] - there, features))], axis=1)
+        found.append(z.reshape(ROWS, -1))
+    return np.concatenate(found, axis=1)
+
+
+@pytest.mark.parametrize("balance", [False, True])
+def test_tokens_side_by_side_are_their_formula(balance):
+    parts, lengths, weights = encoded("ab", ((5, 5), (4, 3))), (5, 3), (1.0, 20.0)
+    options = {"tokens": (5, 4), "features": 6, "balance": balance, "weights": weights}
+    fusion = built("concat_tokens", inputs("a", "b"), **options)
+
+    def values(tokens):
+        return list(zip(tokens, lengths, strict=True))
+
+    tokens = [np.asarray(part.encoding.tokens, np.float64) for part in parts]
+    found, want = fusion(parts, 0), side_by_side(values(tokens), 6, weights, balance)
+    assert fusion.dim == found.raw.shape[1] == 9 * 6
+    np.testing.assert_allclose(found.raw, want, rtol=2e-5, atol=2e-6)
+    if balance:  # Unit check 1 of card 18; the mean stays where it was, in units of sigma.
+        series, text = want[:, :30].reshape(ROWS, 5, 6), want[:, 30:48].reshape(ROWS, 3, 6)
+        np.testing.assert_allclose(series.std(1), text.std(1), rtol=1e-3)
+        own = 20 * tokens[1][:, :3, :6]
+        ratios = [z.mean(1) / z.std(1) for z in (text, own)]
+        np.testing.assert_allclose(*ratios, rtol=1e-3)
+
+    direction = np.random.default_rng(2).normal(size=want.shape)
+
+    def value(*tokens):
+        given = [
+            part._replace(encoding=part.encoding._replace(tokens=x))
+            for part, x in zip(parts, tokens, strict=True)
+        ]
+        return (fusion(given, 0).raw * direction).sum()
+
+    gradients = jax.grad(value, (0, 1))(*(jnp.float32(x) for x in tokens))
+    for i, gradient in enumerate(gradients):  # of the first also through the scale
+        step = np.zeros_like(tokens[i])
+        step[:, : lengths[i]] = np.random.default_rng(3).normal(size=(ROWS, lengths[i], 8))
+        moved = [[x + sign * 1e-5 * step if i == k else x for k, x in enumerate(tokens)]
+                 for sign in (1, -1)]  # fmt: skip
+        ends = [(side_by_side(values(x), 6, weights, balance) * direction).sum() for x in moved]
+        np.testing.assert_allclose((np.asarray(gradient) * step).sum(), (ends[0] - ends[1]) / 2e-5,
+                                   rtol=1e-3)  # fmt: skip
+        assert not np.asarray(gradient)[:, lengths[i] :].any()
+
+
+def test_a_row_without_tokens_has_a_finite_gradient():
+    fusion = built("concat_tokens", inputs("a", "b"), tokens=(3, 3), features=4, balance=True)
+    parts = encoded("ab", ((3, 3), (3, 3)))
+
+    def value(x):
+        absent = parts[1]._replace(encoding=parts[1].encoding._replace(tokens=x))
+        return (fusion([parts[0], absent], 0).raw ** 2).sum()
+
+    assert np.isfinite(jax.grad(value)(jnp.zeros_like(parts[1].encoding.tokens))).all()
+
+
+def test_another_number_of_tokens_is_said():
+    fusion = built("concat_tokens", inputs("a", "b"), tokens=(3, 2), features=4)
+    with pytest.raises(EncoderError, match=r"tokens=\(3, 2\), but .* 'b' gives 4: set that"):
+        fusion(encoded("ab", ((3, 3), (4, 4))), 0)
+    parts = encoded("ab", ((3, 3), (2, 2)))
+    with pytest.raises(EncoderError, match="'a' gives none"):
+        fusion([parts[0]._replace(encoding=Encoding(parts[0].raw)), parts[1]], 0)
+
+
+TOKENS = {"tokens": (3, 3), "features": 4}
+
+
 @pytest.mark.parametrize(
     ("type", "outputs", "options", "said"),
     [
         ("mean", (inputs("a", "c"),), {}, "different sizes.*'a' 6, 'c' 4"),
         ("sum", (inputs("a", "c"),), {}, "different sizes"),
         ("concat", (inputs("a", "c"),), {"weights": (1.0, 0.0)}, "2 numbers above 0"),
+        ("concat_tokens", (inputs("a"),), TOKENS, "one number for each of 1 inputs"),
+        ("concat_tokens", (inputs("a", "b"),), {**TOKENS, "features": 9}, "more than the 8 of"),
+        ("concat_tokens", (inputs("a", "b"),), {**TOKENS, "weights": (1.0,)}, "weights=.1.0,."),
+        ("concat_tokens", (inputs("a"),), {**TOKENS, "tokens": (3,), "balance": True}, "needs two"),
         ("attention", (inputs("c", "b"),), {}, "take type='mlp'"),
         ("mean", (inputs("a", "b"),), {"weights": (1.0,)}, "2 numbers, one for each input"),
         ("mean", (inputs("a", "b"),), {"weights": (0.0, 0.0)}, "not all 0"),

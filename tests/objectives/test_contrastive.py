@@ -163,3 +163,17 @@ def test_a_negative_that_a_row_lacks_is_left_out():
     want = (formulas.logsumexp(s, np.ones(s.shape, bool), 1) - np.diag(s)).mean()
     assert formulas.error(value, want) < 1e-6
     np.testing.assert_allclose(metrics["term/chance"], np.log(16), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("repeated", "floor"), [(False, 0.0), (True, np.log(2))])
+def test_the_least_loss_of_a_repeated_positive_is_the_logarithm_of_two(repeated, floor):
+    """Of equal sides, as the temperature goes to 0 (card 18)."""
+    raws, batch = CASE.inputs(12)
+    own = {"direction_weights": (1.0, 0.0), "max_scale": None, "repeat_positive": repeated}
+    losses = []
+    for temperature in (0.5, 0.1, 0.001):
+        spec = {**CASE.spec, **own, "temperature": temperature}
+        value, *_ = run(spec, plan_of("dense", 1, 1), {**raws, "b": raws["a"]}, batch)
+        losses.append(float(value))
+    assert losses[0] > losses[1] > losses[2] - 1e-6
+    assert losses[2] == pytest.approx(floor, abs=1e-4)

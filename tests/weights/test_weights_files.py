@@ -150,9 +150,9 @@ def test_what_is_not_there(tmp_path):
         Weights(tmp_path / "none")
     with pytest.raises(WeightsError, match=r"no config\.json"):
         Weights(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "config.json").write_text('{"model_type": "gpt_neox"}')
     with pytest.raises(
-        WeightsError, match="model_type='gpt2' is none of audio-spectrogram-transformer, bert"
+        WeightsError, match="model_type='gpt_neox' is none of audio-spectrogram-transformer, bert"
     ):
         Weights(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')

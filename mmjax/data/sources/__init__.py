@@ -9,6 +9,7 @@ from mmjax.data.sources.folder import FolderSource
 from mmjax.data.sources.manifest import ManifestSource
 from mmjax.data.sources.memory import MemorySource
 from mmjax.data.sources.ptb_xl import PtbXlSource
+from mmjax.data.sources.series import SeriesSource
 from mmjax.data.sources.tfds import TfdsSource
 from mmjax.data.sources.webdataset import WebDatasetSource
 from mmjax.data.sources.wfdb import WfdbSource
@@ -23,6 +24,7 @@ __all__ = [
     "ManifestSource",
     "MemorySource",
     "PtbXlSource",
+    "SeriesSource",
     "TfdsSource",
     "WebDatasetSource",
     "WfdbSource",

@@ -55,6 +55,7 @@ from mmjax.data.synthetic.scenes import CompositionalScenes
 from mmjax.data.synthetic.skill_pairs import SkillPairs
 from mmjax.data.synthetic.slot_captions import SlotCaptions
 from mmjax.data.synthetic.spelled_facts import SpelledFacts
+from mmjax.data.synthetic.statistic_series import StatisticSeries
 from mmjax.data.synthetic.studies import Studies
 from mmjax.data.synthetic.textured_digits import TexturedDigits
 from mmjax.data.synthetic.token_classes import TokenClasses
@@ -122,6 +123,7 @@ SYNTHETIC = {
         SkillPairs,
         SlotCaptions,
         SpelledFacts,
+        StatisticSeries,
         Studies,
         TexturedDigits,
         TokenClasses,

@@ -18,6 +18,7 @@ SETTINGS = (
             {"causal": False, "pool": "map", "activation": "gelu_tanh"},
             {"pool": "last", "activation": "quick_gelu", "init": "clip"},
             {"causal": False, "pool": "mean", "norm": "post", "relative_buckets": 6},
+            {"pool": "mean", "keep_last": 4},
             {
                 "causal": False,
                 "pool": "cls",
@@ -33,6 +34,7 @@ SETTINGS = (
         wrong_options=(
             ({"pool": "max"}, r"^pool='max' is not one of 'eot', "),
             ({"norm": "rms"}, r"^norm='rms' is not one of 'pre', 'post'$"),
+            ({"keep_last": 4}, r"^keep_last=4 is of pool='mean': leave it out for pool='eot'"),
             ({"pool": "cls"}, r"^pool='cls' reads position 0, .* causal=False$"),
             ({"eos_id": 30}, r"^eos_id=30 is no id of .* vocab_size=30"),
             ({"length": 0}, r"^length=0: at least 1 is needed$"),

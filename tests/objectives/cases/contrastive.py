@@ -60,6 +60,15 @@ def info_nce_same_side(raws, extra, params):
     return loss
 
 
+def info_nce_repeated(raws, extra, params):
+    """Card 18: logits [s_ii, s_i1, ..., s_iN], the own one at 0, of the first side alone."""
+    a, b = (formulas.normalize(raw) for raw in raws.values())
+    s = np.exp(params["temperature/log_scale"]) * a @ b.T
+    logits = np.concatenate([np.diag(s)[:, None], s], axis=1)
+    kept = np.ones(logits.shape, bool)
+    return (formulas.logsumexp(logits, kept, 1) - logits[:, 0]).mean()
+
+
 def stacked(same, crossed, rows, directions, scale=None, ids=False):
     """Card 54: 2B x 2B logits with log-weights by block, and a weighted mean of the rows."""
 
@@ -161,6 +170,19 @@ CASES = {
         info_nce_same_side,
         ids,
         **{**RING, "one_row": 0.0},
+    ),
+    "info_nce_repeated": Case(
+        {
+            "type": "info_nce",
+            "pairs": (PAIR,),
+            "direction_weights": (1.0, 0.0),
+            "max_scale": None,
+            "repeat_positive": True,
+        },
+        PAIR,
+        info_nce_repeated,
+        **EVERYWHERE,
+        one_row=FORMULA,
     ),
     "stacked_info_nce": Case(
         {"type": "stacked_info_nce", "pairs": STACK},

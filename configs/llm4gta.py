@@ -6,9 +6,11 @@ a classifier among graphs alone makes up for it. Useful where a dual encoder has
 examples and keep what it can tell of other classes: `until` ends a stage by what an evaluator
 measures, and `few_shot` with `text` tells classes by both.
 
-    python -m mmjax.main --config=configs/llm4gta.py          # generated ego graphs, two minutes
-    python -m mmjax.main --config=configs/llm4gta.py:paper    # node texts of GraphCLIP's graphs
-    python -m mmjax.claims llm4gta                            # against what uses no rule
+    python -m mmjax.main --config=configs/llm4gta.py            # generated ego graphs, two minutes
+    python -m mmjax.main --config=configs/llm4gta.py:molecules  # molecules and their names
+    python -m mmjax.main --config=configs/llm4gta.py:paper      # node texts of GraphCLIP's graphs
+    python -m mmjax.claims llm4gta                              # against what uses no rule
+    python -m mmjax.claims llm4gta:claim_molecules              # the same on molecules
 
 The paper's code is not public: the rule, the classifier and the weights of both predictions are
 those of MG-CLIP (ICCV 2025), which has the same two parts. Its statistic is the mean logit of pairs
@@ -18,6 +20,7 @@ summaries of subgraphs by a language model, which are read from a file.
 """
 
 from mmjax.configs import common as c
+from mmjax.configs.graph_text import graph_network
 from mmjax.data.synthetic.ego_graphs import DIM, NODES
 
 PAPER = "LLM4GTA 2025, Can Representation Gaps Be the Key ...?, arXiv 2510.12087"
@@ -34,43 +37,78 @@ def until(source: str = "train") -> dict:
     return {"metric": f"geometry/{source}/negative_cosine", "change": 0.1, "floor": 0.05}
 
 
-def small() -> dict:
-    """Ego graphs of two domains; then 10 classes of a third, 8 graphs each; 20 unseen classes."""
-    shape = dict(categories=(2,), features=DIM, edges=1)
-    frozen = {"encoder": c.identity(DIM), "head": {"type": "none"}}
+def transferred(
+    section: dict,
+    towers: dict,
+    shots: tuple[int, int],
+    frozen: tuple[str, ...] = (),
+    rows: int = 80,
+) -> dict:
+    """Pretraining on some classes; then a few graphs of others, until the gap has moved.
+
+    Args:
+      section: `data`, of a source with the splits 'train', 'adapted' and 'unseen'.
+      towers: of graphs and texts.
+      shots: texts that say what an unseen class is, and graphs and texts of an adapted one.
+      frozen: what the stage that adapts leaves as it is.
+      rows: of 'train'.
+    """
     both = dict(modality="graph", labels="label", layer="unit", text="text")
     adapt = {
         "name": "adapt",
         "steps": 200,
         "until": until(),
         "evaluate_every": 10,
-        "data": {"source": {"split": "train"}, "batch_size": 80},
-        "optimizer": c.adamw(3e-4, schedule="constant"),
+        "data": {"source": {"split": "train"}, "batch_size": rows},
+        "optimizer": c.adamw(3e-4, schedule="constant", **({"freeze": frozen} if frozen else {})),
     }
     return c.recipe(
         PAPER,
         steps=500,
-        data=c.data(
-            dict(type="ego_graphs", alike=0.3),
-            128,
-            graph=dict(type="graph", nodes=NODES, **shape),
-            text=c.vector(DIM),
-            label=c.LABEL,
-        ),
-        towers=c.towers(
-            c.linear_head(DIM),
-            graph=dict(type="graph_network", **shape, width=48, depth=2, heads=4),
-            text=frozen,
-        ),
+        data=section,
+        towers=towers,
         objectives=objectives(),
         optimizer=c.adamw(1e-3, schedule="constant"),
         evaluators=[
-            c.evaluator("few_shot", "unseen", "unseen", shots=(20,), **both),
-            c.evaluator("few_shot", "adapted", "adapted", shots=(8,), **both),
+            *(
+                c.evaluator("few_shot", split, split, shots=(count,), **both)
+                for split, count in zip(("unseen", "adapted"), shots, strict=True)
+            ),
             c.geometry("train", "train", pair=PAIRS[0]),
         ],
         stages=({"name": "pretrain"}, adapt),
     )
+
+
+def small() -> dict:
+    """Ego graphs of two domains; then 10 classes of a third, 8 graphs each; 20 unseen classes."""
+    shape = dict(categories=(2,), features=DIM, edges=1)
+    views = dict(graph=dict(type="graph", nodes=NODES, **shape), text=c.vector(DIM), label=c.LABEL)
+    towers = c.towers(
+        c.linear_head(DIM),
+        graph=dict(type="graph_network", **shape, width=48, depth=2, heads=4),
+        text={"encoder": c.identity(DIM), "head": {"type": "none"}},
+    )
+    return transferred(c.data(dict(type="ego_graphs", alike=0.3), 128, **views), towers, (20, 8))
+
+
+def molecules() -> dict:
+    """Molecules and their names; then 4 classes of 5 molecules each, and 4 unseen classes.
+
+    No text tower knows such names: it is trained with the graphs, and frozen afterwards.
+    """
+    text = c.tiny_text("bytes", 48, lowercase=True)
+    section = c.data(
+        dict(type="molecule_classes"),
+        64,
+        text.tokenizer,
+        graph=dict(type="graph", nodes=32),
+        text=text.view,
+        label=c.LABEL,
+    )
+    graph = graph_network(64, 2, walk=8, pool="sum")
+    towers = c.towers(c.linear_head(64), graph=graph, text=text.encoder)
+    return transferred(section, towers, (5, 5), frozen=("towers/text/.*",), rows=20)
 
 
 def paper() -> dict:
@@ -121,4 +159,4 @@ def paper() -> dict:
     )
 
 
-get_config = c.variants("llm4gta", small, paper)
+get_config = c.variants("llm4gta", small, molecules, paper)

@@ -7,8 +7,10 @@ and there are a few images of some of its classes: prompts of both towers mend n
 a few thousand numbers are all that is trained and stored.
 
     python -m mmjax.main --config=configs/maple.py           # generated classes, two minutes
+    python -m mmjax.main --config=configs/maple.py:digits    # handwritten digits before backgrounds
     python -m mmjax.main --config=configs/maple.py:paper     # CLIP ViT-B/16 on Oxford Pets
     python -m mmjax.claims maple                             # against prompts of one tower
+    python -m mmjax.claims maple:claim_digits                # the same on digits
 
 `zero_shot/test` tells base and novel classes each among themselves; `pretrain/zero_shot/test` is
 the model before. Prompts stand before the words of a text here, and in the paper in the place of
@@ -27,16 +29,26 @@ def objectives(temperature: float = 0.01) -> dict:
     return {"classes": dict(type="gallery_nce", gallery="classes", temperature=temperature)}
 
 
-def small(turned: float = 0.65) -> dict:
-    """20 classes of 8 images in a domain whose tokens are turned, and 20 novel ones."""
-    config = c.new_classes(
+def adapted(domains: c.Domains) -> dict:
+    """A small CLIP of one domain, adapted to base classes of another, 8 images each."""
+    return c.new_classes(
         PAPER,
+        domains,
         [],
         objectives=objectives(c.TEMPERATURE),
         model={"adapters": {"prompts": {**COUPLED, "depth": 3}}},
         optimizer=c.sgd(0.1, weight_decay=5e-4, warmup_steps=20, freeze=("towers/.*",)),
     )
-    return c.changed(config, data={"source": {"turned": turned, "own": 0.0}})
+
+
+def small(turned: float = 0.65) -> dict:
+    """20 classes of 8 images in a domain whose tokens are turned, and 20 novel ones."""
+    return c.changed(adapted(c.GENERATED), data={"source": {"turned": turned, "own": 0.0}})
+
+
+def digits() -> dict:
+    """Five handwritten digits before backgrounds, and five novel ones."""
+    return adapted(c.DIGITS)
 
 
 def paper() -> dict:
@@ -56,4 +68,4 @@ def paper() -> dict:
     )
 
 
-get_config = c.variants("maple", small, paper)
+get_config = c.variants("maple", small, digits, paper)

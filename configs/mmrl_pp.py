@@ -6,8 +6,10 @@ first's projection with such an update, and a block blends its tokens with what 
 made of them. Useful in MMRL's place where what is trained has to be small, as one adapter a task.
 
     python -m mmjax.main --config=configs/mmrl_pp.py           # generated classes, two minutes
+    python -m mmjax.main --config=configs/mmrl_pp.py:digits    # digits before backgrounds
     python -m mmjax.main --config=configs/mmrl_pp.py:paper     # CLIP ViT-B/16 on Oxford Pets
     python -m mmjax.claims mmrl_pp                             # is it as good as MMRL?
+    python -m mmjax.claims mmrl_pp:claim_digits                # the same on digits
 
 Left out: the paper's other data sets, and few-shot learning of all classes.
 """
@@ -18,15 +20,25 @@ from mmjax.configs import mmrl
 PAPER = "Guo and Gu 2025, MMRL++, arXiv 2505.10088"
 
 
-def small() -> dict:
+def adapted(domains: c.Domains) -> dict:
     """`mmrl` with one map for each tower, updates of rank 4 and a head of rank 8."""
-    config = mmrl.small()
+    config = mmrl.adapted(domains)
     pretrain, adapt = config["stages"]
     model = {
         "adapters": {"prompts": mmrl.prompts(4, 2, 32, rank=4, blend=0.9)},
         "towers": {"image": {"heads": {"tokens": dict(type="prompts", dim=48, rank=8)}}},
     }
     return c.changed(config, paper=PAPER, stages=(pretrain, {**adapt, "model": model}))
+
+
+def small() -> dict:
+    """Generated classes, as in `mmrl`."""
+    return adapted(c.GENERATED)
+
+
+def digits() -> dict:
+    """Handwritten digits before backgrounds."""
+    return adapted(c.DIGITS)
 
 
 def paper() -> dict:
@@ -48,4 +60,4 @@ def paper() -> dict:
     )
 
 
-get_config = c.variants("mmrl_pp", small, paper)
+get_config = c.variants("mmrl_pp", small, digits, paper)

@@ -35,7 +35,15 @@ from mmjax.configs.common.evaluators import (
     tuple_retrieval,
     zero_shot,
 )
-from mmjax.configs.common.few_shot import FROZEN, GROUPS, TEMPERATURE, new_classes, pets
+from mmjax.configs.common.few_shot import (
+    DIGITS,
+    FROZEN,
+    GENERATED,
+    TEMPERATURE,
+    Domains,
+    new_classes,
+    pets,
+)
 from mmjax.configs.common.generated import (
     NOISY_VIEW,
     WORLD_SEED,
@@ -86,8 +94,9 @@ from mmjax.configs.common.towers import (
 __all__ = [
     "CLIP_MEAN",
     "CLIP_STD",
+    "DIGITS",
     "FROZEN",
-    "GROUPS",
+    "GENERATED",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "LABEL",
@@ -96,6 +105,7 @@ __all__ = [
     "TEMPERATURE",
     "UNTRAINED",
     "WORLD_SEED",
+    "Domains",
     "Text",
     "adamw",
     "attribute_classes",

@@ -1,5 +1,6 @@
 """A frozen CLIP that is adapted to a few images of some classes, and tested on these and others."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,55 +17,111 @@ from mmjax.configs.common.towers import (
     tiny_text,
     towers,
 )
-from mmjax.data.synthetic.token_classes import BASE, DIM, NOVEL, TOKENS, WORDS
+from mmjax.data.synthetic import digit_domains, token_classes
 
-GROUPS = {"base": BASE, "novel": NOVEL}
 TEMPERATURE = 0.05  # of the small recipes
 FROZEN = ("towers/.*/(encoder|head)/.*",)
+SIZE = dict(width=64, depth=4, heads=4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Domains:
+    """Named classes to pretrain on, and another domain with base and novel ones.
+
+    Attributes:
+      source: with the splits 'pretrain', 'train' (base classes) and 'test' (all).
+      words: of its texts.
+      length: of these, in tokens.
+      view: of its images.
+      encoder: of these, but for the sizes.
+      base, novel: the classes of the other domain.
+    """
+
+    source: str
+    words: tuple[str, ...]
+    length: int
+    view: Mapping[str, Any]
+    encoder: Mapping[str, Any]
+    base: tuple[int, ...]
+    novel: tuple[int, ...]
+
+    @property
+    def groups(self) -> dict:
+        """Of classes that are told among themselves."""
+        return {"base": self.base, "novel": self.novel}
+
+
+GENERATED = Domains(
+    "token_classes",
+    token_classes.WORDS,
+    12,
+    dict(type="sequence", length=token_classes.TOKENS, dim=token_classes.DIM),
+    dict(
+        type="signal_transformer", channels=token_classes.DIM, length=token_classes.TOKENS, patch=1
+    ),
+    token_classes.BASE,
+    token_classes.NOVEL,
+)
+DIGITS = Domains(
+    "digit_domains",
+    digit_domains.WORDS,
+    8,
+    dict(type="pixels", size=8, channels=1, peak=1.0, shift=1),
+    dict(type="vit", image_size=(8, 8), channels=1, patch=2),
+    digit_domains.BASE,
+    digit_domains.NOVEL,
+)
 
 
 def new_classes(
-    paper: str, evaluators: list[dict], *, objectives: Mapping[str, Any], **adapt: Any
+    paper: str,
+    domains: Domains,
+    evaluators: list[dict],
+    *,
+    objectives: Mapping[str, Any],
+    **adapt: Any,
 ) -> dict:
-    """A CLIP that is pretrained on 2,000 generated classes, and adapted to 20 others of 8 images.
+    """A CLIP that is pretrained on one domain, and adapted to base classes of another by 8 images.
 
-    These are the base classes of another domain; 20 novel ones are of the same domain. The gallery
-    `classes` has the names of the base classes. `zero_shot/test` tells each group among itself, and
-    does so before, too: `pretrain/zero_shot/test/novel/top_1`.
+    There are 2,000 generated classes before, and then 20 base classes and as many novel ones; or
+    the same ten digits before and then, five of which are base classes. The gallery `classes` has
+    the names of the base classes. `zero_shot/test` tells each group among itself, and does so
+    before, too: `pretrain/zero_shot/test/novel/top_1`.
 
     Args:
       paper: citation.
+      domains: `GENERATED` or `DIGITS`.
       evaluators: of the stage `adapt`, beside that one.
       objectives: of the stage.
       **adapt: further keys of the stage.
     """
-    size = dict(width=64, depth=4, heads=4)
-    text = tiny_text(WORDS, length=12, **size, bos=True, eos=True)
+    text = tiny_text(domains.words, length=domains.length, **SIZE, bos=True, eos=True)
     text.encoder.update(causal=True, pool="eot", init="clip")
-    image = dict(type="signal_transformer", channels=DIM, length=TOKENS, patch=1, pool="cls")
-    view = dict(type="sequence", length=TOKENS, dim=DIM)
-    gallery = dict(source=held_out("train"), view="text", by="label", size=len(BASE))
+    names = dict(source=held_out("train"), view="text", by="label", size=len(domains.base))
     stage = {
         "name": "adapt",
         "steps": 250,
         "data": {
             "source": {"split": "train"},
             "views": {"text": {"train": False}},
-            "galleries": {"classes": gallery},
+            "galleries": {"classes": names},
             "batch_size": 32,
         },
         "evaluators": measured(evaluators),
         "objectives": {"clip": None, **objectives},
     }
     fixed = dict(type="info_nce", temperature=TEMPERATURE, learn_temperature=False)
+    views = dict(image=dict(domains.view), text=text.view)
     return recipe(
         paper,
         steps=400,
-        data=data("token_classes", 128, text.tokenizer, image=view, text=text.view, label=LABEL),
-        towers=towers(linear_head(48), image={**image, **size}, text=text.encoder),
+        data=data(domains.source, 128, text.tokenizer, **views, label=LABEL),
+        towers=towers(
+            linear_head(48), image={**domains.encoder, "pool": "cls", **SIZE}, text=text.encoder
+        ),
         objectives={"clip": fixed},
         optimizer=adamw(1e-3, warmup_steps=20),
-        evaluators=[zero_shot("test", labels="text", groups=GROUPS)],
+        evaluators=[zero_shot("test", labels="text", groups=domains.groups)],
         stages=({"name": "pretrain"}, {**stage, **adapt}),
     )
 

@@ -12,7 +12,13 @@ from third_party import needs
 from mmjax.data import SOURCES, BadExample, SourceError, sets
 from mmjax.data.formats.graph_colours import colours
 from mmjax.data.formats.graphs import Graph
-from mmjax.data.sets import FurnitureSource, LdrawSource, MoleculesSource, MricronSource
+from mmjax.data.sets import (
+    FurnitureSource,
+    LdrawSource,
+    MoleculeClasses,
+    MoleculesSource,
+    MricronSource,
+)
 from mmjax.data.sets.ldraw import read_part
 from mmjax.data.sets.molecules import families, part_of
 from mmjax.data.sets.mricron import region_name
@@ -134,6 +140,36 @@ def test_every_molecule_is_whole():
         assert (gaps + 9 * np.eye(len(gaps))).min() > 0.6, record["key"]
     assert len(found) >= 4
     assert len(source.labels("class")) == 33
+
+
+def test_molecules_of_adapted_and_of_unseen_classes_are_in_no_other_split():
+    kinds, keys, families_of = {}, {}, {}
+    for split in ("pretrain", "train", "adapted", "unseen"):
+        source = MoleculeClasses(split=split)
+        assert source.describe().startswith(f"molecule_classes, {split}: {len(source)} ")
+        rows = list(source)
+        assert [source.id_of(i) for i in range(len(rows))] == [row["id"] for row in rows]
+        kinds[split] = {(row["label"], row["class"]) for row in rows}
+        keys[split] = [row["key"] for row in rows]
+        families_of[split] = source.families()
+        assert source.label_values("class") == [row["class"] for row in rows]
+        if split != "pretrain":
+            assert len(set(families_of[split])) == len(rows)  # one molecule of each
+    assert kinds["train"] == kinds["adapted"]
+    assert [{n for n, _ in kinds[s]} for s in ("adapted", "unseen")] == [{0, 1, 2, 3}, {4, 5, 6, 7}]
+    assert min(n for n, _ in kinds["pretrain"]) == 8
+    names = [{name for _, name in kinds[s]} for s in ("pretrain", "adapted", "unseen")]
+    assert sum(map(len, names)) == len(set().union(*names))
+    assert not set(families_of["train"]) & set(families_of["adapted"])
+    labels = [MoleculeClasses(split="train")[i]["label"] for i in range(len(keys["train"]))]
+    assert sorted(labels) == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
+    assert {row["label"] for row in MoleculeClasses(split="unseen", seed=1)} == {4, 5, 6, 7}
+    other = {row["class"] for row in MoleculeClasses(split="unseen", seed=1)}
+    assert other != {name for _, name in kinds["unseen"]}
+    with pytest.raises(ValueError, match="split is 'test'; it can be 'pretrain'"):
+        MoleculeClasses(split="test")
+    with pytest.raises(ValueError, match="classes have 15 families of molecules within most_atoms"):
+        MoleculeClasses(most_atoms=4)
 
 
 def test_molecules_are_split_by_their_rule():

@@ -7,7 +7,7 @@ import pytest
 
 from mmjax.data.records import BadExample
 from mmjax.data.registry import TOKENIZERS
-from mmjax.data.synthetic import DigitsSource, TexturedDigits, glyphs
+from mmjax.data.synthetic import DigitDomains, DigitsSource, TexturedDigits, digit_domains, glyphs
 from mmjax.data.synthetic.digits import FILLERS, NAMES, NUMERALS, STOP_WORDS, SYNONYMS, WORDS
 from mmjax.data.tokenizers.words import WordsTokenizer
 from mmjax.data.views import AugmentedTextView, PixelsView
@@ -64,6 +64,43 @@ def test_textured_digits_share_one_factor_and_half_have_another(common):
     np.testing.assert_array_equal(again[3]["image"], rows["test"][3]["image"])
     all_of_them = TexturedDigits(share=1.0, examples=50, common=common)
     assert all(all_of_them[i]["target"] == 1 for i in range(50))
+
+
+def test_another_domain_has_the_same_digits_before_backgrounds():
+    plain = dict(background=0.0, noise=0.0)
+    splits = {split: DigitDomains(split=split, **plain) for split in DigitDomains.splits}
+    rows = {name: [source[i] for i in range(len(source))] for name, source in splits.items()}
+    every = [row["image"].tobytes() for found in rows.values() for row in found]
+    assert len(every) == len(set(every)) == 1797  # no image is in two splits
+    named = {row["name"]: row["label"] for row in rows["pretrain"]}
+    assert sorted(named.values()) == list(range(10))
+    assert list(named) != list(NAMES)  # the seed draws which are base classes
+    for split, found in rows.items():
+        for row in found:
+            said = [word for word in row["text"].split() if word in NAMES + NUMERALS]
+            assert said in ([row["name"]], [NUMERALS[NAMES.index(row["name"])]])
+            assert set(row["text"].split()) <= set(digit_domains.WORDS)
+            assert named[row["name"]] == row["label"]
+            assert split == "pretrain" or row["id"] == row["label"]
+    shots = [row["label"] for row in rows["train"]]
+    assert sorted(shots[:5]) == list(range(5)) == sorted(set(shots))
+    kept = [row["image"].tobytes() for row in rows["validation"]]
+    again = DigitDomains(split="validation", seed=1, **plain)
+    assert [again[i]["image"].tobytes() for i in range(len(again))] == kept
+
+    before = np.stack([row["image"] for row in rows["test"]])
+    shown = DigitDomains(split="test", background=0.5, noise=0.0)
+    after = np.stack([shown[i]["image"] for i in range(len(shown))])
+    black = before == 0
+    assert 0.05 < after[black].mean() < 0.4  # the background itself, at half its brightness
+    assert after.min() >= 0
+    assert after[black].max() <= 0.5
+    assert (after[before == 1] >= 0.5).all()
+    noisy = DigitDomains(split="test", background=0.0, noise=0.2)
+    error = np.stack([noisy[i]["image"] for i in range(len(noisy))]) - before
+    assert error.std() == pytest.approx(0.2, rel=0.02)
+    with pytest.raises(ValueError, match="examples=41 must be at most the 40 of the split 'train'"):
+        DigitDomains(split="train", examples=41)
 
 
 def test_a_reflected_border_mirrors_and_an_offset_is_one_number():

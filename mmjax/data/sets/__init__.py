@@ -5,6 +5,7 @@ from mmjax.data.sets.fillets import FilletsSource
 from mmjax.data.sets.furniture import FurnitureSource
 from mmjax.data.sets.imu import BasicMotions, ShoulderExercises
 from mmjax.data.sets.ldraw import LdrawSource
+from mmjax.data.sets.molecule_classes import MoleculeClasses
 from mmjax.data.sets.molecules import MoleculesSource
 from mmjax.data.sets.mricron import MricronSource
 from mmjax.data.sets.samples import SamplesSource
@@ -16,6 +17,7 @@ __all__ = [
     "FilletsSource",
     "FurnitureSource",
     "LdrawSource",
+    "MoleculeClasses",
     "MoleculesSource",
     "MricronSource",
     "SamplesSource",

@@ -127,6 +127,23 @@ class MoleculesSource(Source):
             "class": one["class"],
         }
 
+    def id_of(self, index: int) -> int:
+        return self._ids[index]
+
+    def label_values(self, field: str) -> list[Any]:
+        if field != "class":
+            return super().label_values(field)
+        return [_table()[row]["class"] for row in self._rows]
+
+    def families(self) -> list[str]:
+        """The family of each row, which no two splits share."""
+        return [_families()[row] for row in self._rows]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Leaves all rows out but these, in this order."""
+        self._rows = [self._rows[row] for row in rows]
+        self._ids = [self._ids[row] for row in rows]
+
     def labels(self, field: str, language: str = "en") -> list[str]:
         """The names of all classes, for zero-shot classification."""
         if field != "class" or language != "en":

@@ -21,6 +21,7 @@ from mmjax.data.synthetic.classes import (
 from mmjax.data.synthetic.composed_queries import ComposedQueries
 from mmjax.data.synthetic.concepts import ConceptPairs, ConceptSets, NamedActions
 from mmjax.data.synthetic.dialog_trees import DialogTrees
+from mmjax.data.synthetic.digit_domains import DigitDomains
 from mmjax.data.synthetic.digits import DigitsSource
 from mmjax.data.synthetic.domain_gap import DomainGap
 from mmjax.data.synthetic.domains import DomainPairs
@@ -83,6 +84,7 @@ SYNTHETIC = {
         ConceptPairs,
         ConceptSets,
         DialogTrees,
+        DigitDomains,
         DigitsSource,
         DomainGap,
         DomainPairs,

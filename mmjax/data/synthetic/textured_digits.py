@@ -88,7 +88,7 @@ def _emoji(texture: np.ndarray, world: np.random.Generator, rng: np.random.Gener
     source = EmojiSource(split="train")
     known = [i for i in range(len(source)) if len(source[i]["image"]) > 1]
     concepts = world.choice(known, size=CLASSES, replace=False)
-    styles = [[_grey(content) for content in source[int(i)]["image"]] for i in concepts]
+    styles = [[grey(content) for content in source[int(i)]["image"]] for i in concepts]
     found = np.empty((len(texture), SIDE, SIDE))
     for row, kind in enumerate(texture):
         picture = styles[kind][rng.integers(len(styles[kind]))]
@@ -96,7 +96,7 @@ def _emoji(texture: np.ndarray, world: np.random.Generator, rng: np.random.Gener
     return found
 
 
-def _grey(content: bytes) -> np.ndarray:
+def grey(content: bytes) -> np.ndarray:
     """An encoded picture on black as f64[16, 16] in [0, 1]."""
     picture = Image.open(io.BytesIO(content)).convert("RGBA")
     black = Image.new("RGBA", picture.size, (0, 0, 0, 255))

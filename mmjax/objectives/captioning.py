@@ -157,9 +157,9 @@ class Captioning(Term):
                 "causal=True, or the term lower='own'."
             )
         for view in self.within:
-            fusion, inputs = fused.get(view, (None, ()))
-            answers = isinstance(fusion, TrunkSequence) and fusion.answer
-            if not answers or inputs[-1] != self.text:
+            made = fused.get(view)
+            fusion = made[0] if made is not None and made[1][-1] == self.text else None
+            if not (isinstance(fusion, TrunkSequence) and fusion.answer):
                 raise TermError(
                     f"The term {self.name!r} reads {self.text!r} within {view!r}: this should be "
                     f"of a fusion of type 'trunk_sequence' with answer=True and {self.text!r} as "
@@ -255,7 +255,8 @@ class Captioning(Term):
 
     def _answers(self, outputs: Outputs, batch: Batch) -> Loss:
         """The mean over the sequences that the text is the end of."""
-        ids, found = batch[self.text], []
+        ids = batch[self.text]
+        found: list[Loss] = []
         for view in self.within:
             valid = _rows((self.text, view), batch)
             # Of the position before the text, the end of what asks for it, and all but its last.

@@ -178,7 +178,9 @@ class System(nnx.Module):
             there = present_in_all(batch, made_of[name])
             parts = [_where(there, outputs[each]) for each in made_of[name]]
             fusion, rngs = self.fusions[modality_of(name)], None
-            given = {} if fusion.trunk is None else {"trunk": self.trunks[fusion.trunk]}
+            given: dict[str, Any] = {}
+            if fusion.trunk is not None:
+                given["trunk"] = self.trunks[fusion.trunk]
             if fusion.dropout and key is not None:
                 rngs = nnx.Rngs(dropout=fold_in(key, zlib.crc32(name.encode())))
             try:

@@ -103,14 +103,15 @@ def check_sequences(
         if not isinstance(fusion, TrunkSequence):
             continue
         where = f"model.fusions.{name}"
-        if fusion.trunk not in trunks:
-            raise unknown(str(fusion.trunk), trunks, f"{where}.trunk", "this model", "trunk")
-        trunk, of = trunks[fusion.trunk], f"'model.trunks.{fusion.trunk}"
+        named = str(fusion.trunk)
+        if named not in trunks:
+            raise unknown(named, trunks, f"{where}.trunk", "this model", "trunk")
+        trunk, of = trunks[named], f"'model.trunks.{named}"
         for each in (each for own in fusion.inputs for each in own):
-            if towers[each.tower].encoder.trunk != fusion.trunk:
+            if towers[each.tower].encoder.trunk != named:
                 raise ConfigError(
                     f"'{where}' has the input {each.name!r}, whose tower does not run through the "
-                    f"trunk {fusion.trunk!r}: give it an encoder of type 'trunk_tokens' that does"
+                    f"trunk {named!r}: give it an encoder of type 'trunk_tokens' that does"
                 )
         if trunk.skills:
             raise ConfigError(f"'{where}' is for a trunk without skills: leave out {of}.skills'")

@@ -50,6 +50,8 @@ class Encoding(NamedTuple):
       groups: bool[B, n, T], which tokens are of which of the n inputs of a fusion; None of others.
       levels: name -> what the encoder has below its end, such as `words` and `sentences` of a text,
         for heads that name one with `level`; as wide as the encoder. None of most.
+      inputs: f[B, T, W], what an encoder with a trunk gives that for its `tokens`, so that a fusion
+        can run it through the trunk beside others; None of other encoders.
     """
 
     pooled: jax.Array
@@ -58,6 +60,7 @@ class Encoding(NamedTuple):
     prompts: jax.Array | None = None
     groups: jax.Array | None = None
     levels: Mapping[str, Encoding] | None = None
+    inputs: jax.Array | None = None
 
 
 def of_level(encoding: Encoding, level: str | None) -> Encoding:

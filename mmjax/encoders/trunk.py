@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
 from mmjax.encoders.base import EncoderError
 from mmjax.encoders.block import NormPlace
+from mmjax.encoders.initializers import initialization
 from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig
+from mmjax.schema.bounds import CountOrZero
 from mmjax.schema.names import PartName
 
 
@@ -34,6 +37,9 @@ class TrunkConfig(TransformerConfig):
       bias: biases in attention and feed-forward layers.
       skills: their names; empty for one feed-forward layer for all.
       skill_attention: attention by skill, too.
+      summary: learned vectors that stand behind what is to be embedded, whatever its modality, as
+        the prompt "Summarize the above in one word:" does; with `pool='summary'` an embedding is
+        what becomes of the last of them (Xiao et al. 2025, LCO-Emb, arXiv 2510.11693).
       activation, eps, dropout, drop_path, drop_key, init, scan, remat: see `Transformer`.
     """
 
@@ -42,6 +48,7 @@ class TrunkConfig(TransformerConfig):
     bias: bool = True
     skills: tuple[PartName, ...] = ()
     skill_attention: bool = False
+    summary: CountOrZero = 0
 
     def __post_init__(self) -> None:
         if len(set(self.skills)) < len(self.skills):
@@ -70,14 +77,32 @@ class Trunk(nnx.Module):
       width: W.
       causal: whether a position sees only those before it.
       skills: that it has blocks for.
+      summary: f32[n, W], the vectors behind what is to be embedded; None where n is 0.
     """
 
     def __init__(self, config: TrunkConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         self.width, self.causal, self.skills = config.width, config.causal, config.skills
         own = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-        del own["causal"]
+        del own["causal"], own["summary"]
         pre = config.norm == "pre"
         self.transformer = Transformer(**own, final_norm=pre, dtype=dtype, rngs=rngs)
+        start = initialization(config.init, width=config.width, depth=1)
+        shape = config.summary, config.width
+        self.summary = (
+            nnx.Param(start.special(rngs.params(), shape, jnp.float32)) if config.summary else None
+        )
+
+    def summaries(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The summary's vectors for every row of x f[B, T, W], f[B, n, W], and bool[B, n]: all.
+
+        Raises:
+          EncoderError: where it has none.
+        """
+        if self.summary is None:
+            raise EncoderError("it has no vectors that summarize: set its summary to 1 or more")
+        own = self.summary[...].astype(x.dtype)
+        shape = len(x), *own.shape
+        return jnp.broadcast_to(own, shape), jnp.ones(shape[:2], bool)
 
     def check(self, skills: tuple[str, ...]) -> None:
         """Raises EncoderError unless these can be the active ones."""

@@ -18,7 +18,7 @@ from mmjax.schema.bounds import Count, CountOrZero
 from mmjax.schema.names import PartName
 from mmjax.schema.registry import Spec
 
-TrunkPool = Literal["cls", "first", "mean", "last"]
+TrunkPool = Literal["cls", "first", "mean", "last", "summary"]
 
 
 class TrunkTokens(Encoder):
@@ -41,7 +41,8 @@ class TrunkTokens(Encoder):
         have no place.
       prefix: tokens that are made of the stem's pooled vector; None takes the stem's tokens.
       pool: `cls`, a learned vector before the tokens; `first`, the first of them, such as [CLS] of
-        a tokenizer; `mean` over them; or `last`, the last one that is real, for causal trunks.
+        a tokenizer; `mean` over them; `last`, the last one that is real, for causal trunks; or
+        `summary`, the last of the trunk's own vectors of that name, which stand behind the tokens.
       init: named initialisation of places and class token, see `initializers`; places start larger
         with 'xavier', which suits stems of tokens that are large from the start.
       dtype: of the computation; parameters are float32.
@@ -106,6 +107,7 @@ class TrunkTokens(Encoder):
 
         Returns:
           Encoding whose tokens are the class token (only with `pool='cls'`) and those of the stem.
+          Those of a trunk's summary are left out.
         """
         if trunk is None:
             raise EncoderError(f"it runs through the trunk {self.trunk!r}, which is not given")
@@ -125,8 +127,15 @@ class TrunkTokens(Encoder):
             )
             y = jnp.concatenate([first, y], axis=1)
             mask = None if mask is None else jnp.pad(mask, ((0, 0), (1, 0)), constant_values=True)
-        y = trunk(y, mask=mask, skills=self.skills, train=train, rngs=rngs)
-        return Encoding(self._pool(y, mask), y, mask)
+        inputs, seen = y, mask
+        if self.pool == "summary":
+            more, there = trunk.summaries(y)
+            y = jnp.concatenate([y, more], axis=1)
+            seen = None if mask is None else jnp.concatenate([mask, there], axis=1)
+        y = trunk(y, mask=seen, skills=self.skills, train=train, rngs=rngs)
+        tokens = y[:, : inputs.shape[1]]
+        pooled = y[:, -1] if self.pool == "summary" else self._pool(tokens, mask)
+        return Encoding(pooled, tokens, mask, inputs=inputs)
 
     def _tokens(self, below: Encoding) -> tuple[jax.Array, jax.Array | None]:
         """What the trunk gets, before the projection, f[B, T, S], and which are there."""

@@ -115,10 +115,12 @@ class Fusion(nnx.Module):
     Attributes:
       dim: D, the size of the embedding.
       dropout: rate of its own dropout; where it is not 0, the call takes random numbers in `rngs`.
+      trunk: name of the trunk that the call takes as `trunk`; None of a fusion that shares nothing.
     """
 
     dim: Count
     dropout: float = 0.0
+    trunk: str | None = None
 
     def __call__(
         self,

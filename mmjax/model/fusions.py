@@ -25,6 +25,7 @@ from mmjax.encoders.mlp import PlainActivation
 from mmjax.model.base import Fusion, FusionInput
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.model.token_fusion import TokenConcatFusion, TransformerFusion
+from mmjax.model.trunk_sequence import TrunkSequence
 from mmjax.schema.bounds import Count, NonNegative
 from mmjax.schema.registry import Registry
 
@@ -256,6 +257,7 @@ FUSIONS = Registry(
         "gated": GatedFusion,
         "attention": AttentionFusion,
         "transformer": TransformerFusion,
+        "trunk_sequence": TrunkSequence,
     },
     provided=("inputs", "rngs", "dtype"),
 )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from mmjax.model.base import Fusion
 from mmjax.model.embedding import Embedding, Gallery, Keys
 from mmjax.model.towers import Tower
 from mmjax.objectives.errors import TermError
@@ -20,6 +21,7 @@ from mmjax.schema.names import presence
 
 Outputs = Mapping[str, Embedding]  # of the towers or of a teacher, by view
 Batch = Mapping[str, jax.Array]
+FusedBy = Mapping[str, tuple[Fusion, tuple[str, ...]]]  # output of a fusion -> it, and its inputs
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # an f32 scalar, and f32 scalars to log
 Features = Mapping[str, jax.Array]  # of the rows or columns of a tile of the pairwise engine
 Layer = Literal["unit", "raw"]  # of an Embedding
@@ -91,11 +93,12 @@ class Term(nnx.Module):
         """
         raise NotImplementedError
 
-    def check(self, towers: Mapping[str, Tower]) -> None:
+    def check(self, towers: Mapping[str, Tower], fused: FusedBy) -> None:
         """Says when a model is built what its towers lack for this term; by default nothing.
 
         Args:
           towers: of the model, by name.
+          fused: output of a fusion -> the fusion, and the output's inputs.
 
         Raises:
           TermError: with the option to change.

@@ -1,6 +1,6 @@
 """Captioning: next-token prediction of a text, by itself or given other modalities."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import jax
@@ -11,7 +11,18 @@ from mmjax.encoders.base import Encoding
 from mmjax.encoders.text import real_positions
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.model.towers import Tower
-from mmjax.objectives.base import Batch, Context, Loss, Outputs, Term, random_key, valid_rows
+from mmjax.model.trunk_sequence import TrunkSequence
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    FusedBy,
+    Loss,
+    Outputs,
+    Term,
+    mean_over,
+    random_key,
+    valid_rows,
+)
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.fusion import Fusion, Tokens, joined, tokens_of
 from mmjax.objectives.token_loss import Reduction, token_loss
@@ -38,6 +49,11 @@ class Captioning(Term):
     embedded by the term, with learned positions, and the tower is of any kind, but not read.
     With `lower='tower'`, no conditions and `depth=0` the tower itself is the language model.
 
+    With `within` the conditions stand in the text's own sequence, as language models see images: a
+    fusion `trunk_sequence` runs the tokens of other views, the trunk's summary and then the text
+    through the trunk of the text's tower. All ids are predicted, the first one by the summary,
+    whose state is the embedding of those views (Xiao et al. 2025, arXiv 2510.11693, LCO-Emb).
+
     With `layer='unit'` a condition is the embedding of a view, `copies` times, each with Gaussian
     noise of its own in training and made a unit vector again. With `lower='own'` it may be that of
     the text itself: a decoder that learns to say a text from its embedding then reads those of
@@ -57,6 +73,8 @@ class Captioning(Term):
       depth, heads: of these blocks.
       lower: whether they read the `tower`'s tokens or the term's `own` embeddings of the ids.
       length: the longest text, in tokens, for `lower='own'`.
+      within: outputs of fusions `trunk_sequence` with `answer`, which the text is the end of; the
+        loss is the mean over them.
       layer: `tokens` of the conditions, or their `unit` embeddings.
       noise: standard deviation of what is added to each number of a unit embedding in training.
       copies: of a unit embedding.
@@ -80,6 +98,7 @@ class Captioning(Term):
         heads: Count = 1,
         lower: Lower = "tower",
         length: Count = 77,
+        within: tuple[ViewRef, ...] = (),
         layer: Literal["tokens", "unit"] = "tokens",
         noise: NonNegative = 0.0,
         copies: Count = 1,
@@ -107,7 +126,13 @@ class Captioning(Term):
         if layer == "tokens" and (noise or copies > 1):
             raise TermError("The term 'captioning' has noise and copies of layer='unit' alone.")
         self.text, self.conditions, self.lower, self.layer = text, conditions, lower, layer
+        if within and (depth or conditions or lower == "own"):
+            raise TermError(
+                f"The term 'captioning' with within={within!r} reads a trunk alone: give it no "
+                "conditions, lower='tower' and depth=0."
+            )
         self.noise, self.copies, self.reduction = noise, copies, reduction
+        self.within = tuple(within)
         self.pad_id, self.eos_id = pad_id, eos_id
         self.length, self.vocab_size = length, vocab_size
         projected = read if depth else ()
@@ -123,7 +148,7 @@ class Captioning(Term):
         self.fusion = Fusion(**blocks, cross=cross, rngs=rngs) if depth else None
         self.answer = nnx.Linear(width, vocab_size, rngs=rngs)
 
-    def check(self, towers: Mapping[str, Tower]) -> None:
+    def check(self, towers: Mapping[str, Tower], fused: FusedBy) -> None:
         tower = towers.get(modality_of(self.text))
         if self.lower == "tower" and tower is not None and not tower.encoder.causal:
             raise TermError(
@@ -131,18 +156,28 @@ class Captioning(Term):
                 f" but the tower of {modality_of(self.text)!r} sees ahead: give its encoder "
                 "causal=True, or the term lower='own'."
             )
+        for view in self.within:
+            made = fused.get(view)
+            fusion = made[0] if made is not None and made[1][-1] == self.text else None
+            if not (isinstance(fusion, TrunkSequence) and fusion.answer):
+                raise TermError(
+                    f"The term {self.name!r} reads {self.text!r} within {view!r}: this should be "
+                    f"of a fusion of type 'trunk_sequence' with answer=True and {self.text!r} as "
+                    "its last input."
+                )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
-        views = tuple(dict.fromkeys((self.text, *self.conditions)))
+        views = tuple(dict.fromkeys((self.text, *self.conditions, *self.within)))
         for view in views:
             if view not in outputs:
                 raise TermError(
                     f"The term {self.name!r} needs the modality {view!r}, but the batch has only "
                     f"{', '.join(map(repr, sorted(outputs)))}: add a view and a tower for it."
                 )
-        there = valid_rows(views, batch)
+        if self.within:
+            return self._answers(outputs, batch)
         ids = batch[self.text]
-        valid = jnp.ones(len(ids), bool) if there is None else there
+        valid = _rows(views, batch)
         key = random_key(self.name, context) if self.noise else None
         x = self.hidden(ids, outputs, self.memory(outputs, valid, key), valid)
         # What is predicted at each position is the id behind it.
@@ -180,7 +215,7 @@ class Captioning(Term):
         elif self.fusion is not None:
             x, _ = tokens_of(self.name, self.text, outputs, valid, self.project)
         else:
-            x = self._of_tower(outputs, valid)
+            x = self._states(self.text, outputs, valid)
         if x.shape[1] != ids.shape[1]:
             raise TermError(
                 f"The term {self.name!r} needs one token of {self.text!r} for each of its "
@@ -218,15 +253,34 @@ class Captioning(Term):
             tokens = unit_norm(tokens + self.noise * jax.random.normal(key, shape))
         return embedding._replace(encoding=Encoding(unit, tokens))
 
-    def _of_tower(self, outputs: Outputs, valid: jax.Array) -> jax.Array:
-        """The tower's own tokens."""
-        encoding = outputs[self.text].encoding
+    def _answers(self, outputs: Outputs, batch: Batch) -> Loss:
+        """The mean over the sequences that the text is the end of."""
+        ids = batch[self.text]
+        found: list[Loss] = []
+        for view in self.within:
+            valid = _rows((self.text, view), batch)
+            # Of the position before the text, the end of what asks for it, and all but its last.
+            x = self._states(view, outputs, valid)[:, -ids.shape[1] - 1 : -1]
+            asked = self.real(ids) & valid[:, None]
+            found.append(token_loss(self.answer, x, ids, asked, self.reduction))
+        metrics = {key: mean_over([own[key] for _, own in found]) for key in found[0][1]}
+        return mean_over([loss for loss, _ in found]), metrics
+
+    def _states(self, view: str, outputs: Outputs, valid: jax.Array) -> jax.Array:
+        """The tokens that a tower or a fusion made itself."""
+        encoding = outputs[view].encoding
         if encoding is None or encoding.tokens is None:
-            raise TermError(f"The term {self.name!r} needs the tokens of {self.text!r}.")
+            raise TermError(f"The term {self.name!r} needs the tokens of {view!r}.")
         tokens = encoding.tokens.astype(jnp.float32)
         if tokens.shape[-1] != self.answer.in_features:
             raise TermError(
-                f"'inputs' of the term {self.name!r} says that tokens of {self.text!r} have "
+                f"'inputs' of the term {self.name!r} says that tokens of {view!r} have "
                 f"{self.answer.in_features} numbers, but they have {tokens.shape[-1]}: set that."
             )
         return jnp.where(valid[:, None, None], tokens, 0.0)
+
+
+def _rows(views: Iterable[str], batch: Batch) -> jax.Array:
+    """bool[B], the rows that have all of some views."""
+    there = valid_rows(views, batch)
+    return jnp.ones(len(batch["id"]), bool) if there is None else there

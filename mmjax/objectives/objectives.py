@@ -11,7 +11,7 @@ from flax import nnx
 
 from mmjax.model.embedding import Embedding
 from mmjax.model.towers import Tower
-from mmjax.objectives.base import Batch, Context, Features, Loss, Outputs, Term
+from mmjax.objectives.base import Batch, Context, Features, FusedBy, Loss, Outputs, Term
 from mmjax.objectives.errors import TermError
 from mmjax.objectives.registry import TERMS
 from mmjax.objectives.regression import Regression
@@ -117,14 +117,14 @@ class Objectives(nnx.Module):
             metrics.update({f"{name}/{key}": metric for key, metric in own.items()})
         return loss, {"loss": loss, **metrics}
 
-    def check(self, towers: Mapping[str, Tower]) -> None:
-        """Says what the towers of a model lack for the terms.
+    def check(self, towers: Mapping[str, Tower], fused: FusedBy) -> None:
+        """Says what the towers of a model lack for the terms; see `Term.check`.
 
         Raises:
           TermError: with the option to change.
         """
         for term in self.terms.values():
-            term.check(towers)
+            term.check(towers, fused)
 
     def matcher(self, name: str) -> PairMatcher:
         """A term that scores pairs, one by one at least.

@@ -117,6 +117,11 @@ def caption_term(system: System, name: str) -> Captioning:
         raise TermError(
             f"There is no term {name!r} of type 'captioning'; there are {known or 'none'}."
         )
+    if term.within:
+        raise TermError(
+            f"The term {name!r} has within={term.within!r}: of texts in a trunk's own sequence it "
+            "has a loss, but does not generate them."
+        )
     return term
 
 

@@ -22,7 +22,7 @@ from mmjax.model.config import FusionConfig, ModelConfig
 from mmjax.model.embedding import Embedding
 from mmjax.model.outputs import present_in_all
 from mmjax.model.towers import Tower
-from mmjax.model.trunks import trunks
+from mmjax.model.trunks import check_sequences, trunks
 from mmjax.objectives import ObjectiveConfig, Objectives
 from mmjax.schema.names import modality_of, presence
 
@@ -86,12 +86,14 @@ class System(nnx.Module):
                 for name, config in model.fusions.items()
             }
         )
+        check_sequences(self.fusions, towers, self.trunks)
         self.fused: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
             each for name, config in model.fusions.items() for each in config.outputs(name).items()
         )
         own = nnx.Rngs(jax.random.fold_in(key, zlib.crc32(b"objectives")))
         self.objectives = Objectives(objectives, rngs=own)
-        self.objectives.check(towers)
+        by_name = {name: (self.fusions[modality_of(name)], own) for name, own in self.fused}
+        self.objectives.check(towers, by_name)
 
     def embed(
         self,
@@ -176,10 +178,13 @@ class System(nnx.Module):
             there = present_in_all(batch, made_of[name])
             parts = [_where(there, outputs[each]) for each in made_of[name]]
             fusion, rngs = self.fusions[modality_of(name)], None
+            given: dict[str, Any] = {}
+            if fusion.trunk is not None:
+                given["trunk"] = self.trunks[fusion.trunk]
             if fusion.dropout and key is not None:
                 rngs = nnx.Rngs(dropout=fold_in(key, zlib.crc32(name.encode())))
             try:
-                found[name] = fusion(parts, number[name], train=train, rngs=rngs)
+                found[name] = fusion(parts, number[name], train=train, rngs=rngs, **given)
             except EncoderError as error:
                 raise ConfigError(f"'model.fusions.{modality_of(name)}': {error}") from error
         return found

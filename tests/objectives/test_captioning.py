@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases.captioning import ALONE, NOISY, ONE, OWN, ids
+from cases.captioning import ALONE, BOTH, NOISY, ONE, OWN, WITHIN, ids
 from cases.matching import DIMS, outputs
 from cases.token_margin import ONE as MARGIN
 from flax import nnx
@@ -84,6 +84,8 @@ def test_a_tower_that_sees_ahead_is_refused():
         ({**OWN, "width": None}, "lower='own' needs a width"),
         ({**OWN, "conditions": ("t",), "inputs": {"t": 5}}, "needs different views"),
         ({"noise": 0.1}, "noise and copies of layer='unit' alone"),
+        ({**WITHIN, "depth": 1, "width": 4}, r"within=\('s',\) reads a trunk alone: give it no"),
+        ({"within": ("s",)}, "reads a trunk alone"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
@@ -104,6 +106,24 @@ def test_what_is_missing_is_named(spec, message):
     raws, batch = data(spec)
     with pytest.raises(TermError, match=message):
         run(spec, Plan(), raws, batch, outputs=outputs)
+
+
+def test_a_row_without_a_sequence_is_left_out_of_that_one_alone():
+    names = ("t", *BOTH["within"])
+    raws = embeddings(names, SIZE, {name: DIMS[name] for name in names})
+    batch = {"id": np.arange(SIZE), **ids(SIZE)}
+    present = np.arange(SIZE) != 1
+    raws["s"][1] = np.nan
+
+    def loss(within, **more):
+        term = make({**BOTH, "within": within}).terms["term"]
+        return term(outputs(raws, batch), {**batch, **more}, None)[0]
+
+    both = loss(("s", "u"), s_present=present)
+    each = loss(("s",), s_present=present), loss(("u",))
+    np.testing.assert_allclose(both, np.mean(each), rtol=1e-6)
+    assert np.isfinite(both)
+    assert abs(loss(("u",), u_present=present) - each[1]) > 1e-4
 
 
 def test_a_language_model_owns_its_answer_alone():

@@ -32,6 +32,7 @@ from mmjax.data.synthetic.entities import Entities
 from mmjax.data.synthetic.entity_questions import EntityQuestions
 from mmjax.data.synthetic.event_songs import EventSongs
 from mmjax.data.synthetic.events import EventAudio
+from mmjax.data.synthetic.fact_scenes import FactScenes
 from mmjax.data.synthetic.glyph_pairs import GlyphPairs
 from mmjax.data.synthetic.glyphs import GlyphScenes
 from mmjax.data.synthetic.grid_objects import GridObjects
@@ -95,6 +96,7 @@ SYNTHETIC = {
         EntityQuestions,
         EventAudio,
         EventSongs,
+        FactScenes,
         FrozenClusters,
         GaussianLatentSource,
         GlyphPairs,

@@ -20,6 +20,8 @@ ONE = {
 ALONE = {**ONE, "conditions": (), "inputs": {"t": 5}, "depth": 0, "width": None}
 DEEPER = {**ALONE, "depth": 1, "width": 4, "reduction": "rows"}
 OWN = {**ONE, "lower": "own", "length": 4, "conditions": ("v",), "inputs": {"v": 4}}
+WITHIN = {**ALONE, "within": ("s",)}
+BOTH = {**ALONE, "within": ("s", "u"), "reduction": "rows"}
 NOISY = {
     **OWN,
     "conditions": ("v", "a"),
@@ -48,8 +50,20 @@ def noises(spec):
         )
 
 
-def case(spec):
-    names = ("t", *spec["conditions"])
+def cross_entropy(x, ids, asked, spec, params):
+    """Of ids i[B, T] by states f[B, T, W]: over all that are asked for, or a row's first."""
+    logits = linear(x, params, "answer")
+    top = logits.real.max(-1, keepdims=True)
+    log_sum = np.log(np.exp(logits - top).sum(-1)) + top[..., 0]
+    loss = log_sum - np.take_along_axis(logits, ids[..., None], axis=-1)[..., 0]
+    if spec.get("reduction") == "rows":
+        by_row = (loss * asked).sum(1) / np.maximum(asked.sum(1), 1)
+        return by_row.sum() / asked.any(1).sum()
+    return (loss * asked).sum() / asked.sum()
+
+
+def case(spec, **more):
+    names = ("t", *spec["conditions"], *spec.get("within", ()))
     noise = list(noises(spec)) if "noise" in spec else None
 
     def condition(name, raw, extra, params):
@@ -63,6 +77,10 @@ def case(spec):
 
     def formula(raws, extra, params):
         real = extra["t_mask"]
+        if "within" in spec:
+            # States of the position before the text and of all of it but its last.
+            ends = [parts(name, raws[name])[0][:, -4:-1] for name in spec["within"]]
+            return np.mean([cross_entropy(x, extra["t"], real, spec, params) for x in ends])
         if spec.get("lower") == "own":
             x = params["token"][extra["t"]] + params["position"][:LENGTH]
         else:
@@ -72,19 +90,11 @@ def case(spec):
             others = [condition(n, raws[n], extra, params) for n in spec["conditions"]]
             causal = real[:, None, :] & np.tril(np.ones((LENGTH, LENGTH), bool))
             x = fused(x, causal, np.concatenate(others, axis=1) if others else None, params)
-        logits = linear(x, params, "answer")[:, :-1]
-        top = logits.real.max(-1, keepdims=True)
-        log_sum = np.log(np.exp(logits - top).sum(-1)) + top[..., 0]
-        own = np.take_along_axis(logits, extra["t"][:, 1:, None], axis=-1)[..., 0]
-        loss, asked = log_sum - own, real[:, 1:]
-        if spec.get("reduction") == "rows":
-            by_row = (loss * asked).sum(1) / np.maximum(asked.sum(1), 1)
-            return by_row.sum() / asked.any(1).sum()
-        return (loss * asked).sum() / asked.sum()
+        return cross_entropy(x[:, :-1], extra["t"][:, 1:], real[:, 1:], spec, params)
 
     dims = {name: DIMS[name] for name in names}
     # Its norms magnify rounding.
-    tolerance = {"tolerance": 4e-6, "microbatch_tolerance": 1e-5}
+    tolerance = {"tolerance": 4e-6, "microbatch_tolerance": 1e-5, **more}
     return Case(spec, names, formula, ids, dim=dims, outputs=outputs, one_row=FORMULA, **tolerance)
 
 
@@ -94,4 +104,8 @@ CASES = {
     "captioning_deeper": case(DEEPER),
     "captioning_own": case(OWN),
     "captioning_noisy": case(NOISY),
+    "captioning_within": case(WITHIN),
+    "captioning_within_both": case(
+        BOTH, without={"absent": "one that is not there leaves the other one as it is"}
+    ),
 }

@@ -17,6 +17,7 @@ from mmjax.parallel.pairwise import Plan
 
 SIZE, WIDTH, DIM = 16, 4, 3
 TOKENS = {"t": (3, 5), "v": (2, 4), "a": (1, 3)}
+TOKENS |= {"s": (6, 5), "u": (4, 5)}  # of sequences that have those of `t` at their end
 DIMS = {name: count * width + DIM for name, (count, width) in TOKENS.items()}
 ONE = {
     "type": "matching",

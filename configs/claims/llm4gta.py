@@ -107,7 +107,7 @@ def claim() -> Claim:
 def claim_molecules() -> Claim:
     """Molecules and their names: 4 classes to adapt to, and 4 that were never seen."""
     return experiment(
-        "on molecules and their names, adapted to 4 classes of 5 molecules",
+        "on molecules and their names, adapted to 4 classes of 6 molecules",
         (5, 5),
         (4, 4),
         notes="Which classes are adapted to and which are unseen is drawn with the seed. The names "

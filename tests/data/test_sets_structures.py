@@ -162,13 +162,13 @@ def test_molecules_of_adapted_and_of_unseen_classes_are_in_no_other_split():
     assert sum(map(len, names)) == len(set().union(*names))
     assert not set(families_of["train"]) & set(families_of["adapted"])
     labels = [MoleculeClasses(split="train")[i]["label"] for i in range(len(keys["train"]))]
-    assert sorted(labels) == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
+    assert sorted(labels) == [0] * 6 + [1] * 6 + [2] * 6 + [3] * 6
     assert {row["label"] for row in MoleculeClasses(split="unseen", seed=1)} == {4, 5, 6, 7}
     other = {row["class"] for row in MoleculeClasses(split="unseen", seed=1)}
     assert other != {name for _, name in kinds["unseen"]}
     with pytest.raises(ValueError, match="split is 'test'; it can be 'pretrain'"):
         MoleculeClasses(split="test")
-    with pytest.raises(ValueError, match="classes have 15 families of molecules within most_atoms"):
+    with pytest.raises(ValueError, match="classes have 16 families of molecules within most_atoms"):
         MoleculeClasses(most_atoms=4)
 
 

@@ -10,7 +10,7 @@ from mmjax.data.records import Record
 from mmjax.data.sets.molecules import MoleculesSource
 from mmjax.schema.bounds import Count, NonNegativeInt
 
-SHOTS, CLASSES, LEAST = 5, 4, 15
+SHOTS, CLASSES, LEAST = 6, 4, 16
 
 Split = Literal["pretrain", "train", "adapted", "unseen"]
 
@@ -18,16 +18,16 @@ Split = Literal["pretrain", "train", "adapted", "unseen"]
 class MoleculeClasses(MoleculesSource):
     """The molecules of `molecules`, split by class.
 
-    The seed draws 4 classes to adapt to and 4 unseen ones, of the 14 that have at least 15
-    families of molecules (see `molecules`). Of these 8 classes one molecule of
-    each family is kept, so that none is tested whose mirror image is trained on; all molecules of
-    all other classes are for pretraining.
+    The seed draws 4 classes to adapt to and 4 unseen ones, of the 13 that have at least 16
+    families of molecules (see `molecules`). Of these 8 classes one molecule of each family is kept,
+    so that none is tested whose mirror image is trained on; all molecules of all other classes are
+    for pretraining.
 
     Records are those of `molecules`, and `label` is the number of the class: 0 to 3 of those to
     adapt to, 4 to 7 of the unseen ones, from 8 on of all others.
 
     Args:
-      split: 'pretrain'; 'train', 5 molecules of each class to adapt to; 'adapted', all further ones
+      split: 'pretrain'; 'train', 6 molecules of each class to adapt to; 'adapted', all further ones
         of these classes; or 'unseen', those of the unseen classes.
       most_atoms: molecules of more atoms beside hydrogen are left out.
       seed: of the classes, and of which molecules are in 'train'.
@@ -49,7 +49,7 @@ class MoleculeClasses(MoleculesSource):
         super().__init__(split="all", most_atoms=most_atoms)
         classes = np.array(self.label_values("class"))
         self._number, rows = _drawn(classes, self.families(), np.random.default_rng(seed))
-        self.keep(rows[split])
+        self.keep(rows[split].tolist())
         self.part = split
 
     def __getitem__(self, index: int) -> Record:

@@ -14,7 +14,9 @@ two towers' tokens from drowning the other's in a layer that reads both.
 The number to look at is `regression/test/MSE`, beside `baseline/MSE` of repeating the last value;
 `share/text` is how much of the forecast comes from the text. Errors are in units of the series, and
 the training's in units of each past. The text's tokens are the last of the text itself, padding
-left out, and the InfoNCE is the plain one: `repeat_positive=True` is the authors' code's.
+left out, and the InfoNCE is the plain one: `repeat_positive=True` is the authors' code's. It
+compares means of linear patch tokens, which know no period: where series shall find their texts,
+give their tower the head `token_projector`, an MLP of each token.
 Left out: the circular convolution over patches with its bottleneck and dropout, the alignment of
 rescaled text, which would hold its own series' deviations, and training in bfloat16 with ZeRO-2.
 """

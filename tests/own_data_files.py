@@ -162,6 +162,8 @@ def make(home: Path) -> None:
         (home / "sketches" / f"{i:03}.jpg").write_bytes(picture(i, "JPEG", shift=20))
     pairs = [{"image": f"images/{i:03}.png", "second": f"sketches/{i:03}.jpg"} for i in every]
     rows(home / "pairs.csv", pairs)
+    waves = np.random.default_rng(0).normal(size=(1000, 2)).cumsum(0)
+    rows(home / "load.csv", [{"time": t, "north": a, "south": b} for t, (a, b) in enumerate(waves)])
     rows(home / "texts.csv", [{"question": f"what is {i}?", "answer": caption(i)} for i in every])
     shop = [
         {"image": f"images/{i:03}.png", "title": colour_of(i), "description": caption(i)}

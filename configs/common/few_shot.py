@@ -35,6 +35,7 @@ class Domains:
       view: of its images.
       encoder: of these, but for the sizes.
       base, novel: the classes of the other domain.
+      steps: of pretraining.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Domains:
     encoder: Mapping[str, Any]
     base: tuple[int, ...]
     novel: tuple[int, ...]
+    steps: int
 
     @property
     def groups(self) -> dict:
@@ -61,6 +63,7 @@ GENERATED = Domains(
     ),
     token_classes.BASE,
     token_classes.NOVEL,
+    400,
 )
 DIGITS = Domains(
     "digit_domains",
@@ -70,6 +73,7 @@ DIGITS = Domains(
     dict(type="vit", image_size=(8, 8), channels=1, patch=2),
     digit_domains.BASE,
     digit_domains.NOVEL,
+    800,
 )
 
 
@@ -114,7 +118,7 @@ def new_classes(
     views = dict(image=dict(domains.view), text=text.view)
     return recipe(
         paper,
-        steps=400,
+        steps=domains.steps,
         data=data(domains.source, 128, text.tokenizer, **views, label=LABEL),
         towers=towers(
             linear_head(48), image={**domains.encoder, "pool": "cls", **SIZE}, text=text.encoder

@@ -25,6 +25,7 @@ from mmjax.encoders.residual_mlp import ResidualMLP
 from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
+from mmjax.encoders.temporal_conv import TemporalConv
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.trunk import Trunk, TrunkConfig
@@ -61,6 +62,7 @@ __all__ = [
     "SignalResNet",
     "SignalTransformer",
     "SpectrogramTransformer",
+    "TemporalConv",
     "TextGRU",
     "TextTransformer",
     "TokenMLP",

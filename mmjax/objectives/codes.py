@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import jax
 import jax.numpy as jnp
 
-from mmjax.model.embedding import Quantized
+from mmjax.model.embedding import Embedding
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Rows, Term, rows_of, sum_of
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
@@ -28,7 +28,8 @@ class CodeRegularizer(Term):
     `flops`, Σ_k (mean_i s_ik)²: as many products as an inverted index would do (Paria et al. 2020,
     arXiv 2004.05665). It can be lowered by making all codes small.
 
-    Of a head that quantizes z to the code e (`Embedding.quantized`):
+    Of a head that quantizes z to the code e (`Embedding.quantized`), of an example or with tokens
+    of each of them that is no padding:
 
     `entropy`, mean_i H(p_i) - H(mean_i p_i) of soft codes p of `lfq`, whose bits are 1 with the
     probability sigmoid(4 z / τ), in nats: confident bits, codes in even use (MAGVIT-v2, Yu et al.
@@ -68,18 +69,21 @@ class CodeRegularizer(Term):
         for view in self.views:
             rows = rows_of(self.name, (view,), outputs, batch, layer="raw")
             if self.measure in ("entropy", "commitment"):
-                values[view] = self._of_quantized(view, outputs[view].quantized, rows)
+                values[view] = self._of_quantized(view, outputs[view], rows)
             else:
                 values[view] = self._of_codes(rows)
         return sum_of(values.values()), values
 
-    def _of_quantized(self, view: str, quantized: Quantized | None, rows: Rows) -> jax.Array:
-        if quantized is None:
+    def _of_quantized(self, view: str, embedding: Embedding, rows: Rows) -> jax.Array:
+        if embedding.quantized is None:
             raise TermError(
                 f"The term {self.name!r} has measure={self.measure!r}, which needs a head of "
                 f"{view!r} that quantizes: 'lfq' or 'vq'."
             )
-        z, e = quantized
+        z, e = embedding.quantized
+        if z.ndim == 3:
+            rows = _tokens(embedding, z, rows)
+            z, e = (each.reshape(-1, z.shape[-1]) for each in (z, e))
         if rows.valid is not None:
             z, e = (jnp.where(rows.valid[:, None], each, 0.0) for each in (z, e))
         if self.measure == "commitment":
@@ -109,6 +113,16 @@ class CodeRegularizer(Term):
         total = codes.sum(-1, keepdims=True)
         usage = _mean(codes / jnp.where(total > 0, total, 1.0), rows)
         return codes.shape[-1] * (usage**2).sum()
+
+
+def _tokens(embedding: Embedding, z: jax.Array, rows: Rows) -> Rows:
+    """The tokens of z f32[B, T, D] that are no padding, as rows."""
+    valid = jnp.ones(z.shape[:2], bool)
+    if embedding.encoding is not None and embedding.encoding.mask is not None:
+        valid &= embedding.encoding.mask
+    if rows.valid is not None:
+        valid &= rows.valid[:, None]
+    return Rows((), valid.reshape(-1), valid.sum(dtype=jnp.float32))
 
 
 def _mean(values: jax.Array, rows: Rows) -> jax.Array:

@@ -1,15 +1,19 @@
 """Regularizers of codes: of how much they are used, and by whom."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
 from mmjax.model.embedding import Embedding
+from mmjax.model.quantizers import LookupFreeQuantizer
+from mmjax.model.towers import Tower
 from mmjax.objectives.base import Batch, Context, Loss, Outputs, Rows, Term, rows_of, sum_of
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Bounds, Factor, NonNegative
+from mmjax.schema.names import modality_of
 
 Measure = Literal["overuse", "flops", "entropy", "commitment"]
 
@@ -63,6 +67,17 @@ class CodeRegularizer(Term):
             raise TermError("The term 'code_regularizer' needs at least one view.")
         self.views, self.measure = views, measure
         self.temperature, self.group, self.beta = temperature, group, beta
+
+    def check(self, towers: Mapping[str, Tower]) -> None:
+        """Refuses the entropy of bits of a head whose codes are made of others."""
+        for view in self.views if self.measure == "entropy" else ():
+            head = getattr(towers.get(modality_of(view)), "head", None)
+            if getattr(head, "quantizes", False) and not isinstance(head, LookupFreeQuantizer):
+                raise TermError(
+                    f"The term {self.name!r} has measure='entropy', which is of the bits of a head "
+                    f"of type 'lfq', and that of {view!r} is another: leave the term out, or give "
+                    "it such a head."
+                )
 
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = {}

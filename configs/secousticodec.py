@@ -104,7 +104,7 @@ def small() -> dict:
             BANDS, width, levels,
         ),
         objectives=objectives(BANDS, width, len(levels), hidden=(width,), kernel=3),
-        optimizer=c.adamw(2e-3, warmup_steps=50),
+        optimizer=c.adamw(1e-2, warmup_steps=50),
         evaluators=measured(test, few, fit, FRAMES, hidden=64),
         log_every=200,
     )  # fmt: skip

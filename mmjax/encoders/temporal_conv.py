@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import jax
@@ -87,7 +86,7 @@ class TemporalConv(Encoder):
 
 
 def frames_conv(
-    sizes: Sequence[int],
+    sizes: tuple[int, int],
     kernel: int,
     *,
     causal: bool,
@@ -106,7 +105,8 @@ def frames_conv(
       rngs: for the kernel.
     """
     return nnx.Conv(
-        *sizes,
+        sizes[0],
+        sizes[1],
         kernel_size=(kernel,),
         kernel_dilation=(dilation,),
         padding="CAUSAL" if causal else "SAME",

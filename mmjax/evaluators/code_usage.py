@@ -140,7 +140,7 @@ class CodeUsage(Evaluator):
 
     def measure(self, x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, float]:
         """The metrics of supports bool[N, K] of both modalities, and ids [N] of the records."""
-        found = {}
+        found: dict[str, float] = {}
         for m, support in zip(self.codes_of, (x, y), strict=True):
             found |= _support(m, support)
         other = np.roll(np.arange(len(ids)), -1)

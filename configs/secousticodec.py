@@ -96,7 +96,7 @@ def small() -> dict:
     few = {**test, "examples": 40}
     return c.recipe(
         PAPER,
-        steps=2000,
+        steps=1000,
         data={**c.data("phoneme_speech", 16), "views": views(FRAMES, BANDS, PHONEMES)},
         towers=towers(
             {**conv, "channels": BANDS, "widths": (width,) * 3, "causal": True},

@@ -26,6 +26,7 @@ from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.slot_transformer import SlotTransformer
+from mmjax.encoders.temporal_conv import TemporalConv
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.trunk import Trunk, TrunkConfig
@@ -63,6 +64,7 @@ __all__ = [
     "SignalTransformer",
     "SlotTransformer",
     "SpectrogramTransformer",
+    "TemporalConv",
     "TextGRU",
     "TextTransformer",
     "TokenMLP",

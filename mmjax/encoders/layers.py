@@ -26,6 +26,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
     "relu": jax.nn.relu,
     "tanh": jnp.tanh,
+    "elu": jax.nn.elu,
 }
 # Of layers with twice the units: what the first half of them goes through.
 GATES: dict[str, Callable[[jax.Array], jax.Array]] = {

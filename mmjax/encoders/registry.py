@@ -25,6 +25,7 @@ from mmjax.encoders.resnet import ResNet
 from mmjax.encoders.signal import SignalTransformer
 from mmjax.encoders.signal_resnet import SignalResNet
 from mmjax.encoders.slot_transformer import SlotTransformer
+from mmjax.encoders.temporal_conv import TemporalConv
 from mmjax.encoders.text import TextTransformer
 from mmjax.encoders.tokens import TokenMLP
 from mmjax.encoders.vit import ViT
@@ -55,6 +56,7 @@ ENCODERS: Registry[Encoder] = Registry(
         "identity": Identity,
         "lookup": Lookup,
         "token_mlp": TokenMLP,
+        "temporal_conv": TemporalConv,
         "item_set": ItemSet,
         "efficientnet_lite": EfficientNetLite,
         "spectrogram_transformer": SpectrogramTransformer,

@@ -7,12 +7,13 @@ import numpy as np
 
 from mmjax.evaluators import logistic
 from mmjax.evaluators.base import Evaluator
-from mmjax.evaluators.data import EvalData, Layer, Model, embed
+from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import accuracy, labels_of
 from mmjax.evaluators.linear_solvers import unit
 from mmjax.evaluators.multilabel import measure, one_hot
 from mmjax.evaluators.retrieval import values_of
+from mmjax.evaluators.token_rows import token_rows
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, CountOrZero, Factor, NonNegative, NonNegativeInt, Repeats
 
@@ -38,6 +39,9 @@ class Probe(Evaluator):
     (`layer='encoder'`: of the encoder's tokens; `unit`: of those in the joint space): what is at a
     place, as of an object on a page (Li et al. 2024, arXiv 2402.19014, DoCo).
 
+    With `tokens` every token is a row with a label of its own, such as a frame of speech with its
+    phoneme, and `layer` one of tokens.
+
     Metrics: `accuracy`, `error` (1 - accuracy), `chance` (the share of the most frequent class of
     the test rows), `classes` (of the fitted rows) and `examples` (tested). With `several` labels a
     record, a regression for each class, and instead of the first three `AUROC` and `mAP`, means
@@ -51,8 +55,11 @@ class Probe(Evaluator):
       several: records hold a list of classes, of any length.
       k: of P@k.
       region: field of the records, T numbers 0 or 1 of an item's tokens.
+      tokens: of an item, with its padding; `labels` then has one for each of its first tokens. 0
+        for whole items.
       modalities: whose features are used, side by side.
-      layer: `encoder`, what the encoders give to the heads; or `unit`, the embeddings.
+      layer: `encoder`, what the encoders give to the heads; `unit`, the embeddings; or as
+        `Embedder.embed` names them.
       c: inverse strength of the L2 penalty; or several, of which that is taken whose probe does
         best on the source `val`, by accuracy or AUROC, the first of equal ones.
       tested: modalities that it is tested on, in the place of `modalities`.
@@ -74,8 +81,9 @@ class Probe(Evaluator):
         several: bool = False,
         k: Count = 1,
         region: LabelRef | None = None,
+        tokens: CountOrZero = 0,
         modalities: tuple[ViewRef, ...] = ("image",),
-        layer: Layer = "encoder",
+        layer: str = "encoder",
         c: Factor | tuple[Factor, ...] = 1.0,
         tested: tuple[ViewRef, ...] = (),
         noise: NonNegative = 0.0,
@@ -99,6 +107,12 @@ class Probe(Evaluator):
             raise ValueError("probe: noise and adapters are of unit vectors: set layer='unit'")
         if region is not None and (len(modalities) > 1 or tested or layer == "codes"):
             raise ValueError("probe: a region is of one modality's tokens: name one, and no other")
+        if tokens and (several or region is not None or len(modalities) > 1 or tested):
+            raise ValueError(
+                f"probe: tokens={tokens} are rows of one modality with one label: leave several, "
+                "region and tested out"
+            )
+        self.tokens = tokens
         self.labels, self.several, self.modalities = labels, several, modalities
         self.k, self.region = k, region
         self.layer, self.cs = layer, cs
@@ -196,10 +210,14 @@ class Probe(Evaluator):
         self, model: Model, data: EvalData, modalities: tuple[str, ...]
     ) -> tuple[list[np.ndarray], list[Any]]:
         """Features f64[N, W] of each, and N labels, of the rows that have all modalities."""
-        layer: str = self.layer
+        layer = self.layer
         if self.region is not None:
             layer = "tokens" if layer == "unit" else f"{layer}.tokens"
         embedded = embed(model, data, modalities, layer=layer)
+        if self.tokens:
+            each = token_rows(embedded[modalities[0]], self.tokens, self.labels, "probe")
+            labels = labels_of(each.fields, self.labels, "probe").tolist()
+            return [each.unit.astype(np.float64)], labels
         rows = embedded[modalities[0]].rows
         for name in modalities[1:]:
             rows = np.intersect1d(rows, embedded[name].rows)

@@ -1,6 +1,6 @@
 """Retrieval: recall at k, ranks and precision, between modalities and within one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,11 +9,12 @@ from mmjax.data.records import options
 from mmjax.evaluators import rank_metrics, ranking
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.compression import Bits, compressed, csls
-from mmjax.evaluators.data import EvalData, Model, embed
+from mmjax.evaluators.data import Embedded, EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.rank_metrics import More
+from mmjax.evaluators.token_rows import token_rows
 from mmjax.schema.annotations import LabelRef, TermRef, ViewRef
-from mmjax.schema.bounds import Bounds, Count
+from mmjax.schema.bounds import Bounds, Count, CountOrZero
 
 
 class Retrieval(Evaluator):
@@ -63,6 +64,8 @@ class Retrieval(Evaluator):
       pool: with a number, `R@k[pool=300]` is R@k where a query searches its right answer among so
         many random answers, the mean over all such pools; every query needs one right answer.
       csls: scores are `compression.csls` with so many neighbours; None for cosines.
+      tokens: of an item, with its padding: every token is then an item, as `labels` says of each of
+        the first ones what it is, and `layer` is one of tokens. 0 for whole items.
       term: name of an objective that scores pairs by more than two vectors, such as one of type
         `late_interaction_nce`; its own score ranks, over all pairs. What it compares of each item,
         such as all tokens, is held in memory.
@@ -88,6 +91,7 @@ class Retrieval(Evaluator):
         top: Count | None = None,
         csls: Count | None = None,
         pool: Annotated[int, Bounds(ge=2)] | None = None,
+        tokens: CountOrZero = 0,
         term: TermRef | None = None,
     ):
         if not pairs or any(len(pair) != 2 for pair in pairs):
@@ -102,6 +106,9 @@ class Retrieval(Evaluator):
             layer = f"objectives.{term}"
         if exclude is not None and labels is None:
             raise ValueError(f"retrieval: exclude={exclude!r} needs 'labels' of what is right")
+        if tokens and labels is None:
+            raise ValueError(f"retrieval: tokens={tokens} needs 'labels' of each token")
+        self.tokens = tokens
         self.layer, self.labels, self.more, self.term = layer, labels, more, term
         self.exclude, self.pool = exclude, pool
         self.prefix, self.bits, self.top, self.csls = prefix, bits, top, csls
@@ -136,9 +143,9 @@ class Retrieval(Evaluator):
             for part in (slice(2), slice(1), slice(1, 2))
         )
         names = every if gallery is None else first
-        answers = queries = embed(model, data, names, self.alternatives, self.layer)
+        answers = queries = self._items(model, data, names, self.labels)
         if gallery is not None:
-            answers = embed(model, gallery, second, self.alternatives, self.layer)
+            answers = self._items(model, gallery, second, self.gallery_labels)
         read = [*queries.values(), *(() if answers is queries else answers.values())]
         metrics = {"unreadable": float(sum(len(e.unreadable) for e in read))}
         for pair in self.pairs:
@@ -147,6 +154,17 @@ class Retrieval(Evaluator):
                 part = self.direction(queries[query], answers[answer], score=score)
                 metrics |= {f"{query}_to_{answer}/{name}": value for name, value in part.items()}
         return metrics
+
+    def _items(
+        self, model: Model, data: EvalData, names: Iterable[str], labels: str | None
+    ) -> dict[str, Embedded]:
+        """What is searched and searched for: items, or the tokens of items."""
+        found = embed(model, data, names, self.alternatives, self.layer)
+        if not self.tokens or labels is None:
+            return found
+        return {
+            name: token_rows(own, self.tokens, labels, "retrieval") for name, own in found.items()
+        }
 
     def directions(self, pair: tuple[str, str], gallery: Any) -> list[tuple[str, str]]:
         """(query, answer) of a pair: both ways, but only there in a gallery of its own."""

@@ -24,8 +24,10 @@ class Head(nnx.Module):
         the tower gets no prompts, as in a teacher without adapters.
       reads_codebook: whether it has a `codebook`, the name of a shared one of so many `codes` of
         `code_dim` numbers, which may start as the token vectors of a tower, `tokens_of`.
-      quantizes: whether the embedding is the code `nearest` to what the call gives.
+      quantizes: whether the embedding is the code `nearest` to what the call gives, of `codes`
+        many; with `mean_of_tokens` the mean of the tokens' codes.
       level: of the encoder's levels, the one whose vector, and tokens, it takes; None for its end.
+        `codes` is what the tower's first head, which quantizes, makes of that.
       takes_tokens: whether it brings tokens f[B, T, W] to the joint space, too.
       mean_of_tokens: whether the embedding is the mean of these, not made of the pooled vector.
       dropout: rate of its own dropout. Where it is not 0, the call takes `key`, as of
@@ -51,12 +53,16 @@ class Head(nnx.Module):
         raise NotImplementedError
 
     def nearest(self, z: jax.Array, shared: Any) -> jax.Array:
-        """The code f32[B, dim] of each row of z f32[B, dim], of a head that quantizes.
+        """The code f32[..., dim] of each vector of z f32[..., dim], of a head that quantizes.
 
         Args:
           z: what the call gives.
           shared: the modules that towers share, by name.
         """
+        raise NotImplementedError
+
+    def numbers(self, z: jax.Array, shared: Any) -> jax.Array:
+        """The number i32[...] of each of these codes, from 0 to below `codes`."""
         raise NotImplementedError
 
 

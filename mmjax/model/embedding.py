@@ -15,8 +15,8 @@ class Quantized(NamedTuple):
     """What a quantizing head made of B examples (`mmjax.model.quantizers`).
 
     Attributes:
-      continuous: f32[B, D], z, before quantization.
-      nearest: f32[B, D], e, the code of z; with a gradient to the table where there is one.
+      continuous: f32[B, D], z, before quantization; f32[B, T, D] of a head that takes tokens.
+      nearest: as large, e, the code of z; with a gradient to the table where there is one.
     """
 
     continuous: jax.Array
@@ -50,7 +50,8 @@ class Embedding(NamedTuple):
         level of it that the head takes.
       targets: what the tower's augmentation hid: of tokens their ids, i32[B, T] or i32[B, S, W], -1
         elsewhere (`mmjax.model.masking`); of patches a `Hidden`; None where nothing is hidden.
-      quantized: of a head that quantizes, whose `raw` is the code of each example.
+      quantized: of a head that quantizes, whose `raw` is the code of each example, or the mean of
+        the codes of its tokens.
     """
 
     raw: jax.Array

@@ -15,7 +15,7 @@ from mmjax.encoders.layers import ACTIVATIONS
 from mmjax.model.base import Head
 from mmjax.model.codebook import CodebookHead, TokenHead
 from mmjax.model.mlp_head import MLPHead
-from mmjax.model.quantizers import LookupFreeQuantizer, VectorQuantizer
+from mmjax.model.quantizers import FiniteScalarQuantizer, LookupFreeQuantizer, VectorQuantizer
 from mmjax.model.token_projector import TokenProjector
 from mmjax.schema.bounds import Count, CountOrZero
 from mmjax.schema.registry import Registry
@@ -221,6 +221,7 @@ HEADS = Registry(
         "prompts": PromptsHead,
         "codebook": CodebookHead,
         "lfq": LookupFreeQuantizer,
+        "fsq": FiniteScalarQuantizer,
         "vq": VectorQuantizer,
     },
     provided=("rngs", "dtype", "width"),

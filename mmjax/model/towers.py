@@ -17,6 +17,8 @@ from mmjax.encoders.trunk import Trunk
 from mmjax.model.base import Augmentation, Head
 from mmjax.model.embedding import Embedding, Quantized, unit_norm
 
+CODES = "codes"  # the level of an encoding that a quantizing head adds
+
 
 class Tower(nnx.Module):
     """An encoder and its projection head: `head(encoder(x).pooled)`, also normalized.
@@ -80,6 +82,8 @@ class Tower(nnx.Module):
         embedding = embedding._replace(targets=targets)
         if self.heads is None:
             return embedding
+        if embedding.quantized is not None:
+            encoding = _with_codes(encoding, embedding)
         others = {
             name: _embedding(head, encoding, train, shared, present, draws, self.head)._replace(
                 targets=targets
@@ -104,7 +108,7 @@ def _embedding(
     if head.takes_tokens and encoding.tokens is None:
         raise EncoderError("a head with tokens=True, for an encoder that has no tokens")
     if head.mean_of_tokens:
-        return _mean_of_tokens(head, encoding, train, present)
+        return _mean_of_tokens(head, encoding, train, present, shared)
     if head.dropout:
         told["key"] = dropout_key(draws[1], draws[0], head.dropout)
     if head.reads_encoding:
@@ -116,16 +120,35 @@ def _embedding(
     quantized = None
     if head.quantizes:
         quantized = Quantized(raw, head.nearest(raw, shared))
-        # The code to the last bit, with the gradient of what it is the code of.
-        raw = jax.lax.stop_gradient(quantized.nearest) + (raw - jax.lax.stop_gradient(raw))
+        raw = _straight_through(quantized)
     tokens = None
     if head.takes_tokens:
         tokens = unit_norm(head(encoding.tokens))
     return Embedding(raw, unit_norm(raw), encoding, tokens, quantized=quantized)
 
 
+def _straight_through(quantized: Quantized) -> jax.Array:
+    """The code to the last bit, with the gradient of what it is the code of."""
+    z = quantized.continuous
+    return jax.lax.stop_gradient(quantized.nearest) + (z - jax.lax.stop_gradient(z))
+
+
+def _with_codes(encoding: Encoding, embedding: Embedding) -> Encoding:
+    """An encoding with the further level of its codes, f32[B, T, D] with `tokens`."""
+    quantized = embedding.quantized
+    assert quantized is not None
+    tokens = None if quantized.nearest.ndim == 2 else _straight_through(quantized)
+    mask = None if tokens is None else encoding.mask
+    codes = Encoding(embedding.raw, tokens, mask)
+    return encoding._replace(levels={**(encoding.levels or {}), CODES: codes})
+
+
 def _mean_of_tokens(
-    head: Head, encoding: Encoding, train: bool, present: jax.Array | None
+    head: Head,
+    encoding: Encoding,
+    train: bool,
+    present: jax.Array | None,
+    shared: Mapping[str, nnx.Module] | None,
 ) -> Embedding:
     assert encoding.tokens is not None
     there = encoding.mask  # and of placeholders no token counts in statistics
@@ -133,6 +156,9 @@ def _mean_of_tokens(
         there = jnp.ones(encoding.tokens.shape[:2], bool) if there is None else there
         there &= present[:, None]
     told = {"present": there} if head.reads_present and there is not None else {}
-    tokens = head(encoding.tokens, train=train, **told)
+    tokens, quantized = head(encoding.tokens, train=train, **told), None
+    if head.quantizes:
+        quantized = Quantized(tokens, head.nearest(tokens, shared))
+        tokens = _straight_through(quantized)
     raw = pool_tokens(tokens, encoding.mask, "mean")
-    return Embedding(raw, unit_norm(raw), encoding, unit_norm(tokens))
+    return Embedding(raw, unit_norm(raw), encoding, unit_norm(tokens), quantized=quantized)

@@ -1,15 +1,29 @@
 """Regularizers of codes: of how much they are used, and by whom."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
-from mmjax.model.embedding import Quantized
-from mmjax.objectives.base import Batch, Context, Loss, Outputs, Rows, Term, rows_of, sum_of
+from mmjax.model.embedding import Embedding
+from mmjax.model.quantizers import LookupFreeQuantizer
+from mmjax.model.towers import Tower
+from mmjax.objectives.base import (
+    Batch,
+    Context,
+    FusedBy,
+    Loss,
+    Outputs,
+    Rows,
+    Term,
+    rows_of,
+    sum_of,
+)
 from mmjax.objectives.errors import TermError
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Bounds, Factor, NonNegative
+from mmjax.schema.names import modality_of
 
 Measure = Literal["overuse", "flops", "entropy", "commitment"]
 
@@ -28,7 +42,8 @@ class CodeRegularizer(Term):
     `flops`, Σ_k (mean_i s_ik)²: as many products as an inverted index would do (Paria et al. 2020,
     arXiv 2004.05665). It can be lowered by making all codes small.
 
-    Of a head that quantizes z to the code e (`Embedding.quantized`):
+    Of a head that quantizes z to the code e (`Embedding.quantized`), of an example or with tokens
+    of each of them that is no padding:
 
     `entropy`, mean_i H(p_i) - H(mean_i p_i) of soft codes p of `lfq`, whose bits are 1 with the
     probability sigmoid(4 z / τ), in nats: confident bits, codes in even use (MAGVIT-v2, Yu et al.
@@ -63,23 +78,37 @@ class CodeRegularizer(Term):
         self.views, self.measure = views, measure
         self.temperature, self.group, self.beta = temperature, group, beta
 
+    def check(self, towers: Mapping[str, Tower], fused: FusedBy) -> None:
+        """Refuses the entropy of bits of a head whose codes are made of others."""
+        for view in self.views if self.measure == "entropy" else ():
+            head = getattr(towers.get(modality_of(view)), "head", None)
+            if getattr(head, "quantizes", False) and not isinstance(head, LookupFreeQuantizer):
+                raise TermError(
+                    f"The term {self.name!r} has measure='entropy', which is of the bits of a head "
+                    f"of type 'lfq', and that of {view!r} is another: leave the term out, or give "
+                    "it such a head."
+                )
+
     def __call__(self, outputs: Outputs, batch: Batch, context: Context) -> Loss:
         values = {}
         for view in self.views:
             rows = rows_of(self.name, (view,), outputs, batch, layer="raw")
             if self.measure in ("entropy", "commitment"):
-                values[view] = self._of_quantized(view, outputs[view].quantized, rows)
+                values[view] = self._of_quantized(view, outputs[view], rows)
             else:
                 values[view] = self._of_codes(rows)
         return sum_of(values.values()), values
 
-    def _of_quantized(self, view: str, quantized: Quantized | None, rows: Rows) -> jax.Array:
-        if quantized is None:
+    def _of_quantized(self, view: str, embedding: Embedding, rows: Rows) -> jax.Array:
+        if embedding.quantized is None:
             raise TermError(
                 f"The term {self.name!r} has measure={self.measure!r}, which needs a head of "
                 f"{view!r} that quantizes: 'lfq' or 'vq'."
             )
-        z, e = quantized
+        z, e = embedding.quantized
+        if z.ndim == 3:
+            rows = _tokens(embedding, z, rows)
+            z, e = (each.reshape(-1, z.shape[-1]) for each in (z, e))
         if rows.valid is not None:
             z, e = (jnp.where(rows.valid[:, None], each, 0.0) for each in (z, e))
         if self.measure == "commitment":
@@ -109,6 +138,16 @@ class CodeRegularizer(Term):
         total = codes.sum(-1, keepdims=True)
         usage = _mean(codes / jnp.where(total > 0, total, 1.0), rows)
         return codes.shape[-1] * (usage**2).sum()
+
+
+def _tokens(embedding: Embedding, z: jax.Array, rows: Rows) -> Rows:
+    """The tokens of z f32[B, T, D] that are no padding, as rows."""
+    valid = jnp.ones(z.shape[:2], bool)
+    if embedding.encoding is not None and embedding.encoding.mask is not None:
+        valid &= embedding.encoding.mask
+    if rows.valid is not None:
+        valid &= rows.valid[:, None]
+    return Rows((), valid.reshape(-1), valid.sum(dtype=jnp.float32))
 
 
 def _mean(values: jax.Array, rows: Rows) -> jax.Array:

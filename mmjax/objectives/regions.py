@@ -30,6 +30,7 @@ from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, CountOrZero, Factor, NonNegative
 
 Scope = Literal["example", "batch", "means"]
+Alike = Literal["match", "mask"]
 _NEVER = -1e30  # a logit that gets no weight, and leaves that of a row without any candidate finite
 
 
@@ -62,6 +63,10 @@ class RegionNCE(Term):
     if it has a match and another candidate beside, an example if one of its parts does. `'means'`
     compares examples: unit(mean_m u_im) with unit(mean_l v_il) of each, in the batch.
 
+    With `mean='parts'` every part of the batch counts alike, whatever the length of its example:
+    frames of speech and of the phonemes that they say, Qiang et al. 2025 (arXiv 2508.02849,
+    SecoustiCodec), whose other frames of the same phoneme `alike='mask'` leaves out.
+
     Parts are tokens, or regions: the mean of the unit tokens whose patches a box overlaps, made a
     unit vector. What matches, if neither `labels` nor `matches` says it: the m-th of one view and
     the m-th of the other, of the same example. Regions of a page with their words, within pages and
@@ -81,10 +86,13 @@ class RegionNCE(Term):
       grid: (rows, columns) of the patches, with `boxes`.
       labels: fields i[B, M] and i[B, L], or i[B] of a view with one part; equal numbers match.
         A part whose number is below 0 is left out, as padding is.
+      alike: what other parts with an equal number are: a `match`; or with `mask` parts match by
+        their places, and those with an equal number are no candidates of each other.
       matches: field f[B, L, M], or f[B, M] if the second view has one part: above 0 where its part
         l matches part m of the first view of the same example.
       skip: view -> how many tokens at the start are no parts, such as 1 for [CLS].
       direction_weights: (w_u, w_v).
+      mean: over the parts of an example and then `examples`, or over all `parts` that count.
       temperature: τ, at the start if it is learned; or the name of another term, whose τ is taken.
       learn_temperature: whether 1/τ = exp(parameter) trains.
       max_scale: bound of a learned 1/τ, or None.
@@ -101,9 +109,11 @@ class RegionNCE(Term):
         boxes: LabelRef | None = None,
         grid: tuple[Count, Count] | None = None,
         labels: tuple[LabelRef, LabelRef] | None = None,
+        alike: Alike = "match",
         matches: LabelRef | None = None,
         skip: dict[str, CountOrZero] | None = None,
         direction_weights: tuple[NonNegative, NonNegative] = (0.5, 0.5),
+        mean: Literal["examples", "parts"] = "examples",
         temperature: Factor | str = 0.07,
         learn_temperature: bool = True,
         max_scale: Factor | None = 100.0,
@@ -128,8 +138,13 @@ class RegionNCE(Term):
                 f"The term 'region_nce' has labels={labels!r}, matches={matches!r} and "
                 f"scope={scope!r}: leave all but one of labels, matches and the scope 'means' out."
             )
+        if alike == "mask" and labels is None:
+            raise TermError(
+                "The term 'region_nce' has alike='mask', which needs the labels that say it."
+            )
         self.scope, self.boxes, self.grid = scope, boxes, grid
         self.labels, self.matches = labels, matches
+        self.alike, self.mean = alike, mean
         self.direction_weights = direction_weights
         self.temperature = Temperature(temperature, learned=learn_temperature, max_scale=max_scale)
 
@@ -146,7 +161,7 @@ class RegionNCE(Term):
         losses, parts = [], []
         for weight, own in zip(self.direction_weights, found, strict=True):
             if weight > 0 and own is not None:
-                loss, counted = _mean(own)
+                loss, counted = _mean(own, self.mean)
                 losses.append(weight * loss)
                 parts.append(rows.mean(counted.sum(1, dtype=jnp.float32)))
         return sum_of(losses), {"scale": scale, "parts": mean_over(parts)}
@@ -176,7 +191,9 @@ class RegionNCE(Term):
         size, count = there.shape
         found = {"unit": unit, "there": there}
         if label is not None:
-            return {**found, "label": label}
+            found["label" if self.alike == "match" else "alike"] = label
+            if self.alike == "match":
+                return found
         found["index"] = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32)[:, None], (size, count))
         found["part"] = jnp.broadcast_to(jnp.arange(count, dtype=jnp.int32), (size, count))
         others = outputs[self.pair[1 - side]]
@@ -251,6 +268,8 @@ def _matching(x: Features, y: Features) -> jax.Array:
 
 def _candidates(x: Features, y: Features) -> jax.Array:
     both: jax.Array = x["there"][:, None] & y["there"][None, :]
+    if "alike" in x:
+        both &= (x["alike"][:, None] != y["alike"][None, :]) | _matching(x, y)
     return both
 
 
@@ -296,12 +315,14 @@ def _everywhere(
     ]
 
 
-def _mean(found: Found) -> tuple[jax.Array, jax.Array]:
+def _mean(found: Found, over: str) -> tuple[jax.Array, jax.Array]:
     """The loss of a direction, and which parts count, bool[B, M]."""
     counted = (found.matching > 0) & (found.matching < found.candidates)
     loss = found.normalizer - found.total / jnp.maximum(found.matching, 1.0)
     loss = jnp.where(counted, loss, 0.0)
     parts = counted.sum(1, dtype=jnp.float32)
+    if over == "parts":
+        return loss.sum() / jnp.maximum(parts.sum(), 1.0), counted
     of_each = loss.sum(1) / jnp.maximum(parts, 1.0)
     examples = (parts > 0).sum(dtype=jnp.float32)
     return of_each.sum() / jnp.maximum(examples, 1.0), counted

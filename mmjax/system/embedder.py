@@ -16,13 +16,14 @@ from mmjax.objectives import Objectives, Term, TermError
 from mmjax.objectives.scores import PairMatcher
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
-from mmjax.system import scoring
+from mmjax.system import code_numbers, scoring
 from mmjax.system.free_words import FreeWords, free_words
 from mmjax.system.inversion import invert
 from mmjax.system.system import System
 from mmjax.system.texts import TextModel
 
 _TOKENS, _ENCODER = "tokens", "encoder"
+_OF_CODES = {"codes": code_numbers.shares, "numbers": code_numbers.numbers}
 _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 # Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
@@ -59,6 +60,7 @@ class Embedder:
         self.fused = dict(system.fused)  # output of a fusion -> its inputs
         self._dims = system.dims
         self._heads = {name: frozenset(tower.heads or ()) for name, tower in towers.items()}
+        self._quantizing = frozenset(n for n, tower in towers.items() if tower.head.quantizes)
         self.modalities = (*sorted(towers), *sorted(system.fusions))
         own = jax.process_index()
         alone = all(device.process_index == own for device in mesh.devices.flat)
@@ -149,10 +151,12 @@ class Embedder:
             use few.
           layer: `unit`, the embedding; `raw`, before it is made a unit vector; `encoder`, what the
             encoder gives to the head; `codes`, of a head of type 'codebook', the weights of the
-            codes; `continuous`, of a head that quantizes, what its codes are of; the name of a
-            further head of the tower; or several of these as `unit+local`, side by side over the
-            root of their number, so that a cosine is the mean of their cosines; or as
-            `0.7*unit+0.3*local`, so that it is a weighted one; or `tokens`, of a head with
+            codes, and of one that quantizes the share of each code in the tokens; `numbers`, of
+            such a head, those of the codes; `continuous`, of one that takes no tokens, what its
+            codes are of; the name of a further head of the tower; or several of these as
+            `unit+local`, side by side over the root of their number, so that a cosine is the mean
+            of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one; or `tokens`,
+            of a head with
             tokens=True, side by side, unless a further head is so named, `NAME.tokens` of a further
             head, or `encoder.tokens`, before any head, or `NAME.encoder.tokens`, of the level that
             a further head takes, before it; or `objectives.NAME`, what a term with a score of its
@@ -160,8 +164,8 @@ class Embedder:
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the
-          codes; or f32[B, T D] of tokens, before any head f32[B, T W], zero at padding; or
-          f32[B, F] of a term.
+          codes; f32[B, T] of numbers, -1 at padding; or f32[B, T D] of tokens, before any head
+          f32[B, T W], zero at padding; or f32[B, F] of a term.
 
         Raises:
           KeyError: for a modality without a tower.
@@ -228,6 +232,9 @@ class Embedder:
             known = self._heads.get(modality, ())
             if head in {_ENCODER, *known, *(f"{name}.{_ENCODER}" for name in known)}:
                 return self._tokens(modality, batch, head)
+        if layer in _OF_CODES and modality_of(modality) in self._quantizing:
+            of = functools.partial(_OF_CODES[layer], modality=modality)
+            return self._further(layer, modality, batch, lambda s, e: of(s, embedding=e))
         if layer.startswith(_TERM):
             return self._compared(layer.removeprefix(_TERM), modality, batch)
         fusion = modality if modality in self.fused else None
@@ -400,8 +407,8 @@ def _weighted(part: str) -> tuple[float, str]:
 
 
 def _continuous(embedding: Embedding) -> dict[str, jax.Array]:
-    """{'continuous': f32[B, D]}, unit rows, of a tower whose head quantizes."""
-    if embedding.quantized is None:
+    """{'continuous': f32[B, D]}, unit rows, of a tower whose head quantizes one vector."""
+    if embedding.quantized is None or embedding.quantized.continuous.ndim != 2:
         return {}
     return {"continuous": unit_norm(embedding.quantized.continuous)}
 

@@ -21,7 +21,7 @@ from mmjax.model.base import FusionInput
 from mmjax.model.config import FusionConfig, ModelConfig
 from mmjax.model.embedding import Embedding
 from mmjax.model.outputs import present_in_all
-from mmjax.model.towers import Tower
+from mmjax.model.towers import CODES, Tower
 from mmjax.model.trunks import check_sequences, trunks
 from mmjax.objectives import ObjectiveConfig, Objectives
 from mmjax.schema.names import modality_of, presence
@@ -58,7 +58,11 @@ class System(nnx.Module):
             encoder = config.encoder.build(dtype=dtype, rngs=own)
             head = config.head.build(width=encoder.width, dtype=dtype, rngs=own)
             heads = {
-                other: each.build(width=encoder.width, dtype=dtype, rngs=own)
+                other: each.build(
+                    width=head.dim if each.options.get("level") == CODES else encoder.width,
+                    dtype=dtype,
+                    rngs=own,
+                )
                 for other, each in config.heads.items()
             }
             augment = None if config.augment is None else config.augment.build()

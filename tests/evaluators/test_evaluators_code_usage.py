@@ -113,6 +113,13 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
         shares = each.mean(0)  # of softmax or sparsemax, whose sum is 1
         assert found.pop(f"peak/{m}") == pytest.approx(9 * shares.max())
         assert found.pop(f"concentration/{m}") == pytest.approx(9 * (shares**2).sum())
+        own = shares[shares > 0]
+        assert found.pop(f"bits/{m}") == pytest.approx(-(own * np.log2(own)).sum(), abs=1e-6)
+    alone = CodeUsage(pair=("image",))(model, data)
+    both = CodeUsage()(model, data)
+    assert alone == {key: both[key] for key in alone if key != "examples"} | {"examples": 20.0}
+    assert alone.keys() == {f"{key}/image" for key in (
+        "peak", "concentration", "bits", "support", "used")} | {"examples"}  # fmt: skip
     assert found == pytest.approx(CodeUsage().measure(*supports, np.arange(20)))
     assert 1 <= found["support/image"] < 9
     with pytest.raises(ValueError, match="has no 'codes', only 'encoder', 'raw', 'unit'"):

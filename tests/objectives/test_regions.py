@@ -52,6 +52,21 @@ def test_an_example_without_anything_wrong_does_not_count():
     np.testing.assert_allclose(metrics["term/parts"], (4 + 3) / 2 / 6, rtol=1e-6)
 
 
+def test_padded_frames_change_nothing_and_equal_frames_cost_nothing():
+    """The loss of frames that are each other's only equals goes to 0 as the scale grows."""
+    frames = {"scope": "batch", "mean": "parts", "max_scale": None}
+    raws = {"a": np.random.default_rng(0).normal(size=(6, 2 * DIM)).astype(np.float32)}
+    raws["b"] = raws["a"]
+    assert value({**frames, "temperature": 1e-3}, {}, raws)[0] < 1e-6
+    padded = {
+        name: np.concatenate([own, np.random.default_rng(k).normal(size=(6, DIM))], 1)
+        for k, (name, own) in enumerate(raws.items())
+    }
+    mask = np.tile([True, True, False], (6, 1))
+    found = value(frames, {"a_mask": mask, "b_mask": mask}, padded)[0]
+    np.testing.assert_allclose(found, value(frames, {}, raws)[0], rtol=1e-5)
+
+
 def test_a_temperature_is_shared_by_name():
     spec = {**SPEC, "scope": "means", "temperature": "clip"}
     with pytest.raises(TermError, match="the temperature of 'clip', which is no term"):
@@ -69,6 +84,7 @@ def test_a_temperature_is_shared_by_name():
         ({"labels": ("x", "y"), "matches": "z"}, "leave all but one of labels, matches and"),
         ({"labels": ("x", "y"), "scope": "means"}, "leave all but one of labels, matches and"),
         ({"direction_weights": (0, 0)}, "not both 0"),
+        ({"alike": "mask"}, "alike='mask', which needs the labels"),
     ],
 )
 def test_options_that_do_not_go_together(spec, said):

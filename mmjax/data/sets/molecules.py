@@ -89,7 +89,7 @@ class MoleculesSource(Source):
     """
 
     modalities = ("graph", "text", "points")
-    label_fields = ("class",)
+    label_fields: tuple[str, ...] = ("class",)
 
     def __init__(self, *, split: Split = "train", most_atoms: Count = 64):
         if split not in ("train", "validation", "test", "all"):

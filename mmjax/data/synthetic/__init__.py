@@ -50,6 +50,7 @@ from mmjax.data.synthetic.pair_queries import PairQueries
 from mmjax.data.synthetic.parity import Parity, Xor
 from mmjax.data.synthetic.part_scenes import PartScenes
 from mmjax.data.synthetic.partly_linear import PartlyLinear
+from mmjax.data.synthetic.phoneme_speech import PhonemeSpeech
 from mmjax.data.synthetic.prompted_regions import PromptedRegions
 from mmjax.data.synthetic.region_captions import RegionCaptions
 from mmjax.data.synthetic.routed_queries import RoutedQueries
@@ -121,6 +122,7 @@ SYNTHETIC = {
         Parity,
         PartScenes,
         PartlyLinear,
+        PhonemeSpeech,
         PromptedRegions,
         RegionCaptions,
         RoutedQueries,

@@ -43,6 +43,17 @@ def labels(size):
     return padding(size) | {name: own.astype(np.float32) for name, own in kinds.items()}
 
 
+def phones(size):
+    """Kinds of three parts of either view, of which every fifth or so is none."""
+    rng = np.random.default_rng(7)
+    kinds = rng.integers(-1, 4, size=(size, COUNT["b"]))
+    kinds[0] = 0, 1, 1
+    lengths = rng.integers(0, COUNT["b"] + 1, size=size)
+    lengths[:2] = COUNT["b"]
+    mask = np.arange(COUNT["b"])[None] < lengths[:, None]
+    return {"a_mask": mask, "b_mask": mask, "a_kind": kinds, "b_kind": kinds}
+
+
 def fits(size):
     """Which parts of `a` each of `b` names: any number of them."""
     rng = np.random.default_rng(5)
@@ -97,12 +108,16 @@ def _parts(spec, raws, extra):
 
 
 def _matches(spec, extra, i, m, j, n):
-    if "labels" in spec:
+    if "labels" in spec and spec.get("alike") != "mask":
         return extra["a_kind"][i, m] == extra["b_kind"][j, n]
     if "matches" in spec:
         own = extra["fits"]
         return i == j and (own[j, n, m] if own.ndim == 3 else own[j, m]) > 0
     return (i, m) == (j, n)
+
+
+def _masked(spec, extra, i, m, j, n):
+    return spec.get("alike") == "mask" and extra["a_kind"][i, m] == extra["b_kind"][j, n]
 
 
 def formula_of(spec):
@@ -128,13 +143,18 @@ def formula_of(spec):
                     for j in range(len(u)) if spec.get("scope") in ("batch", "means") else (i,):
                         for n in np.flatnonzero(answers[1][j]):
                             ends = (j, n, i, m) if flipped else (i, m, j, n)
-                            which.append(bool(_matches(spec, extra, *ends)))
+                            fits = bool(_matches(spec, extra, *ends))
+                            if _masked(spec, extra, *ends) and not fits:
+                                continue
+                            which.append(fits)
                             scores.append(scale * asked[0][i, m] @ answers[0][j, n])
                     which, scores = np.array(which, bool), np.array(scores)
                     if which.any() and not which.all():
                         lse = logsumexp(scores, np.ones(which.shape, bool))
                         losses.append(lse - scores[which].mean())
-                if losses:
+                if losses and spec.get("mean") == "parts":
+                    of_examples += losses
+                elif losses:
                     of_examples.append(np.mean(losses))
             total = total + weight * (np.mean(of_examples) if of_examples else 0)
         return total
@@ -156,11 +176,23 @@ def case(extra, **options):
 
 
 KINDS = {"labels": ("a_kind", "b_kind")}
+EQUAL = {"a": 3, "b": 3}
 BOXES = {"boxes": "boxes", "grid": GRID}
 CASES = {
     "region_nce": case(labels, spec={"scope": "batch", **KINDS}, plans=PLANS, quick_memory=True),
     "region_one_way": case(labels, spec={"scope": "batch", "direction_weights": (0, 1), **KINDS}),
     "region_example": case(labels, spec=KINDS),
+    # As frames of speech and of text: by place, and without others of the same kind.
+    "region_frames": case(
+        phones, spec={"scope": "batch", "mean": "parts", "temperature": 0.2}, count=EQUAL
+    ),
+    "region_alike": case(
+        phones,
+        spec={"scope": "batch", "mean": "parts", "alike": "mask", **KINDS},
+        count=EQUAL,
+        plans=PLANS,
+    ),
+    "region_alike_example": case(phones, spec={"alike": "mask", **KINDS}, count=EQUAL),
     "region_matches": case(fits, spec={"matches": "fits"}),
     "region_batch_matches": case(fits, spec={"matches": "fits", "scope": "batch"}, plans=PLANS[:2]),
     # As prompts: one vector that fits some regions of the scene, and the softmax is over these.

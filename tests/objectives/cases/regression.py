@@ -25,6 +25,52 @@ def target(size):
     return {"y": rng.normal(size=(size, 1, PATCH)).astype(np.float32)}
 
 
+def frames(size):
+    """A target of every token, of which from one to all are there."""
+    rng = np.random.default_rng(4)
+    lengths = rng.integers(1, TOKENS + 1, size=size)
+    lengths[:2] = TOKENS
+    y = rng.normal(size=(size, TOKENS, PATCH)).astype(np.float32)
+    return {"y": y, "mask": np.arange(TOKENS)[None] < lengths[:, None]}
+
+
+def framed(raws, batch):
+    """Of `a` tokens, of `g` one vector."""
+    tokens = raws["a"].reshape(len(raws["a"]), -1, WIDTH)
+    encoding = Encoding(tokens[:, 0], tokens, batch["mask"])
+    a = Embedding(tokens[:, 0], unit_norm(tokens[:, 0]), encoding)
+    return {"a": a, "g": Embedding(raws["g"], unit_norm(raws["g"]))}
+
+
+def decoder(spec):
+    """Layers over each example's own tokens, one after the other."""
+
+    def formula(raws, extra, params):
+        errors, taps = [], spec["kernel"]
+        before = taps - 1 if spec.get("causal") else taps // 2
+        for a, g, y, there in zip(
+            raws["a"], raws["g"], extra["y"].astype(float), extra["mask"], strict=True
+        ):
+            count = int(there.sum())
+            x = [np.concatenate([own, g]) for own in a.reshape(-1, WIDTH)[:count]]
+            for k in range(1 + len(spec.get("hidden", ()))):
+                kernel, bias = (params[f"layers/{k}/{name}"] for name in ("kernel", "bias"))
+                x = [gelu(own) for own in x] if k else x
+                x = [
+                    bias
+                    + sum(
+                        x[t + tap - before] @ kernel[tap]
+                        for tap in range(taps)
+                        if 0 <= t + tap - before < count
+                    )
+                    for t in range(count)
+                ]
+            errors += [error(y[t], x[t], spec["loss"]) for t in range(count)]
+        return np.mean(errors)
+
+    return formula
+
+
 def outputs_after(skip):
     def outputs(raws, batch):
         raw = raws["a"]
@@ -77,8 +123,36 @@ def case(extra=hidden, **options):
     )
 
 
+BESIDE = 2
+FRAMES = {
+    **SPEC,
+    "target": "y",
+    "tokens": True,
+    "beside": ("g",),
+    "inputs": WIDTH + BESIDE,
+    "loss": "l2",
+    "kernel": 3,
+}
+
+
+def frames_case(**options):
+    spec = {**FRAMES, **options}
+    return Case(
+        spec,
+        ("a", "g"),
+        decoder(spec),
+        frames,
+        one_row=FORMULA,
+        plans=PLANS[:2],
+        dim={"a": TOKENS * WIDTH, "g": BESIDE},
+        outputs=framed,
+    )
+
+
 CASES = {
     "regression": case(),
     "regression_squares": case(loss="l2", hidden=(6,), skip=1),
     "regression_target": case(target, target="y", loss="cosine", hidden=(6, 4)),
+    "regression_frames": frames_case(hidden=(6,)),
+    "regression_causal": frames_case(causal=True, kernel=2),
 }

@@ -4,7 +4,8 @@
 a new domain; contrastive steps stop once the gap between graphs and texts has moved by a tenth, and
 a classifier among graphs alone makes up for it. Useful where a dual encoder has to learn from a few
 examples and keep what it can tell of other classes: `until` ends a stage by what an evaluator
-measures, and `few_shot` with `text` tells classes by both.
+measures, and `few_shot` with `text` tells classes by both. Here plain cross-entropy over the texts
+of the classes, without a rule, keeps as much of the others, and is the simpler thing to try first.
 
     python -m mmjax.main --config=configs/llm4gta.py            # generated ego graphs, two minutes
     python -m mmjax.main --config=configs/llm4gta.py:molecules  # molecules and their names

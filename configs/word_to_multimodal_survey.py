@@ -8,11 +8,15 @@ training has to find.
 
     python -m mmjax.main --config=configs/word_to_multimodal_survey.py          # emoji, seconds
     python -m mmjax.main --config=configs/word_to_multimodal_survey.py:partly_linear
+    python -m mmjax.main --config=configs/word_to_multimodal_survey.py:paper    # own features
     python -m mmjax.claims word_to_multimodal_survey     # closed forms against joint training
 
 `small` trains linear heads on frozen features with SigLIP's loss; docs/embedding_zoo.md has its
 numbers. Left out: analogies, WEAT and word similarities, which need word lists.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from mmjax.configs import common as c
 from mmjax.configs import lit
@@ -28,34 +32,53 @@ STORED = {
 }
 
 
-def small(half: str = "validation") -> dict:
-    """Emoji: EfficientNet-Lite0 and MiniLM, apart and after linear heads were trained."""
-    source, train = lit.features(f"{half}_concepts"), lit.features("train")
-    view, tower = c.vector(lit.DIM), c.identity(lit.DIM)
+def heads(
+    train: Mapping, test: Mapping, described: Mapping, dims: Mapping[str, int], **more: Any
+) -> dict:
+    """Linear heads on frozen features of two encoders, and both before and after measured.
+
+    Args:
+      train, test: sources of the features.
+      described: that of the two whose structure is measured, all against all.
+      dims: of the features.
+      **more: batch_size, dim of the heads, and what `recipe` takes.
+    """
     apart = dict(layer="encoder", alternatives="all")
+    batch_size, dim = more.pop("batch_size"), more.pop("dim")
     return c.recipe(
         PAPER,
-        steps=400,
-        data=c.data(train, 256, image=view, text=view),
-        towers=c.towers(c.linear_head(lit.DIM), image=tower, text=tower),
+        data=c.data(train, batch_size, **{name: c.vector(own) for name, own in dims.items()}),
+        towers=c.towers(c.linear_head(dim), **{n: c.identity(own) for n, own in dims.items()}),
         objectives={"siglip": dict(type="sigmoid")},
-        optimizer=c.adamw(1e-3, weight_decay=0.02, warmup_steps=50),
         evaluators=[
-            *(c.retrieval(name, source, alternatives="all", **own) for name, own in STORED.items()),
+            *(c.retrieval(name, test, alternatives="all", **own) for name, own in STORED.items()),
             *(
-                c.linear_map(solver, source, train, solver=solver, **apart)
+                c.linear_map(solver, test, train, solver=solver, **apart)
                 for solver in ("procrustes", "ridge", "cca")
             ),
-            c.linear_map("procrustes_csls", source, train, solver="procrustes", csls=10, **apart),
+            c.linear_map("procrustes_csls", test, train, solver="procrustes", csls=10, **apart),
             *(
-                c.structure(name, train, measures=("cka", "knn"), layer=layer)
+                c.structure(name, described, measures=("cka", "knn"), layer=layer)
                 for name, layer in (("apart", "encoder"), ("trained", "unit"))
             ),
-            *(c.spectrum(modality, train, modality=modality) for modality in PAIR),
-            c.geometry("test", source),
+            *(c.spectrum(modality, described, modality=modality) for modality in PAIR),
+            c.geometry("test", test),
         ],
-        checkpoints={"every": 400},
+        **more,
     )
+
+
+def small(half: str = "validation") -> dict:
+    """Emoji: EfficientNet-Lite0 and MiniLM, apart and after linear heads were trained."""
+    train = lit.features("train")
+    return heads(
+        train, lit.features(f"{half}_concepts"), train, dict.fromkeys(PAIR, lit.DIM),
+        batch_size=256,
+        dim=lit.DIM,
+        steps=400,
+        optimizer=c.adamw(1e-3, weight_decay=0.02, warmup_steps=50),
+        checkpoints={"every": 400},
+    )  # fmt: skip
 
 
 def partly_linear(linear: int = 8) -> dict:
@@ -79,4 +102,25 @@ def partly_linear(linear: int = 8) -> dict:
     )  # fmt: skip
 
 
-get_config = c.variants("word_to_multimodal_survey", small, partly_linear)
+def paper() -> dict:
+    """The same for COCO and two encoders of your own; the survey has no experiment.
+
+    Files are made by `python -m mmjax.embed --layer=encoder`, here of DINOv2 ViT-B/14 and of
+    all-mpnet-base-v2, each image with the vectors of its five captions.
+    """
+    files = "features/coco/{}-{}.npz"
+    train, test = (
+        dict(type="features", files={name: files.format(name, split) for name in PAIR})
+        for split in ("train", "test")
+    )
+    return heads(
+        train, test, test, dict(image=768, text=768),
+        batch_size=16_384,
+        dim=512,
+        steps=3_000,  # assumed
+        optimizer=c.adamw(1e-3, weight_decay=0.02, warmup_steps=200),  # assumed
+        checkpoints={"every": 1_000},
+    )  # fmt: skip
+
+
+get_config = c.variants("word_to_multimodal_survey", small, partly_linear, paper)

@@ -1,22 +1,13 @@
 """A fitted change against noise of its size, on the model it was fitted to and on another."""
 
+import functools
+
 from mmjax.claims import Check, Claim, Tuning
 from mmjax.configs import common as c
 from mmjax.configs import gama
-from mmjax.configs.claims.advclip import arms, of, premise
+from mmjax.configs.claims.advclip import arms, below, of, premise
 
-MEASURES = {"top_1": "zero-shot accuracy", "R@1": "R@1"}
-
-
-def below(evaluator: str, by: float, where: str = "") -> tuple[Check, ...]:
-    """Attacked metrics are below those with noise; `where` is of a further model."""
-    whose = "the other model's " if where else ""
-    return tuple(
-        Check(f"{whose}{said} is {round(100 * by)} points lower than with noise of equal size",
-              of(evaluator, f"{where}attacked", m), "trained", "<=", "trained", offset=-by,
-              against=of(evaluator, f"{where}random", m))
-        for m, said in MEASURES.items()
-    )  # fmt: skip
+beaten = functools.partial(below, measures=("top_1", "R@1"), than="noise of equal size")
 
 
 def claim() -> Claim:
@@ -31,14 +22,14 @@ def claim() -> Claim:
         changes={"steps": 700},
         arms=arms(),
         tuning=Tuning(of("image", "clean", "top_1")),
-        checks=below("image", 0.25, "other/"),
+        checks=beaten("image", 0.25, "other/"),
         premises=(premise("image", 0.2),),
         extras=(
-            *below("image", 0.25),
+            *beaten("image", 0.25),
             Check("with the attraction of texts the other model's zero-shot accuracy is lower",
                   of("image_text", "other/attacked", "top_1"), "trained", "<=", "trained",
                   against=of("image", "other/attacked", "top_1")),
-            *below("pgd", 0.25, "other/"),
+            *beaten("pgd", 0.25, "other/"),
         ),
         metrics=tuple(
             of(evaluator, where, "top_1")

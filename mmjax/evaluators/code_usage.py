@@ -54,7 +54,9 @@ class CodeUsage(Evaluator):
         words: ViewRef | None = None,
     ):
         if len(pair) not in (1, 2) or len(set(pair)) != len(pair):
-            raise ValueError(f"code_usage: 'pair' is {pair!r}; give one modality, or two different ones")
+            raise ValueError(
+                f"code_usage: 'pair' is {pair!r}; give one modality, or two different ones"
+            )
         if len(pair) == 1 and whole:
             raise ValueError("code_usage: whole=True compares the codes of two modalities")
         self.codes_of = pair

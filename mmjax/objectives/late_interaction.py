@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mmjax.encoders.positions import check_sincos_width, sincos
-from mmjax.model.embedding import Embedding
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives.base import (
     Batch,
     Context,
@@ -273,7 +273,7 @@ class LateInteractionNCE(PairScorer):
         if self.projects and first:
             found["keys"] = self._keys(parts)
         elif self.projects:
-            found["queries"] = self.attention_scale * _unit(self.query(parts))
+            found["queries"] = self.attention_scale * unit_norm(self.query(parts))
         return found
 
     def _parts(
@@ -303,10 +303,4 @@ class LateInteractionNCE(PairScorer):
         keys = self.key(parts)
         if self.positions:
             keys = keys + jnp.asarray(sincos((parts.shape[1],), self.dim), keys.dtype)
-        return _unit(keys)
-
-
-def _unit(x: jax.Array) -> jax.Array:
-    """x / max(|x|, 1e-6) over the last axis; the gradient of a zero is finite."""
-    square = jnp.sum(x * x, axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-12))
+        return unit_norm(keys)

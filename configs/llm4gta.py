@@ -71,10 +71,8 @@ def transferred(
         objectives=objectives(),
         optimizer=c.adamw(1e-3, schedule="constant"),
         evaluators=[
-            *(
-                c.evaluator("few_shot", split, split, shots=(count,), **both)
-                for split, count in zip(("unseen", "adapted"), shots, strict=True)
-            ),
+            c.evaluator("few_shot", "unseen", "unseen", shots=shots[:1], **both),
+            c.evaluator("few_shot", "adapted", "adapted", shots=shots[1:], **both),
             c.geometry("train", "train", pair=PAIRS[0]),
         ],
         stages=({"name": "pretrain"}, adapt),
@@ -99,14 +97,8 @@ def molecules() -> dict:
     No text tower knows such names: it is trained with the graphs, and frozen afterwards.
     """
     text = c.tiny_text("bytes", 48, lowercase=True)
-    section = c.data(
-        dict(type="molecule_classes"),
-        64,
-        text.tokenizer,
-        graph=dict(type="graph", nodes=32),
-        text=text.view,
-        label=c.LABEL,
-    )
+    section = c.data(dict(type="molecule_classes"), 64, text.tokenizer, text=text.view,
+                     graph=dict(type="graph", nodes=32), label=c.LABEL)  # fmt: skip
     graph = graph_network(64, 2, walk=8, pool="sum")
     towers = c.towers(c.linear_head(64), graph=graph, text=text.encoder)
     return transferred(section, towers, (5, 5), frozen=("towers/text/.*",), rows=24)
@@ -120,9 +112,8 @@ def paper() -> dict:
     graphs and of the target one. Left out: adversarial noise of features, and dropped ones.
     """
     folder = "weights/all-MiniLM-L6-v2"
-    text = c.bert_text(
-        256, c.bert_tokenizer(f"{folder}/tokenizer.json"), width=384, depth=6, heads=12
-    )
+    words = c.bert_tokenizer(f"{folder}/tokenizer.json")
+    text = c.bert_text(256, words, width=384, depth=6, heads=12)
     shape = dict(categories=(), features=384, edges=1)
 
     def rows(name: str) -> dict:
@@ -140,14 +131,8 @@ def paper() -> dict:
     return c.recipe(
         PAPER,
         steps=11_700,  # assumed: 30 epochs of 100,000 graphs
-        data=c.data(
-            rows("sources"),
-            256,
-            text.tokenizer,
-            graph=dict(type="graph", nodes=64, **shape, drop_edges=0.2),
-            text=text.view,
-            workers=8,
-        ),
+        data=c.data(rows("sources"), 256, text.tokenizer, text=text.view, workers=8,
+                    graph=dict(type="graph", nodes=64, **shape, drop_edges=0.2)),
         towers=c.towers(
             c.linear_head(384),
             graph=dict(type="graph_network", **shape, width=1024, depth=12, heads=8, walk=32),
@@ -157,7 +142,7 @@ def paper() -> dict:
         optimizer=c.adamw(1e-5, weight_decay=1e-5, freeze=("towers/text/.*",)),
         evaluators=[test, c.geometry("train", rows("target_train"), pair=PAIRS[0])],
         stages=({"name": "pretrain"}, adapt),
-    )
+    )  # fmt: skip
 
 
 get_config = c.variants("llm4gta", small, molecules, paper)

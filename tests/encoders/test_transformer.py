@@ -69,6 +69,7 @@ def gelu(x):
 
 
 FORMULAS = {
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
     "gelu": gelu,
     "gelu_tanh": lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "quick_gelu": lambda x: x / (1 + np.exp(-1.702 * x)),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases.captioning import ALONE, BOTH, NOISY, ONE, OWN, WITHIN, ids
-from cases.matching import DIMS, outputs
+from cases.matching import ALL_DIMS, outputs
 from cases.token_margin import ONE as MARGIN
 from flax import nnx
 from term_harness import embeddings, make, parameters, run
@@ -21,7 +21,7 @@ SIZE = 4
 
 def data(spec):
     names = ("t", *spec.get("conditions", ()))
-    raws = embeddings(names, SIZE, {name: DIMS[name] for name in names})
+    raws = embeddings(names, SIZE, {name: ALL_DIMS[name] for name in names})
     return raws, {"id": np.arange(SIZE), **ids(SIZE)}
 
 
@@ -110,7 +110,7 @@ def test_what_is_missing_is_named(spec, message):
 
 def test_a_row_without_a_sequence_is_left_out_of_that_one_alone():
     names = ("t", *BOTH["within"])
-    raws = embeddings(names, SIZE, {name: DIMS[name] for name in names})
+    raws = embeddings(names, SIZE, {name: ALL_DIMS[name] for name in names})
     batch = {"id": np.arange(SIZE), **ids(SIZE)}
     present = np.arange(SIZE) != 1
     raws["s"][1] = np.nan

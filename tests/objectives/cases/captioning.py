@@ -5,7 +5,7 @@ import numpy as np
 from objective_formulas import normalize
 from term_harness import FORMULA, Case, term_key
 
-from cases.matching import DIM, DIMS, fused, linear, outputs, padding, parts
+from cases.matching import ALL_DIMS, DIM, fused, linear, outputs, padding, parts
 
 VOCABULARY, LENGTH = 7, 3
 ONE = {
@@ -92,7 +92,7 @@ def case(spec, **more):
             x = fused(x, causal, np.concatenate(others, axis=1) if others else None, params)
         return cross_entropy(x[:, :-1], extra["t"][:, 1:], real[:, 1:], spec, params)
 
-    dims = {name: DIMS[name] for name in names}
+    dims = {name: ALL_DIMS[name] for name in names}
     # Its norms magnify rounding.
     tolerance = {"tolerance": 4e-6, "microbatch_tolerance": 1e-5, **more}
     return Case(spec, names, formula, ids, dim=dims, outputs=outputs, one_row=FORMULA, **tolerance)

@@ -17,8 +17,11 @@ from mmjax.parallel.pairwise import Plan
 
 SIZE, WIDTH, DIM = 16, 4, 3
 TOKENS = {"t": (3, 5), "v": (2, 4), "a": (1, 3)}
-TOKENS |= {"s": (6, 5), "u": (4, 5)}  # of sequences that have those of `t` at their end
-DIMS = {name: count * width + DIM for name, (count, width) in TOKENS.items()}
+# And of sequences that have those of `t` at their end.
+EVERY = {**TOKENS, "s": (6, 5), "u": (4, 5)}
+DIMS, ALL_DIMS = (
+    {name: count * width + DIM for name, (count, width) in own.items()} for own in (TOKENS, EVERY)
+)
 ONE = {
     "type": "matching",
     "text": "t",
@@ -104,7 +107,7 @@ def formula(spec, tokens, mask, params, wrong_condition, wrong_text):
 
 def parts(name, raw):
     """Tokens and vector of a raw embedding."""
-    count, width = TOKENS[name]
+    count, width = EVERY[name]
     return raw[:, : count * width].reshape(-1, count, width), raw[:, count * width :]
 
 

@@ -4,8 +4,8 @@ Zhang et al. 2024, arXiv 2311.17951, of which this is the first step, without th
 and texts are aligned and then stay as they are; the audio tower is first trained by two augmented
 views of each sound (SimCLR), which need no texts, and then aligned with the frozen texts, the
 bridge. What a user can take from it: where few pairs of a modality and many examples without a
-partner are at hand, train its tower on these first; its pair with images needs no data at all. A
-ridge regression from the same features and pairs comes close, and is to be tried before.
+partner are at hand, train its tower on these first; its pair with images needs no data at all. For
+the pair that has data, ridge regression from the same features does as much: try that before.
 
     python -m mmjax.main --config=configs/c3net.py        # a generated latent, seconds
     python -m mmjax.main --config=configs/c3net.py:paper  # CLIP ViT-L/14 and sounds

@@ -5,6 +5,7 @@ from mmjax.configs import common as c
 
 BRIDGE = c.recall("retrieval/bridge", ("audio", "text"))
 HEARD, UNSEEN = BRIDGE[0], "retrieval/unseen_pair/audio_to_image/R@1"
+RIDGE = "linear_map/test/audio_to_text/R@1"
 ALONE = {"stages": {"within": None}}
 CLEAN = {"stages": {"bridge": {"data": {"views": {"audio": {"drop": 0.0, "noise": 0.0}}}}}}
 
@@ -46,6 +47,8 @@ def claim() -> Claim:
         controls=(
             Control("as many steps on the pairs as both stages have", "aligned alone, longer",
                     "pretrained"),
+            Control("ridge regression from the same pairs, of audio to text", "pretrained",
+                    "pretrained", {HEARD: RIDGE}),
         ),
         extras=(
             Check("without augmentation of the pairs R@1 is 10 points higher", HEARD,
@@ -54,12 +57,12 @@ def claim() -> Claim:
             Check("augmentation of the pairs alone does as much as pretraining without it", HEARD,
                   "aligned alone", ">=", "pretrained, no augmentation"),
             Check("R@1 is 4 points higher than by ridge regression from the same pairs", HEARD,
-                  "pretrained", ">=", "pretrained", offset=0.04,
-                  against="linear_map/test/audio_to_text/R@1"),
+                  "pretrained", ">=", "pretrained", offset=0.04, against=RIDGE),
         ),
         metrics=(HEARD, UNSEEN),
         seed_keys=c.WORLD_SEED,
         paper_numbers="no table of the alignment alone was found",
         notes="The augmentation, a fifth of the numbers left out and noise, is of the same kind as "
-        "the noise of the data.",
+        "the noise of the data. Ridge regression is measured on the pair that has data alone; of "
+        "audio to images, which no pair tells, it says nothing here.",
     )  # fmt: skip

@@ -33,7 +33,7 @@ def main(model: str, batch: int, *options: str) -> None:
         print(f"jax has no {asked} here, but a {device.platform}", flush=True)
         raise SystemExit(1)
     settings = config(sizes, batch, *(f"{key}={value}" for key, value in given.items()))
-    mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
+    mesh = mesh_lib.make_mesh(devices=[device])
     plan = state_lib.plan(settings, mesh)
     if "parts" in options:
         counts, functions = parts(settings, sizes, plan, mesh)

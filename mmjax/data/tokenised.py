@@ -40,8 +40,7 @@ class Tokens:
         often each is there, the rarest ones left out; a `label`; or `vector`, by product
         quantization into so many parts, each with its share of the codes.
       tokens: how many; of patches a square number, of a label 1. What a record lacks is -1.
-      codes: below what the numbers are; of a palette 64, of a vector a multiple of
-        `tokens`.
+      codes: below what the numbers are; of a palette 64, of a vector a multiple of `tokens`.
     """
 
     field: str
@@ -83,7 +82,9 @@ class Tokenised(Around):
             raise SourceError("tokenised: 'parts' names no modality")
         if (vectors is None) != (fit_vectors is None):
             raise SourceError("tokenised: 'vectors' and 'fit_vectors' go together")
-        known, learned = self._records(self.inner, vectors), self._records(fit.build(), fit_vectors)
+        known = learned = self._records(self.inner, vectors)
+        if (fit, fit_vectors) != (source, vectors):
+            learned = self._records(fit.build(), fit_vectors)
         found = []
         for number, (name, part) in enumerate(parts.items()):
             values, given = (

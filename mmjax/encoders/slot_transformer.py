@@ -6,7 +6,6 @@ from typing import Unpack
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
@@ -16,6 +15,7 @@ from mmjax.encoders.initializers import initialization
 from mmjax.encoders.transformer import Transformer
 from mmjax.encoders.transformer_config import TransformerConfig, TransformerOptions
 from mmjax.schema.bounds import Count
+from mmjax.schema.slots import Slots, first_codes, owners
 
 
 class SlotTransformer(Encoder):
@@ -40,7 +40,7 @@ class SlotTransformer(Encoder):
     def __init__(
         self,
         *,
-        slots: dict[str, tuple[Count, Count]],
+        slots: Slots,
         length: Count | None = None,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
@@ -51,11 +51,11 @@ class SlotTransformer(Encoder):
         config = self.transformer_defaults.of(transformer)
         self.width, self.dtype = config.width, dtype
         check_positive(width=self.width)
-        counts, codes = zip(*slots.values(), strict=True)
+        codes, first = [own for _, own in slots.values()], first_codes(slots)
         # Of each place: its modality, the last number there, and where its vectors begin.
-        self._modality = tuple(np.repeat(np.arange(len(counts)), counts).tolist())
-        self._last = tuple(np.repeat(np.array(codes) - 1, counts).tolist())
-        self._first = tuple(np.repeat(np.cumsum((0, *codes[:-1])), counts).tolist())
+        self._modality = owners(slots)
+        self._last = tuple(codes[m] - 1 for m in self._modality)
+        self._first = tuple(first[m] for m in self._modality)
         self.length = min(length or len(self._modality), len(self._modality))
         start = initialization(config.init, width=self.width, depth=config.depth)
 
@@ -64,7 +64,7 @@ class SlotTransformer(Encoder):
 
         self.token = learned(sum(codes), start.token)
         self.position = learned(len(self._modality), start.position)
-        self.modality = learned(len(counts), start.token)
+        self.modality = learned(len(slots), start.token)
         self.transformer = Transformer(**config.options(), dtype=dtype, rngs=rngs)
 
     def __call__(

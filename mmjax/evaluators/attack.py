@@ -16,6 +16,7 @@ from mmjax.evaluators.batches import Collect
 from mmjax.evaluators.class_prompts import NAMES
 from mmjax.evaluators.data import EvalData, Model, embed, read_one
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.gradients import of_inputs
 from mmjax.evaluators.labels import labels_of
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.evaluators.zero_shot import ZeroShot
@@ -89,9 +90,7 @@ class AttackRobustness(Evaluator):
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         low, high = self._limits(data)
         modality = self.sides[0][0]
-        function = getattr(model, "function", None)
-        if function is None:
-            raise EvaluationError("attack: this model has no gradients of its inputs")
+        function = of_inputs(model, "function", "attack")
         inputs, texts = self._pairs(model, train)
         box = _Box(low, high)
         tower = box.tower(function(train.known_by(modality)))

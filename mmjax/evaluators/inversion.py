@@ -7,7 +7,7 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.class_prompts import check_template
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values
-from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.gradients import of_inputs
 from mmjax.evaluators.labels import labels_of
 from mmjax.evaluators.retrieval import Retrieval
 from mmjax.schema.annotations import LabelRef, ViewRef
@@ -74,9 +74,7 @@ class Inversion(Evaluator):
     def __call__(self, model: Model, data: EvalData, mesh: Any = None) -> dict[str, float]:
         """Returns the metrics; `mesh` is not needed, each process uses one device of its own."""
         items = embed(model, data, (self.modality,))[self.modality]
-        invert = getattr(model, "invert", None)
-        if invert is None:
-            raise EvaluationError("inversion: this model has no gradients of its inputs")
+        invert = of_inputs(model, "invert", "inversion")
         count = min(self.queries, len(items))
         value = data.views[self.into](self.value, None, False)
         inverted = invert(self.into, value, items.unit[:count], **self.how)

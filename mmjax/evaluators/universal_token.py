@@ -10,6 +10,7 @@ from mmjax.attacks.universal_token import fitted_token
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.gradients import of_inputs
 from mmjax.evaluators.word_slots import Prompts, WordSlots, classes_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegativeInt, Repeats
@@ -74,9 +75,7 @@ class UniversalToken(Evaluator):
         own = self.slots if self.own_texts else None
         who = "universal_token"
         known = classes_of(model, data, self.modality, self.labels, self.text, own, who)
-        free = getattr(model, "free_words", None)
-        if free is None:
-            raise EvaluationError("universal_token: this model has no gradients of its inputs")
+        free = of_inputs(model, "free_words", "universal_token")
         tower = free(data.known_by(self.text))
         rng = np.random.default_rng([self.seed, 2])
         rows = rng.integers(len(known.of), size=(2, self.captions))

@@ -12,6 +12,7 @@ from mmjax.attacks import words as words_lib
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model
 from mmjax.evaluators.errors import EvaluationError
+from mmjax.evaluators.gradients import of_inputs
 from mmjax.evaluators.word_slots import Classes, Prompts, WordSlots, classes_of
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, NonNegativeInt, Repeats
@@ -144,9 +145,7 @@ class _Margins:
     def __init__(
         self, model: Model, tower: str, prompts: Prompts, classes: np.ndarray, truth: np.ndarray
     ):
-        free = getattr(model, "free_words", None)
-        if free is None:
-            raise EvaluationError("word_search: this model has no gradients of its inputs")
+        free = of_inputs(model, "free_words", "word_search")
         self._words, self._prompts, self._truth = free(tower), prompts, truth
         self._classes = jnp.asarray(classes)
         self.vectors = self._words.table[prompts.token_ids]  # f32[V, W]

@@ -17,6 +17,7 @@ from mmjax.model.base import Augmentation
 from mmjax.model.masking import SHOWN
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count, Positive
+from mmjax.schema.slots import Slots, owners
 
 
 class MaskSlots(Augmentation):
@@ -45,7 +46,7 @@ class MaskSlots(Augmentation):
     def __init__(
         self,
         *,
-        slots: dict[str, tuple[Count, Count]],
+        slots: Slots,
         inputs: Count,
         targets: Count,
         alphas: tuple[Positive, ...] = (0.1, 1.0, 10.0),
@@ -53,8 +54,7 @@ class MaskSlots(Augmentation):
     ):
         if not alphas:
             raise ConfigError("mask_slots: alphas=() has none to draw: give at least one")
-        counts = [count for count, _ in slots.values()]
-        self.owner = np.repeat(np.arange(len(counts)), counts)
+        self.owner = np.array(owners(slots))
         self.inputs, self.targets, self.alphas = inputs, targets, tuple(alphas)
         self.views = views
 

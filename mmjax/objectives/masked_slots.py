@@ -23,6 +23,7 @@ from mmjax.objectives.scores import PairScore, PairScorer
 from mmjax.objectives.token_loss import token_cross_entropy
 from mmjax.schema.annotations import ViewRef
 from mmjax.schema.bounds import Count
+from mmjax.schema.slots import Slots, first_codes, owners
 
 
 def _cosine(x: Features, y: Features) -> jax.Array:
@@ -73,7 +74,7 @@ class MaskedSlots(PairScorer):
         self,
         *,
         view: ViewRef = "slots@masked",
-        slots: dict[str, tuple[Count, Count]],
+        slots: Slots,
         inputs: dict[str, Count],
         width: Count,
         depth: Count = 1,
@@ -100,7 +101,7 @@ class MaskedSlots(PairScorer):
         self.view, self.vector, self.count_empty = view, vector, count_empty
         self.pair = (view,) if vector is None else (view, vector)
         counts, codes = zip(*slots.values(), strict=True)
-        self._owner = tuple(np.repeat(np.arange(len(counts)), counts).tolist())
+        self._owner, self._begins = owners(slots), first_codes(slots)
         self._codes = tuple(codes)
         self.targets = min(targets or len(self._owner), len(self._owner))
         start = initialization("xavier", width=width, depth=depth)
@@ -144,7 +145,9 @@ class MaskedSlots(PairScorer):
         ids = jnp.where(asked, jnp.take_along_axis(targets, place, axis=1), 0)
         owner = jnp.asarray(self._owner)[place]
         x = self._decode(outputs, valid, place)
-        loss, right = token_cross_entropy(self._logits, (x, owner), self._first[owner] + ids)
+        loss, right = token_cross_entropy(
+            self._logits, (x, owner), jnp.asarray(self._begins)[owner] + ids
+        )
         own = asked[..., None] & (owner[..., None] == jnp.arange(len(self._codes)))
         count = own.sum((0, 1), dtype=jnp.float32)
         by_modality = jnp.where(own, loss[..., None], 0.0).sum((0, 1)) / jnp.maximum(count, 1.0)
@@ -167,18 +170,13 @@ class MaskedSlots(PairScorer):
         rows = len(embedding.unit)
         place = jnp.broadcast_to(self._start + jnp.arange(parts), (rows, parts))
         x = self._decode({view: embedding}, jnp.ones(rows, bool), place)
-        start = sum(self._codes[: self._decoded])
+        start = self._begins[self._decoded]
         share = jax.nn.softmax(self.answer(x)[..., start : start + codes], axis=-1)
         told = jnp.einsum("bsc,scd->bsd", share, self.table[...], precision="highest")
         return {"told": unit_norm(told.reshape(rows, -1))}
 
     def pair_score(self) -> PairScore:
         return _cosine
-
-    @property
-    def _first(self) -> jax.Array:
-        """i32[M], where the logits of each modality begin."""
-        return jnp.asarray(np.cumsum((0, *self._codes[:-1])))
 
     def _decode(self, outputs: Outputs, valid: jax.Array, place: jax.Array) -> jax.Array:
         """f32[B, K, W] of the places i32[B, K]."""

@@ -156,11 +156,10 @@ class Embedder:
             codes are of; the name of a further head of the tower; or several of these as
             `unit+local`, side by side over the root of their number, so that a cosine is the mean
             of their cosines; or as `0.7*unit+0.3*local`, so that it is a weighted one; or `tokens`,
-            of a head with
-            tokens=True, side by side, unless a further head is so named, `NAME.tokens` of a further
-            head, or `encoder.tokens`, before any head, or `NAME.encoder.tokens`, of the level that
-            a further head takes, before it; or `objectives.NAME`, what a term with a score of its
-            own compares, for `scorer`.
+            of a head with tokens=True, side by side, unless a further head is so named,
+            `NAME.tokens` of a further head, or `encoder.tokens`, before any head, or
+            `NAME.encoder.tokens`, of the level that a further head takes, before it; or
+            `objectives.NAME`, what a term with a score of its own compares, for `scorer`.
 
         Returns:
           f32[B, D], rows of length 1; f32[B, W] of the encoder; f32[B, K], rows of sum 1, of the

@@ -5,35 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 ROUNDS = 20  # of Lloyd's algorithm
-_ROWS = 8192  # whose distances are held at a time
 
 
 def centres_of(x: np.ndarray, codes: int, rng: np.random.Generator) -> np.ndarray:
     """Centres f32[codes, D] of rows f32[N, D] by k-means, from `codes` of them that are drawn.
 
-    Lloyd's algorithm; a centre without rows stays where it is.
-
     Raises:
       ValueError: for fewer rows than codes.
     """
+    from sklearn.cluster import KMeans  # here to start faster
+
     if len(x) < codes:
         raise ValueError(f"{len(x)} rows are too few for {codes} codes")
-    centres = x[rng.choice(len(x), codes, replace=False)].astype(np.float32)
-    for _ in range(ROUNDS):
-        own = nearest(x, centres)
-        count = np.bincount(own, minlength=codes)
-        for code in np.flatnonzero(count):
-            centres[code] = x[own == code].mean(0)
-    return centres
+    start = x[rng.choice(len(x), codes, replace=False)].astype(np.float32)
+    means = KMeans(codes, init=start, n_init=1, max_iter=ROUNDS, tol=0.0)
+    found: np.ndarray = means.fit(x.astype(np.float32, copy=False)).cluster_centers_
+    return found
 
 
 def nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """i64[N], the nearest of centres f32[C, D] to each row f32[N, D]; the first of equal ones."""
-    squares = (centres**2).sum(1)
-    found = [
-        (squares - 2 * x[i : i + _ROWS] @ centres.T).argmin(1) for i in range(0, len(x), _ROWS)
-    ]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    from sklearn.metrics import pairwise_distances_argmin
+
+    if not len(x):
+        return np.zeros(0, np.int64)
+    found: np.ndarray = pairwise_distances_argmin(x, centres)
+    return found
 
 
 class ProductCodes:

@@ -10,7 +10,7 @@ import numpy as np
 from mmjax.data.formats.numbers import numbers
 from mmjax.data.records import unusable
 from mmjax.data.views.base import View, pick
-from mmjax.schema.bounds import Count
+from mmjax.schema.slots import Slots
 
 
 class SlotsView(View):
@@ -31,7 +31,7 @@ class SlotsView(View):
       ValueError: for no modality, and for one to show that is not there.
     """
 
-    def __init__(self, *, slots: dict[str, tuple[Count, Count]], show: tuple[str, ...] = ()):
+    def __init__(self, *, slots: Slots, show: tuple[str, ...] = ()):
         if not slots:
             raise ValueError("slots view: 'slots' names no modality: {name: (tokens, codes)}")
         if unknown := [name for name in show if name not in slots]:

@@ -50,15 +50,20 @@ def model():
             ModelConfig.of({"towers": towers}), terms, dtype=jnp.float32, rngs=nnx.Rngs(0)
         )
 
-    definition, arrays = Definition.of(make), Definition.arrays(make())
+    definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
+
     # Far from the start, so that texts differ with what they are of.
-    key = jax.random.key(1)
-    far = {
-        path: x + jax.random.normal(jax.random.fold_in(key, n), x.shape)
-        for n, (path, x) in enumerate(sorted(arrays.items()))
-    }
+    @jax.jit
+    def moved(arrays):
+        key = jax.random.key(1)
+        return {
+            path: x + jax.random.normal(jax.random.fold_in(key, n), x.shape)
+            for n, (path, x) in enumerate(sorted(arrays.items()))
+        }
+
+    far = moved(arrays)
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:2])
-    return definition.merge(far), TextModel(definition, far, mesh)
+    return definition, far, TextModel(definition, far, mesh)
 
 
 def given(rows=ROWS):
@@ -85,19 +90,28 @@ def generated(texts, term, word, rows, values):
 
 @pytest.mark.parametrize("term", TERMS)
 def test_greedy_captions_are_those_of_a_plain_loop(model, term):
-    system, texts = model
+    definition, arrays, texts = model
     found = generated(texts, term, "greedy", range(ROWS), given())
-    own = dict(system.objectives.terms)[term]
-    for row in range(ROWS):
-        values = {name: each[row : row + 1] for name, each in of(term, given()).items()}
+
+    @jax.jit
+    def remembered(arrays, values):
+        system = definition.merge(arrays)
         outputs = system.embed(values)
         if term == "headed":
             outputs["image"] = outputs["image"].heads["narrow"]
-        memory, ids = own.memory(outputs, jnp.ones(1, bool)), [2]
+        return system.objectives.terms[term].memory(outputs, jnp.ones(1, bool))
+
+    @jax.jit  # a program for each length: here is no longer than it is
+    def last(arrays, here, memory):
+        system = definition.merge(arrays)
+        own = system.objectives.terms[term]
+        return own.answer(own.hidden(here, system.embed({"text": here}), memory))[0, -1]
+
+    for row in range(ROWS):
+        values = {name: each[row : row + 1] for name, each in of(term, given()).items()}
+        memory, ids = remembered(arrays, values), [2]
         while len(ids) < LENGTH and ids[-1] != EOS:
-            here = np.array([ids], np.int32)  # no longer than it is
-            hidden = own.hidden(here, system.embed({"text": here}), memory)
-            logits = np.array(own.answer(hidden)[0, -1])
+            logits = np.array(last(arrays, np.array([ids], np.int32), memory))
             logits[:3] = -np.inf
             ids.append(int(logits.argmax()))
         assert found.ids[row].tolist() == ids + [0] * (LENGTH - len(ids))
@@ -106,7 +120,7 @@ def test_greedy_captions_are_those_of_a_plain_loop(model, term):
 
 @pytest.mark.parametrize(("term", "word"), [*(("tower", word) for word in SPECS), ("own", "beam")])
 def test_captions_do_not_depend_on_batch_mates(model, term, word):
-    _, texts = model
+    *_, texts = model
     together = generated(texts, term, word, range(ROWS), given())
     rows = [5, 1, 3]
     some = generated(texts, term, word, rows, given())
@@ -116,7 +130,7 @@ def test_captions_do_not_depend_on_batch_mates(model, term, word):
 
 
 def test_the_likelihood_of_what_was_generated_is_what_it_said(model):
-    _, texts = model
+    *_, texts = model
     # Without ids that are never generated, which have some of the probability.
     decoder = DECODERS.spec("beam").build()
     found = texts.generate("tower", decoder, given(), start(range(ROWS)), eos=EOS)
@@ -129,7 +143,7 @@ def test_the_likelihood_of_what_was_generated_is_what_it_said(model):
 
 
 def test_what_is_asked_wrongly_is_named(model):
-    _, texts = model
+    *_, texts = model
     greedy = DECODERS.spec("greedy").build()
     with pytest.raises(ValueError, match=r"no term 'words' of type 'captioning'; there are \["):
         texts.generate("words", greedy, given(), start(range(ROWS)), eos=EOS)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from encoder_settings.item_set import sets
 from flax import nnx
+from jitted import jitted
+from jitted import made as module
 
 from mmjax.encoders import ItemSet
 
@@ -15,12 +17,11 @@ SIZES = {"image": 3, "text": 4, "feedback": 2}
 
 def made(**options):
     told = {"parts": SIZES, "media": ("image", "text"), "items": 9, "width": WIDTH, "hidden": (6,)}
-    encoder = ItemSet(**{**told, **options}, dtype=jnp.float32, rngs=nnx.Rngs(3))
+    encoder = module(lambda: ItemSet(**{**told, **options}, dtype=jnp.float32, rngs=nnx.Rngs(3)))
+    rng = np.random.default_rng(4)
     # Biases are zero at the start, which would hide how they are used.
-    for path, value in nnx.to_flat_state(nnx.state(encoder, nnx.Param)):
-        value[...] = value[...] + 0.1 * jax.random.normal(
-            jax.random.key(len(str(path))), value.shape
-        )
+    for _, value in nnx.to_flat_state(nnx.state(encoder, nnx.Param)):
+        value[...] = np.asarray(value[...]) + np.float32(0.1 * rng.normal(size=value.shape))
     return encoder
 
 
@@ -66,7 +67,7 @@ def formula(encoder, rows):
 def test_equals_the_formula(attend):
     encoder, x = made(attend=attend), sets(6, np.random.default_rng(0))
     x[1, 0, :3] = 0  # an image is missing, too
-    found = encoder(jnp.asarray(x, jnp.float32))
+    found = jitted(encoder)(np.float32(x))
     for row, mask, pooled, tokens in zip(x, found.mask, found.pooled, found.tokens, strict=True):
         np.testing.assert_array_equal(mask, row.any(1))
         want, items = formula(encoder, row)
@@ -76,24 +77,23 @@ def test_equals_the_formula(attend):
 
 
 def test_padding_and_order_do_not_matter():
-    encoder, x = made(), jnp.asarray(sets(5, np.random.default_rng(1)), jnp.float32)
+    encoder, x = jitted(made()), np.float32(sets(5, np.random.default_rng(1)))
     want = encoder(x).pooled
-    np.testing.assert_allclose(
-        encoder(jnp.pad(x, ((0, 0), (0, 3), (0, 0)))).pooled, want, atol=1e-6
-    )
+    np.testing.assert_allclose(encoder(np.pad(x, ((0, 0), (0, 3), (0, 0)))).pooled, want, atol=1e-6)
     np.testing.assert_allclose(encoder(x[:, ::-1]).pooled, want, atol=1e-6)
 
 
 def test_dropped_parts_are_zeros_that_stay_in_the_mean():
     """With every part dropped but by chance, gradients are finite and an item may be zero."""
-    encoder, x = made(drop_parts=0.9), jnp.asarray(sets(8, np.random.default_rng(2)), jnp.float32)
+    encoder, x = made(drop_parts=0.9), np.float32(sets(8, np.random.default_rng(2)))
 
+    @nnx.jit
     @nnx.grad
     def slope(encoder):
         found = encoder(x, train=True, rngs=nnx.Rngs(dropout=4))
         return (found.pooled**2).sum()
 
-    found = encoder(x, train=True, rngs=nnx.Rngs(dropout=4))
+    found = jitted(encoder)(x, train=True, rngs=nnx.Rngs(dropout=4))
     there = np.asarray(found.tokens)[np.asarray(found.mask)]
     assert (~there.any(1)).any()
     assert there.any()

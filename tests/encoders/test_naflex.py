@@ -1,14 +1,12 @@
 """Listed patches: resampled positions, padding without effect, and a ViT as a special case."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from mmjax.encoders import NaFlexViT, ViT, positions
 
-OPTIONS = dict(patch=4, width=16, depth=2, heads=2, pool="map", dtype=jnp.float32)
+OPTIONS = dict(patch=4, width=16, depth=2, heads=2, pool="map")
 
 
 def places(rows, columns):
@@ -18,9 +16,10 @@ def places(rows, columns):
 @pytest.mark.parametrize("size", [(4, 6), (8, 3), (1, 1), (2, 13), (5, 5)])
 def test_positions_are_those_of_a_resized_grid(size):
     grid = np.random.default_rng(0).normal(size=(4, 6, 5)).astype(np.float32)
-    expected = jax.image.resize(jnp.asarray(grid), (*size, 5), "linear").reshape(-1, 5)
-    found = positions.at_places(jnp.asarray(grid), places(*size)[None], jnp.array([size], float))
-    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    expected = jax.jit(lambda grid: jax.image.resize(grid, (*size, 5), "linear"))(grid)
+    at_places = jax.jit(positions.at_places)
+    found = at_places(grid, places(*size)[None], np.array([size], np.float32))
+    np.testing.assert_allclose(found[0], expected.reshape(-1, 5), atol=1e-5)
 
 
 def listed(image, longest=None):
@@ -41,27 +40,28 @@ def images():
     ]
 
 
-def test_an_image_of_the_grid_is_that_of_a_vit():
-    vit = ViT(image_size=(12, 20), **OPTIONS, rngs=nnx.Rngs(0))
-    flex = NaFlexViT(grid=(3, 5), **OPTIONS, rngs=nnx.Rngs(0))
+def test_an_image_of_the_grid_is_that_of_a_vit(make, run):
+    vit = make(ViT, new=True, **OPTIONS, image_size=(12, 20))
+    flex = make(NaFlexViT, new=True, **OPTIONS, grid=(3, 5))
     image = images()[0]
-    expected = vit(image[None])
-    found = flex(listed(image, 20)[None])
+    expected = run(vit, image[None])
+    found = run(flex, listed(image, 20)[None])
     np.testing.assert_allclose(found.pooled, expected.pooled, atol=1e-5)
     np.testing.assert_allclose(found.tokens[:, :15], expected.tokens, atol=1e-5)
 
 
 @pytest.mark.parametrize("pool", ["map", "mean", "cls"])
-def test_images_of_a_batch_embed_as_they_do_alone(pool):
-    flex = NaFlexViT(grid=(4, 4), **{**OPTIONS, "pool": pool}, registers=1, rngs=nnx.Rngs(0))
-    together = flex(np.stack([listed(image, 24) for image in images()])).pooled
+def test_images_of_a_batch_embed_as_they_do_alone(pool, make, run):
+    flex = make(NaFlexViT, **{**OPTIONS, "pool": pool}, grid=(4, 4), registers=1)
+    together = np.asarray(run(flex, np.stack([listed(image, 24) for image in images()])).pooled)
     for own, image in zip(together, images(), strict=True):
-        alone = flex(listed(image)[None]).pooled[0]
+        alone = run(flex, listed(image)[None]).pooled[0]
         np.testing.assert_allclose(own, alone, atol=1e-5)
 
 
-def test_the_order_of_patches_does_not_matter():
-    flex = NaFlexViT(grid=(4, 4), **OPTIONS, rngs=nnx.Rngs(0))
+def test_the_order_of_patches_does_not_matter(make, run):
+    flex = make(NaFlexViT, **OPTIONS, grid=(4, 4))
     rows = listed(images()[0], 18)
     mixed = rows[np.random.default_rng(0).permutation(18)]
-    np.testing.assert_allclose(flex(rows[None]).pooled, flex(mixed[None]).pooled, atol=1e-5)
+    want = run(flex, rows[None]).pooled
+    np.testing.assert_allclose(run(flex, mixed[None]).pooled, want, atol=1e-5)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jitted import jitted, made
 
 from mmjax.encoders import SlotTransformer
 
@@ -11,7 +12,9 @@ SLOTS = {"image": (4, 5), "text": (3, 7)}
 
 def encoder(**options):
     sizes = {"width": 8, "depth": 2, "heads": 2, **options}
-    return SlotTransformer(slots=SLOTS, dtype=jnp.float32, rngs=nnx.Rngs(0), **sizes)
+    return jitted(
+        made(lambda: SlotTransformer(slots=SLOTS, dtype=jnp.float32, rngs=nnx.Rngs(0), **sizes))
+    )
 
 
 def test_tokens_that_are_seen_come_first_and_the_rest_is_not_there():

@@ -2,7 +2,7 @@
 PYTHON ?= python
 RECIPES ?= $(shell $(PYTHON) tools/recipe.py fastest 3)
 
-.PHONY: help install lint format types test slow docs notebooks wheel claims ci clean
+.PHONY: help install lint format types test all slow docs notebooks wheel claims ci clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -22,8 +22,11 @@ format:  ## the format, and what the linter can mend
 types:  ## the type checker
 	$(PYTHON) -m mypy
 
-test:  ## all tests but the slow ones
+test:  ## the quick tests: about a quarter of an hour
 	$(PYTHON) -m pytest
+
+all:  ## those, and the long ones: what CI runs
+	$(PYTHON) -m pytest -m 'not slow'
 
 slow:  ## the slow tests
 	$(PYTHON) -m pytest -m slow

@@ -1,6 +1,6 @@
 """Packages that only some tests need, which are skipped without them, and found again.
 
-    pytest --absent-to=FILE      # writes which tests were skipped for want of a package
+    pytest --absent-to=FILE      # adds which tests were skipped for want of a package
     pytest --absent-from=FILE    # where all of them are installed: runs those tests, skips none
 
 A pytest plugin, which `conftest.py` loads.
@@ -45,7 +45,7 @@ def brought_by(package):
 
 def pytest_addoption(parser):
     group = parser.getgroup("packages that are not installed")
-    group.addoption("--absent-to", metavar="FILE", help="write the tests that lack a package")
+    group.addoption("--absent-to", metavar="FILE", help="add the tests that lack a package to a list")
     group.addoption("--absent-from", metavar="FILE", help="run those tests alone, skipping none")
 
 
@@ -66,7 +66,9 @@ def pytest_sessionfinish(session):
     reports = [each for kind in kinds for each in kind if hasattr(each, "longrepr")]
     absent = {each.nodeid for each in reports if f"Skipped: {ABSENT}" in str(each.longrepr)}
     if config.getoption("--absent-to") is not None:
-        Path(config.getoption("--absent-to")).write_text(json.dumps(sorted(absent)), "utf-8")
+        path = Path(config.getoption("--absent-to"))
+        before = json.loads(path.read_text("utf-8")) if path.is_file() else []
+        path.write_text(json.dumps(sorted({*before, *absent})), "utf-8")
     if config.getoption("--absent-from") is not None:
         found = {_listed(each.nodeid, _read(config)) for each in reports}
         failed = absent | (set(_read(config)) - found)

@@ -184,6 +184,7 @@ def test_an_interrupted_command_goes_on_and_ends_in_one_table(run, out, tuned, m
     assert len(calls) == count
 
 
+@pytest.mark.long
 def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(tmp_path, run, made):
     where = {"configs": tmp_path, "out": tmp_path / "out"}
     put(tmp_path, "tiny")

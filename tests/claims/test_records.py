@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tiers import long_but
 
 from mmjax.claims import find, judge, records, tuning
 
@@ -51,7 +52,7 @@ def test_a_record_has_what_its_page_shows(word):
         assert all(len(values) == len(claim.seeds) for values in found.values())
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("word", long_but(lambda word: word.endswith(":claim"), WORDS))
 def test_every_arm_of_a_claim_is_a_config(word):
     experiment = find.find(word, CONFIGS)
     claim = experiment.claim

@@ -70,6 +70,7 @@ def test_a_tokenizer_outside_of_an_export_is_not_read(run_of, tmp_path):
         mmjax.load(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "shape", ["own", "sentences", pytest.param("siglip", marks=pytest.mark.slow)]
 )

@@ -10,6 +10,7 @@ from cases.matching import DIM, ONE, TWO
 from flax import nnx
 from objective_formulas import normalize
 from term_harness import make, plan_of, term_key
+from tiers import long_but
 
 from mmjax.encoders.base import Encoding
 from mmjax.errors import ConfigError
@@ -90,12 +91,15 @@ def test_columns_are_drawn_in_proportion_and_alike_on_every_mesh():
     np.testing.assert_array_equal(split(laid), places)
 
 
-@pytest.mark.parametrize("plan", [("dense", 1, 1), ("ring", 4, 1), ("gather", 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    "plan", long_but("ring 4 1".__eq__, ["dense 1 1", "ring 4 1", "gather 2 2"])
+)
 @pytest.mark.parametrize("floor", [0.05, 0.0])
 @pytest.mark.parametrize("own_dominates", [True, False])
 @pytest.mark.parametrize("spec", [ONE, TWO], ids=["cosine", "volume"])
 def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, plan):
     """Shares of what many keys draw; where the own one has nearly all of the softmax it is even."""
+    schedule, *shape = plan.split()
     draws, temperature = 2500, 0.05 if own_dominates else 0.5
     rng = np.random.default_rng(1)
     raws = {name: rng.normal(size=(SIZE, 8)).astype(np.float32) for name in "tva"}
@@ -117,7 +121,7 @@ def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, pla
     term = make({**spec, "temperature": temperature, "floor": floor}).terms["term"]
 
     def drawn(key):
-        context = Context(plan=plan_of(*plan), rng=key)
+        context = Context(plan=plan_of(schedule, *map(int, shape)), rng=key)
         return term.negatives(outputs_of(tokens, mask, raws), batch, context)
 
     keys = jax.random.split(jax.random.key(0), draws)

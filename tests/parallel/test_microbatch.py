@@ -134,6 +134,7 @@ def assert_same(actual, expected, tolerance=1e-6):
         assert error <= tolerance * max(np.linalg.norm(g), 1e-2 * whole), path
 
 
+@pytest.mark.long
 @pytest.mark.smoke
 def test_transformers_with_remat_fsdp_and_the_ring():
     mesh = mesh_of(2, 2)

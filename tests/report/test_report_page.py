@@ -267,6 +267,7 @@ def nodes(tree, path=()):
             yield from nodes(tree[key], (*path, key))
 
 
+@pytest.mark.long
 @given(data=st.data(), name=st.sampled_from(["config.json", "summary.json"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_may_stand_in_any_place(run_folder, data, name):

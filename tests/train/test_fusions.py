@@ -92,6 +92,7 @@ def one_device():
     return mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("overrides", [("microbatches=4",), MESH, (*MESH, "microbatches=2")])
 def test_meshes_and_slices_change_nothing(wired, overrides):
     want, wanted = steps(wired(), one_device())
@@ -132,6 +133,7 @@ def test_a_row_has_a_fusion_where_it_has_all_of_its_inputs(wired):
     assert presence(of_model(config.outputs, whole, config.fused), "both") is None
 
 
+@pytest.mark.long
 def test_an_interrupted_run_of_stages_goes_on_and_is_exported(
     wired, saved, identical, resumed_at, tmp_path
 ):
@@ -198,6 +200,7 @@ def test_evaluators_keep_the_records_that_have_all_inputs(wired, tmp_path):
         embed(run, data, ("other",))
 
 
+@pytest.mark.long
 def test_preflight_counts_fusions(wired):
     report = dry_run.preflight(wired(*MESH))
     assert report.loss_flops < report.flops

@@ -148,6 +148,7 @@ def train(command, folder):
     return summary
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("variant", TRAINED)
 def test_a_command_of_the_guide_trains_and_reports(variant, home, tmp_path, monkeypatch):
     monkeypatch.chdir(home)

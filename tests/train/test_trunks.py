@@ -95,6 +95,7 @@ def test_the_gradient_of_a_trunk_is_the_sum_of_those_of_its_towers(wired):
             assert [bool(g.any()) for g in own] == [skill[1] in (m, "all") for m in "abc"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("overrides", [("microbatches=4",), (*MESH, "microbatches=2")])
 def test_meshes_and_slices_change_nothing(wired, overrides):
     teacher = "teacher={'type': 'ema', 'views': ('a',), 'momentum': 0.9}"
@@ -111,6 +112,7 @@ def test_meshes_and_slices_change_nothing(wired, overrides):
         np.testing.assert_allclose(own, value, atol=3e-5, err_msg=path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("keep", [True, False])
 def test_skills_that_no_row_needs_stay_as_they_are(wired, keep):
     config = wired(f"optimizer.keep_idle={keep}", "optimizer.weight_decay=0.1")
@@ -158,6 +160,7 @@ def test_updates_of_low_rank_lie_in_the_trunk(wired):
                        one_device())  # fmt: skip
 
 
+@pytest.mark.long
 def test_an_interrupted_run_of_stages_goes_on_and_is_exported(
     wired, saved, identical, resumed_at, tmp_path
 ):
@@ -210,6 +213,7 @@ def test_a_tower_from_another_run_comes_with_its_trunk(wired, tmp_path):
         Pretrained(model, {}, own, open=opened(few))
 
 
+@pytest.mark.long
 def test_preflight_counts_trunks(wired):
     report = dry_run.preflight(wired(*MESH))
     assert any(each.path.startswith("trunks/shared/") for each in report.layouts)

@@ -160,6 +160,7 @@ def test_what_else_a_tower_has_stays(clip, tmp_path):
     assert towers["text"].deterministic == ("text",)
 
 
+@pytest.mark.long
 def test_a_run_starts_from_a_folder_and_goes_on_without(clip, tmp_path):
     from mmjax.checkpoints.store import Store
     from mmjax.parallel import mesh as mesh_lib

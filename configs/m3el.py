@@ -5,7 +5,8 @@ knowledge base (a description and a photo): texts are compared with texts, image
 the scores are added, so that a mention without an image is still ranked. The contrastive loss of
 both takes the other mentions as negatives of a mention and the other entries as those of an entry,
 weighed 0.8 (`info_nce` with `same_side`). Useful for matching records of two catalogues by several
-modalities of which some are missing: `tuple_retrieval` with `missing='zero'` ranks them.
+modalities of which some are missing: `tuple_retrieval` with `missing='zero'` ranks them. On the
+generated entities here batches of twice the size gain as much as the negatives of one's own side.
 
     python -m mmjax.main --config=configs/m3el.py            # emoji in two languages and styles
     python -m mmjax.main --config=configs/m3el.py:entities   # generated, 15 seconds

@@ -127,3 +127,11 @@ def test_one_process_may_import_all_commands_in_any_order():
     for names in (COMMANDS, COMMANDS[::-1]):
         code = f"import importlib\nfor name in {names}: importlib.import_module('mmjax.' + name)"
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_trainer_starts_without_what_few_runs_need():
+    """Each of these takes half a second or more to import."""
+    slow = ("matplotlib", "scipy.stats", "sklearn", "tensorflow", "torch")
+    code = f"import sys, mmjax.train.trainer; print(sorted({{*{slow}}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -45,7 +45,7 @@ def brought_by(package):
 
 def pytest_addoption(parser):
     group = parser.getgroup("packages that are not installed")
-    group.addoption("--absent-to", metavar="FILE", help="add the tests that lack a package to a list")
+    group.addoption("--absent-to", metavar="FILE", help="list the tests that lack a package")
     group.addoption("--absent-from", metavar="FILE", help="run those tests alone, skipping none")
 
 

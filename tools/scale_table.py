@@ -31,8 +31,13 @@ RECIPES_BEGIN = "<!-- table: tools/scale_table.py, recipes -->"
 
 # Sizes of Radford et al. 2021, table 20: image width, depth, heads; text width, heads; joint space.
 MODELS = {"ViT-B-16": (16, 768, 12, 12, 512, 8, 512), "ViT-L-14": (14, 1024, 24, 16, 768, 12, 768)}
-# A v5e's name counts chips, a v5p's counts TensorCores, of which a chip has two.
-SLICES = {"v5e-256": "v5e:16x16", "v5p-64": "v5p:2x4x4"}
+# A v5e's, a v6e's and a TPU7x's name counts chips, a v5p's TensorCores, of which a chip has two.
+SLICES = {
+    "v5e-256": "v5e:16x16",
+    "v5p-64": "v5p:2x4x4",
+    "v6e-256": "v6e:16x16",
+    "tpu7x-64": "tpu7x:4x4x4",
+}
 BATCHES = {"32k": 2**15, "256k": 2**18, "1M": 2**20}
 
 # How each cell is run: chips that split the state, what the backward pass keeps, microbatches.
@@ -49,6 +54,10 @@ SETTINGS = {
     ("ViT-L-14", "v5p-64", "32k"): (32, "full", 1),
     ("ViT-L-14", "v5p-64", "256k"): (32, "dots_no_batch", 16),
     ("ViT-L-14", "v5p-64", "1M"): (32, "dots_no_batch", 64),
+    ("ViT-B-16", "v6e-256", "32k"): (16, "dots_no_batch", 1),
+    ("ViT-L-14", "v6e-256", "32k"): (16, "full", 1),
+    ("ViT-B-16", "tpu7x-64", "32k"): (16, "dots_no_batch", 1),
+    ("ViT-L-14", "tpu7x-64", "32k"): (16, "dots_no_batch", 1),
 }
 
 

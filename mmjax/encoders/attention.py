@@ -3,9 +3,11 @@
 The scores of a batch are its largest arrays, f32[B, N, T, S], and a chip that writes them to memory
 and reads them again spends more time on that than on the products.
 
-On TPUs, and on CPUs, the batch goes in slices: compiled for a v5e, twelve layers over 197 positions
-move 56 GiB for 128 images, and 24 GiB in slices of 8, whose scores fit into VMEM. No score is kept
-for the backward pass either; each slice computes its own again.
+On TPUs a kernel of our own keeps them in VMEM where the sequence is short, see `tpu_attention`.
+
+What it does not take goes in slices of the batch, there and on CPUs: compiled for a v5e, twelve
+layers over 197 positions move 56 GiB for 128 images, and 24 GiB in slices of 8, whose scores fit
+into VMEM. No score is kept for the backward pass either; each slice computes its own again.
 
 On NVIDIA's GPUs cuDNN's fused kernels (flash attention) never write scores, wherever they take the
 operands, see `fused`; what they do not take is computed whole, since slices would be too small for
@@ -23,11 +25,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmjax.parallel.layout import rows, shards
+from mmjax.encoders import tpu_attention
+from mmjax.parallel.layout import device_kind, rows, shards
 
 SCORES_BYTES = 2**24  # of a slice on one device; a v5e has 128 MiB of VMEM
 CUDNN: Literal["cudnn", "xla"] = "cudnn"  # jax's name of the kernels
-PLAIN = "MMJAX_PLAIN_ATTENTION"  # set to 1, it keeps to the plain formula on GPUs
+PLAIN = "MMJAX_PLAIN_ATTENTION"  # set to 1, it keeps to the plain formula on GPUs and TPUs
 _portable = ContextVar("portable", default=False)
 
 
@@ -69,11 +72,13 @@ def attention(
       f[B, T, N, H].
     """
     attend = partial(_attend, causal=causal, bias=bias, window=window, drop=drop)
+    others = window is not None or (rng is not None and drop > 0)
     if on_gpu():
-        others = window is not None or (rng is not None and drop > 0)
         if not others and fused(query, key, mask=mask, causal=causal, bias=bias):
             return _fused(query, key, value, mask, causal, bias)
         sliced = False
+    if on_tpu() and not others and bias is None and tpu_attention.takes(query, key):
+        return tpu_attention.short_attention(query, key, value, mask=mask, causal=causal)
     keys = None
     if rng is not None and drop:
         if rng.ndim == 0:
@@ -97,9 +102,23 @@ def attention(
 
 def on_gpu() -> bool:
     """Whether programs that are being traced run on NVIDIA's GPUs, and use what only these have."""
-    if _portable.get() or os.environ.get(PLAIN, "") not in ("", "0"):
+    if _plain() or (device_kind() or "").startswith("TPU"):
         return False
     return jax.default_backend() == "gpu" and "rocm" not in jax.devices()[0].client.platform_version
+
+
+def on_tpu() -> bool:
+    """Whether programs that are being traced run on TPUs, here or compiled ahead of time."""
+    if _plain():
+        return False
+    kind = device_kind()
+    if kind is None:  # a kernel on several devices has to be told which rows each has
+        return jax.default_backend() == "tpu" and jax.device_count() == 1
+    return kind.startswith("TPU")
+
+
+def _plain() -> bool:
+    return _portable.get() or os.environ.get(PLAIN, "") not in ("", "0")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ from typing import Any
 
 import jax
 
+from mmjax.parallel.layout import device_kind
+
 
 def linear_product(
     x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any
@@ -18,13 +20,8 @@ def linear_product(
     Where the step runs is known from the mesh in context; without one nothing is changed.
     """
     over_last = dimension_numbers == (((x.ndim - 1,), (0,)), ((), ()))
-    if not (over_last and x.ndim > 2 and kernel.ndim == 2 and _on_cpu()):
+    if not (over_last and x.ndim > 2 and kernel.ndim == 2 and device_kind() == "cpu"):
         return jax.lax.dot_general(x, kernel, dimension_numbers, **options)
     rows = x.reshape(-1, x.shape[-1])
     y = jax.lax.dot_general(rows, kernel, (((1,), (0,)), ((), ())), **options)
     return y.reshape(*x.shape[:-1], -1)
-
-
-def _on_cpu() -> bool:
-    device = jax.sharding.get_abstract_mesh().abstract_device
-    return device is not None and device.device_kind == "cpu"

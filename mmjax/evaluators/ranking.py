@@ -13,7 +13,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import hypergeom
 
 from mmjax.evaluators import tiles
 from mmjax.evaluators.errors import EvaluationError
@@ -268,6 +267,8 @@ def hit_among(answer: BestAnswer, k: int, pool: int, gallery: np.ndarray) -> np.
       pool: at most the number of answers of any query.
       gallery: i64[Q], number of answers of each query.
     """
+    from scipy.stats import hypergeom  # half a second, which no other metric should cost
+
     wrong = gallery - 1
     found = np.zeros(len(wrong))
     for tied in range(int(answer.wrong_equal.max(initial=0)) + 1):

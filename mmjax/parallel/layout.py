@@ -112,19 +112,29 @@ def rows(x: jax.Array) -> jax.Array:
     if split == 1 or x.shape[0] % split:
         return x
     free = (PartitionSpec.UNCONSTRAINED,) * (x.ndim - 1)
-    split_rows: jax.Array = jax.lax.with_sharding_constraint(x, PartitionSpec(_batch_axes(), *free))
+    split_rows: jax.Array = jax.lax.with_sharding_constraint(x, PartitionSpec(batch_axes(), *free))
     return split_rows
 
 
 def shards() -> int:
     """Into how many parts `rows` splits a batch: 1 without a mesh in context."""
     mesh = jax.sharding.get_abstract_mesh()
-    return int(np.prod([mesh.shape[axis] for axis in _batch_axes()]))
+    return int(np.prod([mesh.shape[axis] for axis in batch_axes()]))
 
 
-def _batch_axes() -> tuple[str, ...]:
+def batch_axes() -> tuple[str, ...]:
+    """The axes of the mesh in context over which `rows` splits a batch."""
     mesh = jax.sharding.get_abstract_mesh()
     return tuple(axis for axis in BATCH_AXES if axis in mesh.auto_axes)
+
+
+def device_kind() -> str | None:
+    """What JAX calls the devices of the mesh in context, such as 'cpu' or 'TPU v5'; None without.
+
+    Programs are for these, whatever is here: they may be compiled ahead of time.
+    """
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return None if device is None else device.device_kind
 
 
 def whole(x: jax.Array) -> jax.Array:

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 
 from mmjax.data import inputs
-from mmjax.encoders import attention
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.preflight import hlo, hlo_cost, topology
 from mmjax.preflight.hlo_cost import Cost
@@ -94,9 +93,7 @@ def preflight(
     """
     if topology_name is None:
         return _preflight(recipe, None, memory_gb)
-    devices = topology.devices(topology_name)
-    with attention.portable():  # for those devices, whatever is here
-        return _preflight(recipe, devices, memory_gb)
+    return _preflight(recipe, topology.devices(topology_name), memory_gb)
 
 
 def _preflight(recipe: Recipe, devices: list[jax.Device] | None, memory_gb: float | None) -> Report:

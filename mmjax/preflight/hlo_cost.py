@@ -46,7 +46,8 @@ class Cost:
     """Totals of one device.
 
     Attributes:
-      flops: of matrix products and convolutions, two for a multiplication and addition.
+      flops: of matrix products and convolutions, two for a multiplication and addition, also of
+        those within kernels.
       memory: bytes read from and written to main memory (HBM), in their padded layout.
       useful_memory: the same without the padding.
       collectives: every one of them.
@@ -80,6 +81,8 @@ def cost(module: Module) -> Cost:
         for instruction in computation.instructions.values():
             if instruction.opcode in ("dot", "convolution"):
                 flops += runs * product_flops(computation, instruction)
+            elif _target(instruction) == "tpu_custom_call":
+                flops += runs * kernel_flops(instruction)
             elif instruction.opcode == "ragged-dot":
                 raise NotImplementedError(f"{instruction.name}: ragged products are not counted")
             if computation.name not in fused:
@@ -134,6 +137,18 @@ def product_flops(computation: Computation, instruction: Instruction) -> int:
         )
     batch, features = out.dims[result.index("b")], out.dims[result.index("f")]
     return 2 * meetings * batch * features * right.dims[rhs.index("i")]
+
+
+def kernel_flops(instruction: Instruction) -> int:
+    """FLOPs of a Pallas kernel, which it says itself: its products are no instructions.
+
+    Raises:
+      NotImplementedError: for a kernel that does not say.
+    """
+    said = re.search(r'"cost_estimate":\{"flops":"(\d+)"', instruction.attributes)
+    if said is None:
+        raise NotImplementedError(f"{instruction.name}: the kernel does not say its FLOPs")
+    return int(said.group(1))
 
 
 @cache

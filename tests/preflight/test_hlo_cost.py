@@ -170,3 +170,22 @@ def test_groups_in_every_way_of_writing_them(groups, size):
         .instructions.values()
     )
     assert hlo_collectives.group_size(instruction, 8) == size
+
+
+KERNEL = """HloModule step
+
+ENTRY %main (x: bf16[8,256]) -> bf16[8,256] {
+  %x = bf16[8,256]{1,0:T(8,128)} parameter(0)
+  ROOT %own.1 = bf16[8,256]{1,0:T(8,128)} custom-call(%x), custom_call_target="tpu_custom_call", \
+backend_config={"custom_call_config":{"body":"TUzv=="SAID}}
+}
+"""
+
+
+def test_a_kernel_says_its_products_itself():
+    said = ',"cost_estimate":{"flops":"4096","transcendentals":"0","bytes_accessed":"8192"}'
+    counted = hlo_cost.cost(hlo.parse(KERNEL.replace("SAID", said)))
+    assert counted.flops == 4096
+    assert counted.memory == 2 * 2 * 8 * 256
+    with pytest.raises(NotImplementedError, match=r"own\.1: the kernel does not say its FLOPs"):
+        hlo_cost.cost(hlo.parse(KERNEL.replace("SAID", "")))

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 
 # What modules are told besides arrays, and what decides the program.
-STATIC = ("train", "skills")
+STATIC = ("train", "skills", "causal")
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames=STATIC)
@@ -33,12 +33,15 @@ def made(construct):
 def drawn(construct, seed=0):
     """The module that `construct()` returns, with normal numbers in place of its start values.
 
-    They are drawn here, so that no program has to be compiled for them.
+    They are drawn here, so that no program has to be compiled for them. Batch statistics are those
+    of a start.
     """
     graphdef, state = nnx.split(nnx.eval_shape(construct))
-    rng = np.random.default_rng(seed)
-    values = [
-        (path, v.replace(rng.normal(size=v.shape).astype(v.dtype)))
-        for path, v in nnx.to_flat_state(state)
-    ]
+    rng, values = np.random.default_rng(seed), []
+    for path, v in nnx.to_flat_state(state):
+        if isinstance(v, nnx.BatchStat):
+            value = np.full(v.shape, float(path[-1] == "var"))
+        else:
+            value = rng.normal(size=v.shape)
+        values.append((path, v.replace(value.astype(v.dtype))))
     return nnx.merge(graphdef, nnx.from_flat_state(values))

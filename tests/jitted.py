@@ -25,9 +25,16 @@ def jitted(module, method="__call__"):
 
 def made(construct):
     """The module that `construct()` returns, with its start values computed at once."""
-    graphdef, state = nnx.split(nnx.eval_shape(construct))
-    del state
-    return nnx.merge(graphdef, jax.jit(lambda: nnx.split(construct())[1])())
+    structure = []
+
+    @jax.jit
+    def start():
+        graphdef, state = nnx.split(construct())
+        structure.append(graphdef)  # static, and known once this is traced
+        return state
+
+    state = start()
+    return nnx.merge(structure[0], state)
 
 
 def drawn(construct, seed=0):

@@ -89,9 +89,13 @@ def test_what_is_lacking_is_said():
     raws, batch = embeddings(("t", "v"), SIZE, DIMS), {**hidden(SIZE), "id": np.arange(SIZE)}
     given = outputs(raws, batch)
     shown = {**given, "t": given["t"]._replace(targets=None)}
+
+    def asked(spec, given):  # what is said is said before anything is computed
+        jax.eval_shape(lambda: make(spec)(given, batch, Context(Plan())))
+
     with pytest.raises(TermError, match=r"hidden ones of 6 tokens of 't': give its tower augment"):
-        make(PLAIN)(shown, batch, Context(Plan()))
+        asked(PLAIN, shown)
     with pytest.raises(TermError, match=r"needs 'v' with size=6 numbers: add a view and a tower"):
-        make({**TOLD, "size": 6})(given, batch, Context(Plan()))
+        asked({**TOLD, "size": 6}, given)
     with pytest.raises(TermError, match=r"tells no vector: set 'vector', 'decodes' and 'size'"):
-        make(PLAIN).compared("term", "t", given["t"])
+        jax.eval_shape(lambda: make(PLAIN).compared("term", "t", given["t"]))

@@ -47,14 +47,17 @@ def draw(path, variable, rng):
     """Values of an encoder that has been trained a little."""
     shape, name = variable.shape, path[-1]
     if isinstance(variable, nnx.BatchStat):
-        return jnp.asarray(np.full(shape, float(name == "var")), variable.dtype)
+        return jax.device_put(np.full(shape, float(name == "var")).astype(variable.dtype))
     noise = rng.normal(size=shape)
     if name == "scale":
-        return jnp.asarray(1 + 0.1 * noise, variable.dtype)
-    if name == "kernel":
+        value = 1 + 0.1 * noise
+    elif name == "kernel":
         fan_in = np.prod(shape[:3] if len(shape) == 4 else shape[-2:-1])
-        return jnp.asarray(fan_in**-0.5 * noise, variable.dtype)
-    return jnp.asarray(0.3 * noise, variable.dtype)
+        value = fan_in**-0.5 * noise
+    else:
+        value = 0.3 * noise
+    # By NumPy: `jnp.asarray` would compile a program for each shape.
+    return jax.device_put(np.asarray(value).astype(variable.dtype))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4))

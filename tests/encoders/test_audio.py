@@ -30,7 +30,7 @@ def build(encoder, samples=700, **options):
     graph, state = nnx.split(made)
     rng = np.random.default_rng(3)
     leaves, tree = jax.tree.flatten(state)
-    values = [jnp.asarray(0.3 * rng.standard_normal(x.shape), x.dtype) for x in leaves]
+    values = [(0.3 * rng.standard_normal(x.shape)).astype(x.dtype) for x in leaves]
     return nnx.merge(graph, jax.tree.unflatten(tree, values))
 
 

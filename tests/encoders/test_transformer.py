@@ -28,7 +28,7 @@ def stack(**options):
 
     graphdef, state = nnx.split(nnx.eval_shape(construct))
     rng = np.random.default_rng(0)
-    state = jax.tree.map(lambda x: jnp.asarray(rng.normal(0.2, 0.4, x.shape), x.dtype), state)
+    state = jax.tree.map(lambda x: rng.normal(0.2, 0.4, x.shape).astype(x.dtype), state)
     return nnx.merge(graphdef, state)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cases.matching import DIM, ONE, TWO
 from flax import nnx
+from jitted import drawn as drawn_module
 from jitted import jitted, made
 from objective_formulas import normalize
 from term_harness import make, plan_of, term_key
@@ -42,7 +43,7 @@ def outputs_of(tokens, mask, raws):
 
 
 def run(spec, plan, tokens, mask, raws, batch, known=None):
-    graph, state = nnx.split(make(spec))
+    graph, state = nnx.split(made(lambda: make(spec)))
     context = Context(plan=plan, rng=jax.random.key(7), **(known or {}))
 
     @jax.jit
@@ -115,7 +116,8 @@ def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, pla
     absent = np.arange(SIZE) == 5
     tokens, mask, _ = data()
     batch = {"id": np.arange(SIZE), "v_present": ~absent}
-    term = make({**spec, "temperature": temperature, "floor": floor}).terms["term"]
+    own = {**spec, "temperature": temperature, "floor": floor}
+    term = drawn_module(lambda: make(own)).terms["term"]  # no parameter decides what is drawn
 
     def drawn(key):
         context = Context(plan=plan_of(*plan), rng=key)

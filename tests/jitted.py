@@ -50,5 +50,7 @@ def drawn(construct, seed=0):
             value = np.full(v.shape, float(path[-1] == "var"))
         else:
             value = rng.normal(size=v.shape)
+        if path[-1] == "kernel":  # so that no softmax behind it is just one of its inputs
+            value *= v.shape[-2] ** -0.5
         values.append((path, v.replace(value.astype(v.dtype))))
     return nnx.merge(graphdef, nnx.from_flat_state(values))

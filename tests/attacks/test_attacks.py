@@ -72,9 +72,10 @@ WEIGHTS = (
 def test_the_loss_is_the_formula_with_its_gradient(weights):
     attack = ATTACKS.spec("patch", **weights).build()
     changed, clean, texts = (unit(ROWS, DIM, seed=seed) for seed in range(3))
-    value, gradient = jax.value_and_grad(attack.loss)(
-        *(jnp.asarray(x, jnp.float32) for x in (changed, clean, texts))
+    value, gradient = jax.jit(jax.value_and_grad(attack.loss))(
+        *(np.float32(x) for x in (changed, clean, texts))
     )
+    gradient = np.asarray(gradient)
     assert float(value) == pytest.approx(expected(attack, changed, clean, texts), rel=1e-4)
     for place in ((0, 0), (3, 2), (5, 4)):
         step = np.zeros_like(changed)
@@ -87,12 +88,14 @@ def test_of_16_rows_the_topology_is_the_papers_sum():
     x, y = unit(16, 8, seed=1), unit(16, 8, seed=2)
     p, q = neighbours(x), neighbours(y)
     total = (q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))).sum()
-    assert float(losses.topology(jnp.float32(x), jnp.float32(y))) == pytest.approx(total, rel=1e-3)
+    found = jax.jit(losses.topology)(np.float32(x), np.float32(y))
+    assert float(found) == pytest.approx(total, rel=1e-3)
 
 
 def test_an_unchanged_input_has_a_gradient_of_the_attraction():
-    x = jnp.asarray(unit(ROWS, DIM), jnp.float32)
-    assert np.isfinite(jax.grad(losses.attraction)(x, x, x[::-1], 0.2)).all()
+    x = np.float32(unit(ROWS, DIM))
+    slope = jax.jit(jax.grad(losses.attraction))
+    assert np.isfinite(slope(x, x, x[::-1], 0.2)).all()
 
 
 def tower(seed=0, size=3 * 9 * 8):
@@ -103,7 +106,7 @@ def tower(seed=0, size=3 * 9 * 8):
         y = x.reshape(len(x), -1) @ kernel
         return y / jnp.linalg.norm(y, axis=1, keepdims=True)
 
-    return jax.tree_util.Partial(embed, kernel)
+    return jax.tree_util.Partial(jax.jit(embed), kernel)
 
 
 def images(count=20):
@@ -136,32 +139,37 @@ def test_fitted_changes_move_embeddings_further_than_random_ones(kind):
             assert not different.any()
         else:
             assert 0.01 < different.max() <= 0.1 + 1e-6
-        moved[name] = float(1 - (f(y) * f(x)).sum(1).mean())
+        moved[name] = float(1 - (np.asarray(f(y)) * np.asarray(f(x))).sum(1).mean())
         np.testing.assert_array_equal(y, np.asarray(own(x)))
     assert moved["fitted"] > 1.5 * moved["random"]
 
 
 def test_a_patch_is_that_of_a_plain_loop():
     attack = ATTACKS.spec("patch", **SMALL["patch"], contrastive=1.0).build()
-    x, f, texts = images(), tower(), unit(20, DIM, seed=4).astype(np.float32)
-    found = np.asarray(attack.fitted(f, x, texts, 5)(x[:1]))[0, 4:8, 3:7]
+    x, f, captions = images(), tower(), unit(20, DIM, seed=4).astype(np.float32)
+    found = np.asarray(attack.fitted(f, x, captions, 5)(x[:1]))[0, 4:8, 3:7]
     first = np.asarray(attack.random(x.shape[1:], 5)(x[:1]))[0, 4:8, 3:7]
-    free = jnp.asarray(np.log(first / (1 - first)))
+    free = np.log(first / (1 - first))
     rule = optax.adam(0.1)
-    state = rule.init(free)
+    state = jax.jit(rule.init)(free)
 
     def loss(free, rows):
-        changed = f(jnp.asarray(x[rows]).at[:, 4:8, 3:7].set(jax.nn.sigmoid(free)))
-        apart = nce_of(f(x[rows]), changed) + 5 * nce_of(changed, texts[rows])
-        return -((changed - f(x[rows])) ** 2).sum(1).mean() - apart
+        own, texts = jnp.asarray(x)[rows], jnp.asarray(captions)[rows]
+        changed = f(own.at[:, 4:8, 3:7].set(jax.nn.sigmoid(free)))
+        apart = nce_of(f(own), changed) + 5 * nce_of(changed, texts)
+        return -((changed - f(own)) ** 2).sum(1).mean() - apart
 
     def nce_of(a, b):
         return -jnp.diag(jax.nn.log_softmax(a @ b.T / 0.1, axis=1)).mean()
 
-    for rows in batches(20, 8, 30, 5):
+    @jax.jit
+    def step(free, state, rows):
         updates, state = rule.update(jax.grad(loss)(free, rows), state, free)
-        free = optax.apply_updates(free, updates)
-    np.testing.assert_allclose(found, jax.nn.sigmoid(free), atol=1e-3)
+        return optax.apply_updates(free, updates), state
+
+    for rows in batches(20, 8, 30, 5):
+        free, state = step(free, state, rows)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.asarray(free))), atol=1e-3)
 
 
 def test_every_row_is_in_a_batch_before_one_comes_again():

@@ -38,13 +38,13 @@ class Model:
         return np.stack([self.states[: t + 1].sum(0)[i] for t, i in enumerate(ids)])
 
     def __call__(self, ids, at):
-        table = jnp.asarray(self.table, jnp.float32)[self.rows]
+        table = jnp.asarray(np.float32(self.table[self.rows]))
         t = jnp.arange(ROOM)
         rows = jnp.arange(len(self.rows))[:, None, None]
         each = table[rows, t, ids]  # B K T V
         distance = at[:, None] + 1 - t
         share = jnp.where(distance > 0, 1 / jnp.maximum(distance, 1), 0.0)
-        states = jnp.cumsum(jnp.asarray(self.states, jnp.float32), axis=0)
+        states = jnp.cumsum(jnp.asarray(np.float32(self.states)), axis=0)
         return (share[:, None, :, None] * each).sum(2), states[t, ids]
 
 
@@ -52,7 +52,7 @@ def begun(rows, lengths=None):
     rows = np.asarray(rows)
     lengths = 1 + rows % 2 if lengths is None else np.asarray(lengths)
     ids = np.where(np.arange(ROOM) < lengths[:, None], (rows[:, None] + np.arange(ROOM)) % 4, 0)
-    return Start(*(jnp.asarray(x, jnp.int32) for x in (ids, lengths, rows)))
+    return Start(*(x.astype(np.int32) for x in (ids, lengths, rows)))
 
 
 def decode(spec, rows, eos=EOS, lengths=None):
@@ -101,7 +101,7 @@ def test_one_by_one_is_a_plain_loop(spec, choose, eos):
     found = decode(spec, rows, eos)
     start = begun(rows)
     for row in rows:
-        prompt = np.asarray(start.ids[row, : start.length[row]])
+        prompt = start.ids[row, : start.length[row]]
         ids, total = plainly(choose, row, prompt, eos)
         assert found.ids[row].tolist() == ids + [0] * (ROOM - len(ids))
         assert found.length[row] == len(ids)
@@ -126,7 +126,7 @@ def test_a_beam_as_wide_as_all_texts_finds_the_best(penalty):
     found = decode(spec, rows, lengths=lengths)
     start = begun(rows, lengths)
     for row in rows:
-        model, prompt = Model([row]), np.asarray(start.ids[row, :2]).tolist()
+        model, prompt = Model([row]), start.ids[row, :2].tolist()
         best, text = -np.inf, None
         for count in range(1, 5):
             for new in itertools.product(range(VOCABULARY), repeat=count):
@@ -170,12 +170,12 @@ def test_nucleus_draws_in_proportion_from_the_smallest_set():
     logits = np.log(p)[order][None]
     for mass, kept in ((0.5, 1), (0.51, 2), (0.75, 2), (0.8, 3), (0.95, 4), (1.0, 5)):
         # What sums to the mass exactly may be a rounding error short of it.
-        inside = np.isfinite(nucleus(jnp.asarray(logits, jnp.float32), mass - 1e-6))[0]
+        inside = np.isfinite(jax.jit(nucleus)(np.float32(logits), mass - 1e-6))[0]
         np.testing.assert_array_equal(inside, order < kept)
     decoder = DECODERS.spec("nucleus", p=0.8, temperature=2.0).build()
     count = 8000
     drawn = jax.jit(decoder.choose)(
-        jnp.broadcast_to(jnp.asarray(logits), (count, 5)), jnp.arange(count), jnp.full(count, 3)
+        np.broadcast_to(np.float32(logits), (count, 5)), np.arange(count), np.full(count, 3)
     )
     even = p**0.5 / (p**0.5).sum()
     want = np.where(np.cumsum(even) - even < 0.8, even, 0)

@@ -1,10 +1,10 @@
 """Texts in sentences: levels by hand, padding and order, and the same on many devices."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import jitted
 
 from mmjax.encoders import EncoderError, HierarchicalText, TextTransformer
 from mmjax.encoders.base import of_level
@@ -13,9 +13,11 @@ from mmjax.parallel import mesh as mesh_lib
 SIZES = {"vocab_size": 30, "length": 7, "width": 16, "heads": 2}
 
 
-def made(seed=0, **options):
-    own = {**SIZES, "depth": 3, "blocks": (1, 1), **options}
-    return HierarchicalText(**own, dtype=jnp.float32, rngs=nnx.Rngs(seed))
+@pytest.fixture
+def made(make):
+    return lambda **options: make(
+        HierarchicalText, **{**SIZES, "depth": 3, "blocks": (1, 1), **options}
+    )
 
 
 def texts(seed=0, rows=4):
@@ -27,21 +29,26 @@ def texts(seed=0, rows=4):
     return ids
 
 
-run = nnx.jit(lambda module, x: module(x))
+def run(module, x):
+    return jax.tree.map(np.asarray, jitted(module)(x))
 
 
-def test_words_see_their_sentence_alone_and_are_those_of_a_text_transformer():
+def test_words_see_their_sentence_alone_and_are_those_of_a_text_transformer(make, made):
     """A text of one block, of the same parameters, sentence by sentence."""
     module, x = made(depth=2, blocks=(1, 1)), texts()
     options = {**SIZES, "depth": 2, "causal": False, "pool": "mean"}
-    flat = TextTransformer(**options, dtype=jnp.float32, rngs=nnx.Rngs(1))
+    flat = make(TextTransformer, **options)
     state = {"/".join(map(str, p)): v for p, v in nnx.to_flat_state(nnx.state(module, nnx.Param))}
     own = nnx.to_flat_state(nnx.state(flat, nnx.Param))
     assert set(state) == {"/".join(map(str, p)) for p, _ in own}  # weights of a BERT fit both
     nnx.update(flat, nnx.from_flat_state([(p, state["/".join(map(str, p))]) for p, _ in own]))
-    y = flat._embed(jnp.asarray(x[1]))
-    want = flat.transformer(y, mask=jnp.asarray(x[1] != 0), part=(0, 1))
-    want = flat.transformer.norm(want).reshape(20, -1)
+
+    @jax.jit
+    def one_block(flat, ids):
+        y = flat.transformer(flat._embed(ids), mask=ids != 0, part=(0, 1))
+        return flat.transformer.norm(y).reshape(20, -1)
+
+    want = np.asarray(one_block(flat, x[1]))
     found = run(module, x).levels["words"]
     real = found.mask[1]
     np.testing.assert_allclose(found.tokens[1][real], want[real], atol=2e-5)
@@ -50,7 +57,7 @@ def test_words_see_their_sentence_alone_and_are_those_of_a_text_transformer():
 
 
 @pytest.mark.parametrize("blocks", [(1, 1), (3, 0), (1, 2)])
-def test_means_of_words_are_sentences_and_means_of_sentences_the_text(blocks):
+def test_means_of_words_are_sentences_and_means_of_sentences_the_text(made, blocks):
     module, x = made(blocks=blocks), texts()
     found = run(module, x)
     np.testing.assert_array_equal(found.mask, (x != 0).any(2))
@@ -67,7 +74,7 @@ def test_means_of_words_are_sentences_and_means_of_sentences_the_text(blocks):
             np.testing.assert_array_equal(found.tokens, sentences.tokens)
 
 
-def test_padding_changes_nothing_and_gives_no_nan():
+def test_padding_changes_nothing_and_gives_no_nan(made):
     """Neither more of it, nor a sentence or a text of nothing else, in values and gradients."""
     module, x = made(), texts()
     found = run(module, x)
@@ -89,7 +96,7 @@ def test_padding_changes_nothing_and_gives_no_nan():
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
 
 
-def test_the_order_of_sentences_counts_only_where_they_see_each_other():
+def test_the_order_of_sentences_counts_only_where_they_see_each_other(made):
     x = texts()[1:2, :3]
     assert (x != 0).any(2).all()
     turned = x[:, [2, 0, 1]]
@@ -103,7 +110,7 @@ def test_the_order_of_sentences_counts_only_where_they_see_each_other():
         np.testing.assert_allclose(words[0][:, [2, 0, 1]], words[1], atol=1e-5)
 
 
-def test_it_is_the_same_on_many_devices():
+def test_it_is_the_same_on_many_devices(made):
     module, x = made(), texts(rows=8)
     want = run(module, x)
     mesh = mesh_lib.make_mesh(4, 2, 1, jax.devices()[:8])
@@ -116,7 +123,7 @@ def test_it_is_the_same_on_many_devices():
         np.testing.assert_allclose(found.levels[name].tokens, level.tokens, atol=1e-5)
 
 
-def test_a_level_that_is_not_there_is_named():
+def test_a_level_that_is_not_there_is_named(made):
     encoding = run(made(), texts())
     assert of_level(encoding, None) is encoding
     with pytest.raises(EncoderError, match=r"level='word', .* levels are 'sentences', 'words'"):

@@ -34,8 +34,8 @@ def test_padding_changes_nothing(make, run, encoder, options):
     module = make(encoder, **options)
     for length in (23, 36):
         x = signals(3, length)
-        alone = run(module, jnp.asarray(x))
-        out = run(module, jnp.asarray(padded(x, 40)))
+        alone = run(module, x)
+        out = run(module, padded(x, 40))
         np.testing.assert_allclose(out.pooled, alone.pooled, atol=3e-6)
         count = int(alone.mask[0].sum())
         assert alone.mask[:, :count].all()
@@ -48,8 +48,8 @@ def test_padding_changes_nothing(make, run, encoder, options):
 def test_padding_is_in_no_statistic_of_training(make, run, norm):
     options = {"norm": norm, "stem": "imagenet"}
     x, modules = signals(4, 31), [make(SignalResNet, **options) for _ in range(2)]
-    short = run(modules[0], jnp.asarray(x), train=True)
-    long = run(modules[1], jnp.asarray(padded(x, 40)), train=True)
+    short = run(modules[0], x, train=True)
+    long = run(modules[1], padded(x, 40), train=True)
     np.testing.assert_allclose(long.pooled, short.pooled, atol=1e-5)
     statistics = [nnx.state(m, nnx.BatchStat) for m in modules]
     for a, b in zip(*map(jax.tree.leaves, statistics), strict=True):
@@ -58,7 +58,7 @@ def test_padding_is_in_no_statistic_of_training(make, run, norm):
 
 def test_absent_signals_are_in_no_statistic_of_training(make):
     """A batch with placeholders trains as the batch without them."""
-    x, present = signals(4, 24), jnp.asarray([True, False, True, False])
+    x, present = signals(4, 24), np.asarray([True, False, True, False])
     there, without = (make(SignalResNet, blocks=(1,), widths=(8,)) for _ in range(2))
     x[1::2] = 7.0
 
@@ -66,8 +66,8 @@ def test_absent_signals_are_in_no_statistic_of_training(make):
     def pooled(module, x, present):
         return module(x, train=True, present=present).pooled
 
-    y = pooled(there, jnp.asarray(x), present)
-    z = pooled(without, jnp.asarray(x[::2]), present[::2])
+    y = np.asarray(pooled(there, x, present))
+    z = pooled(without, x[::2], present[::2])
     np.testing.assert_allclose(y[::2], z, atol=1e-5)
     assert np.isfinite(y).all()
     for a, b in zip(
@@ -80,12 +80,12 @@ def test_absent_signals_are_in_no_statistic_of_training(make):
 def test_missing_signals_and_leads_are_finite(make, run, gradient, encoder, options):
     module, x = make(encoder, **options), signals(3, 40)
     x[0], x[1, :, 2], x[2, 9:21] = np.nan, np.nan, np.nan
-    value, grads = gradient(module, jnp.asarray(x))
+    value, grads = gradient(module, x)
     assert np.isfinite(value)
     for path, g in grads.items():
         assert np.isfinite(g).all(), path
-    out = run(module, jnp.asarray(x))
-    zeros = run(module, jnp.nan_to_num(x))
+    out = run(module, x)
+    zeros = run(module, np.nan_to_num(x))
     np.testing.assert_allclose(out.pooled[1], zeros.pooled[1], atol=2e-6)  # a lead is 0
     assert np.abs(out.pooled[2] - zeros.pooled[2]).max() > 1e-3  # a gap is no signal of zeros
 
@@ -93,8 +93,8 @@ def test_missing_signals_and_leads_are_finite(make, run, gradient, encoder, opti
 @pytest.mark.parametrize("encoder", [SignalTransformer, SignalResNet])
 def test_channels_first_is_the_transpose(make, run, encoder):
     x = signals(3, 36)
-    one = run(make(encoder), jnp.asarray(x))
-    other = run(make(encoder, channels_first=True), jnp.asarray(x.transpose(0, 2, 1)))
+    one = run(make(encoder), x)
+    other = run(make(encoder, channels_first=True), x.transpose(0, 2, 1))
     np.testing.assert_allclose(one.pooled, other.pooled, atol=1e-6)
 
 
@@ -104,7 +104,8 @@ def test_patches_in_numpy(make, run):
     for name in ("attention", "mlp"):
         block = getattr(module.transformer.blocks, name)
         last = block.out if name == "attention" else block.down
-        last.kernel[...], last.bias[...] = 0 * last.kernel[...], 0 * last.bias[...]
+        for value in (last.kernel, last.bias):
+            value[...] = np.zeros(value.shape, np.float32)
     x = signals(2, 37)
     cut = np.pad(x.astype(np.float64), ((0, 0), (0, 3), (0, 0))).reshape(2, 10, 12)
     project = module.stem.project
@@ -115,7 +116,7 @@ def test_patches_in_numpy(make, run):
     y = (y - y.mean(-1, keepdims=True)) / np.sqrt(y.var(-1, keepdims=True) + 1e-6)
     norm = module.transformer.norm
     y = y * np.float64(norm.scale[...]) + np.float64(norm.bias[...])
-    out = run(module, jnp.asarray(x))
+    out = run(module, x)
     np.testing.assert_allclose(out.tokens, y, atol=1e-4)
     np.testing.assert_allclose(out.pooled, y.mean(1), atol=1e-4)
 
@@ -142,7 +143,7 @@ def test_a_convolution_in_numpy(make, run):
     block = module.blocks[0]
     z = np.maximum(norm(conv(y, block.convs[0]), block.norms[0]), 0)
     y = np.maximum(y + norm(conv(z, block.convs[1]), block.norms[1]), 0)
-    out = run(module, jnp.asarray(x[None], jnp.float32))
+    out = run(module, np.float32(x[None]))
     np.testing.assert_allclose(out.tokens[0], y, atol=1e-4)
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import jitted, made
 
 from mmjax.encoders.initializers import initialization
 from mmjax.encoders.layers import ACTIVATIONS, Attention
@@ -27,12 +28,12 @@ def stack(**options):
 
     graphdef, state = nnx.split(nnx.eval_shape(construct))
     rng = np.random.default_rng(0)
-    state = jax.tree.map(lambda x: jnp.asarray(rng.normal(0.2, 0.4, x.shape), x.dtype), state)
+    state = jax.tree.map(lambda x: rng.normal(0.2, 0.4, x.shape).astype(x.dtype), state)
     return nnx.merge(graphdef, state)
 
 
 def values(seed=0, shape=(3, 5, 8)):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def arrays(module):
@@ -137,11 +138,13 @@ def test_stack_equals_its_formula(order, activation, causal, layer_scale):
 
 def test_cross_attention_equals_its_formula():
     init = initialization("clip", width=8, depth=1)
-    module = Attention(width=8, heads=4, init=init, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    module = made(
+        lambda: Attention(width=8, heads=4, init=init, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    )
     q, kv = values(1, (3, 2, 8)), values(2)
     allowed = np.broadcast_to(KEEP[:, None, :], (3, 2, 5))
     expected = attention(arrays(module), np.float64(q), np.float64(kv), 4, allowed)
-    np.testing.assert_allclose(module(q, kv, mask=jnp.asarray(KEEP)), expected, atol=1e-5)
+    np.testing.assert_allclose(jitted(module)(q, kv, mask=KEEP), expected, atol=1e-5)
 
 
 def test_a_row_without_a_real_position_is_finite():
@@ -159,7 +162,8 @@ def test_a_row_without_a_real_position_is_finite():
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_activations_equal_their_formulas(name):
     x = np.linspace(-9, 9, 101)
-    np.testing.assert_allclose(ACTIVATIONS[name](jnp.float32(x)), FORMULAS[name](x), atol=2e-6)
+    found = jax.jit(ACTIVATIONS[name])(np.float32(x))
+    np.testing.assert_allclose(found, FORMULAS[name](x), atol=2e-6)
 
 
 def gradient(key=None, **options):
@@ -239,11 +243,11 @@ def test_sincos_positions_are_the_published_ones():
 
 def test_learned_positions_go_to_another_grid():
     ramp = np.mgrid[:6, :8].reshape(2, -1).T.astype(np.float32)
-    table = jnp.concatenate([jnp.full((1, 2), 7.0), ramp])
-    new = interpolate(table, (6, 8), (12, 16), prefix=1)
+    table = np.concatenate([np.full((1, 2), 7.0, np.float32), ramp])
+    new = np.asarray(jax.jit(lambda table: interpolate(table, (6, 8), (12, 16), prefix=1))(table))
     assert new.shape == (1 + 12 * 16, 2)
     np.testing.assert_array_equal(new[0], 7.0)
-    inside = np.asarray(new[1:]).reshape(12, 16, 2)[4:-4, 4:-4]
+    inside = new[1:].reshape(12, 16, 2)[4:-4, 4:-4]
     expected = (np.mgrid[4:8, 4:12].transpose(1, 2, 0) + 0.5) / 2 - 0.5
     np.testing.assert_allclose(inside, expected, atol=1e-5)
     np.testing.assert_array_equal(interpolate(table, (6, 8), (6, 8), prefix=1), table)

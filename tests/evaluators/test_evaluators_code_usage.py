@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import jitted, made
 
 from mmjax import recipe as recipe_lib
 from mmjax.data.synthetic.generated import Columns
@@ -91,7 +92,7 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     def make():
         return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
-    system, mesh = make(), mesh_lib.make_mesh(devices=jax.devices()[:1])
+    system, mesh = made(make), mesh_lib.make_mesh(devices=jax.devices()[:1])
     model = Embedder(Definition.of(make), Definition.arrays(system), mesh)
     rng = np.random.default_rng(0)
     values = {m: list(rng.normal(size=(20, 3, 5)).astype(np.float32)) for m in NAMES}
@@ -104,8 +105,9 @@ def test_the_codes_of_a_model_are_those_of_its_heads():
     supports, weights = [], []
     for m in NAMES:
         batch = np.stack(values[m])
-        encoding = system.towers[m].encoder(jnp.asarray(batch))
-        own = system.towers[m].head.weights(encoding, system.codebooks["codebook"].table[...])
+        encoding = jitted(system.towers[m].encoder)(batch)
+        table = system.codebooks["codebook"].table[...]
+        own = jitted(system.towers[m].head, "weights")(encoding, table)
         np.testing.assert_allclose(model.embed(m, batch, "codes"), own, atol=1e-6)
         weights.append(np.asarray(own, np.float64))
         supports.append(weights[-1] > 0)

@@ -41,19 +41,25 @@ def test_it_is_that_of_a_plain_loop(tiny):
     targets = embed(model, data, ("image",))["image"].unit[:3]
     tower = definition.merge(arrays).towers["text"]
 
+    @jax.jit
     def g(v):
         return tower(jnp.asarray(value)[None], prompts=Prompts(v[None])).unit[0]
 
-    start = 0.02 * jax.random.normal(jax.random.key(0), (2, 64))
+    start = jax.jit(lambda: 0.02 * jax.random.normal(jax.random.key(0), (2, 64)))()
     rule = optax.adamw(2e-2, weight_decay=0.01)
+
+    @jax.jit
+    def step(v, state, target):
+        gradient = jax.grad(lambda v: 1 - g(v) @ target)(v)
+        updates, state = rule.update(gradient, state, v)
+        return optax.apply_updates(v, updates), state
+
     expected = []
-    gradient = jax.jit(jax.grad(lambda v, t: 1 - g(v) @ t))
     for target in targets:
-        v, state = start, rule.init(start)
+        v, state = start, jax.jit(rule.init)(start)
         for _ in range(STEPS):
-            updates, state = rule.update(gradient(v, target), state, v)
-            v = optax.apply_updates(v, updates)
-        expected.append(g(v))
+            v, state = step(v, state, target)
+        expected.append(np.asarray(g(v)))
     found = model.invert("text", value, targets, tokens=2, steps=STEPS)
     np.testing.assert_allclose(found, np.stack(expected), atol=2e-4)
     # Every query by itself, and nearer than before.

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jitted import jitted
 from test_evaluators_term_score import NAMES, expected, model_of, padded, recipe, unit
 
 from mmjax import recipe as recipe_lib
@@ -41,29 +42,32 @@ def cosines(system, values):
     """f64[text, audio], of the embeddings."""
     sides = []
     for m in ("text", "audio"):
-        pooled = np.asarray(system.towers[m].encoder(jnp.asarray(values[m])).pooled, np.float64)
+        pooled = np.asarray(jitted(system.towers[m].encoder)(values[m]).pooled, np.float64)
         sides.append(unit(pooled @ np.asarray(system.towers[m].head.project.kernel[...])))
     return sides[0] @ sides[1].T
+
+
+@jax.jit
+def answered(term, text, audio):
+    """The matching term's two logits of tokens f[T, W] of a text and of a sound."""
+    text, audio = (term.project[m](x[None]) for m, x in (("text", text), ("audio", audio)))
+    ones = (jnp.ones(x.shape[:2], bool) for x in (text, audio))
+    x = term.fusion(text, next(ones), audio, next(ones))[:, 0]
+    x = term.hidden_norm(jax.nn.gelu(term.hidden(x), approximate=False))
+    return term.answer(x)[0]
 
 
 def logits(system, values):
     """The matching term's score f64[text, audio], a pair at a time and without padding."""
     term, parts = system.objectives.terms["itm"], {}
     for m in NAMES:
-        encoding = system.towers[m].encoder(jnp.asarray(values[m]))
+        tokens = np.asarray(jitted(system.towers[m].encoder)(values[m]).tokens)
         there = (values[m] != 0).any(-1)
-        parts[m] = [
-            term.project[m](t[jnp.asarray(real)][None])
-            for t, real in zip(encoding.tokens, there, strict=True)
-        ]
+        parts[m] = [t[real] for t, real in zip(tokens, there, strict=True)]
     rows = len(values["text"])
     found = np.zeros((rows, rows))
     for i, j in np.ndindex(rows, rows):
-        text, audio = parts["text"][i], parts["audio"][j]
-        ones = (jnp.ones(x.shape[:2], bool) for x in (text, audio))
-        x = term.fusion(text, next(ones), audio, next(ones))[:, 0]
-        x = term.hidden_norm(jax.nn.gelu(term.hidden(x), approximate=False))
-        answer = np.asarray(term.answer(x))[0]
+        answer = np.asarray(answered(term, parts["text"][i], parts["audio"][j]))
         found[i, j] = answer[1] - answer[0]
     return found
 

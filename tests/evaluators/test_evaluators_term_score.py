@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import jitted, made
 from scipy.special import erf
 
 from mmjax import recipe as recipe_lib
@@ -60,7 +61,7 @@ def model_of(config):
     def make():
         return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
-    system, mesh = make(), mesh_lib.make_mesh(devices=jax.devices()[:2])
+    system, mesh = made(make), mesh_lib.make_mesh(devices=jax.devices()[:2])
     return system, Embedder(Definition.of(make), Definition.arrays(system), mesh)
 
 
@@ -80,7 +81,7 @@ def expected(system, values, fusion, tokens):
     """s f64[audio, text], pair by pair."""
     term, sides = system.objectives.terms["own"], []
     for m in NAMES:
-        encoding = system.towers[m].encoder(jnp.asarray(values[m]))
+        encoding = jitted(system.towers[m].encoder)(values[m])
         kernel = np.asarray(system.towers[m].head.project.kernel[...], np.float64)
         whole, parts = (np.asarray(e, np.float64) for e in (encoding.pooled, encoding.tokens))
         there = (values[m] != 0).any(-1)
@@ -91,8 +92,10 @@ def expected(system, values, fusion, tokens):
         if term.share is None:
             return of.mean()
         own = term.share[name]
-        hidden = over @ np.asarray(own.hidden.kernel[...], np.float64) + own.hidden.bias[...]
-        hidden = np.asarray(hidden, np.float64)
+        kernel, bias = (
+            np.asarray(v[...], np.float64) for v in (own.hidden.kernel, own.hidden.bias)
+        )
+        hidden = over @ kernel + bias
         logits = hidden * (1 + erf(hidden / np.sqrt(2))) / 2 @ np.asarray(own.logit.kernel[...])
         weights = np.exp(logits[:, 0])
         return (weights * of).sum() / weights.sum()

@@ -23,10 +23,10 @@ def model(tree, name):
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
     plan = state_lib.plan(recipe, mesh)
     arrays = state_lib.initial(recipe, plan).evaluation_arrays()
-    key = jax.random.key(0)
+    rng = np.random.default_rng(0)
     far = {
-        path: x + 0.5 * jax.random.normal(jax.random.fold_in(key, n), x.shape)
-        for n, (path, x) in enumerate(sorted(arrays.items()))
+        path: jax.device_put(x + np.float32(0.5 * rng.normal(size=x.shape)))
+        for path, x in sorted(jax.device_get(arrays).items())
     }
     views = by_output(recipe.outputs, inputs.views(recipe.data))
     return Model(Bundle(recipe.model.towers, plan.definition, far, mesh, views, None, None, recipe))

@@ -14,6 +14,7 @@ from mmjax.parallel import microbatch
 from mmjax.parallel.pairwise import Plan
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def keys(count, seed=0):
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(count))
 
@@ -37,7 +38,7 @@ def gradient_of(make, batch, slices):
       batch: of 16 rows.
       slices: microbatches.
     """
-    definition, arrays = Definition.of(make), Definition.arrays(make())
+    definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
     params = {path: arrays[path] for path in definition.kinds(nnx.Param)}
     mesh = mesh_lib.make_mesh(2, 1, 1, jax.devices()[:2])
 

@@ -10,6 +10,7 @@ import pytest
 from augmenting import augmented as augmented_by
 from augmenting import keys, run
 from flax import nnx
+from jitted import drawn, jitted
 from PIL import Image
 
 from mmjax import recipe as recipe_lib
@@ -92,7 +93,7 @@ def test_blur_is_a_gaussian():
         kernel = np.exp(-(away**2) / (2 * sigma**2))
         kernel = np.outer(kernel, kernel) / kernel.sum() ** 2
         np.testing.assert_allclose(picture[..., 1], kernel, atol=1e-5)
-    flat = np.asarray(gaussian_blur(np.ones((1, 5, 7, 3)), np.array([3.0])))
+    flat = np.asarray(jax.jit(gaussian_blur)(np.ones((1, 5, 7, 3)), np.array([3.0])))
     np.testing.assert_allclose(flat, 1, atol=1e-6)
 
 
@@ -168,11 +169,13 @@ def test_a_recipe_names_it():
 def test_it_stands_before_an_encoder():
     """Training is augmented, evaluation is the view's image."""
     sizes = {"image_size": (8, 8), "patch": 4, "width": 8, "depth": 1, "heads": 1}
-    encoder = ENCODERS.spec("vit", **sizes).build(dtype=jnp.float32, rngs=nnx.Rngs(0))
+    encoder = drawn(
+        lambda: ENCODERS.spec("vit", **sizes).build(dtype=jnp.float32, rngs=nnx.Rngs(0))
+    )
     head = NoHead(width=8, dtype=jnp.float32, rngs=nnx.Rngs(0))
     own = augment.AUGMENTATIONS.spec("image", flip=1.0).build()
     x = 2 * pictures(3, 8, 8) - 1
-    tower, bare = Tower(encoder, head, own), Tower(encoder, head)
+    tower, bare = jitted(Tower(encoder, head, own)), jitted(Tower(encoder, head))
     np.testing.assert_array_equal(tower(x).unit, bare(x).unit)
     seen = tower(x, train=True, rngs=nnx.Rngs(dropout=keys(3))).unit
     np.testing.assert_allclose(seen, bare(x[:, :, ::-1]).unit, atol=1e-5)

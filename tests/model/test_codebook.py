@@ -4,12 +4,15 @@ Values and derivatives are those of the formulas below, written in float64 from 
 derivative is the complex step, exact, so that they avoid abs, max and conj of what is not real.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 from jax.sharding import AxisType
+from jitted import drawn, jitted, made
 from scipy.special import erf
 
 from mmjax.encoders import BagOfTokens, EncoderError, Encoding
@@ -84,9 +87,13 @@ def derivatives(formula, p):
     return found
 
 
-def head(**options):
+def head(*, start=drawn, **options):
     spec = {"codes": 7, "dim": 4, "temperature": 0.5, "width": 5, "dtype": jnp.float32}
-    return CodebookHead(**{**spec, **options}, rngs=nnx.Rngs(0))
+    return start(lambda: CodebookHead(**{**spec, **options}, rngs=nnx.Rngs(0)))
+
+
+def books(*heads):
+    return drawn(lambda: nnx.Dict(codebooks(heads, nnx.Rngs(0))), seed=1)
 
 
 def tokens(rows=6, length=3, width=5, seed=0):
@@ -94,13 +101,21 @@ def tokens(rows=6, length=3, width=5, seed=0):
     mask = rng.random((rows, length)) < 0.7
     mask[:, 0] = True
     values = rng.normal(size=(rows, length, width)).astype(np.float32)
-    return Encoding(jnp.zeros((rows, width)), jnp.asarray(values), jnp.asarray(mask))
+    return Encoding(np.zeros((rows, width), np.float32), values, mask)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def pulled(function, cotangent, *args):
+    """The value of a function, and what it makes of a cotangent."""
+    value, pull = jax.vjp(function, *args)
+    return value, pull(cotangent)
 
 
 def test_sparsemax_is_the_nearest_point_of_the_simplex():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(20, 9)).astype(np.float32) * np.float32([[0.1]] * 10 + [[3]] * 10)
-    p = np.asarray(sparsemax(jnp.asarray(z)))
+    sparse = jax.jit(sparsemax)
+    p = np.asarray(sparse(z))
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
     assert p.min() >= 0
     # Optimality: z - p is one number tau on the support, and not more than it outside.
@@ -109,17 +124,17 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
         tau = (row - point)[on]
         np.testing.assert_allclose(tau, tau[0], atol=1e-5)
         assert (row[~on] <= tau[0] + 1e-5).all()
-    np.testing.assert_allclose(sparsemax(jnp.asarray([[5.0, 0.0]])), [[1, 0]])
-    np.testing.assert_allclose(sparsemax(jnp.zeros((1, 4))), np.full((1, 4), 0.25))
+    np.testing.assert_allclose(sparse(np.float32([[5, 0]])), [[1, 0]])
+    np.testing.assert_allclose(sparse(np.zeros((1, 4), np.float32)), np.full((1, 4), 0.25))
 
 
 def test_the_derivative_of_sparsemax_is_that_of_its_formula():
     rng = np.random.default_rng(1)
     z, g = (rng.normal(size=(4, 6)).astype(np.float32) for _ in range(2))
-    ours, pull = jax.vjp(sparsemax, jnp.asarray(z))
+    ours, slope = pulled(sparsemax, g, z)
     np.testing.assert_allclose(ours, simplex(z.astype(float)), rtol=1e-5, atol=1e-6)
     want = derivatives(lambda p: (simplex(p["z"]) * g).sum(), {"z": z.astype(float)})
-    np.testing.assert_allclose(pull(jnp.asarray(g))[0], want["z"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(slope[0], want["z"], rtol=1e-5, atol=1e-6)
 
 
 def laid_out(p, devices):
@@ -157,7 +172,8 @@ def test_the_head_equals_the_formula(options, devices):
 
 @pytest.mark.parametrize("options", [{}, {"pool": "mean", "skip": 1}], ids=str)
 def test_the_head_without_codes_equals_the_formula(options):
-    module = TokenHead(dim=6, width=5, dtype=jnp.float32, rngs=nnx.Rngs(0), **options)
+    told = {"dim": 6, "width": 5, "dtype": jnp.float32, **options}
+    module = drawn(lambda: TokenHead(**told, rngs=nnx.Rngs(0)))
     check(module, projected, 1, **options)
 
 
@@ -179,6 +195,7 @@ def check(module, formula, devices, **options):
         p["table"] = rng.normal(size=(8, module.code_dim)).astype(np.float32)
 
     @jax.jit
+    @functools.partial(jax.value_and_grad, has_aux=True)
     def embedded(p):
         own = nnx.merge(
             graph, nnx.from_flat_state([(path, nnx.Param(p[n])) for n, path in paths.items()])
@@ -189,61 +206,63 @@ def check(module, formula, devices, **options):
         f = own(Encoding(p["tokens"][:, 0], p["tokens"], jnp.asarray(mask)), shared)
         return (f * cotangent).sum(), f
 
-    (_, f), grads = jax.value_and_grad(embedded, has_aux=True)(laid_out(p, devices))
+    (_, f), grads = embedded(laid_out(p, devices))
     exact = {name: value.astype(float) for name, value in p.items()}
     np.testing.assert_allclose(f, formula(exact, mask, **options), rtol=1e-5, atol=1e-5)
     want = derivatives(lambda p: (formula(p, mask, **options) * cotangent).sum(), exact)
     for name, grad in grads.items():
         assert np.abs(want[name]).max() > 1e-3, name
-        error = np.abs(grad - want[name]).max() / np.abs(want[name]).max()
+        error = np.abs(np.asarray(grad) - want[name]).max() / np.abs(want[name]).max()
         assert error < 1e-4, (name, error)
 
 
 def test_derivatives_of_maxima_equal_those_of_the_plain_formula():
     encoding = tokens(width=4)
-    table = jnp.asarray(np.random.default_rng(3).normal(size=(7, 4)), jnp.float32)
+    table = np.random.default_rng(3).normal(size=(7, 4)).astype(np.float32)
+    cotangent = np.random.default_rng(4).normal(size=(6, 7)).astype(np.float32)
 
     def plain(q, c, mask):
         s = jnp.where(mask[:, :, None], jnp.einsum("btd,kd->btk", q, c), -jnp.inf)
         return s.max(1)
 
     args = (encoding.tokens, table)
-    ours, pull = jax.vjp(lambda q, c: max_product(q, c, encoding.mask), *args)
-    theirs, expected = jax.vjp(lambda q, c: plain(q, c, encoding.mask), *args)
+    ours, slopes = pulled(lambda q, c: max_product(q, c, encoding.mask), cotangent, *args)
+    theirs, expected = pulled(lambda q, c: plain(q, c, encoding.mask), cotangent, *args)
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    cotangent = jnp.asarray(np.random.default_rng(4).normal(size=ours.shape), jnp.float32)
-    for a, b in zip(pull(cotangent), expected(cotangent), strict=True):
+    for a, b in zip(slopes, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_a_row_without_tokens_gives_zero_and_no_gradient():
-    q, c = jnp.ones((2, 3, 4)), jnp.ones((5, 4))
-    mask = jnp.asarray([[True] * 3, [False] * 3])
-    value, pull = jax.vjp(lambda q: max_product(q, c, mask), q)
-    np.testing.assert_array_equal(value[1], 0)
-    np.testing.assert_array_equal(pull(jnp.ones((2, 5)))[0][1], 0)
-    np.testing.assert_array_equal(pool_tokens(q, mask, "max")[1], 0)
+    q, c, one = (np.ones(shape, np.float32) for shape in ((2, 3, 4), (5, 4), (2, 5)))
+    mask = np.asarray([[True] * 3, [False] * 3])
+    value, slopes = pulled(lambda q: max_product(q, c, mask), one, q)
+    np.testing.assert_array_equal(np.asarray(value)[1], 0)
+    np.testing.assert_array_equal(np.asarray(slopes[0])[1], 0)
+    most = jax.jit(lambda q, mask: pool_tokens(q, mask, "max"))
+    np.testing.assert_array_equal(np.asarray(most(q, mask))[1], 0)
 
 
 @pytest.mark.parametrize("activation", ["sparsemax", "softmax", "sigmoid"])
 @pytest.mark.parametrize("pool", ["max", "mean", "sum"])
 def test_an_example_is_a_convex_combination_of_codes_and_padding_does_not_count(activation, pool):
     module = head(activation=activation, pool=pool)
-    shared = codebooks([module], nnx.Rngs(1))
+    shared = books(module)
     encoding = tokens()
-    table = shared["codebook"].table[...]
-    a = module.weights(encoding, table)
+    table = np.asarray(shared["codebook"].table[...])
+    a = np.asarray(jitted(module, "weights")(encoding, table))
     np.testing.assert_allclose(a.sum(1), 1, rtol=1e-5)
-    assert (np.asarray(a) >= 0).all()
-    np.testing.assert_allclose(module(encoding, shared), a @ table, rtol=1e-5, atol=1e-6)
-    noisy = jnp.where(encoding.mask[:, :, None], encoding.tokens, 99.0)
-    np.testing.assert_allclose(
-        module(encoding._replace(tokens=noisy), shared), a @ table, rtol=1e-5, atol=1e-6
+    assert (a >= 0).all()
+    run = jitted(module)
+    np.testing.assert_allclose(run(encoding, shared), a @ table, rtol=1e-5, atol=1e-6)
+    noisy = encoding._replace(
+        tokens=np.where(encoding.mask[:, :, None], encoding.tokens, np.float32(99))
     )
+    np.testing.assert_allclose(run(noisy, shared), a @ table, rtol=1e-5, atol=1e-6)
 
 
 def test_heads_of_one_name_share_one_codebook():
-    both = codebooks([head(), head()], nnx.Rngs(0))
+    both = books(head(), head())
     assert list(both) == ["codebook"]
     assert both["codebook"].table.shape == (7, 4)
     assert set(codebooks([head(), head(codebook="other")], nnx.Rngs(0))) == {"codebook", "other"}
@@ -255,11 +274,11 @@ def test_heads_of_one_name_share_one_codebook():
 
 def test_a_codebook_of_words_starts_as_the_token_vectors_of_a_tower():
     sizes = {"vocab_size": 7, "length": 3, "embedding": 4, "width": None}
-    bag = BagOfTokens(**sizes, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    bag = made(lambda: BagOfTokens(**sizes, dtype=jnp.float32, rngs=nnx.Rngs(0)))
     words = head(tokens_of="text")
     table = codebooks([words], nnx.Rngs(0), {"text": bag})["codebook"].table
     np.testing.assert_array_equal(table[...], bag.token[...])
-    table[...] = 0 * table[...]  # one of its own
+    table[...] = np.zeros_like(table[...])  # one of its own
     assert np.asarray(bag.token[...]).any()
     with pytest.raises(EncoderError, match="no tower with token vectors"):
         codebooks([words], nnx.Rngs(0), {"text": nnx.Linear(2, 3, rngs=nnx.Rngs(0))})
@@ -273,10 +292,11 @@ def test_without_a_query_map_tokens_are_as_wide_as_codes_and_a_residual_starts_a
     with pytest.raises(EncoderError, match="query='none' of a codebook head needs tokens of dim=4"):
         head(query="none")
     plain, residual = (
-        head(dim=5, query=query, activation="softmax") for query in ("none", "residual")
+        head(start=made, dim=5, query=query, activation="softmax") for query in ("none", "residual")
     )
-    shared = codebooks([plain], nnx.Rngs(0))
-    np.testing.assert_allclose(plain(tokens(), shared), residual(tokens(), shared), rtol=1e-6)
+    shared = books(plain)
+    found = (jitted(each)(tokens(), shared) for each in (plain, residual))
+    np.testing.assert_allclose(*found, rtol=1e-6)
 
 
 def test_tokens_that_are_left_out_are_some_and_not_all():
@@ -284,19 +304,20 @@ def test_tokens_that_are_left_out_are_some_and_not_all():
         head(skip=-1)
     module = head(skip=3)
     with pytest.raises(EncoderError, match="skip=3 leaves none of the encoder's 3 tokens"):
-        module(tokens(), codebooks([module], nnx.Rngs(0)))
+        module(tokens(), books(module))
 
 
 def test_tokens_are_encoded_by_themselves_and_zeros_are_padding():
-    encoder = TokenMLP(inputs=5, width=3, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    told = {"width": 3, "dtype": jnp.float32}
+    encoder = drawn(lambda: TokenMLP(inputs=5, **told, rngs=nnx.Rngs(0)))
     x = np.random.default_rng(0).normal(size=(2, 4, 5)).astype(np.float32)
     x[1, 2:] = 0
-    encoding = encoder(jnp.asarray(x))
+    encoding = jax.tree.map(np.asarray, jitted(encoder)(x))
     np.testing.assert_array_equal(encoding.mask, [[True] * 4, [True, True, False, False]])
-    short = encoder(jnp.asarray(x[1:, :2]))
+    short = jax.tree.map(np.asarray, jitted(encoder)(x[1:, :2]))
     np.testing.assert_allclose(encoding.pooled[1], short.pooled[0], rtol=1e-6)
     np.testing.assert_allclose(encoding.tokens[1, :2], short.tokens[0], rtol=1e-6)
-    top = TokenHead(dim=4, width=3, dtype=jnp.float32, rngs=nnx.Rngs(0))(encoding, {})
+    top = jitted(drawn(lambda: TokenHead(dim=4, **told, rngs=nnx.Rngs(0))))(encoding, {})
     assert top.shape == (2, 4)
     with pytest.raises(EncoderError, match=r"\[B, T, 5\] is expected"):
         encoder(jnp.zeros((2, 5)))

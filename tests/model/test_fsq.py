@@ -1,5 +1,6 @@
 """Finite scalar quantization: levels, mixed-radix numbers, and codes of tokens by further heads."""
 
+import functools
 import itertools
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import drawn, jitted, made
 
 from mmjax.encoders.base import EncoderError
 from mmjax.model.config import ModelConfig
@@ -21,7 +23,7 @@ from mmjax.system.system import System
 
 def head(levels, **options):
     spec = HEADS.spec("fsq", levels=levels, **options)
-    return spec.build(width=5, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    return drawn(lambda: spec.build(width=5, dtype=jnp.float32, rngs=nnx.Rngs(0)))
 
 
 @pytest.mark.parametrize("levels", [(3, 3), (2, 5, 4), (7,)])
@@ -30,7 +32,7 @@ def test_each_number_has_its_levels_and_each_code_its_own_number(levels):
     half = (np.array(levels) - 1) / 2
     axes = [np.linspace(-h, h, 41) for h in half]
     z = np.array(list(itertools.product(*axes)), np.float32)
-    nearest = np.asarray(of.nearest(jnp.asarray(z), None))
+    nearest = np.asarray(jitted(of, "nearest")(z, None))
     for k, count in enumerate(levels):
         steps = np.unique(nearest[:, k])
         np.testing.assert_array_equal(steps, np.arange(count) - half[k])
@@ -38,15 +40,15 @@ def test_each_number_has_its_levels_and_each_code_its_own_number(levels):
     digits, want = nearest + half, 0
     for k in reversed(range(len(levels))):
         want = want * levels[k] + digits[:, k]
-    found = np.asarray(of.numbers(jnp.asarray(z), None))
+    found = np.asarray(jitted(of, "numbers")(z, None))
     np.testing.assert_array_equal(found, want)
     assert set(found.tolist()) == set(range(of.codes))
 
 
 def test_a_saturated_tanh_has_the_last_level():
     of = head((3, 4))
-    far = of(jnp.asarray(np.array([[1e4], [-1e4]]) * np.ones((1, 5)), jnp.float32))
-    reached = np.asarray(of.nearest(far, None))
+    far = jitted(of)(np.float32(np.array([[1e4], [-1e4]]) * np.ones((1, 5))))
+    reached = np.asarray(jitted(of, "nearest")(far, None))
     assert set(np.abs(reached[:, 0]).tolist()) == {1.0}
     assert set(np.abs(reached[:, 1]).tolist()) == {1.5}
 
@@ -79,8 +81,8 @@ def frames():
 
 
 def test_further_heads_read_the_codes_of_tokens_with_the_gradient_of_what_they_are_of():
-    of, x = system(levels=(3, 3, 4)), frames()
-    found = of.embed({"a": x})["a"]
+    of, x = made(lambda: system(levels=(3, 3, 4))), frames()
+    found = jitted(of, "embed")({"a": x})["a"]
     mask = np.asarray(found.encoding.mask)
     z, e = (np.asarray(each) for each in found.quantized)
     assert np.abs(z - e).max() <= 0.5
@@ -95,13 +97,14 @@ def test_further_heads_read_the_codes_of_tokens_with_the_gradient_of_what_they_a
     length = np.maximum(np.linalg.norm(projected, axis=-1, keepdims=True), 1e-6)
     np.testing.assert_allclose(found.heads["contrast"].tokens, projected / length, atol=1e-5)
 
+    @functools.partial(jax.jit, static_argnums=1)
+    @jax.grad
     def through(x, what):
         found = of.embed({"a": x})["a"]
         tokens = found.quantized.continuous if what == "z" else found.heads["codes"].encoding.tokens
         return (tokens * jnp.arange(3)).sum()
 
-    x = jnp.asarray(x)
-    np.testing.assert_allclose(jax.grad(through)(x, "e"), jax.grad(through)(x, "z"), rtol=1e-6)
+    np.testing.assert_allclose(through(x, "e"), through(x, "z"), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +112,13 @@ def test_further_heads_read_the_codes_of_tokens_with_the_gradient_of_what_they_a
     [("fsq", {"levels": (3, 3, 4)}), ("lfq", {"dim": 4}), ("vq", {"dim": 3, "codes": 9})],
 )
 def test_numbers_and_shares_of_a_models_codes(kind, options):
-    of, x = system(kind, **options), frames()
+    of, x = made(lambda: system(kind, **options)), frames()
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
     model = Embedder(Definition.of(lambda: system(kind, **options)), Definition.arrays(of), mesh)
     numbers = model.embed("a", x, "numbers").astype(int)
     mask = (x != 0).any(-1)
     np.testing.assert_array_equal(numbers >= 0, mask)
-    e = np.asarray(of.embed({"a": x})["a"].quantized.nearest)
+    e = np.asarray(jitted(of, "embed")({"a": x})["a"].quantized.nearest)
     pairs = {(int(n), tuple(code)) for n, code in zip(numbers[mask], e[mask].tolist(), strict=True)}
     # One number a code, and one code a number.
     assert len(pairs) == len({n for n, _ in pairs}) == len({code for _, code in pairs}) > 3
@@ -129,8 +132,7 @@ def test_numbers_and_shares_of_a_models_codes(kind, options):
 def test_shares_of_too_many_codes_are_an_error():
     options = {"levels": (3,) * 11}
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:1])
-    model = Embedder(
-        Definition.of(lambda: system(**options)), Definition.arrays(system(**options)), mesh
-    )
+    of = drawn(lambda: system(**options))
+    model = Embedder(Definition.of(lambda: system(**options)), Definition.arrays(of), mesh)
     with pytest.raises(ValueError, match="has 177,147 codes, of which no shares can be held"):
         model.embed("a", frames(), "codes")

@@ -1,9 +1,11 @@
 """Heads against NumPy: what is linear, what a last norm does, and which parameters it has."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import drawn, jitted
 
 from mmjax.encoders import MLP, TokenMLP
 from mmjax.encoders.base import EncoderError
@@ -14,10 +16,7 @@ X = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
 
 
 def made(kind, **options):
-    head = kind(width=6, dtype=jnp.float32, rngs=nnx.Rngs(0), **options)
-    rng = np.random.default_rng(1)
-    for _, parameter in nnx.to_flat_state(nnx.state(head, nnx.Param)):
-        parameter[...] = jnp.asarray(rng.normal(size=parameter[...].shape), jnp.float32)
+    head = drawn(lambda: kind(width=6, dtype=jnp.float32, rngs=nnx.Rngs(0), **options), seed=1)
     state = nnx.to_flat_state(nnx.state(head, nnx.Param))
     return head, {"/".join(map(str, path)): np.asarray(v[...], float) for path, v in state}
 
@@ -29,14 +28,14 @@ def standard(x, axis, eps):
 def test_linear_head_with_a_tanh():
     head, p = made(LinearHead, dim=5, bias=True, activation="tanh")
     want = np.tanh(X @ p["project/kernel"] + p["project/bias"])
-    np.testing.assert_allclose(head(X), want, atol=1e-5)
+    np.testing.assert_allclose(jitted(head)(X), want, atol=1e-5)
 
 
 def test_linear_head_with_a_layer_norm():
     head, p = made(LinearHead, dim=5, bias=True, norm="layer")
     z = X @ p["project/kernel"] + p["project/bias"]
     want = standard(z, 1, 1e-6) * p["norm/scale"] + p["norm/bias"]
-    np.testing.assert_allclose(head(X), want, atol=1e-5)
+    np.testing.assert_allclose(jitted(head)(X), want, atol=1e-5)
     _, plain = made(LinearHead, dim=5)
     assert list(plain) == ["project/kernel"]
 
@@ -55,7 +54,7 @@ def test_last_norm_of_an_mlp_head(norm, final_norm, own):
     if own is not None:
         z = standard(z, axis, eps) * p.get("norms/1/scale", 1.0) + p.get("norms/1/bias", 0.0)
     assert {path[8:] for path in p if path.startswith("norms/1/")} == (own or set())
-    np.testing.assert_allclose(head(X, train=True), z, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(jitted(head)(X, train=True), z, rtol=1e-4, atol=1e-4)
 
 
 def test_a_norm_may_follow_the_activation():
@@ -63,7 +62,7 @@ def test_a_norm_may_follow_the_activation():
     z = np.maximum(X @ p["layers/0/kernel"] + p["layers/0/bias"], 0)
     z = standard(z, 1, 1e-6) * p["norms/0/scale"] + p["norms/0/bias"]
     np.testing.assert_allclose(
-        head(X), z @ p["layers/1/kernel"] + p["layers/1/bias"], rtol=1e-4, atol=1e-4
+        jitted(head)(X), z @ p["layers/1/kernel"] + p["layers/1/bias"], rtol=1e-4, atol=1e-4
     )
     with pytest.raises(EncoderError, match="norm_last=True needs norm="):
         made(MLPHead, dim=5, hidden=7, norm_last=True)
@@ -74,10 +73,12 @@ def test_of_tokens_the_mean_is_taken_after_the_head():
     rng = np.random.default_rng(2)
     x = rng.normal(size=(4, 3, 6)).astype(np.float32)
     x[1, 2], x[3, 1:] = 0, 0  # padding
-    encoder = TokenMLP(inputs=6, hidden=(), width=6, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    sizes = dict(inputs=6, hidden=(), width=6, dtype=jnp.float32)
+    encoder = drawn(lambda: TokenMLP(**sizes, rngs=nnx.Rngs(0)))
     head, p = made(MLPHead, dim=5, hidden=7, norm="batch", tokens=True)
     present = np.array([True, True, False, True])
-    found = Tower(encoder, head)(x, train=True, present=present)
+    found = jitted(Tower(encoder, head))(x, train=True, present=present)
+    found = jax.tree.map(np.asarray, found)
     z = np.asarray(found.encoding.tokens) @ p["layers/0/kernel"] + p["layers/0/bias"]
     counted = (x != 0).any(-1) & present[:, None]
     z = (z - z[counted].mean(0)) / np.sqrt(z[counted].var(0) + 1e-5)
@@ -92,7 +93,8 @@ def test_of_tokens_the_mean_is_taken_after_the_head():
 
 def test_tokens_need_an_encoder_that_has_some():
     head, _ = made(MLPHead, dim=5, hidden=7, tokens=True)
-    encoder = MLP(inputs=6, hidden=(), width=6, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    sizes = dict(inputs=6, hidden=(), width=6, dtype=jnp.float32)
+    encoder = drawn(lambda: MLP(**sizes, rngs=nnx.Rngs(0)))
     with pytest.raises(EncoderError, match="tokens=True, for an encoder that has no tokens"):
         Tower(encoder, head)(X)
 

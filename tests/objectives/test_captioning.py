@@ -8,6 +8,7 @@ from cases.captioning import ALONE, BOTH, NOISY, ONE, OWN, WITHIN, ids
 from cases.matching import ALL_DIMS, outputs
 from cases.token_margin import ONE as MARGIN
 from flax import nnx
+from jitted import made
 from term_harness import embeddings, make, parameters, run
 
 from mmjax.errors import ConfigError
@@ -31,9 +32,13 @@ def test_a_position_sees_the_conditions_and_no_later_token(spec):
     batch["t"], batch["t_mask"][:] = np.full((SIZE, 3), 4, np.int32), True
     term = make(spec).terms["term"]
 
-    def hidden(raws, ids):
+    @jax.jit
+    def every(raws, ids):
         made = outputs(raws, batch)
         return term.hidden(ids, made, term.memory(made, jnp.ones(SIZE, bool)))
+
+    def hidden(raws, ids):
+        return np.asarray(every(raws, ids))
 
     before = hidden(raws, batch["t"])
     later = {**raws, "t": raws["t"].copy()}
@@ -47,10 +52,14 @@ def test_a_position_sees_the_conditions_and_no_later_token(spec):
 
 def test_noise_is_of_training_alone():
     raws, batch = data(NOISY)
-    term, made = make(NOISY).terms["term"], outputs(raws, batch)
-    memory, _ = term.memory(made, jnp.ones(SIZE, bool))
+    term = make(NOISY).terms["term"]
+
+    @jax.jit
+    def remembered(raws, *key):
+        return term.memory(outputs(raws, batch), jnp.ones(SIZE, bool), *key)[0]
+
+    memory, noisy = (np.asarray(remembered(raws, *k)) for k in ((), (jax.random.key(0),)))
     np.testing.assert_array_equal(memory[:, 0], memory[:, 1])
-    noisy, _ = term.memory(made, jnp.ones(SIZE, bool), jax.random.key(0))
     assert np.all(np.abs(noisy[:, 0] - noisy[:, 1]).max(-1) > 1e-3)
 
 
@@ -65,7 +74,9 @@ def test_a_tower_that_sees_ahead_is_refused():
 
     def built(spec, **options):
         terms = configs({"words": spec})
-        return System(towers(**options), terms, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        return nnx.eval_shape(
+            lambda: System(towers(**options), terms, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        )
 
     message = r"'words' predicts each token of 'text' .* sees ahead: give its encoder causal=True"
     with pytest.raises(TermError, match=message):
@@ -116,8 +127,8 @@ def test_a_row_without_a_sequence_is_left_out_of_that_one_alone():
     raws["s"][1] = np.nan
 
     def loss(within, **more):
-        term = make({**BOTH, "within": within}).terms["term"]
-        return term(outputs(raws, batch), {**batch, **more}, None)[0]
+        term = made(lambda: make({**BOTH, "within": within})).terms["term"]
+        return jax.jit(lambda raws: term(outputs(raws, batch), {**batch, **more}, None)[0])(raws)
 
     both = loss(("s", "u"), s_present=present)
     each = loss(("s",), s_present=present), loss(("u",))

@@ -24,12 +24,14 @@ def test_a_temperature_can_be_another_terms():
         )
     )
 
+    @jax.jit
+    @jax.value_and_grad
     def loss(state):
         outputs = {name: Embedding(raw, unit_norm(raw)) for name, raw in raws.items()}
         context = Context(plan=plan, **known(extra))
         return nnx.merge(graph, state)(outputs, {"id": np.arange(SIZE)}, context)[0]
 
-    value, gradient = jax.value_and_grad(loss)(state)
+    value, gradient = loss(state)
     np.testing.assert_allclose(value, own[0], rtol=1e-6)
     flat = {"/".join(map(str, path)): v[...] for path, v in nnx.to_flat_state(gradient)}
     assert list(flat) == ["terms/clip/temperature/log_scale"]

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from cases.matching import DIM, ONE, TWO
 from flax import nnx
+from jitted import drawn as drawn_module
+from jitted import jitted, made
 from objective_formulas import normalize
 from term_harness import make, plan_of, term_key
 from tiers import long_but
@@ -42,7 +44,7 @@ def outputs_of(tokens, mask, raws):
 
 
 def run(spec, plan, tokens, mask, raws, batch, known=None):
-    graph, state = nnx.split(make(spec))
+    graph, state = nnx.split(made(lambda: make(spec)))
     context = Context(plan=plan, rng=jax.random.key(7), **(known or {}))
 
     @jax.jit
@@ -77,15 +79,15 @@ def test_columns_are_drawn_in_proportion_and_alike_on_every_mesh():
     def score(x, y, shared):
         return jnp.take(x["w"], y["place"], axis=1)
 
-    places = sample(score, rows, cols, None, jax.random.key(0), plan=Plan(tile=3))
+    split = jax.jit(
+        lambda rows: sample(score, rows, cols, None, jax.random.key(0), plan=Plan(tile=3))
+    )
+    places = split(rows)
     share = np.stack([np.bincount(p, minlength=7) for p in np.reshape(places, (3, repeats))])
     want = np.exp(w) / np.exp(w).sum(1, keepdims=True)
     np.testing.assert_allclose(share / repeats, want, atol=4 * 0.5 / repeats**0.5)
     nothing = {"w": np.full((2, 7), -np.inf, np.float32)}
-    assert not np.any(sample(score, nothing, cols, None, jax.random.key(0), plan=Plan()))
-    split = jax.jit(
-        lambda rows: sample(score, rows, cols, None, jax.random.key(0), plan=Plan(tile=3))
-    )
+    assert not np.any(split(nothing))
     mesh = plan_of("dense", 4, 2).mesh
     laid = jax.device_put(rows, jax.sharding.NamedSharding(mesh, jax.P(("data", "fsdp"))))
     np.testing.assert_array_equal(split(laid), places)
@@ -118,7 +120,8 @@ def test_the_own_one_is_left_out_after_the_floor(spec, own_dominates, floor, pla
     absent = np.arange(SIZE) == 5
     tokens, mask, _ = data()
     batch = {"id": np.arange(SIZE), "v_present": ~absent}
-    term = make({**spec, "temperature": temperature, "floor": floor}).terms["term"]
+    own = {**spec, "temperature": temperature, "floor": floor}
+    term = drawn_module(lambda: make(own)).terms["term"]  # no parameter decides what is drawn
 
     def drawn(key):
         context = Context(plan=plan_of(schedule, *map(int, shape)), rng=key)
@@ -145,8 +148,9 @@ def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
     other = np.where(np.eye(32, dtype=bool), -np.inf, 0)
     taught = {name: np.roll(raw, 1, axis=1) for name, raw in raws.items()}
     keys = {name: normalize(raw.astype(float)) for name, raw in taught.items()}
-    tuples = jax.tree.map(jnp.asarray, span(jnp.stack([unit["v"], unit["a"]], axis=1)))
-    by_volume = -np.asarray(with_anchors(jnp.asarray(unit["t"]), tuples))
+    tuples = np.float32(np.stack([unit["v"], unit["a"]], axis=1))
+    volumes = jax.jit(lambda anchors, tuples: with_anchors(anchors, span(tuples)))
+    by_volume = -np.asarray(volumes(np.float32(unit["t"]), tuples))
     teacher = {"teacher": outputs_of(tokens, mask, taught)}
     for spec, known, scores in (
         (ONE, None, (unit["t"] @ unit["v"].T, unit["v"] @ unit["t"].T)),
@@ -161,12 +165,16 @@ def test_hard_ones_are_drawn_by_cosine_volume_and_teacher():
 
 def test_a_temperature_can_be_that_of_the_volume():
     gram = {"type": "gram_volume", "modalities": ("t", "v", "a"), "temperature": 0.3}
-    terms = Objectives(
-        configs({"gram": gram, "match": {**TWO, "temperature": "gram"}}), rngs=nnx.Rngs(0)
-    )
-    np.testing.assert_allclose(terms.terms["gram"].scale(), 1 / 0.3, rtol=1e-6)
+    specs = configs({"gram": gram, "match": {**TWO, "temperature": "gram"}})
+    terms = made(lambda: Objectives(specs, rngs=nnx.Rngs(0)))
+    np.testing.assert_allclose(jitted(terms.terms["gram"], "scale")(), 1 / 0.3, rtol=1e-6)
     tokens, mask, raws = data()
-    loss, _ = terms(outputs_of(tokens, mask, raws), {}, Context(Plan(), rng=jax.random.key(0)))
+
+    @jax.jit
+    def loss_of(terms, raws, rng):
+        return terms(outputs_of(tokens, mask, raws), {}, Context(Plan(), rng=rng))
+
+    loss, _ = loss_of(terms, raws, jax.random.key(0))
     assert np.isfinite(loss)
 
 

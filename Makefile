@@ -22,7 +22,7 @@ format:  ## the format, and what the linter can mend
 types:  ## the type checker
 	$(PYTHON) -m mypy
 
-test:  ## the quick tests: about a quarter of an hour
+test:  ## the quick tests
 	$(PYTHON) -m pytest
 
 all:  ## those, and the long ones: what CI runs

@@ -37,11 +37,22 @@ def made(construct):
     return nnx.merge(structure[0], state)
 
 
-def drawn(construct, seed=0):
-    """The module that `construct()` returns, with normal numbers in place of its start values.
+def normal(path, variable, rng):
+    """Normal numbers; kernels so small that no softmax behind them is just one of its inputs."""
+    noise = rng.normal(size=variable.shape)
+    return noise * variable.shape[-2] ** -0.5 if path[-1] == "kernel" else noise
 
-    They are drawn here, so that no program has to be compiled for them. Batch statistics are those
-    of a start.
+
+def drawn(construct, seed=0, draw=normal):
+    """The module that `construct()` returns, with other numbers in place of its start values.
+
+    They are drawn and cast by NumPy, so that no program has to be compiled for them, nor for each
+    of their shapes. Batch statistics are those of a start.
+
+    Args:
+      construct: makes the module.
+      seed: of the numbers.
+      draw: `(path, variable, generator)` -> its values.
     """
     graphdef, state = nnx.split(nnx.eval_shape(construct))
     rng, values = np.random.default_rng(seed), []
@@ -49,8 +60,6 @@ def drawn(construct, seed=0):
         if isinstance(v, nnx.BatchStat):
             value = np.full(v.shape, float(path[-1] == "var"))
         else:
-            value = rng.normal(size=v.shape)
-        if path[-1] == "kernel":  # so that no softmax behind it is just one of its inputs
-            value *= v.shape[-2] ** -0.5
-        values.append((path, v.replace(value.astype(v.dtype))))
+            value = np.asarray(draw(path, v, rng))
+        values.append((path, v.replace(jax.device_put(value.astype(v.dtype)))))
     return nnx.merge(graphdef, nnx.from_flat_state(values))

@@ -18,7 +18,7 @@ to 128 lanes would, and neither transposes nor pads an array in HBM.
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,45 +74,41 @@ def short_attention(
     Returns:
       f[B, T, N, H].
     """
-    size = query.shape[-1]
-    flat = [x.reshape(*x.shape[:2], -1) for x in (query, key, value)]
+    how = How(query.shape[-1], causal, interpret)
+    q, k, v = (x.reshape(*x.shape[:2], -1) for x in (query, key, value))
     told = None if mask is None else mask[:, None].astype(jnp.int32)
-    return _attention(*flat, told, size, causal, interpret).reshape(query.shape)
+    return _attention((q, k, v), told, how).reshape(query.shape)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
-def _attention(
-    query: jax.Array,
-    key: jax.Array,
-    value: jax.Array,
-    mask: jax.Array | None,
-    size: int,
-    causal: bool,
-    interpret: bool,
-) -> jax.Array:
-    (found,) = _run(_forward, 1, (query, key, value), mask, size, causal, interpret)
+class How(NamedTuple):
+    """What decides the kernels besides shapes: numbers of a head, causality, the interpreter."""
+
+    size: int
+    causal: bool
+    interpret: bool
+
+
+Operands = tuple[jax.Array, jax.Array, jax.Array]  # query, key and value, heads side by side
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _attention(operands: Operands, mask: jax.Array | None, how: How) -> jax.Array:
+    (found,) = _run(_forward, 1, operands, mask, how)
     return found
 
 
 def _start(
-    query: jax.Array,
-    key: jax.Array,
-    value: jax.Array,
-    mask: jax.Array | None,
-    size: int,
-    causal: bool,
-    interpret: bool,
-) -> tuple[jax.Array, tuple[Any, ...]]:
-    found = _attention(query, key, value, mask, size, causal, interpret)
-    return found, (query, key, value, mask)
+    operands: Operands, mask: jax.Array | None, how: How
+) -> tuple[jax.Array, tuple[Operands, jax.Array | None]]:
+    return _attention(operands, mask, how), (operands, mask)
 
 
 def _gradients(
-    size: int, causal: bool, interpret: bool, kept: tuple[Any, ...], gradient: jax.Array
-) -> tuple[jax.Array | None, ...]:
-    *operands, mask = kept
-    found = _run(_backward, 3, (*operands, gradient), mask, size, causal, interpret)
-    return (*found, None)
+    how: How, kept: tuple[Operands, jax.Array | None], gradient: jax.Array
+) -> tuple[Operands, None]:
+    operands, mask = kept
+    query, key, value = _run(_backward, 3, (*operands, gradient), mask, how)
+    return (query, key, value), None
 
 
 _attention.defvjp(_start, _gradients)
@@ -136,9 +132,7 @@ def _run(
     outputs: int,
     operands: Sequence[jax.Array],
     mask: jax.Array | None,
-    size: int,
-    causal: bool,
-    interpret: bool,
+    how: How,
 ) -> list[jax.Array]:
     """The kernel's results, shaped as the first operands; each device has rows of its own."""
     masked = mask is not None
@@ -153,9 +147,10 @@ def _run(
 
         mask_of_row = pl.BlockSpec((1, 1, others), lambda row, group: (row, 0, 0))
         alike = arrays[:outputs]  # of what the results are shaped like
-        products, scores = (2, 5)[outputs > 1], batch * width // size * places * others
+        products = 2 if outputs == 1 else 5  # of the formula, and of its gradients
+        scores = batch * width // how.size * places * others
         call = pl.pallas_call(
-            partial(kernel, size=size, causal=causal, masked=masked),
+            partial(kernel, size=how.size, causal=how.causal, masked=masked),
             grid=(batch, width // lanes),
             in_specs=[*([mask_of_row] if masked else []), *map(block, arrays)],
             out_specs=[block(x) for x in alike],
@@ -163,11 +158,11 @@ def _run(
             cost_estimate=pl.CostEstimate(
                 # As the plain formula's are counted: of the heads' own numbers. Both leave a part
                 # of the matrix unit idle where a head has fewer than it has lanes.
-                flops=2 * products * scores * size,
+                flops=2 * products * scores * how.size,
                 transcendentals=scores,
                 bytes_accessed=sum(x.size * x.dtype.itemsize for x in (*arrays, *alike)),
             ),
-            interpret=interpret,
+            interpret=how.interpret,
             name=f"short_attention{kernel.__name__}",
         )
         result: list[jax.Array] = call(*given)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from encoder_settings import SETTINGS
 from flax import nnx
+from jitted import drawn, made
 
 
 @pytest.fixture(scope="session")
@@ -27,37 +28,23 @@ def make():
                 **{**SETTINGS[encoder].small, **options}, dtype=dtype, rngs=nnx.Rngs(seed)
             )
 
-        graphdef, shapes = nnx.split(nnx.eval_shape(construct))
         if abstract:
-            return nnx.merge(graphdef, shapes)
-        if new:
-            return nnx.merge(graphdef, jax.jit(lambda: nnx.split(construct())[1])())
-        rng = np.random.default_rng(seed)
-        return nnx.merge(
-            graphdef,
-            nnx.from_flat_state(
-                [(path, v.replace(draw(path, v, rng))) for path, v in nnx.to_flat_state(shapes)]
-            ),
-        )
+            return nnx.eval_shape(construct)
+        return made(construct) if new else drawn(construct, seed, of_some_training)
 
     return build
 
 
-def draw(path, variable, rng):
+def of_some_training(path, variable, rng):
     """Values of an encoder that has been trained a little."""
     shape, name = variable.shape, path[-1]
-    if isinstance(variable, nnx.BatchStat):
-        return jax.device_put(np.full(shape, float(name == "var")).astype(variable.dtype))
     noise = rng.normal(size=shape)
     if name == "scale":
-        value = 1 + 0.1 * noise
-    elif name == "kernel":
+        return 1 + 0.1 * noise
+    if name == "kernel":
         fan_in = np.prod(shape[:3] if len(shape) == 4 else shape[-2:-1])
-        value = fan_in**-0.5 * noise
-    else:
-        value = 0.3 * noise
-    # By NumPy: `jnp.asarray` would compile a program for each shape.
-    return jax.device_put(np.asarray(value).astype(variable.dtype))
+        return fan_in**-0.5 * noise
+    return 0.3 * noise
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4))

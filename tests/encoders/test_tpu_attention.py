@@ -215,3 +215,10 @@ def test_compiled_ahead_of_time_it_moves_fewer_bytes(name, share, monkeypatch):
     assert (calls, none) == (2, 0)
     assert ours.memory < share * plain.memory
     assert ours.flops == pytest.approx(plain.flops, rel=0.01)
+
+
+def test_a_program_for_tpus_is_that_of_tpus_wherever_it_is_compiled(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(module, "device_kind", lambda: "TPU v5")
+    assert module.on_tpu()
+    assert not module.on_gpu()

@@ -61,7 +61,7 @@ def claim() -> Claim:
                                 regions={**tower, "reads": "image"}),
             "untrained": Arm(c.UNTRAINED, untuned="the initial weights"),
         },
-        tuning=Tuning((MIXED, *SINGLE)),
+        tuning=Tuning((MIXED, *SINGLE), seeds=(20,)),
         checks=(
             *mixing("one space"),
             *mixing("two heads"),

@@ -9,10 +9,7 @@ from mmjax.configs import common as c
 NDCG = "retrieval/test/document@query_to_document/nDCG@10"
 TWIN = "retrieval/test/document@query_to_document/decoy@1"
 ANSWERED = "train/late/group_accuracy"
-GRID = {
-    "optimizer.learning_rate": (3e-4, 1e-3, 3e-3),
-    "objectives.late.temperature": (0.0125, 0.05),
-}
+GRID = {"optimizer.learning_rate": (5e-4, 2e-3), "objectives.late.temperature": (0.0125, 0.05)}
 ONE_VECTOR = {
     "objectives": {
         "late": Replace(

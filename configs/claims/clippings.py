@@ -7,7 +7,7 @@ from mmjax.configs import clippings
 from mmjax.configs import common as c
 from mmjax.recipe.changes import Replace
 
-RATES = {"optimizer.learning_rate": (3e-4, 1e-3, 3e-3)}
+RATES = {"optimizer.learning_rate": (5e-4, 2e-3)}
 POOLED, IMAGE, TEXT = (f"retrieval/records/{v}_to_{v}/R@1" for v in ("pooled", "image", "text"))
 ARI = "clusters/records/ARI"
 

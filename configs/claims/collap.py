@@ -5,7 +5,7 @@ from mmjax.configs import collap
 from mmjax.configs import common as c
 
 RECALL = "retrieval/test/text_to_audio/R@1"
-GRID = {"optimizer.learning_rate": (1e-3, 2e-3, 4e-3), "objectives.late.temperature": (0.05, 0.1)}
+GRID = {"optimizer.learning_rate": (1e-3, 3e-3), "objectives.late.temperature": (0.05, 0.1)}
 SHORT = {"data": {"source": {"segments": 4}}}
 
 

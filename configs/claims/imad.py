@@ -4,7 +4,7 @@ from mmjax.claims import Arm, Check, Claim, Replace, Tuning
 from mmjax.configs import common as c
 from mmjax.configs import imad
 
-RATES = {"optimizer.learning_rate": (3e-4, 1e-3, 3e-3), "optimizer.weight_decay": (1e-4, 1e-2)}
+RATES = {"optimizer.learning_rate": (5e-4, 2e-3), "optimizer.weight_decay": (1e-4, 1e-2)}
 QUERY, CONTEXT, IMAGE = (f"retrieval/test/{v}_to_text/R@1" for v in ("query", *imad.PARTS))
 ADDED = "tuple_retrieval/added/R@1"
 

@@ -7,7 +7,7 @@ from mmjax.data.synthetic.action_sequences import LONGEST
 
 RECALL = {name: f"retrieval/{name}/{name}_to_motion/R@1" for name in OTHERS}
 SHOWN = (RECALL["text"], RECALL["video"])
-RATES = {"optimizer.learning_rate": (1e-3, 2e-3, 4e-3)}
+RATES = {"optimizer.learning_rate": (1e-3, 3e-3)}
 KEYS = ", ".join(f"objectives.{name}.temperature" for name in OTHERS)
 
 

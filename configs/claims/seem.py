@@ -7,7 +7,7 @@ from mmjax.configs import seem
 MIXED, *SINGLE = (f"grounding/{name}/pointing" for name in ("mixed", *seem.PROMPTS))
 BOUND = c.recall("retrieval/prompts", seem.PROMPTS)
 GRID = {
-    "optimizer.learning_rate": (1e-3, 2e-3, 4e-3),
+    "optimizer.learning_rate": (1e-3, 3e-3),
     "objectives.text.temperature, objectives.visual.temperature": (0.05, 0.1),
 }
 

@@ -6,7 +6,7 @@ from mmjax.configs import space2
 
 FOLLOWS, NEAREST = "structure/test/spearman", "structure/test/nearest"
 PROBE = "probe/test/accuracy"
-RATES = {"optimizer.learning_rate": (5e-4, 1e-3, 2e-3)}
+RATES = {"optimizer.learning_rate": (5e-4, 2e-3)}
 
 
 def grid(*terms: str) -> dict:

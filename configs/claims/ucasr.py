@@ -4,7 +4,7 @@ from mmjax.claims import Arm, Check, Claim, Control, Tuning
 from mmjax.configs import common as c
 from mmjax.configs import ucasr
 
-RATES = {"stages.pairs.optimizer.learning_rate": (1.7e-4, 5e-4, 1.5e-3)}
+RATES = {"stages.pairs.optimizer.learning_rate": (3e-4, 1e-3)}
 GRID = {**RATES, "objectives.pairs.margin": (0.3, 0.6)}
 SEEN = {"views": {name: c.vector(80, noise=0.3, drop=0.3) for name in ucasr.PAIR}}
 AUGMENTED = {"stages": {"pairs": {"data": SEEN}}}

@@ -8,7 +8,7 @@ RECALL = tuple(f"retrieval/test/{way}/R@5" for way in ("text_to_volume", "volume
 BY_SENTENCES = tuple(name.replace("test", "sentences") for name in RECALL)
 LESION = "retrieval/lesion/text@sentence_to_volume/R@5"
 DICE = "token_probe/lesions/Dice"
-GRID = {"optimizer.learning_rate": (1e-3, 2e-3, 4e-3), "objectives.global.temperature": (0.07, 0.2)}
+GRID = {"optimizer.learning_rate": (1e-3, 3e-3), "objectives.global.temperature": (0.07, 0.2)}
 LEVELS, ALONE = ("sentence", "word"), ("inpaint", "turn", "views", "words")
 HIDDEN = (velvet_med.MASKED, velvet_med.OTHER, velvet_med.WORDS_OF)
 

@@ -8,7 +8,7 @@ RECALL = c.recall("retrieval/test", PAIR)
 CLUSTER = c.recall("retrieval/cluster", PAIR)
 USED = tuple(f"code_usage/train/perplexity/{name}" for name in PAIR)
 AGREE = "code_usage/train/agree"
-GRID = {"optimizer.learning_rate": (1e-3, 2e-3, 4e-3), "objectives.clip.temperature": (0.05, 0.1)}
+GRID = {"optimizer.learning_rate": (1e-3, 3e-3), "objectives.clip.temperature": (0.05, 0.1)}
 
 
 def heads(**head: object) -> dict:

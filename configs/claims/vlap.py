@@ -5,7 +5,7 @@ from mmjax.configs import common as c
 
 NAMED = "retrieval/words/image_to_text/P@4"
 RECALL = "retrieval/test/image_to_text/R@1"
-RATES = {"optimizer.learning_rate": (1e-3, 3e-3, 1e-2)}
+RATES = {"optimizer.learning_rate": (2e-3, 1e-2)}
 GRID = {**RATES, "objectives.map.temperature": (0.05, 0.1)}
 
 

@@ -3,8 +3,9 @@
 Jiang and Ye 2023, arXiv 2303.12501. CLIP is fine-tuned with a divergence of the softmax over a
 batch from the identities in it (similarity distribution matching), with captions whose masked words
 are asked from the image, and with a classifier of identities. What a user can take from it: where
-several rows of a batch are of one thing, `divergence='reverse'` towards labels; and the loss
-`masked_tokens` beside any contrastive one, in which tokens of one modality see those of another.
+several rows of a batch are of one thing, targets by labels: `divergence='reverse'`, or as well here
+the cross-entropy to them at a temperature of its own; and the loss `masked_tokens` beside any
+contrastive one, in which tokens of one modality see those of another.
 
     python -m mmjax.main --config=configs/irra.py             # emoji, minutes on two CPU cores
     python -m mmjax.main --config=configs/irra.py:identities  # generated persons, seconds

@@ -29,6 +29,9 @@ class Model(Protocol):
     One whose processes embed together also has `reading`, (which part of the records this process
     reads, number of parts), and `embed_parts(modality, array [b, ...]) -> f32[parts x b, D]`, which
     takes b rows of each part and gives all, in the order of the parts.
+
+    One that computes while its caller goes on has `begin` and, where processes embed together,
+    `begin_parts`: as these two, but they give a function that waits for the embeddings.
     """
 
     @property
@@ -97,9 +100,13 @@ class Collect:
         self.size = -(-batch_size // self._reading.parts)
         self.inputs: list[Any] = []  # arrays, or of a fusion tuples of them
         self._outputs: list[list[np.ndarray]] = [[] for _ in range(self._reading.parts)]
+        # How many rows of each part a batch has that the model has begun, and what waits for it.
+        self._begun: tuple[list[int], Callable[[], np.ndarray]] | None = None
 
     def embed(self, waiting: Sequence[int], last: bool = False) -> None:
         """Embeds full batches, and at the end also one that is not full.
+
+        The model computes one while the next is read and stacked.
 
         Args:
           waiting: number of inputs that wait in each part.
@@ -108,18 +115,29 @@ class Collect:
         left = list(waiting)
         while max(left) >= (1 if last else self.size):
             taken = [min(count, self.size) for count in left]
-            found = self._batch(taken[self._reading.part])
-            for part, count in enumerate(taken):
-                rows = found[part * self.size :][:count]
-                self._check(rows)
-                self._outputs[part].append(rows)
-                left[part] -= count
+            begun = taken, self._batch(taken[self._reading.part])
+            self._end()
+            self._begun = begun
+            left = [count - own for count, own in zip(left, taken, strict=True)]
+        if last:
+            self._end()
+
+    def _end(self) -> None:
+        """Waits for the batch that has begun."""
+        if self._begun is None:
+            return
+        (taken, wait), self._begun = self._begun, None
+        found = np.asarray(wait(), np.float32)
+        for part, count in enumerate(taken):
+            rows = found[part * self.size :][:count]
+            self._check(rows)
+            self._outputs[part].append(rows)
 
     def finish(self) -> np.ndarray:
         """f32[N, D], in the order of the parts and in each in the order of the inputs."""
         return np.concatenate([rows for part in self._outputs for rows in part])
 
-    def _batch(self, count: int) -> np.ndarray:
+    def _batch(self, count: int) -> Callable[[], np.ndarray]:
         now, self.inputs = self.inputs[:count], self.inputs[count:]
         # Padded with a real example: an empty one may not be a valid input (a text of length 0).
         if not now:
@@ -128,11 +146,15 @@ class Collect:
         filled = now + now[:1] * (self.size - len(now))
         fused = isinstance(filled[0], tuple)
         batch = tuple(map(np.stack, zip(*filled, strict=True))) if fused else np.stack(filled)
-        model: Any = self.model
-        call = model.embed if self._reading.parts == 1 else model.embed_parts
+        parts = "" if self._reading.parts == 1 else "_parts"
+        begin = getattr(self.model, f"begin{parts}", None)
         # Evaluators of models that know no layers ask for none.
         how = () if self.layer == "unit" else (self.layer,)
-        return np.asarray(call(self.modality, batch, *how), np.float32)
+        if begin is not None:
+            begun: Callable[[], np.ndarray] = begin(self.modality, batch, *how)
+            return begun
+        found: np.ndarray = getattr(self.model, f"embed{parts}")(self.modality, batch, *how)
+        return lambda: found
 
     def _check(self, rows: np.ndarray) -> None:
         if self.layer != "unit" or not len(rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, cast
 
@@ -22,7 +22,7 @@ from mmjax.inference.neighbours import Found
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
-from mmjax.system.embedder import Embedder, Values
+from mmjax.system.embedder import Embedder, Values, Waiting
 
 # Texts of this many batches are sorted by length, so that a batch has little padding.
 _SORTED_BATCHES = 16
@@ -102,14 +102,12 @@ class Model:
             ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
         ):
             start = 0
-            for part in values_lib.parts(rows, window):
-                ready = isinstance(part, np.ndarray)
-                inputs = part if ready else self._prepare(name, modality, part, start, pool.map)
+            for inputs in self._prepared(name, modality, values_lib.parts(rows, window), pool.map):
                 found.append(self._batches(name, modality, inputs, size, bar.update))
                 if not np.isfinite(found[-1]).all():
                     row = start + int(np.argmin(np.isfinite(found[-1]).all(axis=1)))
                     raise ConfigError(f"{name}[{row}]: its embedding is not finite")
-                start += len(inputs)
+                start += len(found[-1])
         return np.concatenate(found)
 
     def match(
@@ -243,11 +241,17 @@ class Model:
         Returns:
           f32[B, D], rows of length 1; or f32[B, W] of the encoder.
         """
+        return self.begin(modality, values, layer)()
+
+    def begin(
+        self, modality: str, values: Values, layer: Literal["unit", "encoder"] = "unit"
+    ) -> Waiting:
+        """As `embed`, without waiting: gives a function that does."""
         if modality in self.fused:
-            return self._embedder.embed(modality, values, layer)
+            return self._embedder.begin(modality, values, layer)
         modality = self._modality(modality_of(modality))
         values = text_length.trimmed(self._encoder(modality), cast(np.ndarray, values))
-        return self._embedder.embed(modality, values, layer)
+        return self._embedder.begin(modality, values, layer)
 
     def dim(self, modality: str) -> int:
         """D, the size of the embeddings of a modality."""
@@ -310,7 +314,7 @@ class Model:
             raise ConfigError(f"{modality!r} is a fusion: prepare {' and '.join(view.names)}")
         if not listed:
             return np.zeros((0, *view.shape), view.dtype)
-        made: np.ndarray = self._prepare(modality, self._modality(modality), listed, 0, map)
+        made: np.ndarray = self._preparing(modality, self._modality(modality), listed, 0, map)()
         return made
 
     def _modality(self, name: str) -> str:
@@ -331,10 +335,28 @@ class Model:
     def _encoder(self, modality: str) -> Spec[Encoder]:
         return self.bundle.towers[modality].encoder
 
-    def _prepare(
-        self, name: str, modality: str, values: Sequence[Any], start: int, run: Callable[..., Any]
-    ) -> Any:
-        """Inputs [N, ...] of raw values; of a fusion a tuple of them."""
+    def _prepared(
+        self, name: str, modality: str, parts: Iterable[Any], run: Callable[..., Any]
+    ) -> Iterator[Values]:
+        """Inputs of each part of raw values; the next are made while the caller has some."""
+        start, ahead = 0, None
+        for part in parts:
+            now, ahead = ahead, self._preparing(name, modality, part, start, run)
+            start += len(part)
+            if now is not None:
+                yield now()
+        if ahead is not None:
+            yield ahead()
+
+    def _preparing(
+        self, name: str, modality: str, values: Any, start: int, run: Callable[..., Any]
+    ) -> Callable[[], Any]:
+        """What gives the inputs [N, ...] of raw values, which `run` begins to make now.
+
+        Of a fusion it gives a tuple of them; an array is ready.
+        """
+        if isinstance(values, np.ndarray):
+            return lambda: values
         view = self.view(modality)
 
         def one(i: int, value: Any) -> Any:
@@ -346,10 +368,14 @@ class Model:
                 reason = getattr(error, "reason", None) or error
                 raise ConfigError(f"{name}[{i}]: {reason}") from error
 
-        made = list(run(one, range(start, start + len(values)), values))
-        if isinstance(view, FusedView):
-            return tuple(map(np.stack, zip(*made, strict=True)))
-        return np.stack(made)
+        made = run(one, range(start, start + len(values)), values)
+
+        def stacked() -> Any:
+            if isinstance(view, FusedView):
+                return tuple(map(np.stack, zip(*made, strict=True)))
+            return np.stack(list(made))
+
+        return stacked
 
     def _batches(
         self, name: str, modality: str, inputs: Values, size: int, done: Callable[[int], Any]
@@ -362,11 +388,19 @@ class Model:
         if texts and self._is_sorted(modality):
             lengths = text_length.lengths(self._encoder(modality), cast(np.ndarray, inputs))
             order = np.argsort(lengths, kind="stable")
+        begun: list[tuple[np.ndarray, Waiting]] = []
+
+        def end() -> None:
+            for rows, wait in begun:
+                found[rows] = wait()
+                done(len(rows))
+            begun.clear()
+
         for batch in np.split(order, range(size, len(order), size)):
             own: Values
             own = tuple(x[batch] for x in inputs) if isinstance(inputs, tuple) else inputs[batch]
             try:
-                found[batch] = self._embed(modality, own, len(batch), size)
+                wait = self._begin(modality, own, len(batch), size)
             except (TypeError, ValueError) as error:  # of the tower, when jax traces it
                 view: Any = self.bundle.views.get(modality)
                 if isinstance(inputs, tuple):
@@ -376,10 +410,12 @@ class Model:
                     f"{name}: the tower does not take {_shown(inputs.dtype, inputs.shape)}{takes} "
                     f"({str(error).partition(chr(10))[0]})"
                 ) from error
-            done(len(batch))
+            end()  # of the batch before, while the devices compute this one
+            begun.append((batch, wait))
+        end()
         return found
 
-    def _embed(self, modality: str, batch: Values, rows: int, batch_size: int) -> np.ndarray:
+    def _begin(self, modality: str, batch: Values, rows: int, batch_size: int) -> Waiting:
         shards = mesh_lib.batch_shards(self.bundle.mesh)
         size = min(1 << (rows - 1).bit_length(), batch_size)
         size += -size % shards
@@ -389,7 +425,8 @@ class Model:
             return filled
 
         whole = tuple(map(padded, batch)) if isinstance(batch, tuple) else padded(batch)
-        return self.embed(modality, whole)[:rows]
+        wait = self.begin(modality, whole)
+        return lambda: wait()[:rows]
 
 
 def _plain_parts(values: Any, view: FusedView) -> Any:

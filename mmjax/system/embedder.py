@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import jax
@@ -29,6 +29,7 @@ Arrays = Mapping[str, jax.Array]
 # Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
 Values = np.ndarray | tuple[np.ndarray, ...]
 M = TypeVar("M", bound=Term)
+Waiting = Callable[[], np.ndarray]  # for devices that compute
 Matcher = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -170,13 +171,22 @@ class Embedder:
           KeyError: for a modality without a tower.
           ValueError: for a layer that the tower does not have.
         """
+        return self.begin(modality, values, layer)()
+
+    def begin(self, modality: str, values: Values, layer: str = "unit") -> Waiting:
+        """As `embed`, without waiting: the devices compute while the caller makes the next batch.
+
+        Returns:
+          A function that waits and gives what `embed` gives.
+        """
         if modality_of(modality) not in self.modalities:
             raise KeyError(f"no tower embeds {modality!r}; there are {self.modalities}")
         self._check()
         named = self._named(modality, values)
         rows = len(next(iter(named.values())))
         batch = {name: mesh_lib.whole_batch(own, self._mesh) for name, own in named.items()}
-        return self._layer(modality, batch, layer)[:rows]
+        wait = self._layer(modality, batch, layer)
+        return lambda: wait()[:rows]
 
     def _named(self, modality: str, values: Values) -> dict[str, np.ndarray]:
         """The inputs of towers by the names of outputs."""
@@ -198,6 +208,10 @@ class Embedder:
         Returns:
           As `embed`, [parts x b, ...], the rows of the first part first, in all processes.
         """
+        return self.begin_parts(modality, values, layer)()
+
+    def begin_parts(self, modality: str, values: Values, layer: str = "unit") -> Waiting:
+        """As `embed_parts`, without waiting, see `begin`."""
         self._check()
         named = self._named(modality, values)
         parts, rows = self.reading[1], len(next(iter(named.values())))
@@ -208,9 +222,13 @@ class Embedder:
         }
         size = rows + padding
         batch = mesh_lib.to_device(padded, self._mesh)
-        found = self._layer(modality, batch, layer)[self._order(size)]
-        by_part: np.ndarray = found.reshape(parts, size, -1)[:, :rows]
-        return by_part.reshape(parts * rows, -1)
+        order, wait = self._order(size), self._layer(modality, batch, layer)
+
+        def in_order() -> np.ndarray:
+            by_part: np.ndarray = wait()[order].reshape(parts, size, -1)[:, :rows]
+            return by_part.reshape(parts * rows, -1)
+
+        return in_order
 
     def _order(self, rows: int) -> np.ndarray:
         """Where the mesh holds the rows of the parts, of so many each; it may mix them."""
@@ -221,8 +239,8 @@ class Embedder:
             self._orders[rows] = np.argsort(np.asarray(everywhere(batch)))
         return self._orders[rows]
 
-    def _layer(self, modality: str, batch: Arrays, layer: str) -> np.ndarray:
-        """A layer of all rows of a batch on the devices."""
+    def _layer(self, modality: str, batch: Arrays, layer: str) -> Waiting:
+        """A layer of all rows of a batch, which the devices have begun."""
         # A further head of that name is what is meant, as of all other layers.
         if layer == _TOKENS and _TOKENS not in self._heads.get(modality, ()):
             return self._tokens(modality, batch)
@@ -245,15 +263,9 @@ class Embedder:
                     f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
                     f"{', '.join(map(repr, layers))}"
                 )
-        found = [(w, np.asarray(layers[part].astype(jnp.float32))) for w, part in parts]
-        if len(found) == 1:
-            return found[0][1]
-        total = sum(weight for weight, _ in found) ** 0.5
-        weighted = [array * np.float32(weight**0.5) for weight, array in found]
-        side_by_side: np.ndarray = np.concatenate(weighted, 1) / total
-        return side_by_side
+        return _side_by_side([(weight, layers[part]) for weight, part in parts])
 
-    def _compared(self, term: str, modality: str, batch: Arrays) -> np.ndarray:
+    def _compared(self, term: str, modality: str, batch: Arrays) -> Waiting:
         """f32[B, F], what a term compares of a modality."""
 
         def features(system: System, embedding: Embedding) -> jax.Array:
@@ -266,7 +278,7 @@ class Embedder:
 
         return self._further(term, modality, batch, features)
 
-    def _tokens(self, modality: str, batch: Arrays, head: str | None = None) -> np.ndarray:
+    def _tokens(self, modality: str, batch: Arrays, head: str | None = None) -> Waiting:
         """f32[B, T D], the tokens of a modality by a head, those of padding zero."""
         layer = _TOKENS if head is None else f"{head}.{_TOKENS}"
 
@@ -289,7 +301,7 @@ class Embedder:
 
     def _further(
         self, name: str, modality: str, batch: Arrays, of: Callable[[System, Embedding], jax.Array]
-    ) -> np.ndarray:
+    ) -> Waiting:
         """A layer that is large, and computed only where one asks for it."""
         key = name, modality
         if key not in self._on_demand:
@@ -302,7 +314,7 @@ class Embedder:
 
             replicated = mesh_lib.replicated(self._mesh)
             self._on_demand[key] = jax.jit(forward, out_shardings=replicated)
-        return np.asarray(self._on_demand[key](self._arrays, batch))
+        return _side_by_side([(1.0, self._on_demand[key](self._arrays, batch))])
 
     def scorer(self, term: str, queries: str, answers: str) -> scoring.FlatScore:
         """The score f32[q, a] of two modalities' rows of the layer `objectives.<term>`.
@@ -393,6 +405,23 @@ def _outputs(system: System, batch: Arrays, fusion: str | None) -> dict[str, Emb
     """Embeddings of a batch by output; of a fusion, of whose inputs the batch is, it alone."""
     outputs = system.embed(batch)
     return outputs if fusion is None else system.fuse(outputs, {}, names=(fusion,))
+
+
+def _side_by_side(found: Sequence[tuple[float, jax.Array]]) -> Waiting:
+    """Of (weight, layer) f[B, D] what waits for f32[B, Σ D], whose cosine is the weighted mean."""
+    for _, array in found:
+        array.copy_to_host_async()
+
+    def wait() -> np.ndarray:
+        arrays = [np.asarray(array, np.float32) for _, array in found]
+        if len(arrays) == 1:
+            return arrays[0]
+        total = sum(weight for weight, _ in found) ** 0.5
+        scaled = [x * np.float32(w**0.5) for (w, _), x in zip(found, arrays, strict=True)]
+        joined: np.ndarray = np.concatenate(scaled, 1) / total
+        return joined
+
+    return wait
 
 
 def _weighted(part: str) -> tuple[float, str]:

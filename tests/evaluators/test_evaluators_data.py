@@ -114,6 +114,29 @@ def test_embeddings_that_are_not_unit_vectors_are_an_error(make_source, views, f
         embed(Broken(), EvalData(make_source(2), views))
 
 
+def test_the_model_computes_one_batch_while_the_next_is_made(make_source, views, fake_model):
+    log = []
+
+    class Computing(fake_model):
+        def begin(self, modality, array):
+            number = len(log)
+            log.append(("begin", number))
+
+            def wait():
+                log.append(("end", number))
+                return self.embed(modality, array)
+
+            return wait
+
+    data = EvalData(make_source(11), views, batch_size=4)
+    found = embed(Computing(), data, ("text",))["text"].unit
+    begun, ended = ([i for i, (what, _) in enumerate(log) if what == w] for w in ("begin", "end"))
+    assert len(begun) == len(ended) == 3
+    assert begun[1] < ended[0]  # the second begins before one waits for the first
+    assert begun[2] > ended[0]  # and no more than two are held
+    np.testing.assert_array_equal(found, embed(fake_model(), data, ("text",))["text"].unit)
+
+
 def test_the_batch_size_is_checked(make_source, views):
     with pytest.raises(ValueError, match="batch_size"):
         EvalData(make_source(2), views, batch_size=0)

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import io
+import threading
 from pathlib import Path
 
 import jax
@@ -186,13 +187,37 @@ def test_a_generator_is_read_as_it_is_needed(model, pictures):
     read = []
 
     def values():
-        for i, picture in enumerate(pictures):
+        for i, picture in enumerate(pictures * 2):
             read.append(i)
             yield picture if i < 3 else b"no picture"
 
     with pytest.raises(ConfigError, match=r"images\[3\]: "):
         model.encode(images=values(), batch_size=2)
-    assert read == [0, 1, 2, 3]
+    assert read == [*range(6)]  # one batch ahead, and no further
+
+
+def test_pictures_are_read_while_the_model_computes(model, pictures, monkeypatch):
+    expected, plain, begin = model.encode(image=pictures), model.view("image"), type(model).begin
+    third, second = threading.Event(), threading.Event()
+
+    def view(value, *how):
+        if value.shape[1] == 50 + 3:
+            third.set()
+        return plain(value[:, :50], *how)
+
+    def slow(self, *batch):
+        if not second.is_set():
+            second.set()
+            # The model has the first batch of two: those after it are read meanwhile.
+            assert third.wait(30)
+        return begin(self, *batch)
+
+    monkeypatch.setattr(type(model), "begin", slow)
+    monkeypatch.setattr(type(model), "view", lambda self, modality: view)
+    own = [np.asarray(p) for p in pictures]
+    own[3] = np.pad(own[3], ((0, 0), (0, 3), (0, 0)))
+    found = model.encode(image=iter(own), batch_size=2)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_texts_are_batched_by_length(model, monkeypatch):
@@ -202,9 +227,9 @@ def test_texts_are_batched_by_length(model, monkeypatch):
     monkeypatch.setattr(
         "mmjax.inference.text_length._STEP", 1
     )  # the text view of the tests is not longer than a step
-    embed = model._embedder.embed
+    begin = model._embedder.begin
     monkeypatch.setattr(
-        model._embedder, "embed", lambda m, x, layer: sizes.append(x.shape[1]) or embed(m, x, layer)
+        model._embedder, "begin", lambda m, x, layer: sizes.append(x.shape[1]) or begin(m, x, layer)
     )
     found = model.encode(texts=texts, batch_size=4)
     np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -9,12 +9,11 @@ rest, so that a word says itself which numbers make sense and what it reads.
 
 import dataclasses
 import re
-import typing
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from mmjax.schema.bounds import Bounds, Length
-from mmjax.schema.values import bare, fits, is_union, shown
+from mmjax.schema.values import fits, form, of_annotation, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +72,9 @@ def parts(value: Any, annotation: Any, where: str, extras: tuple[Any, ...] = ())
       where: path of the key.
       extras: of the choice of types that the annotation is one of.
     """
-    kind, own = bare(annotation)
+    kind, own, _, arguments, union = form(annotation)
     extras = (*extras, *own)
-    arguments = typing.get_args(kind)
-    if is_union(kind):
+    if union:
         for option in arguments:
             if fits(value, option):
                 yield from parts(value, option, where, extras)
@@ -102,10 +100,19 @@ def names(value: Any, annotation: Any, to: str, where: str) -> Iterator[tuple[st
       to: which kind, as `Refers.to`.
       where: path of the key.
     """
+    if not _refers(annotation):
+        return
     for part in parts(value, annotation, where):
         refers = any(isinstance(each, Refers) and each.to == to for each in part.extras)
         if refers and isinstance(part.value, str):
             yield part.where, part.value
+
+
+@of_annotation
+def _refers(annotation: Any) -> bool:
+    """Whether a part of a value of this type can be a reference."""
+    own = form(annotation)
+    return any(isinstance(each, Refers) for each in own.extras) or any(map(_refers, own.arguments))
 
 
 def wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
@@ -117,19 +124,23 @@ def wrong(value: Any, annotation: Any, where: str) -> Iterator[str]:
       where: path of the key.
     """
     for part in parts(value, annotation, where):
-        found = f"but is {shown(part.value)}"
-        if part.value is not value and isinstance(value, tuple):
-            found += f" in {shown(value)}"
         if isinstance(part.value, int | float) and not isinstance(part.value, bool):
             bounds = [each for each in part.extras if isinstance(each, Bounds)] or [Bounds()]
             for each in bounds:
                 if said := each.said_of(part.value, whole=part.kind is int):
-                    yield f"{part.where!r} {said}, {found}"
+                    yield f"{part.where!r} {said}, {_found(part, value)}"
         for each in part.extras:
             if isinstance(each, Length) and len(part.value) < each.least:
-                yield f"{part.where!r} should be {each}, {found}"
+                yield f"{part.where!r} should be {each}, {_found(part, value)}"
             if isinstance(each, Regex) and (said := _no_pattern(part.value)):
+                found = _found(part, value)
                 yield f"{part.where!r} should be a regular expression ({said}), {found}"
+
+
+def _found(part: Part, value: Any) -> str:
+    """What is wrong of a value: a part of it, or all."""
+    of = f" in {shown(value)}" if part.value is not value and isinstance(value, tuple) else ""
+    return f"but is {shown(part.value)}{of}"
 
 
 def _no_pattern(text: str) -> str | None:

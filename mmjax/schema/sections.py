@@ -7,13 +7,12 @@ any annotation: into sections, into dicts of named parts, and into what the regi
 
 import dataclasses
 import inspect
-import typing
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol, cast
 
 from mmjax.errors import ConfigError, unknown
 from mmjax.schema.annotations import wrong
-from mmjax.schema.values import bare, describe, fits, hints, is_union, plain, shown
+from mmjax.schema.values import describe, fits, form, hints, of_annotation, plain, shown
 
 
 class Parser(Protocol):
@@ -46,21 +45,20 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
     Raises:
       ConfigError: with the path, and the nearest valid key.
     """
-    kind, _ = bare(annotation)
+    kind, _, origin, arguments, union = form(annotation)
     parser = _parser(annotation)
     if parser is not None:
         return parser.parse(value, where, file)
-    if is_union(kind):
-        own = [arg for arg in typing.get_args(kind) if structured(arg)]
-        if own and value is None and type(None) in typing.get_args(kind):
+    if union:
+        own = [arg for arg in arguments if structured(arg)]
+        if own and value is None and type(None) in arguments:
             return None
         if own:
             return parse(own[0], value, where, file)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return section(kind, value, where, file)
     if structured(kind):
-        arguments = typing.get_args(kind)
-        if typing.get_origin(kind) is dict:
+        if origin is dict:
             # A part that an override sets to None is left out.
             return {
                 parse(arguments[0], key, where, file): parse(
@@ -84,22 +82,22 @@ def parse(annotation: Any, value: Any, where: str, file: str) -> Any:
     return value
 
 
+@of_annotation
 def structured(annotation: Any) -> bool:
     """Whether a value of this type is, or holds, a section or a spec."""
-    kind, _ = bare(annotation)
+    kind, _, origin, arguments, union = form(annotation)
     if _parser(annotation) is not None or dataclasses.is_dataclass(kind):
         return True
-    arguments = typing.get_args(kind)
-    if is_union(kind):
+    if union:
         return any(map(structured, arguments))
-    origin = typing.get_origin(kind)
     if origin is dict:
         return structured(arguments[1])
     return origin is tuple and len(arguments) == 2 and structured(arguments[0])
 
 
+@of_annotation
 def _parser(annotation: Any) -> Parser | None:
-    kind, extras = bare(annotation)
+    kind, extras, *_ = form(annotation)
     for each in extras:
         if hasattr(each, "parse"):  # which `isinstance` would take long to find of a protocol
             return cast(Parser, each)

@@ -6,17 +6,21 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Unpack
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Unpack
 
 import ml_collections
 
 from mmjax.schema.bounds import Bounds, Length
 
+T = TypeVar("T")
+_SCALARS = frozenset((str, int, float, bool))
 _SHOWN = 200  # characters of a value in a message
 
 
 def plain(value: Any) -> Any:
     """A config, a section or a spec as plain dicts, tuples and scalars."""
+    if value is None or type(value) in _SCALARS:
+        return value
     if isinstance(value, ml_collections.ConfigDict):
         value = {key: value[key] for key in value}
     elif hasattr(value, "plain"):  # of sections and specs
@@ -71,26 +75,59 @@ def _shared(
     return {}
 
 
-def bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation without what `Annotated` adds, and what that is."""
+def of_annotation(function: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Keeps what a function gives of every annotation.
+
+    By identity, since to compare annotations takes as long as to read them. They are those of
+    constructors, of which there are as many as there are words.
+    """
+    kept: dict[int, tuple[Any, T]] = {}  # with the annotation, so that no other one has its id
+
+    @functools.wraps(function)
+    def found(annotation: Any) -> T:
+        known = kept.get(id(annotation))
+        if known is None:
+            known = kept[id(annotation)] = annotation, function(annotation)
+        return known[1]
+
+    return found
+
+
+class Form(NamedTuple):
+    """What an annotation consists of.
+
+    Attributes:
+      kind: without what `Annotated` adds.
+      extras: what that is.
+      origin, arguments: of the kind, as `typing` has them: `tuple` and `(int, ...)`.
+      union: whether it is a choice of types.
+    """
+
+    kind: Any
+    extras: tuple[Any, ...]
+    origin: Any
+    arguments: tuple[Any, ...]
+    union: bool
+
+
+@of_annotation
+def form(annotation: Any) -> Form:
+    """What an annotation consists of."""
+    kind, extras = annotation, ()
     if typing.get_origin(annotation) is Annotated:
-        kind, *extras = typing.get_args(annotation)
-        return kind, tuple(extras)
-    return annotation, ()
-
-
-def is_union(annotation: Any) -> bool:
-    """Whether an annotation is of a choice of types."""
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        kind, *added = typing.get_args(annotation)
+        extras = tuple(added)
+    origin = typing.get_origin(kind)
+    union = origin in (typing.Union, types.UnionType)
+    return Form(kind, extras, origin, typing.get_args(kind), union)
 
 
 def fits(value: Any, annotation: Any) -> bool:
     """Whether a plain value is of an annotated type (an int is a float, a bool is not an int)."""
-    annotation, _ = bare(annotation)
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    annotation, _, origin, args, union = form(annotation)
     if annotation in (Any, inspect.Parameter.empty):
         return True
-    if is_union(annotation):
+    if union:
         return any(fits(value, arg) for arg in args)
     if origin is Literal:
         return any(value == arg and type(value) is type(arg) for arg in args)
@@ -126,7 +163,7 @@ def shown(value: Any) -> str:
 
 def describe(annotation: Any) -> str:
     """An annotation in words."""
-    annotation, extras = bare(annotation)
+    annotation, extras, *_ = form(annotation)
     for each in extras:
         if hasattr(each, "kind"):  # a registry
             return f"a dict with the 'type' of the {each.kind}"
@@ -134,17 +171,18 @@ def describe(annotation: Any) -> str:
 
 
 def _described(annotation: Any) -> str:
-    if typing.get_origin(annotation) is Literal:
-        return "one of " + ", ".join(map(repr, typing.get_args(annotation)))
-    if is_union(annotation):
-        return " or ".join(describe(arg) for arg in typing.get_args(annotation))
+    _, _, origin, arguments, union = form(annotation)
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, arguments))
+    if union:
+        return " or ".join(map(describe, arguments))
     if annotation is type(None):
         return "None"
     if dataclasses.is_dataclass(annotation):
         return "a section with the keys " + ", ".join(
             field.name for field in dataclasses.fields(annotation)
         )
-    if inspect.isclass(annotation) and typing.get_origin(annotation) is None:
+    if inspect.isclass(annotation) and origin is None:
         return {"int": "an int", "float": "a float", "str": "a string", "bool": "a bool"}.get(
             annotation.__name__, f"a {annotation.__name__}"
         )
@@ -158,12 +196,11 @@ def _bounds(extras: tuple[Any, ...]) -> str:
 
 def _written(annotation: Any) -> str:
     """An annotation as Python writes it, with the bounds of numbers."""
-    annotation, extras = bare(annotation)
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    annotation, extras, origin, args, union = form(annotation)
     if origin in (tuple, list, dict, Mapping, Sequence) and args:
         said = ", ".join("..." if arg is ... else _written(arg) for arg in args)
         return f"{getattr(origin, '__name__', origin)}[{said}]{_bounds(extras)}"
-    if is_union(annotation):
+    if union:
         return " | ".join(map(_written, args))
     if annotation is type(None):
         return "None"

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import inspect
-import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from mmjax.schema.bounds import Bounds, Length
 from mmjax.schema.registry import Registry
 from mmjax.schema.schedule import Scheduled
 from mmjax.schema.sections import fields_of
-from mmjax.schema.values import bare, is_union
+from mmjax.schema.values import form
 
 # No larger than what a test can build.
 MOST = 8
@@ -48,16 +47,14 @@ def _inside(end, towards):
 
 def values(annotation):
     """Values of an annotated type, plain."""
-    kind, extras = bare(annotation)
+    kind, extras, origin, arguments, union = form(annotation)
     bounds = next((each for each in extras if isinstance(each, Bounds)), Bounds())
-    arguments = typing.get_args(kind)
-    origin = typing.get_origin(kind)
     for each in extras:
         if isinstance(each, Registry):
             return st.sampled_from(sorted(each)).flatmap(functools.partial(options, each))
         if isinstance(each, Scheduled):
             return numbers(each.bounds, whole=False)
-    if is_union(kind):
+    if union:
         return st.one_of(values(each) for each in arguments)
     if origin is Literal:
         return st.sampled_from(arguments)

@@ -22,7 +22,7 @@ from mmjax.schema.annotations import Pattern
 from mmjax.schema.bounds import Length
 from mmjax.schema.schedule import ScheduledFraction, ScheduledNonNegative
 from mmjax.schema.sections import fields_of, parse
-from mmjax.schema.values import bare, describe
+from mmjax.schema.values import describe, form
 
 TOKENIZER = BytesTokenizer()
 WORDS = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
@@ -76,7 +76,7 @@ def test_ends_are_within_or_not():
 
 def numbers(annotation, where):
     """(path, annotation) of the numbers of an annotation that stand under a key of their own."""
-    kind, extras = bare(annotation)
+    kind, extras, *_ = form(annotation)
     if kind in (int, float):
         yield where, annotation
     elif dataclasses.is_dataclass(kind):
@@ -84,7 +84,7 @@ def numbers(annotation, where):
             yield from numbers(own, f"{where}.{key}" if where else key)
     elif not extras:
         for each in typing.get_args(kind):
-            if each in (int, float) or bare(each)[0] in (int, float):
+            if each in (int, float) or form(each).kind in (int, float):
                 yield where, annotation
 
 

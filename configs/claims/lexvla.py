@@ -6,7 +6,7 @@ from mmjax.configs import lexvla
 
 RECALL = "retrieval/test/text_to_image/R@1"
 PEAK, EVEN = "code_usage/test/peak/image", "code_usage/test/concentration/image"
-GRID = {"optimizer.learning_rate": (5e-4, 1e-3, 2e-3), "objectives.clip.temperature": (0.03, 0.05)}
+GRID = {"optimizer.learning_rate": (2e-3, 4e-3, 8e-3), "objectives.clip.temperature": (0.03, 0.05)}
 
 
 def claim() -> Claim:

@@ -19,11 +19,11 @@ from typing import get_args
 
 from mmjax.data.views.image_libraries import Preprocessing
 from mmjax.errors import ConfigError
+from mmjax.evaluators.neighbours import Found
 from mmjax.inference import parity
 from mmjax.inference import verify as verify_lib
 from mmjax.inference.bundle import Dtype
 from mmjax.inference.model import Classified, Model
-from mmjax.inference.neighbours import Found
 from mmjax.train import runs
 from mmjax.weights import hub
 from mmjax.weights.files import is_foreign

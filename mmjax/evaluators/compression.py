@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from mmjax.evaluators.knn import neighbours
 from mmjax.evaluators.linear_solvers import unit
+from mmjax.evaluators.neighbours import Gallery
 
 Bits = Literal[1, 8, 32]
 
@@ -53,8 +53,7 @@ def csls(queries: np.ndarray, answers: np.ndarray, k: int) -> tuple[np.ndarray, 
       queries, answers: unit rows.
       k: of the nearest.
     """
-    distance, _ = neighbours(queries, answers, min(k, len(queries)))
-    hub = (1 - distance).mean(1, keepdims=True)
+    hub = Gallery(queries).nearest(answers, k).scores.mean(1, keepdims=True)
     left = np.concatenate([queries, np.ones((len(queries), 1))], axis=1)
     right = np.concatenate([2 * answers, -hub], axis=1)
     return (left / 2).astype(np.float32), right.astype(np.float32)

@@ -7,10 +7,9 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.labels import accuracy, labels_of
+from mmjax.evaluators.neighbours import Gallery
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
-
-_MEGABYTES = 64  # of cosines that are held at a time
 
 
 class NearestNeighbours(Evaluator):
@@ -65,20 +64,9 @@ class NearestNeighbours(Evaluator):
 
 
 def vote(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int, k: int) -> np.ndarray:
-    """The class, i64[M], that the k nearest of x f32[N, D] with classes y give to each test row."""
-    distance, near = neighbours(x, test, k)
+    """The class i64[M] that the k nearest unit rows of x f32[N, D], of classes y, give to each."""
+    cosines, near = Gallery(x).nearest(test, k)
     votes = np.zeros((len(test), classes))
-    np.add.at(votes, (np.arange(len(test))[:, None], y[near]), 1 - distance)
+    np.add.at(votes, (np.arange(len(test))[:, None], y[near]), cosines)
     winner: np.ndarray = votes.argmax(1)
     return winner
-
-
-def neighbours(x: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine distances f[Q, k] and positions i64[Q, k] of the k nearest of x f[N, D], in order."""
-    import sklearn  # here to start faster
-    from sklearn.neighbors import NearestNeighbors as Search
-
-    with sklearn.config_context(working_memory=_MEGABYTES):
-        search = Search(n_neighbors=k, metric="cosine", algorithm="brute").fit(x)
-        distance, near = search.kneighbors(queries)
-    return distance, near

@@ -11,8 +11,8 @@ from mmjax.evaluators.class_prompts import check_template, class_vectors
 from mmjax.evaluators.clusters import assigned
 from mmjax.evaluators.data import Embedded, EvalData, Model, embed, embed_values
 from mmjax.evaluators.errors import EvaluationError
-from mmjax.evaluators.knn import neighbours
 from mmjax.evaluators.linear_solvers import unit
+from mmjax.evaluators.neighbours import Gallery
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, Factor, Fraction, Moderate
 
@@ -106,7 +106,7 @@ class OpenVocabulary(Evaluator):
         texts = self._words_of(captions)
         names = [self._name(items, n) for n in range(len(items))]
         table = self._table(model, database, texts, names, vocabulary)
-        _, near = neighbours(captions.unit, items.unit, min(self.k, len(captions)))
+        near = Gallery(captions.unit).nearest(items.unit, self.k).positions
         others = list(dict.fromkeys(w for own in names for w in own))
         every, classes = list(table.number), table.rows(others)
         answers: dict[str, list[Any]] = {

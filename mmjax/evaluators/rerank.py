@@ -8,7 +8,7 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import Embedded, EvalData, embed
 from mmjax.evaluators.errors import EvaluationError
-from mmjax.evaluators.knn import neighbours
+from mmjax.evaluators.neighbours import Gallery
 from mmjax.evaluators.retrieval import values_of
 from mmjax.schema.annotations import LabelRef, MatchRef, ViewRef
 from mmjax.schema.bounds import Count
@@ -120,8 +120,7 @@ class Rerank(Evaluator):
         if not known.any():
             raise EvaluationError("rerank: no query has a right answer")
         asked, features = queries.items.unit[known], queries.compared[known]
-        count = min(self.candidates, len(answers.items))
-        distance, near = neighbours(answers.items.unit, asked, count)
+        cosines, near = Gallery(answers.items.unit).nearest(asked, self.candidates)
         rows = np.repeat(np.arange(len(near)), near.shape[1])
         scores = self._scores(features, answers.compared, rows, near.reshape(-1), score)
         scores = scores.reshape(near.shape)
@@ -139,9 +138,7 @@ class Rerank(Evaluator):
         if self.threshold is not None:
             sure = 1 / (1 + np.exp(-np.take_along_axis(scores, order, 1).astype(np.float64)))
             total = np.array([len(own) for own in every])
-            metrics |= _cut(
-                reranked, sure, right, 1 - distance, total, max(self.ks), self.threshold
-            )
+            metrics |= _cut(reranked, sure, right, cosines, total, max(self.ks), self.threshold)
         return metrics
 
     def _right(self, queries: Embedded, answers: Embedded) -> list[np.ndarray]:

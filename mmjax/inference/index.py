@@ -12,8 +12,8 @@ import numpy as np
 from mmjax import extras
 from mmjax.data.formats.files import parts_of
 from mmjax.errors import ConfigError, UserError
+from mmjax.evaluators import neighbours
 from mmjax.files import read_arrays, write_atomically
-from mmjax.inference import neighbours
 
 SUFFIXES = (".parquet", ".npz")
 # A graph of HNSW: edges of an item, and how many candidates are kept while building and searching.

@@ -14,11 +14,12 @@ from mmjax.data.records import BadExample
 from mmjax.data.views import FusedView
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
+from mmjax.evaluators import neighbours
 from mmjax.evaluators.class_prompts import check_template, class_vectors
-from mmjax.inference import matches, neighbours, text_length, texts
+from mmjax.evaluators.neighbours import Found
+from mmjax.inference import matches, text_length, texts
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
-from mmjax.inference.neighbours import Found
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec

@@ -19,8 +19,8 @@ from mmjax import recipe as recipe_lib
 from mmjax.bench import search as bench
 from mmjax.commands.data_source import source_of
 from mmjax.errors import ConfigError, UserError
+from mmjax.evaluators import neighbours
 from mmjax.inference import index as index_lib
-from mmjax.inference import neighbours
 from mmjax.inference.index import Index
 from mmjax.train import trainer
 

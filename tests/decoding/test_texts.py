@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jitted import drawn
+from tiers import long_but
 
 from mmjax.decoding import DECODERS, Start
 from mmjax.model.config import ModelConfig
@@ -14,7 +16,7 @@ from mmjax.parallel import mesh as mesh_lib
 from mmjax.system.system import System
 from mmjax.system.texts import TextModel
 
-VOCABULARY, LENGTH, ROWS, EOS = 12, 9, 6, 3
+VOCABULARY, LENGTH, ROWS, EOS = 12, 6, 6, 3
 SPECS = ("greedy", "beam", "nucleus", "contrastive")
 TERM = {"type": "captioning", "vocab_size": VOCABULARY, "width": 8, "heads": 2}
 TERMS = {
@@ -50,20 +52,11 @@ def model():
             ModelConfig.of({"towers": towers}), terms, dtype=jnp.float32, rngs=nnx.Rngs(0)
         )
 
-    definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
-
-    # Far from the start, so that texts differ with what they are of.
-    @jax.jit
-    def moved(arrays):
-        key = jax.random.key(1)
-        return {
-            path: x + jax.random.normal(jax.random.fold_in(key, n), x.shape)
-            for n, (path, x) in enumerate(sorted(arrays.items()))
-        }
-
-    far = moved(arrays)
+    # Far from a start, so that texts differ with what they are of.
+    far = drawn(make, draw=lambda path, variable, rng: rng.normal(size=variable.shape))
+    definition, arrays = Definition.of(make), Definition.arrays(far)
     mesh = mesh_lib.make_mesh(devices=jax.devices()[:2])
-    return definition, far, TextModel(definition, far, mesh)
+    return definition, arrays, TextModel(definition, arrays, mesh)
 
 
 def given(rows=ROWS):
@@ -88,7 +81,7 @@ def generated(texts, term, word, rows, values):
     return texts.generate(term, decoder, chosen, start(rows), eos=EOS, never=(0, 1, 2))
 
 
-@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("term", long_but(lambda term: term != "headed", TERMS))
 def test_greedy_captions_are_those_of_a_plain_loop(model, term):
     definition, arrays, texts = model
     found = generated(texts, term, "greedy", range(ROWS), given())

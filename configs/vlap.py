@@ -4,7 +4,8 @@ Park et al. 2024, arXiv 2404.09632. Between two frozen models one linear layer t
 text are each assigned to the word vectors of a language model by optimal transport, with the words'
 frequencies as the marginal, and each predicts the other's assignment. Useful where images should
 land among the input vectors of a language model, and their nearest words be read: any gallery can
-be the prototypes, and its `weight` says how often each should be used.
+be the prototypes, and its `weight` says how often each should be used. Here it is these frequencies
+that find words, with transport or as a prior; transport keeps images apart.
 
     python -m mmjax.main --config=configs/vlap.py          # emoji features, a minute
     python -m mmjax.main --config=configs/vlap.py:bags     # generated bags of words, seconds

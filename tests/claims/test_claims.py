@@ -122,6 +122,7 @@ def test_a_claim_is_tuned_and_then_judged_at_what_was_chosen(run, out, made):
     assert after == result
 
 
+@pytest.mark.long
 def test_runs_at_once_give_what_runs_in_turn_give(run, out, tuned, tmp_path):
     run("tiny")  # read, where another test has made it
     shutil.copytree(tuned, tmp_path / "two" / "tuned")
@@ -207,6 +208,7 @@ def test_a_run_of_a_recipe_that_has_changed_since_is_made_anew(tmp_path, run, ma
     assert made[6:] == ["aligned-seed0", "aligned-seed1"]
 
 
+@pytest.mark.long
 def test_a_claim_that_does_not_hold_says_so(run, out, tuned):
     code, said, _ = run("false")
     assert code == 0
@@ -313,6 +315,7 @@ def test_what_an_experiment_may_not_say(tmp_path, old, new, said):
     assert "claims/tiny.py" in str(error.value)
 
 
+@pytest.mark.long
 def test_stale_records_are_listed_and_made_again(tmp_path, run, made):
     """A record knows the configs, the data and the words that it is of."""
     put(tmp_path, "tiny")

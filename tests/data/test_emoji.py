@@ -186,6 +186,7 @@ def test_splits_are_disjoint_and_complete(concepts):
         assert [len({code for _, code in half}) for half in halves] == [69, 69]
 
 
+@pytest.mark.long
 def test_no_new_concept_looks_like_a_trained_one(pixels):
     """Within a style, no two images on the two sides differ by less than 10 of 255 (RMS).
 

@@ -94,6 +94,7 @@ def test_what_cannot_be_grouped_is_said(options, said):
         data(**options)
 
 
+@pytest.mark.long
 def test_a_run_with_groups_is_resumed_exactly(tiny, saved, identical, resumed_at, tmp_path):
     overrides = (
         "data.source={'type': 'latent_views', 'latent': 8, 'clusters': 24, 'examples': 512, "

@@ -17,8 +17,8 @@ from mmjax.weights.files import WeightsError
 FITTING = [
     ("clip", "hf"),
     ("clip", "open_clip"),
-    ("own", "safetensors"),
-    ("sentences", "safetensors"),
+    pytest.param("own", "safetensors", marks=pytest.mark.long),
+    pytest.param("sentences", "safetensors", marks=pytest.mark.long),
     pytest.param("siglip", "hf", marks=pytest.mark.slow),
     pytest.param("siglip", "safetensors", marks=pytest.mark.slow),
 ]

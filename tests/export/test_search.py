@@ -163,6 +163,7 @@ def matching_run(config_for, tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_matching_term_scores_pairs_of_values(matching_run, pictures, run_of):
     file, _ = pictures
     images = [file.with_name("a.png"), file.with_name("b.png")]
@@ -184,6 +185,7 @@ def test_a_matching_term_scores_pairs_of_values(matching_run, pictures, run_of):
         mmjax.load(run_of("clip")).match(texts=["a"], images=images)
 
 
+@pytest.mark.long
 def test_what_is_near_is_put_in_the_order_of_the_term(matching_run, pictures, set_flags, capsys):
     file, _ = pictures
     table, out = file.with_name("pairs.csv"), file.with_name("matched.npz")

@@ -37,6 +37,7 @@ def batch():
 CLIP = {"type": "info_nce", "pairs": (("a", "b"),)}
 
 
+@pytest.mark.long
 def test_a_term_reads_the_head_that_it_names_and_trains_it_alone():
     system = system_of({"local": OTHER}, {"clip": {**CLIP, "head": "local"}, "own": CLIP})
     graph, params, rest = nnx.split(system, nnx.Param, ...)

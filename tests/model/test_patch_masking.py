@@ -140,6 +140,7 @@ def test_only_the_views_that_are_named_hide_something():
         system.objectives.terms["turn"](shown, batch, Context(Plan()))
 
 
+@pytest.mark.long
 def test_microbatches_hide_the_same_and_have_the_same_gradient():
     ((loss, _), one), ((again, _), four) = (
         gradient_of(system_of, batch_of(), slices) for slices in (1, 4)

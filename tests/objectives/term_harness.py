@@ -25,6 +25,7 @@ import numpy as np
 import objective_formulas as formulas
 from flax import nnx
 from jax.sharding import AxisType
+from jitted import made
 
 from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives import Context, Objectives, configs
@@ -76,10 +77,21 @@ def make(spec):
     return Objectives(configs({"term": spec}), rngs=nnx.Rngs(0))
 
 
+_SPLIT = {}
+
+
+def split(spec):
+    """Structure and start values of a term, computed once for all of its tests."""
+    key = repr(spec)
+    if key not in _SPLIT:
+        _SPLIT[key] = nnx.split(made(lambda: make(spec)))
+    return _SPLIT[key]
+
+
 def parameters(spec):
     """path -> start value of a term's parameters."""
-    _, state = nnx.split(make(spec).terms["term"])
-    return {"/".join(map(str, path)): np.asarray(v[...]) for path, v in nnx.to_flat_state(state)}
+    flat = nnx.to_flat_state(split(spec)[1])
+    return {"/".join(map(str, path[2:])): np.asarray(v[...]) for path, v in flat}
 
 
 def term_key():
@@ -98,7 +110,7 @@ def run(spec, plan, raws, batch, known=None, outputs=vectors):
     `known` are further fields of the context: a teacher, a queue; `outputs` makes the towers' of
     raw embeddings and the batch.
     """
-    graph, state = nnx.split(make(spec))
+    graph, state = split(spec)
 
     @functools.partial(jax.value_and_grad, argnums=(0, 1), has_aux=True)
     def loss(state, raws):

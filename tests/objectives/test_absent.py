@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from term_harness import embeddings, make
+from term_harness import embeddings, split
 from tiers import long_but
 
 from mmjax.objectives import Context, configs
@@ -48,7 +48,7 @@ def test_a_row_without_a_field_that_is_named_as_a_second_view(name, option):
 def computed(term):
     """`(raws, batch) -> value, gradients` of a term, compiled once."""
     _, case = FIRST[term]
-    graph, state = nnx.split(make(case.spec))
+    graph, state = split(case.spec)
     plan = Plan(schedule="dense")
 
     @jax.jit

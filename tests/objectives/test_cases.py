@@ -4,7 +4,7 @@ import cases
 import jax
 import pytest
 from flax import nnx
-from term_harness import KEY, make
+from term_harness import KEY, split
 
 from mmjax.objectives import TERMS, Context
 from mmjax.parallel.pairwise import Plan
@@ -27,7 +27,7 @@ def test_a_term_has_a_case(term):
 def test_a_term_keeps_nothing_between_steps(name):
     """It has parameters and no other state, which a call leaves as it is: a run can go on."""
     case = cases.CASES[name]
-    graph, state = nnx.split(make(case.spec))
+    graph, state = split(case.spec)
     assert all(isinstance(v, nnx.Param) for _, v in nnx.to_flat_state(state))
     raws, batch = case.inputs(case.size)
 

@@ -180,6 +180,7 @@ def test_an_interrupted_run_of_stages_goes_on_and_is_exported(
     np.testing.assert_allclose(again.encode(both=list(zip(x, y, strict=True))), found, atol=1e-6)
 
 
+@pytest.mark.long
 def test_evaluators_keep_the_records_that_have_all_inputs(wired, tmp_path):
     trainer.train(wired("steps=1", "evaluators={}"), tmp_path, quiet=True)
     run, rng = open_run(tmp_path).model, np.random.default_rng(0)

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from tiers import long_but
 
 import mmjax
 from mmjax.data import inputs
@@ -49,7 +50,12 @@ def steps(config, mesh, count=2):
 
 
 @pytest.mark.parametrize(
-    "overrides", [("microbatches=4",), ("mesh.data=2", "mesh.fsdp=4", "microbatches=2")]
+    "overrides",
+    long_but(
+        lambda own: len(own) > 1,
+        [("microbatches=4",), ("mesh.data=2", "mesh.fsdp=4", "microbatches=2")],
+        several=False,
+    ),
 )
 def test_meshes_and_slices_change_nothing(wired, overrides):
     want, wanted = steps(wired(), mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1]))
@@ -66,6 +72,7 @@ def test_meshes_and_slices_change_nothing(wired, overrides):
     assert any(path.startswith("towers/b/") for path in want.teacher)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_goes_on_in_a_stage_with_another_gallery(
     wired, saved, identical, resumed_at, tmp_path
 ):

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from tiers import long_but
 
 import mmjax
 from mmjax import recipe as recipe_lib
@@ -116,7 +117,12 @@ def test_a_record_that_lacks_a_field_lacks_what_reads_it(wired):
     assert by_output(wired().outputs, views)["c"] is views["a"]
 
 
-@pytest.mark.parametrize("overrides", [("microbatches=4",), (*MESH, "microbatches=2")])
+@pytest.mark.parametrize(
+    "overrides",
+    long_but(
+        lambda own: len(own) > 1, [("microbatches=4",), (*MESH, "microbatches=2")], several=False
+    ),
+)
 def test_meshes_and_slices_change_nothing(wired, overrides):
     want, wanted = steps(wired(), mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1]))
     config = wired(*overrides)
@@ -132,6 +138,7 @@ def test_meshes_and_slices_change_nothing(wired, overrides):
     assert want.queue["valid/c"].sum() == 2 * batch_of()["a_present"].sum()
 
 
+@pytest.mark.long
 def test_a_run_is_resumed_measured_and_exported(wired, saved, identical, tmp_path):
     source = {"like": "data.source", "split": "test", "examples": 64}
     measured = {"retrieval": {"far": {"source": source, "pairs": (("c", "b@far"),)}}}
@@ -168,6 +175,7 @@ def _only(checkpoints, step, to):
             path.rename(to / path.name)
 
 
+@pytest.mark.long
 def test_a_tower_without_a_view_in_training_is_a_constant_that_evaluation_uses(tiny, tmp_path):
     source = {"like": "data.source", "split": "test", "examples": 64}
     stages = (

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from tiers import long_but
 
 from mmjax.errors import ConfigError
 from mmjax.objectives import TERMS, Term
@@ -100,7 +101,14 @@ def test_keys_are_the_teachers_and_not_the_towers(reading):
     np.testing.assert_array_equal(state.queue["valid/b"][:, 0], batch["b_present"])
 
 
-@pytest.mark.parametrize("overrides", [("microbatches=4",), ("mesh.data=2", "mesh.fsdp=4")])
+@pytest.mark.parametrize(
+    "overrides",
+    long_but(
+        lambda own: len(own) > 1,
+        [("microbatches=4",), ("mesh.data=2", "mesh.fsdp=4")],
+        several=False,
+    ),
+)
 def test_slices_and_meshes_change_nothing(reading, overrides):
     state, metrics = run(reading(), 5)
     mesh = mesh_lib.make_mesh(2, 4, 1) if len(overrides) > 1 else None

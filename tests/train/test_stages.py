@@ -188,7 +188,7 @@ def interrupted(config, folder, step, monkeypatch):
     "steps",
     [
         pytest.param((33,), id="inside"),
-        pytest.param((20,), id="border"),
+        pytest.param((20,), id="border", marks=pytest.mark.long),
         # Saved at the border, stopped, evaluated there by the next process, which is stopped, too.
         pytest.param((45, 46), id="borders", marks=pytest.mark.slow),
     ],

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from tiers import long_but
 
 from mmjax.errors import ConfigError
 from mmjax.objectives import TERMS, Term
@@ -113,7 +114,14 @@ def test_no_gradient_reaches_the_towers_through_the_teacher(tiny):
     assert metrics[0]["gradient_norm"] == 0
 
 
-@pytest.mark.parametrize("overrides", [("microbatches=4",), MESH, ("microbatches=4", *MESH)])
+@pytest.mark.parametrize(
+    "overrides",
+    long_but(
+        lambda overrides: len(overrides) > 2,
+        [("microbatches=4",), MESH, ("microbatches=4", *MESH)],
+        several=False,
+    ),
+)
 def test_slices_and_meshes_change_nothing(taught, overrides):
     _, want, want_metrics = run(taught(EMA), 3)
     config = taught(EMA, *overrides)

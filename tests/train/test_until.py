@@ -68,7 +68,11 @@ def test_a_stage_ends_at_the_check_that_moved_and_the_next_counts_from_its_last_
 
 @pytest.mark.parametrize(
     "at",
-    [pytest.param(11, id="inside"), pytest.param(12, id="its end"), pytest.param(44, id="2nd")],
+    [
+        pytest.param(11, id="inside"),
+        pytest.param(12, id="its end", marks=pytest.mark.long),
+        pytest.param(44, id="2nd", marks=pytest.mark.long),
+    ],
 )
 def test_an_interruption_changes_neither_the_end_nor_a_bit(
     early, whole, saved, identical, at, tmp_path, monkeypatch

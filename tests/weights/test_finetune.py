@@ -319,6 +319,7 @@ def commands(name):
     return [shlex.split(line) for line in re.findall(rf"^    mmjax {name} (.*)$", PAGE, re.M)]
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_is_valid(tuned):
     export(tuned[0], "tuned", format="hf")
     found = commands("train")

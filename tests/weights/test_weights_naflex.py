@@ -128,6 +128,7 @@ def test_what_the_folder_says(tmp_path):
         Weights(str(folder))
 
 
+@pytest.mark.long
 def test_a_run_trains_it_further(tmp_path):
     """Two steps from the folder's weights, on images of different shapes; and its exports."""
     tensors = {name: 0.2 * array for name, array in folders.tensors_of(CONFIG).items()}

@@ -17,7 +17,8 @@ ROWS = 64
 
 def of(x, config=None, **more):
     batch = {"x": jnp.asarray(x), "id": np.arange(len(x)), **more}
-    return mixed({"x": config or MixConfig(alpha=1.0, probability=0.5)}, batch, jax.random.key(0))
+    config = config or MixConfig(alpha=1.0, probability=0.5)
+    return jax.jit(lambda batch, key: mixed({"x": config}, batch, key))(batch, jax.random.key(0))
 
 
 def test_rows_are_mixtures_by_the_shares_that_are_told():

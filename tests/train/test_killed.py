@@ -187,7 +187,7 @@ def test_sigterm_outside_of_the_steps_saves_and_stops(
         return called
 
     with monkeypatch.context() as patch:
-        owner, name = (Embedder, "embed") if where == "evaluation" else (page, "write")
+        owner, name = (Embedder, "begin") if where == "evaluation" else (page, "write")
         patch.setattr(owner, name, signalled(getattr(owner, name)))
         with pytest.raises(Interrupted) as stopped:
             trainer.train(config, tmp_path)

@@ -3,7 +3,8 @@
 Wu et al. 2025, arXiv 2410.02271. A song is not one vector: each sentence of a long text attends to
 the segments of the song, and their weighted similarities are the score of the pair, in training and
 in retrieval. Useful where items are long and texts name some of their parts: videos, recordings,
-documents. The term is `late_interaction_nce`, and `retrieval` ranks by its score with `term`.
+documents. Most of the gain is a score by segments, of which attention is the better form. The term
+is `late_interaction_nce`, and `retrieval` ranks by its score with `term`.
 
     python -m mmjax.main --config=configs/collap.py        # generated songs, a minute
     python -m mmjax.main --config=configs/collap.py:paper  # features of songs and RoBERTa

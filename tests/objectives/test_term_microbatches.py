@@ -131,7 +131,8 @@ def assert_same(actual, expected, tolerance):
     assert whole > 0
     for path, g in expected.items():
         error = np.linalg.norm(actual[path] - g)
-        assert error <= tolerance * max(np.linalg.norm(g), 1e-2 * whole), path
+        bound = max(np.linalg.norm(g), 1e-2 * whole)
+        assert error <= tolerance * bound, f"{path}: {error / bound:.2g}"
 
 
 @functools.cache
@@ -163,7 +164,7 @@ def test_every_term_is_exact_with_dropout(together, term):
     weights = {**weights, term: np.float32(1)}
     loss, metrics, expected = made[1](weights, 0)
     other, _, _ = made[1](weights, 1)
-    assert abs(loss - other) > 1e-3 * abs(loss), "dropout does nothing"
+    assert abs(loss - other) > 1e-4 * abs(loss), "dropout does nothing"
     value, others, gradient = made[8](weights, 0)
     np.testing.assert_allclose(value, loss, rtol=1e-6)
     assert others[term].keys() == metrics[term].keys()

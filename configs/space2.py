@@ -4,7 +4,7 @@ He et al. 2022, arXiv 2209.06638. Turns of a dialog are annotated as trees of do
 and values. Two turns are positives as far as the nodes and paths of their trees overlap, each of
 ten kinds of them in a subspace of its own; turns without a tree are contrasted with themselves
 under another dropout. Useful wherever labels are sets, such as keywords, tags or diagnoses:
-`sup_con` with `sets` takes any.
+`sup_con` with `sets` takes any; one space for all kinds does better here than ten.
 
     python -m mmjax.main --config=configs/space2.py        # generated dialogs, some minutes
     python -m mmjax.main --config=configs/space2.py:bags   # bags of words, one space, seconds

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jitted import jitted, made
+from jitted import drawn, jitted
 from scipy.special import erf
 
 from mmjax import recipe as recipe_lib
@@ -61,7 +61,7 @@ def model_of(config):
     def make():
         return System(config.model, config.objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
 
-    system, mesh = made(make), mesh_lib.make_mesh(devices=jax.devices()[:2])
+    system, mesh = drawn(make, seed=2), mesh_lib.make_mesh(devices=jax.devices()[:2])
     return system, Embedder(Definition.of(make), Definition.arrays(system), mesh)
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jitted import drawn
 
 from mmjax.model.definition import Definition
 from mmjax.objectives import Context
@@ -38,7 +39,7 @@ def gradient_of(make, batch, slices):
       batch: of 16 rows.
       slices: microbatches.
     """
-    definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
+    definition, arrays = Definition.of(make), Definition.arrays(drawn(make))
     params = {path: arrays[path] for path in definition.kinds(nnx.Param)}
     mesh = mesh_lib.make_mesh(2, 1, 1, jax.devices()[:2])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from augmenting import gradient_of, keys
 from flax import nnx
-from jitted import jitted, made
+from jitted import drawn, jitted, made
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
@@ -151,7 +151,7 @@ def batch_of(rows=16):
 
 
 def test_only_the_views_that_are_named_hide_something():
-    system = made(system_of())
+    system = drawn(system_of())
     embed = jitted(system, "embed")
     seen, shown = embed(batch_of(), train=True, key=jax.random.key(0)), embed(batch_of())
     np.testing.assert_allclose(seen["text"].unit, shown["text"].unit, atol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from augmenting import gradient_of, keys
 from flax import nnx
-from jitted import jitted, made
+from jitted import drawn, jitted
 
 from mmjax.errors import ConfigError
 from mmjax.model.augment import AUGMENTATIONS
@@ -119,7 +119,7 @@ def batch_of(rows=16):
 
 
 def test_only_the_views_that_are_named_hide_something():
-    system, batch = made(system_of), batch_of(4)
+    system, batch = drawn(system_of), batch_of(4)
 
     @jax.jit
     def seen_in_training(key):
@@ -152,7 +152,7 @@ def test_microbatches_hide_the_same_and_have_the_same_gradient():
 
 def test_an_embedder_gives_tokens_of_a_level():
     """Before the head that takes it, and through it."""
-    definition, arrays = Definition.of(system_of), Definition.arrays(jax.jit(system_of)())
+    definition, arrays = Definition.of(system_of), Definition.arrays(drawn(system_of))
     model = Embedder(definition, arrays, mesh_lib.make_mesh(1, 1, 1, jax.devices()[:1]))
     x = volumes(3)
     want = jitted(definition.merge(arrays), "embed")({"volume": x})["volume"].encoding

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jitted import drawn, jitted, made
+from jitted import drawn, jitted
 from scipy.special import erf
 
 from mmjax.encoders.base import EncoderError, Encoding
@@ -96,7 +96,7 @@ def system(rate, deterministic=()):
     encoder = {"type": "token_mlp", "inputs": 3, "hidden": (7,), "width": WIDTH}
     towers = {"a": {"encoder": encoder, "head": own, "deterministic": deterministic}}
     model = ModelConfig.of({"towers": towers})
-    return made(lambda: System(model, configs({}), dtype=jnp.float32, rngs=nnx.Rngs(0)))
+    return drawn(lambda: System(model, configs({}), dtype=jnp.float32, rngs=nnx.Rngs(0)))
 
 
 def test_dropout_is_of_training_and_of_each_row_by_itself():

@@ -15,6 +15,7 @@ from mmjax.model.adapters import AdapterParam
 from mmjax.model.definition import Definition
 from mmjax.parallel import layout
 from mmjax.parallel import mesh as mesh_lib
+from mmjax.parallel.start_keys import start_key
 from mmjax.recipe import Recipe
 from mmjax.schema.names import modality_of
 from mmjax.system import queue as queue_lib
@@ -94,9 +95,8 @@ def compute_dtype(name: str, mesh: jax.sharding.Mesh) -> jnp.dtype:
     return jnp.dtype(name)
 
 
-def _make_system(recipe: Recipe, dtype: jnp.dtype, seed: int | jax.Array) -> System:
-    rngs = nnx.Rngs(jax.random.key(seed))
-    return System(recipe.model, recipe.objectives, dtype=dtype, rngs=rngs)
+def _make_system(recipe: Recipe, dtype: jnp.dtype, key: jax.Array) -> System:
+    return System(recipe.model, recipe.objectives, dtype=dtype, rngs=nnx.Rngs(key))
 
 
 def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
@@ -106,7 +106,7 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
       ConfigError: for rules (freezing, layout, learning rate) that do not fit the parameters.
     """
     dtype = compute_dtype(recipe.model.dtype, mesh)
-    definition = Definition.of(lambda: _make_system(recipe, dtype, 0))
+    definition = Definition.of(lambda: _make_system(recipe, dtype, jax.random.key(0)))
     parameters = definition.kinds(nnx.Param)
     adapters = definition.kinds(AdapterParam)
     optimizer = recipe.optimizer if recipe.steps else None  # without steps all are constants
@@ -162,9 +162,11 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
 
 def initial(recipe: Recipe, plan: TrainPlan) -> State:
     """The state before the first step, made where it lies: no device ever holds it whole."""
+    alone = plan.shardings.step.mesh.size == 1
 
     def make(seed: jax.Array) -> State:
-        arrays = Definition.arrays(_make_system(recipe, plan.dtype, seed))
+        key = start_key(seed) if alone else jax.random.key(seed)
+        arrays = Definition.arrays(_make_system(recipe, plan.dtype, key))
         params = {path: arrays[path] for path in plan.trained}
         return State(
             step=jnp.zeros((), jnp.int32),

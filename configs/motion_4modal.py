@@ -2,7 +2,8 @@
 
 IEEE TMM 2025, arXiv 2507.23188. An item is a sequence of tokens in each modality, not one vector,
 and a pair scores by how well every token of one side is found on the other, both ways. Useful where
-items have more parts than a vector holds: instructions, recordings of movement, dialogs.
+items have more parts than a vector holds: instructions, recordings of movement, dialogs. Here a
+vector of as many numbers as all tokens together does as well for texts.
 
     python -m mmjax.main --config=configs/motion_4modal.py        # generated sequences, a minute
     python -m mmjax.main --config=configs/motion_4modal.py:paper  # HumanML3D

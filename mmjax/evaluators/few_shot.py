@@ -8,6 +8,7 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
+from mmjax.evaluators.linear_solvers import unit
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, NonNegative, NonNegativeInt, Positive, Repeats
 
@@ -87,16 +88,16 @@ class FewShot(Evaluator):
         self, features: np.ndarray, labels: np.ndarray, texts: np.ndarray | None = None
     ) -> dict[str, float]:
         """The metrics of features f32[N, D], labels [N] and texts f32[N, D]."""
-        unit = _unit(features.astype(np.float64))
+        rows = unit(features.astype(np.float64))
         # One table, so that all are kept or left out together.
         if texts is not None:
-            unit = np.concatenate([unit, _unit(texts.astype(np.float64))], axis=1)
+            rows = np.concatenate([rows, unit(texts.astype(np.float64))], axis=1)
         dim = features.shape[1]
         rng = np.random.default_rng(self.seed)
         metrics = {}
         for shots in self.shots:
             needed = max(2 * shots, shots + 5)
-            x, y, classes = _classes_of(needed, unit, labels)
+            x, y, classes = _classes_of(needed, rows, labels)
             if classes < 2:
                 raise EvaluationError(
                     f"few_shot: fewer than two classes have {needed} rows or more"
@@ -106,7 +107,7 @@ class FewShot(Evaluator):
             for name in scores[0]:
                 metrics[f"{shots}_shot{name}"] = float(np.mean([own[name] for own in scores]))
             metrics[f"{shots}_shot_classes"] = float(classes)
-        x, y, classes = _classes_of(2, unit[:, :dim], labels)
+        x, y, classes = _classes_of(2, rows[:, :dim], labels)
         # Means of all cosines follow from the classes' mean vectors: no N x N matrix.
         count = np.bincount(y)
         means = _means(x, y, classes)
@@ -132,7 +133,7 @@ class FewShot(Evaluator):
         """Accuracy, F1 and NDCG@10 with the prototypes of one support; with texts also theirs."""
         members = [np.flatnonzero(y == c) for c in range(classes)]
         support = np.concatenate([rng.choice(own, shots, replace=False) for own in members])
-        prototypes = _unit(_means(x[support], y[support], classes))
+        prototypes = unit(_means(x[support], y[support], classes))
         query = np.setdiff1d(np.arange(len(x)), support)
         truth, scores = y[query], x[query] @ prototypes.T
         answer = scores.argmax(1)
@@ -150,7 +151,7 @@ class FewShot(Evaluator):
         if texts is not None:
             from scipy.special import softmax  # slow to import, for all other evaluators
 
-            told = x[query] @ _unit(_means(texts[support], y[support], classes)).T
+            told = x[query] @ unit(_means(texts[support], y[support], classes)).T
             a, b = self.weights
             fused = a * softmax(told / self.temperature, axis=1) + b * softmax(scores, axis=1)
             found["_text"] = (told.argmax(1) == truth).mean()
@@ -164,11 +165,6 @@ def _classes_of(rows: int, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
     names = names[counts >= rows]
     kept = np.isin(labels, names)
     return x[kept], np.searchsorted(names, labels[kept]), len(names)
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return unit
 
 
 def _means(x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:

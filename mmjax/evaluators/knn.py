@@ -7,6 +7,7 @@ import numpy as np
 from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Layer, Model, embed
 from mmjax.evaluators.labels import accuracy, labels_of
+from mmjax.evaluators.linear_solvers import unit
 from mmjax.evaluators.neighbours import Gallery
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count
@@ -59,8 +60,7 @@ class NearestNeighbours(Evaluator):
         """Unit features f32[N, D] and labels [N]."""
         found = embed(model, data, (self.modality,), layer=self.layer)[self.modality]
         labels = labels_of(found.fields, self.labels, "knn")
-        length = np.linalg.norm(found.unit, axis=1, keepdims=True)
-        return found.unit / np.maximum(length, 1e-12), labels
+        return unit(found.unit), labels
 
 
 def vote(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int, k: int) -> np.ndarray:

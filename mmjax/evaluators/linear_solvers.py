@@ -252,5 +252,5 @@ def _mean_log_rank(x: np.ndarray, y: np.ndarray, found: Map) -> float:
 
 def unit(x: np.ndarray) -> np.ndarray:
     """Rows of length 1; a row of zeros stays one."""
-    rows: np.ndarray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    rows: np.ndarray = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
     return rows

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from mmjax.evaluators.linear_solvers import unit
+
 ROUNDS = 8  # of k-means
 HIDDEN, STEPS, RATE = 16, 500, 1e-2
 Weights = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
@@ -148,9 +150,3 @@ def overlap(found: np.ndarray, masks: np.ndarray, classes: Sequence[object]) -> 
     by_class = [of(found[labels == c], masks[labels == c]) for c in np.unique(labels)]
     both = [of(found, masks), of(~found, ~masks)]
     return {"mIoU": float(np.mean(by_class)), "FB-IoU": float(np.mean(both))}
-
-
-def unit(x: np.ndarray) -> np.ndarray:
-    """Rows of length 1; zeros stay zeros."""
-    rows: np.ndarray = x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
-    return rows

@@ -10,7 +10,8 @@ from mmjax.evaluators.base import Evaluator
 from mmjax.evaluators.data import EvalData, Model, embed
 from mmjax.evaluators.errors import EvaluationError
 from mmjax.evaluators.labels import labels_of
-from mmjax.evaluators.prototype_masks import Sets, unit
+from mmjax.evaluators.linear_solvers import unit
+from mmjax.evaluators.prototype_masks import Sets
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import BelowOne, Count, CountOrZero, NonNegativeInt
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmjax.data.synthetic.generated import Generated, normal
+from mmjax.data.synthetic.generated import Generated, normal, unit
 from mmjax.schema.bounds import Fraction, NonNegative
 
 DIM, NODES, WORDS, LENGTH = 16, 16, 200, 80
@@ -76,7 +76,7 @@ class EgoGraphs(Generated):
         logits = (means[y] @ words).astype(np.float64)
         chances = np.exp(logits - logits.max(1, keepdims=True))
         bags = rng.multinomial(LENGTH, chances / chances.sum(1, keepdims=True)) / LENGTH
-        texts = _unit(_unit((bags - 1 / WORDS) @ words.T) + self.cone * _unit(offset[None]))
+        texts = unit(unit((bags - 1 / WORDS) @ words.T) + self.cone * unit(offset[None]))
         return {
             "graph": [_star(own) for own in numbers],
             "text": texts.astype(np.float32),
@@ -99,8 +99,3 @@ def _turn(world: np.random.Generator) -> np.ndarray:
     turn = np.eye(DIM, dtype=np.float32)
     turn[np.ix_(chosen, chosen)] = np.linalg.qr(normal(world, TURNED, TURNED))[0]
     return turn
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return unit

@@ -4,8 +4,8 @@ Aich et al. 2022, arXiv 2209.09502. A generator within a small bound of every pi
 frozen model, away from an image's own embedding and towards a text that is unlike it, and then
 changes new images for other models in one pass. What a user can take from it: `attack` with
 `by='generator'` or `'pgd'` and `transfer` says how much accuracy a change nobody sees costs a model
-and, fitted to it, another one, beside noise of the same size. Changes stay in memory and are never
-written anywhere.
+and, fitted to it, another one, beside noise of the same size; texts as attractors add nothing here.
+Changes stay in memory and are never written anywhere.
 
     python -m mmjax.main --config=configs/gama.py          # emoji, minutes on two CPU cores
     python -m mmjax.main --config=configs/gama.py:glyphs   # generated, two models, two minutes

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jitted import drawn
 
 from mmjax import recipe as recipe_lib
 from mmjax.errors import ConfigError
@@ -79,7 +78,7 @@ def system_of(encoders, terms, head=LINEAR):
 
 def arrays_of(make, mesh):
     """Parameters and other variables by path, parameters laid out over `fsdp`."""
-    definition, arrays = Definition.of(make), Definition.arrays(drawn(make))
+    definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
     params = definition.kinds(nnx.Param)
     where = layout.shardings(layout.specs(params, mesh, fsdp_min_size=64), mesh)
     return (

@@ -53,7 +53,7 @@ class NearestNeighbours(Evaluator):
         x, y = self._features(model, train)
         test, truth = self._features(model, data)
         classes, y = np.unique(y, return_inverse=True)
-        answer = classes[vote(x, y, test, len(classes), min(self.k, len(x)))]
+        answer = classes[vote(x, y, test, len(classes), self.k)]
         return accuracy(answer, truth, len(classes))
 
     def _features(self, model: Model, data: EvalData) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,9 @@
 """Keys of the numbers that a model starts with, whose draws compile fast.
 
 JAX makes the bits of a random array from the places of its numbers, in a loop that is compiled anew
-for every shape: with the many shapes of a model that is most of the time until a small run's first
-step. Here bits are made in pieces of one size by one function, which the compiler sees once. They
-are the same bits, so a seed gives the same model.
+for every shape: with the many shapes of a model that is a large part of the time until a small
+run's first step. Here bits are made in pieces of one size by one function, which the compiler sees
+once. They are the same bits, so a seed gives the same model.
 """
 
 import functools
@@ -35,7 +35,7 @@ def start_key(seed: int | jax.Array) -> jax.Array:
 
 @functools.cache
 def _in_pieces() -> Any:
-    """The generator; a function, since to define one starts no backend but imports do no work."""
+    """The generator, defined when it is first asked for."""
     return generators.define_prng_impl(
         key_shape=_THREEFRY.key_shape,
         seed=_THREEFRY.seed,

@@ -162,6 +162,7 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
 
 def initial(recipe: Recipe, plan: TrainPlan) -> State:
     """The state before the first step, made where it lies: no device ever holds it whole."""
+    # Over several devices the compiler splits the drawing of jax's own keys; pieces it would not.
     alone = plan.shardings.step.mesh.size == 1
 
     def make(seed: jax.Array) -> State:

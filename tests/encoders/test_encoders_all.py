@@ -33,7 +33,13 @@ def is_first(case):
 
 
 def is_common(case):
-    return is_first(case) and case[0].__name__ in ("ViT", "TextTransformer", "ResNet", "CNN", "MLP")
+    return is_first(case) and case[0].__name__ in (
+        "ViT",
+        "TextTransformer",
+        "ResNet",
+        "CNN14",
+        "MLP",
+    )
 
 
 def is_first_to_drop(case):
@@ -96,6 +102,16 @@ def test_examples_do_not_see_each_other_in_evaluation(make, run, inputs, encoder
         np.testing.assert_allclose(run(module, x[np.array(rows)]).pooled, together[rows], atol=2e-6)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("encoder", SMALL)
+def test_an_example_alone_is_what_it_is_among_others(make, run, inputs, encoder):
+    module, x = make(encoder), inputs(encoder, rows=5)
+    together = run(module, x).pooled
+    for i in range(5):
+        alone = run(module, x[i : i + 1]).pooled[0]
+        np.testing.assert_allclose(alone, together[i], atol=2e-6)
+
+
 @pytest.mark.parametrize(("encoder", "options"), long_but(is_first_to_drop, every("dropping")))
 def test_dropout_needs_rngs_and_is_off_in_evaluation(make, run, inputs, encoder, options):
     module, x = make(encoder, **options), inputs(encoder, rows=8)
@@ -117,6 +133,12 @@ def test_dropout_needs_rngs_and_is_off_in_evaluation(make, run, inputs, encoder,
 def test_no_dropout_needs_no_rngs(make, run, inputs, encoder):
     train = functools.partial(encoder.__call__, train=True)
     assert jax.eval_shape(train, make(encoder, abstract=True), inputs(encoder)).pooled.ndim == 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("encoder", SMALL)
+def test_training_without_dropout_is_finite(make, run, inputs, encoder):
+    assert np.all(np.isfinite(run(make(encoder), inputs(encoder), train=True).pooled))
 
 
 @pytest.mark.parametrize(("encoder", "options", "message"), every("wrong_options"))

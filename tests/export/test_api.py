@@ -198,18 +198,18 @@ def test_a_generator_is_read_as_it_is_needed(model, pictures):
 
 def test_pictures_are_read_while_the_model_computes(model, pictures, monkeypatch):
     expected, plain, begin = model.encode(image=pictures), model.view("image"), type(model).begin
-    third, second = threading.Event(), threading.Event()
+    begun, read = threading.Event(), threading.Event()
 
     def view(value, *how):
         if value.shape[1] == 50 + 3:
-            third.set()
+            read.set()
         return plain(value[:, :50], *how)
 
     def slow(self, *batch):
-        if not second.is_set():
-            second.set()
+        if not begun.is_set():
+            begun.set()
             # The model has the first batch of two: those after it are read meanwhile.
-            assert third.wait(30)
+            assert read.wait(30)
         return begin(self, *batch)
 
     monkeypatch.setattr(type(model), "begin", slow)

@@ -17,6 +17,7 @@ from mmjax.objectives import Context, configs
 from mmjax.parallel import layout, microbatch
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.parallel.pairwise import Plan
+from mmjax.parallel.start_keys import start_key
 from mmjax.system.system import System
 
 SIZE, WIDTH = 32, 6
@@ -55,14 +56,16 @@ def program(terms, microbatches, mesh):
       A function (weights: term -> f32, and 0 of `NOTHING`, seed) -> (loss, metrics, gradient by
       path).
     """
-    dims = {term: dims_of(case) for term, case in terms.items()}
+    # Of all terms, whichever are computed: what one starts with depends on those before it.
+    every = {term: case for term, (_, case) in FIRST.items()}
+    dims = {term: dims_of(case) for term, case in every.items()}
     widest = max(dim for each in dims.values() for dim in each.values())
     tower = {"encoder": ENCODER, "head": {"type": "linear", "dim": widest}}
     model = ModelConfig.of({"towers": {"a": tower, "b": tower}})
-    objectives = configs({t: {**case.spec, **case.microbatches} for t, case in terms.items()})
+    objectives = configs({t: {**case.spec, **case.microbatches} for t, case in every.items()})
 
     def make():
-        return System(model, objectives, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        return System(model, objectives, dtype=jnp.float32, rngs=nnx.Rngs(start_key(0)))
 
     definition, arrays = Definition.of(make), Definition.arrays(jax.jit(make)())
     params = definition.kinds(nnx.Param)
@@ -164,7 +167,7 @@ def test_every_term_is_exact_with_dropout(together, term):
     weights = {**weights, term: np.float32(1)}
     loss, metrics, expected = made[1](weights, 0)
     other, _, _ = made[1](weights, 1)
-    assert abs(loss - other) > 1e-4 * abs(loss), "dropout does nothing"
+    assert abs(loss - other) > 1e-3 * abs(loss), "dropout does nothing"
     value, others, gradient = made[8](weights, 0)
     np.testing.assert_allclose(value, loss, rtol=1e-6)
     assert others[term].keys() == metrics[term].keys()

@@ -7,8 +7,10 @@ or classes repeat within a batch, `duplicates='mask'` with ids of concepts costs
 temperature, by its name, serves several terms.
 
     python -m mmjax.main --config=configs/sat.py          # generated regions, seconds
+    python -m mmjax.main --config=configs/sat.py:emoji    # emoji, terms are their subgroups
     python -m mmjax.main --config=configs/sat.py:paper    # terms, definitions, features of regions
     python -m mmjax.claims sat                            # against the plain loss, and positives
+    python -m mmjax.claims sat:claim_emoji                # the same on emoji
 
 Left out: segmentation. The tower of volumes, a 3-D U-Net with pooling by masks, is outside: `paper`
 reads the features of regions that such a network has made, the scan's modality is a word of the
@@ -16,24 +18,26 @@ term, and both terms are of one step.
 """
 
 from mmjax.configs import common as c
+from mmjax.configs import lit
+from mmjax.data.sets.emoji import EmojiSource
 from mmjax.data.synthetic.organ_regions import MODALITIES, SYNONYMS, WORDS
 
 PAPER = "Zhao et al. 2023, SAT, arXiv 2312.17183"
 REGION, DEFINITION = ("region", "text"), ("text", "text@definition")
 
 
-def objectives(by: str | None = None) -> dict:
+def objectives(by: str | None = None, region: str = "region") -> dict:
     """Without negatives of the same concept, at one learned temperature."""
     masked = dict(type="info_nce", duplicates="mask", duplicates_by=by)
     return {
         "knowledge": dict(**masked, pairs=(DEFINITION,), temperature=0.07),
-        "regions": dict(**masked, pairs=(REGION,), temperature="knowledge"),
+        "regions": dict(**masked, pairs=((region, "text"),), temperature="knowledge"),
     }
 
 
-def stages(knowledge: int, regions: int) -> tuple[dict, dict]:
+def stages(knowledge: int, regions: int, region: str = "region") -> tuple[dict, dict]:
     """Texts alone; then texts and regions."""
-    alone = c.stage("knowledge", knowledge, without=("regions",), idle=("region",))
+    alone = c.stage("knowledge", knowledge, without=("regions",), idle=(region,))
     return alone, {"name": "regions", "steps": regions}
 
 
@@ -58,6 +62,38 @@ def small(split: str = "validation") -> dict:
         ],
         stages=stages(200, 500),
         log_every=100,
+    )  # fmt: skip
+
+
+def emoji(half: str = "validation") -> dict:
+    """Features of emoji; the term is the subgroup, of 98, and its definition the emoji's name."""
+    text = c.tiny_text("emoji_8k", 16)
+
+    def source(split: str) -> dict:
+        files = dict.fromkeys(("image", "text@definition"), f"emoji_pretrained:{split}")
+        return dict(
+            type="features",
+            files=files,
+            raw=("text@definition",),
+            labels="emoji_pretrained",
+            named={"text": "subgroup"},
+        )
+
+    concept = dict(c.LABEL, classes=tuple(EmojiSource().labels("subgroup")))
+    return c.recipe(
+        PAPER,
+        steps=250,
+        data=c.data(source("train"), 256, text.tokenizer, image=c.vector(lit.DIM),
+                    subgroup=concept, **dict.fromkeys(DEFINITION, text.view)),
+        towers=c.towers(c.linear_head(64), image=c.mlp(lit.DIM, (128,), 128), text=text.encoder),
+        objectives=objectives("subgroup", "image"),
+        optimizer=c.adamw(2e-3, learning_rate_rules=(("towers/text/encoder/token", 10.0),)),
+        evaluators=[
+            c.zero_shot("subgroup", source(f"{half}_concepts"), templates=("{}",)),
+            c.retrieval("definitions", source(f"{half}_concepts"), pairs=(DEFINITION,)),
+        ],
+        stages=stages(100, 250, "image"),
+        log_every=50,
     )  # fmt: skip
 
 
@@ -106,4 +142,4 @@ def paper() -> dict:
     )  # fmt: skip
 
 
-get_config = c.variants("sat", small, paper)
+get_config = c.variants("sat", small, emoji, paper)

@@ -48,6 +48,18 @@ def test_texts_in_place_of_vectors(files):
         FeaturesSource(files={"image": files["image"]}, raw=("image",))
 
 
+def test_labels_as_texts(files):
+    source = FeaturesSource(files=files, named={"text@class": "group"})
+    assert source.modalities == ("image", "text", "text@class")
+    assert [(source[i]["text@class"], source[i]["group"]) for i in range(2)] == [
+        (["x"], "x"), (["y"], "y"),
+    ]  # fmt: skip
+    with pytest.raises(SourceError, match="no label of these files; labels are: group"):
+        FeaturesSource(files=files, named={"text@class": "kind"})
+    with pytest.raises(SourceError, match="named='text' has a file of its own"):
+        FeaturesSource(files=files, named={"text": "group"})
+
+
 def test_a_record_may_lack_a_modality(files):
     source = FeaturesSource(files={"text": files["text"], "image": files["image"]})
     assert source.may_lack == ("image",)

@@ -29,14 +29,22 @@ class FeaturesSource(Source):
         a text tower beside a frozen one.
       labels: file.npz with the array `id` and further ones, which are labels of the records with
         these ids; or 'emoji_pretrained', the `group` and `subgroup` of the emoji in the package.
+      named: {modality: label}: further modalities, of which the text of a record is its label, as
+        to train on the names of classes.
 
     Raises:
       SourceError: for files that are missing, damaged, of no such arrays, or without a record in
-        common; and for a record that `labels` does not have.
+        common; for a record that `labels` does not have; and for `named` of no such label, or for
+        a modality that has a file.
     """
 
     def __init__(
-        self, *, files: dict[str, str], raw: tuple[str, ...] = (), labels: str | None = None
+        self,
+        *,
+        files: dict[str, str],
+        raw: tuple[str, ...] = (),
+        labels: str | None = None,
+        named: dict[str, str] | None = None,
     ):
         if not files:
             raise SourceError("features: 'files' names no file: {modality: file.npz}")
@@ -65,6 +73,16 @@ class FeaturesSource(Source):
         if labels is not None:
             self._columns |= _labels(labels, self._ids)
         self.label_fields = tuple(n for n in self._columns if n != "key")
+        self._named = dict(named or {})
+        for modality, label in self._named.items():
+            if modality in files:
+                raise SourceError(f"features: named={modality!r} has a file of its own, too")
+            if label not in self.label_fields:
+                raise SourceError(
+                    f"features: named[{modality!r}] is {label!r}, which is no label of these "
+                    f"files; labels are: {', '.join(self.label_fields) or 'none'}"
+                )
+        self.modalities = (*self.modalities, *self._named)
         self.id_limit = int(max(t["id"].max() for t in tables.values())) + 1
         self._files = dict(files)
 
@@ -77,6 +95,7 @@ class FeaturesSource(Source):
         for modality, rows in self._values.items():
             if number in rows:
                 record[modality] = list(rows[number])
+        record |= {modality: [record[label]] for modality, label in self._named.items()}
         return record
 
     def describe(self) -> str:
@@ -122,9 +141,10 @@ def _read(modality: str, path: str) -> dict[str, np.ndarray]:
 def _read_one(modality: str, path: str) -> dict[str, np.ndarray]:
     name, _, split = path.partition(":")
     if name in EMBEDDED and split:
-        file = _embedded(name, f"{modality}-{split}.npz")
+        kind = modality.partition("@")[0]
+        file = _embedded(name, f"{kind}-{split}.npz")
         if not file.is_file():
-            raise SourceError(f"features: {name} has no {modality}-{split}")
+            raise SourceError(f"features: {name} has no {kind}-{split}")
     else:
         file = existing(path, "file of features")
     found = _arrays(file)

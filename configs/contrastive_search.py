@@ -5,7 +5,8 @@ least like those before it: texts that do not go in circles, and nothing is draw
 needs no training for it unless its tokens all point one way, which the paper's isotropy measures.
 What a user can take from it: the decoder `contrastive` of the evaluator `generation`, for any model
 with the term `captioning`; `spectrum` with `layer='tokens'`, to see whether its tokens are apart;
-and the term `token_margin`, where they are not.
+and the term `token_margin`, where they are not. On the claim's chain it is far more varied than
+greedy search, and no better than sampling of equal diversity with any certainty.
 
     python -m mmjax.main --config=configs/contrastive_search.py            # a Markov chain
     python -m mmjax.main --config=configs/contrastive_search.py:dialogues  # lines in 13 languages

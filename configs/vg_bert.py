@@ -3,7 +3,8 @@
 Zhang et al. 2021, NeurIPS 2021, arXiv 2111.07180. Words of captions are matched with the places of
 images that look most like them, and the text tower is then used without images. What a user can
 take from it: words come to group by what things look like, which `clusters` and `regression`
-measure; whether that takes places, or the mean of an image does, has to be tried.
+measure. In the claim's scenes it is the mean of an image that does this, and places, which find
+images as well, do little of it: try both.
 
     python -m mmjax.main --config=configs/vg_bert.py         # emoji and their names, minutes
     python -m mmjax.main --config=configs/vg_bert.py:grid    # generated scenes, half a minute

@@ -46,9 +46,9 @@ def claim() -> Claim:
     match = "objectives.match.temperature"
     return Claim(
         paper=PAPER,
-        statement="from word vectors of captions grounded in the mean of an image, attributes are "
-        "read with an R2 that is .4 above that of captions alone, and categories have a silhouette "
-        "that is .15 higher",
+        statement="from word vectors of captions grounded in images, by their places as in the "
+        "paper and by their mean, attributes are read with an R2 that is .4 above that of captions "
+        "alone, and by the mean categories have a silhouette that is .15 higher",
         variant="grid",
         arms={
             "texts alone": Arm(texts(view, len(WORDS) + 4, 32, plain),
@@ -59,15 +59,15 @@ def claim() -> Claim:
         },
         tuning=Tuning((R2, GROUPS), seeds=(20,)),
         checks=(
-            Check("R2 of attributes is .4 above that of texts alone", R2, "pooled", ">=",
+            Check("by places R2 of attributes is .4 above that of texts alone", R2, "places", ">=",
                   "texts alone", offset=0.4),
-            Check("the silhouette of categories is .15 above that of texts alone", GROUPS, "pooled",
-                  ">=", "texts alone", offset=0.15),
+            Check("by the mean R2 of attributes is .4 above that of texts alone", R2, "pooled",
+                  ">=", "texts alone", offset=0.4),
+            Check("by the mean the silhouette of categories is .15 above that of texts alone",
+                  GROUPS, "pooled", ">=", "texts alone", offset=0.15),
         ),
         controls=(Control("untrained towers", "untrained", "pooled"),),
         extras=(
-            Check("by places R2 of attributes is .4 above that of texts alone", R2, "places", ">=",
-                  "texts alone", offset=0.4),
             Check("places are better than the mean of an image", R2, "places", ">=", "pooled"),
             Check("words find their places", POINTING, "places", ">=", "places", offset=0.2,
                   against="grounding/nouns/chance_pointing"),

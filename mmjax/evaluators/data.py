@@ -8,12 +8,13 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from mmjax.ahead import ahead
 from mmjax.data.limits import causes
 from mmjax.data.records import BadExample, Record, Source, SourceError, options
 from mmjax.data.views import FusedView, field_of
@@ -310,14 +311,14 @@ def _read(
     own, size = reading.rows(len(data.source)), -(-data.batch_size // reading.parts)
     longest = -(-len(data.source) // reading.parts)
     with ThreadPoolExecutor(threads) as pool:
+
+        def window(start: int) -> Callable[[], list[tuple[int, ReadRecord]]]:
+            how = modalities, alternatives
+            found = [(row, pool.submit(read_one, data, row, *how)) for row in own[start:][:size]]
+            return lambda: [(row, future.result()) for row, future in found]
+
         # One window is read while the model embeds the last one; no more is held in memory.
-        ahead: list[tuple[int, Future[ReadRecord]]] = []
-        for start in range(0, longest, size):
-            how, now = (modalities, alternatives), ahead
-            ahead = [(row, pool.submit(read_one, data, row, *how)) for row in own[start:][:size]]
-            if start:
-                yield [(row, future.result()) for row, future in now]
-        yield [(row, future.result()) for row, future in ahead]
+        yield from ahead(map(window, range(0, longest, size)))
 
 
 def read_one(

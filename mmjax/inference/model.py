@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from tqdm import tqdm
 
-from mmjax.data.records import BadExample
 from mmjax.data.views import FusedView
 from mmjax.encoders import Encoder
 from mmjax.errors import ConfigError, nearest
@@ -20,13 +18,12 @@ from mmjax.evaluators.neighbours import Found
 from mmjax.inference import matches, text_length, texts
 from mmjax.inference import values as values_lib
 from mmjax.inference.bundle import Bundle
+from mmjax.inference.encoding import Encoding, preparing, shown
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
 from mmjax.system.embedder import Embedder, Values, Waiting
 
-# Texts of this many batches are sorted by length, so that a batch has little padding.
-_SORTED_BATCHES = 16
 _MOST = 1 << 20  # rows of a batch
 
 
@@ -92,24 +89,12 @@ class Model:
             )
         ((name, given),) = values.items()
         modality = self._modality(name)
-        size = min(values_lib.count("batch_size", batch_size), _MOST)
         rows = values_lib.rows(name, given, self.bundle.views.get(modality))
         total = len(rows) if isinstance(rows, Sequence | np.ndarray) else None
-        show = (total is None or total > size) if progress is None else progress
-        window = size * (_SORTED_BATCHES if self._is_sorted(modality) else 1)
-        found = [np.zeros((0, self.dim(modality)), np.float32)]
-        with (
-            tqdm(total=total, desc=f"encode {name}", disable=not show, leave=False) as bar,
-            ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
-        ):
-            start = 0
-            for inputs in self._prepared(name, modality, values_lib.parts(rows, window), pool.map):
-                found.append(self._batches(name, modality, inputs, size, bar.update))
-                if not np.isfinite(found[-1]).all():
-                    row = start + int(np.argmin(np.isfinite(found[-1]).all(axis=1)))
-                    raise ConfigError(f"{name}[{row}]: its embedding is not finite")
-                start += len(found[-1])
-        return np.concatenate(found)
+        encoding = self._encoding(name, modality, values_lib.count("batch_size", batch_size))
+        show = (total is None or total > encoding.size) if progress is None else progress
+        with tqdm(total=total, desc=f"encode {name}", disable=not show, leave=False) as bar:
+            return encoding(rows, bar.update)
 
     def match(
         self, *, term: str | None = None, batch_size: int = 64, **values: Iterable[Any]
@@ -315,7 +300,7 @@ class Model:
             raise ConfigError(f"{modality!r} is a fusion: prepare {' and '.join(view.names)}")
         if not listed:
             return np.zeros((0, *view.shape), view.dtype)
-        made: np.ndarray = self._preparing(modality, self._modality(modality), listed, 0, map)()
+        made: np.ndarray = preparing(modality, lambda: view, listed, 0, map)()
         return made
 
     def _modality(self, name: str) -> str:
@@ -329,114 +314,21 @@ class Model:
             f"there is no tower for {name!r}, only for {', '.join(self.modalities)}{hint}"
         )
 
-    def _is_sorted(self, modality: str) -> bool:
-        """Whether inputs are batched by their length."""
-        return modality not in self.fused and text_length.counts(self._encoder(modality))
+    def _encoding(self, name: str, modality: str, batch_size: int) -> Encoding:
+        """How values of a modality are embedded, which errors call by `name`."""
+        view: Any = self.bundle.views.get(modality)
+        fused = modality in self.fused
+        by_length = not fused and text_length.counts(self._encoder(modality))
+        return Encoding(
+            name,
+            functools.partial(self.view, modality),
+            "" if view is None or fused else shown(view.dtype, ("N", *view.shape)),
+            self._encoder(modality) if by_length else None,
+            functools.partial(self.begin, modality),
+            self.dim(modality),
+            min(batch_size, _MOST),
+            mesh_lib.batch_shards(self.bundle.mesh),
+        )
 
     def _encoder(self, modality: str) -> Spec[Encoder]:
         return self.bundle.towers[modality].encoder
-
-    def _prepared(
-        self, name: str, modality: str, parts: Iterable[Any], run: Callable[..., Any]
-    ) -> Iterator[Values]:
-        """Inputs of each part of raw values; the next are made while the caller has some."""
-        start, ahead = 0, None
-        for part in parts:
-            now, ahead = ahead, self._preparing(name, modality, part, start, run)
-            start += len(part)
-            if now is not None:
-                yield now()
-        if ahead is not None:
-            yield ahead()
-
-    def _preparing(
-        self, name: str, modality: str, values: Any, start: int, run: Callable[..., Any]
-    ) -> Callable[[], Any]:
-        """What gives the inputs [N, ...] of raw values, which `run` begins to make now.
-
-        Of a fusion it gives a tuple of them; an array is ready.
-        """
-        if isinstance(values, np.ndarray):
-            return lambda: values
-        view = self.view(modality)
-
-        def one(i: int, value: Any) -> Any:
-            try:
-                if isinstance(view, FusedView):
-                    return view(_plain_parts(value, view), None, False)
-                return view(values_lib.plain(value, view), None, False)
-            except (BadExample, OSError) as error:
-                reason = getattr(error, "reason", None) or error
-                raise ConfigError(f"{name}[{i}]: {reason}") from error
-
-        made = run(one, range(start, start + len(values)), values)
-
-        def stacked() -> Any:
-            if isinstance(view, FusedView):
-                return tuple(map(np.stack, zip(*made, strict=True)))
-            return np.stack(list(made))
-
-        return stacked
-
-    def _batches(
-        self, name: str, modality: str, inputs: Values, size: int, done: Callable[[int], Any]
-    ) -> np.ndarray:
-        """Embeds inputs in batches of similar length."""
-        count = len(inputs[0]) if isinstance(inputs, tuple) else len(inputs)
-        found = np.zeros((count, self.dim(modality)), np.float32)
-        order = np.arange(count)
-        texts = isinstance(inputs, np.ndarray) and inputs.ndim == 2 and inputs.size
-        if texts and self._is_sorted(modality):
-            lengths = text_length.lengths(self._encoder(modality), cast(np.ndarray, inputs))
-            order = np.argsort(lengths, kind="stable")
-        begun: list[tuple[np.ndarray, Waiting]] = []
-
-        def end() -> None:
-            for rows, wait in begun:
-                found[rows] = wait()
-                done(len(rows))
-            begun.clear()
-
-        for batch in np.split(order, range(size, len(order), size)):
-            own: Values
-            own = tuple(x[batch] for x in inputs) if isinstance(inputs, tuple) else inputs[batch]
-            try:
-                wait = self._begin(modality, own, len(batch), size)
-            except (TypeError, ValueError) as error:  # of the tower, when jax traces it
-                view: Any = self.bundle.views.get(modality)
-                if isinstance(inputs, tuple):
-                    raise ConfigError(f"{name}: {str(error).partition(chr(10))[0]}") from error
-                takes = "" if view is None else f", but {_shown(view.dtype, ('N', *view.shape))}"
-                raise ConfigError(
-                    f"{name}: the tower does not take {_shown(inputs.dtype, inputs.shape)}{takes} "
-                    f"({str(error).partition(chr(10))[0]})"
-                ) from error
-            end()  # of the batch before, while the devices compute this one
-            begun.append((batch, wait))
-        end()
-        return found
-
-    def _begin(self, modality: str, batch: Values, rows: int, batch_size: int) -> Waiting:
-        shards = mesh_lib.batch_shards(self.bundle.mesh)
-        size = min(1 << (rows - 1).bit_length(), batch_size)
-        size += -size % shards
-
-        def padded(x: np.ndarray) -> np.ndarray:
-            filled: np.ndarray = np.concatenate([x, np.repeat(x[-1:], size - rows, axis=0)])
-            return filled
-
-        whole = tuple(map(padded, batch)) if isinstance(batch, tuple) else padded(batch)
-        wait = self.begin(modality, whole)
-        return lambda: wait()[:rows]
-
-
-def _plain_parts(values: Any, view: FusedView) -> Any:
-    """The values of a fusion's inputs, as their views take them."""
-    if not isinstance(values, list | tuple) or len(values) != len(view.inputs):
-        return values  # which the view refuses
-    pairs = zip(view.inputs, values, strict=True)
-    return [values_lib.plain(value, own) for (_, own), value in pairs]
-
-
-def _shown(dtype: Any, shape: Sequence[Any]) -> str:
-    return f"{dtype} [{', '.join(map(str, shape))}]"

@@ -18,7 +18,8 @@ from mmjax.errors import ConfigError
 from mmjax.inference import text_length
 from mmjax.inference import values as values_lib
 from mmjax.schema.registry import Spec
-from mmjax.system.embedder import Values, Waiting
+from mmjax.system.embedder import Values
+from mmjax.system.layers import Waiting
 
 # Texts of this many batches are sorted by length, so that a batch has little padding.
 _SORTED_BATCHES = 16

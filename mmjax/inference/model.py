@@ -22,7 +22,8 @@ from mmjax.inference.encoding import Encoding, preparing, shown
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.schema.registry import Spec
-from mmjax.system.embedder import Embedder, Values, Waiting
+from mmjax.system.embedder import Embedder, Values
+from mmjax.system.layers import Waiting
 
 _MOST = 1 << 20  # rows of a batch
 

@@ -1,36 +1,30 @@
 """A trained model as a function from arrays to unit embeddings, for evaluation and inference."""
 
 import functools
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mmjax.model.codebook import CodebookHead
 from mmjax.model.definition import Definition
-from mmjax.model.embedding import Embedding, unit_norm
-from mmjax.objectives import Objectives, Term, TermError
-from mmjax.objectives.scores import PairMatcher
+from mmjax.model.embedding import Embedding
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
-from mmjax.system import code_numbers, scoring
+from mmjax.system import code_numbers, layers, scoring
 from mmjax.system.free_words import FreeWords, free_words
 from mmjax.system.inversion import invert
+from mmjax.system.layers import Waiting
 from mmjax.system.system import System
+from mmjax.system.term_scores import Matcher, Predictor, TermScores
 from mmjax.system.texts import TextModel
 
-_TOKENS, _ENCODER = "tokens", "encoder"
 _OF_CODES = {"codes": code_numbers.shares, "numbers": code_numbers.numbers}
 _TERM = "objectives."  # begins the layer that is what a term compares
 Arrays = Mapping[str, jax.Array]
 # Of one output: an array [B, ...]; of a fusion a tuple of them, one for each input.
 Values = np.ndarray | tuple[np.ndarray, ...]
-M = TypeVar("M", bound=Term)
-Waiting = Callable[[], np.ndarray]  # for devices that compute
-Matcher = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Embedder:
@@ -69,7 +63,7 @@ class Embedder:
         self.reading = (0, 1) if alone else mesh_lib.reading(mesh.devices, own)
         self._on_demand: dict[tuple[str, str], Callable[[Arrays, Arrays], Any]] = {}
         self._forwards: dict[str | None, Callable[[Arrays, Arrays], Any]] = {}
-        self._shapes: dict[tuple[str, str], scoring.Shapes] = {}
+        self._terms = TermScores(definition, self._arrays, mesh, frozenset(self.fused))
         self._orders: dict[int, np.ndarray] = {}  # of the rows of all parts, by those of one
 
     def dim(self, modality: str) -> int:
@@ -126,17 +120,8 @@ class Embedder:
 
         def forward(arrays: Arrays, batch: Arrays) -> dict[str, dict[str, jax.Array]]:
             system = self._definition.merge(arrays)
-            return {
-                name: {
-                    "unit": e.unit,
-                    "raw": e.raw,
-                    **({} if e.encoding is None else {"encoder": e.encoding.pooled}),
-                    **_codes(system, name, e),
-                    **_continuous(e),
-                    **{head: own.unit for head, own in (e.heads or {}).items()},
-                }
-                for name, e in _outputs(system, batch, fusion).items()
-            }
+            outputs = _outputs(system, batch, fusion)
+            return {name: layers.small(system, name, e) for name, e in outputs.items()}
 
         # Every process reads the whole result, so that each computes the same metrics.
         self._forwards[fusion] = jax.jit(forward, out_shardings=mesh_lib.replicated(self._mesh))
@@ -241,63 +226,34 @@ class Embedder:
 
     def _layer(self, modality: str, batch: Arrays, layer: str) -> Waiting:
         """A layer of all rows of a batch, which the devices have begun."""
-        # A further head of that name is what is meant, as of all other layers.
-        if layer == _TOKENS and _TOKENS not in self._heads.get(modality, ()):
-            return self._tokens(modality, batch)
-        head, dot, last = layer.rpartition(".")
-        if dot and last == _TOKENS:
-            known = self._heads.get(modality, ())
-            if head in {_ENCODER, *known, *(f"{name}.{_ENCODER}" for name in known)}:
-                return self._tokens(modality, batch, head)
-        if layer in _OF_CODES and modality_of(modality) in self._quantizing:
-            of = functools.partial(_OF_CODES[layer], modality=modality)
-            return self._further(layer, modality, batch, lambda s, e: of(s, embedding=e))
-        if layer.startswith(_TERM):
-            return self._compared(layer.removeprefix(_TERM), modality, batch)
+        of = self._large(modality, layer)
+        if of is not None:
+            return self._further(layer, modality, batch, of)
         fusion = modality if modality in self.fused else None
-        layers = self._forward(fusion)(self._arrays, batch)[modality]
-        parts = list(map(_weighted, layer.split("+")))
+        found = self._forward(fusion)(self._arrays, batch)[modality]
+        parts = list(map(layers.weighted, layer.split("+")))
         for _, part in parts:
-            if part not in layers:
+            if part not in found:
                 raise ValueError(
                     f"layer={layer!r}: the tower of {modality!r} has no {part!r}, only "
-                    f"{', '.join(map(repr, layers))}"
+                    f"{', '.join(map(repr, found))}"
                 )
-        return _side_by_side([(weight, layers[part]) for weight, part in parts])
+        return layers.side_by_side([(weight, found[part]) for weight, part in parts])
 
-    def _compared(self, term: str, modality: str, batch: Arrays) -> Waiting:
-        """f32[B, F], what a term compares of a modality."""
-
-        def features(system: System, embedding: Embedding) -> jax.Array:
-            view = self._views(system.objectives.matcher(term)).get(modality)
-            if view is None:
-                raise TermError(f"The term {term!r} does not score {modality!r}.")
-            found = system.objectives.compared(term, view, embedding)
-            self._shapes[term, modality] = scoring.shapes_of(found)
-            return scoring.flat(found)
-
-        return self._further(term, modality, batch, features)
-
-    def _tokens(self, modality: str, batch: Arrays, head: str | None = None) -> Waiting:
-        """f32[B, T D], the tokens of a modality by a head, those of padding zero."""
-        layer = _TOKENS if head is None else f"{head}.{_TOKENS}"
-
-        def tokens(system: System, embedding: Embedding) -> jax.Array:
-            for part in () if head is None else head.split("."):
-                if part != _ENCODER:
-                    embedding = (embedding.heads or {})[part]
-                elif embedding.encoding is not None:
-                    embedding = embedding._replace(tokens=embedding.encoding.tokens)
-            if embedding.tokens is None or embedding.encoding is None:
-                raise ValueError(
-                    f"layer={layer!r}: the tower of {modality!r} gives no tokens; give it a head "
-                    "with tokens=True"
-                )
-            mask, found = embedding.encoding.mask, embedding.tokens
-            found = found if mask is None else jnp.where(mask[..., None], found, 0.0)
-            return found.reshape(len(found), -1)
-
-        return self._further(layer, modality, batch, tokens)
+    def _large(self, modality: str, layer: str) -> Callable[[System, Embedding], jax.Array] | None:
+        """What gives a layer that is not computed with every batch; None for those that are."""
+        heads = self._heads.get(modality, ())
+        head, dot, last = layer.rpartition(".")
+        # A further head of that name is what is meant, as of all other layers.
+        plain = layer == layers.TOKENS and layers.TOKENS not in heads
+        known = {layers.ENCODER, *heads, *(f"{name}.{layers.ENCODER}" for name in heads)}
+        if plain or (dot and last == layers.TOKENS and head in known):
+            return lambda _, embedding: layers.tokens(embedding, modality, head)
+        if layer in _OF_CODES and modality_of(modality) in self._quantizing:
+            return lambda system, embedding: _OF_CODES[layer](system, modality, embedding)
+        if layer.startswith(_TERM):
+            return self._terms.features(layer.removeprefix(_TERM), modality)
+        return None
 
     def _further(
         self, name: str, modality: str, batch: Arrays, of: Callable[[System, Embedding], jax.Array]
@@ -314,138 +270,22 @@ class Embedder:
 
             replicated = mesh_lib.replicated(self._mesh)
             self._on_demand[key] = jax.jit(forward, out_shardings=replicated)
-        return _side_by_side([(1.0, self._on_demand[key](self._arrays, batch))])
+        return layers.side_by_side([(1.0, self._on_demand[key](self._arrays, batch))])
 
     def scorer(self, term: str, queries: str, answers: str) -> scoring.FlatScore:
-        """The score f32[q, a] of two modalities' rows of the layer `objectives.<term>`.
-
-        Args:
-          term: the name of one with a score of its own (`mmjax.objectives.scores`).
-          queries, answers: its two views, in any order, which have been embedded.
-
-        Raises:
-          ValueError: for a term without such a score, or of other views.
-        """
-        own = self._of_terms(lambda terms: terms.scorer(term))
-        rows, columns = self._sides(own, queries, answers)
-        shapes = self._shapes[term, rows], self._shapes[term, columns]
-        return scoring.FlatScore(
-            own.pair_score(), *shapes, swapped=rows != next(iter(self._views(own)))
-        )
-
-    def _known_by(self, view: str) -> str:
-        """What `embed` is asked for to have a view: its tower, or the fusion's output itself."""
-        return view if view in self.fused else modality_of(view)
+        """The score f32[q, a] of two modalities' rows, see `TermScores`."""
+        return self._terms.scorer(term, queries, answers)
 
     def matcher(self, term: str, queries: str, answers: str) -> Matcher:
-        """Scores f32[P] of aligned rows [P, F] of two modalities' layer `objectives.<term>`.
+        """Scores f32[P] of aligned rows of two modalities, see `TermScores`."""
+        return self._terms.matcher(term, queries, answers)
 
-        Args:
-          term: the name of one that scores pairs (`mmjax.objectives.scores`).
-          queries, answers: its two views, in any order, which have been embedded.
-
-        Raises:
-          ValueError: for a term without such a score, or of other views.
-        """
-        own = self._of_terms(lambda terms: terms.matcher(term))
-        rows, columns = self._sides(own, queries, answers)
-
-        def matched(arrays: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-            matcher = self._definition.merge(arrays).objectives.matcher(term)
-            sides = {
-                name: scoring.features_of(each, self._shapes[term, name])
-                for name, each in ((rows, x), (columns, y))
-            }
-            first, second = self._views(own)
-            return matcher.matched(sides[first], sides[second])
-
-        program = jax.jit(matched, out_shardings=mesh_lib.replicated(self._mesh))
-        return lambda x, y: np.asarray(program(self._arrays, x, y))
-
-    def predictor(self, term: str, view: str) -> Callable[[np.ndarray], np.ndarray]:
-        """What a term predicts, f32[N, K], of rows f32[N, D] of a view's layer `raw`.
-
-        Args:
-          term: the name of one that predicts numbers, such as `regression` with a target.
-          view: that it reads.
-
-        Raises:
-          ValueError: for a term that predicts none, or from another view.
-        """
-        own = self._of_terms(lambda terms: terms.predictor(term))
-        if own.view != view:
-            raise ValueError(f"the term {term!r} predicts from {own.view!r}, not from {view!r}")
-
-        def predicted(arrays: Arrays, x: jax.Array) -> jax.Array:
-            return self._definition.merge(arrays).objectives.predictor(term).predicted(x)
-
-        program = jax.jit(predicted, out_shardings=mesh_lib.replicated(self._mesh))
-        return lambda x: np.asarray(program(self._arrays, x))
-
-    def _of_terms(self, asked: Callable[[Objectives], M]) -> M:
-        """One of the model's terms; a ValueError where it is not there."""
-        try:
-            return asked(self._definition.merge(self._arrays).objectives)
-        except TermError as error:
-            raise ValueError(str(error)) from error
-
-    def _sides(self, term: PairMatcher, queries: str, answers: str) -> tuple[str, str]:
-        """What `embed` is asked for to have the two views of a term."""
-        rows, columns = self._known_by(queries), self._known_by(answers)
-        if {rows, columns} != {*self._views(term)} or len(term.pair) != 2:
-            raise ValueError(f"the term {term.name!r} scores {term.pair}, not {(queries, answers)}")
-        return rows, columns
-
-    def _views(self, term: PairMatcher) -> dict[str, str]:
-        """Name for `embed` -> view that a term scores."""
-        return {self._known_by(view): view for view in term.pair}
+    def predictor(self, term: str, view: str) -> Predictor:
+        """What a term predicts of rows of a view, see `TermScores`."""
+        return self._terms.predictor(term, view)
 
 
 def _outputs(system: System, batch: Arrays, fusion: str | None) -> dict[str, Embedding]:
     """Embeddings of a batch by output; of a fusion, of whose inputs the batch is, it alone."""
     outputs = system.embed(batch)
     return outputs if fusion is None else system.fuse(outputs, {}, names=(fusion,))
-
-
-def _side_by_side(found: Sequence[tuple[float, jax.Array]]) -> Waiting:
-    """Of (weight, layer) f[B, D] what waits for f32[B, Σ D], whose cosine is the weighted mean."""
-    for _, array in found:
-        array.copy_to_host_async()
-
-    def wait() -> np.ndarray:
-        arrays = [np.asarray(array, np.float32) for _, array in found]
-        if len(arrays) == 1:
-            return arrays[0]
-        total = sum(weight for weight, _ in found) ** 0.5
-        scaled = [x * np.float32(w**0.5) for (w, _), x in zip(found, arrays, strict=True)]
-        joined: np.ndarray = np.concatenate(scaled, 1) / total
-        return joined
-
-    return wait
-
-
-def _weighted(part: str) -> tuple[float, str]:
-    """(weight, layer) of a part of a layer's name, `0.7*unit` or `unit`."""
-    weight, star, name = part.rpartition("*")
-    if not star:
-        return 1.0, name
-    if not re.fullmatch(r"\d*\.?\d+", weight) or not float(weight) > 0:
-        raise ValueError(f"layer: {weight!r} of {part!r} should be a number above 0")
-    return float(weight), name
-
-
-def _continuous(embedding: Embedding) -> dict[str, jax.Array]:
-    """{'continuous': f32[B, D]}, unit rows, of a tower whose head quantizes one vector."""
-    if embedding.quantized is None or embedding.quantized.continuous.ndim != 2:
-        return {}
-    return {"continuous": unit_norm(embedding.quantized.continuous)}
-
-
-def _codes(system: System, modality: str, embedding: Embedding) -> dict[str, jax.Array]:
-    """{'codes': f32[B, K]} of a tower whose head has a codebook."""
-    tower = dict(system.towers).get(modality_of(modality))
-    if tower is None or embedding.encoding is None or not isinstance(tower.head, CodebookHead):
-        return {}
-    head = tower.head
-    table = system.codebooks[head.codebook].table[...]
-    return {"codes": head.weights(embedding.encoding, table)}

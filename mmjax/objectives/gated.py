@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mmjax.model.embedding import Embedding
+from mmjax.model.embedding import Embedding, unit_norm
 from mmjax.objectives.base import (
     Batch,
     Context,
@@ -26,6 +26,8 @@ from mmjax.objectives.temperature import Temperature
 from mmjax.parallel import pairwise
 from mmjax.schema.annotations import LabelRef, ViewRef
 from mmjax.schema.bounds import Count, Factor, NonNegative
+
+_EPS = 1e-12  # under roots, whose derivative at 0 is infinite
 
 
 class PairGate(nnx.Module):
@@ -236,7 +238,7 @@ class GatedNCE(Term):
             second = self.second_labels(key, labels)
         gate = self.gate(labels, second) if self.gated else jnp.ones_like(rows.unit[0])
         # Lengths do not matter to either score, and unit vectors keep the squares in range.
-        z, keys = (_unit(side) for side in rows.unit)
+        z, keys = (unit_norm(side) for side in rows.unit)
         square = gate**2
         x = {"a": square * z, "square": square, "label": labels, "second": second}
         x["norm"] = jnp.sqrt((square * z**2).sum(-1) + _EPS)
@@ -277,13 +279,6 @@ class GatedNCE(Term):
             "chance": jnp.log1p(others).sum() / anchors,  # the loss where all scores are equal
         }
         return values.sum() / jnp.maximum(count.sum(), 1.0), metrics
-
-
-_EPS = 1e-12
-
-
-def _unit(x: jax.Array) -> jax.Array:
-    return x * jax.lax.rsqrt((x * x).sum(-1, keepdims=True) + _EPS)
 
 
 def _positive(x: Features, y: Features) -> jax.Array:

@@ -12,6 +12,8 @@ the pair that has data, ridge regression from the same features does as much: tr
     python -m mmjax.claims c3net                          # 200 pairs of audio and text
 
 The paper's pretraining loss was not read in its code, and is SimCLR's in its two-view form here.
+Generated data only: of the sounds that packages carry with texts, speech, each says words of its
+own, so that 200 pairs teach nothing of others (`audio_text:fillets` finds hardly any with 1,290).
 Left out: the diffusion model that draws from the aligned conditions, in which nothing is
 contrastive.
 """

@@ -5,7 +5,9 @@ Qiang et al. 2025, arXiv 2508.02849. An encoder's frames are rounded to few leve
 whole utterance; and a contrastive loss between all frames of a batch aligns the codes with the
 phonemes of the text. What a user can take from it: the head `fsq` makes codes of the tokens of any
 tower, which further heads, decoders and terms read by level='codes', without a codebook to train;
-and `region_nce` with mean='parts' aligns two sequences of any kind whose steps are in time.
+and `region_nce` with mean='parts' aligns two sequences of any kind whose steps are in time. Try
+first to subtract the mean of each utterance: where speakers differ by an offset, as in the claim's
+data, codes then say what is said, and the contrast gains nothing that its seeds agree on.
 
     python -m mmjax.main --config=configs/secousticodec.py        # generated frames, a minute
     python -m mmjax.main --config=configs/secousticodec.py:paper  # 86 frames a second, own files

@@ -1,5 +1,7 @@
 """Terms that read galleries: gradients of the entries, and what is missing."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +11,10 @@ from cases import gallery as cases
 from term_harness import PLANS, embeddings, make, plan_of, vectors
 
 from mmjax.errors import ConfigError
-from mmjax.model.embedding import Embedding, unit_norm
+from mmjax.model.embedding import Embedding, Gallery, unit_norm
 from mmjax.objectives import Context
 from mmjax.objectives.errors import TermError
+from mmjax.parallel.pairwise import Plan
 
 SIZE = 16
 
@@ -64,6 +67,31 @@ def test_entries_are_aligned_with_the_teachers(layer):
     value, found = of_entries({**spec, "layer": layer}, {}, plan, known)
     assert formulas.error(value, want) < 2e-6
     assert formulas.error(found, grad) < 6e-6
+
+
+@pytest.mark.slow
+def test_memory_grows_with_rows_and_entries_and_not_with_their_product():
+    def temporaries(size):
+        """Bytes of temporary memory of value and gradients, of as many entries as rows."""
+
+        @functools.partial(jax.value_and_grad, argnums=(0, 1))
+        def loss(rows, entries, label):
+            gallery = Gallery(
+                Embedding(entries, unit_norm(entries)), jnp.arange(size), jnp.ones(size, bool)
+            )
+            batch = {"id": jnp.arange(size), "label": label}
+            plan = Plan(schedule="gather", tile=64)
+            context = Context(plan=plan, rng=jax.random.key(0), galleries={"classes": gallery})
+            return make(cases.GALLERY)(vectors({"a": rows}, batch), batch, context)[0]
+
+        unit = jax.ShapeDtypeStruct((size, 4), np.float32)
+        label = jax.ShapeDtypeStruct((size,), np.int32)
+        program = jax.jit(loss).lower(unit, unit, label).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    small, large = temporaries(1024), temporaries(8192)
+    assert large < 10 * small
+    assert large < 8192**2  # a quarter of one matrix of f32
 
 
 def test_what_is_missing_is_said():

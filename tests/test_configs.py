@@ -23,7 +23,7 @@ from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.schema.names import modality_of
 from mmjax.system.system import System
-from mmjax.train import borders, optimizer, trainer
+from mmjax.train import borders, learning_rate, trainer
 from mmjax.train import stages as stages_lib
 from mmjax.train.evaluation import Evaluation
 
@@ -168,11 +168,13 @@ def test_every_variant_can_be_tried_for_a_few_steps(recipe, variant):
         return
     for stage in stages_lib.of(load(recipe, variant, "steps=20")):
         section = stage.recipe.optimizer
-        rate = optimizer.learning_rate(section, stage.steps)
+        rate = learning_rate.by_step(section, stage.steps)
         peak = section.learning_rate  # where the warm-up ends, or what the decay starts from
-        updates = optimizer.updates_of_a_turn(section, stage.steps)
+        updates = learning_rate.updates_of_a_turn(section, stage.steps)
         turns = len(section.turns) or 1
-        assert float(rate(optimizer.warmup_steps(section, updates) * turns)) == pytest.approx(peak)
+        assert float(rate(learning_rate.warmup_steps(section, updates) * turns)) == pytest.approx(
+            peak
+        )
 
 
 def reduced(recipe, *overrides):

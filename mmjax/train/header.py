@@ -10,7 +10,7 @@ from mmjax import places
 from mmjax.data import TrainData
 from mmjax.objectives import ObjectiveConfig
 from mmjax.recipe import Recipe
-from mmjax.train import optimizer
+from mmjax.train import learning_rate
 from mmjax.train.stages import Stage
 from mmjax.train.state import TrainPlan
 from mmjax.train.step import parameter_counts
@@ -79,8 +79,8 @@ def _of_stage(recipe: Recipe, plan: TrainPlan, data: TrainData) -> list[tuple[st
         return rows
     section = recipe.optimizer
     assert section is not None  # of every recipe with steps
-    updates = optimizer.updates_of_a_turn(section, steps)
-    if (warmup := optimizer.warmup_steps(section, updates)) != section.warmup_steps:
+    updates = learning_rate.updates_of_a_turn(section, steps)
+    if (warmup := learning_rate.warmup_steps(section, updates)) != section.warmup_steps:
         said = f"{warmup} steps: optimizer.warmup_steps={section.warmup_steps} would fill the run"
         rows.append(("warm-up", said))
     # Columns of a queue would count as well.

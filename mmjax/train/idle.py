@@ -15,7 +15,7 @@ def active(gradient: Arrays) -> dict[str, jax.Array]:
     return {path: (g != 0).any() for path, g in gradient.items()}
 
 
-def keep(rule: optax.GradientTransformation) -> optax.GradientTransformation:
+def keep(rule: optax.GradientTransformationExtraArgs) -> optax.GradientTransformationExtraArgs:
     """`rule`, but a parameter whose gradient is 0 keeps its value and its moments to the last bit.
 
     As PyTorch's optimizers do with a parameter that a loss does not reach, and whose gradient is
@@ -27,10 +27,13 @@ def keep(rule: optax.GradientTransformation) -> optax.GradientTransformation:
     """
 
     def update(
-        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+        updates: optax.Updates,
+        state: optax.OptState,
+        params: optax.Params | None = None,
+        **extra: Any,
     ) -> tuple[optax.Updates, optax.OptState]:
         there = active(updates)
-        updates, new = rule.update(updates, state, params)
+        updates, new = rule.update(updates, state, params, **extra)
 
         def kept(now: Any, before: Any) -> Any:
             if not isinstance(now, dict):
@@ -40,7 +43,7 @@ def keep(rule: optax.GradientTransformation) -> optax.GradientTransformation:
         state = jax.tree.map(kept, new, state, is_leaf=lambda x: isinstance(x, dict))
         return {k: jnp.where(there[k], u, jnp.zeros_like(u)) for k, u in updates.items()}, state
 
-    return optax.GradientTransformation(rule.init, update)
+    return optax.GradientTransformationExtraArgs(rule.init, update)
 
 
 class AdamState(NamedTuple):

@@ -1,4 +1,4 @@
-"""Optimizer, learning rate schedule and the per-parameter rule tables.
+"""Optimizer and the per-parameter rule tables.
 
 Parameters are a flat dict path -> array. Which of them train, at what share of the learning rate
 and with how much weight decay, is said by tables of (regular expression -> factor) whose first
@@ -16,58 +16,10 @@ import optax
 from mmjax.errors import ConfigError
 from mmjax.parallel.layout import STACKED
 from mmjax.recipe import OptimizerConfig
-from mmjax.train import idle
+from mmjax.train import idle, learning_rate
 
 Factor = float | tuple[float, ...]  # of all of a parameter, or of each layer of a stack
 F = TypeVar("F", bound=Factor)
-
-
-def schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Learning rate by step: linear warm-up from 0, then constant, cosine or linear decay.
-
-    Args:
-      optimizer: `learning_rate`, `warmup_steps`, `schedule`, `final_fraction`.
-      steps: of the whole run. The decay ends at step `steps`, so that the last update, of step
-        `steps - 1`, has the rate before it: `final_fraction` is approached and not reached.
-    """
-    peak, warmup = optimizer.learning_rate, warmup_steps(optimizer, steps)
-    end = peak * optimizer.final_fraction
-    length = max(steps - warmup, 1)
-    after = {
-        "constant": lambda: optax.constant_schedule(peak),
-        "cosine": lambda: optax.cosine_decay_schedule(peak, length, alpha=optimizer.final_fraction),
-        "linear": lambda: optax.linear_schedule(peak, end, length),
-    }[optimizer.schedule]()
-    if not warmup:
-        return after
-    # The first update already moves: step 0 has 1/warmup of the peak.
-    rise = optax.linear_schedule(peak / warmup, peak, max(warmup - 1, 1))
-    return optax.join_schedules([rise, after], [warmup])
-
-
-def warmup_steps(optimizer: OptimizerConfig, steps: int) -> int:
-    """Steps of the warm-up: those of the config, or a tenth of a run that they would fill.
-
-    So a recipe can be tried for a few steps, by `steps` alone.
-    """
-    return optimizer.warmup_steps if optimizer.warmup_steps < steps else steps // 10
-
-
-def learning_rate(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Learning rate by step of the run; the schedule of each of several turns has its own count."""
-    turns = len(optimizer.turns) or 1
-    own = _own_schedule(optimizer, steps)
-    return own if turns == 1 else lambda step: own(step // turns)
-
-
-def updates_of_a_turn(optimizer: OptimizerConfig, steps: int) -> int:
-    """How many of the steps each of the turns makes: all of them where there are none."""
-    return -(-steps // (len(optimizer.turns) or 1))
-
-
-def _own_schedule(optimizer: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Learning rate by update of one turn, of which each makes its share of the steps."""
-    return schedule(optimizer, updates_of_a_turn(optimizer, steps))
 
 
 def frozen(
@@ -164,8 +116,10 @@ class InTurn(NamedTuple):
 
 
 def in_turn(
-    rule: optax.GradientTransformation, groups: Sequence[Sequence[str]], paths: Iterable[str]
-) -> optax.GradientTransformation:
+    rule: optax.GradientTransformationExtraArgs,
+    groups: Sequence[Sequence[str]],
+    paths: Iterable[str],
+) -> optax.GradientTransformationExtraArgs:
     """Update k is that of turn k mod len(groups): with moments and a schedule of its own.
 
     Each turn leaves the parameters that only other groups name as they are, moments and all, as
@@ -199,7 +153,7 @@ def in_turn(
         return InTurn(jnp.zeros([], jnp.int32), tuple(rule.init(params) for _ in groups))
 
     def update(
-        updates: optax.Updates, state: InTurn, params: optax.Params | None = None
+        updates: optax.Updates, state: InTurn, params: optax.Params | None = None, **extra: Any
     ) -> tuple[optax.Updates, InTurn]:
         def turn(number: int) -> Callable[..., tuple[optax.Updates, tuple[optax.OptState, ...]]]:
             def apply(
@@ -208,7 +162,7 @@ def in_turn(
                 params: optax.Params | None,
             ) -> tuple[optax.Updates, tuple[optax.OptState, ...]]:
                 own = of(number, updates)
-                own, new = rule.update(own, states[number], params)
+                own, new = rule.update(own, states[number], params, **extra)
                 return of(number, own), (*states[:number], new, *states[number + 1 :])
 
             return apply
@@ -218,12 +172,12 @@ def in_turn(
         updates, states = jax.lax.switch(which, branches, updates, state.states, params)
         return updates, InTurn(optax.safe_increment(state.count), states)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def make(
     optimizer: OptimizerConfig, steps: int, params: Mapping[str, Any]
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """The whole update rule, for the parameters that train.
 
     `adamw`, `lamb` and `lion` add the weight decay to the update. `sgd` and `lars` add it to the
@@ -240,7 +194,8 @@ def make(
       params: path -> array, or shape, of the parameters that train.
 
     Returns:
-      A transformation of flat dicts: clip, precondition, decay, schedule and rates.
+      A transformation of flat dicts: clip, precondition, decay, schedule and rates. Its `update`
+      takes `peak=`, f32[], in place of `optimizer.learning_rate`.
 
     Raises:
       ConfigError: for a learning rate rule, or a parameter of a turn, that matches nothing, and
@@ -273,7 +228,9 @@ def make(
     }[optimizer.type]
     if any(rate != 1.0 for rate in rates.values()):
         parts.append(_scale(rates))
-    parts.append(optax.scale_by_learning_rate(_own_schedule(optimizer, steps)))
+    parts.append(
+        learning_rate.scale_by(optimizer, learning_rate.updates_of_a_turn(optimizer, steps))
+    )
     rule = idle.keep(optax.chain(*parts)) if kept else optax.chain(*parts)
     return in_turn(rule, optimizer.turns, paths) if optimizer.turns else rule
 

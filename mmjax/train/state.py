@@ -81,7 +81,7 @@ class TrainPlan:
     trained: frozenset[str]
     teacher: teachers.Teacher | None
     queue: queue_lib.Queue | None
-    transformation: optax.GradientTransformation
+    transformation: optax.GradientTransformationExtraArgs
     shardings: StateOf[NamedSharding]
     partition: dict[str, jax.sharding.PartitionSpec]
     dtype: jnp.dtype
@@ -140,7 +140,7 @@ def plan(recipe: Recipe, mesh: jax.sharding.Mesh) -> TrainPlan:
     section = recipe.mesh
     partition = layout.specs(everything, mesh, section.rules, section.fsdp_min_size)
     where = layout.shardings(partition, mesh)
-    transformation = optax.identity()
+    transformation = optax.with_extra_args_support(optax.identity())
     if optimizer is not None:
         transformation = optimizer_lib.make(optimizer, recipe.steps, trained)
     single = mesh_lib.replicated(mesh)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
@@ -21,6 +22,7 @@ from mmjax.schema.names import presence
 from mmjax.system import galleries as gallery_lib
 from mmjax.system.system import System
 from mmjax.system.teachers import Teacher, moving_average
+from mmjax.train import learning_rate
 from mmjax.train import optimizer as optimizer_lib
 from mmjax.train.state import State, StateOf, TrainPlan
 
@@ -52,15 +54,16 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
     (of fusions, of those that a term names).
     """
     assert recipe.optimizer is not None  # of every recipe with steps
-    learning_rate = optimizer_lib.learning_rate(recipe.optimizer, recipe.steps)
-    steps, decay = recipe.steps, recipe.model.ema
+    optimizer, steps, decay = recipe.optimizer, recipe.steps, recipe.model.ema
     pairs, teacher, queue = loss_plan(recipe, mesh), plan.teacher, plan.queue
     galleries = recipe.data.galleries
     # Of fusions that no term names, nothing has to be computed.
     named = {name for term in recipe.objectives.values() for _, name in term.reads()}
     unread = recipe.fused.keys() - named
 
-    def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+    def step(
+        state: State, batch: Batch, peak: jax.Array | None = None
+    ) -> tuple[State, dict[str, jax.Array]]:
         given, batch = batch, of_model(recipe.outputs, batch, recipe.fused)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         towers_key, terms_key = jax.random.split(key)
@@ -120,11 +123,13 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
         # Each gradient where its parameter lies, before anything else reads it: so a sum over the
         # devices leaves each of them its part (reduce-scatter) and not the whole (all-reduce).
         gradient = jax.lax.with_sharding_constraint(gradient, dict(plan.shardings.params))
-        updates, moments = plan.transformation.update(gradient, state.optimizer, state.params)
+        updates, moments = plan.transformation.update(
+            gradient, state.optimizer, state.params, peak=peak
+        )
         params = optax.apply_updates(state.params, updates)
         metrics = {
             **metrics,
-            "learning_rate": learning_rate(state.step),
+            "learning_rate": learning_rate.by_step(optimizer, steps, peak)(state.step),
             "gradient_norm": optimizer_lib.norm(gradient),
             "parameter_norm": optimizer_lib.norm(params),
             **_norms_by_tower(gradient),
@@ -148,7 +153,25 @@ def make(recipe: Recipe, plan: TrainPlan, mesh: jax.sharding.Mesh) -> Step:
         )
         return new, {name: jnp.asarray(v, jnp.float32) for name, v in metrics.items()}
 
-    return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+    program = jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+    return _OfAnyRate(program, np.float32(optimizer.learning_rate))
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfAnyRate:
+    """A step whose learning rate is an input, so that runs of several rates share one program."""
+
+    program: Any
+    peak: np.float32
+
+    def __call__(self, state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+        found: tuple[State, dict[str, jax.Array]] = self.program(state, batch, self.peak)
+        return found
+
+    def lower(self, state: StateOf[Any], batch: Mapping[str, Any]) -> jax.stages.Lowered:
+        """Of a state and a batch alone, with the rate as a constant."""
+        lowered: jax.stages.Lowered = self.program.lower(state, batch)
+        return lowered
 
 
 def embedding(plan: TrainPlan) -> jax.stages.Wrapped:

@@ -8,7 +8,7 @@ import pytest
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
 from mmjax.recipe import OptimizerConfig
-from mmjax.train import optimizer
+from mmjax.train import learning_rate, optimizer
 
 
 def section(**values):
@@ -16,7 +16,9 @@ def section(**values):
 
 
 def test_schedule_warms_up_and_decays():
-    rate = optimizer.schedule(section(warmup_steps=10, schedule="cosine", final_fraction=0.1), 110)
+    rate = learning_rate.schedule(
+        section(warmup_steps=10, schedule="cosine", final_fraction=0.1), 110
+    )
     values = np.array([rate(k) for k in range(110)])
     np.testing.assert_allclose(values[:10], 0.1 * np.arange(1, 11) / 10, rtol=1e-6)
     t = np.arange(100) / 100
@@ -25,23 +27,25 @@ def test_schedule_warms_up_and_decays():
 
 
 def test_linear_and_constant():
-    linear = optimizer.schedule(section(schedule="linear", final_fraction=0.5), 100)
+    linear = learning_rate.schedule(section(schedule="linear", final_fraction=0.5), 100)
     assert float(linear(0)) == pytest.approx(0.1)
     assert float(linear(50)) == pytest.approx(0.075)
-    assert float(optimizer.schedule(section(schedule="constant"), 100)(99)) == pytest.approx(0.1)
+    assert float(learning_rate.schedule(section(schedule="constant"), 100)(99)) == pytest.approx(
+        0.1
+    )
 
 
 @pytest.mark.parametrize("kind", ["constant", "cosine", "linear"])
 @pytest.mark.parametrize("steps", [1, 2, 9, 10, 21, 50])
 def test_a_warmup_that_would_fill_the_run_is_a_tenth_of_it(steps, kind):
     asked, tenth = (
-        optimizer.schedule(section(warmup_steps=warmup, schedule=kind), steps)
+        learning_rate.schedule(section(warmup_steps=warmup, schedule=kind), steps)
         for warmup in (50, steps // 10)
     )
     rates = [float(asked(k)) for k in range(steps)]
     assert rates == [float(tenth(k)) for k in range(steps)]
     assert max(rates) == pytest.approx(0.1)
-    assert optimizer.warmup_steps(section(warmup_steps=50), 51) == 50
+    assert learning_rate.warmup_steps(section(warmup_steps=50), 51) == 50
 
 
 def test_adamw_with_rules_matches_the_formula():
@@ -232,7 +236,7 @@ def test_updates_in_turn_are_those_of_several_optimizers():
     rng, paths = np.random.default_rng(0), ("shared", "a/head", "b/head")
     params = {path: rng.normal(size=3) for path in paths}
     transformation = optimizer.make(values, 7, paths)
-    rate = optimizer.learning_rate(values, 7)
+    rate = learning_rate.by_step(values, 7)
     ours = {path: jnp.asarray(value, jnp.float32) for path, value in params.items()}
     state, update = transformation.init(ours), jax.jit(transformation.update)
     trained = (("shared", "a/head"), ("shared", "b/head"))

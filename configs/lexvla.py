@@ -3,9 +3,10 @@
 Li et al. 2024, arXiv 2407.17827. An image and a text are weights of words: a similarity is a sum of
 what each word contributes. The codebook of the texts is the text tower's own token vectors, frozen;
 that of the images starts as they are and trains. An overuse penalty keeps a few words from standing
-for everything. Useful where a match has to be explained, or images looked up by words: the head
-`codebook` with `output='codes'` makes any towers say which words they see, and `retrieval` with
-`top` says what the largest few are worth.
+for everything; in the claim it does so, by less than was asked, where FLOPS does the contrary.
+Useful where a match has to be explained, or images looked up by words: the head `codebook` with
+`output='codes'` makes any towers say which words they see, and `retrieval` with `top` says what the
+largest few are worth.
 
     python -m mmjax.main --config=configs/lexvla.py          # emoji, minutes
     python -m mmjax.main --config=configs/lexvla.py:scenes   # generated patches and words, seconds

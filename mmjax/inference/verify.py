@@ -44,6 +44,7 @@ _ALONE = (
     "mpnet",
     "distilbert",
     "modernbert",
+    "gpt2",
     "audio-spectrogram-transformer",
     "whisper",
     "wav2vec2",

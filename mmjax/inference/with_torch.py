@@ -169,12 +169,8 @@ def one_tower(
             if encoder.type == "wav2vec2":
                 return _unit(out.last_hidden_state.mean(1)), name
         else:
-            ids = torch.tensor(values).long()
-            real = (
-                ids != encoder.options["pad_id"]
-                if encoder.options["mask_padding"]
-                else torch.ones_like(ids)
-            )
+            ids, there = torch.tensor(values).long(), _real(values, encoder.options)
+            real = torch.tensor(there) if encoder.options["mask_padding"] else torch.ones_like(ids)
             out = model(input_ids=ids, attention_mask=real.long())
     projected = getattr(out, f"{modality}_embeds", None)
     if projected is not None:
@@ -182,11 +178,22 @@ def one_tower(
     if encoder.options.get("pool") == "mean":
         weight = real[:, :, None].float()
         pooled = (out.last_hidden_state * weight).sum(1) / weight.sum(1)
+    elif encoder.options.get("pool") == "last" and "pooler_output" not in out:
+        last = there.shape[1] - 1 - there[:, ::-1].argmax(1)
+        pooled = out.last_hidden_state[range(len(last)), last]
     elif encoder.options.get("pool") == "cls" and config.model_type not in _POOLED:
         pooled = out.last_hidden_state[:, 0]
     else:
         pooled = out.pooler_output
     return _unit(pooled if dense is None else _through(dense, pooled)), name
+
+
+def _real(ids: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """bool[B, T], all but padding; where the id that ends a text pads, too, the first is real."""
+    real: np.ndarray = ids != options["pad_id"]
+    if options["pad_id"] == options["eos_id"]:
+        real |= (~real).cumsum(1) == 1
+    return real
 
 
 def _through(folder: Path, x: Any) -> Any:

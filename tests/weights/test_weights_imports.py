@@ -79,6 +79,15 @@ ALONE = {
     "SiglipTextModel": TEXT,
     "ViTModel": VISION,
     "RobertaModel": {**TEXT, "pad_token_id": 1},
+    "GPT2Model": {
+        "n_embd": 12,
+        "n_head": 3,
+        "n_layer": 2,
+        "vocab_size": 40,
+        "n_positions": 14,
+        "bos_token_id": 39,
+        "eos_token_id": 39,
+    },
     "ClapTextModel": {**TEXT, "pad_token_id": 1},
 }
 

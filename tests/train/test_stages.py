@@ -14,7 +14,7 @@ import pytest
 from mmjax import main
 from mmjax.errors import ConfigError
 from mmjax.parallel import mesh as mesh_lib
-from mmjax.train import borders, trainer
+from mmjax.train import borders, loop, trainer
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
 from mmjax.train import step as step_lib
@@ -171,7 +171,7 @@ def test_the_metrics_of_the_best_step_are_in_the_summary(staged, whole):
 def interrupted(config, folder, step, monkeypatch):
     """Trains until SIGTERM comes while step `step` of the run is made."""
     with monkeypatch.context() as patch:
-        on_device = trainer._on_device
+        on_device = loop._on_device
 
         def counted(*args):
             for k, *rest in on_device(*args):
@@ -179,7 +179,7 @@ def interrupted(config, folder, step, monkeypatch):
                     os.kill(os.getpid(), signal.SIGTERM)
                 yield k, *rest
 
-        patch.setattr(trainer, "_on_device", counted)
+        patch.setattr(loop, "_on_device", counted)
         with pytest.raises(Interrupted):
             trainer.train(config, folder, quiet=True)
 

@@ -11,9 +11,9 @@ from mmjax.checkpoints.store import CheckpointError
 from mmjax.claims import stages as claim_stages
 from mmjax.errors import ConfigError
 from mmjax.recipe import UntilConfig
+from mmjax.train import loop, trainer
 from mmjax.train import stages as stages_lib
 from mmjax.train import state as state_lib
-from mmjax.train import trainer
 from mmjax.train.runs import open_run
 from mmjax.train.signals import Interrupted
 from mmjax.train.until import Until
@@ -79,7 +79,7 @@ def test_an_interruption_changes_neither_the_end_nor_a_bit(
 ):
     """At 12, the checkpoint is saved without the evaluation that ends the stage."""
     with monkeypatch.context() as patch:
-        on_device = trainer._on_device
+        on_device = loop._on_device
 
         def counted(*args):
             for k, *rest in on_device(*args):
@@ -87,7 +87,7 @@ def test_an_interruption_changes_neither_the_end_nor_a_bit(
                     os.kill(os.getpid(), signal.SIGTERM)
                 yield k, *rest
 
-        patch.setattr(trainer, "_on_device", counted)
+        patch.setattr(loop, "_on_device", counted)
         with pytest.raises(Interrupted):
             trainer.train(early(), tmp_path, quiet=True)
     summary = trainer.train(early(), tmp_path, quiet=True)
@@ -100,7 +100,7 @@ def test_a_run_that_has_ended_early_is_finished(early, tmp_path, monkeypatch):
     config = early(stages=(STAGES[0],))
     summary = trainer.train(config, tmp_path, quiet=True)
     assert summary["step"] == 12
-    monkeypatch.setattr(trainer, "_step", lambda *_: pytest.fail("a step was made"))
+    monkeypatch.setattr(loop, "_step", lambda *_: pytest.fail("a step was made"))
     (tmp_path / "summary.json").unlink()
     again = trainer.train(config, tmp_path, quiet=True)
     assert {**again, "seconds": 0} == {**summary, "seconds": 0}

@@ -47,7 +47,7 @@ def of(
     recipes = {arm: experiment.recipe_of(arm, seed, chosen[arm], **how) for arm in chosen}
     flat = {arm: leaves(recipe.plain()) for arm, recipe in recipes.items()}
     first = next(iter(flat.values()))
-    configs = {arm: own if own is first else _changed(first, own) for arm, own in flat.items()}
+    configs = {arm: own if own is first else changed(first, own) for arm, own in flat.items()}
     specs = [spec for recipe in recipes.values() for spec in _specs(recipe)]
     return {
         "configs": configs,
@@ -95,7 +95,7 @@ def differences(
       arms: of the record that are meant; all by default.
     """
     found = []
-    before, today = _whole(stored["configs"]), _whole(now["configs"])
+    before, today = whole(stored["configs"]), whole(now["configs"])
     if arms is not None:
         before = {arm: each for arm, each in before.items() if arm in arms}
     if list(before) != list(today):
@@ -151,21 +151,25 @@ def _json(value: Any) -> str:
 _GONE = "(not set)"  # a leaf of the first arm that another one does not have
 
 
-def _changed(first: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def changed(first: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves of an arm that the first arm has not, or not so, and those that only that one has."""
     gone = {key: _GONE for key in first if key not in own}
+    # As they are written: 1, 1.0 and True are equal here, and are not the same in a file.
     return gone | {
-        key: value for key, value in own.items() if key not in first or first[key] != value
+        key: value
+        for key, value in own.items()
+        if key not in first or _json(first[key]) != _json(value)
     }
 
 
-def _whole(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The leaves of every arm, of what `_changed` has left."""
+def whole(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The leaves of every arm, of what `changed` has left."""
     first = next(iter(configs.values()))
-    whole = {}
+    found = {}
     for arm, own in configs.items():
         both = {**first, **own}
-        whole[arm] = {key: value for key, value in both.items() if value != _GONE}
-    return whole
+        found[arm] = {key: value for key, value in both.items() if value != _GONE}
+    return found
 
 
 def _specs(part: Any) -> Iterator[Spec[Any]]:

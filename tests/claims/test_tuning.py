@@ -102,6 +102,19 @@ def test_arms_without_a_grid_may_change_after_the_tuning():
     assert "arm 'a'" in said
 
 
+def test_values_that_are_equal_and_not_the_same_are_both_stored():
+    first, other = (
+        {"a": 1, "b": False, "c": 0.5, "gone": 2},
+        {"a": 1.0, "b": 0, "c": 0.5, "d": None},
+    )
+    stored = {"first": first, "other": provenance.changed(first, other)}
+    whole = provenance.whole(json.loads(json.dumps(stored)))
+    assert [provenance.digest(each) for each in whole.values()] == [
+        provenance.digest(first), provenance.digest(other),
+    ]  # fmt: skip
+    assert "c" not in stored["other"]
+
+
 def test_the_newest_tuning_is_read_first(tmp_path):
     one = experiment(tmp_path)
     assert tuning.read(one, tmp_path) is None

@@ -74,9 +74,9 @@ def claim_emoji() -> Claim:
         paper=PAPER,
         statement="of emoji whose names are known, in styles that are not trained, a name and the "
         "mean of an example give 1 point of mIoU more than each alone",
-        config=mmproto_seg.small(("twitter", "emojione")),
+        config=c.changed(mmproto_seg.small(("twitter", "emojione")), steps=400),
         arms={
-            arm: Arm(grid={"optimizer.learning_rate": (1e-3, 2e-3, 4e-3)}),
+            arm: Arm(grid={"optimizer.learning_rate": (2e-3, 4e-3)}),
             "untrained": Arm(c.UNTRAINED, untuned="the initial weights"),
         },
         tuning=Tuning(
@@ -91,5 +91,5 @@ def claim_emoji() -> Claim:
         paper_numbers=NUMBERS,
         notes="Names are known, as to CLIP, and masks are not. An example is another scene of the "
         "concept, in one of the two styles. Aspects are a name and people's keywords, which "
-        "captions did not have.",
+        "captions did not have. 400 of the recipe's 1,000 steps.",
     )

@@ -3,7 +3,8 @@
 Zhang et al. 2025, arXiv 2508.12108. There are few pairs of CT scans and reports, so each pair has
 to teach more: a report is aligned with its volume as a whole, and each of its sentences and words
 with the patches that it attends to; and both towers are asked for what was hidden from them. Useful
-where long texts describe parts of an image and pairs are rare. The words are `hierarchical_text`
+where long texts describe parts of an image and pairs are rare: in the claim the levels of sentences
+and words are what helps, and what was hidden only takes from it. The words are `hierarchical_text`
 with the view `sentences`, heads with a `level`, `late_interaction_nce` with score='attended', and
 `mask_patches` with `regression` and `classification`.
 

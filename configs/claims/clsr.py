@@ -81,5 +81,5 @@ def claim() -> Claim:
         "confirmed",
         notes="The authors' formulas are not public. An adaptive temperature changes the mean of "
         "temperatures, too, so that one temperature, and the adaptation of the wrong sign, are "
-        "tuned alike.",
+        "tuned alike. R@10 turned out to be near its ceiling; R@1, around .4, differs no more.",
     )  # fmt: skip

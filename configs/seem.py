@@ -3,12 +3,15 @@
 Zou et al. 2023, arXiv 2304.06718. A region is found by words, by an example of it, or by both at
 once, whose scores add up. What a user can take from it: `region_nce` trains regions against prompts
 of any kind without pairs of two kinds; and if both share one space of regions, words find examples
-and examples words, though no record has both, which the paper's two spaces do not give.
+and examples words, though no record has both, which the paper's two spaces do not give. On emoji,
+of which the claim trains on few, names find objects but hardly examples yet, and an example alone
+does as well as both.
 
     python -m mmjax.main --config=configs/seem.py           # emoji in scenes, minutes
     python -m mmjax.main --config=configs/seem.py:regions   # generated regions, half a minute
     python -m mmjax.main --config=configs/seem.py:paper     # RefCOCOg with examples, ViT-B/16
     python -m mmjax.claims seem                             # one space against two
+    python -m mmjax.claims seem:claim_emoji                 # the same on emoji
 
 Regions are given, as boxes or as tokens. Left out: the decoder that makes masks of queries and its
 matching, panoptic segmentation, memory prompts and simulated clicks.

@@ -91,7 +91,7 @@ def claim_emoji() -> Claim:
     minilm = {
         "data": Replace(c.data(names, 128, image=vectors, text=vectors)),
         "model": {"towers": Replace(c.towers({"type": "none"}, image=tower, text=tower))},
-        "objectives": Replace(vg_bert.pooled(0.1)),
+        "objectives": Replace({}),
         "evaluators": Replace({"clusters": {"names": {**clusters, "source": names}}}),
     }
     return Claim(
@@ -104,7 +104,7 @@ def claim_emoji() -> Claim:
             "pooled": Arm({"objectives": Replace(vg_bert.pooled(0.07)), "evaluators": plain},
                           grid=rates),
             "places": Arm(grid=rates),
-            "MiniLM": Arm({**minilm, **c.UNTRAINED},
+            "MiniLM": Arm({**minilm, "steps": 0, "optimizer": None, "checkpoints": Replace({})},
                           untuned="a sentence encoder as it is"),
             "untrained": Arm(c.UNTRAINED, untuned="the initial weights"),
         },

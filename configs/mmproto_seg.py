@@ -3,7 +3,8 @@
 Yang et al. 2023, IJCV 2024, arXiv 2307.02003. A class is a set of prototypes, of parts of an
 example's mask and of texts on its aspects, and one head reads masks off any of them. What a user
 can take from it: the evaluator `segmentation` says how well the tokens of any contrastive image
-tower find objects by words, by one example and by both, of which both should be best.
+tower find objects by words, by one example and by both, of which both should be best; on emoji,
+where an example tells far more than a name, it is best almost alone.
 
     python -m mmjax.main --config=configs/mmproto_seg.py         # emoji on a ground, minutes
     python -m mmjax.main --config=configs/mmproto_seg.py:parts   # generated objects of two parts

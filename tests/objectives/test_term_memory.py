@@ -13,6 +13,7 @@ from mmjax.objectives import Context
 from mmjax.parallel.pairwise import Plan
 
 TILE = 64
+TOKENS = ("late_interaction_nce", "region_nce")  # whose scores are of tokens
 RUNS = [
     pytest.param(name, marks=() if case.quick_memory else pytest.mark.slow)
     for name, case in cases.of("memory").items()
@@ -42,3 +43,12 @@ def test_memory_is_linear(name):
     small, large = (temporaries(cases.CASES[name], size) for size in (1024, 8192))
     assert large < 10 * small
     assert large < 8192**2  # a quarter of one matrix of f32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in cases.of("memory") if cases.CASES[n].word in TOKENS])
+def test_scores_of_tokens_stream_at_a_large_batch(name):
+    """Of 16,384 pairs no score is kept, and of their tokens' scores a tile at a time."""
+    small, large = (temporaries(cases.CASES[name], size) for size in (4096, 16_384))
+    assert large < 4.4 * small
+    assert large < 16_384**2  # a quarter of one matrix of f32, without tokens

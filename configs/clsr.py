@@ -11,6 +11,7 @@ fixed temperature that was tuned: try that first.
     python -m mmjax.main --config=configs/clsr.py:latent   # a generated latent of 100 classes
     python -m mmjax.main --config=configs/clsr.py:paper    # AudioCaps, HTS-AT and RoBERTa
     python -m mmjax.claims clsr                            # each addition, on the latent
+    python -m mmjax.claims clsr:claim_emoji                # the same on emoji
 
 The guide, whose similarities say how ambiguous an example is, are the frozen features of its text.
 Left out: rebuilding a tower's own features, and augmented spectrograms.

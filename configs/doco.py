@@ -3,12 +3,14 @@
 Li et al. 2024, CVPR 2024, arXiv 2402.19014. The patches under an object's box are aligned with what
 another encoder knows of the object, among the objects of the page, and pages among pages. What a
 user can take from it: features of regions, of documents, maps or screenshots, from boxes that OCR
-or a detector gives, by two terms `region_nce` that need no second encoder afterwards.
+or a detector gives, by two terms `region_nce` that need no second encoder afterwards. On emoji and
+few steps boxes tell more of a region than whole pages do, and hardly more of the page.
 
     python -m mmjax.main --config=configs/doco.py         # pages of emoji, minutes
     python -m mmjax.main --config=configs/doco.py:pages   # generated pages, half a minute
     python -m mmjax.main --config=configs/doco.py:paper   # scanned pages with OCR, ViT-L/14
     python -m mmjax.claims doco                           # against captions, and without boxes
+    python -m mmjax.claims doco:claim_emoji               # the same on emoji
 
 Left out: the language model, whose reading of pages is the third loss, for which captions stand,
 and its tuning by instructions. Temperatures and sizes of heads are assumptions; patches are made

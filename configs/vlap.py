@@ -11,6 +11,7 @@ that find words, with transport or as a prior; transport keeps images apart.
     python -m mmjax.main --config=configs/vlap.py:bags     # generated bags of words, seconds
     python -m mmjax.main --config=configs/vlap.py:paper    # CC3M, CLIP ViT-L/14 and a table
     python -m mmjax.claims vlap                            # transport, its marginal, and none
+    python -m mmjax.claims vlap:claim_emoji                # the same on emoji
 
 `small` has the training names' sentence vectors for prototypes, each of which occurs once. Left
 out: the captioning loss and the language model that answers.

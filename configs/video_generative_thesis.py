@@ -7,15 +7,18 @@ the heads `lfq` and `vq` let any tower give codes, which retrieval compares by H
 the claim signs use more codes than a table does, and under a contrastive loss they need no penalty
 for it: it makes the codes of a pair agree, at the cost of fewer of them.
 
-    python -m mmjax.main --config=configs/video_generative_thesis.py        # generated pairs
-    python -m mmjax.main --config=configs/video_generative_thesis.py:emoji  # 24 bits, minutes
-    python -m mmjax.main --config=configs/video_generative_thesis.py:paper  # Kinetics-600, 18 bits
-    python -m mmjax.claims video_generative_thesis                          # lfq, vq and floats
+    python -m mmjax.main --config=configs/video_generative_thesis.py           # generated pairs
+    python -m mmjax.main --config=configs/video_generative_thesis.py:features  # of emoji
+    python -m mmjax.main --config=configs/video_generative_thesis.py:emoji     # 24 bits, minutes
+    python -m mmjax.main --config=configs/video_generative_thesis.py:paper     # Kinetics-600
+    python -m mmjax.claims video_generative_thesis                             # lfq, vq and floats
+    python -m mmjax.claims video_generative_thesis:claim_emoji                 # on the features
 
 Left out: decoders and what generates codes, which are learned here by a contrastive loss.
 """
 
 from mmjax.configs import common as c
+from mmjax.configs import lit
 from mmjax.recipe.changes import Replace
 
 PAPER = "Yu 2024, a thesis with MAGVIT-v2, arXiv 2405.16728"
@@ -34,26 +37,37 @@ def measured(name: str, source: object, pair: tuple[str, str], **options: object
     return [c.retrieval(name, **same), c.retrieval(f"{name}_floats", **same, layer="continuous")]
 
 
+def vectors(source: dict, dim: int, pair: tuple[str, str], steps: int, evaluators: list) -> dict:
+    """Pairs of vectors; codes of 12 bits."""
+    encoder = c.mlp(dim, (), 128, activation="gelu", final_activation=True)
+    return c.recipe(
+        PAPER,
+        steps=steps,
+        data=c.data(source, 256, **dict.fromkeys(pair, c.vector(dim))),
+        towers=c.towers(dict(type="lfq", dim=12), **dict.fromkeys(pair, encoder)),
+        objectives=objectives(pair),
+        optimizer=c.adamw(2e-3, warmup_steps=50),
+        evaluators=evaluators,
+    )
+
+
 def small() -> dict:
-    """Two linear maps of 20,000 latents in 256 clusters; codes of 12 bits."""
+    """Two linear maps of 20,000 latents in 256 clusters."""
     seen = dict(form="linear", dim=32, noise=0.1)
     latent = dict(latent=32, clusters=256, spread=0.3, views=dict.fromkeys(PAIR, seen))
     source = dict(type="latent_views", examples=20_000, **latent)
-    encoder = c.mlp(32, (), 128, activation="gelu", final_activation=True)
     test = c.held_out(examples=1000)
-    return c.recipe(
-        PAPER,
-        steps=800,
-        data=c.data(source, 256, **dict.fromkeys(PAIR, c.vector(32))),
-        towers=c.towers(dict(type="lfq", dim=12), **dict.fromkeys(PAIR, encoder)),
-        objectives=objectives(PAIR),
-        optimizer=c.adamw(2e-3, warmup_steps=50),
-        evaluators=[
-            *measured("test", test, PAIR),
-            c.retrieval("cluster", test, pairs=(PAIR,), labels="label"),
-            c.evaluator("code_usage", "train", "train", pair=PAIR, whole=True),
-        ],
-    )
+    cluster = c.retrieval("cluster", test, pairs=(PAIR,), labels="label")
+    usage = c.evaluator("code_usage", "train", "train", pair=PAIR, whole=True)
+    return vectors(source, 32, PAIR, 800, [*measured("test", test, PAIR), cluster, usage])
+
+
+def features(half: str = "validation") -> dict:
+    """Emoji: EfficientNet-Lite0 of images and MiniLM of names; half a minute."""
+    pair, source = ("image", "text"), lit.features("train")
+    usage = c.evaluator("code_usage", "train", source, pair=pair, whole=True)
+    test = lit.features(f"{half}_concepts")
+    return vectors(source, lit.DIM, pair, 400, [*measured("test", test, pair), usage])
 
 
 def emoji() -> dict:
@@ -89,4 +103,4 @@ def paper() -> dict:
     )  # fmt: skip
 
 
-get_config = c.variants("video_generative_thesis", small, emoji, paper)
+get_config = c.variants("video_generative_thesis", small, features, emoji, paper)

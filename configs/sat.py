@@ -3,8 +3,9 @@
 Zhao et al. 2023, arXiv 2312.17183. A text encoder of anatomy is first trained on terms and their
 definitions, and then on terms and the regions of scans that they name. A batch repeats concepts, so
 pairs of one concept are not negatives of each other. What a user can take from it: where captions
-or classes repeat within a batch, `duplicates='mask'` with ids of concepts costs nothing; and one
-temperature, by its name, serves several terms.
+or classes repeat within a batch, `duplicates='mask'` with ids of concepts costs nothing (on emoji,
+whose subgroups a batch repeats, it gains nothing either); and one temperature, by its name, serves
+several terms.
 
     python -m mmjax.main --config=configs/sat.py          # generated regions, seconds
     python -m mmjax.main --config=configs/sat.py:emoji    # emoji, terms are their subgroups

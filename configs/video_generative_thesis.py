@@ -3,9 +3,9 @@
 Yu 2024, Towards Multi-Task Multi-Modal Models: A Video Generative Perspective, arXiv 2405.16728.
 Lookup-free quantization makes a code of the signs of an embedding, without a table to search, and
 an entropy penalty asks for confident bits in even use. Useful where embeddings have to be small:
-the heads `lfq` and `vq` let any tower give codes, which retrieval compares by Hamming distance. In
-the claim signs use more codes than a table does, and under a contrastive loss they need no penalty
-for it: it makes the codes of a pair agree, at the cost of fewer of them.
+the heads `lfq` and `vq` let any tower give codes, which retrieval compares by Hamming distance. On
+a latent signs use more codes than a table does, and need no penalty for it: it makes the codes of a
+pair agree, at the cost of fewer of them. With few pairs, on emoji, both are the other way about.
 
     python -m mmjax.main --config=configs/video_generative_thesis.py           # generated pairs
     python -m mmjax.main --config=configs/video_generative_thesis.py:features  # of emoji

@@ -5,7 +5,8 @@ text are each assigned to the word vectors of a language model by optimal transp
 frequencies as the marginal, and each predicts the other's assignment. Useful where images should
 land among the input vectors of a language model, and their nearest words be read: any gallery can
 be the prototypes, and its `weight` says how often each should be used. Here it is these frequencies
-that find words, with transport or as a prior; transport keeps images apart.
+that find words, with transport or as a prior; transport keeps images apart. Where every text is a
+word, as emoji's names are, InfoNCE and plain cosines do as much.
 
     python -m mmjax.main --config=configs/vlap.py          # emoji features, a minute
     python -m mmjax.main --config=configs/vlap.py:bags     # generated bags of words, seconds

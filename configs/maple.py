@@ -4,7 +4,8 @@ Khattak et al. 2023, CVPR, arXiv 2210.03117. A frozen CLIP is adapted to a few l
 prompts in the first blocks of both towers; those of the images are linear images of those of the
 texts, so that the gradients of both towers meet in one parameter. Useful where a domain has shifted
 and there are a few images of some of its classes: prompts of both towers mend new classes, too, and
-a few thousand numbers are all that is trained and stored.
+a few thousand numbers are all that is trained and stored. In the claim prompts of the texts alone,
+or of both towers without the coupling, do the same.
 
     python -m mmjax.main --config=configs/maple.py           # generated classes, two minutes
     python -m mmjax.main --config=configs/maple.py:digits    # handwritten digits before backgrounds

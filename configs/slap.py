@@ -4,7 +4,7 @@ Guinot et al. 2025, arXiv 2506.17815. Each modality has a predictor, which match
 teacher's embeddings of both modalities: the other's and, with the same weight, its own. No example
 is a negative, and the modality gap closes. What a user can take from it: where batches have to be
 small, a joint space without negatives; and the balance `within` is to be left at one half. Here a
-contrastive loss at a higher temperature closes the gap as well, and retrieves more.
+contrastive loss at a higher temperature retrieves more, and on the latent closes the gap as well.
 
     python -m mmjax.main --config=configs/slap.py          # emoji features, seconds
     python -m mmjax.main --config=configs/slap.py:latent   # a generated latent

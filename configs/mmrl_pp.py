@@ -3,7 +3,8 @@
 Guo and Gu 2025, arXiv 2505.10088. MMRL (`mmrl`) with a sixth of its parameters: the maps into the
 blocks are one for each tower with an update of low rank for each block, the second embedding is the
 first's projection with such an update, and a block blends its tokens with what the block before
-made of them. Useful in MMRL's place where what is trained has to be small, as one adapter a task.
+made of them. Useful in MMRL's place where what is trained has to be small, as one adapter a task:
+in the claim it is about as good, which is not shown to be better on novel classes.
 
     python -m mmjax.main --config=configs/mmrl_pp.py           # generated classes, two minutes
     python -m mmjax.main --config=configs/mmrl_pp.py:digits    # digits before backgrounds

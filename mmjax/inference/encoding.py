@@ -31,7 +31,7 @@ class Encoding:
 
     Attributes:
       name: what errors call the values.
-      view: makes inputs of raw values: a view, one of a fusion, or a function that raises.
+      view: gives what makes inputs of raw values, or raises where nothing does.
       shape: text for errors, of the inputs that the tower takes; empty where that is not known.
       encoder: of the tower, where inputs are batched by their length; otherwise None.
       begin: embeds a batch of inputs without waiting.

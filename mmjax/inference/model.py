@@ -321,14 +321,14 @@ class Model:
         fused = modality in self.fused
         by_length = not fused and text_length.counts(self._encoder(modality))
         return Encoding(
-            name,
-            functools.partial(self.view, modality),
-            "" if view is None or fused else shown(view.dtype, ("N", *view.shape)),
-            self._encoder(modality) if by_length else None,
-            functools.partial(self.begin, modality),
-            self.dim(modality),
-            min(batch_size, _MOST),
-            mesh_lib.batch_shards(self.bundle.mesh),
+            name=name,
+            view=functools.partial(self.view, modality),
+            shape="" if view is None or fused else shown(view.dtype, ("N", *view.shape)),
+            encoder=self._encoder(modality) if by_length else None,
+            begin=functools.partial(self.begin, modality),
+            dim=self.dim(modality),
+            size=min(batch_size, _MOST),
+            shards=mesh_lib.batch_shards(self.bundle.mesh),
         )
 
     def _encoder(self, modality: str) -> Spec[Encoder]:

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from mmjax.encoders import Encoder
+from mmjax.encoders.text import real_positions
 from mmjax.inference import preprocessing
 from mmjax.schema.registry import Spec
 
@@ -169,7 +171,8 @@ def one_tower(
             if encoder.type == "wav2vec2":
                 return _unit(out.last_hidden_state.mean(1)), name
         else:
-            ids, there = torch.tensor(values).long(), _real(values, encoder.options)
+            ids, told = torch.tensor(values).long(), encoder.options
+            there = np.array(real_positions(jnp.asarray(values), told["pad_id"], told["eos_id"]))
             real = torch.tensor(there) if encoder.options["mask_padding"] else torch.ones_like(ids)
             out = model(input_ids=ids, attention_mask=real.long())
     projected = getattr(out, f"{modality}_embeds", None)
@@ -186,14 +189,6 @@ def one_tower(
     else:
         pooled = out.pooler_output
     return _unit(pooled if dense is None else _through(dense, pooled)), name
-
-
-def _real(ids: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """bool[B, T], all but padding; where the id that ends a text pads, too, the first is real."""
-    real: np.ndarray = ids != options["pad_id"]
-    if options["pad_id"] == options["eos_id"]:
-        real |= (~real).cumsum(1) == 1
-    return real
 
 
 def _through(folder: Path, x: Any) -> Any:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from mmjax.recipe import OptimizerConfig
@@ -20,24 +19,19 @@ def schedule(optimizer: OptimizerConfig, steps: int, peak: Peak | None = None) -
         `steps - 1`, has the rate before it: `final_fraction` is approached and not reached.
       peak: f32[] in place of `optimizer.learning_rate`.
     """
-    peak, warmup = peak_of(optimizer, peak), warmup_steps(optimizer, steps)
-    end = peak * optimizer.final_fraction
+    top: Any = optimizer.learning_rate if peak is None else peak
+    warmup, end = warmup_steps(optimizer, steps), top * optimizer.final_fraction
     length = max(steps - warmup, 1)
     after = {
-        "constant": lambda: optax.constant_schedule(peak),
-        "cosine": lambda: optax.cosine_decay_schedule(peak, length, alpha=optimizer.final_fraction),
-        "linear": lambda: optax.linear_schedule(peak, end, length),
+        "constant": lambda: optax.constant_schedule(top),
+        "cosine": lambda: optax.cosine_decay_schedule(top, length, alpha=optimizer.final_fraction),
+        "linear": lambda: optax.linear_schedule(top, end, length),
     }[optimizer.schedule]()
     if not warmup:
         return after
     # The first update already moves: step 0 has 1/warmup of the peak.
-    rise = optax.linear_schedule(peak / warmup, peak, max(warmup - 1, 1))
+    rise = optax.linear_schedule(top / warmup, top, max(warmup - 1, 1))
     return optax.join_schedules([rise, after], [warmup])
-
-
-def peak_of(optimizer: OptimizerConfig, peak: Peak | None) -> Any:
-    """The highest learning rate: as given, or that of the config."""
-    return optimizer.learning_rate if peak is None else peak
 
 
 def warmup_steps(optimizer: OptimizerConfig, steps: int) -> int:
@@ -66,21 +60,19 @@ def scale_by(optimizer: OptimizerConfig, steps: int) -> optax.GradientTransforma
     A compiled step that has it as an input is the same for all learning rates.
     """
 
-    def init(params: optax.Params) -> optax.ScaleByScheduleState:
-        del params
-        return optax.ScaleByScheduleState(jnp.zeros([], jnp.int32))
+    def of(peak: Peak | None = None) -> optax.GradientTransformation:
+        return optax.scale_by_learning_rate(schedule(optimizer, steps, peak))
 
     def update(
         updates: optax.Updates,
-        state: optax.ScaleByScheduleState,
+        state: optax.OptState,
         params: optax.Params | None = None,
         *,
         peak: Peak | None = None,
         **more: Any,
-    ) -> tuple[optax.Updates, optax.ScaleByScheduleState]:
-        del params, more
-        rate = schedule(optimizer, steps, peak)(state.count)
-        scaled = jax.tree.map(lambda u: jnp.asarray(-rate, u.dtype) * u, updates)
-        return scaled, optax.ScaleByScheduleState(optax.safe_increment(state.count))
+    ) -> tuple[optax.Updates, optax.OptState]:
+        del more  # of other transformations
+        found: tuple[optax.Updates, optax.OptState] = of(peak).update(updates, state, params)
+        return found
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return optax.GradientTransformationExtraArgs(of().init, update)

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import jax
 
 from mmjax import places
+from mmjax.ahead import ahead
 from mmjax.checkpoints.store import Store
-from mmjax.data import BadExample, BadRows, Batches, TrainData, inputs
+from mmjax.data import BadRows, Batches, TrainData, inputs
 from mmjax.data.limits import TooManyBadRows, rows_of
 from mmjax.parallel import distributed
 from mmjax.parallel import mesh as mesh_lib
@@ -212,12 +213,18 @@ def _on_device(
     With the number of their bad rows, of all processes; this one's go into the report when the
     batch is used.
     """
-    ahead: list[tuple[dict[str, jax.Array], int | jax.Array, list[BadExample]]] = []
-    for k in range(start, steps):
-        while len(ahead) < min(2, steps - k):
-            rows, errors = batches.read()
-            bad = mesh_lib.count(rows_of(errors), len(rows["id"]), mesh)
-            ahead.append((mesh_lib.to_device(rows, mesh), bad, errors))
-        batch, bad, errors = ahead.pop(0)
-        report.add(*errors)
+
+    def begin(_: int) -> Callable[[], tuple[dict[str, jax.Array], int | jax.Array]]:
+        rows, errors = batches.read()
+        bad = mesh_lib.count(rows_of(errors), len(rows["id"]), mesh)
+        batch = mesh_lib.to_device(rows, mesh)
+
+        def used() -> tuple[dict[str, jax.Array], int | jax.Array]:
+            report.add(*errors)
+            return batch, bad
+
+        return used
+
+    steps_left = range(start, steps)
+    for k, (batch, bad) in zip(steps_left, ahead(map(begin, steps_left)), strict=True):
         yield k, batch, bad

@@ -46,7 +46,7 @@ def small(half: str = "validation") -> dict:
     """Emoji: linear heads on features of EfficientNet-Lite0 and MiniLM."""
     view, tower = c.vector(lit.DIM), c.identity(lit.DIM)
     labelled = {
-        split: {**lit.features(split), "labels": "emoji_pretrained"}
+        split: lit.features(split, labels="emoji_pretrained")
         for split in ("train", f"{half}_concepts")
     }
     train, test = labelled.values()

@@ -36,17 +36,20 @@ def objectives() -> dict:
     return {"clip": dict(type="info_nce", temperature=0.07, max_scale=100.0)}
 
 
-def features(split: str, folder: str | None = None, raw: tuple[str, ...] = ()) -> dict:
+def features(
+    split: str, folder: str | None = None, raw: tuple[str, ...] = (), **options: object
+) -> dict:
     """Features of frozen towers, EfficientNet-Lite0 and all-MiniLM-L6-v2.
 
     Args:
       split: of the emoji in the package, or of the files in `folder`.
       folder: of files <modality>-<split>.npz.
       raw: modalities to read as raw data instead of features.
+      **options: further ones of the source, such as `labels`.
     """
     name = "emoji_pretrained:{1}" if folder is None else folder + "/{0}-{1}.npz"
     files = {modality: name.format(modality, split) for modality in ("image", "text")}
-    return dict(type="features", files=files, raw=raw)
+    return dict(type="features", files=files, raw=raw, **options)
 
 
 def tux_paint_features(split: str, raw: tuple[str, ...] = ()) -> dict:

@@ -4,8 +4,8 @@ Zou et al. 2023, arXiv 2304.06718. A region is found by words, by an example of 
 once, whose scores add up. What a user can take from it: `region_nce` trains regions against prompts
 of any kind without pairs of two kinds; and if both share one space of regions, words find examples
 and examples words, though no record has both, which the paper's two spaces do not give. On emoji,
-of which the claim trains on few, names find objects but hardly examples yet, and an example alone
-does as well as both.
+after few steps, names find objects but hardly examples yet, and an example alone does as well as
+both.
 
     python -m mmjax.main --config=configs/seem.py           # emoji in scenes, minutes
     python -m mmjax.main --config=configs/seem.py:regions   # generated regions, half a minute

@@ -63,7 +63,7 @@ def small() -> dict:
 
 
 def features(half: str = "validation") -> dict:
-    """Emoji: EfficientNet-Lite0 of images and MiniLM of names; half a minute."""
+    """Emoji: EfficientNet-Lite0 of images and MiniLM of names; seconds."""
     pair, source = ("image", "text"), lit.features("train")
     usage = c.evaluator("code_usage", "train", source, pair=pair, whole=True)
     test = lit.features(f"{half}_concepts")

@@ -97,7 +97,7 @@ def claim_emoji() -> Claim:
     """Emoji: 98 subgroups of names, tested on images of unseen concepts."""
     config = close.small("test")
     config["evaluators"]["probe"] = {"transfer": config["evaluators"]["probe"]["no_noise"]}
-    validation = Replace({**lit.features("validation_concepts"), "labels": "emoji_pretrained"})
+    validation = Replace(lit.features("validation_concepts", labels="emoji_pretrained"))
     return experiment(
         config,
         temperature=0.07,

@@ -16,12 +16,13 @@ HEAD, TAIL = named("head"), named("tail")
 RATES = {"optimizer.learning_rate": (6e-4, 2e-3, 6e-3)}
 
 
-def arms(grid: dict, **positives: object) -> dict[str, Arm]:
+def arms(grid: dict, views: dict, positives: dict) -> dict[str, Arm]:
     """Pairs of one concept as negatives, left out, and as positives; and without definitions.
 
     Args:
       grid: of every arm.
-      **positives: options of the loss of which they are positives.
+      views: of the data, which positives need beside the recipe's.
+      positives: the loss of which they are positives.
     """
     rates = {**grid, "objectives.knowledge.temperature": (0.07, 0.2)}
     negatives = {
@@ -32,8 +33,9 @@ def arms(grid: dict, **positives: object) -> dict[str, Arm]:
     }
     supervised = {
         "stages": {"knowledge": {"objectives": {"concepts": None}}},
+        "data": {"views": views},
         "objectives": {
-            "regions": None, "concepts": dict(type="sup_con", learn_temperature=True, **positives)
+            "regions": None, "concepts": {**positives, "learn_temperature": True}
         },
     }  # fmt: skip
     return {
@@ -54,8 +56,7 @@ def arms(grid: dict, **positives: object) -> dict[str, Arm]:
 
 def claim() -> Claim:
     """24 organs, of which a few are most of every batch."""
-    found = arms(RATES, views=sat.REGION, label="concept")
-    found["positives"].changes["data"] = {"views": {"concept": c.LABEL}}
+    positives = dict(type="sup_con", views=sat.REGION, label="concept")
     return Claim(
         paper="contrastive training of terms and regions of scans, without negatives of the same "
         "concept, and a text encoder first trained on definitions, give texts that name regions",
@@ -64,7 +65,7 @@ def claim() -> Claim:
         "mean over regions and over organs, by .05 on the four most frequent; and pairs of a "
         "concept as positives do not do it, too",
         config=sat.small("test"),
-        arms=found,
+        arms=arms(RATES, {"concept": c.LABEL}, positives),
         tuning=Tuning((*MACRO, *MICRO), seeds=(20,)),
         checks=(
             Check("on the four most frequent organs accuracy is .05 higher", HEAD, "masked", ">=",
@@ -97,20 +98,14 @@ def claim_emoji() -> Claim:
     """Emoji: 98 subgroups of unequal size, to name unseen emoji by."""
     top, macro = (f"zero_shot/subgroup/{metric}" for metric in ("top_1", "mean_per_class"))
     by_regression = "probe/subgroup/accuracy"
-    source = {
-        name: {**lit.features(split), "labels": "emoji_pretrained"}
-        for name, split in (("source", "test_concepts"), ("train", "train"))
-    }
-    probe = c.probe(
-        "subgroup",
-        **source,
-        labels="subgroup",
-        c=(0.001, 0.01, 0.1, 1.0),
-        val={**lit.features("validation_concepts"), "labels": "emoji_pretrained"},
+    train, validation, test = (
+        lit.features(split, labels="emoji_pretrained")
+        for split in ("train", "validation_concepts", "test_concepts")
     )
-    found = arms(
-        {"optimizer.learning_rate": (5e-4, 2e-3)}, views=("image", "text"), label="subgroup"
-    )
+    penalties = (0.001, 0.01, 0.1, 1.0)
+    probe = c.probe("subgroup", test, train, val=validation, labels="subgroup", c=penalties)
+    positives = dict(type="sup_con", views=("image", "text"), label="subgroup")
+    found = arms({"optimizer.learning_rate": (5e-4, 2e-3)}, {}, positives)
     found["logistic regression"] = Arm(
         {
             "stages": {"knowledge": None, "regions": {**c.UNTRAINED}},
@@ -119,7 +114,7 @@ def claim_emoji() -> Claim:
         },
         untuned="in closed form; the penalty is chosen on the validation concepts",
     )
-    validation = sat.emoji()["evaluators"]
+    measured = sat.emoji()["evaluators"]  # on the validation concepts
     return Claim(
         paper="contrastive training of terms and regions of scans, without negatives of the same "
         "concept, gives texts that name regions",
@@ -129,7 +124,7 @@ def claim_emoji() -> Claim:
         "it, too",
         config=sat.emoji("test"),
         arms=found,
-        tuning=Tuning((top, macro), seeds=(20,), changes={"evaluators": Replace(validation)}),
+        tuning=Tuning((top, macro), seeds=(20,), changes={"evaluators": Replace(measured)}),
         checks=(
             Check("accuracy over emoji is higher", top, "masked", ">=", "negatives"),
             Check("accuracy over subgroups is higher", macro, "masked", ">=", "negatives"),

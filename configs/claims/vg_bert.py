@@ -85,7 +85,7 @@ def claim_emoji() -> Claim:
     view = vg_bert.small()["data"]["views"]["text"]
     rates = {"optimizer.learning_rate": (1e-3, 2e-3)}
     plain = {"retrieval": {"new_style": {"term": None}}}
-    names = {**lit.features("train"), "labels": "emoji_pretrained"}
+    names = lit.features("train", labels="emoji_pretrained")
     vectors, tower = c.vector(lit.DIM), c.identity(lit.DIM)
     clusters = vg_bert.small()["evaluators"]["clusters"]["names"]
     minilm = {

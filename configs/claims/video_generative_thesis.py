@@ -12,7 +12,14 @@ GRID = {"optimizer.learning_rate": (1e-3, 3e-3), "objectives.clip.temperature": 
 
 
 def experiment(
-    pair: tuple[str, str], k: int, where: str, *, extras: tuple[Check, ...] = (), **parts: object
+    pair: tuple[str, str],
+    k: int,
+    where: str,
+    *,
+    tuning: dict,
+    extras: tuple[Check, ...] = (),
+    metrics: tuple[str, ...] = (),
+    **parts: object,
 ) -> Claim:
     """Codes of 12 bits, or one of 4,096 of a table, on one data set.
 
@@ -20,7 +27,8 @@ def experiment(
       pair: of modalities.
       k: of the R@k that is looked at.
       where: the data, as the statement names them.
-      extras: further checks.
+      tuning: changes of the runs that choose a setting.
+      extras, metrics: further ones.
       **parts: further ones of the claim.
     """
     recall = c.recall("retrieval/test", pair, k=k)
@@ -70,8 +78,9 @@ def experiment(
             Check("the penalty makes the codes of a pair agree more often", AGREE, "lfq", ">=",
                   "lfq, no penalty"),
         ),
+        tuning=Tuning(recall, seeds=(20,), changes=tuning),
         metrics=(*c.recall("retrieval/test", pair), *c.recall("retrieval/test", pair, k=10),
-                 *(CLUSTER if extras else ()), *used, AGREE),
+                 *metrics, *used, AGREE),
         paper_numbers="FVD of videos and FID of images that are generated from the codes; not "
         "comparable",
         notes="The thesis has no contrastive loss, which already spreads the codes. Its claim on "
@@ -85,24 +94,17 @@ def claim() -> Claim:
     cluster = Check("a table keeps the cluster better by 5 points", CLUSTER, "vq", ">=", "lfq",
                     offset=0.05)  # fmt: skip
     return experiment(
-        PAIR,
-        1,
-        "",
-        extras=(cluster,),
-        tuning=Tuning(c.recall("retrieval/test", PAIR), seeds=(20,)),
-        seed_keys=c.WORLD_SEED,
+        PAIR, 1, "", tuning={}, extras=(cluster,), metrics=CLUSTER, seed_keys=c.WORLD_SEED
     )
 
 
 def claim_emoji() -> Claim:
     """Frozen features of emoji and of their names; names that were not seen."""
-    pair = ("image", "text")
     validation = dict(source=Replace(lit.features("validation_concepts")))
     return experiment(
-        pair,
+        ("image", "text"),
         10,
         "on features of emoji, ",
         config=thesis.features("test"),
-        tuning=Tuning(c.recall("retrieval/test", pair, k=10), seeds=(20,),
-                      changes={"evaluators": {"retrieval": {"test": validation}}}),
-    )  # fmt: skip
+        tuning={"evaluators": {"retrieval": {"test": validation}}},
+    )
